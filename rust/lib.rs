@@ -1,0 +1,31 @@
+//! The core of `stage2`: everything that is bytes, ids, offsets and ranks.
+//!
+//! ```text
+//! files ──jsonl──▶ corpus ──join──▶ entity spans
+//!                    │
+//!                    └──negatives──▶ samples ──(Python: vectors)──▶ search, ranking
+//! ```
+//!
+//! * [`error`]: one error enum; file, line, column, what was expected
+//! * [`jsonl`]: bytes to records, in parallel by line ranges
+//! * [`corpus`]: columns of text and ids; look-up by id; rejected rows
+//! * [`join`]: annotation ↔ text
+//! * [`negatives`]: seeded sampling
+//! * [`samples`]: questions with their candidates, as ids until they are written
+//! * [`ranking`]: expected ranks, metrics, order
+//! * [`search`]: exact top-k over a whole corpus, tile by tile
+//! * [`write`]: files that appear whole or not at all
+//! * `py`: the only module that knows Python (feature `python`)
+
+pub mod corpus;
+pub mod error;
+pub mod join;
+pub mod jsonl;
+pub mod negatives;
+pub mod ranking;
+pub mod samples;
+pub mod search;
+pub mod write;
+
+#[cfg(feature = "python")]
+mod py;
