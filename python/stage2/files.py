@@ -1,0 +1,114 @@
+"""Files that appear whole or not at all, and the names of those a run writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+SETTINGS = "settings.toml"
+RUN = "run.json"
+CONSTRUCTED = "constructed_data.jsonl"
+REJECTED = "rejected.jsonl"
+EVALUATION = "evaluation_results.json"
+HARD = "hard_negatives.jsonl"
+MINING_SUMMARY = "mining_summary.json"
+TRAINING_LOG = "training_log.jsonl"
+CHECKPOINTS = "checkpoints"
+BEST_CHECKPOINT = "best_model_stage2.pt"
+EVALUATION_AFTER = "evaluation_after_training.json"
+COMPARISON = "comparison.json"
+SPLIT = "split.json"
+STAGE1_MODEL = "stage1"
+SHIPPED_MODEL = "model"
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success flush it to disk and rename.
+
+    A reader of `path` sees the old file or the new one, never a part. On an exception, Ctrl-C
+    included, the temporary file is removed and `path` is as it was.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files that only their owner reads; a result is as readable as any other.
+        temporary.chmod(0o666 & ~_umask())
+        _sync(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    _sync(target.parent)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON; NaN and infinity, which JSON lacks, are a ValueError."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: str | os.PathLike[str], rows: list[Any]) -> None:
+    """Write one JSON value a line."""
+    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    write_text(path, "".join(lines))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file that this project wrote."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_jsonl(path: str | os.PathLike[str]) -> list[Any]:
+    """Read a JSONL file that this project wrote."""
+    lines = Path(path).read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hash a file's bytes, a mebibyte at a time."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    # The only portable way to read it is to set it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or a folder's list of names where the system can, to disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
