@@ -1,0 +1,275 @@
+//! Seeded sampling: n distinct chunks per question, uniform, without replacement.
+//!
+//! A draw depends on the seed and the question's id alone, so threads, shards and the order of
+//! other questions cannot change it. It is a partial Fisher–Yates shuffle of the chunks that are
+//! not ground truths; the shuffled array is never made, only the places a swap has touched are
+//! remembered, so drawing 20 of a million costs 20 steps.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use rustc_hash::FxHashMap;
+
+/// Draws up to this size remember their swaps in a list, larger ones in a hash map: scanning a few
+/// neighbouring numbers is cheaper than hashing one.
+const LIST_LIMIT: usize = 64;
+
+/// More negatives were asked for than there are chunks to draw from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooFew {
+    pub wanted: usize,
+    pub available: usize,
+}
+
+impl fmt::Display for TooFew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, available } = self;
+        write!(
+            f,
+            "{wanted} negatives asked for, but only {available} chunks are not a ground truth of \
+             the question; ask for fewer negatives or give more chunks"
+        )
+    }
+}
+
+impl std::error::Error for TooFew {}
+
+/// Appends `n` distinct chunk indices below `total`, none of them in `excluded`, to `out`.
+///
+/// `excluded` may come in any order and repeat itself; an index of `total` or above excludes
+/// nothing. Where there are too few chunks, `out` stays as it was.
+pub fn draw(
+    seed: u64,
+    qa_id: &str,
+    n: usize,
+    total: usize,
+    excluded: &[usize],
+    out: &mut Vec<i64>,
+) -> Result<(), TooFew> {
+    let excluded = ascending(excluded);
+    let barred = excluded.iter().take_while(|&&chunk| chunk < total).count();
+    let available = total - barred;
+    if n > available {
+        return Err(TooFew {
+            wanted: n,
+            available,
+        });
+    }
+    let mut random = SplitMix64::keyed(seed, qa_id);
+    let start = out.len();
+    if n <= LIST_LIMIT {
+        shuffle_front(n, available, &mut random, &mut SwapList::default(), out);
+    } else {
+        shuffle_front(n, available, &mut random, &mut FxHashMap::default(), out);
+    }
+    for index in &mut out[start..] {
+        *index = nth_allowed(*index, &excluded[..barred]);
+    }
+    Ok(())
+}
+
+fn ascending(indices: &[usize]) -> Cow<'_, [usize]> {
+    if indices.is_sorted_by(|a, b| a < b) {
+        return Cow::Borrowed(indices);
+    }
+    let mut sorted = indices.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    Cow::Owned(sorted)
+}
+
+/// The `index`-th chunk when those of `excluded` (ascending) are left out.
+fn nth_allowed(index: i64, excluded: &[usize]) -> i64 {
+    excluded.iter().fold(index, |chunk, &barred| {
+        chunk + i64::from(chunk >= barred as i64)
+    })
+}
+
+/// The first `n` of `0..total` after a Fisher–Yates shuffle.
+///
+/// Place `i` is never read again once it is filled, so a swap has only to remember what it moved
+/// away from there.
+fn shuffle_front(
+    n: usize,
+    total: usize,
+    random: &mut SplitMix64,
+    swaps: &mut impl Swaps,
+    out: &mut Vec<i64>,
+) {
+    out.reserve(n);
+    for i in 0..n as u64 {
+        let j = i + random.below(total as u64 - i);
+        let displaced = swaps.at(i);
+        let drawn = swaps.at(j);
+        swaps.set(j, displaced);
+        out.push(drawn as i64);
+    }
+}
+
+/// An array that holds its own indices, but for the places written to.
+trait Swaps {
+    fn at(&self, place: u64) -> u64;
+    fn set(&mut self, place: u64, value: u64);
+}
+
+/// Writes in a list, searched from the newest.
+struct SwapList {
+    places: [u64; LIST_LIMIT],
+    values: [u64; LIST_LIMIT],
+    len: usize,
+}
+
+impl Default for SwapList {
+    fn default() -> Self {
+        Self {
+            places: [0; LIST_LIMIT],
+            values: [0; LIST_LIMIT],
+            len: 0,
+        }
+    }
+}
+
+impl Swaps for SwapList {
+    fn at(&self, place: u64) -> u64 {
+        match self.places[..self.len].iter().rposition(|&p| p == place) {
+            Some(found) => self.values[found],
+            None => place,
+        }
+    }
+
+    fn set(&mut self, place: u64, value: u64) {
+        self.places[self.len] = place;
+        self.values[self.len] = value;
+        self.len += 1;
+    }
+}
+
+impl Swaps for FxHashMap<u64, u64> {
+    fn at(&self, place: u64) -> u64 {
+        self.get(&place).copied().unwrap_or(place)
+    }
+
+    fn set(&mut self, place: u64, value: u64) {
+        self.insert(place, value);
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64: one addition and one mix a number, any state is a good one.
+struct SplitMix64 {
+    state: u64,
+}
+
+impl SplitMix64 {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    /// A generator of its own for every pair of seed and id: FNV-1a over the seed's and the id's
+    /// bytes, mixed once so that like ids start far apart.
+    fn keyed(seed: u64, id: &str) -> Self {
+        let seed = seed.to_le_bytes();
+        let hash = seed
+            .iter()
+            .chain(id.as_bytes())
+            .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        Self { state: mix(hash) }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(Self::STEP);
+        mix(self.state)
+    }
+
+    /// Uniform below `bound`, by Lemire's multiplication; the rare product that would favour some
+    /// numbers is drawn again.
+    fn below(&mut self, bound: u64) -> u64 {
+        let mut product = u128::from(self.next()) * u128::from(bound);
+        if (product as u64) < bound {
+            let uneven = bound.wrapping_neg() % bound;
+            while (product as u64) < uneven {
+                product = u128::from(self.next()) * u128::from(bound);
+            }
+        }
+        (product >> 64) as u64
+    }
+}
+
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(seed: u64, id: &str, n: usize, total: usize, excluded: &[usize]) -> Vec<i64> {
+        let mut out = Vec::new();
+        draw(seed, id, n, total, excluded, &mut out).expect("enough chunks");
+        out
+    }
+
+    #[test]
+    fn all_of_the_allowed_chunks_come_once() {
+        for n in [5, 200] {
+            let mut all = drawn(7, "q", n, n + 2, &[3, 0, 3, 999]);
+            all.sort_unstable();
+            let expected: Vec<i64> = (0..n as i64 + 2).filter(|&c| c != 0 && c != 3).collect();
+            assert_eq!(all, expected);
+        }
+    }
+
+    #[test]
+    fn list_and_map_remember_the_same() {
+        let (mut by_list, mut by_map) = (Vec::new(), Vec::new());
+        for id in ["a", "b", "ü"] {
+            let mut random = SplitMix64::keyed(1, id);
+            shuffle_front(40, 41, &mut random, &mut SwapList::default(), &mut by_list);
+            let mut random = SplitMix64::keyed(1, id);
+            shuffle_front(40, 41, &mut random, &mut FxHashMap::default(), &mut by_map);
+        }
+        assert_eq!(by_list, by_map);
+    }
+
+    #[test]
+    fn seed_and_id_both_matter() {
+        let base = drawn(0, "q1", 10, 1000, &[]);
+        assert_eq!(base, drawn(0, "q1", 10, 1000, &[]));
+        assert_ne!(base, drawn(1, "q1", 10, 1000, &[]));
+        assert_ne!(base, drawn(0, "q2", 10, 1000, &[]));
+    }
+
+    #[test]
+    fn too_few_chunks_leave_the_output_alone() {
+        let mut out = vec![42];
+        let refused = draw(0, "q", 3, 4, &[1, 2], &mut out);
+        assert_eq!(
+            refused,
+            Err(TooFew {
+                wanted: 3,
+                available: 2
+            })
+        );
+        assert_eq!(out, [42]);
+    }
+
+    #[test]
+    fn every_chunk_is_as_likely() {
+        let mut counts = [0u32; 10];
+        for question in 0..20_000 {
+            for chunk in drawn(0, &question.to_string(), 3, 10, &[4]) {
+                counts[chunk as usize] += 1;
+            }
+        }
+        assert_eq!(counts[4], 0);
+        let expected = 60_000.0 / 9.0;
+        let chi2: f64 = counts
+            .iter()
+            .enumerate()
+            .filter(|&(chunk, _)| chunk != 4)
+            .map(|(_, &c)| (f64::from(c) - expected).powi(2) / expected)
+            .sum();
+        assert!(chi2 < 26.1, "chi-squared {chi2} with 8 degrees of freedom");
+    }
+}
