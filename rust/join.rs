@@ -1,0 +1,196 @@
+//! Annotation ↔ text: which annotation belongs to a text, and where its spans lie there.
+//!
+//! White space is normalised first (split on it, join with one space). Then an annotation belongs
+//! to a text when the two are equal or, failing that, when one contains the other and their lengths
+//! differ by less than a tenth of the longer.
+//!
+//! Equal texts are found by hash. For contained ones, comparing everything with everything would be
+//! quadratic; instead every annotation is filed under a few *keys*, so that a text has only to look
+//! at the annotations that share a key with it:
+//!
+//! * Lengths fall into classes that grow by 10/9, so only two or three classes can match a text.
+//! * A class has a window width. The key of a window is the smallest hash of the short byte strings
+//!   ("grams") in it, and an annotation is filed under the keys of *all* its windows. Neighbouring
+//!   windows mostly share their smallest hash (winnowing), so there are about ten keys to an
+//!   annotation, whatever its length.
+//! * Whichever contains the other, the middle 80% of the text also stand in the annotation. The
+//!   class's window fits into them up to three times, and the key of each such window must be among
+//!   the annotation's. The key with the fewest annotations is followed, and each of them compared.
+//!
+//! Building and looking up are linear in the bytes, plus the comparisons. Those are few unless many
+//! annotations of like length share every key in their middle, as thousands of copies of one form
+//! letter do that differ only near their ends; each such copy costs one substring search.
+
+mod postings;
+mod transfer;
+mod white_space;
+mod windows;
+
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+
+use memchr::memmem;
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHasher};
+
+use postings::{Posting, Postings};
+use windows::{LengthClasses, near, tolerance};
+
+pub use transfer::{Transfer, transfer};
+pub use white_space::normalise;
+
+/// Texts per parallel work item: one takes about a microsecond.
+const TEXTS_PER_JOB: usize = 256;
+
+/// Annotations by text.
+pub struct Index<'a> {
+    annotations: Vec<Annotation<'a>>,
+    classes: LengthClasses,
+    exact: Postings,
+    windows: Postings,
+}
+
+/// One distinct normalised text, at the place of its first annotation.
+struct Annotation<'a> {
+    text: Cow<'a, str>,
+    length: usize,
+    /// The last annotation with this text: the one that counts.
+    last: usize,
+}
+
+impl<'a> Index<'a> {
+    pub fn build(texts: &[&'a str]) -> Self {
+        let annotations = distinct(texts);
+        let longest = annotations.iter().map(|a| a.length).max().unwrap_or(0);
+        let classes = LengthClasses::up_to(longest);
+        let exact = Postings::collect(annotations.len(), |rank, keys| {
+            keys.push(text_key(&annotations[rank].text));
+        });
+        let windows = Postings::collect(annotations.len(), |rank, keys| {
+            let a = &annotations[rank];
+            if let Some(class) = classes.of(a.length) {
+                classes.shape(class).push_keys(a.text.as_bytes(), keys);
+            }
+        });
+        Self {
+            annotations,
+            classes,
+            exact,
+            windows,
+        }
+    }
+
+    /// The index of the annotation that belongs to `text`.
+    pub fn lookup(&self, text: &str) -> Option<usize> {
+        let text = normalise(text);
+        let rank = self.equal(&text).or_else(|| self.contained(&text))?;
+        Some(self.annotations[rank].last)
+    }
+
+    /// [`Index::lookup`] for many texts at once, in parallel.
+    pub fn lookup_all(&self, texts: &[&str]) -> Vec<Option<usize>> {
+        texts
+            .par_iter()
+            .with_min_len(TEXTS_PER_JOB)
+            .map(|text| self.lookup(text))
+            .collect()
+    }
+
+    fn equal(&self, text: &str) -> Option<usize> {
+        let mut candidates = self.exact.get(text_key(text)).iter();
+        candidates
+            .find(|&&(_, rank)| self.annotations[rank].text == text)
+            .map(|&(_, rank)| rank)
+    }
+
+    fn contained(&self, text: &str) -> Option<usize> {
+        let length = text.chars().count();
+        let middle = middle(text, length);
+        let mut first = None;
+        for class in self.classes.near(length) {
+            let earlier = |rank: usize| first.is_none_or(|found| rank < found);
+            let found = self
+                .fewest_candidates(class, middle)
+                .iter()
+                .map(|&(_, rank)| rank)
+                .take_while(|&rank| earlier(rank))
+                .find(|&rank| self.annotations[rank].overlaps(text, length));
+            first = found.or(first);
+        }
+        first
+    }
+
+    /// The annotations of a class under the rarest of the keys that a match must have.
+    fn fewest_candidates(&self, class: usize, middle: &[u8]) -> &[Posting] {
+        let shape = self.classes.shape(class);
+        let mut fewest: Option<&[Posting]> = None;
+        for window in middle.chunks_exact(shape.window) {
+            let candidates = self.windows.get(shape.key(window));
+            if fewest.is_none_or(|fewest| candidates.len() < fewest.len()) {
+                fewest = Some(candidates);
+            }
+            if candidates.len() <= 1 {
+                break;
+            }
+        }
+        fewest.unwrap_or(&[])
+    }
+}
+
+impl Annotation<'_> {
+    fn overlaps(&self, text: &str, length: usize) -> bool {
+        near(self.length, length) && overlap(&self.text, text).is_some()
+    }
+}
+
+/// Where the shorter of two texts starts in the longer, in bytes.
+fn overlap(a: &str, b: &str) -> Option<usize> {
+    let (longer, shorter) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    memmem::find(longer.as_bytes(), shorter.as_bytes())
+}
+
+fn distinct<'a>(texts: &[&'a str]) -> Vec<Annotation<'a>> {
+    let normal: Vec<Cow<str>> = texts.par_iter().map(|text| normalise(text)).collect();
+    let mut last = vec![None; texts.len()];
+    let mut first_of: FxHashMap<&str, usize> = FxHashMap::default();
+    for (i, text) in normal.iter().enumerate() {
+        match first_of.entry(text) {
+            Entry::Vacant(entry) => last[*entry.insert(i)] = Some(i),
+            Entry::Occupied(entry) => last[*entry.get()] = Some(i),
+        }
+    }
+    let annotations = normal.into_iter().zip(last).filter_map(|(text, last)| {
+        Some(Annotation {
+            length: text.chars().count(),
+            last: last?,
+            text,
+        })
+    });
+    annotations.collect()
+}
+
+/// The part of a text that also stands in every annotation containing it or contained in it.
+fn middle(text: &str, length: usize) -> &[u8] {
+    let cut = tolerance(length);
+    if text.len() == length {
+        return &text.as_bytes()[cut..length - cut];
+    }
+    let start: usize = text.chars().take(cut).map(char::len_utf8).sum();
+    let end: usize = text.chars().rev().take(cut).map(char::len_utf8).sum();
+    &text.as_bytes()[start..text.len() - end]
+}
+
+fn text_key(text: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    text.hash(&mut hasher);
+    mix(hasher.finish())
+}
+
+fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^ (x >> 29)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Lists of annotations by key.
+
+use rayon::prelude::*;
+
+use super::TEXTS_PER_JOB;
+
+/// A key and the rank of an annotation filed under it.
+pub type Posting = (u64, usize);
+
+/// Lists of annotations by key: one sorted array, entered through a directory of the keys' top
+/// bits that has about a slot for every posting.
+pub struct Postings {
+    entries: Vec<Posting>,
+    directory: Vec<usize>,
+    shift: u32,
+}
+
+impl Postings {
+    /// Files ranks below `count` under the keys that `push_keys` gives for each.
+    pub fn collect(count: usize, push_keys: impl Fn(usize, &mut Vec<u64>) + Sync) -> Self {
+        let file = |(mut entries, mut keys): (Vec<Posting>, Vec<u64>), rank: usize| {
+            keys.clear();
+            push_keys(rank, &mut keys);
+            entries.extend(keys.iter().map(|&key| (key, rank)));
+            (entries, keys)
+        };
+        let parts: Vec<Vec<Posting>> = (0..count)
+            .into_par_iter()
+            .with_min_len(TEXTS_PER_JOB)
+            .fold(Default::default, file)
+            .map(|(entries, _)| entries)
+            .collect();
+        let mut entries = parts.concat();
+        entries.par_sort_unstable();
+        entries.dedup();
+        Self::with_directory(entries)
+    }
+
+    fn with_directory(entries: Vec<Posting>) -> Self {
+        let bits = entries.len().max(2).ilog2();
+        let shift = u64::BITS - bits;
+        let mut directory = vec![0; (1 << bits) + 1];
+        for &(key, _) in &entries {
+            directory[(key >> shift) as usize + 1] += 1;
+        }
+        for slot in 1..directory.len() {
+            directory[slot] += directory[slot - 1];
+        }
+        Self {
+            entries,
+            directory,
+            shift,
+        }
+    }
+
+    /// The postings under `key`, by rising rank.
+    pub fn get(&self, key: u64) -> &[Posting] {
+        let slot = (key >> self.shift) as usize;
+        let found = &self.entries[self.directory[slot]..self.directory[slot + 1]];
+        let start = found.partition_point(|&(other, _)| other < key);
+        let end = start + found[start..].partition_point(|&(other, _)| other == key);
+        &found[start..end]
+    }
+}
