@@ -1,0 +1,211 @@
+"""One dataclass of settings: flags, `stage2.toml` and `settings.toml` are views of it.
+
+A setting's name, type, default and help stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stage2.errors import BadInputError
+from stage2.files import write_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def _setting(
+    default: Any,
+    text: str,
+    *,
+    kind: type = str,
+    choices: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """Describe a setting; `low` and `high` are the least and the greatest allowed value."""
+    metadata = {
+        "help": text,
+        "kind": kind,
+        "choices": choices,
+        "low": low,
+        "high": high,
+        "metavar": metavar,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a command can be told. Names are those of the flags, `-` written as `_`."""
+
+    output_dir: str = _setting("stage2-run", "Folder that results go to.", metavar="DIR")
+    seed: int = _setting(
+        0, "Seed of everything random.", kind=int, low=0, high=2**63 - 1, metavar="N"
+    )
+    device: str = _setting(
+        "auto", "Where the model runs: auto, cpu, cuda, cuda:N or mps.", metavar="NAME"
+    )
+    qa: str | None = _setting(None, "Questions and their chunk ids: JSON or JSONL.", metavar="FILE")
+    chunks: str | None = _setting(None, "The corpus: JSONL or a JSON array.", metavar="FILE")
+    entities: str | None = _setting(None, "Entity annotations: JSONL.", metavar="FILE")
+    on_error: str = _setting(
+        "strict",
+        "At a bad row: strict stops, skip goes on and writes rejected.jsonl.",
+        choices=("strict", "skip"),
+    )
+    negatives: int = _setting(5, "Random negatives a question.", kind=int, low=1, metavar="N")
+    data: str | None = _setting(
+        None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
+    )
+    model: str | None = _setting(
+        None, "Stage-1 model: a folder, or a reference .pt with --backbone.", metavar="DIR|FILE.pt"
+    )
+    backbone: str | None = _setting(
+        None,
+        "Encoder: a Hugging Face folder or hub id. Default: all-MiniLM-L6-v2.",
+        metavar="DIR|ID",
+    )
+    embedding_dim: int = _setting(
+        64, "Width of the embeddings.", kind=int, low=1, high=4096, metavar="N"
+    )
+    max_length: int = _setting(
+        128, "Most tokens of a text; the rest is cut.", kind=int, low=4, metavar="N"
+    )
+    fit: bool = _setting(
+        True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
+    )
+    topk: int = _setting(
+        3, "A question is hard when its ground truth ranks below this.", kind=int, low=1,
+        metavar="K",
+    )  # fmt: skip
+    similarity: str = _setting(
+        "auto",
+        "Compare by entities where both sides have them (auto, entity) or by sentence only.",
+        choices=("auto", "entity", "sentence"),
+    )
+    source: str = _setting(
+        "candidates",
+        "What a ground truth is ranked against: its sampled candidates, or the whole corpus.",
+        choices=("candidates", "corpus"),
+    )
+    precision: str = _setting(
+        "auto", "Of matrix products; auto is bf16 where the device multiplies it.",
+        choices=("auto", "fp32", "bf16"),
+    )  # fmt: skip
+    epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
+    batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")
+    learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, metavar="X")
+    weight_decay: float = _setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X")
+    margin: float = _setting(
+        0.1, "By how much the better context must win, in cosine.", kind=float, low=0, metavar="X"
+    )
+    pairs: str = _setting(
+        "all",
+        "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
+        choices=("all", "graded"),
+    )
+    dev_data: str | None = _setting(
+        None,
+        "Constructed samples that choose among the epochs. Default: a part of --data.",
+        metavar="FILE",
+    )
+    split: str = _setting(
+        "chunk",
+        "chunk: hold out dev and test questions that share no chunk with the training questions; "
+        "none: train and measure on all, as the reference does.",
+        choices=("chunk", "none"),
+    )
+    dev_share: float = _setting(
+        0.2, "Share of questions that choose among the epochs.", kind=float, low=0, high=0.9,
+        metavar="X",
+    )  # fmt: skip
+    test_share: float = _setting(
+        0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X"
+    )
+    language: str = _setting("en", "Of the report.", choices=("en", "zh"))
+    overwrite: bool = _setting(
+        False, "Write into a folder that holds another run's files.", kind=bool
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item, getattr(self, item.name))
+
+    def to_toml(self) -> str:
+        """Every setting that has a value, as TOML."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return tomli_w.dumps({key: value for key, value in values.items() if value is not None})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `settings.toml`, whole or not at all."""
+        write_text(path, self.to_toml())
+
+
+SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
+
+
+def default(name: str) -> Any:
+    """A setting's default."""
+    value = SETTINGS[name].default
+    if value is MISSING:
+        raise KeyError(name)
+    return value
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read settings; keys may be written with `-` or `_`.
+
+    Raises:
+        BadInputError: the file is not TOML, or holds a key that is no setting, or a value of
+            another type or out of range.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInputError(f"{path}: not TOML: {error}") from error
+    settings = {key.replace("-", "_"): value for key, value in values.items()}
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            raise BadInputError(
+                f"{path}: {name!r} is no setting; expected some of {', '.join(SETTINGS)}"
+            )
+        try:
+            _check(SETTINGS[name], value)
+        except BadInputError as error:
+            raise BadInputError(f"{path}: {error}") from error
+    return settings
+
+
+def _check(item: Field[Any], value: Any) -> None:
+    """Hold a value against the type, the choices and the range of its setting."""
+    if value is None and item.default is None:
+        return
+    meta = item.metadata
+    kind, low, high = meta["kind"], meta["low"], meta["high"]
+    flag = f"--{item.name.replace('_', '-')}"
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise BadInputError(f"{flag} is {value!r}; expected {_KINDS[kind]}")
+    if meta["choices"] and value not in meta["choices"]:
+        raise BadInputError(f"{flag} is {value!r}; expected {' or '.join(meta['choices'])}")
+    if kind in (int, float) and not (
+        math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+    ):
+        bounds = [f"{low:g} or more"] if low is not None else []
+        bounds += [f"at most {high:g}"] if high is not None else []
+        raise BadInputError(f"{flag} is {value}; expected {_KINDS[kind]}, {', '.join(bounds)}")
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

