@@ -1,0 +1,27 @@
+//! The score of a query and a row: the one definition that every path of the search comes to.
+
+/// Running sums per score. Eight of them fill a vector register and are one fixed order of
+/// addition, whatever the width of the machine's registers.
+const LANES: usize = 8;
+
+/// The inner product, as float32.
+///
+/// Products are taken and added in float64: product i goes to running sum i mod 8, in order, and
+/// the sums are added up as a balanced tree. The product of two float32 numbers is exact in
+/// float64, so a fused multiply-add gives the same bits. The total is rounded to float32 once.
+#[inline(always)]
+pub fn score(query: &[f32], row: &[f32]) -> f32 {
+    let mut sums = [0.0f64; LANES];
+    let (query_blocks, query_rest) = query.as_chunks::<LANES>();
+    let (row_blocks, row_rest) = row.as_chunks::<LANES>();
+    for (q, r) in query_blocks.iter().zip(row_blocks) {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(q[lane]) * f64::from(r[lane]);
+        }
+    }
+    for (sum, (&q, &r)) in sums.iter_mut().zip(query_rest.iter().zip(row_rest)) {
+        *sum += f64::from(q) * f64::from(r);
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    (((a + e) + (c + g)) + ((b + f) + (d + h))) as f32 + 0.0
+}
