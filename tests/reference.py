@@ -5,12 +5,180 @@ Nothing here is fast and nothing here shares code with the core. Where the two d
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+Matrix = Sequence[Sequence[float]]
+
 # --- parsing -------------------------------------------------------------------------------------
 
 # --- entity join ---------------------------------------------------------------------------------
 
+
+def match_annotation(text: str, annotations: list[str]) -> int:
+    """The number of the annotation that belongs to a text, by comparing it with all; -1: none."""
+    text = " ".join(text.split())
+    normal = [" ".join(annotation.split()) for annotation in annotations]
+
+    def contained(other: str) -> bool:
+        lengths = sorted([len(text), len(other)])
+        near = 10 * (lengths[1] - lengths[0]) < lengths[1]
+        return near and (text in other or other in text)
+
+    equal = [other for other in normal if other == text]
+    found = equal or [other for other in normal if contained(other)]
+    if not found:
+        return -1
+    return max(i for i, other in enumerate(normal) if other == found[0])
+
+
+def transfer_spans(
+    annotation: str, spans: list[tuple[int, int]], text: str
+) -> list[tuple[int, int]]:
+    """Spans of an annotation in the text it belongs to, code point by code point.
+
+    A span is the set of what it covers: the letters, and the gaps between words.
+    """
+    if annotation == text:
+        return spans
+    theirs, ours = _places(annotation), _places(text)
+    normal = ["".join(c for c, _ in places) for places in (theirs, ours)]
+    if normal[0] in normal[1]:
+        shift = normal[1].index(normal[0])
+    elif normal[1] in normal[0]:
+        shift = -normal[0].index(normal[1])
+    else:
+        return []
+    moved = []
+    for start, end in spans:
+        covered = [i for i, (_, at) in enumerate(theirs) if set(at) & set(range(start, end))]
+        if covered and covered[0] + shift >= 0 and covered[-1] + shift < len(ours):
+            first, last = ours[covered[0] + shift][1], ours[covered[-1] + shift][1]
+            moved.append((first[0], last[-1] + 1))
+    return moved
+
+
+def _places(text: str) -> list[tuple[str, list[int]]]:
+    """The normalised text, each code point with the places in the original it stands for."""
+    places: list[tuple[str, list[int]]] = []
+    for i, c in enumerate(text):
+        if not c.isspace():
+            places.append((c, [i]))
+        elif places and places[-1][0] == " ":
+            places[-1][1].append(i)
+        elif places:
+            places.append((" ", [i]))
+    if places and places[-1][0] == " ":
+        places.pop()
+    return places
+
+
 # --- sampling ------------------------------------------------------------------------------------
+
+_MASK = 2**64 - 1
+
+
+def draw_negatives(seed: int, qa_id: str, n: int, total: int, excluded: list[int]) -> list[int]:
+    """The first n of a Fisher-Yates shuffle of the chunks that are not excluded."""
+    chunks = [chunk for chunk in range(total) if chunk not in excluded]
+    if n > len(chunks):
+        raise ValueError(f"{n} of {len(chunks)}")
+    numbers = _splitmix64(seed, qa_id)
+    for i in range(n):
+        j = i + _below(len(chunks) - i, numbers)
+        chunks[i], chunks[j] = chunks[j], chunks[i]
+    return chunks[:n]
+
+
+def _splitmix64(seed: int, qa_id: str) -> Iterator[int]:
+    state = 0xCBF29CE484222325
+    for byte in seed.to_bytes(8, "little") + qa_id.encode():
+        state = (state ^ byte) * 0x100000001B3 & _MASK
+    state = _mix(state)
+    while True:
+        state = state + 0x9E3779B97F4A7C15 & _MASK
+        yield _mix(state)
+
+
+def _mix(x: int) -> int:
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & _MASK
+    return x ^ x >> 31
+
+
+def _below(bound: int, numbers: Iterator[int]) -> int:
+    """Of the 2**64 products number * bound, as many fall to each high word."""
+    while True:
+        high, low = divmod(next(numbers) * bound, 2**64)
+        if low >= 2**64 % bound:
+            return high
+
 
 # --- ranking -------------------------------------------------------------------------------------
 
+
+def expected(scores: list[float], relevant: int, metric: Callable[[list[bool]], float]) -> float:
+    """The mean of a metric over every order of the candidates that their scores allow.
+
+    The metric sees an order as a list of which places hold one of the first ``relevant``.
+    """
+    groups = [
+        [i for i, score in enumerate(scores) if score == value]
+        for value in sorted(set(scores), reverse=True)
+    ]
+    orders = itertools.product(*(itertools.permutations(group) for group in groups))
+    values = [metric([i < relevant for group in order for i in group]) for order in orders]
+    return math.fsum(values) / len(values)
+
+
+def first_place(hits: list[bool]) -> int:
+    return 1 + hits.index(True)
+
+
+def dcg(hits: list[bool], k: int) -> float:
+    return sum(1 / math.log2(place + 1) for place, hit in enumerate(hits[:k], 1) if hit)
+
+
+def ndcg(hits: list[bool], k: int) -> float:
+    return dcg(hits, k) / dcg(sorted(hits, reverse=True), k)
+
+
+def average_precision(hits: list[bool]) -> float:
+    places = [place for place, hit in enumerate(hits, 1) if hit]
+    return sum(n / place for n, place in enumerate(places, 1)) / len(places)
+
+
+def kendall_tau(scores: list[float]) -> float:
+    """Tau-b between the given order, best first, and the scores; 0 where it is undefined."""
+    pairs = list(itertools.combinations(scores, 2))
+    concordant = sum(a > b for a, b in pairs)
+    discordant = sum(a < b for a, b in pairs)
+    if concordant + discordant == 0:
+        return 0.0
+    return (concordant - discordant) / math.sqrt(len(pairs) * (concordant + discordant))
+
+
 # --- search --------------------------------------------------------------------------------------
+
+
+def score(query: Sequence[float], row: Sequence[float]) -> np.float32:
+    """Product i goes to running sum i mod 8; the sums are added as a tree; rounded once."""
+    sums = [0.0] * 8
+    for i, (q, r) in enumerate(zip(query, row, strict=True)):
+        sums[i % 8] += float(q) * float(r)
+    a, b, c, d, e, f, g, h = sums
+    with np.errstate(over="ignore"):
+        return np.float32(((a + e) + (c + g)) + ((b + f) + (d + h)))
+
+
+def topk(queries: Matrix, corpus: Matrix, k: int) -> tuple[list[list[int]], list[list[np.float32]]]:
+    ids, best = [], []
+    for query in queries:
+        scores = [score(query, row) for row in corpus]
+        order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
+        ids.append(order)
+        best.append([scores[i] for i in order])
+    return ids, best
