@@ -8,7 +8,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+
+/// Questions per parallel work item: one takes a fraction of a microsecond.
+const QUESTIONS_PER_JOB: usize = 1024;
 
 /// Draws up to this size remember their swaps in a list, larger ones in a hash map: scanning a few
 /// neighbouring numbers is cheaper than hashing one.
@@ -66,6 +70,38 @@ pub fn draw(
         *index = nth_allowed(*index, &excluded[..barred]);
     }
     Ok(())
+}
+
+/// [`draw`] for many questions in parallel: `n` indices for each, one question after the other.
+///
+/// `excluded(i)` are the chunks that question `i` must not draw.
+pub fn draw_all<'a>(
+    seed: u64,
+    qa_ids: &[&str],
+    n: usize,
+    total: usize,
+    excluded: impl Fn(usize) -> &'a [usize] + Sync,
+) -> Result<Vec<i64>, TooFew> {
+    if n > total {
+        return Err(TooFew {
+            wanted: n,
+            available: total,
+        });
+    }
+    let mut drawn = vec![0; qa_ids.len() * n];
+    drawn
+        .par_chunks_mut((n * QUESTIONS_PER_JOB).max(1))
+        .enumerate()
+        .try_for_each(|(job, out)| {
+            let first = job * QUESTIONS_PER_JOB;
+            let mut part = Vec::with_capacity(out.len());
+            for i in first..first + out.len() / n {
+                draw(seed, qa_ids[i], n, total, excluded(i), &mut part)?;
+            }
+            out.copy_from_slice(&part);
+            Ok(())
+        })?;
+    Ok(drawn)
 }
 
 fn ascending(indices: &[usize]) -> Cow<'_, [usize]> {
@@ -238,6 +274,20 @@ mod tests {
         assert_eq!(base, drawn(0, "q1", 10, 1000, &[]));
         assert_ne!(base, drawn(1, "q1", 10, 1000, &[]));
         assert_ne!(base, drawn(0, "q2", 10, 1000, &[]));
+    }
+
+    #[test]
+    fn many_questions_draw_what_each_would() {
+        let ids: Vec<String> = (0..3000).map(|i| format!("q{i}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let excluded = [1, 5];
+        let together = draw_all(3, &ids, 4, 50, |i| &excluded[..i % 3]).expect("enough chunks");
+        let mut apart = Vec::new();
+        for (i, id) in ids.iter().enumerate() {
+            draw(3, id, 4, 50, &excluded[..i % 3], &mut apart).expect("enough chunks");
+        }
+        assert_eq!(together, apart);
+        assert_eq!(draw_all(3, &ids, 0, 50, |_| &[]), Ok(Vec::new()));
     }
 
     #[test]
