@@ -76,9 +76,7 @@ def from_pretrained(folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
         state = load_file(root / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise BadInputError(f"{root / WEIGHTS}: cannot be read as safetensors: {error}") from error
-    model = _build(
-        backbone_config, _tokenizer(root), config["embedding_dim"], config["max_length"]
-    )
+    model = _build(backbone_config, _tokenizer(root), config["embedding_dim"], config["max_length"])
     _load_state(model, state, root / WEIGHTS)
     return model
 

@@ -95,10 +95,10 @@ class Settings:
         "Compare by entities where both sides have them (auto, entity) or by sentence only.",
         choices=("auto", "entity", "sentence"),
     )
-    source: str = _setting(
-        "candidates",
-        "What a ground truth is ranked against: its sampled candidates, or the whole corpus.",
-        choices=("candidates", "corpus"),
+    corpus: str = _setting(
+        "auto",
+        "Evaluate against every chunk too, not only the candidates; auto: up to 5,000 chunks.",
+        choices=("auto", "always", "never"),
     )
     precision: str = _setting(
         "auto", "Of matrix products; auto is bf16 where the device multiplies it.",

@@ -92,6 +92,11 @@ class TokenizedTexts:
         """Tokens of each text, int64 (n,)."""
         return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
 
+    def take(self, rows: npt.ArrayLike) -> TokenizedTexts:
+        """Select the given rows, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -171,7 +176,7 @@ def tokenize(
         verbose=False,
     )
     ids = [np.asarray(row, np.int64) for row in encoded["input_ids"]]
-    entity_tokens = []
+    entity_tokens: list[list[Ints]] = []
     for offsets, targets in zip(encoded["offset_mapping"], spans, strict=True):
         if not len(targets):
             entity_tokens.append([])
@@ -206,7 +211,9 @@ def encode_tokens(
     try:
         done = 0
         with torch.inference_mode(), autocast(device, dtype):
-            for rows in batches_by_tokens(tokens.lengths, batch_tokens or BATCH_TOKENS[device.type]):
+            for rows in batches_by_tokens(
+                tokens.lengths, batch_tokens or BATCH_TOKENS[device.type]
+            ):
                 pooled = model(collate(model, tokens, rows))
                 out.mu[rows] = pooled.mu.cpu().numpy()
                 out.kappa[rows] = pooled.kappa.cpu().numpy()

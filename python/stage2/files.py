@@ -24,6 +24,9 @@ BEST_CHECKPOINT = "best_model_stage2.pt"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
 SPLIT = "split.json"
+REPORT = "report.md"
+CHARTS = ("loss_curve.png", "loss_curve.svg")
+SAMPLE = "sample"
 STAGE1_MODEL = "stage1"
 SHIPPED_MODEL = "model"
 

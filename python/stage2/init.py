@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from stage2 import checkpoint
@@ -150,7 +150,9 @@ def project(model: ProbabilisticGBERTV4, states: Sequence[Tensor]) -> None:
     _, vectors = torch.linalg.eigh(means.T.double() @ means.double())
     rank = min(model.embedding_dim, HEAD_WIDTH // 2, vectors.shape[1])
     basis = vectors.flip(1)[:, :rank].T.float()
-    first, second = model.semantic_head[0], model.semantic_head[2]
+    first, _, second = model.semantic_head
+    if not (isinstance(first, nn.Linear) and isinstance(second, nn.Linear)):
+        raise TypeError("the semantic head is Linear, GELU, Linear")
     first.weight[:rank] = basis
     first.weight[rank : 2 * rank] = -basis
     first.bias[: 2 * rank] = 0

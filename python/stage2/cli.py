@@ -1,0 +1,257 @@
+"""The command line: parse, call, print. No algorithm stands here."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from stage2.config import SETTINGS, Settings, read_toml
+from stage2.errors import BadInputError, RunFailedError
+
+Decorator = Callable[[Any], Any]
+
+COMMON = ("output_dir", "seed", "device", "overwrite")
+FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
+STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
+SCORING = ("similarity", "precision")
+TRAINING = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "margin",
+    "pairs",
+    "split",
+    "dev_share",
+)
+
+
+class Program(click.Group):
+    """Turns what goes wrong into one line on stderr and an exit code; `--debug` shows it all."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except KeyboardInterrupt:
+            click.echo("stopped; what was written before is whole and stays", err=True)
+            sys.exit(RunFailedError.exit_code)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            click.echo(f"error: {_message(error)}", err=True)
+            sys.exit(_exit_code(error))
+
+
+def command(
+    *names: str, example: str, more: Sequence[Decorator] = ()
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command of a function of `Settings`, with flags for the named settings and `more`."""
+
+    def wrap(function: Callable[..., None]) -> click.Command:
+        @click.pass_context
+        def call(ctx: click.Context, /, config: str | None, **flags: Any) -> None:
+            extra = {name: flags.pop(name) for name in list(flags) if name not in SETTINGS}
+            given = {
+                name: value
+                for name, value in flags.items()
+                if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+            }
+            values = read_toml(config) if config is not None else {}
+            function(Settings(**(values | given)), **extra)
+
+        call = click.option(
+            "--config",
+            metavar="FILE",
+            help="Settings as TOML, such as a run's settings.toml; a flag overrides it.",
+        )(call)
+        for decorate in (*more, *map(_option, reversed((*names, *COMMON)))):
+            call = decorate(call)
+        return program.command(
+            name=function.__name__,
+            help=f"{function.__doc__}\n\n\b\nExample:\n  {example}",
+        )(call)
+
+    return wrap
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stage2", message="stage2 %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def program(debug: bool) -> None:
+    r"""Find the questions that a retrieval model gets wrong, train on them, prove it helped.
+
+    \b
+    stage2 run                         everything, on the built-in sample
+    stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl
+    stage2 mine --topk 3 --qa …        only the hard examples
+    """
+
+
+@command(
+    *FROM_FILES,
+    *STAGE1,
+    "topk",
+    *SCORING,
+    *TRAINING,
+    "test_share",
+    "corpus",
+    "language",
+    example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
+)
+def run(settings: Settings) -> None:
+    """Do everything: prepare, mine, train, evaluate on held-out questions, report.
+
+    With no data given the built-in sample is used.
+    """
+    from stage2 import stages
+
+    stages.run_command(settings)
+
+
+@command(
+    "backbone",
+    "chunks",
+    "on_error",
+    "embedding_dim",
+    "max_length",
+    "fit",
+    example="stage2 init --backbone my-encoder/ --chunks chunks.jsonl --output-dir stage1-run",
+)
+def init(settings: Settings) -> None:
+    """Make a stage-1 model from any Hugging Face encoder.
+
+    The heads are fitted on the chunks so that cosines of μ follow the encoder's own.
+    """
+    from stage2 import stages
+
+    stages.init(settings)
+
+
+@command(*FROM_FILES, example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
+def prepare(settings: Settings) -> None:
+    """Construct samples: each question with its ground truths and random negatives."""
+    from stage2 import stages
+
+    stages.prepare(settings)
+
+
+@command(
+    *FROM_FILES,
+    "data",
+    *STAGE1,
+    "topk",
+    *SCORING,
+    example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
+)
+def mine(settings: Settings) -> None:
+    """Score and rank the candidates, and select the hard examples.
+
+    Writes constructed_data.jsonl, evaluation_results.json and hard_negatives.jsonl.
+    """
+    from stage2 import stages
+
+    stages.mine(settings)
+
+
+@command(
+    "data",
+    "entities",
+    "on_error",
+    "dev_data",
+    *STAGE1,
+    "topk",
+    *SCORING,
+    *TRAINING,
+    example="stage2 train --data hard_negatives.jsonl --entities e.jsonl --model stage1/",
+)
+def train(settings: Settings) -> None:
+    """Train on hard examples with a margin ranking loss; ship the best epoch, or stage 1."""
+    from stage2 import stages
+
+    stages.train_command(settings)
+
+
+@command(
+    *FROM_FILES,
+    "data",
+    "backbone",
+    *SCORING,
+    "corpus",
+    "language",
+    example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
+    more=[
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="DIR|FILE.pt",
+            help="A model; give it twice for before and after on the same samples.",
+        )
+    ],
+)
+def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
+    """Evaluate a model, or compare two on the same samples."""
+    from stage2 import stages
+
+    stages.evaluate_command(settings, models)
+
+
+@command("language", example="stage2 report --output-dir stage2-run --language zh")
+def report(settings: Settings) -> None:
+    """Write the report of a run folder: Markdown, with the loss curve as PNG and SVG."""
+    from stage2 import stages
+
+    stages.report(settings)
+
+
+def main() -> None:
+    """Run the program."""
+    program(prog_name="stage2")
+
+
+def _option(name: str) -> Decorator:
+    """The flag of a setting: its help, type and default are those of `Settings`."""
+    item = SETTINGS[name]
+    meta = item.metadata
+    flag = f"--{name.replace('_', '-')}"
+    if meta["kind"] is bool:
+        if item.default:
+            flag = f"{flag}/--no-{name.replace('_', '-')}"
+        return click.option(flag, default=item.default, help=meta["help"], show_default=True)
+    kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
+    return click.option(
+        flag,
+        type=kind,
+        default=item.default,
+        help=meta["help"],
+        metavar=meta["metavar"],
+        show_default=item.default is not None,
+    )
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{error.filename}: no such file"
+    if isinstance(error, IsADirectoryError) and error.filename:
+        return f"{error.filename}: is a folder; expected a file"
+    return str(error) or type(error).__name__
+
+
+def _exit_code(error: Exception) -> int:
+    """2 where the user can mend it: bad values, files that are not there."""
+    if isinstance(error, (BadInputError, RunFailedError)):
+        return error.exit_code
+    usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+    if isinstance(error, usage):
+        return BadInputError.exit_code
+    # What the core refuses is a ValueError of its own; any other is a fault of ours.
+    from stage2._core import InputError
+
+    return BadInputError.exit_code if isinstance(error, InputError) else RunFailedError.exit_code

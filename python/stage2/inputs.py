@@ -1,0 +1,183 @@
+"""What a command reads: samples and a stage-1 model, from files, the run folder or built in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stage2 import checkpoint, console, files
+from stage2.config import Settings
+from stage2.data import Annotations, Dataset, Samples
+from stage2.device import resolve_device, resolve_precision
+from stage2.errors import BadInputError
+from stage2.init import default_backbone, init_model
+from stage2.model import ProbabilisticGBERTV4
+from stage2.runfolder import RunFolder
+from stage2.sample import write_sample
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a command reads: samples, their annotations, and the hashes of the files."""
+
+    samples: Samples
+    annotations: Annotations | None
+    dataset: Dataset | None
+    hashes: Mapping[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_corpus(self) -> bool:
+        """Whether the contexts are a whole corpus, or only those that samples name."""
+        return self.dataset is not None
+
+
+def gather(settings: Settings) -> Inputs:
+    """Read the samples: from --data, from --qa and --chunks, or the built-in ones."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
+    if settings.data is not None:
+        if settings.qa is not None or settings.chunks is not None:
+            raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
+        samples = Samples.load_jsonl(settings.data, settings.on_error)
+        annotations = (
+            Annotations.load(settings.entities, settings.on_error) if settings.entities else None
+        )
+        hashes = _hashes(settings, ("data", "entities"))
+        facts = {"source": "files", "num_samples": len(samples)}
+        return Inputs(samples, annotations, None, hashes, facts)
+    if settings.qa is None and settings.chunks is None and settings.entities is None:
+        console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
+        return _sample_inputs(settings)
+    return _dataset_inputs(settings, "files")
+
+
+def stage1(
+    settings: Settings, run: RunFolder, inputs: Inputs
+) -> tuple[ProbabilisticGBERTV4, dict[str, str], bool]:
+    """Load the model given, or the folder's own, or make one; and the hash of what it came from.
+
+    Returns:
+        The model on its device, hashes, and whether it was made here and is not yet on disk.
+    """
+    if settings.model is not None:
+        model = checkpoint.load_model(settings.model, settings.backbone)
+        hashes, made = {"model": model_hash(settings.model)}, False
+    elif run.holds("init"):
+        model = checkpoint.from_pretrained(run / files.STAGE1_MODEL)
+        hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
+    else:
+        name = settings.backbone or default_backbone()
+        console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
+        model = new_model(settings, inputs.samples.contexts)
+        hashes, made = {"backbone": name}, True
+    return model.to(resolve_device(settings.device)), hashes, made
+
+
+def model_hash(path: str | Path) -> str:
+    """SHA-256 of a model's weights."""
+    root = Path(path)
+    return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
+
+
+def check_topk(topk: int, samples: Samples) -> None:
+    """Refuse a top-k at which no question could be hard."""
+    shortest = int(np.diff(samples.offsets).min(initial=np.iinfo(np.int64).max))
+    if topk > shortest:
+        raise BadInputError(
+            f"--topk is {topk}, but a question has only {shortest} candidates, so that its ground "
+            f"truth is always in the top {topk}; expected at most {shortest}, or more --negatives"
+        )
+
+
+def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4:
+    """A stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
+    with console.bar("fitting heads", "step") as progress:
+        return init_model(
+            settings.backbone,
+            chunks,
+            embedding_dim=settings.embedding_dim,
+            max_length=settings.max_length,
+            seed=settings.seed,
+            fit=settings.fit,
+            device=resolve_device(settings.device),
+            progress=progress,
+        )
+
+
+def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], str]:
+    """The texts of --chunks, or of the built-in sample, and their hash."""
+    if settings.chunks is not None:
+        chunks = Dataset.load_chunks(settings.chunks, settings.on_error)
+        return chunks, files.sha256(settings.chunks)
+    console.say("no --chunks given: fitting the heads on the built-in sample")
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_sample(Path(folder)).chunks
+        return list(Dataset.load_chunks(path)), files.sha256(path)
+
+
+def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:
+    """Read samples as `gather` does, where none are named those that the folder holds.
+
+    The folder's entities come along: samples that were mined with entities are not to be trained
+    on or measured without them because a flag was left out.
+    """
+    named = settings.data or settings.qa or settings.chunks
+    if not named and (run / files.CONSTRUCTED).is_file():
+        settings = replace(settings, data=str(run / files.CONSTRUCTED))
+    known = run.record.get("data", {}).get("files", {}).get("entities")
+    if settings.data is not None and settings.entities is None and known is not None:
+        path = run / files.SAMPLE / known["path"] if run.from_sample else Path(known["path"])
+        if not path.is_file() or files.sha256(path) != known["sha256"]:
+            raise BadInputError(
+                f"{path}: the entities that {run.path} was made with are not there or have "
+                "changed; give --entities FILE"
+            )
+        settings = replace(settings, entities=str(path))
+    return settings, gather(settings)
+
+
+def _sample_inputs(settings: Settings) -> Inputs:
+    # Into a folder of its own: nothing is written to the run's before all is checked.
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_sample(Path(folder))
+        given = replace(
+            settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
+        )
+        return _dataset_inputs(given, "sample")
+
+
+def _dataset_inputs(settings: Settings, source: str) -> Inputs:
+    if settings.qa is None or settings.chunks is None:
+        missing = "--qa" if settings.qa is None else "--chunks"
+        raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
+    dataset = Dataset.load(settings.qa, settings.chunks, settings.entities, settings.on_error)
+    samples = dataset.construct(settings.negatives, settings.seed)
+    hashes = _hashes(settings, ("qa", "chunks", "entities"))
+    paths = {name: Path(getattr(settings, name)) for name in hashes}
+    facts = {
+        "source": source,
+        "num_qa": dataset.num_qa,
+        "num_chunks": dataset.num_chunks,
+        "num_annotations": dataset.num_annotations,
+        "num_samples": len(samples),
+        "negatives": settings.negatives,
+        "rejected": dict(dataset.rejected_counts),
+        "files": {
+            # The built-in sample is written to the run folder; other files stay where they are.
+            name: {"path": path.name if source == "sample" else str(path.resolve()),
+                   "sha256": hashes[name]}
+            for name, path in paths.items()
+        },
+    }  # fmt: skip
+    return Inputs(samples, dataset.annotations, dataset, hashes, facts)
+
+
+def _hashes(settings: Settings, names: Sequence[str]) -> dict[str, str]:
+    return {
+        name: files.sha256(path) for name in names if (path := getattr(settings, name)) is not None
+    }

@@ -1,0 +1,181 @@
+"""The folder of a run: what it was made from, and the refusal to mix two runs in one."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stage2 import files
+from stage2.config import Settings
+from stage2.device import describe, resolve_device, resolve_precision
+from stage2.errors import BadInputError
+
+# The settings that each stage's files depend on, beside the content of its inputs.
+STAGES: dict[str, tuple[str, ...]] = {
+    "init": ("embedding_dim", "max_length", "fit", "seed"),
+    "prepare": ("negatives", "seed", "on_error"),
+    "mine": ("topk", "similarity", "precision"),
+    "train": (
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "margin",
+        "pairs",
+        "similarity",
+        "precision",
+        "split",
+        "dev_share",
+        "test_share",
+        "seed",
+    ),
+    "evaluate": ("similarity", "precision", "corpus"),
+}
+
+# What a run writes; anything else in the folder is not ours and is never touched.
+_OWN = (
+    files.SETTINGS,
+    files.RUN,
+    files.SAMPLE,
+    files.CONSTRUCTED,
+    files.REJECTED,
+    files.EVALUATION,
+    files.HARD,
+    files.MINING_SUMMARY,
+    files.TRAINING_LOG,
+    files.CHECKPOINTS,
+    files.EVALUATION_AFTER,
+    files.COMPARISON,
+    files.SPLIT,
+    files.STAGE1_MODEL,
+    files.SHIPPED_MODEL,
+    files.REPORT,
+    *files.CHARTS,
+)
+
+
+class RunFolder:
+    """An output folder and its `run.json`.
+
+    Nothing is written before `begin`; a command checks its inputs first, so that a refused call
+    changes nothing on disk.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Look at the folder; raise BadInputError where it cannot be one."""
+        self.path = Path(settings.output_dir)
+        self.settings = settings
+        if self.path.exists() and not self.path.is_dir():
+            raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
+        record = self.path / files.RUN
+        self.record: dict[str, Any] = files.read_json(record) if record.is_file() else {}
+        self._clock = time.perf_counter()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def holds(self, stage: str) -> bool:
+        """Whether an earlier command did `stage` here, and its files count."""
+        return not self.settings.overwrite and stage in self.record.get("stages", {})
+
+    @property
+    def from_sample(self) -> bool:
+        """Whether the folder was made from the built-in sample."""
+        return bool(self.record.get("data", {}).get("source") == "sample")
+
+    def begin(self, stages: Mapping[str, Mapping[str, str]]) -> None:
+        """Start writing the files of `stages`; from here on the folder is this run's.
+
+        Args:
+            stages: for each stage, its inputs: names and hashes of content.
+
+        Raises:
+            BadInputError: the folder holds files of another run, and --overwrite was not given.
+        """
+        if self.settings.overwrite:
+            self._clear()
+        elif not self.record:
+            present = [name for name in _OWN if (self.path / name).exists()]
+            if present:
+                raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
+        known = self.record.get("stages", {})
+        for stage, inputs in stages.items():
+            wanted = self._made_from(stage, inputs)
+            if stage in known and known[stage]["made_from"] != wanted:
+                raise BadInputError(self._refusal(_difference(known[stage]["made_from"], wanted)))
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.settings.save(self.path / files.SETTINGS)
+        self._clock = time.perf_counter()
+
+    def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
+        """Record that `stage` is on disk, how long it took, and what there is to say of it."""
+        now = time.perf_counter()
+        device = resolve_device(self.settings.device)
+        self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        self.record |= {
+            "stage2_version": version("stage2"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": version("transformers"),
+            "cpu": cpu_name(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+            "device": str(device),
+            "precision": describe(resolve_precision(self.settings.precision, device)),
+            "seed": self.settings.seed,
+        }
+        self.record.setdefault("stages", {})[stage] = {
+            "seconds": round(now - self._clock, 3),
+            "made_from": self._made_from(stage, inputs),
+        }
+        self._clock = now
+        self.record |= facts
+        files.write_json(self.path / files.RUN, self.record)
+
+    def _made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+        return {name: getattr(self.settings, name) for name in STAGES[stage]} | dict(inputs)
+
+    def _clear(self) -> None:
+        for name in _OWN:
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        self.record = {}
+
+    def _refusal(self, what: str) -> str:
+        return (
+            f"--output-dir {self.path} holds another run's files ({what}). "
+            "Give another --output-dir, or --overwrite to replace them"
+        )
+
+
+def cpu_name() -> str:
+    """The processor's name where the system tells, else its architecture."""
+    try:
+        lines: Iterable[str] = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = ()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return "; ".join(
+        f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names
+    )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
