@@ -1,0 +1,178 @@
+//! Functions of arrays: ranking, search, the join of texts.
+
+use numpy::ndarray::Array2;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::PyDict;
+
+use super::not_negative;
+use crate::join;
+use crate::ranking::{Lists, Ranking, Relevant};
+use crate::search::{self, Matrix};
+
+/// Contiguous numbers of a numpy array, copied only where they are strided.
+macro_rules! flat {
+    ($array:expr) => {
+        $array.as_slice().map_or_else(
+            |_| std::borrow::Cow::Owned($array.as_array().iter().copied().collect::<Vec<_>>()),
+            std::borrow::Cow::Borrowed,
+        )
+    };
+}
+
+#[derive(FromPyObject)]
+pub enum NumRelevant<'py> {
+    Same(i64),
+    Each(PyReadonlyArray1<'py, i64>),
+}
+
+#[pyfunction]
+pub fn topk<'py>(
+    py: Python<'py>,
+    queries: PyReadonlyArray2<'py, f32>,
+    corpus: PyReadonlyArray2<'py, f32>,
+    k: i64,
+) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>)> {
+    let k = not_negative("k", k)?;
+    let (rows, width) = queries.as_array().dim();
+    if corpus.as_array().ncols() != width {
+        return Err(PyValueError::new_err(format!(
+            "queries are {width} wide and the corpus {}; expected one width",
+            corpus.as_array().ncols()
+        )));
+    }
+    let (queries, corpus) = (flat!(queries), flat!(corpus));
+    let best = py.detach(|| {
+        search::top_k(
+            Matrix::new(&queries, width)?,
+            Matrix::new(&corpus, width)?,
+            k,
+        )
+    })?;
+    let shaped = |error| PyValueError::new_err(format!("{error}"));
+    let ids = Array2::from_shape_vec((rows, k), best.rows).map_err(shaped)?;
+    let scores = Array2::from_shape_vec((rows, k), best.scores).map_err(shaped)?;
+    Ok((ids.into_pyarray(py), scores.into_pyarray(py)))
+}
+
+#[pyfunction]
+#[pyo3(signature = (scores, offsets, num_relevant = NumRelevant::Same(1)))]
+pub fn rank(
+    py: Python<'_>,
+    scores: PyReadonlyArray1<'_, f32>,
+    offsets: PyReadonlyArray1<'_, i64>,
+    num_relevant: NumRelevant<'_>,
+) -> PyResult<PyRanking> {
+    let (scores, offsets) = (flat!(scores), flat!(offsets));
+    let each = match &num_relevant {
+        NumRelevant::Same(_) => Vec::new().into(),
+        NumRelevant::Each(counts) => flat!(counts),
+    };
+    let relevant = match num_relevant {
+        NumRelevant::Same(count) => Relevant::Same(count),
+        NumRelevant::Each(_) => Relevant::Each(&each),
+    };
+    let ranking = py.detach(|| Ranking::new(Lists::new(&scores, &offsets)?, relevant))?;
+    Ok(PyRanking(ranking))
+}
+
+#[pyfunction]
+#[pyo3(signature = (scores, offsets, tie_keys = None))]
+pub fn order<'py>(
+    py: Python<'py>,
+    scores: PyReadonlyArray1<'py, f32>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    tie_keys: Option<PyReadonlyArray1<'py, i64>>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let (scores, offsets) = (flat!(scores), flat!(offsets));
+    let keys = tie_keys.as_ref().map(|keys| flat!(keys));
+    let places = py.detach(|| Lists::new(&scores, &offsets)?.order(keys.as_deref()))?;
+    Ok(places.into_pyarray(py))
+}
+
+#[pyfunction]
+pub fn kendall_tau<'py>(
+    py: Python<'py>,
+    scores: PyReadonlyArray1<'py, f32>,
+    offsets: PyReadonlyArray1<'py, i64>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let (scores, offsets) = (flat!(scores), flat!(offsets));
+    let tau = py.detach(|| Lists::new(&scores, &offsets).map(|lists| lists.kendall_tau()))?;
+    Ok(tau.into_pyarray(py))
+}
+
+#[pyfunction]
+pub fn match_annotations<'py>(
+    py: Python<'py>,
+    texts: Vec<PyBackedStr>,
+    annotation_texts: Vec<PyBackedStr>,
+) -> Bound<'py, PyArray1<i64>> {
+    let found = py.detach(|| {
+        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        let annotations: Vec<&str> = annotation_texts.iter().map(|text| &**text).collect();
+        join::Index::build(&annotations).lookup_all(&texts)
+    });
+    let indices = found
+        .into_iter()
+        .map(|index| index.map_or(-1, |index| index as i64));
+    indices.collect::<Vec<_>>().into_pyarray(py)
+}
+
+#[pyclass(name = "Ranking", module = "stage2._core", frozen)]
+pub struct PyRanking(Ranking);
+
+#[pymethods]
+impl PyRanking {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn rank<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        py.detach(|| self.0.rank()).into_pyarray(py)
+    }
+
+    #[getter]
+    fn ties<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        py.detach(|| self.0.ties()).into_pyarray(py)
+    }
+
+    #[getter]
+    fn reciprocal_rank<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        py.detach(|| self.0.reciprocal_rank()).into_pyarray(py)
+    }
+
+    #[getter]
+    fn average_precision<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        py.detach(|| self.0.average_precision()).into_pyarray(py)
+    }
+
+    fn success<'py>(&self, py: Python<'py>, k: i64) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let k = not_negative("k", k)?;
+        Ok(py.detach(|| self.0.success(k)).into_pyarray(py))
+    }
+
+    fn ndcg<'py>(&self, py: Python<'py>, k: i64) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let k = not_negative("k", k)?;
+        Ok(py.detach(|| self.0.ndcg(k)).into_pyarray(py))
+    }
+
+    #[pyo3(signature = (topk = vec![1, 3, 5]))]
+    fn metrics<'py>(&self, py: Python<'py>, topk: Vec<usize>) -> PyResult<Bound<'py, PyDict>> {
+        let summary = py.detach(|| self.0.summary(&topk))?;
+        let chance = PyDict::new(py);
+        for (name, value) in &summary.chance {
+            chance.set_item(name, value)?;
+        }
+        let metrics = PyDict::new(py);
+        for (name, value) in &summary.means {
+            metrics.set_item(name, value)?;
+        }
+        metrics.set_item("ties", summary.ties)?;
+        metrics.set_item("num_queries", summary.num_queries)?;
+        metrics.set_item("chance", chance)?;
+        Ok(metrics)
+    }
+}
