@@ -1,0 +1,182 @@
+//! A data set in columns: questions, chunks, annotations, and the rows that could not be used.
+
+mod annotations;
+mod chunks;
+mod column;
+mod fields;
+mod first;
+mod questions;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::jsonl::{OnError, Reject, Rejected, Source};
+use crate::write::{lines, push_string};
+use questions::Unresolved;
+
+pub use annotations::{Annotations, Spans};
+pub use chunks::Chunks;
+pub use column::{Span, TextColumn};
+pub(crate) use fields::{Field, Fields, key_text};
+pub(crate) use first::{FirstOf, hash};
+pub use questions::{OWN_MEMBERS, Questions};
+pub(crate) use questions::{repeated_id, repeated_ids};
+
+#[derive(Debug)]
+pub struct Dataset {
+    pub questions: Questions,
+    pub chunks: Chunks,
+    pub annotations: Option<Annotations>,
+    pub findings: Findings,
+}
+
+impl Dataset {
+    /// Reads and checks everything: each file by itself, then what they say of one another.
+    pub fn load(
+        qa: &Path,
+        chunks: &Path,
+        entities: Option<&Path>,
+        on_error: OnError,
+    ) -> Result<Self> {
+        let mut findings = Findings::new(on_error);
+
+        let qa = Arc::new(Source::open(qa)?);
+        let (questions, rejects) = Unresolved::read(&qa, on_error);
+        findings.reject(&qa, rejects)?;
+
+        let corpus = Arc::new(Source::open(chunks)?);
+        let (chunks, rejects) = Chunks::read(&corpus, on_error);
+        findings.reject(&corpus, rejects)?;
+        findings.warn_of_repeats(&corpus, chunks.repeated);
+        if chunks.is_empty() {
+            return Err(corpus.without_rows("every row of the file is bad"));
+        }
+
+        let annotations = match entities {
+            Some(path) => {
+                let annotations = Annotations::load(path, on_error)?;
+                findings
+                    .rejected
+                    .extend_from_slice(&annotations.findings.rejected);
+                Some(annotations)
+            }
+            None => None,
+        };
+
+        let (questions, rejects) = questions.resolve(&chunks, corpus.name());
+        findings.reject(&qa, rejects)?;
+        if questions.ids.is_empty() {
+            return Err(qa.without_rows("every row of the file is bad"));
+        }
+        Ok(Self {
+            questions,
+            chunks,
+            annotations,
+            findings,
+        })
+    }
+}
+
+/// What was found wrong, and what is to be done about it.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    on_error: OnError,
+    pub rejected: Vec<Rejected>,
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    pub(crate) fn new(on_error: OnError) -> Self {
+        Self {
+            on_error,
+            rejected: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Notes bad rows of a file or, where none is allowed, makes the first the error.
+    pub(crate) fn reject(&mut self, source: &Arc<Source>, rejects: Vec<Reject>) -> Result<()> {
+        let rejected = source.locate(rejects);
+        match (self.on_error, rejected.first()) {
+            (OnError::Strict, Some(first)) => Err(Error::from(first.clone())),
+            _ => {
+                self.rejected.extend(rejected);
+                Ok(())
+            }
+        }
+    }
+
+    fn warn_of_repeats(&mut self, source: &Source, repeated: usize) {
+        if repeated > 0 {
+            self.warnings.push(format!(
+                "{}: {repeated} rows repeat the id and the text of an earlier chunk; the first of \
+                 each was used",
+                source.name()
+            ));
+        }
+    }
+
+    /// Writes the rejected rows, one JSON object a line.
+    pub fn write_rejected(&self, path: &Path) -> Result<()> {
+        lines(path, self.rejected.len(), |i, out| {
+            let rejected = &self.rejected[i];
+            out.extend_from_slice(b"{\"file\": ");
+            push_string(out, rejected.file());
+            let place = (rejected.line, rejected.column);
+            out.extend_from_slice(
+                format!(", \"line\": {}, \"column\": {}", place.0, place.1).as_bytes(),
+            );
+            out.extend_from_slice(b", \"reason\": ");
+            push_string(out, rejected.reason.as_str());
+            out.extend_from_slice(b", \"message\": ");
+            push_string(out, &rejected.message);
+            out.extend_from_slice(b", \"row\": ");
+            push_string(out, &rejected.row());
+            out.push(b'}');
+        })
+    }
+
+    /// Rejected rows by reason.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for rejected in &self.rejected {
+            *counts.entry(rejected.reason.as_str()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// One column of all pieces, in order.
+pub(crate) fn concat<P, T: Clone>(pieces: &[P], column: impl Fn(&P) -> &Vec<T>) -> Vec<T> {
+    let mut whole = Vec::with_capacity(pieces.iter().map(|piece| column(piece).len()).sum());
+    for piece in pieces {
+        whole.extend_from_slice(column(piece));
+    }
+    whole
+}
+
+/// A column but for the rows in `dropped`, which ascend.
+pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
+    let mut kept = Vec::with_capacity(column.len() - dropped.len());
+    let mut from = 0;
+    for &row in dropped {
+        kept.extend_from_slice(&column[from..row]);
+        from = row + 1;
+    }
+    kept.extend_from_slice(&column[from..]);
+    kept
+}
+
+/// Where each of the lists of these lengths starts, laid end to end, and where the last ends.
+pub(crate) fn offsets(lengths: &[usize]) -> Vec<i64> {
+    let mut offsets = Vec::with_capacity(lengths.len() + 1);
+    let mut end = 0;
+    offsets.push(end);
+    offsets.extend(lengths.iter().map(|&length| {
+        end += length as i64;
+        end
+    }));
+    offsets
+}

@@ -1,0 +1,199 @@
+//! Entity annotations: texts, and the spans of the entities in them.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::column::{Span, TextColumn};
+use super::fields::{Field, Fields};
+use super::{Findings, concat, offsets};
+use crate::error::{Fault, Reason, Result};
+use crate::join::{self, Index};
+use crate::jsonl::scan::{Kind, Value};
+use crate::jsonl::{OnError, Row, Source};
+
+const NAMES: [&str; 2] = ["text", "targets"];
+const TEXT: Field = Field(0, 1);
+const TARGETS: Field = Field(1, 2);
+
+const TARGET_NAMES: [&str; 3] = ["char_start", "char_end", "span_text"];
+const CHAR_START: Field = Field(0, 1);
+const CHAR_END: Field = Field(1, 2);
+const SPAN_TEXT: Field = Field(2, 3);
+
+/// Texts per task when spans are moved.
+const TEXTS_PER_JOB: usize = 256;
+
+/// Annotated texts in file order.
+#[derive(Debug, Clone)]
+pub struct Annotations {
+    pub texts: TextColumn,
+    pub spans: Spans,
+    pub findings: Findings,
+}
+
+/// Start and end of entities in code points of their text, end exclusive: those of text `i` are
+/// `spans[offsets[i]..offsets[i + 1]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spans {
+    pub spans: Vec<[i64; 2]>,
+    pub offsets: Vec<i64>,
+}
+
+impl Spans {
+    fn of(&self, text: usize) -> &[[i64; 2]] {
+        &self.spans[self.offsets[text] as usize..self.offsets[text + 1] as usize]
+    }
+}
+
+impl Annotations {
+    pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
+        let source = Arc::new(Source::open(path)?);
+        let parsed = source.parse(on_error, Columns::push);
+        let mut findings = Findings::new(on_error);
+        findings.reject(&source, parsed.rejects)?;
+        let pieces = &parsed.pieces;
+        let texts = concat(pieces, |piece| &piece.texts);
+        if texts.is_empty() {
+            return Err(source.without_rows("every row of the file is bad"));
+        }
+        Ok(Self {
+            findings,
+            texts: TextColumn::of_file(&source, texts),
+            spans: Spans {
+                spans: concat(pieces, |piece| &piece.spans),
+                offsets: offsets(&concat(pieces, |piece| &piece.counts)),
+            },
+        })
+    }
+
+    /// The entity spans of each of `texts`, in code points of that very text: those of the
+    /// annotation that belongs to it, as far as they lie inside.
+    pub fn spans_for(&self, texts: &[&str]) -> Spans {
+        let annotated: Vec<Cow<str>> = self.texts.iter().collect();
+        let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
+        let index = Index::build(&annotated);
+        let jobs: Vec<(Vec<[i64; 2]>, Vec<usize>)> = texts
+            .par_chunks(TEXTS_PER_JOB)
+            .map(|texts| {
+                let (mut spans, mut counts) = (Vec::new(), Vec::with_capacity(texts.len()));
+                for text in texts {
+                    let before = spans.len();
+                    if let Some(i) = index.lookup(text) {
+                        join::transfer(annotated[i], text, self.spans.of(i), &mut spans);
+                    }
+                    counts.push(spans.len() - before);
+                }
+                (spans, counts)
+            })
+            .collect();
+        Spans {
+            spans: concat(&jobs, |(spans, _)| spans),
+            offsets: offsets(&concat(&jobs, |(_, counts)| counts)),
+        }
+    }
+}
+
+/// A piece's columns.
+#[derive(Debug, Default)]
+struct Columns {
+    texts: Vec<Span>,
+    spans: Vec<[i64; 2]>,
+    counts: Vec<usize>,
+}
+
+impl Columns {
+    fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+        let fields = Fields::read(row, &NAMES)?;
+        let text = fields.text(TEXT, Reason::EmptyText)?;
+        let targets = fields.required(TARGETS)?;
+        let decoded = text.decode(row.bytes());
+        let places = CodePoints::of(&decoded);
+        let before = self.spans.len();
+        let read = fields.each(TARGETS, targets, |target| {
+            if target.kind != Kind::Object {
+                return Err(fields.wrong_type(TARGETS, target, "an object"));
+            }
+            self.spans.push(span(row.part(target), &places)?);
+            Ok(())
+        });
+        if let Err(fault) = read {
+            self.spans.truncate(before);
+            return Err(fault);
+        }
+        self.texts.push(text);
+        self.counts.push(self.spans.len() - before);
+        Ok(())
+    }
+}
+
+fn span(target: Row<'_>, text: &CodePoints<'_>) -> Result<[i64; 2], Box<Fault>> {
+    let fields = Fields::read(target, &TARGET_NAMES)?;
+    let (from, to) = (fields.required(CHAR_START)?, fields.required(CHAR_END)?);
+    let start = fields.as_integer(CHAR_START, from)?;
+    let end = fields.as_integer(CHAR_END, to)?;
+    let length = text.len() as i64;
+    if start < 0 || end > length {
+        let Value { start: at, .. } = if start < 0 { from } else { to };
+        let message = format!(
+            "the entity {start}..{end} lies outside its text, which has {length} code points; \
+             expected 0 <= char_start < char_end <= {length}"
+        );
+        return Err(Fault::new(at, Reason::SpanOutsideText, message));
+    }
+    if start >= end {
+        let message = format!("the entity {start}..{end} is empty; expected char_start < char_end");
+        return Err(Fault::new(from.start, Reason::EmptySpan, message));
+    }
+    if let Some(expected) = fields.string(SPAN_TEXT)? {
+        let found = text.slice(start as usize, end as usize);
+        let expected_text = expected.decode(target.bytes());
+        if found != expected_text {
+            let message = format!(
+                "the text has {found:?} at {start}..{end}, its span_text says {expected_text:?}; \
+                 expected the two to be equal, offsets counted in code points"
+            );
+            return Err(Fault::new(expected.start(), Reason::SpanMismatch, message));
+        }
+    }
+    Ok([start, end])
+}
+
+/// A text that can be cut by code points.
+struct CodePoints<'a> {
+    text: &'a str,
+    /// Byte offset of each code point and of the end; empty for ASCII, where it is the same.
+    bytes: Vec<usize>,
+}
+
+impl<'a> CodePoints<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut bytes = Vec::new();
+        if !text.is_ascii() {
+            bytes.extend(text.char_indices().map(|(at, _)| at));
+            bytes.push(text.len());
+        }
+        Self { text, bytes }
+    }
+
+    fn len(&self) -> usize {
+        if self.bytes.is_empty() {
+            self.text.len()
+        } else {
+            self.bytes.len() - 1
+        }
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a str {
+        let byte = |at: usize| {
+            if self.bytes.is_empty() {
+                at
+            } else {
+                self.bytes[at]
+            }
+        };
+        &self.text[byte(start)..byte(end)]
+    }
+}

@@ -1,0 +1,126 @@
+//! The chunks of a corpus.
+
+use std::sync::Arc;
+
+use super::column::{Span, TextColumn};
+use super::fields::{Field, Fields};
+use super::first::{FirstOf, hash};
+use super::{concat, without};
+use crate::error::{Fault, Reason, Result};
+use crate::jsonl::{OnError, Reject, Row, Source};
+
+const NAMES: [&str; 8] = [
+    "chunk_id",
+    "id",
+    "_id",
+    "text",
+    "chunk_text",
+    "input",
+    "content",
+    "title",
+];
+const ID: Field = Field(0, 3);
+const TEXT: Field = Field(3, 7);
+const TITLE: Field = Field(7, 8);
+
+#[derive(Debug)]
+pub struct Chunks {
+    pub ids: TextColumn,
+    pub texts: TextColumn,
+    /// The empty string where there is none.
+    pub titles: TextColumn,
+    by_id: FirstOf,
+    /// Rows left out because one with the same id and text came before.
+    pub repeated: usize,
+}
+
+/// A piece's columns.
+#[derive(Debug, Default)]
+struct Columns {
+    ids: Vec<Span>,
+    hashes: Vec<u64>,
+    texts: Vec<Span>,
+    titles: Vec<Span>,
+}
+
+impl Columns {
+    #[inline]
+    fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+        let fields = Fields::read(row, &NAMES)?;
+        let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
+        let text = fields.text(TEXT, Reason::EmptyText)?;
+        let title = fields.string(TITLE)?.unwrap_or_default();
+        self.hashes.push(hash(id.decode(row.bytes()).as_bytes()));
+        self.ids.push(id);
+        self.texts.push(text);
+        self.titles.push(title);
+        Ok(())
+    }
+}
+
+impl Chunks {
+    /// The chunks of a file, and the rows that cannot be used.
+    pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
+        let parsed = source.parse(on_error, Columns::push);
+        let mut rejects = parsed.rejects;
+        let pieces = &parsed.pieces;
+        let mut ids = concat(pieces, |piece| &piece.ids);
+        let mut texts = concat(pieces, |piece| &piece.texts);
+        let mut titles = concat(pieces, |piece| &piece.titles);
+        let mut hashes = concat(pieces, |piece| &piece.hashes);
+
+        let bytes = source.bytes();
+        let same_id = |i: usize, j: usize| ids[i].decode(bytes) == ids[j].decode(bytes);
+        let (mut by_id, repeats) = FirstOf::build(&hashes, same_id);
+        let mut repeated = 0;
+        for &repeat in &repeats {
+            let first = by_id.find(hashes[repeat], |other| same_id(repeat, other));
+            let first = first.unwrap_or(repeat);
+            if texts[first].decode(bytes) == texts[repeat].decode(bytes) {
+                repeated += 1;
+            } else {
+                rejects.push(duplicate(source, ids[repeat]));
+            }
+        }
+        if !repeats.is_empty() {
+            ids = without(&ids, &repeats);
+            texts = without(&texts, &repeats);
+            titles = without(&titles, &repeats);
+            hashes = without(&hashes, &repeats);
+            by_id = FirstOf::build(&hashes, |_, _| false).0;
+        }
+        let chunks = Self {
+            ids: TextColumn::of_file(source, ids),
+            texts: TextColumn::of_file(source, texts),
+            titles: TextColumn::of_file(source, titles),
+            by_id,
+            repeated,
+        };
+        (chunks, rejects)
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The chunk with this id.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.by_id
+            .find(hash(id.as_bytes()), |chunk| self.ids.get(chunk) == id)
+    }
+}
+
+fn duplicate(source: &Source, id: Span) -> Reject {
+    let message = format!(
+        "the chunk id {:?} has been given to another text before; expected one text an id",
+        id.decode(source.bytes())
+    );
+    Reject {
+        row: source.row_at(id.start()),
+        fault: Fault::new(id.start(), Reason::DuplicateChunkId, message),
+    }
+}

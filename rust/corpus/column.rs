@@ -1,0 +1,127 @@
+//! Columns of text that stays where it was read, and is decoded when someone asks for it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::jsonl::Source;
+use crate::jsonl::scan::{Kind, Value, unescape};
+
+/// A string's place in a file, quotes left out, and whether it has escapes.
+///
+/// The empty span stands for a string that is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    start: usize,
+    /// Twice the length, plus one where there are escapes: rows come by the million.
+    tagged_len: usize,
+}
+
+impl Span {
+    fn new(start: usize, end: usize, escaped: bool) -> Self {
+        Self {
+            start,
+            tagged_len: (end - start) << 1 | usize::from(escaped),
+        }
+    }
+
+    /// The content of a string; the digits of a number.
+    pub fn of(value: Value) -> Self {
+        match value.kind {
+            Kind::String { escaped } => Self::new(value.start + 1, value.end - 1, escaped),
+            _ => Self::new(value.start, value.end, false),
+        }
+    }
+
+    pub fn start(self) -> usize {
+        self.start
+    }
+
+    fn end(self) -> usize {
+        self.start + (self.tagged_len >> 1)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.tagged_len == 0
+    }
+
+    /// The string itself; `bytes` are those of the file that the span was made for.
+    pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+        let content = simdutf8::basic::from_utf8(&bytes[self.start..self.end()])
+            .expect("rows are checked to be UTF-8 before spans are made");
+        if self.tagged_len & 1 == 1 {
+            unescape(content)
+        } else {
+            Cow::Borrowed(content)
+        }
+    }
+}
+
+/// The bytes that a column's spans point into.
+#[derive(Debug, Clone)]
+enum Bytes {
+    File(Arc<Source>),
+    Own(Arc<Vec<u8>>),
+}
+
+/// Texts, one a row. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct TextColumn {
+    bytes: Bytes,
+    spans: Arc<Vec<Span>>,
+}
+
+impl TextColumn {
+    /// `spans` of strings in `source`.
+    pub(crate) fn of_file(source: &Arc<Source>, spans: Vec<Span>) -> Self {
+        Self {
+            bytes: Bytes::File(Arc::clone(source)),
+            spans: Arc::new(spans),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    pub fn get(&self, i: usize) -> Cow<'_, str> {
+        self.spans[i].decode(self.bytes())
+    }
+
+    /// Whether the text is the empty string, as one that is not there is.
+    pub fn is_blank(&self, i: usize) -> bool {
+        self.spans[i].is_empty()
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
+        self.spans.iter().map(|span| span.decode(self.bytes()))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::File(source) => source.bytes(),
+            Bytes::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for TextColumn {
+    fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Self {
+        let mut bytes = Vec::new();
+        let spans = texts
+            .into_iter()
+            .map(|text| {
+                let start = bytes.len();
+                bytes.extend_from_slice(text.as_ref().as_bytes());
+                Span::new(start, bytes.len(), false)
+            })
+            .collect();
+        Self {
+            bytes: Bytes::Own(Arc::new(bytes)),
+            spans: Arc::new(spans),
+        }
+    }
+}

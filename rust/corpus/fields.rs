@@ -1,0 +1,201 @@
+//! The fields of a row: which names they go by, and what they may hold.
+
+use std::borrow::Cow;
+
+use super::column::Span;
+use crate::error::{Fault, Reason};
+use crate::join::normalise;
+use crate::jsonl::Row;
+use crate::jsonl::scan::{Kind, Scanner, Value};
+
+type Result<T> = std::result::Result<T, Box<Fault>>;
+
+/// A field: the place of its names, from and to, in a list of names. Of those that a row has, the
+/// first in the list wins; `null` counts as not there.
+#[derive(Debug, Clone, Copy)]
+pub struct Field(pub usize, pub usize);
+
+/// What a row holds under each of `N` names.
+#[derive(Debug)]
+pub struct Fields<'a, const N: usize> {
+    row: Row<'a>,
+    names: &'static [&'static str; N],
+    values: [Option<Value>; N],
+}
+
+impl<'a, const N: usize> Fields<'a, N> {
+    /// Reads a row; of members with the same name the last counts.
+    #[inline]
+    pub fn read(row: Row<'a>, names: &'static [&'static str; N]) -> Result<Self> {
+        let mut values = [None; N];
+        row.object(|key, value| {
+            let key = key_text(row.bytes(), key);
+            if let Some(rank) = names.iter().position(|name| name.as_bytes() == &*key) {
+                values[rank] = (value.kind != Kind::Null).then_some(value);
+            }
+            Ok(())
+        })?;
+        Ok(Self { row, names, values })
+    }
+
+    #[inline]
+    pub fn value(&self, Field(from, to): Field) -> Option<Value> {
+        self.values[from..to].iter().copied().flatten().next()
+    }
+
+    #[inline]
+    pub fn required(&self, field: Field) -> Result<Value> {
+        self.value(field).ok_or_else(|| self.missing(field))
+    }
+
+    /// A string, if it is there.
+    #[inline]
+    pub fn string(&self, field: Field) -> Result<Option<Span>> {
+        self.value(field)
+            .map(|value| self.as_string(field, value))
+            .transpose()
+    }
+
+    /// A string that is there and is more than white space.
+    #[inline]
+    pub fn text(&self, field: Field, if_empty: Reason) -> Result<Span> {
+        let value = self.required(field)?;
+        let span = self.as_string(field, value)?;
+        self.check_not_empty(field, value, span, if_empty)?;
+        Ok(span)
+    }
+
+    /// An id, if it is there: a string that is not empty, or an integer.
+    #[inline]
+    pub fn id(&self, field: Field) -> Result<Option<Span>> {
+        self.value(field)
+            .map(|value| self.as_id(field, value))
+            .transpose()
+    }
+
+    /// Hands over the elements of a list.
+    pub fn each(
+        &self,
+        field: Field,
+        list: Value,
+        visit: impl FnMut(Value) -> Result<()>,
+    ) -> Result<()> {
+        if list.kind != Kind::Array {
+            return Err(self.wrong_type(field, list, "a list"));
+        }
+        Scanner::new(self.row.bytes(), list.start).array(visit)
+    }
+
+    /// The integer that `value` is, as near as an `i64` comes to it.
+    pub fn as_integer(&self, field: Field, value: Value) -> Result<i64> {
+        if value.kind != Kind::Integer {
+            return Err(self.wrong_type(field, value, "an integer"));
+        }
+        let digits = Span::of(value).decode(self.row.bytes());
+        let beyond = if digits.starts_with('-') {
+            i64::MIN
+        } else {
+            i64::MAX
+        };
+        Ok(digits.parse().unwrap_or(beyond))
+    }
+
+    #[inline]
+    pub fn as_id(&self, field: Field, value: Value) -> Result<Span> {
+        let span = Span::of(value);
+        match value.kind {
+            Kind::String { .. } if span.is_empty() => Err(Fault::new(
+                value.start,
+                Reason::EmptyId,
+                format!("{} is empty; expected an id", self.name(field)),
+            )),
+            Kind::String { .. } => Ok(span),
+            // JSON has two zeros, ids have one.
+            Kind::Integer if span.decode(self.row.bytes()) == "-0" => Ok(Span::of(Value {
+                start: value.start + 1,
+                ..value
+            })),
+            Kind::Integer => Ok(span),
+            _ => Err(self.wrong_type(field, value, "a string or an integer")),
+        }
+    }
+
+    #[inline]
+    pub fn as_string(&self, field: Field, value: Value) -> Result<Span> {
+        match value.kind {
+            Kind::String { .. } => Ok(Span::of(value)),
+            _ => Err(self.wrong_type(field, value, "a string")),
+        }
+    }
+
+    pub fn as_text(&self, field: Field, value: Value) -> Result<Span> {
+        let span = self.as_string(field, value)?;
+        self.check_not_empty(field, value, span, Reason::EmptyText)?;
+        Ok(span)
+    }
+
+    #[inline]
+    fn check_not_empty(&self, field: Field, at: Value, span: Span, reason: Reason) -> Result<()> {
+        // Nearly every text starts with a visible ASCII character other than an escape.
+        let first = self.row.bytes()[span.start()];
+        if !span.is_empty() && first.is_ascii_graphic() && first != b'\\' {
+            return Ok(());
+        }
+        if normalise(&span.decode(self.row.bytes())).is_empty() {
+            return Err(Fault::new(
+                at.start,
+                reason,
+                format!(
+                    "{} is empty or only white space; expected text",
+                    self.name(field)
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The fault of a row without a field.
+    #[cold]
+    pub fn missing(&self, Field(from, to): Field) -> Box<Fault> {
+        let message = match &self.names[from..to] {
+            [name] => format!("the row has no \"{name}\"; expected that field"),
+            names => format!(
+                "the row has none of {}; expected one of them",
+                names.join(", ")
+            ),
+        };
+        Fault::new(self.row.start(), Reason::MissingField, message)
+    }
+
+    #[cold]
+    pub fn wrong_type(&self, field: Field, value: Value, expected: &str) -> Box<Fault> {
+        let is_part = self
+            .value(field)
+            .is_some_and(|whole| whole.start < value.start);
+        let place = if is_part { "an element of " } else { "" };
+        Fault::new(
+            value.start,
+            Reason::WrongType,
+            format!(
+                "{place}{} is {}; expected {expected}",
+                self.name(field),
+                value.kind.name()
+            ),
+        )
+    }
+
+    /// The name that the row uses for a field, in quotes.
+    pub fn name(&self, Field(from, to): Field) -> String {
+        let used = (from..to).find(|&rank| self.values[rank].is_some());
+        format!("{:?}", self.names[used.unwrap_or(from)])
+    }
+}
+
+/// A member's name, escapes resolved.
+#[inline]
+pub fn key_text(bytes: &[u8], key: Value) -> Cow<'_, [u8]> {
+    if key.kind == (Kind::String { escaped: true }) {
+        return Cow::Owned(Span::of(key).decode(bytes).into_owned().into_bytes());
+    }
+    Cow::Borrowed(&bytes[key.start + 1..key.end - 1])
+}

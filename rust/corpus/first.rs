@@ -1,0 +1,132 @@
+//! Which items are the first of their kind, found in parallel.
+
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use rayon::prelude::*;
+use rustc_hash::FxHasher;
+
+/// A slot holds the upper bits of a hash above an item's number plus one; zero is free.
+const NUMBER_BITS: u32 = 40;
+const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
+
+/// An open-addressing table of the first item of each kind.
+///
+/// All threads insert into it at once. Whoever comes first takes the slot, and the smallest number
+/// stays in it, so that the outcome does not depend on who that was.
+#[derive(Debug)]
+pub struct FirstOf {
+    slots: Vec<AtomicU64>,
+}
+
+impl FirstOf {
+    /// Takes in the items numbered `0..hashes.len()`, of which `same` compares two. Also returns
+    /// those that are not the first of their kind, in ascending order.
+    pub fn build(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> (Self, Vec<usize>) {
+        // At most half full: a search ends after one or two slots.
+        let size = (hashes.len() * 2).next_power_of_two();
+        let table = Self {
+            slots: (0..size)
+                .into_par_iter()
+                .map(|_| AtomicU64::new(0))
+                .collect(),
+        };
+        let mut repeats: Vec<usize> = hashes
+            .par_iter()
+            .enumerate()
+            .filter_map(|(item, &hash)| table.insert(item, hash, |other| same(item, other)))
+            .collect();
+        repeats.par_sort_unstable();
+        (table, repeats)
+    }
+
+    /// The first item with `hash` that `is_it`.
+    pub fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut slot = self.home(hash);
+        loop {
+            let entry = self.slots[slot].load(Relaxed);
+            if entry == 0 {
+                return None;
+            }
+            if entry >> NUMBER_BITS == hash >> NUMBER_BITS && is_it(number(entry)) {
+                return Some(number(entry));
+            }
+            slot = self.after(slot);
+        }
+    }
+
+    /// Of `item` and one of its kind that was there before, the one with the larger number.
+    fn insert(&self, item: usize, hash: u64, is_same: impl Fn(usize) -> bool) -> Option<usize> {
+        let entry = (hash & !NUMBER) | (item as u64 + 1);
+        let mut slot = self.home(hash);
+        loop {
+            let place = &self.slots[slot];
+            let taken = match place.load(Relaxed) {
+                0 => match place.compare_exchange(0, entry, Relaxed, Relaxed) {
+                    Ok(_) => return None,
+                    Err(taken) => taken,
+                },
+                taken => taken,
+            };
+            if taken >> NUMBER_BITS == hash >> NUMBER_BITS && is_same(number(taken)) {
+                // Every repeat is told once: the smallest number of all stays behind.
+                return Some(number(place.fetch_min(entry, Relaxed).max(entry)));
+            }
+            slot = self.after(slot);
+        }
+    }
+
+    fn home(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
+    fn after(&self, slot: usize) -> usize {
+        (slot + 1) & (self.slots.len() - 1)
+    }
+}
+
+fn number(entry: u64) -> usize {
+    (entry & NUMBER) as usize - 1
+}
+
+/// A hash whose lower and upper bits are both good.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(bytes);
+    let hash = hasher.finish();
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn firsts_and_repeats() {
+        let words = ["a", "b", "a", "c", "b", "a"];
+        let hashes = words.map(|word| hash(word.as_bytes()));
+        let (table, repeats) = FirstOf::build(&hashes, |i, j| words[i] == words[j]);
+        assert_eq!(repeats, [2, 4, 5]);
+        let find = |word: &str| table.find(hash(word.as_bytes()), |i| words[i] == word);
+        assert_eq!(
+            [find("a"), find("b"), find("c"), find("d")],
+            [Some(0), Some(1), Some(3), None]
+        );
+    }
+
+    #[test]
+    fn equal_hashes_are_told_apart() {
+        let items: Vec<usize> = (0..10_000).map(|i| i % 100).collect();
+        let hashes = vec![7; items.len()];
+        let (table, repeats) = FirstOf::build(&hashes, |i, j| items[i] == items[j]);
+        assert_eq!(repeats, (100..10_000).collect::<Vec<_>>());
+        assert_eq!(table.find(7, |i| items[i] == 42), Some(42));
+    }
+
+    #[test]
+    fn nothing_in_nothing_found() {
+        let (table, repeats) = FirstOf::build(&[], |_, _| false);
+        assert!(repeats.is_empty());
+        assert_eq!(table.find(1, |_| true), None);
+    }
+}

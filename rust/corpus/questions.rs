@@ -1,0 +1,300 @@
+//! Questions and the chunks that answer them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use super::chunks::Chunks;
+use super::column::{Span, TextColumn};
+use super::fields::{Field, Fields};
+use super::first::{FirstOf, hash};
+use super::{concat, offsets, without};
+use crate::error::{Fault, Reason, Result};
+use crate::jsonl::{OnError, Reject, Row, Source};
+
+const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
+const QUESTION: Field = Field(0, 1);
+const CHUNK: Field = Field(1, 3);
+const CHUNK_ID: Field = Field(1, 2);
+const QA_ID: Field = Field(3, 5);
+const ANSWER: Field = Field(5, 6);
+
+/// The members of a QA row that have a place of their own in a sample; others are written through.
+pub const OWN_MEMBERS: [&str; 6] = NAMES;
+
+#[derive(Debug)]
+pub struct Questions {
+    pub source: Arc<Source>,
+    pub ids: TextColumn,
+    pub questions: TextColumn,
+    /// The empty string where there is none.
+    pub answers: TextColumn,
+    /// Indices of each question's chunks, the most relevant first: those of question `i` are
+    /// `relevant[offsets[i]..offsets[i + 1]]`.
+    pub relevant: Vec<i64>,
+    pub offsets: Vec<i64>,
+    /// Where each question stands in the file.
+    pub rows: Vec<Range<usize>>,
+}
+
+impl Questions {
+    pub fn relevant_to(&self, question: usize) -> &[i64] {
+        &self.relevant[self.offsets[question] as usize..self.offsets[question + 1] as usize]
+    }
+}
+
+/// QA rows as they stand in the file, chunks still by id. A piece's columns and the file's.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<Range<usize>>,
+    questions: Vec<Span>,
+    answers: Vec<Span>,
+    /// Empty where the row has none.
+    ids: Vec<Span>,
+    chunk_ids: Vec<Span>,
+    /// How many chunk ids each row has.
+    counts: Vec<usize>,
+}
+
+impl Rows {
+    fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+        let fields = Fields::read(row, &NAMES)?;
+        let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
+        let answer = fields.string(ANSWER)?.unwrap_or_default();
+        let id = fields.id(QA_ID)?.unwrap_or_default();
+        let before = self.chunk_ids.len();
+        if let Err(fault) = self.push_chunk_ids(&fields) {
+            self.chunk_ids.truncate(before);
+            return Err(fault);
+        }
+        self.counts.push(self.chunk_ids.len() - before);
+        self.rows.push(row.range());
+        self.questions.push(question);
+        self.answers.push(answer);
+        self.ids.push(id);
+        Ok(())
+    }
+
+    fn push_chunk_ids(&mut self, fields: &Fields<'_, 6>) -> Result<(), Box<Fault>> {
+        if let Some(id) = fields.id(CHUNK_ID)? {
+            self.chunk_ids.push(id);
+            return Ok(());
+        }
+        let list = fields.required(CHUNK)?;
+        let before = self.chunk_ids.len();
+        fields.each(CHUNK, list, |value| {
+            self.chunk_ids.push(fields.as_id(CHUNK, value)?);
+            Ok(())
+        })?;
+        if self.chunk_ids.len() > before {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is empty; expected at least one chunk id",
+            fields.name(CHUNK)
+        );
+        Err(Fault::new(list.start, Reason::MissingField, message))
+    }
+
+    fn joined(pieces: &[Self]) -> Self {
+        Self {
+            rows: concat(pieces, |piece| &piece.rows),
+            questions: concat(pieces, |piece| &piece.questions),
+            answers: concat(pieces, |piece| &piece.answers),
+            ids: concat(pieces, |piece| &piece.ids),
+            chunk_ids: concat(pieces, |piece| &piece.chunk_ids),
+            counts: concat(pieces, |piece| &piece.counts),
+        }
+    }
+
+    /// `dropped` ascends.
+    fn drop(&mut self, dropped: &[usize]) {
+        if dropped.is_empty() {
+            return;
+        }
+        let offsets = offsets(&self.counts);
+        let chunks = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
+        let dropped_chunks: Vec<usize> = dropped.iter().flat_map(chunks).collect();
+        self.chunk_ids = without(&self.chunk_ids, &dropped_chunks);
+        self.rows = without(&self.rows, dropped);
+        self.questions = without(&self.questions, dropped);
+        self.answers = without(&self.answers, dropped);
+        self.ids = without(&self.ids, dropped);
+        self.counts = without(&self.counts, dropped);
+    }
+}
+
+/// The questions of a file before their chunks are looked up.
+#[derive(Debug)]
+pub struct Unresolved {
+    source: Arc<Source>,
+    rows: Rows,
+}
+
+impl Unresolved {
+    /// The questions of a file, and the rows that cannot be used.
+    pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
+        let parsed = source.parse(on_error, Rows::push);
+        let mut rows = Rows::joined(&parsed.pieces);
+        let mut rejects = parsed.rejects;
+        let repeats = repeated_ids(source.bytes(), &rows.ids);
+        rejects.extend(
+            repeats
+                .iter()
+                .map(|&row| repeated_id(source, &rows.rows[row], rows.ids[row])),
+        );
+        rows.drop(&repeats);
+        let source = Arc::clone(source);
+        (Self { source, rows }, rejects)
+    }
+
+    /// Looks the chunks up; also returns the rows whose chunks are not there or come twice.
+    pub fn resolve(self, chunks: &Chunks, chunks_name: &str) -> (Questions, Vec<Reject>) {
+        let Self { source, mut rows } = self;
+        let bytes = source.bytes();
+        let found: Vec<Option<usize>> = rows
+            .chunk_ids
+            .par_iter()
+            .map(|id| chunks.find(&id.decode(bytes)))
+            .collect();
+        let first = offsets(&rows.counts);
+        let (mut dropped, mut rejects) = (Vec::new(), Vec::new());
+        let mut relevant = Vec::with_capacity(found.len());
+        for (row, range) in first.windows(2).enumerate() {
+            let range = range[0] as usize..range[1] as usize;
+            let ids = &rows.chunk_ids[range.clone()];
+            match check_chunks(bytes, ids, &found[range.clone()], chunks_name) {
+                Ok(()) => relevant.extend(found[range].iter().flatten().map(|&c| c as i64)),
+                Err(fault) => {
+                    let row_range = rows.rows[row].clone();
+                    rejects.push(Reject {
+                        row: row_range,
+                        fault,
+                    });
+                    dropped.push(row);
+                }
+            }
+        }
+        rows.drop(&dropped);
+        let questions = Questions {
+            ids: with_generated(&source, &rows),
+            questions: TextColumn::of_file(&source, rows.questions),
+            answers: TextColumn::of_file(&source, rows.answers),
+            relevant,
+            offsets: offsets(&rows.counts),
+            rows: rows.rows,
+            source,
+        };
+        (questions, rejects)
+    }
+}
+
+/// The rows whose id another row has had before, ascending.
+pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
+    let given: Vec<usize> = (0..ids.len()).filter(|&row| !ids[row].is_empty()).collect();
+    let texts: Vec<Cow<str>> = given
+        .par_iter()
+        .map(|&row| ids[row].decode(bytes))
+        .collect();
+    let hashes: Vec<u64> = texts.par_iter().map(|text| hash(text.as_bytes())).collect();
+    let (_, repeats) = FirstOf::build(&hashes, |i, j| texts[i] == texts[j]);
+    repeats.into_iter().map(|i| given[i]).collect()
+}
+
+pub fn repeated_id(source: &Source, row: &Range<usize>, id: Span) -> Reject {
+    let message = format!(
+        "the question id {:?} has been given before; expected an id of its own",
+        id.decode(source.bytes())
+    );
+    Reject {
+        row: row.clone(),
+        fault: Fault::new(id.start(), Reason::DuplicateQaId, message),
+    }
+}
+
+/// What is wrong with a question's chunks: one is not there, or comes twice.
+fn check_chunks(
+    bytes: &[u8],
+    ids: &[Span],
+    found: &[Option<usize>],
+    chunks_name: &str,
+) -> Result<(), Box<Fault>> {
+    let mut seen = FxHashSet::default();
+    for (id, chunk) in ids.iter().zip(found) {
+        let Some(chunk) = chunk else {
+            let message = format!(
+                "the chunk {:?} is not in {chunks_name}; expected the id of a chunk there",
+                id.decode(bytes)
+            );
+            return Err(Fault::new(id.start(), Reason::UnknownChunk, message));
+        };
+        if ids.len() > 1 && !seen.insert(chunk) {
+            let message = format!(
+                "the chunk {:?} is named twice; expected each chunk of a question once",
+                id.decode(bytes)
+            );
+            return Err(Fault::new(id.start(), Reason::RepeatedChunk, message));
+        }
+    }
+    Ok(())
+}
+
+/// Every row's id; one is made for rows without.
+///
+/// A made id is a hash of what is asked and which chunks answer it, so it stays when other rows
+/// come, go or move. Rows that share it (two with the same question and chunks) are numbered in
+/// the order of their bytes, which is the same in every order of the file.
+fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
+    let bytes = source.bytes();
+    let offsets = offsets(&rows.counts);
+    let mut made: Vec<(u64, usize)> = (0..rows.ids.len())
+        .into_par_iter()
+        .filter(|&row| rows.ids[row].is_empty())
+        .map(|row| {
+            let chunks = &rows.chunk_ids[offsets[row] as usize..offsets[row + 1] as usize];
+            (content_hash(bytes, rows.questions[row], chunks), row)
+        })
+        .collect();
+    if made.is_empty() {
+        return TextColumn::of_file(source, rows.ids.clone());
+    }
+    made.par_sort_unstable_by(|&(hash_a, a), &(hash_b, b)| {
+        let content = |row: usize| &bytes[rows.rows[row].clone()];
+        (hash_a.cmp(&hash_b))
+            .then_with(|| content(a).cmp(content(b)))
+            .then(a.cmp(&b))
+    });
+    let mut ids: Vec<Cow<str>> = rows.ids.iter().map(|id| id.decode(bytes)).collect();
+    let mut taken: FxHashSet<Cow<str>> = ids.iter().cloned().collect();
+    for same in made.chunk_by(|(a, _), (b, _)| a == b) {
+        let mut candidates = numbered_ids(same[0].0);
+        for &(_, row) in same {
+            let free = candidates.find(|id| !taken.contains(&**id));
+            let id: Cow<str> = free.unwrap_or_default().into();
+            taken.insert(id.clone());
+            ids[row] = id;
+        }
+    }
+    ids.into_iter().collect()
+}
+
+/// `q-0123456789abcdef`, the same with `-2` behind it, with `-3`, …
+fn numbered_ids(hash: u64) -> impl Iterator<Item = String> {
+    let id = format!("q-{hash:016x}");
+    std::iter::once(id.clone()).chain((2u64..).map(move |n| format!("{id}-{n}")))
+}
+
+/// FNV-1a over the question and the chunk ids; unlike the hash of a table it never changes.
+fn content_hash(bytes: &[u8], question: Span, chunks: &[Span]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    for part in std::iter::once(&question).chain(chunks) {
+        part.decode(bytes).bytes().for_each(&mut add);
+        // No UTF-8 text has this byte: parts cannot run into one another.
+        add(0xff);
+    }
+    hash
+}

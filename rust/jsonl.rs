@@ -1,0 +1,505 @@
+//! Bytes to records: rows of a JSONL file or a JSON array, in parallel, good ones and bad ones.
+//!
+//! A file is cut into pieces of whole rows, whose size depends on the file alone. Each piece is
+//! validated and read into columns of its own; joined in order, the columns and the faults are the
+//! same whatever the number of threads.
+
+mod read;
+pub mod scan;
+
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Fault, InputError, Reason, Result};
+use scan::{Kind, Scanner, Value};
+
+/// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
+const PIECE: usize = 512 << 10;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What to do about a bad row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// Stop at the first.
+    Strict,
+    /// Leave it out and tell.
+    Skip,
+}
+
+impl FromStr for OnError {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "strict" => Ok(Self::Strict),
+            "skip" => Ok(Self::Skip),
+            _ => Err(Error::Usage(format!(
+                "on_error is {name:?}; expected \"strict\" or \"skip\""
+            ))),
+        }
+    }
+}
+
+/// A file's bytes and how they are divided into rows.
+#[derive(Debug)]
+pub struct Source {
+    name: String,
+    bytes: Vec<u8>,
+    layout: Layout,
+    /// What is wrong with an array as such; its "row" is the rest of the file.
+    damage: Option<Reject>,
+}
+
+#[derive(Debug)]
+enum Layout {
+    /// One row a line; blank lines are none.
+    Lines { start: usize },
+    /// The elements of a JSON array.
+    Elements(Vec<Range<usize>>),
+}
+
+/// A row that cannot be used: where it stands and why.
+#[derive(Debug, Clone)]
+pub struct Reject {
+    pub row: Range<usize>,
+    pub fault: Box<Fault>,
+}
+
+/// A rejected row as people see it.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    pub source: Arc<Source>,
+    pub row: Range<usize>,
+    pub line: usize,
+    pub column: usize,
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Rejected {
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+
+    /// The row as it stands in the file; what is not UTF-8 is replaced.
+    pub fn row(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.source.bytes[self.row.clone()])
+    }
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        InputError {
+            file: rejected.file().to_owned(),
+            line: rejected.line,
+            column: rejected.column,
+            reason: rejected.reason,
+            message: format!(
+                "{}; correct it, or leave bad rows out with on_error \"skip\"",
+                rejected.message
+            ),
+        }
+        .into()
+    }
+}
+
+/// Rows read so far: one `T` a piece, in file order, and what was rejected.
+#[derive(Debug)]
+pub struct Parsed<T> {
+    pub pieces: Vec<T>,
+    pub rejects: Vec<Reject>,
+}
+
+impl Source {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that is missing, unreadable, damaged as an archive, or without any row.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::from_bytes(&path.display().to_string(), read::read(path)?)
+    }
+
+    /// Takes `bytes` for the contents of a file called `name`.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        let start = skip_white(&bytes, mark);
+        let mut source = Self {
+            name: name.to_owned(),
+            bytes,
+            layout: Layout::Lines { start: mark },
+            damage: None,
+        };
+        let mut is_empty = start == source.bytes.len();
+        if source.bytes.get(start) == Some(&b'[') {
+            let (elements, fault) = elements(&source.bytes, start);
+            is_empty = elements.is_empty() && fault.is_none();
+            source.damage = fault.map(|fault| Reject {
+                row: fault.at..source.bytes.len(),
+                fault,
+            });
+            source.layout = Layout::Elements(elements);
+        }
+        if is_empty {
+            return Err(source.without_rows("the file is empty"));
+        }
+        Ok(source)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The error of a file in which no row is left to use.
+    pub fn without_rows(&self, what: &str) -> Error {
+        let message = format!(
+            "{what}; expected at least one row, a JSON object; check that this is the right file \
+             and that whatever wrote it has finished"
+        );
+        self.error_at(0, Reason::EmptyFile, message)
+    }
+
+    /// The error of something at a byte offset that no policy can leave out.
+    pub fn error_at(&self, at: usize, reason: Reason, message: String) -> Error {
+        let (line, column) = line_and_column(&self.bytes, at);
+        InputError {
+            file: self.name.clone(),
+            line,
+            column,
+            reason,
+            message,
+        }
+        .into()
+    }
+
+    /// A row whose extent is known.
+    pub fn row(&self, range: Range<usize>) -> Row<'_> {
+        row(&self.bytes, range)
+    }
+
+    /// Reads every row with `read`, which adds it to its piece's columns or finds fault with it.
+    ///
+    /// Under [`OnError::Strict`] rows after the first bad one may be left out.
+    pub fn parse<T: Default + Send>(
+        &self,
+        on_error: OnError,
+        read: impl Fn(&mut T, Row<'_>) -> Result<(), Box<Fault>> + Sync,
+    ) -> Parsed<T> {
+        let pieces = self.pieces();
+        let first_bad = AtomicUsize::new(usize::MAX);
+        let parsed: Vec<_> = pieces
+            .into_par_iter()
+            .enumerate()
+            .map(|(i, piece)| {
+                let (mut columns, mut rejects) = (T::default(), Vec::new());
+                if i > first_bad.load(Relaxed) {
+                    return (columns, rejects);
+                }
+                let known_utf8 = simdutf8::basic::from_utf8(&self.bytes[piece.span()]).is_ok();
+                piece.each_row(&self.bytes, |row| {
+                    let mut outcome = if known_utf8 { Ok(()) } else { row.check_utf8() };
+                    if outcome.is_ok() {
+                        outcome = read(&mut columns, row);
+                    }
+                    if let Err(fault) = outcome {
+                        rejects.push(Reject {
+                            row: row.range(),
+                            fault,
+                        });
+                        first_bad.fetch_min(i, Relaxed);
+                        return on_error == OnError::Skip;
+                    }
+                    true
+                });
+                (columns, rejects)
+            })
+            .collect();
+        let (pieces, rejects): (Vec<T>, Vec<Vec<Reject>>) = parsed.into_iter().unzip();
+        let mut rejects: Vec<Reject> = rejects.into_iter().flatten().collect();
+        if let Some(damage) = &self.damage {
+            rejects.push(damage.clone());
+        }
+        Parsed { pieces, rejects }
+    }
+
+    fn pieces(&self) -> Vec<Piece<'_>> {
+        match &self.layout {
+            Layout::Lines { start } => {
+                let mut pieces = Vec::with_capacity(self.bytes.len() / PIECE + 1);
+                let mut start = *start;
+                while start < self.bytes.len() {
+                    let end = line_end(&self.bytes, start.saturating_add(PIECE));
+                    pieces.push(Piece::Lines(start..end));
+                    start = end + 1;
+                }
+                pieces
+            }
+            Layout::Elements(elements) => {
+                let mut pieces = Vec::new();
+                let mut rest = &elements[..];
+                while let Some(first) = rest.first() {
+                    let count = rest.partition_point(|row| row.start < first.start + PIECE);
+                    let (piece, after) = rest.split_at(count);
+                    pieces.push(Piece::Elements(piece));
+                    rest = after;
+                }
+                pieces
+            }
+        }
+    }
+
+    /// The extent of the row that holds the byte at `offset`.
+    pub fn row_at(&self, offset: usize) -> Range<usize> {
+        match &self.layout {
+            Layout::Lines { start } => {
+                let offset = offset.min(self.bytes.len());
+                let start = memchr::memrchr(b'\n', &self.bytes[*start..offset])
+                    .map_or(*start, |newline| start + newline + 1);
+                start..line_end(&self.bytes, offset)
+            }
+            Layout::Elements(elements) => {
+                let after = elements.partition_point(|element| element.start <= offset);
+                elements
+                    .get(after.saturating_sub(1))
+                    .cloned()
+                    .unwrap_or(0..self.bytes.len())
+            }
+        }
+    }
+
+    /// Puts `rejects` in file order and counts their lines and columns, in one pass.
+    pub fn locate(self: &Arc<Self>, mut rejects: Vec<Reject>) -> Vec<Rejected> {
+        rejects.sort_by_key(|reject| (reject.row.start, reject.fault.at));
+        let mut line = 1;
+        let mut line_start = 0;
+        rejects
+            .into_iter()
+            .map(|Reject { row, fault }| {
+                // Faults of rows in order are in order themselves.
+                let at = fault.at.clamp(line_start, self.bytes.len());
+                let passed = &self.bytes[line_start..at];
+                line += memchr::memchr_iter(b'\n', passed).count();
+                line_start += memchr::memrchr(b'\n', passed).map_or(0, |newline| newline + 1);
+                let before = &self.bytes[line_start..at];
+                let before = before.strip_prefix(BYTE_ORDER_MARK).unwrap_or(before);
+                Rejected {
+                    source: Arc::clone(self),
+                    row,
+                    line,
+                    column: 1 + code_points(before),
+                    reason: fault.reason,
+                    message: fault.message.into_owned(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A row's bytes within its file.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The file up to the row's end, so that offsets are offsets of the file.
+    bytes: &'a [u8],
+    start: usize,
+}
+
+impl<'a> Row<'a> {
+    pub fn range(self) -> Range<usize> {
+        self.start..self.bytes.len()
+    }
+
+    pub fn start(self) -> usize {
+        self.start
+    }
+
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A value within the row, as a row of its own.
+    pub fn part(self, value: Value) -> Self {
+        Self {
+            bytes: &self.bytes[..value.end],
+            start: value.start,
+        }
+    }
+
+    /// Reads the row's object and hands over its members; the whole row is validated.
+    #[inline]
+    pub fn object(
+        self,
+        mut member: impl FnMut(Value, Value) -> Result<(), Box<Fault>>,
+    ) -> Result<(), Box<Fault>> {
+        let mut scanner = Scanner::new(self.bytes, self.start);
+        if self.bytes.get(self.start) == Some(&b'{') {
+            scanner.object(&mut member)?;
+            return scanner.end();
+        }
+        let value = scanner.value()?;
+        scanner.end()?;
+        if value.kind == Kind::Object {
+            return Scanner::new(self.bytes, value.start).object(member);
+        }
+        Err(Fault::new(
+            value.start,
+            Reason::WrongType,
+            format!("the row is {}; expected a JSON object", value.kind.name()),
+        ))
+    }
+
+    fn check_utf8(self) -> Result<(), Box<Fault>> {
+        let Err(error) = simdutf8::compat::from_utf8(&self.bytes[self.start..]) else {
+            return Ok(());
+        };
+        let at = self.start + error.valid_up_to();
+        Err(Fault::new(
+            at,
+            Reason::InvalidUtf8,
+            format!(
+                "the byte 0x{:02x} is not UTF-8 here; expected UTF-8",
+                self.bytes[at]
+            ),
+        ))
+    }
+}
+
+#[derive(Debug)]
+enum Piece<'a> {
+    Lines(Range<usize>),
+    Elements(&'a [Range<usize>]),
+}
+
+impl Piece<'_> {
+    fn span(&self) -> Range<usize> {
+        match self {
+            Self::Lines(range) => range.clone(),
+            Self::Elements(elements) => match (elements.first(), elements.last()) {
+                (Some(first), Some(last)) => first.start..last.end,
+                _ => 0..0,
+            },
+        }
+    }
+
+    /// Calls `visit` with every row until it returns false.
+    fn each_row(&self, bytes: &[u8], mut visit: impl FnMut(Row<'_>) -> bool) {
+        match self {
+            Self::Lines(range) => {
+                let mut start = range.start;
+                while start < range.end {
+                    let end = line_end(&bytes[..range.end], start);
+                    let line = &bytes[start..end];
+                    let is_blank = line.iter().all(|&byte| is_white(byte));
+                    if !is_blank && !visit(row(bytes, start..end)) {
+                        return;
+                    }
+                    start = end + 1;
+                }
+            }
+            Self::Elements(elements) => {
+                for element in *elements {
+                    if !visit(row(bytes, element.clone())) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(bytes: &[u8], range: Range<usize>) -> Row<'_> {
+    Row {
+        bytes: &bytes[..range.end],
+        start: range.start,
+    }
+}
+
+/// The extents of the elements of the array that opens at `open`, found by their brackets and
+/// quotes, and what is wrong with the array itself.
+fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fault>>) {
+    let mut elements = Vec::new();
+    let mut at = skip_white(bytes, open + 1);
+    if bytes.get(at) == Some(&b']') {
+        return (elements, trailing(bytes, at + 1));
+    }
+    loop {
+        let Some(end) = scan::lenient_end(bytes, at) else {
+            // The element is cut off, and will be found at fault for it when it is read.
+            elements.push(at..bytes.len());
+            return (elements, None);
+        };
+        if end == at {
+            return (elements, Some(broken_array(bytes, at, "a row")));
+        }
+        elements.push(at..end);
+        at = skip_white(bytes, end);
+        match bytes.get(at) {
+            Some(b',') => at = skip_white(bytes, at + 1),
+            Some(b']') => return (elements, trailing(bytes, at + 1)),
+            _ => {
+                return (
+                    elements,
+                    Some(broken_array(bytes, at, "',' or ']' after a row")),
+                );
+            }
+        }
+    }
+}
+
+fn broken_array(bytes: &[u8], at: usize, expected: &str) -> Box<Fault> {
+    if at == bytes.len() {
+        let message = format!("the array never ends; expected {expected}");
+        return Fault::new(at, Reason::TruncatedJson, message);
+    }
+    let message =
+        format!("the array's rows cannot be told apart from here on; expected {expected}");
+    Fault::new(at, Reason::InvalidJson, message)
+}
+
+fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
+    let at = skip_white(bytes, end);
+    (at < bytes.len()).then(|| {
+        let message = "something follows the array; expected the end of the file";
+        Fault::new(at, Reason::TrailingData, message)
+    })
+}
+
+fn skip_white(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..]
+        .iter()
+        .take_while(|&&byte| is_white(byte))
+        .count()
+}
+
+fn line_end(bytes: &[u8], from: usize) -> usize {
+    let from = from.min(bytes.len());
+    from + memchr::memchr(b'\n', &bytes[from..]).unwrap_or(bytes.len() - from)
+}
+
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn code_points(utf8: &[u8]) -> usize {
+    utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
+}
+
+/// Both from 1; the column counts code points.
+fn line_and_column(bytes: &[u8], at: usize) -> (usize, usize) {
+    let before = &bytes[..at];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    let line = 1 + memchr::memchr_iter(b'\n', before).count();
+    (line, 1 + code_points(&before[line_start..]))
+}

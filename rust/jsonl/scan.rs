@@ -1,0 +1,598 @@
+//! A validating JSON scanner that builds nothing: it reports where values start and end.
+
+use std::borrow::Cow;
+
+use crate::error::{Fault, Reason};
+
+/// Rows may nest this deep, the row itself counted.
+pub const MAX_DEPTH: u32 = 128;
+
+type Result<T> = std::result::Result<T, Box<Fault>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Bool,
+    Integer,
+    Float,
+    String { escaped: bool },
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// For messages: "… is `a list`; expected …".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Integer => "an integer",
+            Self::Float => "a number with a fraction or exponent",
+            Self::String { .. } => "a string",
+            Self::Array => "a list",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// A JSON value as it stands in the file, a string's quotes included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Reads JSON values from `bytes`, which are known to be UTF-8 and end where the row ends.
+///
+/// Offsets count from the start of `bytes`.
+#[derive(Debug)]
+pub struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self {
+            bytes,
+            at,
+            depth: 0,
+        }
+    }
+
+    /// Reads one value, the next thing after white space.
+    #[inline]
+    pub fn value(&mut self) -> Result<Value> {
+        self.skip_white();
+        let start = self.at;
+        let kind = match self.peek() {
+            Some(b'"') => Kind::String {
+                escaped: self.string()?,
+            },
+            Some(b'{') => {
+                self.object(|_, _| Ok(()))?;
+                Kind::Object
+            }
+            Some(b'[') => {
+                self.array(|_| Ok(()))?;
+                Kind::Array
+            }
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word(b"true", Kind::Bool)?,
+            Some(b'f') => self.word(b"false", Kind::Bool)?,
+            Some(b'n') => self.word(b"null", Kind::Null)?,
+            _ => return Err(self.unexpected("a JSON value")),
+        };
+        Ok(Value {
+            kind,
+            start,
+            end: self.at,
+        })
+    }
+
+    /// Reads an object and hands over each member's key, a string, and value.
+    #[inline]
+    pub fn object(&mut self, mut member: impl FnMut(Value, Value) -> Result<()>) -> Result<()> {
+        self.open()?;
+        if self.peek() != Some(b'}') {
+            loop {
+                let key = self.key()?;
+                let value = self.value()?;
+                member(key, value)?;
+                if !self.comma(b'}', "',' or '}' after a member")? {
+                    break;
+                }
+            }
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Reads an array and hands over each element.
+    #[inline]
+    pub fn array(&mut self, mut element: impl FnMut(Value) -> Result<()>) -> Result<()> {
+        self.open()?;
+        if self.peek() != Some(b']') {
+            loop {
+                let value = self.value()?;
+                element(value)?;
+                if !self.comma(b']', "',' or ']' after an element")? {
+                    break;
+                }
+            }
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Makes sure that nothing but white space is left.
+    #[inline]
+    pub fn end(&mut self) -> Result<()> {
+        self.skip_white();
+        if self.at < self.bytes.len() {
+            return Err(Fault::new(
+                self.at,
+                Reason::TrailingData,
+                "something follows the row's JSON value; expected one value a row, and its end",
+            ));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn skip_white(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn open(&mut self) -> Result<()> {
+        if self.depth == MAX_DEPTH {
+            return Err(Fault::new(
+                self.at,
+                Reason::TooDeep,
+                format!("lists and objects nest deeper than {MAX_DEPTH}; expected a flatter row"),
+            ));
+        }
+        self.depth += 1;
+        self.at += 1;
+        self.skip_white();
+        Ok(())
+    }
+
+    #[inline]
+    fn close(&mut self) {
+        self.depth -= 1;
+        self.at += 1;
+    }
+
+    #[inline]
+    fn key(&mut self) -> Result<Value> {
+        self.skip_white();
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a member's name in double quotes"));
+        }
+        let escaped = self.string()?;
+        let end = self.at;
+        self.skip_white();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("':' after a member's name"));
+        }
+        self.at += 1;
+        Ok(Value {
+            kind: Kind::String { escaped },
+            start,
+            end,
+        })
+    }
+
+    /// Passes a comma, or stops before `closing`; whether there was a comma.
+    #[inline]
+    fn comma(&mut self, closing: u8, expected: &'static str) -> Result<bool> {
+        self.skip_white();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == closing => Ok(false),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
+    /// Passes a string; whether it has escapes.
+    #[inline]
+    fn string(&mut self) -> Result<bool> {
+        let quote = self.at;
+        let mut escaped = false;
+        self.at += 1;
+        loop {
+            self.at = next_special(self.bytes, self.at);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(control) => {
+                    return Err(Fault::new(
+                        self.at,
+                        Reason::InvalidJson,
+                        format!(
+                            "a string holds the control character 0x{control:02x}; \
+                             expected it escaped, as \\u00{control:02x}"
+                        ),
+                    ));
+                }
+                None => {
+                    return Err(Fault::new(
+                        quote,
+                        Reason::TruncatedJson,
+                        "a string that starts here never ends; expected '\"'",
+                    ));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn escape(&mut self) -> Result<()> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                Ok(())
+            }
+            Some(b'u') => self.unicode_escape(),
+            Some(_) => Err(Fault::new(
+                self.at,
+                Reason::InvalidJson,
+                "an unknown escape; expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX",
+            )),
+            None => Err(self.truncated()),
+        }
+    }
+
+    fn unicode_escape(&mut self) -> Result<()> {
+        let start = self.at;
+        let first = self.hex4()?;
+        let paired = match first {
+            0xd800..=0xdbff => {
+                self.bytes[self.at..].starts_with(b"\\u") && matches!(self.hex4()?, 0xdc00..=0xdfff)
+            }
+            0xdc00..=0xdfff => false,
+            _ => true,
+        };
+        if paired {
+            return Ok(());
+        }
+        Err(Fault::new(
+            start,
+            Reason::LoneSurrogate,
+            format!("\\u{first:04x} is half of a surrogate pair; expected both halves, or none"),
+        ))
+    }
+
+    /// Passes `\uXXXX`.
+    fn hex4(&mut self) -> Result<u32> {
+        let start = self.at;
+        let mut code = 0;
+        self.at += 2;
+        for _ in 0..4 {
+            let Some(byte) = self.peek() else {
+                return Err(self.truncated());
+            };
+            let Some(digit) = char::from(byte).to_digit(16) else {
+                return Err(Fault::new(
+                    start,
+                    Reason::InvalidJson,
+                    "an incomplete escape; expected four hexadecimal digits after \\u",
+                ));
+            };
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<Kind> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits()?,
+            _ => return Err(self.unexpected("a digit")),
+        }
+        let mut kind = Kind::Integer;
+        if self.peek() == Some(b'.') {
+            kind = Kind::Float;
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            kind = Kind::Float;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(kind)
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.unexpected("a digit"));
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<Kind> {
+        let rest = &self.bytes[self.at..];
+        if !rest.starts_with(word) {
+            if word.starts_with(rest) {
+                return Err(self.truncated());
+            }
+            return Err(self.unexpected("a JSON value"));
+        }
+        self.at += word.len();
+        Ok(kind)
+    }
+
+    #[cold]
+    fn truncated(&self) -> Box<Fault> {
+        Fault::new(
+            self.bytes.len(),
+            Reason::TruncatedJson,
+            "the row ends in the middle of a JSON value; expected the rest of it",
+        )
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: &'static str) -> Box<Fault> {
+        let rest = &self.bytes[self.at..];
+        if rest.is_empty() {
+            return Fault::new(
+                self.at,
+                Reason::TruncatedJson,
+                format!("the row ends in the middle of a JSON value; expected {expected}"),
+            );
+        }
+        for word in ["NaN", "Infinity"] {
+            if rest.starts_with(word.as_bytes()) {
+                return Fault::new(
+                    self.at,
+                    Reason::NotFinite,
+                    format!("{word} is not JSON; expected a finite number or null"),
+                );
+            }
+        }
+        let found = match String::from_utf8_lossy(&rest[..rest.len().min(4)])
+            .chars()
+            .next()
+        {
+            Some(c) if !c.is_control() => format!("'{c}'"),
+            _ => format!("the byte 0x{:02x}", rest[0]),
+        };
+        Fault::new(
+            self.at,
+            Reason::InvalidJson,
+            format!("{found} is not valid JSON here; expected {expected}"),
+        )
+    }
+}
+
+/// Where the JSON value that starts at `at` ends, judged by its brackets and quotes alone; none
+/// if the bytes end first.
+///
+/// For telling the rows of an array apart although one of them may be wrong.
+pub fn lenient_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut i = at;
+    loop {
+        match bytes.get(i)? {
+            b'"' => i = lenient_string_end(bytes, i)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' | b',' if depth == 0 => return Some(i),
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(i + 1);
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+}
+
+/// The offset of the quote that ends the string which starts at `quote`.
+fn lenient_string_end(bytes: &[u8], quote: usize) -> Option<usize> {
+    let mut i = quote + 1;
+    loop {
+        i += memchr::memchr2(b'"', b'\\', bytes.get(i..)?)?;
+        if bytes[i] == b'"' {
+            return Some(i);
+        }
+        i += 2;
+    }
+}
+
+/// The offset, from `at` on, of the first byte that a string may not hold as it is: a quote, a
+/// backslash, a control character.
+///
+/// Blocks of 32 are asked for any such byte, which the compiler turns into vector code on every
+/// target; only a block that has one is looked at more closely.
+#[inline]
+fn next_special(bytes: &[u8], mut at: usize) -> usize {
+    let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    let mut rest = bytes.get(at..).unwrap_or_default();
+    while let Some((block, after)) = rest.split_first_chunk::<32>() {
+        if block
+            .iter()
+            .fold(false, |any, &byte| any | is_special(byte))
+        {
+            break;
+        }
+        at += block.len();
+        rest = after;
+    }
+    at + rest
+        .iter()
+        .position(|&byte| is_special(byte))
+        .unwrap_or(rest.len())
+}
+
+/// The content of a string that the scanner has passed, quotes left out, escapes resolved.
+pub fn unescape(content: &str) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\\', content.as_bytes()) else {
+        return Cow::Borrowed(content);
+    };
+    let mut text = String::with_capacity(content.len());
+    let mut rest = content;
+    let mut next = Some(first);
+    while let Some(backslash) = next {
+        text.push_str(&rest[..backslash]);
+        let (resolved, length) = resolve(&rest[backslash..]);
+        text.push(resolved);
+        rest = &rest[backslash + length..];
+        next = memchr::memchr(b'\\', rest.as_bytes());
+    }
+    text.push_str(rest);
+    Cow::Owned(text)
+}
+
+/// The character that the escape at the start of `rest` stands for, and the escape's length.
+fn resolve(rest: &str) -> (char, usize) {
+    let simple = match rest.as_bytes()[1] {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return resolve_unicode(rest),
+        other => char::from(other),
+    };
+    (simple, 2)
+}
+
+fn resolve_unicode(rest: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = rest.get(at + 2..at + 6).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or_default()
+    };
+    let first = unit(0);
+    if let Some(character) = char::from_u32(first) {
+        return (character, 6);
+    }
+    let code = 0x10000 + ((first & 0x3ff) << 10 | (unit(6) & 0x3ff));
+    (
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+        12,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(json: &str) -> Result<Value> {
+        let mut scanner = Scanner::new(json.as_bytes(), 0);
+        let value = scanner.value()?;
+        scanner.end()?;
+        Ok(value)
+    }
+
+    fn fault(json: &str) -> (Reason, usize) {
+        let fault = scan(json).expect_err(json);
+        (fault.reason, fault.at)
+    }
+
+    #[test]
+    fn values_have_their_kind_and_extent() {
+        let value = |kind, start, end| Ok(Value { kind, start, end });
+        assert_eq!(scan(" null "), value(Kind::Null, 1, 5));
+        assert_eq!(scan("-0"), value(Kind::Integer, 0, 2));
+        assert_eq!(scan("1.5e-7"), value(Kind::Float, 0, 6));
+        assert_eq!(scan(r#""a""#), value(Kind::String { escaped: false }, 0, 3));
+        assert_eq!(
+            scan(r#""\ud83d\ude00""#),
+            value(Kind::String { escaped: true }, 0, 14)
+        );
+        assert_eq!(
+            scan(r#"{"a": [1, {}], "b": true}"#),
+            value(Kind::Object, 0, 25)
+        );
+    }
+
+    #[test]
+    fn faults_have_their_reason_and_place() {
+        assert_eq!(fault(r#"{"a": 1"#), (Reason::TruncatedJson, 7));
+        assert_eq!(fault(r#"{"a": "bc"#), (Reason::TruncatedJson, 6));
+        assert_eq!(fault("tru"), (Reason::TruncatedJson, 3));
+        assert_eq!(fault(r#"{"a": 1} x"#), (Reason::TrailingData, 9));
+        assert_eq!(fault("01"), (Reason::TrailingData, 1));
+        assert_eq!(fault("[1,]"), (Reason::InvalidJson, 3));
+        assert_eq!(fault("{'a': 1}"), (Reason::InvalidJson, 1));
+        assert_eq!(fault("\"a\tb\""), (Reason::InvalidJson, 2));
+        assert_eq!(fault(r#""\x""#), (Reason::InvalidJson, 1));
+        assert_eq!(fault(r#""\u12g4""#), (Reason::InvalidJson, 1));
+        assert_eq!(fault("[NaN]"), (Reason::NotFinite, 1));
+        assert_eq!(fault("-Infinity"), (Reason::NotFinite, 1));
+        assert_eq!(fault(r#""a\ud800""#), (Reason::LoneSurrogate, 2));
+        assert_eq!(fault(r#""\ude00\ud83d""#), (Reason::LoneSurrogate, 1));
+        assert_eq!(fault(r#""\ud83dA""#), (Reason::LoneSurrogate, 1));
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(scan(&nested(128)).is_ok());
+        assert_eq!(fault(&nested(129)), (Reason::TooDeep, 128));
+        assert_eq!(fault(&"[".repeat(100_000)), (Reason::TooDeep, 128));
+    }
+
+    #[test]
+    fn specials_are_found_at_every_distance() {
+        for special in [b'"', b'\\', 0x1f, 0] {
+            for distance in 0..100 {
+                let mut bytes = vec![b' '; 100];
+                bytes[distance] = special;
+                assert_eq!(next_special(&bytes, 0), distance);
+                assert_eq!(next_special(&bytes, distance / 2), distance);
+            }
+        }
+        assert_eq!(next_special(&[0xff; 70], 3), 70);
+    }
+
+    #[test]
+    fn escapes_resolve() {
+        let escaped = r#"a\"\\\/\b\f\n\r\t\u00e9\u4e2d\ud83d\ude00z"#;
+        assert_eq!(unescape(escaped), "a\"\\/\u{8}\u{c}\n\r\té中😀z");
+        assert_eq!(unescape("plain"), "plain");
+    }
+
+    #[test]
+    fn lenient_ends_survive_what_is_wrong_inside() {
+        assert_eq!(lenient_end(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
+        assert_eq!(lenient_end(b"tru , 2", 0), Some(4));
+        assert_eq!(lenient_end(b"1]", 0), Some(1));
+        assert_eq!(lenient_end(br#"{"a"#, 0), None);
+    }
+}

@@ -1,0 +1,507 @@
+//! The border to Python. A function here converts, releases the interpreter, calls, and maps the
+//! error; what it does for its caller is documented in `_core.pyi`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use numpy::prelude::*;
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
+use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PySlice, PyString};
+
+use crate::corpus::{Annotations, Dataset, Findings, Spans, TextColumn};
+use crate::error::Error;
+use crate::jsonl::{OnError, Rejected};
+use crate::samples::Samples;
+
+mod arrays;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::arrays::{PyRanking, kendall_tau, match_annotations, order, rank, topk};
+    #[pymodule_export]
+    use super::exceptions::InputError;
+    #[pymodule_export]
+    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples, PyTextColumn};
+}
+
+mod exceptions {
+    pyo3::create_exception!(stage2._core, InputError, pyo3::exceptions::PyValueError);
+}
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Usage(message) => PyValueError::new_err(message),
+            // With an error number OSError makes itself a FileNotFoundError or what else fits.
+            Error::Io { path, source } => match source.raw_os_error() {
+                Some(number) => {
+                    PyOSError::new_err((number, describe(&source), path.into_os_string()))
+                },
+                None => Python::attach(|py| {
+                    let kind = PyErr::from(source);
+                    let message = format!("{}: {}", path.display(), kind.value(py));
+                    PyErr::from_type(kind.get_type(py), message)
+                }),
+            },
+            Error::Input(input) => Python::attach(|py| {
+                let error = exceptions::InputError::new_err(input.to_string());
+                let value = error.value(py);
+                let set = value
+                    .setattr("file", &input.file)
+                    .and_then(|()| value.setattr("line", input.line))
+                    .and_then(|()| value.setattr("column", input.column))
+                    .and_then(|()| value.setattr("reason", input.reason.as_str()));
+                set.err().unwrap_or(error)
+            }),
+        }
+    }
+}
+
+/// The system's words without the "(os error 2)" that Rust adds: Python gives the number itself.
+fn describe(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// A column of text that is decoded when it is asked for.
+#[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
+struct PyTextColumn(TextColumn);
+
+#[pymethods]
+impl PyTextColumn {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = index.py();
+        if let Ok(slice) = index.cast::<PySlice>() {
+            let range = slice.indices(self.0.len() as isize)?;
+            let texts = (0..range.slicelength as isize)
+                .map(|i| self.0.get((range.start + i * range.step) as usize));
+            return Ok(PyList::new(py, texts)?.into_any());
+        }
+        let i = position(index.extract()?, self.0.len())?;
+        Ok(PyString::new(py, &self.0.get(i)).into_any())
+    }
+
+    fn take<'py>(&self, indices: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyList>> {
+        let places: Vec<usize> = indices
+            .as_array()
+            .iter()
+            .map(|&i| position(i as isize, self.0.len()))
+            .collect::<PyResult<_>>()?;
+        PyList::new(indices.py(), places.into_iter().map(|i| self.0.get(i)))
+    }
+
+    fn __contains__(&self, text: &Bound<'_, PyAny>) -> bool {
+        text.extract::<PyBackedStr>()
+            .is_ok_and(|text| self.0.iter().any(|other| other == *text))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("TextColumn({} texts)", self.0.len())
+    }
+}
+
+/// A Python index, negative from the end.
+fn position(index: isize, len: usize) -> PyResult<usize> {
+    let from_start = if index < 0 {
+        index + len as isize
+    } else {
+        index
+    };
+    usize::try_from(from_start)
+        .ok()
+        .filter(|&i| i < len)
+        .ok_or_else(|| PyIndexError::new_err(format!("no text {index}; there are {len}")))
+}
+
+/// Texts from Python: a column as it is, or any other sequence of `str`.
+#[derive(FromPyObject)]
+enum Texts<'py> {
+    Column(PyRef<'py, PyTextColumn>),
+    Strings(Vec<PyBackedStr>),
+}
+
+impl Texts<'_> {
+    /// Lends the texts to `call`, which runs without the interpreter.
+    fn lend<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&[&str]) -> R + Send) -> R {
+        match self {
+            Self::Column(column) => {
+                let column = &column.0;
+                py.detach(|| {
+                    let texts: Vec<_> = column.iter().collect();
+                    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+                    call(&texts)
+                })
+            }
+            Self::Strings(strings) => {
+                let texts: Vec<&str> = strings.iter().map(AsRef::as_ref).collect();
+                py.detach(|| call(&texts))
+            }
+        }
+    }
+}
+
+/// An array that is made when it is first asked for; read-only, since it is shared after that.
+struct SharedArray(PyOnceLock<Py<PyArray1<i64>>>);
+
+impl SharedArray {
+    fn unmade() -> Self {
+        Self(PyOnceLock::new())
+    }
+
+    fn of<'py>(&self, py: Python<'py>, values: &[i64]) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let array = self.0.get_or_try_init(py, || {
+            let array = values.to_pyarray(py);
+            array.call_method1("setflags", (false,))?;
+            PyResult::Ok(array.unbind())
+        })?;
+        Ok(array.bind(py).clone())
+    }
+}
+
+/// Spans (m, 2) and offsets (n + 1).
+type SpanArrays<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<i64>>);
+
+fn span_arrays<'py>(py: Python<'py>, spans: &Spans) -> PyResult<SpanArrays<'py>> {
+    let pairs = spans
+        .spans
+        .as_flattened()
+        .to_pyarray(py)
+        .reshape([spans.spans.len(), 2])?;
+    Ok((pairs, spans.offsets.to_pyarray(py)))
+}
+
+/// A row that was left out, and why.
+#[pyclass(name = "Rejected", module = "stage2._core", frozen)]
+struct PyRejected(Rejected);
+
+#[pymethods]
+impl PyRejected {
+    #[getter]
+    fn file(&self) -> &str {
+        self.0.file()
+    }
+
+    #[getter]
+    fn line(&self) -> usize {
+        self.0.line
+    }
+
+    #[getter]
+    fn column(&self) -> usize {
+        self.0.column
+    }
+
+    #[getter]
+    fn reason(&self) -> &'static str {
+        self.0.reason.as_str()
+    }
+
+    #[getter]
+    fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    #[getter]
+    fn row(&self) -> String {
+        self.0.row().into_owned()
+    }
+
+    fn __repr__(&self) -> String {
+        let Rejected {
+            line,
+            column,
+            message,
+            ..
+        } = &self.0;
+        format!("Rejected({}:{line}:{column}: {message})", self.0.file())
+    }
+}
+
+/// What was read from files, with what was found wrong in them: the base of the three below.
+#[pyclass(name = "Loaded", module = "stage2._core", frozen, subclass)]
+struct PyLoaded(Findings);
+
+#[pymethods]
+impl PyLoaded {
+    #[getter]
+    fn rejected(&self) -> Vec<PyRejected> {
+        self.0.rejected.iter().cloned().map(PyRejected).collect()
+    }
+
+    #[getter]
+    fn rejected_counts(&self) -> BTreeMap<&'static str, usize> {
+        self.0.counts()
+    }
+
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings.clone()
+    }
+
+    fn write_rejected(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        Ok(py.detach(|| self.0.write_rejected(&path))?)
+    }
+}
+
+#[pyclass(name = "Annotations", module = "stage2._core", frozen, extends = PyLoaded)]
+struct PyAnnotations(Annotations);
+
+impl PyAnnotations {
+    fn wrap(py: Python<'_>, annotations: Annotations) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(PyLoaded(annotations.findings.clone()));
+        Py::new(py, base.add_subclass(Self(annotations)))
+    }
+}
+
+#[pymethods]
+impl PyAnnotations {
+    #[staticmethod]
+    #[pyo3(signature = (path, on_error = "strict"))]
+    fn load(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<Py<Self>> {
+        let on_error = OnError::from_str(on_error)?;
+        Self::wrap(py, py.detach(|| Annotations::load(&path, on_error))?)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.texts.len()
+    }
+
+    #[getter]
+    fn texts(&self) -> PyTextColumn {
+        PyTextColumn(self.0.texts.clone())
+    }
+
+    #[getter]
+    fn spans<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        Ok(span_arrays(py, &self.0.spans)?.0)
+    }
+
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        self.0.spans.offsets.to_pyarray(py)
+    }
+
+    fn spans_for<'py>(&self, py: Python<'py>, texts: Texts<'_>) -> PyResult<SpanArrays<'py>> {
+        let spans = texts.lend(py, |texts| self.0.spans_for(texts));
+        span_arrays(py, &spans)
+    }
+}
+
+#[pyclass(name = "Dataset", module = "stage2._core", frozen, extends = PyLoaded)]
+struct PyDataset {
+    dataset: Dataset,
+    annotations: Option<Py<PyAnnotations>>,
+    relevant: SharedArray,
+    relevant_offsets: SharedArray,
+}
+
+#[pymethods]
+impl PyDataset {
+    #[staticmethod]
+    #[pyo3(signature = (qa, chunks, entities = None, on_error = "strict"))]
+    fn load(
+        py: Python<'_>,
+        qa: PathBuf,
+        chunks: PathBuf,
+        entities: Option<PathBuf>,
+        on_error: &str,
+    ) -> PyResult<Py<Self>> {
+        let on_error = OnError::from_str(on_error)?;
+        let mut dataset =
+            py.detach(|| Dataset::load(&qa, &chunks, entities.as_deref(), on_error))?;
+        let annotations = dataset.annotations.take();
+        let base = PyClassInitializer::from(PyLoaded(dataset.findings.clone()));
+        let this = Self {
+            dataset,
+            annotations: annotations
+                .map(|all| PyAnnotations::wrap(py, all))
+                .transpose()?,
+            relevant: SharedArray::unmade(),
+            relevant_offsets: SharedArray::unmade(),
+        };
+        Py::new(py, base.add_subclass(this))
+    }
+
+    #[getter]
+    fn num_qa(&self) -> usize {
+        self.dataset.questions.ids.len()
+    }
+
+    #[getter]
+    fn num_chunks(&self) -> usize {
+        self.dataset.chunks.len()
+    }
+
+    #[getter]
+    fn num_annotations(&self) -> usize {
+        self.annotations
+            .as_ref()
+            .map_or(0, |annotations| annotations.get().0.texts.len())
+    }
+
+    #[getter]
+    fn chunk_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.chunks.ids.clone())
+    }
+
+    #[getter]
+    fn chunk_texts(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.chunks.texts.clone())
+    }
+
+    #[getter]
+    fn chunk_titles(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.chunks.titles.clone())
+    }
+
+    #[getter]
+    fn qa_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.questions.ids.clone())
+    }
+
+    #[getter]
+    fn questions(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.questions.questions.clone())
+    }
+
+    #[getter]
+    fn answers(&self) -> PyTextColumn {
+        PyTextColumn(self.dataset.questions.answers.clone())
+    }
+
+    fn chunk_text<'py>(&self, py: Python<'py>, i: isize) -> PyResult<Bound<'py, PyString>> {
+        let texts = &self.dataset.chunks.texts;
+        Ok(PyString::new(py, &texts.get(position(i, texts.len())?)))
+    }
+
+    #[getter]
+    fn relevant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.relevant.of(py, &self.dataset.questions.relevant)
+    }
+
+    #[getter]
+    fn relevant_offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.relevant_offsets
+            .of(py, &self.dataset.questions.offsets)
+    }
+
+    #[getter]
+    fn annotations(&self, py: Python<'_>) -> Option<Py<PyAnnotations>> {
+        self.annotations
+            .as_ref()
+            .map(|annotations| annotations.clone_ref(py))
+    }
+
+    #[pyo3(signature = (negatives = 5, seed = 0))]
+    fn construct(&self, py: Python<'_>, negatives: i64, seed: i64) -> PyResult<Py<PySamples>> {
+        let negatives = not_negative("negatives", negatives)?;
+        let seed = not_negative("seed", seed)? as u64;
+        let samples = py.detach(|| Samples::construct(&self.dataset, negatives, seed))?;
+        PySamples::wrap(py, samples)
+    }
+}
+
+/// Without this a negative number would be an OverflowError.
+fn not_negative(name: &str, number: i64) -> PyResult<usize> {
+    usize::try_from(number)
+        .map_err(|_| PyValueError::new_err(format!("{name} is {number}; expected 0 or more")))
+}
+
+#[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
+struct PySamples {
+    samples: Samples,
+    candidates: SharedArray,
+    offsets: SharedArray,
+    num_relevant: SharedArray,
+}
+
+impl PySamples {
+    fn wrap(py: Python<'_>, samples: Samples) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(PyLoaded(samples.findings.clone()));
+        let this = Self {
+            samples,
+            candidates: SharedArray::unmade(),
+            offsets: SharedArray::unmade(),
+            num_relevant: SharedArray::unmade(),
+        };
+        Py::new(py, base.add_subclass(this))
+    }
+}
+
+#[pymethods]
+impl PySamples {
+    #[staticmethod]
+    #[pyo3(signature = (path, on_error = "strict"))]
+    fn load_jsonl(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<Py<Self>> {
+        let on_error = OnError::from_str(on_error)?;
+        Self::wrap(py, py.detach(|| Samples::load(&path, on_error))?)
+    }
+
+    fn __len__(&self) -> usize {
+        self.samples.len()
+    }
+
+    #[getter]
+    fn qa_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.qa_ids.clone())
+    }
+
+    #[getter]
+    fn questions(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.questions.clone())
+    }
+
+    #[getter]
+    fn answers(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.answers.clone())
+    }
+
+    #[getter]
+    fn contexts(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.contexts.clone())
+    }
+
+    #[getter]
+    fn context_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.context_ids.clone())
+    }
+
+    #[getter]
+    fn candidates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.candidates.of(py, &self.samples.candidates)
+    }
+
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.offsets.of(py, &self.samples.offsets)
+    }
+
+    #[getter]
+    fn num_relevant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.num_relevant.of(py, &self.samples.num_relevant)
+    }
+
+    #[pyo3(signature = (path, rows = None))]
+    fn write_jsonl(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        rows: Option<PyReadonlyArray1<'_, i64>>,
+    ) -> PyResult<()> {
+        let rows = rows.map(|rows| rows.as_array().to_vec());
+        Ok(py.detach(|| self.samples.write_jsonl(&path, rows.as_deref()))?)
+    }
+}

@@ -1,0 +1,230 @@
+//! Samples: questions with their candidates, ground truths first.
+
+mod load;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::corpus::{Dataset, Field, Findings, OWN_MEMBERS, TextColumn, concat, key_text, offsets};
+use crate::error::{Error, Reason, Result};
+use crate::jsonl::{OnError, Source};
+use crate::negatives;
+use crate::write::{lines, push_one_line, push_string, push_strings};
+
+/// Questions that one task samples for.
+const QUESTIONS_PER_JOB: usize = 1024;
+
+/// The members of a written sample, in order; what else its question's row holds follows.
+const MEMBERS: [&str; 8] = [
+    "question",
+    "ground_truth_contexts",
+    "negative_contexts",
+    "qa_id",
+    "gt_chunk_id",
+    "gt_chunk_ids",
+    "negative_chunk_ids",
+    "answer",
+];
+const QUESTION: Field = Field(0, 1);
+const GROUND_TRUTH_CONTEXTS: Field = Field(1, 2);
+const NEGATIVE_CONTEXTS: Field = Field(2, 3);
+const QA_ID: Field = Field(3, 4);
+const GT_CHUNK_ID: Field = Field(4, 5);
+const GT_CHUNK_IDS: Field = Field(5, 6);
+const NEGATIVE_CHUNK_IDS: Field = Field(6, 7);
+const ANSWER: Field = Field(7, 8);
+
+#[derive(Debug)]
+pub struct Samples {
+    pub qa_ids: TextColumn,
+    pub questions: TextColumn,
+    /// The empty string where there is none.
+    pub answers: TextColumn,
+    /// The texts that candidates are numbers of.
+    pub contexts: TextColumn,
+    /// The chunk ids of the contexts; the empty string where it is not known.
+    pub context_ids: TextColumn,
+    /// Those of sample `i` are `candidates[offsets[i]..offsets[i + 1]]`, of which the first
+    /// `num_relevant[i]` are ground truths.
+    pub candidates: Vec<i64>,
+    pub offsets: Vec<i64>,
+    pub num_relevant: Vec<i64>,
+    pub findings: Findings,
+    origin: Origin,
+    source: Arc<Source>,
+    /// Where each sample, or the question it was made of, stands in `source`.
+    rows: Vec<Range<usize>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Questions,
+    Samples,
+}
+
+impl Samples {
+    /// Draws `negatives` chunks for each question of a data set.
+    pub fn construct(dataset: &Dataset, negatives: usize, seed: u64) -> Result<Self> {
+        if negatives == 0 {
+            let message = "negatives is 0; expected at least 1, a question has to be ranked \
+                           against something";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        let questions = &dataset.questions;
+        let numbers: Vec<usize> = (0..questions.ids.len()).collect();
+        let jobs: Vec<Result<Vec<i64>>> = numbers
+            .par_chunks(QUESTIONS_PER_JOB)
+            .map(|numbers| {
+                let mut candidates = Vec::new();
+                for &i in numbers {
+                    push_candidates(dataset, i, negatives, seed, &mut candidates)?;
+                }
+                Ok(candidates)
+            })
+            .collect();
+        // Collected before they are looked through: the first error in file order is the one told.
+        let jobs = jobs.into_iter().collect::<Result<Vec<_>>>()?;
+        let num_relevant: Vec<i64> = questions.offsets.windows(2).map(|w| w[1] - w[0]).collect();
+        let lengths: Vec<usize> = num_relevant
+            .iter()
+            .map(|&r| r as usize + negatives)
+            .collect();
+        Ok(Self {
+            qa_ids: questions.ids.clone(),
+            questions: questions.questions.clone(),
+            answers: questions.answers.clone(),
+            contexts: dataset.chunks.texts.clone(),
+            context_ids: dataset.chunks.ids.clone(),
+            candidates: concat(&jobs, |candidates| candidates),
+            offsets: offsets(&lengths),
+            num_relevant,
+            findings: Findings::new(OnError::Strict),
+            origin: Origin::Questions,
+            source: Arc::clone(&questions.source),
+            rows: questions.rows.clone(),
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the samples, or those numbered `rows` in that order, one a line. What was read from
+    /// a file is written as it stood there.
+    pub fn write_jsonl(&self, path: &Path, rows: Option<&[i64]>) -> Result<()> {
+        let Some(rows) = rows else {
+            return lines(path, self.len(), |i, out| self.push_line(i, out));
+        };
+        let valid = 0..self.len() as i64;
+        if let Some(row) = rows.iter().find(|row| !valid.contains(row)) {
+            let len = self.len();
+            return Err(Error::Usage(format!(
+                "there is no sample {row}; expected numbers from 0 to {}, of {len} samples",
+                len.saturating_sub(1)
+            )));
+        }
+        lines(path, rows.len(), |i, out| {
+            self.push_line(rows[i] as usize, out)
+        })
+    }
+
+    fn push_line(&self, i: usize, out: &mut Vec<u8>) {
+        match self.origin {
+            Origin::Questions => self.push_constructed(i, out),
+            Origin::Samples => {
+                let row = self.source.bytes()[self.rows[i].clone()].trim_ascii();
+                // A line of a JSONL file has no line break; an element of an array may.
+                if memchr::memchr(b'\n', row).is_none() {
+                    out.extend_from_slice(row);
+                } else {
+                    push_one_line(out, row);
+                }
+            }
+        }
+    }
+
+    fn push_constructed(&self, i: usize, out: &mut Vec<u8>) {
+        let all = &self.candidates[self.offsets[i] as usize..self.offsets[i + 1] as usize];
+        let (relevant, negative) = all.split_at(self.num_relevant[i] as usize);
+        let texts = |ids: &[i64], out: &mut Vec<u8>| {
+            push_strings(out, ids.iter().map(|&c| self.contexts.get(c as usize)));
+        };
+        let ids = |ids: &[i64], out: &mut Vec<u8>| {
+            push_strings(out, ids.iter().map(|&c| self.context_ids.get(c as usize)));
+        };
+        out.push(b'{');
+        push_name(out, QUESTION);
+        push_string(out, &self.questions.get(i));
+        push_name(out, GROUND_TRUTH_CONTEXTS);
+        texts(relevant, out);
+        push_name(out, NEGATIVE_CONTEXTS);
+        texts(negative, out);
+        push_name(out, QA_ID);
+        push_string(out, &self.qa_ids.get(i));
+        push_name(out, GT_CHUNK_ID);
+        push_string(out, &self.context_ids.get(relevant[0] as usize));
+        push_name(out, GT_CHUNK_IDS);
+        ids(relevant, out);
+        push_name(out, NEGATIVE_CHUNK_IDS);
+        ids(negative, out);
+        if !self.answers.is_blank(i) {
+            push_name(out, ANSWER);
+            push_string(out, &self.answers.get(i));
+        }
+        self.push_other_members(i, out);
+        out.push(b'}');
+    }
+
+    /// What else the question's row says, as it says it.
+    fn push_other_members(&self, i: usize, out: &mut Vec<u8>) {
+        let row = self.source.row(self.rows[i].clone());
+        let scanned = row.object(|key, value| {
+            let name = key_text(row.bytes(), key);
+            let is_own = |names: &[&str]| names.iter().any(|own| own.as_bytes() == &*name);
+            if !is_own(&OWN_MEMBERS) && !is_own(&MEMBERS) {
+                out.extend_from_slice(b", ");
+                out.extend_from_slice(&row.bytes()[key.start..key.end]);
+                out.extend_from_slice(b": ");
+                push_one_line(out, &row.bytes()[value.start..value.end]);
+            }
+            Ok(())
+        });
+        debug_assert!(scanned.is_ok(), "the row was validated when it was read");
+    }
+}
+
+fn push_name(out: &mut Vec<u8>, member: Field) {
+    if out.last() != Some(&b'{') {
+        out.extend_from_slice(b", ");
+    }
+    push_string(out, MEMBERS[member.0]);
+    out.extend_from_slice(b": ");
+}
+
+/// Appends a question's ground truths and its draw of negatives.
+fn push_candidates(
+    dataset: &Dataset,
+    question: usize,
+    negatives: usize,
+    seed: u64,
+    out: &mut Vec<i64>,
+) -> Result<()> {
+    let questions = &dataset.questions;
+    let relevant = questions.relevant_to(question);
+    let excluded: Vec<usize> = relevant.iter().map(|&chunk| chunk as usize).collect();
+    out.extend_from_slice(relevant);
+    let id = questions.ids.get(question);
+    negatives::draw(seed, &id, negatives, dataset.chunks.len(), &excluded, out).map_err(|few| {
+        let at = questions.rows[question].start;
+        questions
+            .source
+            .error_at(at, Reason::TooFewChunks, format!("question {id:?}: {few}"))
+    })
+}

@@ -1,0 +1,209 @@
+//! Samples read back from the file that they were written to.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{
+    ANSWER, GROUND_TRUTH_CONTEXTS, GT_CHUNK_ID, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS,
+    NEGATIVE_CONTEXTS, Origin, QA_ID, QUESTION, Samples,
+};
+use crate::corpus::{
+    Field, Fields, Findings, FirstOf, Span, TextColumn, concat, hash, offsets, repeated_id,
+    repeated_ids, without,
+};
+use crate::error::{Fault, Reason, Result};
+use crate::jsonl::{OnError, Row, Source};
+
+impl Samples {
+    /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
+    /// of the first ground truth.
+    pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
+        let source = Arc::new(Source::open(path)?);
+        let parsed = source.parse(on_error, Columns::push);
+        let mut columns = Columns::joined(&parsed.pieces);
+        let repeats = repeated_ids(source.bytes(), &columns.qa_ids);
+        let mut rejects = parsed.rejects;
+        rejects.extend(
+            repeats
+                .iter()
+                .map(|&i| repeated_id(&source, &columns.rows[i], columns.qa_ids[i])),
+        );
+        columns.drop(&repeats);
+        let mut findings = Findings::new(on_error);
+        findings.reject(&source, rejects)?;
+        if columns.rows.is_empty() {
+            return Err(source.without_rows("every row of the file is bad"));
+        }
+
+        let (candidates, firsts) = distinct(source.bytes(), &columns);
+        let pick = |spans: &[Span]| {
+            let spans = firsts.iter().map(|&i| spans[i]).collect();
+            TextColumn::of_file(&source, spans)
+        };
+        Ok(Self {
+            findings,
+            contexts: pick(&columns.contexts),
+            context_ids: pick(&columns.context_ids),
+            qa_ids: TextColumn::of_file(&source, columns.qa_ids),
+            questions: TextColumn::of_file(&source, columns.questions),
+            answers: TextColumn::of_file(&source, columns.answers),
+            candidates,
+            offsets: offsets(&columns.counts),
+            num_relevant: columns.num_relevant,
+            origin: Origin::Samples,
+            source,
+            rows: columns.rows,
+        })
+    }
+}
+
+/// A piece's columns, and the file's.
+#[derive(Debug, Default)]
+struct Columns {
+    rows: Vec<Range<usize>>,
+    qa_ids: Vec<Span>,
+    questions: Vec<Span>,
+    answers: Vec<Span>,
+    num_relevant: Vec<i64>,
+    /// Contexts of all rows, and how many each row has.
+    contexts: Vec<Span>,
+    counts: Vec<usize>,
+    /// One a context; empty where it is not known.
+    context_ids: Vec<Span>,
+}
+
+impl Columns {
+    fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+        let fields = Fields::read(row, &MEMBERS)?;
+        let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
+        let qa_id = fields.as_id(QA_ID, fields.required(QA_ID)?)?;
+        let answer = fields.string(ANSWER)?.unwrap_or_default();
+        let before = self.contexts.len();
+        let num_relevant = self.push_contexts(&fields).inspect_err(|_| {
+            self.contexts.truncate(before);
+            self.context_ids.truncate(before);
+        })?;
+        self.counts.push(self.contexts.len() - before);
+        self.num_relevant.push(num_relevant as i64);
+        self.rows.push(row.range());
+        self.questions.push(question);
+        self.qa_ids.push(qa_id);
+        self.answers.push(answer);
+        Ok(())
+    }
+
+    /// Returns how many of them are ground truths.
+    fn push_contexts(&mut self, fields: &Fields<'_, 8>) -> Result<usize, Box<Fault>> {
+        let first = self.contexts.len();
+        let num_relevant = self.push_list(fields, GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS)?;
+        if num_relevant == 0 {
+            let list = fields.required(GROUND_TRUTH_CONTEXTS)?;
+            let message = "\"ground_truth_contexts\" is empty; expected at least one text";
+            return Err(Fault::new(list.start, Reason::MissingField, message));
+        }
+        if let Some(id) = fields.id(GT_CHUNK_ID)?
+            && self.context_ids[first].is_empty()
+        {
+            self.context_ids[first] = id;
+        }
+        self.push_list(fields, NEGATIVE_CONTEXTS, NEGATIVE_CHUNK_IDS)?;
+        Ok(num_relevant)
+    }
+
+    fn push_list(
+        &mut self,
+        fields: &Fields<'_, 8>,
+        texts: Field,
+        ids: Field,
+    ) -> Result<usize, Box<Fault>> {
+        let before = self.contexts.len();
+        fields.each(texts, fields.required(texts)?, |text| {
+            self.contexts.push(fields.as_text(texts, text)?);
+            Ok(())
+        })?;
+        let count = self.contexts.len() - before;
+        if let Some(list) = fields.value(ids) {
+            fields.each(ids, list, |id| {
+                self.context_ids.push(fields.as_id(ids, id)?);
+                Ok(())
+            })?;
+            let given = self.context_ids.len() - before;
+            if given != count {
+                let message = format!(
+                    "{} has {given} elements, {} has {count}; expected one id a text",
+                    fields.name(ids),
+                    fields.name(texts)
+                );
+                return Err(Fault::new(list.start, Reason::LengthMismatch, message));
+            }
+        }
+        self.context_ids
+            .resize(self.contexts.len(), Span::default());
+        Ok(count)
+    }
+
+    fn joined(pieces: &[Self]) -> Self {
+        Self {
+            rows: concat(pieces, |piece| &piece.rows),
+            qa_ids: concat(pieces, |piece| &piece.qa_ids),
+            questions: concat(pieces, |piece| &piece.questions),
+            answers: concat(pieces, |piece| &piece.answers),
+            num_relevant: concat(pieces, |piece| &piece.num_relevant),
+            contexts: concat(pieces, |piece| &piece.contexts),
+            counts: concat(pieces, |piece| &piece.counts),
+            context_ids: concat(pieces, |piece| &piece.context_ids),
+        }
+    }
+
+    /// `dropped` ascends.
+    fn drop(&mut self, dropped: &[usize]) {
+        if dropped.is_empty() {
+            return;
+        }
+        let offsets = offsets(&self.counts);
+        let contexts = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
+        let dropped_contexts: Vec<usize> = dropped.iter().flat_map(contexts).collect();
+        self.contexts = without(&self.contexts, &dropped_contexts);
+        self.context_ids = without(&self.context_ids, &dropped_contexts);
+        self.rows = without(&self.rows, dropped);
+        self.qa_ids = without(&self.qa_ids, dropped);
+        self.questions = without(&self.questions, dropped);
+        self.answers = without(&self.answers, dropped);
+        self.num_relevant = without(&self.num_relevant, dropped);
+        self.counts = without(&self.counts, dropped);
+    }
+}
+
+/// Numbers the contexts that differ in text or id by their first appearance. Returns the number of
+/// every context, and where each numbered one appears first.
+fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
+    let Columns {
+        contexts,
+        context_ids,
+        ..
+    } = columns;
+    let hashes: Vec<u64> = (contexts.par_iter().zip(context_ids))
+        .map(|(text, id)| {
+            let text = hash(text.decode(bytes).as_bytes());
+            text ^ hash(id.decode(bytes).as_bytes()).rotate_left(1)
+        })
+        .collect();
+    let same = |i: usize, j: usize| {
+        contexts[i].decode(bytes) == contexts[j].decode(bytes)
+            && context_ids[i].decode(bytes) == context_ids[j].decode(bytes)
+    };
+    let (table, repeats) = FirstOf::build(&hashes, same);
+    let all: Vec<usize> = (0..contexts.len()).collect();
+    let firsts = without(&all, &repeats);
+    let numbers = all
+        .par_iter()
+        .map(|&i| {
+            let first = table.find(hashes[i], |other| same(i, other)).unwrap_or(i);
+            firsts.partition_point(|&place| place < first) as i64
+        })
+        .collect();
+    (numbers, firsts)
+}

@@ -1,0 +1,209 @@
+//! Files that appear whole or not at all, and JSON as Python's `json` writes it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// Lines that one task formats.
+const LINES_PER_JOB: usize = 256;
+
+/// Writes `path` by way of a temporary file in the same folder, which is flushed to disk and
+/// renamed: a reader sees the old file or the new one. After an error `path` is as it was.
+pub fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let (temporary, mut file) = create_beside(path).map_err(Error::io(path))?;
+    let written = fill(&mut file)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| sync_folder(path));
+    if written.is_err() {
+        // Gone already if the rename succeeded; there is nothing more to be done if it stays.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(Error::io(path))
+}
+
+/// Writes `count` lines; `push` appends the text of one. Formats in parallel, writes in order.
+pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Result<()> {
+    let batch = LINES_PER_JOB * 4 * rayon::current_num_threads();
+    atomically(path, |file| {
+        for start in (0..count).step_by(batch) {
+            let numbers: Vec<usize> = (start..count.min(start + batch)).collect();
+            let blocks: Vec<Vec<u8>> = numbers
+                .par_chunks(LINES_PER_JOB)
+                .map(|numbers| {
+                    let mut block = Vec::new();
+                    for &i in numbers {
+                        push(i, &mut block);
+                        block.push(b'\n');
+                    }
+                    block
+                })
+                .collect();
+            for block in blocks {
+                file.write_all(&block)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Creates a file next to `path` under a name that no other writer has.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    static COUNTER: AtomicUsize = AtomicUsize::new(0);
+    let name = path
+        .file_name()
+        .ok_or(io::ErrorKind::IsADirectory)?
+        .to_string_lossy();
+    loop {
+        let number = COUNTER.fetch_add(1, Relaxed);
+        let temporary = path.with_file_name(format!(".{name}.{}-{number}.tmp", process::id()));
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+        {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes the renaming itself survive a power cut.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// Other systems do not open folders.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Appends a JSON string; what is not ASCII stays as it is.
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (i, &byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0..0x20 => b'u',
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[copied..i]);
+        out.extend_from_slice(&[b'\\', short]);
+        if short == b'u' {
+            let hex = b"0123456789abcdef";
+            let (upper, lower) = (usize::from(byte >> 4), usize::from(byte & 15));
+            out.extend_from_slice(&[b'0', b'0', hex[upper], hex[lower]]);
+        }
+        copied = i + 1;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+/// Appends a list of JSON strings.
+pub fn push_strings<S: AsRef<str>>(out: &mut Vec<u8>, texts: impl IntoIterator<Item = S>) {
+    out.push(b'[');
+    for (i, text) in texts.into_iter().enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b", ");
+        }
+        push_string(out, text.as_ref());
+    }
+    out.push(b']');
+}
+
+/// Appends valid JSON on one line, spaced as the rest of the line is; strings and numbers stay as
+/// they are written.
+pub fn push_one_line(out: &mut Vec<u8>, json: &[u8]) {
+    let mut in_string = false;
+    let mut escaped = false;
+    for &byte in json {
+        if in_string {
+            out.push(byte);
+            in_string = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
+            continue;
+        }
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            b',' | b':' => out.extend_from_slice(&[byte, b' ']),
+            _ => {
+                in_string = byte == b'"';
+                out.push(byte);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_come_back() {
+        let text: String = (0..0x100)
+            .filter_map(char::from_u32)
+            .chain("中😀".chars())
+            .collect();
+        let mut out = Vec::new();
+        push_string(&mut out, &text);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        assert!(out.ends_with("中😀\"".as_bytes()));
+    }
+
+    #[test]
+    fn one_line_is_the_same_value() {
+        let json = "{\"a\\\\\" :\n [1 ,\t2.0],\"b\": \"x, \\\": y\",\r\n \"c\":{}}";
+        let mut out = Vec::new();
+        push_one_line(&mut out, json.as_bytes());
+        let expected = r#"{"a\\": [1, 2.0], "b": "x, \": y", "c": {}}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn lines_are_in_order_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers");
+        lines(&path, 5000, |i, out| {
+            out.extend_from_slice(i.to_string().as_bytes())
+        })
+        .unwrap();
+        let expected: String = (0..5000).map(|i| format!("{i}\n")).collect();
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let failed = atomically(&path, |file| {
+            file.write_all(b"new")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
