@@ -91,12 +91,12 @@ pub fn draw_all<'a>(
     let mut drawn = vec![0; qa_ids.len() * n];
     drawn
         .par_chunks_mut((n * QUESTIONS_PER_JOB).max(1))
+        .zip(qa_ids.par_chunks(QUESTIONS_PER_JOB))
         .enumerate()
-        .try_for_each(|(job, out)| {
-            let first = job * QUESTIONS_PER_JOB;
+        .try_for_each(|(job, (out, qa_ids))| {
             let mut part = Vec::with_capacity(out.len());
-            for i in first..first + out.len() / n {
-                draw(seed, qa_ids[i], n, total, excluded(i), &mut part)?;
+            for (i, qa_id) in (job * QUESTIONS_PER_JOB..).zip(qa_ids) {
+                draw(seed, qa_id, n, total, excluded(i), &mut part)?;
             }
             out.copy_from_slice(&part);
             Ok(())

@@ -1,15 +1,45 @@
 //! Exact search: for every query the k rows of a corpus with the largest inner products.
+//!
+//! Most rows can be ruled out with far less than their exact score. Rows and queries are
+//! approximated in small integers ([`codes`]), a [`kernel`] scores those a tile of rows and a panel
+//! of queries at a time, and whatever it cannot prove to stay below the query's floor, the k-th
+//! best score so far, is given its [`exact`] score and offered to the query's [`best`]. The
+//! integers decide nothing but the speed: instructions, tiling and threads never change an answer.
+//!
+//! * A query's floor starts from its k-th best score in a sample spread over the corpus, so that it
+//!   is nearly right from the first tile on, in whatever order the rows stand. The sample is
+//!   searched in the same way, after a sample of its own.
+//! * The corpus is approximated a slab at a time, and the queries go over it in blocks. The scores
+//!   of all queries and rows never exist at once.
 
 mod best;
+mod codes;
 mod exact;
+mod isa;
+mod kernel;
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use best::{Best, key, row_of, score_of};
+use best::{Best, row_of, score_of};
+use codes::{GROUP_ROWS, GroupStep, MAX_WIDTH, PANEL, PanelStep, QueryFacts, TILE_ROWS, TileFacts};
+use isa::Isa;
 
-/// Rows that are scored before the next query's turn: they stay in the cache meanwhile.
-const TILE_ROWS: usize = 256;
+/// Bytes of codes that are made before the queries go over them. Several megabytes make the
+/// threads' meetings rare and still fit a cache.
+const SLAB_BYTES: usize = 8 << 20;
+
+/// One row in so many is in the sample that floors start from: few enough to cost next to nothing,
+/// and some ln 32 times k rows are left to raise the floor to where it ends.
+const SAMPLE_SHARE: usize = 32;
+
+/// With fewer queries than this, approximating the corpus costs more than scoring it.
+const FEW_QUERIES: usize = 4;
+
+/// Panels that a task takes over a slab, at most: their codes stay in the cache.
+const MAX_PANELS: usize = 16;
 
 /// Vectors of equal width, one after the other.
 #[derive(Clone, Copy)]
@@ -29,12 +59,23 @@ impl<'a> Matrix<'a> {
         Ok(Self { values, width })
     }
 
-    pub fn rows(&self) -> usize {
+    fn count(&self) -> usize {
         self.values.len() / self.width
     }
 
-    pub fn row(&self, row: usize) -> &'a [f32] {
+    fn row(&self, row: usize) -> &'a [f32] {
         &self.values[row * self.width..][..self.width]
+    }
+
+    fn rows(&self, rows: Range<usize>) -> Self {
+        Self {
+            values: &self.values[rows.start * self.width..rows.end * self.width],
+            width: self.width,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'a [f32]> {
+        self.values.chunks_exact(self.width)
     }
 
     fn check_finite(&self, name: &str) -> Result<()> {
@@ -52,6 +93,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// The best rows of every query, best first; equal scores by rising row.
+#[derive(Debug, PartialEq)]
 pub struct TopK {
     /// `k` rows for each query.
     pub rows: Vec<i64>,
@@ -60,34 +102,20 @@ pub struct TopK {
 
 /// Finds, for every query, the `k` rows of `corpus` with the largest inner products.
 pub fn top_k(queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
-    if queries.width != corpus.width {
-        return Err(Error::Usage(format!(
-            "queries of width {} cannot be compared with rows of width {}",
-            queries.width, corpus.width
-        )));
-    }
-    if k == 0 || k > corpus.rows() {
-        return Err(Error::Usage(format!(
-            "the {k} best of {} rows asked for; expected k from 1 to the number of rows",
-            corpus.rows()
-        )));
-    }
-    if u32::try_from(corpus.rows()).is_err() {
-        return Err(Error::Usage(format!(
-            "{} rows are too many to search at once; expected fewer than 2^32",
-            corpus.rows()
-        )));
-    }
-    queries.check_finite("queries")?;
-    corpus.check_finite("corpus")?;
-    let best: Vec<Best> = (0..queries.rows())
-        .collect::<Vec<_>>()
-        .par_chunks(8)
-        .flat_map_iter(|block| scan(queries, corpus, k, block))
-        .collect();
+    top_k_on(Isa::best(), queries, corpus, k)
+}
+
+fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
+    check(queries, corpus, k)?;
+    let best = if queries.count() < FEW_QUERIES || corpus.width > MAX_WIDTH {
+        corpus.check_finite("corpus")?;
+        score_all(isa, queries, corpus, k)
+    } else {
+        filter(isa, queries, corpus, k)?
+    };
     let mut found = TopK {
-        rows: Vec::with_capacity(queries.rows() * k),
-        scores: Vec::with_capacity(queries.rows() * k),
+        rows: Vec::with_capacity(queries.count() * k),
+        scores: Vec::with_capacity(queries.count() * k),
     };
     for best in best {
         for key in best.into_sorted() {
@@ -98,17 +126,220 @@ pub fn top_k(queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
     Ok(found)
 }
 
-/// Scores every row of `corpus`, tile by tile, for a block of queries.
-fn scan(queries: Matrix, corpus: Matrix, k: usize, block: &[usize]) -> Vec<Best> {
-    let mut best: Vec<Best> = block.iter().map(|_| Best::new(k)).collect();
-    for start in (0..corpus.rows()).step_by(TILE_ROWS) {
-        let tile = start..(start + TILE_ROWS).min(corpus.rows());
-        for (&query, best) in block.iter().zip(&mut best) {
-            let query = queries.row(query);
-            for row in tile.clone() {
-                best.offer(key(exact::score(query, corpus.row(row)), row as u32));
+fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
+    if queries.width != corpus.width {
+        return Err(Error::Usage(format!(
+            "queries of width {} cannot be compared with rows of width {}",
+            queries.width, corpus.width
+        )));
+    }
+    if k == 0 || k > corpus.count() {
+        return Err(Error::Usage(format!(
+            "the {k} best of {} rows asked for; expected k from 1 to the number of rows",
+            corpus.count()
+        )));
+    }
+    if u32::try_from(corpus.count()).is_err() {
+        return Err(Error::Usage(format!(
+            "{} rows are too many to search at once; expected fewer than 2^32",
+            corpus.count()
+        )));
+    }
+    queries.check_finite("queries")
+}
+
+/// Without a filter: every row gets its exact score, the threads share the rows out.
+fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
+    let none = || queries.iter().map(|_| Best::new(k)).collect::<Vec<_>>();
+    let score_tile = |mut best: Vec<Best>, tile: usize| {
+        let start = tile * TILE_ROWS;
+        let rows = start..(start + TILE_ROWS).min(corpus.count());
+        for (query, best) in queries.iter().zip(&mut best) {
+            exact::offer_rows(isa, query, corpus, rows.clone(), best);
+        }
+        best
+    };
+    (0..corpus.count().div_ceil(TILE_ROWS))
+        .into_par_iter()
+        .fold(none, score_tile)
+        .reduce(none, |mut all, part| {
+            all.iter_mut()
+                .zip(part)
+                .for_each(|(all, part)| all.merge(part));
+            all
+        })
+}
+
+fn filter(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<Vec<Best>> {
+    let mut blocks: Vec<Block> = query_blocks(queries.count())
+        .into_par_iter()
+        .map(|range| Block::new(queries.rows(range), k))
+        .collect();
+    for sample in samples(corpus, k) {
+        let sample = Matrix::new(&sample, corpus.width)?;
+        // A number that is not finite is told by its row in the whole corpus.
+        if !search(isa, &mut blocks, sample) {
+            break;
+        }
+        blocks.par_iter_mut().for_each(Block::keep_floors);
+    }
+    if !search(isa, &mut blocks, corpus) {
+        corpus.check_finite("corpus")?;
+    }
+    Ok(blocks.into_iter().flat_map(|block| block.best).collect())
+}
+
+/// Rows spread over the corpus, from the smallest sample with `k` rows to one of
+/// [`SAMPLE_SHARE`].
+fn samples(corpus: Matrix, k: usize) -> impl Iterator<Item = Vec<f32>> {
+    let strides = std::iter::successors(Some(SAMPLE_SHARE), |stride| Some(stride * SAMPLE_SHARE));
+    let strides: Vec<usize> = strides
+        .take_while(|stride| corpus.count() / stride >= k)
+        .collect();
+    let sample = move |stride: usize| corpus.iter().step_by(stride).flatten().copied().collect();
+    strides.into_iter().rev().map(sample)
+}
+
+/// Takes every query over every row; false if a number among them is not finite.
+fn search(isa: Isa, blocks: &mut [Block], corpus: Matrix) -> bool {
+    let mut slab = Slab::for_width(corpus.width, corpus.count());
+    for start in (0..corpus.count()).step_by(slab.rows) {
+        let rows = start..(start + slab.rows).min(corpus.count());
+        if !slab.encode(isa, corpus, rows) {
+            return false;
+        }
+        blocks
+            .par_iter_mut()
+            .for_each(|block| block.search(isa, corpus, &slab));
+    }
+    true
+}
+
+/// Cuts queries into blocks of whole panels: enough of them to keep all threads busy.
+fn query_blocks(queries: usize) -> Vec<Range<usize>> {
+    let panels = queries.div_ceil(PANEL);
+    let tasks = 4 * rayon::current_num_threads();
+    let block = panels.div_ceil(tasks).clamp(1, MAX_PANELS) * PANEL;
+    let starts = (0..queries).step_by(block);
+    starts
+        .map(|start| start..(start + block).min(queries))
+        .collect()
+}
+
+/// Rows of the corpus in small integers.
+struct Slab {
+    /// How many rows there is room for, in whole tiles.
+    rows: usize,
+    steps: usize,
+    first_row: usize,
+    groups: Vec<GroupStep>,
+    tiles: Vec<TileFacts>,
+}
+
+impl Slab {
+    fn for_width(width: usize, corpus_rows: usize) -> Self {
+        let steps = codes::steps(width);
+        let tile_bytes = TILE_ROWS * steps * codes::STEP;
+        let tiles = (SLAB_BYTES / tile_bytes).clamp(1, corpus_rows.div_ceil(TILE_ROWS));
+        Self {
+            rows: tiles * TILE_ROWS,
+            steps,
+            first_row: 0,
+            groups: vec![GroupStep::ZERO; tiles * TILE_ROWS / GROUP_ROWS * steps],
+            tiles: vec![TileFacts::default(); tiles],
+        }
+    }
+
+    fn steps_per_tile(&self) -> usize {
+        TILE_ROWS / GROUP_ROWS * self.steps
+    }
+
+    /// Approximates some rows of the corpus; false if a number among them is not finite.
+    fn encode(&mut self, isa: Isa, corpus: Matrix, rows: Range<usize>) -> bool {
+        self.first_row = rows.start;
+        self.tiles.truncate(rows.len().div_ceil(TILE_ROWS));
+        let steps_per_tile = self.steps_per_tile();
+        self.groups
+            .par_chunks_mut(steps_per_tile)
+            .zip(&mut self.tiles)
+            .enumerate()
+            .map(|(tile, (groups, facts))| {
+                let start = rows.start + tile * TILE_ROWS;
+                let rows = corpus.rows(start..(start + TILE_ROWS).min(rows.end));
+                let encoded = codes::encode_tile(isa, rows, groups);
+                encoded.map(|encoded| *facts = encoded).is_some()
+            })
+            .reduce(|| true, |a, b| a & b)
+    }
+}
+
+/// Some queries, in small integers, with their best rows so far.
+struct Block<'a> {
+    queries: Matrix<'a>,
+    panels: Vec<PanelStep>,
+    facts: Vec<QueryFacts>,
+    best: Vec<Best>,
+}
+
+impl<'a> Block<'a> {
+    fn new(queries: Matrix<'a>, k: usize) -> Self {
+        let steps = codes::steps(queries.width);
+        let panels = queries.count().div_ceil(PANEL);
+        let mut block = Self {
+            queries,
+            panels: vec![[[0; codes::STEP]; PANEL]; panels * steps],
+            facts: Vec::with_capacity(queries.count()),
+            best: Vec::with_capacity(queries.count()),
+        };
+        for (i, query) in queries.iter().enumerate() {
+            let panel = &mut block.panels[i / PANEL * steps..][..steps];
+            block
+                .facts
+                .push(codes::encode_query(query, panel, i % PANEL));
+            block.best.push(Best::new(k));
+        }
+        block
+    }
+
+    /// Offers every row of the slab that may be among the best of a query.
+    fn search(&mut self, isa: Isa, corpus: Matrix, slab: &Slab) {
+        let mut hits = Vec::new();
+        let tiles = slab
+            .groups
+            .chunks_exact(slab.steps_per_tile())
+            .zip(&slab.tiles);
+        for (tile, (groups, facts)) in tiles.enumerate() {
+            let first_row = slab.first_row + tile * TILE_ROWS;
+            let rows = corpus.rows(first_row..(first_row + TILE_ROWS).min(corpus.count()));
+            for (panel, codes) in self.panels.chunks_exact(slab.steps).enumerate() {
+                let first_query = panel * PANEL;
+                let starts = self.starts(first_query, facts);
+                kernel::scan(isa, groups, codes, &starts, &mut hits);
+                let queries = self.queries.rows(first_query..self.queries.count());
+                let best = &mut self.best[first_query..];
+                exact::offer_hits(isa, &hits, queries, rows, first_row, best);
+                hits.clear();
             }
         }
     }
-    best
+
+    /// Forgets the rows found and keeps what their scores say of the whole corpus.
+    fn keep_floors(&mut self) {
+        self.best.iter_mut().for_each(Best::keep_floor);
+    }
+
+    /// Where the sums of a panel start; far below zero in lanes without a query.
+    fn starts(&self, first_query: usize, tile: &TileFacts) -> [i32; PANEL] {
+        let mut starts = [i32::MIN / 2; PANEL];
+        let queries = self.facts[first_query..]
+            .iter()
+            .zip(&self.best[first_query..]);
+        for (start, (facts, best)) in starts.iter_mut().zip(queries) {
+            *start = facts.start(tile, best.floor_score());
+        }
+        starts
+    }
 }
+
+#[cfg(test)]
+mod tests;

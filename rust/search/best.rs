@@ -72,9 +72,12 @@ impl Best {
         }
     }
 
-    /// Takes over a floor known from elsewhere: at least k rows score this or better.
-    pub fn raise_floor(&mut self, score: f32) {
-        self.floor = self.floor.max(Key::from(ordered_bits(score)) << 32);
+    /// Forgets the rows but not the floor: other rows have to reach that score, whatever their
+    /// number.
+    pub fn keep_floor(&mut self) {
+        self.shrink();
+        self.kept.clear();
+        self.floor = self.floor >> 32 << 32;
     }
 
     /// Forgets all but the k largest.

@@ -1,8 +1,15 @@
 //! The score of a query and a row: the one definition that every path of the search comes to.
 
+use std::ops::Range;
+
+use super::Matrix;
+use super::best::{Best, key};
+use super::isa::for_each_isa;
+use super::kernel::Hit;
+
 /// Running sums per score. Eight of them fill a vector register and are one fixed order of
 /// addition, whatever the width of the machine's registers.
-const LANES: usize = 8;
+pub const LANES: usize = 8;
 
 /// The inner product, as float32.
 ///
@@ -10,7 +17,7 @@ const LANES: usize = 8;
 /// the sums are added up as a balanced tree. The product of two float32 numbers is exact in
 /// float64, so a fused multiply-add gives the same bits. The total is rounded to float32 once.
 #[inline(always)]
-pub fn score(query: &[f32], row: &[f32]) -> f32 {
+fn score(query: &[f32], row: &[f32]) -> f32 {
     let mut sums = [0.0f64; LANES];
     let (query_blocks, query_rest) = query.as_chunks::<LANES>();
     let (row_blocks, row_rest) = row.as_chunks::<LANES>();
@@ -24,4 +31,40 @@ pub fn score(query: &[f32], row: &[f32]) -> f32 {
     }
     let [a, b, c, d, e, f, g, h] = sums;
     (((a + e) + (c + g)) + ((b + f) + (d + h))) as f32 + 0.0
+}
+
+for_each_isa! {
+    /// Offers some rows of the corpus to a query.
+    pub fn offer_rows(query: &[f32], corpus: Matrix, rows: Range<usize>, best: &mut Best)
+        = offer_rows_body;
+}
+
+#[inline(always)]
+fn offer_rows_body(query: &[f32], corpus: Matrix, rows: Range<usize>, best: &mut Best) {
+    for row in rows {
+        best.offer(key(score(query, corpus.row(row)), row as u32));
+    }
+}
+
+for_each_isa! {
+    /// Offers the rows of a tile that the filter could not rule out to the queries of a panel.
+    pub fn offer_hits(hits: &[Hit], queries: Matrix, rows: Matrix, first_row: usize, best: &mut [Best])
+        = offer_hits_body;
+}
+
+#[inline(always)]
+fn offer_hits_body(
+    hits: &[Hit],
+    queries: Matrix,
+    rows: Matrix,
+    first_row: usize,
+    best: &mut [Best],
+) {
+    for hit in hits {
+        // A tile may be filled up with rows that do not exist.
+        if hit.row < rows.count() {
+            let score = score(queries.row(hit.query), rows.row(hit.row));
+            best[hit.query].offer(key(score, (first_row + hit.row) as u32));
+        }
+    }
 }

@@ -1,0 +1,72 @@
+//! Sums of products of codes, a tile of rows against a panel of queries.
+//!
+//! All kernels compute the same integers; this file has the obvious one, which the others are
+//! tested against, and it is what runs where there are no vector instructions to choose from.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use super::codes::{GROUP_ROWS, GroupStep, PANEL, PanelStep, STEP};
+use super::isa::{Isa, Level};
+
+/// A pair that the integers cannot rule out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// Within the panel.
+    pub query: usize,
+    /// Within the tile.
+    pub row: usize,
+}
+
+/// Appends all pairs whose sum of products, from the query's start, is not negative.
+///
+/// `tile` are groups of `panel.len()` steps each. The order of the hits is no promise.
+pub fn scan(
+    isa: Isa,
+    tile: &[GroupStep],
+    panel: &[PanelStep],
+    starts: &[i32; PANEL],
+    hits: &mut Vec<Hit>,
+) {
+    match isa.level() {
+        Level::Portable => portable(tile, panel, starts, hits),
+        // SAFETY: the machine has the instructions, or there would be no such `Isa`.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { avx2::scan(tile, panel, starts, hits) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { avx512::scan(tile, panel, starts, hits) },
+    }
+}
+
+fn portable(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits: &mut Vec<Hit>) {
+    for (group, steps) in tile.chunks_exact(panel.len()).enumerate() {
+        for query in 0..PANEL {
+            let mut sums = [starts[query]; GROUP_ROWS];
+            for (rows, queries) in steps.iter().zip(panel) {
+                for (sum, row) in sums.iter_mut().zip(rows.0) {
+                    for byte in 0..STEP {
+                        *sum += i32::from(row[byte]) * i32::from(queries[query][byte]);
+                    }
+                }
+            }
+            let lanes = (0..GROUP_ROWS).filter(|&lane| sums[lane] >= 0);
+            hits.extend(lanes.map(|lane| Hit {
+                query,
+                row: group * GROUP_ROWS + lane,
+            }));
+        }
+    }
+}
+
+/// Appends the rows of a group whose bit is set.
+fn push(mut rows: u16, query: usize, group: usize, hits: &mut Vec<Hit>) {
+    while rows != 0 {
+        let lane = rows.trailing_zeros() as usize;
+        let row = group * GROUP_ROWS + lane;
+        hits.push(Hit { query, row });
+        rows &= rows - 1;
+    }
+}

@@ -1,0 +1,68 @@
+//! With VNNI, one instruction multiplies 64 pairs of bytes and adds them up in 16 lanes.
+
+use std::arch::x86_64::*;
+
+use super::super::codes::{GroupStep, PANEL, PanelStep};
+use super::{Hit, push};
+
+/// Groups that are scored together: with the queries of a panel they make 16 sums in flight, more
+/// than enough to hide how long one addition takes.
+const GROUPS: usize = 2;
+
+#[expect(
+    clippy::needless_range_loop,
+    reason = "with iterators the sums go to memory"
+)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
+pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits: &mut Vec<Hit>) {
+    let mut groups = tile.chunks_exact(panel.len());
+    let mut first = 0;
+    while let Some(steps) = groups.next() {
+        // A tile may end with half a pair, which is scored twice and told once.
+        let other = groups.next();
+        let told = if other.is_some() { GROUPS } else { 1 };
+
+        let mut sums = [[_mm512_setzero_si512(); GROUPS]; PANEL];
+        for query in 0..PANEL {
+            sums[query] = [_mm512_set1_epi32(starts[query]); GROUPS];
+        }
+        for ((step, other), queries) in steps.iter().zip(other.unwrap_or(steps)).zip(panel) {
+            let rows = [load(step), load(other)];
+            for query in 0..PANEL {
+                let codes = broadcast(queries, query);
+                for group in 0..GROUPS {
+                    sums[query][group] =
+                        _mm512_dpbusd_epi32(sums[query][group], rows[group], codes);
+                }
+            }
+        }
+
+        let mut all = sums[0][0];
+        for sums in sums {
+            all = _mm512_and_si512(all, _mm512_and_si512(sums[0], sums[1]));
+        }
+        if _mm512_movepi32_mask(all) != u16::MAX {
+            for query in 0..PANEL {
+                for group in 0..told {
+                    let rows = !_mm512_movepi32_mask(sums[query][group]);
+                    push(rows, query, first + group, hits);
+                }
+            }
+        }
+        first += GROUPS;
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(step: &GroupStep) -> __m512i {
+    // SAFETY: a step is 64 bytes, on an address that is a multiple of 64.
+    unsafe { _mm512_load_si512((&raw const *step).cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn broadcast(queries: &PanelStep, query: usize) -> __m512i {
+    let [a, b, c, d] = queries[query];
+    _mm512_set1_epi32(i32::from_ne_bytes([a as u8, b as u8, c as u8, d as u8]))
+}
