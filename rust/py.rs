@@ -7,18 +7,19 @@ use std::str::FromStr;
 
 use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
-use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PySlice, PyString};
+use pyo3::types::PyString;
 
-use crate::corpus::{Annotations, Dataset, Findings, Spans, TextColumn};
+use crate::corpus::{Annotations, Dataset, Findings, Spans};
 use crate::error::Error;
 use crate::jsonl::{OnError, Rejected};
 use crate::samples::Samples;
+use text::{PyTextColumn, Texts, position};
 
 mod arrays;
+mod text;
 
 #[pymodule]
 mod _core {
@@ -27,7 +28,18 @@ mod _core {
     #[pymodule_export]
     use super::exceptions::InputError;
     #[pymodule_export]
-    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples, PyTextColumn};
+    use super::text::PyTextColumn;
+    #[pymodule_export]
+    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        let sequence = py.import("collections.abc")?.getattr("Sequence")?;
+        sequence.call_method1("register", (py.get_type::<PyTextColumn>(),))?;
+        Ok(())
+    }
 }
 
 mod exceptions {
@@ -42,7 +54,7 @@ impl From<Error> for PyErr {
             Error::Io { path, source } => match source.raw_os_error() {
                 Some(number) => {
                     PyOSError::new_err((number, describe(&source), path.into_os_string()))
-                },
+                }
                 None => Python::attach(|py| {
                     let kind = PyErr::from(source);
                     let message = format!("{}: {}", path.display(), kind.value(py));
@@ -70,87 +82,6 @@ fn describe(error: &std::io::Error) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-/// A column of text that is decoded when it is asked for.
-#[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
-struct PyTextColumn(TextColumn);
-
-#[pymethods]
-impl PyTextColumn {
-    fn __len__(&self) -> usize {
-        self.0.len()
-    }
-
-    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = index.py();
-        if let Ok(slice) = index.cast::<PySlice>() {
-            let range = slice.indices(self.0.len() as isize)?;
-            let texts = (0..range.slicelength as isize)
-                .map(|i| self.0.get((range.start + i * range.step) as usize));
-            return Ok(PyList::new(py, texts)?.into_any());
-        }
-        let i = position(index.extract()?, self.0.len())?;
-        Ok(PyString::new(py, &self.0.get(i)).into_any())
-    }
-
-    fn take<'py>(&self, indices: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyList>> {
-        let places: Vec<usize> = indices
-            .as_array()
-            .iter()
-            .map(|&i| position(i as isize, self.0.len()))
-            .collect::<PyResult<_>>()?;
-        PyList::new(indices.py(), places.into_iter().map(|i| self.0.get(i)))
-    }
-
-    fn __contains__(&self, text: &Bound<'_, PyAny>) -> bool {
-        text.extract::<PyBackedStr>()
-            .is_ok_and(|text| self.0.iter().any(|other| other == *text))
-    }
-
-    fn __repr__(&self) -> String {
-        format!("TextColumn({} texts)", self.0.len())
-    }
-}
-
-/// A Python index, negative from the end.
-fn position(index: isize, len: usize) -> PyResult<usize> {
-    let from_start = if index < 0 {
-        index + len as isize
-    } else {
-        index
-    };
-    usize::try_from(from_start)
-        .ok()
-        .filter(|&i| i < len)
-        .ok_or_else(|| PyIndexError::new_err(format!("no text {index}; there are {len}")))
-}
-
-/// Texts from Python: a column as it is, or any other sequence of `str`.
-#[derive(FromPyObject)]
-enum Texts<'py> {
-    Column(PyRef<'py, PyTextColumn>),
-    Strings(Vec<PyBackedStr>),
-}
-
-impl Texts<'_> {
-    /// Lends the texts to `call`, which runs without the interpreter.
-    fn lend<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&[&str]) -> R + Send) -> R {
-        match self {
-            Self::Column(column) => {
-                let column = &column.0;
-                py.detach(|| {
-                    let texts: Vec<_> = column.iter().collect();
-                    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-                    call(&texts)
-                })
-            }
-            Self::Strings(strings) => {
-                let texts: Vec<&str> = strings.iter().map(AsRef::as_ref).collect();
-                py.detach(|| call(&texts))
-            }
-        }
-    }
 }
 
 /// An array that is made when it is first asked for; read-only, since it is shared after that.

@@ -1,0 +1,303 @@
+"""The core: everything that is bytes, ids, offsets and ranks.
+
+Text crosses this border only when it is asked for; all else crosses as numpy arrays. Lists of
+varying length are CSR: one flat array, and `offsets` of length n + 1, list i being
+`flat[offsets[i]:offsets[i + 1]]`.
+
+Every function that reads or writes a file raises FileNotFoundError, IsADirectoryError or another
+OSError where the system refuses, and InputError where the file's contents are wrong. Every
+function raises ValueError for arguments that make no sense. Heavy work runs on all cores
+(`RAYON_NUM_THREADS` limits them) and without the interpreter's lock; results do not depend on how
+many.
+"""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Literal, SupportsIndex, TypeAlias, final, overload
+
+import numpy as np
+import numpy.typing as npt
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Scores: TypeAlias = npt.NDArray[np.float32]
+Path: TypeAlias = str | PathLike[str]
+OnError: TypeAlias = Literal["strict", "skip"]
+
+class InputError(ValueError):
+    """What a file holds is wrong: `FILE:LINE:COLUMN: what is wrong; what was expected; …`.
+
+    Attributes:
+        file: the path as it was given.
+        line: from 1.
+        column: in code points, from 1.
+        reason: the kind of error, as in `rejected_counts`; e.g. `truncated_json`.
+    """
+
+    file: str
+    line: int
+    column: int
+    reason: str
+
+@final
+class Rejected:
+    """A row that was left out."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int:
+        """From 1."""
+    @property
+    def column(self) -> int:
+        """In code points, from 1."""
+    @property
+    def reason(self) -> str:
+        """The kind of error, e.g. `unknown_chunk`."""
+    @property
+    def message(self) -> str:
+        """What is wrong and what was expected."""
+    @property
+    def row(self) -> str:
+        """The row as it stands in the file; what is not UTF-8 is replaced."""
+
+class Loaded:
+    """What was read from files, with what was found wrong in them.
+
+    Under `on_error="strict"` the first bad row is an InputError. Under `"skip"` bad rows are left
+    out and told here; a file that is empty, damaged as an archive, or without a single good row is
+    an InputError all the same.
+    """
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The rows left out, file by file, each file's in its order."""
+    @property
+    def rejected_counts(self) -> dict[str, int]:
+        """How many rows were left out, by reason."""
+    @property
+    def warnings(self) -> list[str]:
+        """What was accepted but is worth a look."""
+    def write_rejected(self, path: Path) -> None:
+        """Write the rows left out as JSONL: file, line, column, reason, message, row."""
+
+@final
+class TextColumn(Sequence[str]):
+    """Texts that are decoded when they are asked for."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def take(self, indices: Ints) -> list[str]:
+        """Give the texts at `indices`, int64 (n,); negative ones count from the end."""
+
+@final
+class Annotations(Loaded):
+    """Texts with the spans of the entities in them, in file order."""
+
+    @staticmethod
+    def load(path: Path, on_error: OnError = "strict") -> Annotations:
+        """Read annotations: JSONL or a JSON array, plain, gzip or Zstandard."""
+    def __len__(self) -> int: ...
+    @property
+    def texts(self) -> TextColumn: ...
+    @property
+    def spans(self) -> Ints:
+        """Start and end (exclusive) in code points of the text: int64 (m, 2)."""
+    @property
+    def offsets(self) -> Ints:
+        """Where each text's spans start in `spans`: int64 (n + 1,)."""
+    def spans_for(self, texts: Sequence[str]) -> tuple[Ints, Ints]:
+        """Find the annotation of each text and move its spans there.
+
+        A text belongs to the annotation with the same text, white space aside, or else to the first
+        that contains it or that it contains, if their lengths differ by less than a tenth.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            Spans, int64 (m, 2), in code points of the given texts, those that lie outside left
+            out; offsets, int64 (n + 1,).
+        """
+
+@final
+class Dataset(Loaded):
+    """Questions, the chunks that answer them, and entity annotations, all checked."""
+
+    @staticmethod
+    def load(
+        qa: Path, chunks: Path, entities: Path | None = None, on_error: OnError = "strict"
+    ) -> Dataset:
+        """Read a data set: JSONL or JSON arrays, plain, gzip or Zstandard.
+
+        Args:
+            qa: rows with `question`, `chunk_id` or `chunk_ids`, optional `qa_id` or `id`, `answer`.
+            chunks: rows with `chunk_id`, `id` or `_id`; `text`, `chunk_text`, `input` or
+                `content`; optional `title`.
+            entities: rows with `text` and `targets` of `char_start`, `char_end` and optional
+                `span_text`; None for none.
+            on_error: stop at the first bad row, or leave bad rows out.
+        """
+    @property
+    def num_qa(self) -> int: ...
+    @property
+    def num_chunks(self) -> int: ...
+    @property
+    def num_annotations(self) -> int: ...
+    @property
+    def chunk_ids(self) -> TextColumn: ...
+    @property
+    def chunk_texts(self) -> TextColumn: ...
+    @property
+    def chunk_titles(self) -> TextColumn:
+        """The empty string where a chunk has none."""
+    def chunk_text(self, i: SupportsIndex) -> str: ...
+    @property
+    def qa_ids(self) -> TextColumn:
+        """As given, or made from the question and its chunks' ids where none was."""
+    @property
+    def questions(self) -> TextColumn: ...
+    @property
+    def answers(self) -> TextColumn:
+        """The empty string where a question has none."""
+    @property
+    def relevant(self) -> Ints:
+        """Indices of the chunks of each question in the given order: int64 (m,), read-only."""
+    @property
+    def relevant_offsets(self) -> Ints:
+        """Where each question's chunks start in `relevant`: int64 (num_qa + 1,), read-only."""
+    @property
+    def annotations(self) -> Annotations | None: ...
+    def construct(self, negatives: int = 5, seed: int = 0) -> Samples:
+        """Draw `negatives` distinct chunks for each question, none of them its own.
+
+        A draw depends on the seed and the question's id alone.
+
+        Raises:
+            InputError: a question is left with fewer chunks than that.
+        """
+
+@final
+class Samples(Loaded):
+    """Questions with their candidates, ground truths first."""
+
+    @staticmethod
+    def load_jsonl(path: Path, on_error: OnError = "strict") -> Samples:
+        """Read what `write_jsonl` wrote, or the reference's files, which have fewer chunk ids."""
+    def __len__(self) -> int: ...
+    @property
+    def qa_ids(self) -> TextColumn: ...
+    @property
+    def questions(self) -> TextColumn: ...
+    @property
+    def answers(self) -> TextColumn:
+        """The empty string where a question has none."""
+    @property
+    def contexts(self) -> TextColumn:
+        """The texts that `candidates` index.
+
+        The data set's chunks or, of a file, its contexts that differ in chunk id or text.
+        """
+    @property
+    def context_ids(self) -> TextColumn:
+        """The chunk id of each context; the empty string where it is not known."""
+    @property
+    def candidates(self) -> Ints:
+        """Indices of each question's contexts, ground truths first: int64 (m,), read-only."""
+    @property
+    def offsets(self) -> Ints:
+        """Where each question's candidates start in `candidates`: int64 (n + 1,), read-only."""
+    @property
+    def num_relevant(self) -> Ints:
+        """How many of each question's candidates are ground truths: int64 (n,), read-only."""
+    def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
+        """Write the samples, or those at `rows`, int64 (k,), in that order; whole or not at all.
+
+        Samples read from a file are written as they stood there.
+        """
+
+@final
+class Ranking:
+    """Ranks of the best relevant candidate, and metrics, as expected over the order of ties."""
+
+    def __len__(self) -> int: ...
+    @property
+    def rank(self) -> Floats:
+        """Expected rank of the best relevant candidate, from 1: float64 (n,)."""
+    @property
+    def ties(self) -> Ints:
+        """Other candidates with the best relevant one's score: int64 (n,)."""
+    @property
+    def reciprocal_rank(self) -> Floats:
+        """Expected reciprocal of the rank: float64 (n,)."""
+    @property
+    def average_precision(self) -> Floats:
+        """Expected average precision: float64 (n,)."""
+    def success(self, k: int) -> Floats:
+        """Give the probability that a relevant candidate is among the first k: float64 (n,)."""
+    def ndcg(self, k: int) -> Floats:
+        """Give the expected nDCG at k: float64 (n,)."""
+    def metrics(self, topk: Iterable[int] = (1, 3, 5)) -> dict[str, float | int | dict[str, float]]:
+        """Give means over the lists.
+
+        Returns:
+            `top{k}` for each k, `mrr`, `ndcg10`, `mean_rank`; `ties`, the share of lists with a
+            tie; `num_queries`; and under `chance` what a constant score would get.
+        """
+
+def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:
+    """Find the k rows of the corpus with the largest dot products, exactly.
+
+    A score is the products' sum in float64 in the order of columns, rounded once to float32. Ties
+    go to the lower index.
+
+    Args:
+        queries: float32 (Q, d).
+        corpus: float32 (N, d).
+        k: at most N.
+
+    Returns:
+        Indices, int64 (Q, k), and scores, float32 (Q, k), the best first.
+    """
+
+def rank(scores: Scores, offsets: Ints, num_relevant: int | Ints = 1) -> Ranking:
+    """Rank the relevant candidates of n lists.
+
+    Args:
+        scores: float32 (m,), finite, each list's relevant candidates first.
+        offsets: int64 (n + 1,).
+        num_relevant: how many are relevant, of each list or of all: int64 (n,) or one number.
+    """
+
+def order(scores: Scores, offsets: Ints, tie_keys: Ints | None = None) -> Ints:
+    """Order each list by falling score, ties by rising key, then by index.
+
+    Args:
+        scores: float32 (m,), finite.
+        offsets: int64 (n + 1,).
+        tie_keys: int64 (m,).
+
+    Returns:
+        Places within the list: int64 (m,).
+    """
+
+def kendall_tau(scores: Scores, offsets: Ints) -> Floats:
+    """Compare each list's order by score with its given order: τ-b, float64 (n,).
+
+    Zero where it is not defined.
+    """
+
+def match_annotations(texts: Sequence[str], annotation_texts: Sequence[str]) -> Ints:
+    """Find the annotation that belongs to each text, as `Annotations.spans_for` does.
+
+    Args:
+        texts: n texts.
+        annotation_texts: texts with annotations; of equal ones, white space aside, the last is
+            used, at the place of the first.
+
+    Returns:
+        Indices of `annotation_texts`, int64 (n,); -1 for none.
+    """
