@@ -11,6 +11,8 @@ use std::fmt;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::error::{Error, Result};
+
 /// Questions per parallel work item: one takes a fraction of a microsecond.
 const QUESTIONS_PER_JOB: usize = 1024;
 
@@ -40,19 +42,21 @@ impl std::error::Error for TooFew {}
 
 /// Appends `n` distinct chunk indices below `total`, none of them in `excluded`, to `out`.
 ///
-/// `excluded` may come in any order and repeat itself; an index of `total` or above excludes
+/// `excluded` may come in any order and repeat itself; an index that is not one of a chunk excludes
 /// nothing. Where there are too few chunks, `out` stays as it was.
 pub fn draw(
     seed: u64,
     qa_id: &str,
     n: usize,
     total: usize,
-    excluded: &[usize],
+    excluded: &[i64],
     out: &mut Vec<i64>,
 ) -> Result<(), TooFew> {
     let excluded = ascending(excluded);
-    let barred = excluded.iter().take_while(|&&chunk| chunk < total).count();
-    let available = total - barred;
+    let first = excluded.partition_point(|&chunk| chunk < 0);
+    let end = excluded.partition_point(|&chunk| chunk < total as i64);
+    let excluded = &excluded[first..end];
+    let available = total - excluded.len();
     if n > available {
         return Err(TooFew {
             wanted: n,
@@ -67,44 +71,61 @@ pub fn draw(
         shuffle_front(n, available, &mut random, &mut FxHashMap::default(), out);
     }
     for index in &mut out[start..] {
-        *index = nth_allowed(*index, &excluded[..barred]);
+        *index = nth_allowed(*index, excluded);
     }
     Ok(())
 }
 
 /// [`draw`] for many questions in parallel: `n` indices for each, one question after the other.
 ///
-/// `excluded(i)` are the chunks that question `i` must not draw.
-pub fn draw_all<'a>(
+/// Question `i` must not draw `excluded[offsets[i]..offsets[i + 1]]`.
+pub fn draw_all(
     seed: u64,
     qa_ids: &[&str],
     n: usize,
     total: usize,
-    excluded: impl Fn(usize) -> &'a [usize] + Sync,
-) -> Result<Vec<i64>, TooFew> {
+    excluded: &[i64],
+    offsets: &[i64],
+) -> Result<Vec<i64>> {
+    let rising = offsets.first() == Some(&0) && offsets.is_sorted();
+    if !rising
+        || offsets.len() != qa_ids.len() + 1
+        || offsets.last() != Some(&(excluded.len() as i64))
+    {
+        return Err(Error::Usage(format!(
+            "the offsets do not cut up the excluded chunks; expected {} rising numbers from 0 to {}",
+            qa_ids.len() + 1,
+            excluded.len()
+        )));
+    }
+    // Before room is made for them: `n` may be absurd.
     if n > total {
-        return Err(TooFew {
-            wanted: n,
-            available: total,
-        });
+        let wanted = n;
+        let available = total;
+        return Err(Error::Usage(TooFew { wanted, available }.to_string()));
     }
     let mut drawn = vec![0; qa_ids.len() * n];
-    drawn
+    let jobs: Vec<Result<()>> = drawn
         .par_chunks_mut((n * QUESTIONS_PER_JOB).max(1))
         .zip(qa_ids.par_chunks(QUESTIONS_PER_JOB))
         .enumerate()
-        .try_for_each(|(job, (out, qa_ids))| {
+        .map(|(job, (out, qa_ids))| {
             let mut part = Vec::with_capacity(out.len());
             for (i, qa_id) in (job * QUESTIONS_PER_JOB..).zip(qa_ids) {
-                draw(seed, qa_id, n, total, excluded(i), &mut part)?;
+                let excluded = &excluded[offsets[i] as usize..offsets[i + 1] as usize];
+                draw(seed, qa_id, n, total, excluded, &mut part)
+                    .map_err(|few| Error::Usage(format!("question {qa_id:?}: {few}")))?;
             }
             out.copy_from_slice(&part);
             Ok(())
-        })?;
+        })
+        .collect();
+    // Collected before they are looked through: the first error in order is the one told.
+    jobs.into_iter().collect::<Result<()>>()?;
     Ok(drawn)
 }
 
-fn ascending(indices: &[usize]) -> Cow<'_, [usize]> {
+fn ascending(indices: &[i64]) -> Cow<'_, [i64]> {
     if indices.is_sorted_by(|a, b| a < b) {
         return Cow::Borrowed(indices);
     }
@@ -115,10 +136,9 @@ fn ascending(indices: &[usize]) -> Cow<'_, [usize]> {
 }
 
 /// The `index`-th chunk when those of `excluded` (ascending) are left out.
-fn nth_allowed(index: i64, excluded: &[usize]) -> i64 {
-    excluded.iter().fold(index, |chunk, &barred| {
-        chunk + i64::from(chunk >= barred as i64)
-    })
+fn nth_allowed(index: i64, excluded: &[i64]) -> i64 {
+    let step_over = |chunk, &barred| chunk + i64::from(chunk >= barred);
+    excluded.iter().fold(index, step_over)
 }
 
 /// The first `n` of `0..total` after a Fisher–Yates shuffle.
@@ -240,7 +260,7 @@ fn mix(mut x: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn drawn(seed: u64, id: &str, n: usize, total: usize, excluded: &[usize]) -> Vec<i64> {
+    fn drawn(seed: u64, id: &str, n: usize, total: usize, excluded: &[i64]) -> Vec<i64> {
         let mut out = Vec::new();
         draw(seed, id, n, total, excluded, &mut out).expect("enough chunks");
         out
@@ -280,14 +300,22 @@ mod tests {
     fn many_questions_draw_what_each_would() {
         let ids: Vec<String> = (0..3000).map(|i| format!("q{i}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let excluded = [1, 5];
-        let together = draw_all(3, &ids, 4, 50, |i| &excluded[..i % 3]).expect("enough chunks");
+        let counts: Vec<usize> = (0..ids.len()).map(|i| i % 3).collect();
+        let mut offsets = vec![0];
+        let mut excluded = Vec::new();
         let mut apart = Vec::new();
-        for (i, id) in ids.iter().enumerate() {
-            draw(3, id, 4, 50, &excluded[..i % 3], &mut apart).expect("enough chunks");
+        for (id, count) in ids.iter().zip(counts) {
+            draw(3, id, 4, 50, &[1, 5][..count], &mut apart).expect("enough chunks");
+            excluded.extend_from_slice(&[1, 5][..count]);
+            offsets.push(excluded.len() as i64);
         }
-        assert_eq!(together, apart);
-        assert_eq!(draw_all(3, &ids, 0, 50, |_| &[]), Ok(Vec::new()));
+        let together = |n, total| draw_all(3, &ids, n, total, &excluded, &offsets);
+        assert_eq!(together(4, 50).expect("enough chunks"), apart);
+        assert!(together(0, 50).expect("enough chunks").is_empty());
+        let message = together(5, 6).expect_err("too few").to_string();
+        assert!(message.starts_with("question \"q2\": 5 negatives asked for, but only 4"));
+        assert!(together(usize::MAX, 6).is_err());
+        assert!(draw_all(3, &ids, 4, 50, &excluded, &offsets[1..]).is_err());
     }
 
     #[test]

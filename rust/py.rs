@@ -24,7 +24,9 @@ mod text;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::arrays::{PyRanking, kendall_tau, match_annotations, order, rank, topk};
+    use super::arrays::{
+        PyRanking, kendall_tau, match_annotations, order, rank, sample_negatives, topk,
+    };
     #[pymodule_export]
     use super::exceptions::InputError;
     #[pymodule_export]

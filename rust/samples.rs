@@ -218,10 +218,9 @@ fn push_candidates(
 ) -> Result<()> {
     let questions = &dataset.questions;
     let relevant = questions.relevant_to(question);
-    let excluded: Vec<usize> = relevant.iter().map(|&chunk| chunk as usize).collect();
     out.extend_from_slice(relevant);
     let id = questions.ids.get(question);
-    negatives::draw(seed, &id, negatives, dataset.chunks.len(), &excluded, out).map_err(|few| {
+    negatives::draw(seed, &id, negatives, dataset.chunks.len(), relevant, out).map_err(|few| {
         let at = questions.rows[question].start;
         questions
             .source

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 
 use super::not_negative;
 use crate::join;
+use crate::negatives;
 use crate::ranking::{Lists, Ranking, Relevant};
 use crate::search::{self, Matrix};
 
@@ -28,13 +29,15 @@ pub enum NumRelevant<'py> {
     Each(PyReadonlyArray1<'py, i64>),
 }
 
+type RowsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+
 #[pyfunction]
 pub fn topk<'py>(
     py: Python<'py>,
     queries: PyReadonlyArray2<'py, f32>,
     corpus: PyReadonlyArray2<'py, f32>,
     k: i64,
-) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>)> {
+) -> PyResult<RowsAndScores<'py>> {
     let k = not_negative("k", k)?;
     let (rows, width) = queries.as_array().dim();
     if corpus.as_array().ncols() != width {
@@ -118,6 +121,28 @@ pub fn match_annotations<'py>(
         .into_iter()
         .map(|index| index.map_or(-1, |index| index as i64));
     indices.collect::<Vec<_>>().into_pyarray(py)
+}
+
+#[pyfunction]
+#[pyo3(signature = (qa_ids, n, total, excluded, excluded_offsets, seed = 0))]
+pub fn sample_negatives<'py>(
+    py: Python<'py>,
+    qa_ids: Vec<PyBackedStr>,
+    n: i64,
+    total: i64,
+    excluded: PyReadonlyArray1<'py, i64>,
+    excluded_offsets: PyReadonlyArray1<'py, i64>,
+    seed: u64,
+) -> PyResult<Bound<'py, PyArray2<i64>>> {
+    let (n, total) = (not_negative("n", n)?, not_negative("total", total)?);
+    let (excluded, offsets) = (flat!(excluded), flat!(excluded_offsets));
+    let drawn = py.detach(|| {
+        let ids: Vec<&str> = qa_ids.iter().map(|id| &**id).collect();
+        negatives::draw_all(seed, &ids, n, total, &excluded, &offsets)
+    })?;
+    let shaped = |error| PyValueError::new_err(format!("{error}"));
+    let drawn = Array2::from_shape_vec((qa_ids.len(), n), drawn).map_err(shaped)?;
+    Ok(drawn.into_pyarray(py))
 }
 
 #[pyclass(name = "Ranking", module = "stage2._core", frozen)]
