@@ -136,9 +136,11 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     #[inline]
     fn check_not_empty(&self, field: Field, at: Value, span: Span, reason: Reason) -> Result<()> {
-        // Nearly every text starts with a visible ASCII character other than an escape.
-        let first = self.row.bytes()[span.start()];
-        if !span.is_empty() && first.is_ascii_graphic() && first != b'\\' {
+        // Nearly every text shows by its first character that it is more than white space.
+        let start = &self.row.bytes()[span.start()..at.end - 1];
+        let start = start[..start.len().min(4)].utf8_chunks().next();
+        let is_visible = |c: char| !(c.is_whitespace() || c.is_control() || c == '\\');
+        if start.is_some_and(|start| start.valid().starts_with(is_visible)) {
             return Ok(());
         }
         if normalise(&span.decode(self.row.bytes())).is_empty() {

@@ -437,20 +437,25 @@ fn lenient_string_end(bytes: &[u8], quote: usize) -> Option<usize> {
 /// The offset, from `at` on, of the first byte that a string may not hold as it is: a quote, a
 /// backslash, a control character.
 ///
-/// Blocks of 32 are asked for any such byte, which the compiler turns into vector code on every
-/// target; only a block that has one is looked at more closely.
+/// Compares a block at a time into a block of flags, which the compiler turns into vector code on
+/// every target.
 #[inline]
 fn next_special(bytes: &[u8], mut at: usize) -> usize {
-    let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    const BLOCK: usize = 32;
+    let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
     let mut rest = bytes.get(at..).unwrap_or_default();
-    while let Some((block, after)) = rest.split_first_chunk::<32>() {
-        if block
-            .iter()
-            .fold(false, |any, &byte| any | is_special(byte))
-        {
-            break;
+    while let Some((block, after)) = rest.split_first_chunk::<BLOCK>() {
+        let mut flags = [0; BLOCK];
+        for (flag, &byte) in flags.iter_mut().zip(block) {
+            *flag = u8::from(is_special(byte));
         }
-        at += block.len();
+        for (word, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+            let flags = u64::from_le_bytes(*flags);
+            if flags != 0 {
+                return at + word * 8 + flags.trailing_zeros() as usize / 8;
+            }
+        }
+        at += BLOCK;
         rest = after;
     }
     at + rest
