@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli import program
+from stage2.init import init_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -43,11 +44,13 @@ def xquad() -> Path:
     return _shared("data") / "xquad"
 
 
-WORDS = (
-    "the count of monte cristo sailed from marseilles to elba with a letter for the marshal and "
-    "came back rich old ship treasure island prison abbot sea night lantern who where what did "
-    "hide bring find open key door stone map captain sailor merchant diamond"
-).split()
+WORDS = tuple(
+    dict.fromkeys(
+        "the count of monte cristo sailed from marseilles to elba with a letter for the marshal "
+        "and came back rich old ship treasure island prison abbot sea night lantern who where what "
+        "did hide bring find open key door stone map captain sailor merchant diamond".split()
+    )
+)
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +76,10 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model_dir(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stage-1 model with random heads over the tiny BERT."""
-    run = tmp_path_factory.mktemp("init")
-    arguments = ["init", "--no-fit", "--backbone", str(backbone), "--output-dir", str(run)]
-    result = CliRunner().invoke(program, arguments)
-    assert result.exit_code == 0, result.output
-    return run / "stage1"
+    folder = tmp_path_factory.mktemp("init") / "stage1"
+    made = init_model(str(backbone), [], embedding_dim=64, max_length=128, seed=0, fit=False)
+    made.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

@@ -106,9 +106,7 @@ def test_join_of_the_whole_file(golden: Path, monte_cristo: Path) -> None:
     texts = list(stage2.Annotations.load(monte_cristo / "entities.jsonl").texts)
     distinct = list(dict.fromkeys(texts))
     last = {text: index for index, text in enumerate(texts)}
-    expected = [
-        -1 if row["annotation"] < 0 else last[distinct[row["annotation"]]] for row in rows
-    ]
+    expected = [-1 if row["annotation"] < 0 else last[distinct[row["annotation"]]] for row in rows]
     assert stage2.match_annotations([row["text"] for row in rows], texts).tolist() == expected
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -28,6 +29,26 @@ TRAINING = (
     "split",
     "dev_share",
 )
+
+
+def _option(name: str) -> Decorator:
+    """The flag of a setting: its help, type and default are those of `Settings`."""
+    item = SETTINGS[name]
+    meta = item.metadata
+    flag = f"--{name.replace('_', '-')}"
+    if meta["kind"] is bool:
+        if item.default:
+            flag = f"{flag}/--no-{name.replace('_', '-')}"
+        return click.option(flag, default=item.default, help=meta["help"], show_default=True)
+    kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
+    return click.option(
+        flag,
+        type=kind,
+        default=item.default,
+        help=meta["help"],
+        metavar=meta["metavar"],
+        show_default=item.default is not None,
+    )
 
 
 class Program(click.Group):
@@ -75,7 +96,7 @@ def command(
             call = decorate(call)
         return program.command(
             name=function.__name__,
-            help=f"{function.__doc__}\n\n\b\nExample:\n  {example}",
+            help=f"{inspect.getdoc(function)}\n\n\b\nExample:\n  {example}",
         )(call)
 
     return wrap
@@ -214,26 +235,6 @@ def report(settings: Settings) -> None:
 def main() -> None:
     """Run the program."""
     program(prog_name="stage2")
-
-
-def _option(name: str) -> Decorator:
-    """The flag of a setting: its help, type and default are those of `Settings`."""
-    item = SETTINGS[name]
-    meta = item.metadata
-    flag = f"--{name.replace('_', '-')}"
-    if meta["kind"] is bool:
-        if item.default:
-            flag = f"{flag}/--no-{name.replace('_', '-')}"
-        return click.option(flag, default=item.default, help=meta["help"], show_default=True)
-    kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
-    return click.option(
-        flag,
-        type=kind,
-        default=item.default,
-        help=meta["help"],
-        metavar=meta["metavar"],
-        show_default=item.default is not None,
-    )
 
 
 def _message(error: Exception) -> str:

@@ -41,9 +41,12 @@ def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
 def steps() -> Iterator[Callable[[str, int, int], None]]:
     """Show progress of several stages in turn; yields a function of (stage, done, total)."""
     with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
+        current = ""
 
         def update(stage: str, done: int, total: int) -> None:
-            if shown.desc != f"{stage}: ":
+            nonlocal current
+            if stage != current:
+                current = stage
                 shown.reset(total)
                 shown.set_description(stage)
             shown.update(done - shown.n)

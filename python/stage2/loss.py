@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from stage2.errors import BadInputError
+
 Pairs = Literal["all", "graded"]
 
 
@@ -36,17 +38,17 @@ def margin_ranking_loss(
         Scalar of the dtype of `similarities`.
 
     Raises:
-        ValueError: a margin that is negative or not finite, unknown `pairs`, or shapes that differ.
+        BadInputError: a margin that is negative or not finite, unknown `pairs`, or shapes that differ.
     """
     if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin is {margin}; expected a finite number, 0 or more")
+        raise BadInputError(f"margin is {margin}; expected a finite number, 0 or more")
     if pairs not in ("all", "graded"):
-        raise ValueError(f"pairs is {pairs!r}; expected 'all' or 'graded'")
+        raise BadInputError(f"pairs is {pairs!r}; expected 'all' or 'graded'")
     if similarities.dim() != 2:
-        raise ValueError(f"similarities has shape {tuple(similarities.shape)}; expected (B, N)")
+        raise BadInputError(f"similarities has shape {tuple(similarities.shape)}; expected (B, N)")
     for name, tensor in (("mask", mask), ("relevance", relevance)):
         if tensor is not None and tensor.shape != similarities.shape:
-            raise ValueError(
+            raise BadInputError(
                 f"{name} has shape {tuple(tensor.shape)}; "
                 f"expected that of similarities, {tuple(similarities.shape)}"
             )

@@ -130,7 +130,7 @@ def evaluation_rows(
 ) -> Iterable[dict[str, Any]]:
     """The rows of `evaluation_results.json`: the reference's keys and types, and a few more."""
     order = _core.order(scored.scores, lists.offsets, lists.tie_keys)
-    tau = scored.ranking.kendall_tau
+    tau = _core.kendall_tau(scored.scores, lists.offsets)
     rank, ties = scored.ranking.rank, scored.ranking.ties
     success = {k: scored.ranking.success(k) for k in (1, 3, 5)}
     entity_count = embeddings.entity_count

@@ -1,0 +1,137 @@
+"""Texts to vectors: batching, sharing, padding, entities, precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import stage2
+from stage2.encode import batches_by_tokens, encode_tokens, tokenize
+from stage2.errors import BadInputError
+from tests.conftest import WORDS
+
+TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
+
+
+@pytest.mark.parametrize("budget", [1, 16, 100, 10_000])
+def test_vectors_do_not_depend_on_batching(model: stage2.ProbabilisticGBERTV4, budget: int) -> None:
+    alone = np.concatenate([model.encode([text]).mu for text in TEXTS])
+    together = model.encode(TEXTS, precision="fp32", batch_tokens=budget).mu
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_each_distinct_text_is_encoded_once(
+    model: stage2.ProbabilisticGBERTV4, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    forward = type(model).forward
+    monkeypatch.setattr(
+        type(model), "forward", lambda self, b: seen.append(len(b.input_ids)) or forward(self, b)
+    )
+    embeddings = model.encode([*TEXTS, *TEXTS[::-1]])
+    assert sum(seen) == len(TEXTS)
+    assert np.array_equal(embeddings.mu[: len(TEXTS)], embeddings.mu[len(TEXTS) :][::-1])
+
+
+def test_the_same_text_with_other_entities_is_another(model: stage2.ProbabilisticGBERTV4) -> None:
+    text = TEXTS[1]
+    embeddings = model.encode([text, text, text], [[(0, 3)], [(4, 9)], []])
+    assert embeddings.has_entity.tolist() == [True, True, False]
+    assert not np.allclose(embeddings.entity[0], embeddings.entity[1])
+    np.testing.assert_allclose(embeddings.mu[0], embeddings.mu[2], atol=1e-6)
+    assert not embeddings.entity[2].any()
+
+
+def test_both_forms_of_targets(model: stage2.ProbabilisticGBERTV4) -> None:
+    pairs = model.encode(TEXTS[:1], [[(0, 3)]])
+    mappings = model.encode(TEXTS[:1], [[{"char_start": 0, "char_end": 3, "span_text": "the"}]])
+    assert np.array_equal(pairs.entity, mappings.entity)
+    with pytest.raises(BadInputError, match="char_start"):
+        model.encode(TEXTS[:1], [[{"start": 0}]])
+    with pytest.raises(BadInputError, match="expected as many"):
+        model.encode(TEXTS, [[]])
+
+
+def test_mean_entity_vector(model: stage2.ProbabilisticGBERTV4) -> None:
+    text = "count sailed marseilles"
+    both = model.encode([text], [[(0, 5), (13, 23)]]).entity[0]
+    each = [model.encode([text], [[span]]).entity[0] for span in ((0, 5), (13, 23))]
+    assert [float(np.linalg.norm(vector)) for vector in each] == pytest.approx([1, 1], rel=1e-5)
+    np.testing.assert_allclose(both, np.mean(each, axis=0), atol=1e-6)
+
+
+def test_an_entity_past_the_cut_is_absent(model: stage2.ProbabilisticGBERTV4) -> None:
+    text = " ".join(["count"] * 200)
+    embeddings = model.encode([text, text], [[(1190, 1199)], [(0, 5), (1190, 1199)]])
+    assert embeddings.has_entity.tolist() == [False, True]
+    assert embeddings.entity_count.tolist() == [0, 1]
+
+
+def test_no_texts(model: stage2.ProbabilisticGBERTV4) -> None:
+    assert model.encode([]).mu.shape == (0, 64)
+
+
+def test_kappa_is_at_least_one(model: stage2.ProbabilisticGBERTV4) -> None:
+    embeddings = model.encode(TEXTS)
+    assert (embeddings.kappa > 1).all()
+    np.testing.assert_allclose(np.linalg.norm(embeddings.mu, axis=1), 1, rtol=1e-5)
+
+
+def test_encoding_leaves_the_mode_as_it_was(model: stage2.ProbabilisticGBERTV4) -> None:
+    model.train()
+    tokens = tokenize(model, TEXTS[:2], [[], []])
+    first, second = (encode_tokens(model, tokens).mu for _ in range(2))
+    assert np.array_equal(first, second), "dropout was on"
+    assert model.training
+
+
+def test_bf16_is_close(model: stage2.ProbabilisticGBERTV4) -> None:
+    full, half = (model.encode(TEXTS, precision=precision).mu for precision in ("fp32", "bf16"))
+    assert full.dtype == half.dtype == np.float32
+    assert (full * half).sum(axis=1).min() > 0.99
+    assert not np.array_equal(full, half)
+
+
+def test_unknown_precision(model: stage2.ProbabilisticGBERTV4) -> None:
+    with pytest.raises(BadInputError, match="fp8"):
+        model.encode(TEXTS, precision="fp8")
+
+
+@given(st.lists(st.integers(1, 64), max_size=40), st.integers(1, 300))
+def test_batches_cover_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = list(batches_by_tokens(np.array(lengths, np.int64), budget))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[row] for row in batch)
+        assert len(batch) == 1 or len(batch) * longest <= budget
+
+
+def test_similarity_falls_back_to_sentences(model: stage2.ProbabilisticGBERTV4) -> None:
+    left = model.encode(TEXTS[:2], [[(0, 3)], []])
+    right = model.encode(TEXTS[2:4], [[(0, 3)], []])
+    found = stage2.similarity(left, right)
+    assert found.shape == (2, 2)
+    assert found.dtype == np.float32
+    sentence = left.mu @ right.mu.T
+    entity = left.entity @ right.entity.T
+    expected = [[entity[0, 0], sentence[0, 1]], [sentence[1, 0], sentence[1, 1]]]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(
+        stage2.similarity(left.without_entities(), right), sentence, atol=2e-6
+    )
+
+
+def test_threads_change_no_more_than_the_last_digits(model: stage2.ProbabilisticGBERTV4) -> None:
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            embeddings = model.encode(TEXTS, precision="fp32")
+            found.append(stage2.similarity(embeddings, embeddings))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
