@@ -251,16 +251,20 @@ class Ranking:
 def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:
     """Find the k rows of the corpus with the largest dot products, exactly.
 
-    A score is the products' sum in float64 in the order of columns, rounded once to float32. Ties
-    go to the lower index.
+    A score is rounded to float32 once: the products are summed in float64, product i in running
+    sum i mod 8, and the eight sums added up as a balanced tree. Ties go to the lower index. The
+    answer does not depend on the machine or the number of threads.
 
     Args:
-        queries: float32 (Q, d).
-        corpus: float32 (N, d).
-        k: at most N.
+        queries: float32 (Q, d), finite.
+        corpus: float32 (N, d), finite; vectors of any length, N below 2**32.
+        k: from 1 to N.
 
     Returns:
         Indices, int64 (Q, k), and scores, float32 (Q, k), the best first.
+
+    Raises:
+        ValueError: A number is not finite (its row is named), or the sizes do not fit.
     """
 
 def rank(scores: Scores, offsets: Ints, num_relevant: int | Ints = 1) -> Ranking:
@@ -288,6 +292,34 @@ def kendall_tau(scores: Scores, offsets: Ints) -> Floats:
     """Compare each list's order by score with its given order: τ-b, float64 (n,).
 
     Zero where it is not defined.
+    """
+
+def sample_negatives(
+    qa_ids: Sequence[str],
+    n: int,
+    total: int,
+    excluded: Ints,
+    excluded_offsets: Ints,
+    seed: int = 0,
+) -> Ints:
+    """Draw n distinct chunks for each of Q questions, uniformly, without replacement.
+
+    A draw depends on the seed and the question's id alone.
+
+    Args:
+        qa_ids: Q ids.
+        n: how many to draw for each.
+        total: the number of chunks.
+        excluded: int64 (m,), the chunks that a question must not draw, one question's after
+            another's.
+        excluded_offsets: int64 (Q + 1,).
+        seed: from 0 to 2**64 - 1.
+
+    Returns:
+        Chunk indices, int64 (Q, n), in the order drawn.
+
+    Raises:
+        ValueError: A question has fewer than n chunks to draw from.
     """
 
 def match_annotations(texts: Sequence[str], annotation_texts: Sequence[str]) -> Ints:

@@ -1,7 +1,11 @@
 //! Functions of arrays: ranking, search, the join of texts.
 
-use numpy::ndarray::Array2;
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use std::borrow::Cow;
+
+use numpy::ndarray::{Array2, Dimension};
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -13,14 +17,12 @@ use crate::negatives;
 use crate::ranking::{Lists, Ranking, Relevant};
 use crate::search::{self, Matrix};
 
-/// Contiguous numbers of a numpy array, copied only where they are strided.
-macro_rules! flat {
-    ($array:expr) => {
-        $array.as_slice().map_or_else(
-            |_| std::borrow::Cow::Owned($array.as_array().iter().copied().collect::<Vec<_>>()),
-            std::borrow::Cow::Borrowed,
-        )
-    };
+/// The numbers of a numpy array in the order of its indices, copied only if they are not stored so.
+fn flat<'a, T: Element + Copy, D: Dimension>(array: &'a PyReadonlyArray<'_, T, D>) -> Cow<'a, [T]> {
+    match array.as_array().to_slice() {
+        Some(numbers) => Cow::Borrowed(numbers),
+        None => Cow::Owned(array.as_array().iter().copied().collect()),
+    }
 }
 
 #[derive(FromPyObject)]
@@ -46,7 +48,7 @@ pub fn topk<'py>(
             corpus.as_array().ncols()
         )));
     }
-    let (queries, corpus) = (flat!(queries), flat!(corpus));
+    let (queries, corpus) = (flat(&queries), flat(&corpus));
     let best = py.detach(|| {
         search::top_k(
             Matrix::new(&queries, width)?,
@@ -68,10 +70,10 @@ pub fn rank(
     offsets: PyReadonlyArray1<'_, i64>,
     num_relevant: NumRelevant<'_>,
 ) -> PyResult<PyRanking> {
-    let (scores, offsets) = (flat!(scores), flat!(offsets));
+    let (scores, offsets) = (flat(&scores), flat(&offsets));
     let each = match &num_relevant {
         NumRelevant::Same(_) => Vec::new().into(),
-        NumRelevant::Each(counts) => flat!(counts),
+        NumRelevant::Each(counts) => flat(counts),
     };
     let relevant = match num_relevant {
         NumRelevant::Same(count) => Relevant::Same(count),
@@ -89,8 +91,8 @@ pub fn order<'py>(
     offsets: PyReadonlyArray1<'py, i64>,
     tie_keys: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let (scores, offsets) = (flat!(scores), flat!(offsets));
-    let keys = tie_keys.as_ref().map(|keys| flat!(keys));
+    let (scores, offsets) = (flat(&scores), flat(&offsets));
+    let keys = tie_keys.as_ref().map(flat);
     let places = py.detach(|| Lists::new(&scores, &offsets)?.order(keys.as_deref()))?;
     Ok(places.into_pyarray(py))
 }
@@ -101,7 +103,7 @@ pub fn kendall_tau<'py>(
     scores: PyReadonlyArray1<'py, f32>,
     offsets: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let (scores, offsets) = (flat!(scores), flat!(offsets));
+    let (scores, offsets) = (flat(&scores), flat(&offsets));
     let tau = py.detach(|| Lists::new(&scores, &offsets).map(|lists| lists.kendall_tau()))?;
     Ok(tau.into_pyarray(py))
 }
@@ -135,7 +137,7 @@ pub fn sample_negatives<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let (n, total) = (not_negative("n", n)?, not_negative("total", total)?);
-    let (excluded, offsets) = (flat!(excluded), flat!(excluded_offsets));
+    let (excluded, offsets) = (flat(&excluded), flat(&excluded_offsets));
     let drawn = py.detach(|| {
         let ids: Vec<&str> = qa_ids.iter().map(|id| &**id).collect();
         negatives::draw_all(seed, &ids, n, total, &excluded, &offsets)

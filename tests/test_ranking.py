@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from stage2._core import kendall_tau, order, rank
+from tests import reference
+
+# Few values, so that most lists have ties; a list of seven has at most 5,040 orders.
+SCORES = st.sampled_from([-1.5, -0.0, 0.0, 0.25, 2.0, 1e-45])
+
+
+@st.composite
+def ranked_lists(draw: st.DrawFn) -> tuple[list[list[float]], list[int]]:
+    lists = draw(st.lists(st.lists(SCORES, min_size=1, max_size=7), min_size=1, max_size=3))
+    return lists, [draw(st.integers(1, len(scores))) for scores in lists]
+
+
+def flat(lists: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    scores = np.array([score for scores in lists for score in scores], np.float32)
+    return scores, np.cumsum([0, *map(len, lists)])
+
+
+@given(case=ranked_lists(), k=st.integers(1, 8))
+def test_metrics_are_means_over_the_orders_of_ties(case, k: int):
+    lists, relevant = case
+    ranking = rank(*flat(lists), np.array(relevant))
+    assert len(ranking) == len(lists)
+
+    def expected(metric):
+        return [
+            reference.expected(scores, count, metric)
+            for scores, count in zip(lists, relevant, strict=True)
+        ]
+
+    first = reference.first_place
+    np.testing.assert_allclose(ranking.rank, expected(first), rtol=1e-12)
+    np.testing.assert_allclose(ranking.reciprocal_rank, expected(lambda hits: 1 / first(hits)))
+    np.testing.assert_allclose(
+        ranking.success(k), expected(lambda hits: first(hits) <= k), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        ranking.ndcg(k), expected(lambda hits: reference.ndcg(hits, k)), atol=1e-12
+    )
+    np.testing.assert_allclose(ranking.average_precision, expected(reference.average_precision))
+    assert ranking.ties.tolist() == [
+        scores.count(max(scores[:count])) - 1 for scores, count in zip(lists, relevant, strict=True)
+    ]
+
+
+@given(case=ranked_lists())
+def test_summaries_are_means_beside_the_chance_level(case):
+    lists, relevant = case
+    ranking = rank(*flat(lists), np.array(relevant))
+    metrics = ranking.metrics(topk=(2,))
+    assert metrics["num_queries"] == len(lists)
+    assert metrics["top2"] == pytest.approx(ranking.success(2).mean())
+    assert metrics["mrr"] == pytest.approx(ranking.reciprocal_rank.mean())
+    assert metrics["ndcg10"] == pytest.approx(ranking.ndcg(10).mean())
+    assert metrics["mean_rank"] == pytest.approx(ranking.rank.mean())
+    assert metrics["ties"] == pytest.approx((ranking.ties > 0).mean())
+
+    scores, offsets = flat(lists)
+    constant = rank(np.zeros_like(scores), offsets, np.array(relevant)).metrics(topk=(2,))
+    assert metrics["chance"] == constant["chance"]
+    assert constant["chance"] == {name: constant[name] for name in constant["chance"]}
+
+
+def test_chance_among_six_candidates():
+    chance = rank(np.arange(12, dtype=np.float32), np.array([0, 6, 12])).metrics()["chance"]
+    assert chance["top1"] == pytest.approx(1 / 6)
+    assert chance["top3"] == pytest.approx(1 / 2)
+    assert chance["top5"] == pytest.approx(5 / 6)
+    assert chance["mean_rank"] == 3.5
+    assert chance["mrr"] == pytest.approx(sum(1 / place for place in range(1, 7)) / 6)
+    assert chance["ndcg10"] == pytest.approx(
+        sum(1 / math.log2(place + 1) for place in range(1, 7)) / 6
+    )
+
+
+def test_long_lists_and_many_relevant():
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 50, 1000).astype(np.float32)
+    ranking = rank(scores, np.array([0, 1000]), 40)
+    best = scores[:40].max()
+    tied, ours = (scores == best).sum(), (scores[:40] == best).sum()
+    assert ranking.rank[0] == pytest.approx((scores > best).sum() + (tied + 1) / (ours + 1))
+    assert ranking.ties[0] == tied - 1
+
+
+@given(case=ranked_lists(), keys=st.lists(st.integers(-2, 2), min_size=21, max_size=21))
+def test_order_is_a_sort_by_score_key_and_index(case, keys: list[int]):
+    lists, _ = case
+    scores, offsets = flat(lists)
+    keys = keys[: len(scores)]
+    found = order(scores, offsets, np.array(keys))
+    expected = []
+    for start, values in zip(offsets, lists, strict=False):
+        own = keys[start : start + len(values)]
+        by = [(-value, key, i) for i, (value, key) in enumerate(zip(values, own, strict=True))]
+        expected += [i for *_, i in sorted(by)]
+    assert found.tolist() == expected
+    without = [i for values in lists for _, i in sorted((-v, i) for i, v in enumerate(values))]
+    assert order(scores, offsets).tolist() == without
+
+
+@given(case=ranked_lists())
+def test_tau_counts_the_pairs(case):
+    lists, _ = case
+    found = kendall_tau(*flat(lists))
+    np.testing.assert_allclose(found, [reference.kendall_tau(scores) for scores in lists])
+
+
+def test_tau_is_scipys():
+    scores = np.random.default_rng(1).integers(0, 40, 300).astype(np.float32)
+    expected = stats.kendalltau(-np.arange(300), scores).statistic
+    assert kendall_tau(scores, np.array([0, 300]))[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_named(bad: float):
+    scores = np.array([1, 2, 3, bad, bad], np.float32)
+    for refuse in (rank, order):
+        with pytest.raises(ValueError, match=r"score 1 of list 1 is (NaN|inf|-inf); expected fin"):
+            refuse(scores, np.array([0, 2, 5]))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "num_relevant", "message"),
+    [
+        ([0, 2], 1, "expected rising numbers from 0 to the number of scores, 3"),
+        ([0, 4, 3], 1, "expected rising numbers"),
+        ([1, 3], 1, "expected rising numbers"),
+        ([], 1, "expected rising numbers"),
+        ([0, 3], 0, "list 0 has 3 candidates, 0 of them relevant"),
+        ([0, 1, 3], 2, "list 0 has 1 candidates, 2 of them relevant"),
+        ([0, 1, 3], [1, 3], "list 1 has 2 candidates, 3 of them relevant"),
+        ([0, 1, 1, 3], 1, "list 1 has 0 candidates"),
+        ([0, 1, 3], [1], "num_relevant has 1 entries for 2 lists"),
+    ],
+)
+def test_lists_that_cannot_be_ranked(offsets, num_relevant, message: str):
+    if isinstance(num_relevant, list):
+        num_relevant = np.array(num_relevant)
+    with pytest.raises(ValueError, match=message):
+        rank(np.ones(3, np.float32), np.array(offsets, np.int64), num_relevant)
+
+
+def test_metrics_need_lists_and_a_k():
+    ranking = rank(np.zeros(0, np.float32), np.array([0]))
+    with pytest.raises(ValueError, match="no lists to average over"):
+        ranking.metrics()
+    ranking = rank(np.ones(2, np.float32), np.array([0, 2]))
+    with pytest.raises(ValueError, match="expected k from 1"):
+        ranking.metrics(topk=[0])
+    with pytest.raises(ValueError, match="one for each"):
+        order(np.ones(2, np.float32), np.array([0, 2]), np.array([1]))
