@@ -47,12 +47,7 @@ impl Dataset {
         findings.reject(&qa, rejects)?;
 
         let corpus = Arc::new(Source::open(chunks)?);
-        let (chunks, rejects) = Chunks::read(&corpus, on_error);
-        findings.reject(&corpus, rejects)?;
-        findings.warn_of_repeats(&corpus, chunks.repeated);
-        if chunks.is_empty() {
-            return Err(corpus.without_rows("every row of the file is bad"));
-        }
+        let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
 
         let annotations = match entities {
             Some(path) => {
@@ -77,6 +72,26 @@ impl Dataset {
             findings,
         })
     }
+}
+
+/// Reads a corpus by itself; bad rows are left out where `on_error` allows it.
+pub fn load_chunks(path: &Path, on_error: OnError) -> Result<Chunks> {
+    let corpus = Arc::new(Source::open(path)?);
+    checked_chunks(&corpus, on_error, &mut Findings::new(on_error))
+}
+
+fn checked_chunks(
+    corpus: &Arc<Source>,
+    on_error: OnError,
+    findings: &mut Findings,
+) -> Result<Chunks> {
+    let (chunks, rejects) = Chunks::read(corpus, on_error);
+    findings.reject(corpus, rejects)?;
+    findings.warn_of_repeats(corpus, chunks.repeated);
+    if chunks.is_empty() {
+        return Err(corpus.without_rows("every row of the file is bad"));
+    }
+    Ok(chunks)
 }
 
 /// What was found wrong, and what is to be done about it.

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::corpus::{Annotations, Dataset, Findings, Spans};
+use crate::corpus::{self, Annotations, Dataset, Findings, Spans};
 use crate::error::Error;
 use crate::jsonl::{OnError, Rejected};
 use crate::samples::Samples;
@@ -32,7 +32,7 @@ mod _core {
     #[pymodule_export]
     use super::text::PyTextColumn;
     #[pymodule_export]
-    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples};
+    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples, load_chunks};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -345,6 +345,14 @@ impl PyDataset {
         let samples = py.detach(|| Samples::construct(&self.dataset, negatives, seed))?;
         PySamples::wrap(py, samples)
     }
+}
+
+#[pyfunction]
+#[pyo3(signature = (path, on_error = "strict"))]
+fn load_chunks(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<PyTextColumn> {
+    let on_error = OnError::from_str(on_error)?;
+    let chunks = py.detach(|| corpus::load_chunks(&path, on_error))?;
+    Ok(PyTextColumn(chunks.texts))
 }
 
 /// Without this a negative number would be an OverflowError.

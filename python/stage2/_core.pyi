@@ -333,3 +333,6 @@ def match_annotations(texts: Sequence[str], annotation_texts: Sequence[str]) -> 
     Returns:
         Indices of `annotation_texts`, int64 (n,); -1 for none.
     """
+
+def load_chunks(path: Path, on_error: OnError = "strict") -> TextColumn:
+    """Read the texts of a corpus by itself, checked as `Dataset.load` checks it."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from stage2 import checkpoint, console, files
 from stage2.config import Settings
+from stage2._core import load_chunks
 from stage2.data import Annotations, Dataset, Samples
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
@@ -112,12 +113,12 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4
 def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], str]:
     """The texts of --chunks, or of the built-in sample, and their hash."""
     if settings.chunks is not None:
-        chunks = Dataset.load_chunks(settings.chunks, settings.on_error)
+        chunks = load_chunks(settings.chunks, settings.on_error)
         return chunks, files.sha256(settings.chunks)
     console.say("no --chunks given: fitting the heads on the built-in sample")
     with tempfile.TemporaryDirectory() as folder:
         path = write_sample(Path(folder)).chunks
-        return list(Dataset.load_chunks(path)), files.sha256(path)
+        return list(load_chunks(path)), files.sha256(path)
 
 
 def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:
