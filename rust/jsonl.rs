@@ -268,7 +268,7 @@ impl Source {
                 let offset = offset.min(self.bytes.len());
                 let start = memchr::memrchr(b'\n', &self.bytes[*start..offset])
                     .map_or(*start, |newline| start + newline + 1);
-                start..line_end(&self.bytes, offset)
+                start..without_return(&self.bytes, line_end(&self.bytes, offset))
             }
             Layout::Elements(elements) => {
                 let after = elements.partition_point(|element| element.start <= offset);
@@ -400,9 +400,9 @@ impl Piece<'_> {
                 let mut start = range.start;
                 while start < range.end {
                     let end = line_end(&bytes[..range.end], start);
-                    let line = &bytes[start..end];
-                    let is_blank = line.iter().all(|&byte| is_white(byte));
-                    if !is_blank && !visit(row(bytes, start..end)) {
+                    let line = start..without_return(bytes, end).max(start);
+                    let is_blank = bytes[line.clone()].iter().all(|&byte| is_white(byte));
+                    if !is_blank && !visit(row(bytes, line)) {
                         return;
                     }
                     start = end + 1;
@@ -486,6 +486,11 @@ fn skip_white(bytes: &[u8], at: usize) -> usize {
 fn line_end(bytes: &[u8], from: usize) -> usize {
     let from = from.min(bytes.len());
     from + memchr::memchr(b'\n', &bytes[from..]).unwrap_or(bytes.len() - from)
+}
+
+/// Where a line that stops at `end` stops before its carriage return.
+fn without_return(bytes: &[u8], end: usize) -> usize {
+    end - usize::from(bytes[..end].ends_with(b"\r"))
 }
 
 fn is_white(byte: u8) -> bool {

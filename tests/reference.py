@@ -6,14 +6,152 @@ Nothing here is fast and nothing here shares code with the core. Where the two d
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 Matrix = Sequence[Sequence[float]]
 
 # --- parsing -------------------------------------------------------------------------------------
+
+
+class BadRowError(ValueError):
+    """A row that cannot be used; its argument is the reason."""
+
+
+def parse_row(raw: bytes) -> dict[str, Any]:
+    """One JSON object; every way of being none has the reason `json`."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise BadRowError(f"json: {constant}")
+
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, parse_constant=refuse)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # lone surrogates
+    except (ValueError, RecursionError) as error:
+        raise BadRowError("json") from error
+    if _depth(value) > 128:
+        raise BadRowError("json")
+    if not isinstance(value, dict):
+        raise BadRowError("wrong_type")
+    return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def lines(data: bytes) -> list[bytes]:
+    """The rows of a JSONL file."""
+    return [
+        line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip(b" \t\r")
+    ]
+
+
+def first_of(row: dict[str, Any], *names: str) -> Any:
+    """The first of these members that is there and not null."""
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def read_id(value: Any) -> str:
+    if value is None:
+        raise BadRowError("missing_field")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadRowError("wrong_type")
+    if value == "":
+        raise BadRowError("empty_id")
+    return str(value)
+
+
+def read_text(value: Any, reason: str = "empty_text") -> str:
+    if value is None:
+        raise BadRowError("missing_field")
+    if not isinstance(value, str):
+        raise BadRowError("wrong_type")
+    if not value.strip():
+        raise BadRowError(reason)
+    return value
+
+
+def read_string(value: Any) -> str:
+    if not isinstance(value, str | None):
+        raise BadRowError("wrong_type")
+    return value or ""
+
+
+def read_chunk(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Id, text and title."""
+    return (
+        read_id(first_of(row, "chunk_id", "id", "_id")),
+        read_text(first_of(row, "text", "chunk_text", "input", "content")),
+        read_string(row.get("title")),
+    )
+
+
+def read_question(row: dict[str, Any]) -> tuple[str, str, str | None, list[str]]:
+    """Question, answer, id if there is one, chunk ids."""
+    question = read_text(row.get("question"), "empty_question")
+    answer = read_string(row.get("answer"))
+    qa_id = first_of(row, "qa_id", "id")
+    qa_id = None if qa_id is None else read_id(qa_id)
+    ids = [row["chunk_id"]] if row.get("chunk_id") is not None else row.get("chunk_ids")
+    if ids is None or ids == []:
+        raise BadRowError("missing_field")
+    if not isinstance(ids, list) or None in ids:
+        raise BadRowError("wrong_type")
+    return question, answer, qa_id, [read_id(chunk) for chunk in ids]
+
+
+def read_annotation(row: dict[str, Any]) -> tuple[str, list[tuple[int, int]]]:
+    """Text and spans."""
+    text = read_text(row.get("text"))
+    targets = row.get("targets")
+    if targets is None:
+        raise BadRowError("missing_field")
+    if not isinstance(targets, list):
+        raise BadRowError("wrong_type")
+    return text, [_read_target(target, text) for target in targets]
+
+
+def _read_target(target: Any, text: str) -> tuple[int, int]:
+    if not isinstance(target, dict):
+        raise BadRowError("wrong_type")
+    start, end = target.get("char_start"), target.get("char_end")
+    if start is None or end is None:
+        raise BadRowError("missing_field")
+    if type(start) is not int or type(end) is not int:
+        raise BadRowError("wrong_type")
+    if start < 0 or end > len(text):
+        raise BadRowError("span_outside_text")
+    if start >= end:
+        raise BadRowError("empty_span")
+    if target.get("span_text") is not None:
+        if not isinstance(target["span_text"], str):
+            raise BadRowError("wrong_type")
+        if target["span_text"] != text[start:end]:
+            raise BadRowError("span_mismatch")
+    return start, end
+
+
+T = TypeVar("T")
+
+
+def read_rows(data: bytes, read: Callable[[dict[str, Any]], T]) -> tuple[list[T], list[str]]:
+    """The good rows of a JSONL file, and the reasons of the bad ones in order."""
+    good, bad = [], []
+    for line in lines(data):
+        try:
+            good.append(read(parse_row(line)))
+        except BadRowError as error:
+            bad.append(str(error).split(":")[0])
+    return good, bad
+
 
 # --- entity join ---------------------------------------------------------------------------------
 

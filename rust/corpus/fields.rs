@@ -159,8 +159,12 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// The fault of a row without a field.
     #[cold]
     pub fn missing(&self, Field(from, to): Field) -> Box<Fault> {
-        let message = match &self.names[from..to] {
-            [name] => format!("the row has no \"{name}\"; expected that field"),
+        let names: Vec<_> = self.names[from..to]
+            .iter()
+            .map(|name| format!("{name:?}"))
+            .collect();
+        let message = match &names[..] {
+            [name] => format!("the row has no {name}; expected that field"),
             names => format!(
                 "the row has none of {}; expected one of them",
                 names.join(", ")

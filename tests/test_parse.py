@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stage2._core import Annotations, Dataset, TextColumn
+from tests import reference
+from tests.files import FORMS, jsonl
+
+# Function-scoped tmp_path is only a place to write to: nothing is carried from example to example.
+files = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+# Every escape that JSON has, letters of one to four bytes, all kinds of white space.
+TEXT = st.text(
+    st.sampled_from('ab "\\/\b\f\n\r\t\x00\x1f\x7f\u2028ü日😀 \u3000,:{}[]'), max_size=40
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+)
+CHUNK_NAMES = ["chunk_id", "id", "_id", "text", "chunk_text", "input", "content", "title"]
+QA_NAMES = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"]
+
+GOOD_CHUNK = {"chunk_id": "good", "text": "good"}
+GOOD_QA = {"question": "good?", "chunk_id": "good", "qa_id": "good"}
+
+
+def members(names: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Members of an object: any order, a name more than once, names of no meaning."""
+    name = st.sampled_from(names) | st.just("other")
+    return st.lists(st.tuples(name, values), max_size=8)
+
+
+@st.composite
+def json_text(draw: st.DrawFn, pairs: list[tuple[str, Any]]) -> str:
+    """One object, spaced and escaped in any way."""
+    white = st.text(" \t\r", max_size=2)
+    parts = []
+    for name, value in pairs:
+        ascii_only = draw(st.booleans())
+        key = json.dumps(name, ensure_ascii=ascii_only)
+        if draw(st.booleans()):
+            key = key.replace("t", "\\u0074")
+        text = json.dumps(value, ensure_ascii=ascii_only).replace(
+            "/", draw(st.sampled_from(["/", "\\/"]))
+        )
+        parts.append(f"{draw(white)}{key}{draw(white)}:{draw(white)}{text}{draw(white)}")
+    return "{" + ",".join(parts) + draw(white) + "}"
+
+
+@st.composite
+def jsonl_file(draw: st.DrawFn, names: list[str], usual: Callable[[int], dict[str, Any]]) -> bytes:
+    """Rows of which most can be used, between blank lines, with either line ending."""
+    odd = members(names, VALUES | st.lists(st.text("ab", max_size=2)))
+    rows = []
+    for i in range(draw(st.integers(0, 6))):
+        pairs = draw(odd)
+        if draw(st.integers(0, 3)):
+            pairs += usual(i).items()
+        rows.append(draw(json_text(pairs)))
+    ends = st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\n"])
+    text = "".join(row + draw(ends) for row in rows)
+    if draw(st.booleans()):
+        text = text.rstrip("\n")
+    return (b"\xef\xbb\xbf" if draw(st.booleans()) else b"") + text.encode()
+
+
+@st.composite
+def damaged(draw: st.DrawFn, file: bytes) -> bytes:
+    """A file into which something was spilt."""
+    spills = b'|\x00|\xff|\xed\xa0\x80|\xc3|"|\\|\\u|\\ud83d|\n|NaN|-Infinity|1e|01|{|}|,|:|tru|\t'
+    deep = b"[" * 130
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(file)))
+        end = draw(st.integers(start, min(len(file), start + 3)))
+        file = file[:start] + draw(st.sampled_from([*spills.split(b"|"), deep])) + file[end:]
+    return file
+
+
+JSON_REASONS = {"invalid_json", "truncated_json", "trailing_data", "not_finite", "invalid_utf8",
+                "lone_surrogate", "too_deep"}  # fmt: skip
+
+
+def reasons(found: Counter[str]) -> Counter[str]:
+    """The twin knows only that a row is not JSON."""
+    counts: Counter[str] = Counter()
+    for reason, count in found.items():
+        counts["json" if reason in JSON_REASONS else reason] += count
+    return counts
+
+
+def usual_chunk(i: int) -> dict[str, Any]:
+    return {"id": f"c{i % 4}", "content": f"text {i % 3}"}
+
+
+@given(st.data(), st.booleans())
+@files
+def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damage: bool):
+    file = data.draw(jsonl_file(CHUNK_NAMES, usual_chunk))
+    if damage:
+        file = data.draw(damaged(file))
+    file += b"\n" + jsonl([GOOD_CHUNK])
+    (tmp_path / "chunks.jsonl").write_bytes(file)
+    (tmp_path / "qa.jsonl").write_bytes(jsonl([GOOD_QA]))
+    rows, bad = reference.read_rows(file, reference.read_chunk)
+    expected: dict[str, tuple[str, str]] = {}
+    repeated = 0
+    for chunk, text, title in rows:
+        if expected.setdefault(chunk, (text, title))[0] != text:
+            bad.append("duplicate_chunk_id")
+        else:
+            repeated += 1
+    repeated -= len(expected)
+    if expected["good"][0] != "good":
+        return  # a row before the last has taken its id
+
+    dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl", on_error="skip")
+    assert list(dataset.chunk_ids) == list(expected)
+    assert list(dataset.chunk_texts) == [text for text, _ in expected.values()]
+    assert list(dataset.chunk_titles) == [title for _, title in expected.values()]
+    assert reasons(Counter(dataset.rejected_counts)) == Counter(bad)
+    assert len(dataset.warnings) == (repeated > 0)
+    assert all(str(repeated) in warning for warning in dataset.warnings)
+
+
+@given(st.data(), st.booleans())
+@files
+def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damage: bool):
+    def usual(i: int) -> dict[str, Any]:
+        return {"question": f"what {i}?", "chunk_ids": ["c", "good"][i % 2 :], "qa_id": i // 2}
+
+    file = data.draw(jsonl_file(QA_NAMES, usual))
+    if damage:
+        file = data.draw(damaged(file))
+    file = jsonl([GOOD_QA]) + file.removeprefix(b"\xef\xbb\xbf")
+    (tmp_path / "chunks.jsonl").write_bytes(jsonl([GOOD_CHUNK, {"id": "c", "text": "c"}]))
+    (tmp_path / "qa.jsonl").write_bytes(file)
+    rows, bad = reference.read_rows(file, reference.read_question)
+    expected = []
+    taken = set()
+    for question, answer, qa_id, chunks in rows:
+        if qa_id in taken:
+            bad.append("duplicate_qa_id")
+            continue
+        taken |= {qa_id} - {None}
+        wrong = next(
+            (
+                i
+                for i, chunk in enumerate(chunks)
+                if chunk not in ("c", "good") or chunk in chunks[:i]
+            ),
+            None,
+        )
+        if wrong is None:
+            expected.append((question, answer, qa_id, chunks))
+        else:
+            bad.append("unknown_chunk" if chunks[wrong] not in ("c", "good") else "repeated_chunk")
+
+    dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl", on_error="skip")
+    assert list(dataset.questions) == [row[0] for row in expected]
+    assert list(dataset.answers) == [row[1] for row in expected]
+    assert [qa_id for qa_id, row in zip(dataset.qa_ids, expected, strict=True) if row[2]] == [
+        row[2] for row in expected if row[2]
+    ]
+    assert len(set(dataset.qa_ids)) == dataset.num_qa
+    starts = dataset.relevant_offsets
+    found = [dataset.chunk_ids.take(dataset.relevant[a:b]) for a, b in itertools.pairwise(starts)]
+    assert found == [row[3] for row in expected]
+    assert reasons(Counter(dataset.rejected_counts)) == Counter(bad)
+
+
+@given(st.data(), st.booleans())
+@files
+def test_annotations_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damage: bool):
+    place = st.integers(-1, 6) | st.sampled_from([None, 1.0, "1", True, 10**30, -(10**30)])
+    target = st.fixed_dictionaries(
+        {}, optional={"char_start": place, "char_end": place, "span_text": SCALARS}
+    )
+    likely = st.fixed_dictionaries({"char_start": st.integers(0, 2), "char_end": st.integers(2, 4)})
+    targets = st.lists(likely, max_size=3) | st.lists(target | likely | SCALARS, max_size=2)
+
+    def usual(i: int) -> dict[str, Any]:
+        text = ["plain", "日本語テ", "a😀b\n"][i % 3]
+        return {"text": text, "targets": data.draw(targets)}
+
+    file = data.draw(jsonl_file(["text", "targets"], usual))
+    if damage:
+        file = data.draw(damaged(file))
+    file += b"\n" + jsonl(
+        [{"text": "日本", "targets": [{"char_start": 1, "char_end": 2, "span_text": "本"}]}]
+    )
+    path = tmp_path / "entities.jsonl"
+    path.write_bytes(file)
+    expected, bad = reference.read_rows(file, reference.read_annotation)
+
+    annotations = Annotations.load(path, on_error="skip")
+    assert list(annotations.texts) == [text for text, _ in expected]
+    starts = annotations.offsets
+    spans = [annotations.spans[a:b].tolist() for a, b in itertools.pairwise(starts)]
+    assert spans == [[list(span) for span in spans] for _, spans in expected]
+    assert reasons(Counter(annotations.rejected_counts)) == Counter(bad)
+    rows = [rejected.row for rejected in annotations.rejected]
+    places = [(rejected.line, rejected.column) for rejected in annotations.rejected]
+    assert places == sorted(places)
+    assert len(set(rows)) <= len(reference.lines(file))
+
+
+@given(
+    st.lists(st.tuples(TEXT, TEXT.filter(str.strip)), min_size=1, max_size=5),
+    st.sampled_from([None, 0, 3]),
+    st.sampled_from(sorted(FORMS)),
+)
+@example([('"', "\\")], 1, "plain")
+@files
+def test_an_array_holds_what_its_lines_would(
+    tmp_path: Path, texts: list[tuple[str, str]], indent: int | None, form: str
+):
+    chunks = [{"id": i, "text": text, "title": title} for i, (title, text) in enumerate(texts)]
+    qa = [{"question": text, "chunk_id": str(i)} for i, (_, text) in enumerate(texts)]
+    load = {}
+    for kind in ("lines", "array"):
+        paths = []
+        for name, rows in (("qa", qa), ("chunks", chunks)):
+            whole = b" \n" + json.dumps(rows, indent=indent).encode() + b"\r\n"
+            paths.append(tmp_path / name)
+            paths[-1].write_bytes(FORMS[form](whole if kind == "array" else jsonl(rows)))
+        load[kind] = Dataset.load(*paths)
+    for column in ("chunk_ids", "chunk_texts", "chunk_titles", "qa_ids", "questions", "relevant"):
+        assert list(getattr(load["lines"], column)) == list(getattr(load["array"], column))
+    assert list(load["array"].chunk_texts) == [text for _, text in texts]
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_large_files_are_read_in_order(tmp_path: Path, form: str):
+    chunks = [{"id": i, "text": f"chunk {i} " + "é\n" * (i % 500)} for i in range(9000)]
+    chunks[8000]["id"] = 17
+    (tmp_path / "qa").write_bytes(jsonl([{"question": "?", "chunk_ids": [8999, 0]}]))
+    (tmp_path / "chunks").write_bytes(FORMS[form](jsonl(chunks)))
+    dataset = Dataset.load(tmp_path / "qa", tmp_path / "chunks", on_error="skip")
+    assert list(dataset.chunk_texts) == [row["text"] for row in chunks if row is not chunks[8000]]
+    assert dataset.relevant.tolist() == [8998, 0]
+    assert [(row.line, row.column, row.reason) for row in dataset.rejected] == [
+        (8001, 8, "duplicate_chunk_id")
+    ]
+
+
+def test_real_data_is_what_json_says(monte_cristo: Path):
+    paths = [monte_cristo / name for name in ("qa.json", "chunks.jsonl", "entities.jsonl")]
+    dataset = Dataset.load(*paths)
+    qa = json.loads(paths[0].read_text(encoding="utf-8"))
+    chunks, entities = (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        for path in paths[1:]
+    )
+    assert (dataset.num_qa, dataset.num_chunks, dataset.num_annotations) == (50, 1231, 1464)
+    assert list(dataset.questions) == [row["question"] for row in qa]
+    assert dataset.chunk_ids.take(dataset.relevant) == [row["chunk_id"] for row in qa]
+    assert list(dataset.chunk_texts) == [row["text"] for row in chunks]
+    assert dataset.annotations is not None
+    assert dataset.annotations.spans.tolist() == [
+        [target["char_start"], target["char_end"]] for row in entities for target in row["targets"]
+    ]
+    assert (dataset.rejected, dataset.warnings) == ([], [])
+
+
+def test_a_column_is_a_sequence(tmp_path: Path):
+    rows = [{"text": text, "targets": []} for text in ("a", "ü\n", "日本", "a")]
+    (tmp_path / "entities").write_bytes(jsonl(rows))
+    column = Annotations.load(tmp_path / "entities").texts
+    texts = [row["text"] for row in rows]
+    assert isinstance(column, TextColumn)
+    assert (len(column), list(column), column[1], column[-1]) == (4, texts, "ü\n", "a")
+    assert (column[1:], column[::-2], column[9:]) == (texts[1:], texts[::-2], [])
+    assert (column.index("日本"), column.count("a"), "日本" in column, "b" in column) == (
+        2,
+        2,
+        True,
+        False,
+    )
+    assert list(reversed(column)) == texts[::-1]
+    for index in (4, -5):
+        with pytest.raises(IndexError, match=f"no text {index}; there are 4"):
+            column[index]
