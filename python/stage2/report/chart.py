@@ -1,0 +1,68 @@
+"""The loss curve, with the dev metric below it. Equal logs give equal bytes."""
+
+from __future__ import annotations
+
+import io
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from stage2.report.run import Run
+
+# Labels are English in every report: a font for Chinese cannot be relied on.
+_LOSS = "#b5542b"
+_DEV = "#2b6cb5"
+# Random ids and dates would make every SVG differ.
+_STYLE = {"svg.hashsalt": "stage2", "svg.fonttype": "path", "font.size": 10}
+_METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+def loss_curve(run: Run) -> dict[str, bytes]:
+    """Draw the loss by epoch.
+
+    Returns:
+        The images under their formats, `png` and `svg`.
+    """
+    dev = [(row["epoch"], row["dev"]["mrr"]) for row in run.log if row.get("dev")]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 4.8 if dev else 3.2), dpi=144, layout="constrained")
+        axes = figure.subplots(2 if dev else 1, 1, sharex=True, squeeze=False)[:, 0]
+        losses = [(row["epoch"], row["loss"]) for row in run.epochs]
+        _line(axes[0], losses, _LOSS, "training loss")
+        axes[0].set_ylim(bottom=0)
+        if dev:
+            _line(axes[1], dev, _DEV, "dev MRR")
+            _mark_shipped(axes[1], dict(dev), run.shipped_epoch)
+        axes[-1].set_xlabel("epoch")
+        axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        return {kind: _image(figure, kind) for kind in _METADATA}
+
+
+def _line(axes: Axes, points: list[tuple[int, float]], colour: str, label: str) -> None:
+    epochs, values = zip(*points, strict=True)
+    axes.plot(epochs, values, marker="o", color=colour)
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _mark_shipped(axes: Axes, dev: dict[int, float], epoch: int | None) -> None:
+    if epoch is None or epoch not in dev:
+        return
+    axes.plot(epoch, dev[epoch], marker="o", markersize=12, fillstyle="none", color=_DEV)
+    axes.annotate(
+        "shipped",
+        (epoch, dev[epoch]),
+        textcoords="offset points",
+        xytext=(0, -18),
+        ha="center",
+        color=_DEV,
+    )
+
+
+def _image(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    return buffer.getvalue()

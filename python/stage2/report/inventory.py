@@ -1,0 +1,58 @@
+"""The table of a run folder's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stage2 import files
+from stage2.report import numbers
+from stage2.report.markdown import escape, table
+from stage2.report.run import Run
+from stage2.report.text import Words
+
+# In the order in which a run writes them; each has its words under this key.
+_CONTENT = {
+    files.SETTINGS: "file_settings",
+    files.RUN: "file_run",
+    files.CONSTRUCTED: "file_constructed",
+    files.REJECTED: "file_rejected",
+    files.STAGE1_MODEL: "file_stage1",
+    files.EVALUATION: "file_evaluation",
+    files.MINING_SUMMARY: "file_summary",
+    files.HARD: "file_hard",
+    files.SPLIT: "file_split",
+    files.TRAINING_LOG: "file_log",
+    files.SHIPPED_MODEL: "file_shipped",
+    files.EVALUATION_AFTER: "file_after",
+    files.COMPARISON: "file_comparison",
+}
+
+
+def file_table(run: Run, say: Words) -> str:
+    """Write which files the folder holds, how big they are and what for."""
+    rows = [
+        _row(run.folder, name, say(key))
+        for name, key in _CONTENT.items()
+        if (run.folder / name).exists()
+    ]
+    epochs = [row["epoch"] for row in run.epochs]
+    checkpoints = [(f"epoch_{epoch}.pt", say("file_checkpoint", number=epoch)) for epoch in epochs]
+    checkpoints.append((files.BEST_CHECKPOINT, say("file_best")))
+    rows += [
+        _row(run.folder, f"{files.CHECKPOINTS}/{name}", content)
+        for name, content in checkpoints
+        if (run.folder / files.CHECKPOINTS / name).exists()
+    ]
+    header = [say("file"), say("size"), say("content")]
+    return table(header, rows, numbers=False)
+
+
+def _row(folder: Path, name: str, content: str) -> list[str]:
+    path = folder / name
+    return [f"[{escape(name)}]({name})", numbers.size(_bytes(path)), content]
+
+
+def _bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+    return path.stat().st_size

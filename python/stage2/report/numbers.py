@@ -1,0 +1,54 @@
+"""How numbers are written, and how far a share of few questions can be trusted."""
+
+from __future__ import annotations
+
+import math
+
+# Two-sided 95% of a normal distribution.
+_Z = 1.959963984540054
+
+
+def percent(share: float) -> str:
+    """Write 0.6 as 60.0%."""
+    return f"{100 * share:.1f}%"
+
+
+def counted(share: float, total: int) -> str:
+    """Write a share with its count: 60.0% (30/50). Ties can make the count a fraction."""
+    return f"{percent(share)} ({round(share * total, 1):g}/{total})"
+
+
+def points(difference: float) -> str:
+    """Write a difference of two shares: +40.0 pp."""
+    return f"{100 * difference + 0.0:+.1f} pp"
+
+
+def change(first: float, last: float) -> str:
+    """Write a relative change: −47.2%."""
+    return f"{100 * (last - first) / first:+.1f}%".replace("-", "−") if first else "–"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def interval(share: float, total: int) -> str:
+    """Write Wilson's 95% interval of a share of `total` questions."""
+    if not total:
+        return "–"
+    low, high = wilson(share, total)
+    return f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def wilson(share: float, total: int) -> tuple[float, float]:
+    """Wilson's 95% score interval of a share of `total` independent trials, `total` at least 1."""
+    spread = _Z * _Z / total
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,66 @@
+"""What a run folder holds, as far as its steps have run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stage2 import files
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run folder; empty where a step has not run."""
+
+    folder: Path
+    record: Record
+    settings: Record
+    mining: Record
+    log: list[Record]
+    comparison: Record
+
+    @property
+    def data(self) -> Record:
+        """Counts and files of the input."""
+        return dict(self.record.get("data") or {})
+
+    @property
+    def shipped_epoch(self) -> int | None:
+        """Epoch of the shipped model, 0 for stage 1, None where there is none yet."""
+        name = str((self.record.get("shipped") or {}).get("name", ""))
+        if name == "stage 1":
+            return 0
+        number = name.removeprefix("epoch ")
+        return int(number) if number.isdecimal() else None
+
+    @property
+    def epochs(self) -> list[Record]:
+        """Rows of the log that have a loss: epoch 0 is the model as it came."""
+        return [row for row in self.log if row.get("loss") is not None]
+
+
+def read_run(folder: Path) -> Run:
+    """Read what is there."""
+    settings = folder / files.SETTINGS
+    log = folder / files.TRAINING_LOG
+    return Run(
+        folder=folder,
+        record=_json(folder / files.RUN),
+        settings=tomllib.loads(settings.read_text("utf-8")) if settings.is_file() else {},
+        mining=_json(folder / files.MINING_SUMMARY),
+        log=files.read_jsonl(log) if log.is_file() else [],
+        comparison=_json(folder / files.COMPARISON),
+    )
+
+
+def _json(path: Path) -> Record:
+    return dict(files.read_json(path)) if path.is_file() else {}

@@ -1,0 +1,332 @@
+"""The words of the report, in each language. Nothing else here: no numbers, no layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# Every catalog has the same keys, and the same placeholders under each.
+CATALOGS: dict[str, dict[str, str]] = {
+    "en": {
+        "title": "Stage 2: hard examples mined, trained on, and measured",
+        "made_by": "stage2 {version}, seed {seed}, started {started}.",
+        "not_run": "This step has not run yet: `{command}`.",
+        "none": "–",
+        # verdict
+        "better": "**Better**",
+        "same": "**No change**",
+        "worse": "**Worse**",
+        "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
+        "verdict_change": "{metric} {before} → {after} (chance {chance})",
+        "and": ", ",
+        "stage1_shipped": "No epoch beat the stage-1 model on the dev questions, so the stage-1 "
+        "model is shipped: before and after are the same model.",
+        "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
+        "stage-1 model is shipped, and before and after are the same model.",
+        "measured_on_training": "**Warning: measured on the questions trained on.** {seen} of "
+        "{count} questions were in the training set. These numbers say how well the model "
+        "remembers, not how well it will do on new questions.",
+        "training_unknown": "**Warning: nothing is known to be held out.** A model file does not "
+        "say which questions it was trained on. If these are among them, the numbers say how well "
+        "the model remembers.",
+        "no_comparison": "No verdict yet: before and after have not been measured. Run "
+        "`stage2 run`.",
+        "few_questions": "{count} questions are few: mind the 95% intervals below.",
+        # sections
+        "data": "Data",
+        "samples": "Samples",
+        "before_training": "Before training",
+        "hard_examples": "Hard examples",
+        "training_settings": "Training settings",
+        "loss_by_epoch": "Loss by epoch",
+        "after_training": "Before and after",
+        "time": "Time",
+        "files": "Files",
+        "how_to_read": "How to read this",
+        # columns
+        "item": "Item",
+        "value": "Value",
+        "metric": "Metric",
+        "chance": "Chance",
+        "before": "Before",
+        "after": "After",
+        "model": "Model",
+        "change": "Change",
+        "result": "Result",
+        "interval": "95% interval",
+        "interval_before": "95% before",
+        "interval_after": "95% after",
+        "epoch": "Epoch",
+        "loss": "Loss",
+        "against_first": "Against epoch 1",
+        "dev_metric": "Dev {metric}",
+        "seconds": "Seconds",
+        "step": "Step",
+        "file": "File",
+        "size": "Size",
+        "content": "Content",
+        # data
+        "num_qa": "Question–answer pairs",
+        "num_chunks": "Chunks",
+        "num_annotations": "Texts with entity annotations",
+        "source": "Source",
+        "source_sample": "the built-in sample (a fictional harbour's records)",
+        "source_files": "files",
+        "input_file": "{path}, {rows} rows, SHA-256 {hash}…",
+        # samples
+        "num_samples": "Samples",
+        "contexts": "Contexts a sample",
+        "contexts_value": "ground truth + {negatives} random negatives",
+        "texts_encoded": "Distinct texts encoded",
+        "pairs_entity": "Pairs compared by entities",
+        "pairs_fallback": "Pairs compared by sentence",
+        "split": "Split",
+        "split_chunk": "by chunk: train {train}, dev {dev}, test {test} questions",
+        "split_none": "none: trained, chosen and measured on the same {train} questions",
+        # metrics
+        "mrr": "MRR",
+        "ndcg10": "nDCG@10",
+        "mean_rank": "Mean rank",
+        "ties": "Questions with a tie",
+        "below_chance": "Top-1 is below chance: the model is worse than drawing lots.",
+        # hard examples
+        "hard_rule": "Rule",
+        "hard_rule_value": "the ground truth is not in the top {topk}",
+        "num_hard": "Hard examples",
+        "trained_on": "Of these in the training set",
+        "no_hard": "No question is hard for this model. Try a smaller `--topk` or more "
+        "`--negatives`.",
+        # settings
+        "epochs": "Epochs",
+        "batch_size": "Batch size",
+        "learning_rate": "Learning rate",
+        "weight_decay": "Weight decay",
+        "margin": "Margin",
+        "pairs": "Pairs in the loss",
+        "similarity": "Similarity",
+        "seed": "Seed",
+        "shipped": "Shipped model",
+        "stage1": "stage 1",
+        "epoch_number": "epoch {number}",
+        "shipped_value": "{name}, dev {metric} {value}",
+        # loss
+        "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
+        "curve": "Loss curve",
+        # sets
+        "set_test": "held-out test",
+        "set_dev": "dev",
+        "set_train": "training",
+        "set_all": "all",
+        "set_other": "{name}",
+        "among_candidates": "among their candidates",
+        "among_corpus": "over the whole corpus",
+        "set_heading": "{count} {set} questions, {source}",
+        "held_out": "held out: training saw none of them, and no choice was made on them",
+        "chosen_on": "NOT held out: the shipped epoch was chosen on them",
+        "seen": "NOT held out: training saw {seen} of the {count}",
+        "unknown": "whether training saw them is not known",
+        # time
+        "stage_init": "Stage-1 model",
+        "stage_prepare": "Samples",
+        "stage_mine": "Scoring and selection",
+        "stage_train": "Training",
+        "stage_evaluate": "Evaluation",
+        "total": "Total",
+        "device": "Device",
+        "device_value": "{device}, {precision}",
+        "cpu": "Processor",
+        "versions": "Versions",
+        "versions_value": "Python {python}, torch {torch}",
+        # files
+        "file_constructed": "constructed samples",
+        "file_evaluation": "every question before training: order, similarities, rank",
+        "file_hard": "hard examples",
+        "file_log": "a row an epoch",
+        "file_checkpoint": "state_dict after epoch {number}",
+        "file_best": "state_dict of the shipped model",
+        "file_after": "every question after training",
+        "file_comparison": "the table above, for programs",
+        "file_split": "which question is in which part",
+        "file_settings": "the settings, to run this again",
+        "file_run": "versions, inputs and times",
+        "file_summary": "counts and metrics of mining",
+        "file_shipped": "the shipped model, a Hugging Face folder",
+        "file_stage1": "the stage-1 model, a Hugging Face folder",
+        "file_rejected": "rows that were skipped, and why",
+        # notes
+        "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
+        "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
+        "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
+        "results whose intervals overlap widely may differ by luck.",
+        "note_dev": "The shipped model is the best on the dev questions, the untrained stage 1 "
+        "included; the test questions choose nothing.",
+    },
+    "zh": {
+        "title": "第二阶段:挖掘难例、训练与评测",
+        "made_by": "stage2 {version},随机种子 {seed},开始于 {started}。",
+        "not_run": "此步骤尚未运行:`{command}`。",
+        "none": "–",
+        # verdict
+        "better": "**有提升**",
+        "same": "**没有变化**",
+        "worse": "**变差**",
+        "verdict": "{judgement}:训练未见过的 {count} 个问题,{source}:{changes}。",
+        "verdict_change": "{metric} {before} → {after}(随机水平 {chance})",
+        "and": ";",
+        "stage1_shipped": "没有任何一轮在开发集上胜过第一阶段模型,因此交付的是第一阶段模型:"
+        "训练前后是同一个模型。",
+        "nothing_to_train": "训练集中没有难例,因此没有训练:交付的是第一阶段模型,"
+        "训练前后是同一个模型。",
+        "measured_on_training": "**警告:评测所用的正是训练过的问题**。{count} 个问题中有 {seen} "
+        "个参加过训练。这些数字说明模型记住了多少,而不是它在新问题上的表现。",
+        "training_unknown": "**警告:无法确认哪些问题未参加训练**。模型文件不记录训练用过的问题;"
+        "如果这些问题在其中,数字只说明模型记住了多少。",
+        "no_comparison": "尚无结论:还没有做训练前后的评测。请运行 `stage2 run`。",
+        "few_questions": "{count} 个问题偏少,请留意下面的 95% 置信区间。",
+        # sections
+        "data": "数据",
+        "samples": "样本",
+        "before_training": "训练前",
+        "hard_examples": "难例",
+        "training_settings": "训练设置",
+        "loss_by_epoch": "各轮损失",
+        "after_training": "训练前后对比",
+        "time": "耗时",
+        "files": "文件",
+        "how_to_read": "如何阅读本报告",
+        # columns
+        "item": "项目",
+        "value": "取值",
+        "metric": "指标",
+        "chance": "随机水平",
+        "before": "训练前",
+        "after": "训练后",
+        "model": "模型",
+        "change": "变化",
+        "result": "结果",
+        "interval": "95% 区间",
+        "interval_before": "训练前 95% 区间",
+        "interval_after": "训练后 95% 区间",
+        "epoch": "轮次",
+        "loss": "损失",
+        "against_first": "相对第 1 轮",
+        "dev_metric": "开发集 {metric}",
+        "seconds": "秒",
+        "step": "步骤",
+        "file": "文件",
+        "size": "大小",
+        "content": "内容",
+        # data
+        "num_qa": "问答对",
+        "num_chunks": "文本块",
+        "num_annotations": "带实体标注的文本",
+        "source": "来源",
+        "source_sample": "内置样例(一座虚构港口的档案)",
+        "source_files": "文件",
+        "input_file": "{path},{rows} 行,SHA-256 {hash}…",
+        # samples
+        "num_samples": "样本数",
+        "contexts": "每个样本的上下文",
+        "contexts_value": "正确文本块 + {negatives} 个随机负例",
+        "texts_encoded": "编码的不同文本",
+        "pairs_entity": "按实体比较的文本对",
+        "pairs_fallback": "按整句比较的文本对",
+        "split": "划分",
+        "split_chunk": "按文本块:训练 {train}、开发 {dev}、测试 {test} 个问题",
+        "split_none": "不划分:训练、选模型与评测用的是同样的 {train} 个问题",
+        # metrics
+        "mrr": "MRR",
+        "ndcg10": "nDCG@10",
+        "mean_rank": "平均名次",
+        "ties": "有并列的问题",
+        "below_chance": "Top-1 低于随机水平:模型还不如抽签。",
+        # hard examples
+        "hard_rule": "判定",
+        "hard_rule_value": "正确文本块不在前 {topk} 名",
+        "num_hard": "难例数",
+        "trained_on": "其中属于训练集",
+        "no_hard": "对这个模型来说没有难例。可以减小 `--topk` 或增大 `--negatives`。",
+        # settings
+        "epochs": "轮数",
+        "batch_size": "批大小",
+        "learning_rate": "学习率",
+        "weight_decay": "权重衰减",
+        "margin": "间隔",
+        "pairs": "损失中的文本对",
+        "similarity": "相似度",
+        "seed": "随机种子",
+        "shipped": "交付的模型",
+        "stage1": "第一阶段",
+        "epoch_number": "第 {number} 轮",
+        "shipped_value": "{name},开发集 {metric} {value}",
+        # loss
+        "loss_change": "从第 {first} 轮到第 {last} 轮,损失变化 {change}。",
+        "curve": "损失曲线",
+        # sets
+        "set_test": "留出测试",
+        "set_dev": "开发",
+        "set_train": "训练",
+        "set_all": "全部",
+        "set_other": "{name}",
+        "among_candidates": "在各自的候选中",
+        "among_corpus": "在整个语料库中",
+        "set_heading": "{count} 个{set}问题,{source}",
+        "held_out": "留出:未参加训练,也未用于任何选择",
+        "chosen_on": "并非留出:交付哪一轮是在这些问题上选的",
+        "seen": "并非留出:{count} 个问题中有 {seen} 个参加过训练",
+        "unknown": "不知道训练是否见过这些问题",
+        # time
+        "stage_init": "第一阶段模型",
+        "stage_prepare": "构造样本",
+        "stage_mine": "打分与挑选",
+        "stage_train": "训练",
+        "stage_evaluate": "评测",
+        "total": "合计",
+        "device": "设备",
+        "device_value": "{device},{precision}",
+        "cpu": "处理器",
+        "versions": "版本",
+        "versions_value": "Python {python},torch {torch}",
+        # files
+        "file_constructed": "构造的样本",
+        "file_evaluation": "训练前的每个问题:顺序、相似度、名次",
+        "file_hard": "难例",
+        "file_log": "每轮一行",
+        "file_checkpoint": "第 {number} 轮后的 state_dict",
+        "file_best": "交付模型的 state_dict",
+        "file_after": "训练后的每个问题",
+        "file_comparison": "上面的对比表,供程序读取",
+        "file_split": "每个问题属于哪一部分",
+        "file_settings": "全部设置,可用来重跑",
+        "file_run": "版本、输入与耗时",
+        "file_summary": "挖掘的计数与指标",
+        "file_shipped": "交付的模型(Hugging Face 目录)",
+        "file_stage1": "第一阶段模型(Hugging Face 目录)",
+        "file_rejected": "被跳过的行及原因",
+        # notes
+        "note_chance": "*随机水平*:在同样的候选中随机排序所得的结果。",
+        "note_ties": "并列不算胜出:分数相同时按*期望*名次计。",
+        "note_interval": "95% 区间是 Wilson 区间,按问题数计算:两个结果的区间若大幅重叠,"
+        "差别可能只是运气。",
+        "note_dev": "交付的是开发集上最好的模型,未训练的第一阶段模型也参加比较;"
+        "测试集不参与任何选择。",
+    },
+}
+
+Words = Callable[..., str]
+
+
+def words(language: str) -> Words:
+    """Return a function from a key and its values to text.
+
+    Raises:
+        ValueError: there is no catalog of that language.
+    """
+    if language not in CATALOGS:
+        raise ValueError(f"language is {language!r}; expected {' or '.join(CATALOGS)}")
+    catalog = CATALOGS[language]
+
+    def say(key: str, **values: Any) -> str:
+        return catalog[key].format(**values)
+
+    return say
