@@ -162,27 +162,27 @@ CATALOGS: dict[str, dict[str, str]] = {
         "included; the test questions choose nothing.",
     },
     "zh": {
-        "title": "第二阶段:挖掘难例、训练与评测",
-        "made_by": "stage2 {version},随机种子 {seed},开始于 {started}。",
-        "not_run": "此步骤尚未运行:`{command}`。",
+        "title": "第二阶段：挖掘难例、训练与评测",
+        "made_by": "stage2 {version}，随机种子 {seed}，开始于 {started}。",
+        "not_run": "此步骤尚未运行：`{command}`。",
         "none": "–",
         # verdict
         "better": "**有提升**",
         "same": "**没有变化**",
         "worse": "**变差**",
-        "verdict": "{judgement}:训练未见过的 {count} 个问题,{source}:{changes}。",
-        "verdict_change": "{metric} {before} → {after}(随机水平 {chance})",
-        "and": ";",
-        "stage1_shipped": "没有任何一轮在开发集上胜过第一阶段模型,因此交付的是第一阶段模型:"
+        "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
+        "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
+        "and": "；",
+        "stage1_shipped": "没有任何一轮在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
         "训练前后是同一个模型。",
-        "nothing_to_train": "训练集中没有难例,因此没有训练:交付的是第一阶段模型,"
+        "nothing_to_train": "训练集中没有难例，因此没有训练：交付的是第一阶段模型，"
         "训练前后是同一个模型。",
-        "measured_on_training": "**警告:评测所用的正是训练过的问题**。{count} 个问题中有 {seen} "
-        "个参加过训练。这些数字说明模型记住了多少,而不是它在新问题上的表现。",
-        "training_unknown": "**警告:无法确认哪些问题未参加训练**。模型文件不记录训练用过的问题;"
-        "如果这些问题在其中,数字只说明模型记住了多少。",
-        "no_comparison": "尚无结论:还没有做训练前后的评测。请运行 `stage2 run`。",
-        "few_questions": "{count} 个问题偏少,请留意下面的 95% 置信区间。",
+        "measured_on_training": "**警告：评测所用的正是训练过的问题**。{count} 个问题中有 {seen} "
+        "个参加过训练。这些数字说明模型记住了多少，而不是它在新问题上的表现。",
+        "training_unknown": "**警告：无法确认哪些问题未参加训练**。模型文件不记录训练用过的问题；"
+        "如果这些问题在其中，数字只说明模型记住了多少。",
+        "no_comparison": "尚无结论：还没有做训练前后的评测。请运行 `stage2 run`。",
+        "few_questions": "{count} 个问题偏少，请留意下面的 95% 置信区间。",
         # sections
         "data": "数据",
         "samples": "样本",
@@ -221,9 +221,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "num_chunks": "文本块",
         "num_annotations": "带实体标注的文本",
         "source": "来源",
-        "source_sample": "内置样例(一座虚构港口的档案)",
+        "source_sample": "内置样例（一座虚构港口的档案）",
         "source_files": "文件",
-        "input_file": "{path},{rows} 行,SHA-256 {hash}…",
+        "input_file": "{path}，{rows} 行，SHA-256 {hash}…",
         # samples
         "num_samples": "样本数",
         "contexts": "每个样本的上下文",
@@ -232,14 +232,14 @@ CATALOGS: dict[str, dict[str, str]] = {
         "pairs_entity": "按实体比较的文本对",
         "pairs_fallback": "按整句比较的文本对",
         "split": "划分",
-        "split_chunk": "按文本块:训练 {train}、开发 {dev}、测试 {test} 个问题",
-        "split_none": "不划分:训练、选模型与评测用的是同样的 {train} 个问题",
+        "split_chunk": "按文本块：训练 {train}、开发 {dev}、测试 {test} 个问题",
+        "split_none": "不划分：训练、选模型与评测用的是同样的 {train} 个问题",
         # metrics
         "mrr": "MRR",
         "ndcg10": "nDCG@10",
         "mean_rank": "平均名次",
         "ties": "有并列的问题",
-        "below_chance": "Top-1 低于随机水平:模型还不如抽签。",
+        "below_chance": "Top-1 低于随机水平：模型还不如抽签。",
         # hard examples
         "hard_rule": "判定",
         "hard_rule_value": "正确文本块不在前 {topk} 名",
@@ -258,9 +258,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "shipped": "交付的模型",
         "stage1": "第一阶段",
         "epoch_number": "第 {number} 轮",
-        "shipped_value": "{name},开发集 {metric} {value}",
+        "shipped_value": "{name}，开发集 {metric} {value}",
         # loss
-        "loss_change": "从第 {first} 轮到第 {last} 轮,损失变化 {change}。",
+        "loss_change": "从第 {first} 轮到第 {last} 轮，损失变化 {change}。",
         "curve": "损失曲线",
         # sets
         "set_test": "留出测试",
@@ -270,10 +270,10 @@ CATALOGS: dict[str, dict[str, str]] = {
         "set_other": "{name}",
         "among_candidates": "在各自的候选中",
         "among_corpus": "在整个语料库中",
-        "set_heading": "{count} 个{set}问题,{source}",
-        "held_out": "留出:未参加训练,也未用于任何选择",
-        "chosen_on": "并非留出:交付哪一轮是在这些问题上选的",
-        "seen": "并非留出:{count} 个问题中有 {seen} 个参加过训练",
+        "set_heading": "{count} 个{set}问题，{source}",
+        "held_out": "留出：未参加训练，也未用于任何选择",
+        "chosen_on": "并非留出：交付哪一轮是在这些问题上选的",
+        "seen": "并非留出：{count} 个问题中有 {seen} 个参加过训练",
         "unknown": "不知道训练是否见过这些问题",
         # time
         "stage_init": "第一阶段模型",
@@ -283,32 +283,32 @@ CATALOGS: dict[str, dict[str, str]] = {
         "stage_evaluate": "评测",
         "total": "合计",
         "device": "设备",
-        "device_value": "{device},{precision}",
+        "device_value": "{device}，{precision}",
         "cpu": "处理器",
         "versions": "版本",
-        "versions_value": "Python {python},torch {torch}",
+        "versions_value": "Python {python}，torch {torch}",
         # files
         "file_constructed": "构造的样本",
-        "file_evaluation": "训练前的每个问题:顺序、相似度、名次",
+        "file_evaluation": "训练前的每个问题：顺序、相似度、名次",
         "file_hard": "难例",
         "file_log": "每轮一行",
         "file_checkpoint": "第 {number} 轮后的 state_dict",
         "file_best": "交付模型的 state_dict",
         "file_after": "训练后的每个问题",
-        "file_comparison": "上面的对比表,供程序读取",
+        "file_comparison": "上面的对比表，供程序读取",
         "file_split": "每个问题属于哪一部分",
-        "file_settings": "全部设置,可用来重跑",
+        "file_settings": "全部设置，可用来重跑",
         "file_run": "版本、输入与耗时",
         "file_summary": "挖掘的计数与指标",
-        "file_shipped": "交付的模型(Hugging Face 目录)",
-        "file_stage1": "第一阶段模型(Hugging Face 目录)",
+        "file_shipped": "交付的模型（Hugging Face 目录）",
+        "file_stage1": "第一阶段模型（Hugging Face 目录）",
         "file_rejected": "被跳过的行及原因",
         # notes
-        "note_chance": "*随机水平*:在同样的候选中随机排序所得的结果。",
-        "note_ties": "并列不算胜出:分数相同时按*期望*名次计。",
-        "note_interval": "95% 区间是 Wilson 区间,按问题数计算:两个结果的区间若大幅重叠,"
+        "note_chance": "*随机水平*：在同样的候选中随机排序所得的结果。",
+        "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
+        "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
         "差别可能只是运气。",
-        "note_dev": "交付的是开发集上最好的模型,未训练的第一阶段模型也参加比较;"
+        "note_dev": "交付的是开发集上最好的模型，未训练的第一阶段模型也参加比较；"
         "测试集不参与任何选择。",
     },
 }
