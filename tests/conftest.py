@@ -10,7 +10,6 @@ import pytest
 import torch
 import transformers
 from click.testing import CliRunner, Result
-
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli import program
 from stage2.init import init_model
@@ -91,25 +90,23 @@ def model(model_dir: Path) -> ProbabilisticGBERTV4:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small data of our own: 12 questions over 20 chunks, two questions sharing a chunk."""
     folder = tmp_path_factory.mktemp("corpus")
-    chunks = [
-        {"chunk_id": f"c{i:02}", "text": " ".join(WORDS[(i * 7 + j * 3) % len(WORDS)] for j in range(9))}
-        for i in range(20)
-    ]  # fmt: skip
+    size = len(WORDS)
+    texts = [" ".join(WORDS[(i * 7 + j * 3) % size] for j in range(9)) for i in range(20)]
+    chunks = [{"chunk_id": f"c{i:02}", "text": text} for i, text in enumerate(texts)]
     qa = [
         {
-            "question": " ".join(WORDS[(i * 5 + j) % len(WORDS)] for j in range(6)),
+            "question": " ".join(WORDS[(i * 5 + j) % size] for j in range(6)),
             "chunk_id": f"c{i % 11:02}",
             "qa_id": f"q{i:02}",
             "answer": WORDS[i],
         }
         for i in range(12)
     ]
+    annotated = texts[:15] + [row["question"] for row in qa[:6]]
     entities = [
-        {"text": row["text"], "targets": [{"char_start": 0, "char_end": len(row["text"].split()[0])}]}
-        for row in chunks[:15]
-    ] + [
-        {"text": row["question"], "targets": [{"char_start": 0, "char_end": 3}]} for row in qa[:6]
-    ]  # fmt: skip
+        {"text": text, "targets": [{"char_start": 0, "char_end": len(text.split()[0])}]}
+        for text in annotated
+    ]
     paths = {name: folder / f"{name}.jsonl" for name in ("qa", "chunks", "entities")}
     for name, rows in (("qa", qa), ("chunks", chunks), ("entities", entities)):
         write_jsonl(paths[name], rows)

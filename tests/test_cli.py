@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-
 from stage2 import files
 from stage2.cli import program
 from stage2.config import SETTINGS
+
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
 
 
@@ -206,7 +206,7 @@ BAD_FLAGS = [
 ]
 
 
-@pytest.mark.parametrize(("flags", "said"), BAD_FLAGS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("flags", "said"), BAD_FLAGS, ids=str)
 def test_bad_usage_changes_nothing(
     flags: list[str], said: str, stage2: Stage2, corpus: dict[str, Path], model_dir: Path,
     tmp_path: Path,

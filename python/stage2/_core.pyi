@@ -13,7 +13,7 @@ many.
 
 from collections.abc import Iterable, Sequence
 from os import PathLike
-from typing import Literal, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -240,7 +240,7 @@ class Ranking:
         """Give the probability that a relevant candidate is among the first k: float64 (n,)."""
     def ndcg(self, k: int) -> Floats:
         """Give the expected nDCG at k: float64 (n,)."""
-    def metrics(self, topk: Iterable[int] = (1, 3, 5)) -> dict[str, float | int | dict[str, float]]:
+    def metrics(self, topk: Iterable[int] = (1, 3, 5)) -> dict[str, Any]:
         """Give means over the lists.
 
         Returns:

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,7 +108,10 @@ def from_reference(
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read a `.pt` of named tensors; anything else in it is refused, and no code is run."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of other pickle protocols it warns, and then refuses them.
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise BadInputError(
             f"{path}: refused: it holds more than tensors, and loading it could run code. "

@@ -39,7 +39,9 @@ def _option(name: str) -> Decorator:
     if meta["kind"] is bool:
         if item.default:
             flag = f"{flag}/--no-{name.replace('_', '-')}"
-        return click.option(flag, default=item.default, help=meta["help"], show_default=True)
+        return click.option(
+            flag, is_flag=True, default=item.default, help=meta["help"], show_default=item.default
+        )
     kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
     return click.option(
         flag,

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomli_w
 
 from stage2.errors import BadInputError
 from stage2.files import write_text
+from stage2.loss import Pairs
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -46,6 +47,9 @@ def _setting(
     return field(default=default, metadata=metadata)
 
 
+OnError = Literal["strict", "skip"]
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a command can be told. Names are those of the flags, `-` written as `_`."""
@@ -60,7 +64,7 @@ class Settings:
     qa: str | None = _setting(None, "Questions and their chunk ids: JSON or JSONL.", metavar="FILE")
     chunks: str | None = _setting(None, "The corpus: JSONL or a JSON array.", metavar="FILE")
     entities: str | None = _setting(None, "Entity annotations: JSONL.", metavar="FILE")
-    on_error: str = _setting(
+    on_error: OnError = _setting(
         "strict",
         "At a bad row: strict stops, skip goes on and writes rejected.jsonl.",
         choices=("strict", "skip"),
@@ -111,7 +115,7 @@ class Settings:
     margin: float = _setting(
         0.1, "By how much the better context must win, in cosine.", kind=float, low=0, metavar="X"
     )
-    pairs: str = _setting(
+    pairs: Pairs = _setting(
         "all",
         "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),

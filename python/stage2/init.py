@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from stage2 import checkpoint
 from stage2.encode import BATCH_TOKENS, Ints, Progress, batches_by_tokens, collate, tokenize

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from stage2 import checkpoint, console, files
-from stage2.config import Settings
 from stage2._core import load_chunks
+from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError

@@ -38,7 +38,8 @@ def margin_ranking_loss(
         Scalar of the dtype of `similarities`.
 
     Raises:
-        BadInputError: a margin that is negative or not finite, unknown `pairs`, or shapes that differ.
+        BadInputError: a margin that is negative or not finite, unknown `pairs`, or shapes
+            that differ.
     """
     if not (math.isfinite(margin) and margin >= 0):
         raise BadInputError(f"margin is {margin}; expected a finite number, 0 or more")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name the field knows it by
+from torch.nn import functional as F
 
 from stage2 import checkpoint
 from stage2.encode import Batch, Embeddings, EntityTargets, encode

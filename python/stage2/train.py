@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from stage2.data import RankingLists
 from stage2.device import resolve_precision
 from stage2.encode import Ints, autocast, collate, encode_tokens
 from stage2.errors import BadInputError, RunFailedError
-from stage2.loss import Pairs, margin_ranking_loss
+from stage2.loss import margin_ranking_loss
 from stage2.mining import TOPK, score, score_corpus
 from stage2.model import Pooled, ProbabilisticGBERTV4
 
@@ -147,7 +147,7 @@ def batch_loss(
     return margin_ranking_loss(
         similarities,
         settings.margin,
-        cast(Pairs, settings.pairs),
+        settings.pairs,
         _tensor(mask, model),
         _tensor(relevance.astype(np.int64), model),
     )

@@ -1,0 +1,130 @@
+"""What the model reads of samples, and splits that hold questions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stage2
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from stage2.data import ranking_lists, split_by_chunk
+from stage2.encode import encode_tokens
+from stage2.errors import BadInputError
+from stage2.mining import score, score_corpus
+
+from tests.conftest import write_jsonl
+
+
+def load(corpus: dict[str, Path], negatives: int = 5) -> tuple[stage2.Dataset, stage2.Samples]:
+    dataset = stage2.Dataset.load(**corpus)
+    return dataset, dataset.construct(negatives, 0)
+
+
+def test_a_subset_scores_as_the_whole(
+    model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]
+) -> None:
+    dataset, samples = load(corpus)
+    lists = ranking_lists(model, samples, dataset.annotations, corpus=True)
+    rows = np.array([7, 2, 11])
+    part = lists.subset(rows)
+    assert part.qa_ids == [lists.qa_ids[row] for row in rows]
+    assert len(part.tokens) < len(lists.tokens)
+    for function in (score, score_corpus):
+        whole = function(lists, encode_tokens(model, lists.tokens))
+        some = function(part, encode_tokens(model, part.tokens))
+        np.testing.assert_allclose(some.ranking.rank, whole.ranking.rank[rows])
+        expected = {key: value for key, value in whole.metrics(rows).items() if key != "chance"}
+        found = {key: value for key, value in some.ranking.metrics().items() if key != "chance"}
+        assert found == pytest.approx(expected)
+
+
+def test_the_corpus_is_every_chunk(
+    model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]
+) -> None:
+    dataset, samples = load(corpus)
+    lists = ranking_lists(model, samples, None, corpus=True)
+    embeddings = encode_tokens(model, lists.tokens)
+    scored = score_corpus(lists, embeddings)
+    assert np.diff(scored.offsets).tolist() == [20] * 12
+    chunks = model.encode(list(dataset.chunk_texts))
+    questions = model.encode(list(dataset.questions))
+    scores = stage2.similarity(questions, chunks)
+    for row, gold in enumerate(dataset.relevant):
+        better = (scores[row] > scores[row, gold]).sum()
+        equal = (scores[row] == scores[row, gold]).sum()
+        assert scored.ranking.rank[row] == better + (equal + 1) / 2
+
+
+def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> None:
+    """A copy of the ground truth under another id takes half of its Top-1."""
+    rows = [{"chunk_id": name, "text": "treasure island"} for name in ("b", "a")]
+    corpus = {
+        "qa": write_jsonl(tmp_path / "qa.jsonl", [{"question": "where treasure", "chunk_id": "b"}]),
+        "chunks": write_jsonl(tmp_path / "chunks.jsonl", rows),
+    }
+    _, samples = load(corpus, negatives=1)
+    lists = ranking_lists(model, samples, None)
+    scored = score(lists, encode_tokens(model, lists.tokens))
+    assert scored.ranking.rank.tolist() == [1.5]
+    assert scored.ranking.success(1).tolist() == [0.5]
+
+
+def test_entity_similarity_needs_annotations(
+    model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]
+) -> None:
+    _, samples = load(corpus)
+    with pytest.raises(BadInputError, match="--entities"):
+        ranking_lists(model, samples, None, similarity="entity")
+
+
+def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
+    chunks = [{"chunk_id": str(i), "text": f"chunk {i}"} for i in range(60)]
+    qa = [
+        {"question": f"q {i}", "qa_id": str(i), "chunk_ids": [str(c) for c in dict.fromkeys(ids)]}
+        for i, ids in enumerate(links)
+    ]
+    corpus = {
+        "qa": write_jsonl(tmp_path / "qa.jsonl", qa),
+        "chunks": write_jsonl(tmp_path / "chunks.jsonl", chunks),
+    }
+    return load(corpus)[1]
+
+
+links = st.lists(st.lists(st.integers(0, 39), min_size=1, max_size=3), min_size=30, max_size=60)
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+@given(links, st.integers(0, 5))
+def test_questions_that_share_a_chunk_stay_together(
+    tmp_path: Path, links: list[list[int]], seed: int
+) -> None:
+    try:
+        sides = split_by_chunk(many(tmp_path, links), 0.2, 0.3, seed)
+    except BadInputError:  # all of one group
+        assume(False)
+    assert sorted(np.concatenate(sides).tolist()) == list(range(len(links)))
+    chunks = [{chunk for row in rows for chunk in links[row]} for rows in sides]
+    assert not chunks[0] & chunks[1]
+    assert not chunks[0] & chunks[2]
+    assert not chunks[1] & chunks[2]
+
+
+def test_adding_questions_moves_none(tmp_path: Path) -> None:
+    few = split_by_chunk(many(tmp_path, [[i] for i in range(40)]), 0.2, 0.3, 0)
+    more = split_by_chunk(many(tmp_path, [[i] for i in range(60)]), 0.2, 0.3, 0)
+    for before, after in zip(few, more, strict=True):
+        assert set(before) == {row for row in after if row < 40}
+
+
+def test_shares_must_leave_something_to_train_on(tmp_path: Path) -> None:
+    samples = many(tmp_path, [[i] for i in range(10)])
+    with pytest.raises(BadInputError, match="leave nothing to train on"):
+        split_by_chunk(samples, 0.5, 0.5, 0)
+    with pytest.raises(BadInputError, match="leaves no dev question"):
+        split_by_chunk(many(tmp_path, [[1]]), 0.2, 0, 1)

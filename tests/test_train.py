@@ -1,0 +1,162 @@
+"""Training: the loss it follows, what it keeps, what it ships, what stops it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import stage2
+import torch
+from stage2 import files
+from stage2.config import Settings
+from stage2.data import RankingLists, ranking_lists
+from stage2.encode import encode_tokens
+from stage2.errors import BadInputError, RunFailedError
+from stage2.loss import margin_ranking_loss
+from stage2.mining import score
+from stage2.train import batch_loss, train
+
+from tests.conftest import read_jsonl
+
+SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
+
+
+@pytest.fixture
+def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
+    dataset = stage2.Dataset.load(**corpus)
+    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
+
+
+@pytest.mark.parametrize("pairs", ["all", "graded"])
+def test_training_uses_the_similarity_that_evaluation_uses(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, pairs: Any
+) -> None:
+    rows = np.arange(len(lists))
+    found = batch_loss(model.eval(), lists, rows, replace(SETTINGS, pairs=pairs))
+    scored = score(lists, encode_tokens(model, lists.tokens, precision="fp32"))
+    assert scored.entity_pairs > 0
+    assert scored.fallback_pairs > 0
+    similarities = torch.from_numpy(scored.scores).reshape(len(lists), 6)
+    expected = margin_ranking_loss(similarities, SETTINGS.margin, pairs)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_lists_of_different_length_are_masked(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    """A batch of ragged lists has the mean loss of its lists alone."""
+    keep = np.concatenate([np.arange(0, 6), np.arange(6, 9), np.arange(12, 14)])
+    ragged = replace(
+        lists.subset([0, 1, 2]),
+        candidates=lists.candidates[keep],
+        contexts=lists.contexts[keep],
+        tie_keys=lists.tie_keys[keep],
+        offsets=np.array([0, 6, 9, 11]),
+        tokens=lists.tokens,
+        questions=lists.questions[:3],
+    )
+    model.eval()
+    each = [batch_loss(model, ragged, np.array([row]), SETTINGS).item() for row in range(3)]
+    together = batch_loss(model, ragged, np.arange(3), SETTINGS).item()
+    assert together == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_the_model_shipped_is_the_best_on_dev(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    train_lists, dev = lists.subset(range(8)), lists.subset(range(8, 12))
+    settings = replace(SETTINGS, epochs=4)
+    trained = train(model, train_lists, dev, settings, tmp_path)
+    log = read_jsonl(tmp_path / files.TRAINING_LOG)
+    dev_mrr = [row["dev"]["mrr"] for row in log]
+    assert trained.best_epoch == int(np.argmax(dev_mrr))
+    embeddings = encode_tokens(model, dev.tokens, precision="fp32")
+    assert score(dev, embeddings).ranking.metrics()["mrr"] == max(dev_mrr)
+    best = torch.load(tmp_path / files.CHECKPOINTS / files.BEST_CHECKPOINT, weights_only=True)
+    assert all(torch.equal(best[key], tensor) for key, tensor in model.state_dict().items())
+
+
+def test_stage_1_is_shipped_when_training_harms(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    rows = np.arange(len(lists))
+    scored = score(lists, encode_tokens(model, lists.tokens, precision="fp32"))
+    # Questions that stage 1 gets right cannot get better.
+    right = rows[scored.ranking.rank == 1]
+    assert len(right)
+    trained = train(model, lists, lists.subset(right), replace(SETTINGS, epochs=1), tmp_path)
+    assert trained.best_epoch == 0
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+
+
+def test_training_lowers_the_loss(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    trained = train(model, lists, lists, replace(SETTINGS, epochs=6), tmp_path)
+    losses = [entry.loss for entry in trained.log if entry.loss is not None]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    checkpoints = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        torch.manual_seed(len(checkpoints))  # what the caller's generator holds must not matter
+        model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+        train(model, lists, lists, replace(SETTINGS, seed=seed), tmp_path / name)
+        path = tmp_path / name / files.CHECKPOINTS / "epoch_2.pt"
+        checkpoints.append(torch.load(path, weights_only=True))
+    first, second, other = checkpoints
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_training_leaves_the_callers_generator_alone(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(model, lists, lists, replace(SETTINGS, epochs=1), tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
+    model: stage2.ProbabilisticGBERTV4,
+    lists: RankingLists,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = 0
+
+    def failing(*arguments: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        loss = batch_loss(*arguments)
+        return loss * math.nan if calls == 5 else loss  # epoch 2, step 2 of 3
+
+    monkeypatch.setattr("stage2.train.batch_loss", failing)
+    with pytest.raises(RunFailedError, match=r"epoch 2, step 2: the loss is not finite") as caught:
+        train(model, lists, lists, SETTINGS, tmp_path)
+    order = np.random.default_rng([0, 2]).permutation(12)[4:8]
+    assert all(lists.qa_ids[row] in str(caught.value) for row in order)
+    kept = tmp_path / files.CHECKPOINTS
+    assert (kept / "epoch_1.pt").is_file()
+    assert not (kept / "epoch_2.pt").exists()
+    state = torch.load(kept / files.BEST_CHECKPOINT, weights_only=True)
+    assert all(tensor.isfinite().all() for tensor in state.values())
+    assert len(read_jsonl(tmp_path / files.TRAINING_LOG)) == 2
+
+
+def test_nothing_to_train_on(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="no hard example"):
+        train(model, lists.subset([]), lists, SETTINGS, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
