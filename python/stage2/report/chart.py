@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -15,7 +16,7 @@ from stage2.report.run import Run
 _LOSS = "#b5542b"
 _DEV = "#2b6cb5"
 # Random ids and dates would make every SVG differ.
-_STYLE = {"svg.hashsalt": "stage2", "svg.fonttype": "path", "font.size": 10}
+_STYLE: dict[Any, Any] = {"svg.hashsalt": "stage2", "svg.fonttype": "path", "font.size": 10}
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
@@ -26,7 +27,8 @@ def loss_curve(run: Run) -> dict[str, bytes]:
         The images under their formats, `png` and `svg`.
     """
     dev = [(row["epoch"], row["dev"]["mrr"]) for row in run.log if row.get("dev")]
-    with rc_context(_STYLE):
+    # From matplotlib's own style: a user's matplotlibrc changes no byte.
+    with style.context("default"), rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 4.8 if dev else 3.2), dpi=144, layout="constrained")
         axes = figure.subplots(2 if dev else 1, 1, sharex=True, squeeze=False)[:, 0]
         losses = [(row["epoch"], row["loss"]) for row in run.epochs]

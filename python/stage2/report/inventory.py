@@ -14,6 +14,7 @@ from stage2.report.text import Words
 _CONTENT = {
     files.SETTINGS: "file_settings",
     files.RUN: "file_run",
+    files.SAMPLE: "file_sample",
     files.CONSTRUCTED: "file_constructed",
     files.REJECTED: "file_rejected",
     files.STAGE1_MODEL: "file_stage1",
@@ -25,6 +26,7 @@ _CONTENT = {
     files.SHIPPED_MODEL: "file_shipped",
     files.EVALUATION_AFTER: "file_after",
     files.COMPARISON: "file_comparison",
+    **dict.fromkeys(files.CHARTS, "curve"),
 }
 
 
@@ -43,6 +45,8 @@ def file_table(run: Run, say: Words) -> str:
         for name, content in checkpoints
         if (run.folder / files.CHECKPOINTS / name).exists()
     ]
+    # Its own size is not known while it is written.
+    rows.append([f"[{escape(files.REPORT)}]({files.REPORT})", say("none"), say("file_report")])
     header = [say("file"), say("size"), say("content")]
     return table(header, rows, numbers=False)
 

@@ -1,12 +1,13 @@
-"""Tables, as Markdown and as plain text, and what makes foreign text safe in them."""
+"""Markdown tables, and what makes foreign text safe in them."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
+from stage2.report.text import Words
+
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SPECIAL = frozenset("\\`*_{}[]()#+!|~$")
+_SPECIAL = frozenset("\\`*_[]|~#$")
 
 
 def escape(text: object) -> str:
@@ -23,33 +24,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = 
 
     Args:
         header: names of the columns.
-        rows: cells.
+        rows: cells; a short row ends in empty ones.
         numbers: align all columns but the first to the right.
     """
     rule = ["---", *(["---:" if numbers else "---"] * (len(header) - 1))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
+    filled = ([*row, *[""] * (len(header) - len(row))] for row in rows)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *filled))
 
 
-def aligned(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Write rows in columns for a terminal: the first to the left, the others to the right."""
-    widths = [max(display_width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [first + " " * (widths[0] - display_width(first))]
-        cells += [
-            " " * (width - display_width(cell)) + cell
-            for cell, width in zip(others, widths[1:], strict=True)
-        ]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
+def facts(rows: Sequence[tuple[str, str]], say: Words) -> str:
+    """Write names and their values."""
+    return table([say("item"), say("value")], rows)
 
 
-def display_width(text: str) -> int:
-    """Columns that text takes in a terminal: two for an East Asian wide character."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
+def not_run(say: Words, command: str) -> str:
+    """Write a table that says which command fills it."""
+    return facts([(say("not_run", command=f"stage2 {command}"), say("none"))], say)
+
+
+def quote(text: str) -> str:
+    """Set a line apart."""
+    return f"> {text}"
 
 
 def _escaped(char: str) -> str:

@@ -13,6 +13,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def decimal(value: float) -> str:
+    """Write a metric that is no share of questions: 0.387."""
+    return f"{value:.3f}"
+
+
+def difference(before: float, after: float) -> str:
+    """Write by how much a metric changed: +0.369."""
+    return f"{round(after - before, 3) + 0.0:+.3f}".replace("-", "−")
+
+
 def counted(share: float, total: int) -> str:
     """Write a share with its count: 60.0% (30/50). Ties can make the count a fraction."""
     return f"{percent(share)} ({round(share * total, 1):g}/{total})"
@@ -20,7 +30,7 @@ def counted(share: float, total: int) -> str:
 
 def points(difference: float) -> str:
     """Write a difference of two shares: +40.0 pp."""
-    return f"{100 * difference + 0.0:+.1f} pp"
+    return f"{round(100 * difference, 1) + 0.0:+.1f} pp".replace("-", "−")
 
 
 def change(first: float, last: float) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stage2 import files
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Record = dict[str, Any]
 
@@ -23,7 +17,6 @@ class Run:
 
     folder: Path
     record: Record
-    settings: Record
     mining: Record
     log: list[Record]
     comparison: Record
@@ -42,6 +35,11 @@ class Run:
         number = name.removeprefix("epoch ")
         return int(number) if number.isdecimal() else None
 
+    def made_from(self, stage: str) -> Record:
+        """The settings and inputs that a stage depended on; empty where it has not run."""
+        done = self.record.get("stages", {}).get(stage, {})
+        return dict(done.get("made_from", {}))
+
     @property
     def epochs(self) -> list[Record]:
         """Rows of the log that have a loss: epoch 0 is the model as it came."""
@@ -50,12 +48,10 @@ class Run:
 
 def read_run(folder: Path) -> Run:
     """Read what is there."""
-    settings = folder / files.SETTINGS
     log = folder / files.TRAINING_LOG
     return Run(
         folder=folder,
         record=_json(folder / files.RUN),
-        settings=tomllib.loads(settings.read_text("utf-8")) if settings.is_file() else {},
         mining=_json(folder / files.MINING_SUMMARY),
         log=files.read_jsonl(log) if log.is_file() else [],
         comparison=_json(folder / files.COMPARISON),

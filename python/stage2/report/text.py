@@ -24,11 +24,13 @@ CATALOGS: dict[str, dict[str, str]] = {
         "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
         "stage-1 model is shipped, and before and after are the same model.",
         "measured_on_training": "**Warning: measured on the questions trained on.** {seen} of "
-        "{count} questions were in the training set. These numbers say how well the model "
+        "{count} questions were trained on. These numbers say how well the model "
         "remembers, not how well it will do on new questions.",
         "training_unknown": "**Warning: nothing is known to be held out.** A model file does not "
         "say which questions it was trained on. If these are among them, the numbers say how well "
         "the model remembers.",
+        "nothing_held_out": "**Warning: nothing was held out.** No question was trained on, but "
+        "none was set aside to measure on either.",
         "no_comparison": "No verdict yet: before and after have not been measured. Run "
         "`stage2 run`.",
         "few_questions": "{count} questions are few: mind the 95% intervals below.",
@@ -72,7 +74,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "source": "Source",
         "source_sample": "the built-in sample (a fictional harbour's records)",
         "source_files": "files",
-        "input_file": "{path}, {rows} rows, SHA-256 {hash}…",
+        "input_file": "{path}, SHA-256 {hash}…",
+        "rejected": "Rows skipped: {reason}",
         # samples
         "num_samples": "Samples",
         "contexts": "Contexts a sample",
@@ -104,20 +107,25 @@ CATALOGS: dict[str, dict[str, str]] = {
         "margin": "Margin",
         "pairs": "Pairs in the loss",
         "similarity": "Similarity",
+        "precision": "Precision",
+        "dev_share": "Share of dev questions",
+        "test_share": "Share of test questions",
         "seed": "Seed",
-        "shipped": "Shipped model",
         "stage1": "stage 1",
         "epoch_number": "epoch {number}",
-        "shipped_value": "{name}, dev {metric} {value}",
         # loss
         "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
+        "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
+        "shipped_because": "**Shipped: {name}**, with the highest dev MRR ({value}) of stage 1 and "
+        "{count} epochs; of equals the earliest.",
+        "dev_seen": "These dev questions are not held out: training saw them.",
+        "not_shipped": "Training has not finished: no model has been chosen yet.",
         "curve": "Loss curve",
         # sets
         "set_test": "held-out test",
         "set_dev": "dev",
         "set_train": "training",
         "set_all": "all",
-        "set_other": "{name}",
         "among_candidates": "among their candidates",
         "among_corpus": "over the whole corpus",
         "set_heading": "{count} {set} questions, {source}",
@@ -125,6 +133,24 @@ CATALOGS: dict[str, dict[str, str]] = {
         "chosen_on": "NOT held out: the shipped epoch was chosen on them",
         "seen": "NOT held out: training saw {seen} of the {count}",
         "unknown": "whether training saw them is not known",
+        # table of a terminal
+        "plain_set": "Questions",
+        "plain_source": "Among",
+        "plain_count": "n",
+        "plain_metric": "{metric} (chance)",
+        "plain_value": "{values} ({chance})",
+        "plain_training": "Training",
+        "plain_test": "test",
+        "plain_dev": "dev",
+        "plain_train": "train",
+        "plain_all": "all",
+        "plain_candidates": "candidates",
+        "plain_corpus": "whole corpus",
+        "plain_held_out": "held out",
+        "plain_chosen_on": "chose the epoch",
+        "plain_seen": "saw {seen} of {count}",
+        "plain_unknown": "not known",
+        "plain_model": "{side}: {name}",
         # time
         "stage_init": "Stage-1 model",
         "stage_prepare": "Samples",
@@ -153,6 +179,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_shipped": "the shipped model, a Hugging Face folder",
         "file_stage1": "the stage-1 model, a Hugging Face folder",
         "file_rejected": "rows that were skipped, and why",
+        "file_sample": "the built-in sample",
+        "file_report": "this report",
         # notes
         "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
         "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
@@ -181,6 +209,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "个参加过训练。这些数字说明模型记住了多少，而不是它在新问题上的表现。",
         "training_unknown": "**警告：无法确认哪些问题未参加训练**。模型文件不记录训练用过的问题；"
         "如果这些问题在其中，数字只说明模型记住了多少。",
+        "nothing_held_out": "**警告：没有留出任何问题**。虽然没有问题参加训练"
+        "，但也没有专门留出问题用于评测。",
         "no_comparison": "尚无结论：还没有做训练前后的评测。请运行 `stage2 run`。",
         "few_questions": "{count} 个问题偏少，请留意下面的 95% 置信区间。",
         # sections
@@ -223,7 +253,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "source": "来源",
         "source_sample": "内置样例（一座虚构港口的档案）",
         "source_files": "文件",
-        "input_file": "{path}，{rows} 行，SHA-256 {hash}…",
+        "input_file": "{path}，SHA-256 {hash}…",
+        "rejected": "跳过的行：{reason}",
         # samples
         "num_samples": "样本数",
         "contexts": "每个样本的上下文",
@@ -254,20 +285,25 @@ CATALOGS: dict[str, dict[str, str]] = {
         "margin": "间隔",
         "pairs": "损失中的文本对",
         "similarity": "相似度",
+        "precision": "精度",
+        "dev_share": "开发问题占比",
+        "test_share": "测试问题占比",
         "seed": "随机种子",
-        "shipped": "交付的模型",
         "stage1": "第一阶段",
         "epoch_number": "第 {number} 轮",
-        "shipped_value": "{name}，开发集 {metric} {value}",
         # loss
         "loss_change": "从第 {first} 轮到第 {last} 轮，损失变化 {change}。",
+        "dev_questions": "开发集指标按 {count} 个问题计算（随机水平：Top-1 {top1}，MRR {mrr}）。",
+        "shipped_because": "**交付的模型：{name}**，在第一阶段模型与 {count} 轮训练中开发集 "
+        "MRR 最高（{value}）；相同时取最早的。",
+        "dev_seen": "这些开发问题并非留出：它们参加过训练。",
+        "not_shipped": "训练尚未完成，还没有选出模型。",
         "curve": "损失曲线",
         # sets
         "set_test": "留出测试",
         "set_dev": "开发",
         "set_train": "训练",
         "set_all": "全部",
-        "set_other": "{name}",
         "among_candidates": "在各自的候选中",
         "among_corpus": "在整个语料库中",
         "set_heading": "{count} 个{set}问题，{source}",
@@ -275,6 +311,24 @@ CATALOGS: dict[str, dict[str, str]] = {
         "chosen_on": "并非留出：交付哪一轮是在这些问题上选的",
         "seen": "并非留出：{count} 个问题中有 {seen} 个参加过训练",
         "unknown": "不知道训练是否见过这些问题",
+        # table of a terminal
+        "plain_set": "问题集",
+        "plain_source": "排序范围",
+        "plain_count": "问题数",
+        "plain_metric": "{metric}（随机）",
+        "plain_value": "{values} ({chance})",
+        "plain_training": "与训练的关系",
+        "plain_test": "测试集",
+        "plain_dev": "开发集",
+        "plain_train": "训练集",
+        "plain_all": "全部",
+        "plain_candidates": "候选",
+        "plain_corpus": "整个语料库",
+        "plain_held_out": "留出",
+        "plain_chosen_on": "用于选择轮次",
+        "plain_seen": "{count} 个中 {seen} 个参加过训练",
+        "plain_unknown": "未知",
+        "plain_model": "{side}：{name}",
         # time
         "stage_init": "第一阶段模型",
         "stage_prepare": "构造样本",
@@ -303,6 +357,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_shipped": "交付的模型（Hugging Face 目录）",
         "file_stage1": "第一阶段模型（Hugging Face 目录）",
         "file_rejected": "被跳过的行及原因",
+        "file_sample": "内置样例",
+        "file_report": "本报告",
         # notes
         "note_chance": "*随机水平*：在同样的候选中随机排序所得的结果。",
         "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",

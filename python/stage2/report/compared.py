@@ -1,0 +1,131 @@
+"""Before and after: the verdict in words, and a table for each set of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stage2.report import numbers
+from stage2.report.markdown import not_run, quote, table
+from stage2.report.run import Record, Run
+from stage2.report.text import Words
+
+ACCURACIES = {"top1": "Top-1", "top3": "Top-3", "top5": "Top-5"}
+MEANS = ("mrr", "ndcg10", "mean_rank")
+FEW_QUESTIONS = 100
+
+
+def verdict(run: Run, say: Words) -> str:
+    """What came of it, on questions that training never saw; or why nobody can say."""
+    comparison = run.comparison
+    if not comparison:
+        return quote(say("no_comparison"))
+    held_out = [part for part in comparison["sets"] if part["held_out"]]
+    lines = [_judgement(part, say) for part in held_out]
+    if run.shipped_epoch == 0 and is_known(comparison):
+        lines.append(say("stage1_shipped" if run.epochs else "nothing_to_train"))
+    if held_out and held_out[0]["num_queries"] < FEW_QUESTIONS:
+        lines.append(say("few_questions", count=held_out[0]["num_queries"]))
+    listed = "\n".join(f"- {line}" for line in lines)
+    return listed if held_out else f"{quote(warning(comparison, say))}\n\n{listed}".rstrip()
+
+
+def warning(comparison: Record, say: Words) -> str:
+    """Why numbers of which none is of held-out questions are not to be quoted."""
+    if not is_known(comparison):
+        return say("training_unknown")
+    part = comparison["sets"][-1]
+    seen, count = part["seen_in_training"], part["num_queries"]
+    return say("measured_on_training", seen=seen, count=count) if seen else say("nothing_held_out")
+
+
+def before_and_after(run: Run, say: Words) -> str:
+    """A table for each set of questions and what they were ranked among."""
+    if not run.comparison:
+        return not_run(say, "evaluate")
+    parts = []
+    for part in run.comparison["sets"]:
+        standing = standing_of(part, run.comparison, say)
+        heading = say(
+            "set_heading",
+            count=part["num_queries"],
+            set=say(f"set_{part['name']}"),
+            source=say(f"among_{part['source']}"),
+        )
+        parts.append(f"### {heading}")
+        parts.append(standing if part["held_out"] else quote(f"**{standing}**"))
+        parts.append(_comparison_table(part, sides(run.comparison), say))
+    return "\n\n".join(parts)
+
+
+def standing_of(part: Record, comparison: Record, say: Words) -> str:
+    """What training knew of a set of questions."""
+    if part["held_out"]:
+        return say("held_out")
+    if not is_known(comparison):
+        return say("unknown")
+    if part["name"] == "dev" and not part["seen_in_training"]:
+        return say("chosen_on")
+    return say("seen", seen=part["seen_in_training"], count=part["num_queries"])
+
+
+def sides(comparison: Record) -> list[tuple[str, str]]:
+    """Keys of a set's metrics and of their names: one model may stand alone."""
+    if len(comparison.get("models", ("before", "after"))) == 1:
+        return [("before", "model")]
+    return [("before", "before"), ("after", "after")]
+
+
+def is_known(comparison: Record) -> bool:
+    """Whether the comparison can tell which questions were trained on."""
+    return bool(comparison.get("trained_on_known", True))
+
+
+def _judgement(part: Record, say: Words) -> str:
+    before, after, count = part["before"], part["after"], part["num_queries"]
+    # Metrics are means of floats: a difference in their last bits is none.
+    difference = round(after["mrr"] - before["mrr"], 9)
+    changes = [
+        say(
+            "verdict_change",
+            metric=ACCURACIES["top1"],
+            before=numbers.counted(before["top1"], count),
+            after=numbers.counted(after["top1"], count),
+            chance=numbers.percent(before["chance"]["top1"]),
+        ),
+        say(
+            "verdict_change",
+            metric=say("mrr"),
+            before=numbers.decimal(before["mrr"]),
+            after=numbers.decimal(after["mrr"]),
+            chance=numbers.decimal(before["chance"]["mrr"]),
+        ),
+    ]
+    return say(
+        "verdict",
+        judgement=say("better" if difference > 0 else "worse" if difference < 0 else "same"),
+        count=count,
+        source=say(f"among_{part['source']}"),
+        changes=say("and").join(changes),
+    )
+
+
+def _comparison_table(part: Record, shown: Sequence[tuple[str, str]], say: Words) -> str:
+    count, chance = part["num_queries"], part["before"]["chance"]
+    both = len(shown) == 2
+    header = [say("metric"), say("chance"), *(say(name) for _, name in shown)]
+    intervals = ("change", "interval_before", "interval_after") if both else ("interval",)
+    header += map(say, intervals)
+    rows = []
+    for key, name in ACCURACIES.items():
+        values = [part[side][key] for side, _ in shown]
+        row = [name, numbers.percent(chance[key])]
+        row += [numbers.counted(value, count) for value in values]
+        row += [numbers.points(values[1] - values[0])] if both else []
+        rows.append(row + [numbers.interval(value, count) for value in values])
+    for key in MEANS:
+        values = [part[side][key] for side, _ in shown]
+        row = [say(key), numbers.decimal(chance[key]), *map(numbers.decimal, values)]
+        row += [numbers.difference(values[0], values[1])] if both else []
+        rows.append(row)
+    ties = (numbers.percent(part[side]["ties"]) for side, _ in shown)
+    return table(header, [*rows, [say("ties"), "", *ties]])

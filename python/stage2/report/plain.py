@@ -1,0 +1,105 @@
+"""The before/after table of a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from stage2.report import numbers
+from stage2.report.compared import ACCURACIES, is_known, sides, warning
+from stage2.report.run import Record
+from stage2.report.text import Words, words
+
+# What stands left in its column: the set and what it was ranked among.
+_LEFT = 2
+
+
+def table(comparison: Record, language: str = "en") -> str:
+    """Write before and after as plain text in aligned columns.
+
+    A line for each set of questions and what they were ranked among: how many, Top-1/3/5 and MRR
+    before and after with the chance level in brackets, and what training saw of them. Above, the
+    models' names where they are known; below, a warning where nothing was held out.
+
+    Args:
+        comparison: the content of `comparison.json`.
+        language: `en` or `zh`.
+
+    Raises:
+        ValueError: there is no such language.
+    """
+    say = words(language)
+    header = [
+        say("plain_set"),
+        say("plain_source"),
+        say("plain_count"),
+        *(say("plain_metric", metric=name) for name in (*ACCURACIES.values(), say("mrr"))),
+        say("plain_training"),
+    ]
+    rows = [header, *(_row(part, comparison, say) for part in comparison["sets"])]
+    lines = [*_models(comparison, say), *_aligned(rows)]
+    if not any(part["held_out"] for part in comparison["sets"]):
+        lines.append(warning(comparison, say).replace("**", ""))
+    return "\n".join(lines)
+
+
+def _row(part: Record, comparison: Record, say: Words) -> list[str]:
+    values = [_change(part, key, numbers.percent, comparison, say) for key in ACCURACIES]
+    values.append(_change(part, "mrr", numbers.decimal, comparison, say))
+    return [
+        say(f"plain_{part['name']}"),
+        say(f"plain_{part['source']}"),
+        str(part["num_queries"]),
+        *values,
+        _training(part, comparison, say),
+    ]
+
+
+def _change(
+    part: Record, key: str, written: Callable[[float], str], comparison: Record, say: Words
+) -> str:
+    values = (written(part[side][key]) for side, _ in sides(comparison))
+    # An ASCII arrow: a terminal's encoding may have no other.
+    chance = written(part["before"]["chance"][key])
+    return say("plain_value", values=" -> ".join(values), chance=chance)
+
+
+def _training(part: Record, comparison: Record, say: Words) -> str:
+    if part["held_out"]:
+        return say("plain_held_out")
+    if not is_known(comparison):
+        return say("plain_unknown")
+    if part["name"] == "dev" and not part["seen_in_training"]:
+        return say("plain_chosen_on")
+    return say("plain_seen", seen=part["seen_in_training"], count=part["num_queries"])
+
+
+def _models(comparison: Record, say: Words) -> list[str]:
+    names = ["".join(char if char.isprintable() else "\ufffd" for char in name)
+             for name in comparison.get("models", ())]  # fmt: skip
+    return [
+        say("plain_model", side=say(side), name=name)
+        for (_, side), name in zip(sides(comparison), names, strict=False)
+    ]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns: words to the left, numbers to the right, and the last to the left again."""
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - display_width(cell))
+            words_here = place < _LEFT or place == len(row) - 1
+            cells.append(cell + space if words_here else space + cell)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def display_width(text: str) -> int:
+    """Columns that text takes in a terminal: two for an East Asian wide character."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
