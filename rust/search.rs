@@ -24,12 +24,15 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use best::{Best, row_of, score_of};
-use codes::{GROUP_ROWS, GroupStep, MAX_WIDTH, PANEL, PanelStep, QueryFacts, TILE_ROWS, TileFacts};
+use codes::{
+    Centre, GROUP_ROWS, GroupStep, MAX_WIDTH, PANEL, PanelStep, QueryFacts, TILE_ROWS, TileFacts,
+};
 use isa::Isa;
+use kernel::Panel;
 
-/// Bytes of codes that are made before the queries go over them. Several megabytes make the
-/// threads' meetings rare and still fit a cache.
-const SLAB_BYTES: usize = 8 << 20;
+/// Bytes of codes, per thread, that are made before the queries go over them: with the rows they
+/// stand for, which some hits need, they are still in a cache then.
+const SLAB_BYTES: usize = 512 << 10;
 
 /// One row in so many is in the sample that floors start from: few enough to cost next to nothing,
 /// and some ln 32 times k rows are left to raise the floor to where it ends.
@@ -171,19 +174,20 @@ fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
 }
 
 fn filter(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<Vec<Best>> {
+    let centre = Centre::of(corpus);
     let mut blocks: Vec<Block> = query_blocks(queries.count())
         .into_par_iter()
-        .map(|range| Block::new(queries.rows(range), k))
+        .map(|range| Block::new(queries.rows(range), &centre, k))
         .collect();
     for sample in samples(corpus, k) {
         let sample = Matrix::new(&sample, corpus.width)?;
         // A number that is not finite is told by its row in the whole corpus.
-        if !search(isa, &mut blocks, sample) {
+        if !search(isa, &mut blocks, sample, &centre) {
             break;
         }
         blocks.par_iter_mut().for_each(Block::keep_floors);
     }
-    if !search(isa, &mut blocks, corpus) {
+    if !search(isa, &mut blocks, corpus, &centre) {
         corpus.check_finite("corpus")?;
     }
     Ok(blocks.into_iter().flat_map(|block| block.best).collect())
@@ -196,16 +200,18 @@ fn samples(corpus: Matrix, k: usize) -> impl Iterator<Item = Vec<f32>> {
     let strides: Vec<usize> = strides
         .take_while(|stride| corpus.count() / stride >= k)
         .collect();
-    let sample = move |stride: usize| corpus.iter().step_by(stride).flatten().copied().collect();
-    strides.into_iter().rev().map(sample)
+    strides.into_iter().rev().map(move |stride| {
+        let rows: Vec<&[f32]> = corpus.iter().step_by(stride).collect();
+        rows.concat()
+    })
 }
 
 /// Takes every query over every row; false if a number among them is not finite.
-fn search(isa: Isa, blocks: &mut [Block], corpus: Matrix) -> bool {
+fn search(isa: Isa, blocks: &mut [Block], corpus: Matrix, centre: &Centre) -> bool {
     let mut slab = Slab::for_width(corpus.width, corpus.count());
     for start in (0..corpus.count()).step_by(slab.rows) {
         let rows = start..(start + slab.rows).min(corpus.count());
-        if !slab.encode(isa, corpus, rows) {
+        if !slab.encode(isa, corpus, centre, rows) {
             return false;
         }
         blocks
@@ -240,7 +246,8 @@ impl Slab {
     fn for_width(width: usize, corpus_rows: usize) -> Self {
         let steps = codes::steps(width);
         let tile_bytes = TILE_ROWS * steps * codes::STEP;
-        let tiles = (SLAB_BYTES / tile_bytes).clamp(1, corpus_rows.div_ceil(TILE_ROWS));
+        let slab_bytes = rayon::current_num_threads() * SLAB_BYTES;
+        let tiles = (slab_bytes / tile_bytes).clamp(1, corpus_rows.div_ceil(TILE_ROWS));
         Self {
             rows: tiles * TILE_ROWS,
             steps,
@@ -255,7 +262,7 @@ impl Slab {
     }
 
     /// Approximates some rows of the corpus; false if a number among them is not finite.
-    fn encode(&mut self, isa: Isa, corpus: Matrix, rows: Range<usize>) -> bool {
+    fn encode(&mut self, isa: Isa, corpus: Matrix, centre: &Centre, rows: Range<usize>) -> bool {
         self.first_row = rows.start;
         self.tiles.truncate(rows.len().div_ceil(TILE_ROWS));
         let steps_per_tile = self.steps_per_tile();
@@ -266,7 +273,7 @@ impl Slab {
             .map(|(tile, (groups, facts))| {
                 let start = rows.start + tile * TILE_ROWS;
                 let rows = corpus.rows(start..(start + TILE_ROWS).min(rows.end));
-                let encoded = codes::encode_tile(isa, rows, groups);
+                let encoded = codes::encode_tile(isa, rows, centre, groups);
                 encoded.map(|encoded| *facts = encoded).is_some()
             })
             .reduce(|| true, |a, b| a & b)
@@ -282,7 +289,7 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(queries: Matrix<'a>, k: usize) -> Self {
+    fn new(queries: Matrix<'a>, centre: &Centre, k: usize) -> Self {
         let steps = codes::steps(queries.width);
         let panels = queries.count().div_ceil(PANEL);
         let mut block = Self {
@@ -295,7 +302,7 @@ impl<'a> Block<'a> {
             let panel = &mut block.panels[i / PANEL * steps..][..steps];
             block
                 .facts
-                .push(codes::encode_query(query, panel, i % PANEL));
+                .push(codes::encode_query(query, centre, panel, i % PANEL));
             block.best.push(Best::new(k));
         }
         block
@@ -309,17 +316,19 @@ impl<'a> Block<'a> {
             .chunks_exact(slab.steps_per_tile())
             .zip(&slab.tiles);
         for (tile, (groups, facts)) in tiles.enumerate() {
-            let first_row = slab.first_row + tile * TILE_ROWS;
-            let rows = corpus.rows(first_row..(first_row + TILE_ROWS).min(corpus.count()));
             for (panel, codes) in self.panels.chunks_exact(slab.steps).enumerate() {
                 let first_query = panel * PANEL;
-                let starts = self.starts(first_query, facts);
-                kernel::scan(isa, groups, codes, &starts, &mut hits);
-                let queries = self.queries.rows(first_query..self.queries.count());
-                let best = &mut self.best[first_query..];
-                exact::offer_hits(isa, &hits, queries, rows, first_row, best);
-                hits.clear();
+                let panel = Panel {
+                    codes,
+                    starts: self.starts(first_query, facts),
+                    first_query,
+                };
+                kernel::scan(isa, groups, &panel, &mut hits);
             }
+            let first_row = slab.first_row + tile * TILE_ROWS;
+            let rows = first_row..(first_row + TILE_ROWS).min(corpus.count());
+            exact::offer_hits(isa, &hits, self.queries, corpus, rows, &mut self.best);
+            hits.clear();
         }
     }
 

@@ -1,14 +1,16 @@
 //! Vectors in small integers, and how far off a score of such integers can be.
 //!
-//! Rows of the corpus become multiples −63…63 of a scale that a tile of rows shares, queries
-//! multiples −127…127 of a scale of their own. For a query q and a row c with the approximations q̂
-//! and ĉ,
+//! Encoders like to give all texts a common direction, which says nothing of their differences but
+//! would use up the integers. So a centre m is taken off the rows first, about their mean, whose
+//! score q·m is added again for each query. What remains of a row, r, becomes multiples −63…63 of a
+//! scale that a tile of rows shares; queries become multiples −127…127 of a scale of their own. For
+//! the approximations r̂ and q̂,
 //!
 //! ```text
-//! |q·c − q̂·ĉ| ≤ ‖q − q̂‖ ‖ĉ‖ + ‖q‖ ‖c − ĉ‖
+//! q·(m + r) = q·m + q̂·r̂ ± (‖q − q̂‖ ‖r̂‖ + ‖q‖ ‖r − r̂‖)
 //! ```
 //!
-//! by Cauchy and Schwarz, and q̂·ĉ is the two scales times a sum of products of integers. The norms
+//! by Cauchy and Schwarz, and q̂·r̂ is the two scales times a sum of products of integers. The norms
 //! are measured, in float64, not estimated, so that the bound holds however a number was rounded,
 //! and for vectors of any size.
 //!
@@ -30,6 +32,9 @@ pub const TILE_ROWS: usize = 256;
 pub const PANEL: usize = 8;
 /// Beyond this width, sums of products of codes could leave the 30 bits allowed them.
 pub const MAX_WIDTH: usize = 1 << 16;
+
+/// How many rows the centre is the mean of, at most.
+const CENTRE_ROWS: usize = 1024;
 
 const ROW_LEVELS: f32 = 63.0;
 const ROW_OFFSET: u8 = 64;
@@ -54,14 +59,50 @@ pub fn steps(width: usize) -> usize {
     width.div_ceil(STEP)
 }
 
+/// What is taken off every row of the corpus; any vector is right.
+pub struct Centre {
+    values: Vec<f32>,
+    norm: f64,
+}
+
+impl Centre {
+    /// The mean of some rows spread over the corpus.
+    pub fn of(corpus: Matrix) -> Self {
+        let stride = corpus.count().div_ceil(CENTRE_ROWS);
+        let mut sums = vec![0.0; corpus.width];
+        for row in corpus.iter().step_by(stride) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += f64::from(value);
+            }
+        }
+        let sampled = corpus.count().div_ceil(stride) as f64;
+        let mean: Vec<f32> = sums.iter().map(|sum| (sum / sampled) as f32).collect();
+        // So small a number can be taken off the largest float32 without an overflow.
+        if mean.iter().all(|value| value.abs() < 1e30) {
+            Self::at(mean)
+        } else {
+            Self::at(vec![0.0; corpus.width])
+        }
+    }
+
+    fn at(values: Vec<f32>) -> Self {
+        Self {
+            norm: norm(&values),
+            values,
+        }
+    }
+}
+
 /// What a tile's codes stand for.
 #[derive(Clone, Copy, Default)]
 pub struct TileFacts {
     scale: f64,
-    /// The largest norm of an approximated row.
+    /// The largest norm of an approximation.
     norm: f64,
-    /// The largest norm of what the approximation leaves out of a row.
+    /// The largest norm of what an approximation leaves out.
     error: f64,
+    /// No row is longer.
+    reach: f64,
 }
 
 /// What a query's codes stand for.
@@ -71,8 +112,10 @@ pub struct QueryFacts {
     /// The norm of the query itself.
     norm: f64,
     error: f64,
+    /// The score of the centre.
+    centre: f64,
     /// What the offset of the rows' codes adds to every sum of products.
-    offset: i64,
+    offset: f64,
 }
 
 impl QueryFacts {
@@ -80,74 +123,100 @@ impl QueryFacts {
     /// negative only for rows that certainly score below `floor`.
     pub fn start(&self, tile: &TileFacts, floor: f32) -> i32 {
         let bound = self.error * tile.norm + self.norm * tile.error;
-        // The exact score is a float64 sum, itself a little off, and then rounded to float32. That
-        // leaves it below the floor if the sum is no larger than the next float32 down.
-        let sum_error = self.norm * (tile.norm + tile.error);
-        let off = (1.0 + ROUNDING) * bound + ROUNDING * sum_error;
-        let hopeless = (f64::from(floor.next_down()) - off) / (self.scale * tile.scale);
-        // Rounded down to an integer, and no sum of products leaves the range.
+        // All this and the exact score are float64 sums, themselves a little off.
+        let off = (1.0 + ROUNDING) * bound + ROUNDING * self.norm * tile.reach;
+        // The exact score is rounded to float32, and ends up below the floor if it was no larger
+        // than the next float32 down.
+        let hopeless = f64::from(floor.next_down()) - off - self.centre;
+        let hopeless = hopeless / (self.scale * tile.scale);
+        // One more makes up for cutting off the fraction, another for the rounding before that;
+        // and no sum of products leaves the range.
         let range = f64::from(1 << 30);
-        (1.0 - hopeless.floor() - self.offset as f64).clamp(-range, range) as i32
+        (2.0 - hopeless - self.offset).clamp(-range, range) as i32
     }
 }
 
 for_each_isa! {
     /// Approximates the rows of a tile, at most [`TILE_ROWS`] of them; what is left of `groups`
     /// and of their last steps becomes 0. None if a number is not finite.
-    pub fn encode_tile(rows: Matrix, groups: &mut [GroupStep]) -> Option<TileFacts>
-        = encode_tile_body;
+    pub fn encode_tile(rows: Matrix, centre: &Centre, groups: &mut [GroupStep])
+        -> Option<TileFacts> = encode_tile_body;
 }
 
 #[inline(always)]
-fn encode_tile_body(rows: Matrix, groups: &mut [GroupStep]) -> Option<TileFacts> {
-    let scale = scale(largest(rows.values)?, ROW_LEVELS);
+fn encode_tile_body(rows: Matrix, centre: &Centre, groups: &mut [GroupStep]) -> Option<TileFacts> {
+    let mut farthest = 0.0f32;
+    for row in rows.iter() {
+        // Not finite if and only if a number of the row is not.
+        let distance = largest(differences(row, &centre.values));
+        if !distance.is_finite() {
+            return None;
+        }
+        farthest = farthest.max(distance);
+    }
+    let scale = scale(farthest, ROW_LEVELS);
     let steps = steps(rows.width);
     let mut codes = vec![0; rows.width.next_multiple_of(LANES)];
-    let (mut squared_norm, mut squared_error) = (0.0f64, 0.0f64);
+    let (mut largest_norm, mut largest_error) = (0.0f64, 0.0f64);
     groups.fill(GroupStep::ZERO);
     for (i, row) in rows.iter().enumerate() {
-        let (norm, error) = encode(row, scale, &mut codes);
-        squared_norm = squared_norm.max(norm);
-        squared_error = squared_error.max(error);
+        encode(row, &centre.values, scale, &mut codes);
+        largest_norm = largest_norm.max(code_norm(&codes));
+        largest_error = largest_error.max(squared_error(row, &centre.values, scale, &codes));
         let group = &mut groups[i / GROUP_ROWS * steps..][..steps];
         for (step, codes) in group.iter_mut().zip(codes.as_chunks().0) {
             step.0[i % GROUP_ROWS] = codes.map(|code: i8| ROW_OFFSET.wrapping_add_signed(code));
         }
     }
+    let norm = largest_norm * f64::from(scale);
+    let error = largest_error.sqrt();
     Some(TileFacts {
         scale: f64::from(scale),
-        norm: squared_norm.sqrt(),
-        error: squared_error.sqrt(),
+        norm,
+        error,
+        reach: centre.norm + norm + error,
     })
 }
 
-/// Approximates a query in its lane of a panel.
-pub fn encode_query(query: &[f32], panel: &mut [PanelStep], lane: usize) -> QueryFacts {
-    let scale = scale(largest(query).unwrap_or(0.0), QUERY_LEVELS);
+/// Approximates a query, finite numbers, in its lane of a panel.
+pub fn encode_query(
+    query: &[f32],
+    centre: &Centre,
+    panel: &mut [PanelStep],
+    lane: usize,
+) -> QueryFacts {
+    let scale = scale(largest(query.iter().copied()), QUERY_LEVELS);
+    let zero = vec![0.0; query.len()];
     let mut codes = vec![0; query.len().next_multiple_of(LANES)];
-    let (_, squared_error) = encode(query, scale, &mut codes);
+    encode(query, &zero, scale, &mut codes);
     for (step, &codes) in panel.iter_mut().zip(codes.as_chunks().0) {
         step[lane] = codes;
     }
-    let squares = query
-        .iter()
-        .map(|&value| f64::from(value) * f64::from(value));
+    let products = query.iter().zip(&centre.values);
     let sum: i64 = codes.iter().map(|&code| i64::from(code)).sum();
     QueryFacts {
         scale: f64::from(scale),
-        norm: squares.sum::<f64>().sqrt(),
-        error: squared_error.sqrt(),
-        offset: sum * i64::from(ROW_OFFSET),
+        norm: norm(query),
+        error: squared_error(query, &zero, scale, &codes).sqrt(),
+        centre: products.map(|(&q, &m)| f64::from(q) * f64::from(m)).sum(),
+        offset: (sum * i64::from(ROW_OFFSET)) as f64,
     }
 }
 
-/// The largest magnitude; none if there is a NaN or an infinity.
+/// The largest magnitude, or something that is not finite.
 #[inline(always)]
-fn largest(values: &[f32]) -> Option<f32> {
-    // Without their sign, floats compare as their bits do, NaN above all.
-    let bits = values.iter().map(|value| value.abs().to_bits());
-    let largest = f32::from_bits(bits.max().unwrap_or(0));
-    largest.is_finite().then_some(largest)
+fn largest(values: impl Iterator<Item = f32>) -> f32 {
+    // Without their sign, floats compare as their bits do, infinity and NaN above all.
+    let bits = values.map(|value| value.abs().to_bits());
+    f32::from_bits(bits.max().unwrap_or(0))
+}
+
+#[inline(always)]
+fn differences(vector: &[f32], centre: &[f32]) -> impl Iterator<Item = f32> {
+    vector
+        .iter()
+        .zip(centre)
+        .map(|(value, centre)| value - centre)
 }
 
 /// The step between neighbouring codes, never so small that its inverse overflows.
@@ -155,42 +224,49 @@ fn scale(largest: f32, levels: f32) -> f32 {
     (largest / levels).max(1e-36)
 }
 
-/// Finds the nearest multiples of `scale`, and returns the squared norms of that approximation and
-/// of what it leaves out.
+/// Finds the nearest multiples of `scale`; codes beyond the vector's end stay as they are.
 #[inline(always)]
-fn encode(vector: &[f32], scale: f32, codes: &mut [i8]) -> (f64, f64) {
+fn encode(vector: &[f32], centre: &[f32], scale: f32, codes: &mut [i8]) {
     let inverse = 1.0 / scale;
-    for (code, &value) in codes.iter_mut().zip(vector) {
+    for (code, value) in codes.iter_mut().zip(differences(vector, centre)) {
         // Adding this rounds to an integer and leaves it in the lowest bits.
         let rounded = value * inverse + 1.5 * (1 << 23) as f32;
         *code = rounded.to_bits() as i8;
     }
-    let scale = f64::from(scale);
-    let squares: i32 = codes
-        .iter()
-        .map(|&code| i32::from(code) * i32::from(code))
-        .sum();
-    let squared_norm = f64::from(squares) * scale * scale;
-    (
-        squared_norm,
-        squared_error(vector, scale, &codes[..vector.len()]),
-    )
 }
 
 #[inline(always)]
-fn squared_error(vector: &[f32], scale: f64, codes: &[i8]) -> f64 {
-    let square = |value: f32, code: i8| {
-        let error = f64::from(value) - f64::from(code) * scale;
+fn code_norm(codes: &[i8]) -> f64 {
+    let squares = codes.iter().map(|&code| i32::from(code) * i32::from(code));
+    f64::from(squares.sum::<i32>()).sqrt()
+}
+
+/// The squared norm of what the codes leave out.
+#[inline(always)]
+fn squared_error(vector: &[f32], centre: &[f32], scale: f32, codes: &[i8]) -> f64 {
+    let square = |value: f32, centre: f32, code: i8| {
+        let error = f64::from(value) - f64::from(centre) - f64::from(code) * f64::from(scale);
         error * error
     };
     let mut sums = [0.0; LANES];
     let (values, last_values) = vector.as_chunks::<LANES>();
-    let (codes, last_codes) = codes.as_chunks::<LANES>();
-    for (values, codes) in values.iter().zip(codes) {
+    let (centres, last_centres) = centre.as_chunks::<LANES>();
+    let (codes, last_codes) = codes[..vector.len()].as_chunks::<LANES>();
+    for ((values, centres), codes) in values.iter().zip(centres).zip(codes) {
         for lane in 0..LANES {
-            sums[lane] += square(values[lane], codes[lane]);
+            sums[lane] += square(values[lane], centres[lane], codes[lane]);
         }
     }
-    let last = last_values.iter().zip(last_codes);
-    sums.iter().sum::<f64>() + last.map(|(&value, &code)| square(value, code)).sum::<f64>()
+    let last = last_values.iter().zip(last_centres).zip(last_codes);
+    for (sum, ((&value, &centre), &code)) in sums.iter_mut().zip(last) {
+        *sum += square(value, centre, code);
+    }
+    sums.iter().sum()
+}
+
+fn norm(vector: &[f32]) -> f64 {
+    let squares = vector
+        .iter()
+        .map(|&value| f64::from(value) * f64::from(value));
+    squares.sum::<f64>().sqrt()
 }

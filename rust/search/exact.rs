@@ -47,24 +47,30 @@ fn offer_rows_body(query: &[f32], corpus: Matrix, rows: Range<usize>, best: &mut
 }
 
 for_each_isa! {
-    /// Offers the rows of a tile that the filter could not rule out to the queries of a panel.
-    pub fn offer_hits(hits: &[Hit], queries: Matrix, rows: Matrix, first_row: usize, best: &mut [Best])
-        = offer_hits_body;
+    /// Offers the rows of a tile that the filter could not rule out to their queries.
+    pub fn offer_hits(
+        hits: &[Hit],
+        queries: Matrix,
+        corpus: Matrix,
+        tile: Range<usize>,
+        best: &mut [Best],
+    ) = offer_hits_body;
 }
 
 #[inline(always)]
 fn offer_hits_body(
     hits: &[Hit],
     queries: Matrix,
-    rows: Matrix,
-    first_row: usize,
+    corpus: Matrix,
+    tile: Range<usize>,
     best: &mut [Best],
 ) {
     for hit in hits {
+        let row = tile.start + hit.row;
         // A tile may be filled up with rows that do not exist.
-        if hit.row < rows.count() {
-            let score = score(queries.row(hit.query), rows.row(hit.row));
-            best[hit.query].offer(key(score, (first_row + hit.row) as u32));
+        if row < tile.end {
+            let score = score(queries.row(hit.query), corpus.row(row));
+            best[hit.query].offer(key(score, row as u32));
         }
     }
 }

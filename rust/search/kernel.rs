@@ -11,10 +11,18 @@ mod avx512;
 use super::codes::{GROUP_ROWS, GroupStep, PANEL, PanelStep, STEP};
 use super::isa::{Isa, Level};
 
+/// Some queries at a time.
+pub struct Panel<'a> {
+    pub codes: &'a [PanelStep],
+    /// What the sum of products of each starts from.
+    pub starts: [i32; PANEL],
+    /// The number of the first query.
+    pub first_query: usize,
+}
+
 /// A pair that the integers cannot rule out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
-    /// Within the panel.
     pub query: usize,
     /// Within the tile.
     pub row: usize,
@@ -22,40 +30,34 @@ pub struct Hit {
 
 /// Appends all pairs whose sum of products, from the query's start, is not negative.
 ///
-/// `tile` are groups of `panel.len()` steps each. The order of the hits is no promise.
-pub fn scan(
-    isa: Isa,
-    tile: &[GroupStep],
-    panel: &[PanelStep],
-    starts: &[i32; PANEL],
-    hits: &mut Vec<Hit>,
-) {
+/// `tile` are groups of as many steps as the panel has. The order of the hits is no promise.
+pub fn scan(isa: Isa, tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     match isa.level() {
-        Level::Portable => portable(tile, panel, starts, hits),
+        Level::Portable => portable(tile, panel, hits),
         // SAFETY: the machine has the instructions, or there would be no such `Isa`.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { avx2::scan(tile, panel, starts, hits) },
+        Level::Avx2 => unsafe { avx2::scan(tile, panel, hits) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { avx512::scan(tile, panel, starts, hits) },
+        Level::Avx512 => unsafe { avx512::scan(tile, panel, hits) },
     }
 }
 
-fn portable(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits: &mut Vec<Hit>) {
-    for (group, steps) in tile.chunks_exact(panel.len()).enumerate() {
-        for query in 0..PANEL {
-            let mut sums = [starts[query]; GROUP_ROWS];
-            for (rows, queries) in steps.iter().zip(panel) {
+fn portable(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
+    for (group, steps) in tile.chunks_exact(panel.codes.len()).enumerate() {
+        for lane in 0..PANEL {
+            let mut sums = [panel.starts[lane]; GROUP_ROWS];
+            for (rows, queries) in steps.iter().zip(panel.codes) {
                 for (sum, row) in sums.iter_mut().zip(rows.0) {
                     for byte in 0..STEP {
-                        *sum += i32::from(row[byte]) * i32::from(queries[query][byte]);
+                        *sum += i32::from(row[byte]) * i32::from(queries[lane][byte]);
                     }
                 }
             }
-            let lanes = (0..GROUP_ROWS).filter(|&lane| sums[lane] >= 0);
-            hits.extend(lanes.map(|lane| Hit {
-                query,
-                row: group * GROUP_ROWS + lane,
+            let rows = (0..GROUP_ROWS).filter(|&row| sums[row] >= 0);
+            hits.extend(rows.map(|row| Hit {
+                query: panel.first_query + lane,
+                row: group * GROUP_ROWS + row,
             }));
         }
     }
@@ -64,8 +66,7 @@ fn portable(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits
 /// Appends the rows of a group whose bit is set.
 fn push(mut rows: u16, query: usize, group: usize, hits: &mut Vec<Hit>) {
     while rows != 0 {
-        let lane = rows.trailing_zeros() as usize;
-        let row = group * GROUP_ROWS + lane;
+        let row = group * GROUP_ROWS + rows.trailing_zeros() as usize;
         hits.push(Hit { query, row });
         rows &= rows - 1;
     }

@@ -1,4 +1,4 @@
-use super::kernel::{self, Hit};
+use super::kernel::Hit;
 use super::*;
 
 struct Random(u64);
@@ -165,7 +165,12 @@ fn kernels_find_the_same_pairs() {
             let starts = [(); PANEL].map(|()| random.below(2 * spread) as i32 - spread as i32);
             let pairs = |isa| {
                 let mut hits: Vec<Hit> = Vec::new();
-                kernel::scan(isa, &tile, &panel, &starts, &mut hits);
+                let panel = Panel {
+                    codes: &panel,
+                    starts,
+                    first_query: 5,
+                };
+                kernel::scan(isa, &tile, &panel, &mut hits);
                 hits.sort_by_key(|hit| (hit.query, hit.row));
                 hits
             };
@@ -182,26 +187,31 @@ fn the_filter_rules_out_most_rows_and_none_that_count() {
     let mut random = Random(7);
     let width = 48;
     let rows = random.numbers(TILE_ROWS * width);
+    let rows: Vec<f32> = rows.iter().map(|x| x + 5.0).collect();
+    let rows = matrix(&rows, width);
     let queries = random.numbers(PANEL * width);
+    let centre = Centre::of(rows);
     let steps = codes::steps(width);
     for isa in Isa::available() {
         let mut tile = vec![GroupStep::ZERO; TILE_ROWS / GROUP_ROWS * steps];
-        let facts = codes::encode_tile(isa, matrix(&rows, width), &mut tile).expect("finite");
+        let facts = codes::encode_tile(isa, rows, &centre, &mut tile).expect("finite");
         let mut panel = vec![[[0; codes::STEP]; PANEL]; steps];
         for (lane, query) in matrix(&queries, width).iter().enumerate() {
-            let query_facts = codes::encode_query(query, &mut panel, lane);
-            let mut scores: Vec<f32> = matrix(&rows, width)
-                .iter()
-                .map(|row| plain_score(query, row))
-                .collect();
+            let query_facts = codes::encode_query(query, &centre, &mut panel, lane);
+            let mut scores: Vec<f32> = rows.iter().map(|row| plain_score(query, row)).collect();
             scores.sort_by(|a, b| b.total_cmp(a));
             for rank in [0, 10, 200] {
                 let mut starts = [i32::MIN / 2; PANEL];
                 starts[lane] = query_facts.start(&facts, scores[rank]);
                 let mut hits = Vec::new();
-                kernel::scan(isa, &tile, &panel, &starts, &mut hits);
+                let panel = Panel {
+                    codes: &panel,
+                    starts,
+                    first_query: 0,
+                };
+                kernel::scan(isa, &tile, &panel, &mut hits);
                 let reach = |hit: &&Hit| {
-                    let row = matrix(&rows, width).row(hit.row);
+                    let row = rows.row(hit.row);
                     plain_score(query, row) >= scores[rank]
                 };
                 assert_eq!(hits.iter().filter(reach).count(), rank + 1);

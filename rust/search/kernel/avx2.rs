@@ -3,20 +3,20 @@
 use std::arch::x86_64::*;
 
 use super::super::codes::{GROUP_ROWS, GroupStep, PANEL, PanelStep};
-use super::{Hit, push};
+use super::{Hit, Panel, push};
 
-/// Lanes of 32 bits in a register.
-const LANES: usize = 8;
-const HALVES: usize = GROUP_ROWS / LANES;
+/// Rows in a register, one to a lane of 32 bits.
+const HALF_ROWS: usize = 8;
+const HALVES: usize = GROUP_ROWS / HALF_ROWS;
 
 /// Queries that are scored together: eight sums leave enough of the 16 registers to work in.
 const QUERIES: usize = 4;
 
 #[target_feature(enable = "avx2")]
-pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits: &mut Vec<Hit>) {
-    for (group, steps) in tile.chunks_exact(panel.len()).enumerate() {
-        for first in (0..PANEL).step_by(QUERIES) {
-            scan_group(group, steps, panel, starts, first, hits);
+pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
+    for (group, steps) in tile.chunks_exact(panel.codes.len()).enumerate() {
+        for first_lane in (0..PANEL).step_by(QUERIES) {
+            scan_group(group, steps, panel, first_lane, hits);
         }
     }
 }
@@ -29,25 +29,24 @@ pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits
 fn scan_group(
     group: usize,
     steps: &[GroupStep],
-    panel: &[PanelStep],
-    starts: &[i32; PANEL],
-    first_query: usize,
+    panel: &Panel,
+    first_lane: usize,
     hits: &mut Vec<Hit>,
 ) {
     let ones = _mm256_set1_epi16(1);
     let mut sums = [[_mm256_setzero_si256(); HALVES]; QUERIES];
-    for query in 0..QUERIES {
-        sums[query] = [_mm256_set1_epi32(starts[first_query + query]); HALVES];
+    for lane in 0..QUERIES {
+        sums[lane] = [_mm256_set1_epi32(panel.starts[first_lane + lane]); HALVES];
     }
-    for (step, queries) in steps.iter().zip(panel) {
+    for (step, queries) in steps.iter().zip(panel.codes) {
         let rows = load(step);
-        for query in 0..QUERIES {
-            let codes = broadcast(queries, first_query + query);
+        for lane in 0..QUERIES {
+            let query = broadcast(queries, first_lane + lane);
             for half in 0..HALVES {
                 // Codes of rows are at most 127, so that two products fit into 16 bits.
-                let pairs = _mm256_maddubs_epi16(rows[half], codes);
+                let pairs = _mm256_maddubs_epi16(rows[half], query);
                 let fours = _mm256_madd_epi16(pairs, ones);
-                sums[query][half] = _mm256_add_epi32(sums[query][half], fours);
+                sums[lane][half] = _mm256_add_epi32(sums[lane][half], fours);
             }
         }
     }
@@ -57,9 +56,9 @@ fn scan_group(
         all = _mm256_and_si256(all, _mm256_and_si256(sums[0], sums[1]));
     }
     if negative(all) != 0xff {
-        for query in 0..QUERIES {
-            let rows = !(negative(sums[query][0]) | negative(sums[query][1]) << LANES);
-            push(rows, first_query + query, group, hits);
+        for lane in 0..QUERIES {
+            let rows = !(negative(sums[lane][0]) | negative(sums[lane][1]) << HALF_ROWS);
+            push(rows, panel.first_query + first_lane + lane, group, hits);
         }
     }
 }
@@ -80,7 +79,7 @@ fn load(step: &GroupStep) -> [__m256i; HALVES] {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn broadcast(queries: &PanelStep, query: usize) -> __m256i {
-    let [a, b, c, d] = queries[query];
+fn broadcast(queries: &PanelStep, lane: usize) -> __m256i {
+    let [a, b, c, d] = queries[lane];
     _mm256_set1_epi32(i32::from_ne_bytes([a as u8, b as u8, c as u8, d as u8]))
 }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::codes::{GroupStep, PANEL, PanelStep};
-use super::{Hit, push};
+use super::{Hit, Panel, push};
 
 /// Groups that are scored together: with the queries of a panel they make 16 sums in flight, more
 /// than enough to hide how long one addition takes.
@@ -14,8 +14,8 @@ const GROUPS: usize = 2;
     reason = "with iterators the sums go to memory"
 )]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
-pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits: &mut Vec<Hit>) {
-    let mut groups = tile.chunks_exact(panel.len());
+pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
+    let mut groups = tile.chunks_exact(panel.codes.len());
     let mut first = 0;
     while let Some(steps) = groups.next() {
         // A tile may end with half a pair, which is scored twice and told once.
@@ -23,16 +23,15 @@ pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits
         let told = if other.is_some() { GROUPS } else { 1 };
 
         let mut sums = [[_mm512_setzero_si512(); GROUPS]; PANEL];
-        for query in 0..PANEL {
-            sums[query] = [_mm512_set1_epi32(starts[query]); GROUPS];
+        for lane in 0..PANEL {
+            sums[lane] = [_mm512_set1_epi32(panel.starts[lane]); GROUPS];
         }
-        for ((step, other), queries) in steps.iter().zip(other.unwrap_or(steps)).zip(panel) {
+        for ((step, other), queries) in steps.iter().zip(other.unwrap_or(steps)).zip(panel.codes) {
             let rows = [load(step), load(other)];
-            for query in 0..PANEL {
-                let codes = broadcast(queries, query);
+            for lane in 0..PANEL {
+                let query = broadcast(queries, lane);
                 for group in 0..GROUPS {
-                    sums[query][group] =
-                        _mm512_dpbusd_epi32(sums[query][group], rows[group], codes);
+                    sums[lane][group] = _mm512_dpbusd_epi32(sums[lane][group], rows[group], query);
                 }
             }
         }
@@ -42,10 +41,10 @@ pub fn scan(tile: &[GroupStep], panel: &[PanelStep], starts: &[i32; PANEL], hits
             all = _mm512_and_si512(all, _mm512_and_si512(sums[0], sums[1]));
         }
         if _mm512_movepi32_mask(all) != u16::MAX {
-            for query in 0..PANEL {
+            for lane in 0..PANEL {
                 for group in 0..told {
-                    let rows = !_mm512_movepi32_mask(sums[query][group]);
-                    push(rows, query, first + group, hits);
+                    let rows = !_mm512_movepi32_mask(sums[lane][group]);
+                    push(rows, panel.first_query + lane, first + group, hits);
                 }
             }
         }
@@ -62,7 +61,7 @@ fn load(step: &GroupStep) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn broadcast(queries: &PanelStep, query: usize) -> __m512i {
-    let [a, b, c, d] = queries[query];
+fn broadcast(queries: &PanelStep, lane: usize) -> __m512i {
+    let [a, b, c, d] = queries[lane];
     _mm512_set1_epi32(i32::from_ne_bytes([a as u8, b as u8, c as u8, d as u8]))
 }
