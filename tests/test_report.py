@@ -483,7 +483,7 @@ def test_no_such_language(make: Make) -> None:
 
 
 def test_interval_is_wilsons() -> None:
-    # R: prop.test(5, 50, correct = FALSE) and binom::binom.wilson(0, 10)
+    # Of scipy.stats.binomtest(...).proportion_ci(method="wilson").
     assert numbers.wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
     assert numbers.wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
     assert numbers.wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
