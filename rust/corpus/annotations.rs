@@ -43,17 +43,20 @@ pub struct Spans {
 }
 
 impl Spans {
-    fn of(&self, text: usize) -> &[[i64; 2]] {
+    pub fn of(&self, text: usize) -> &[[i64; 2]] {
         &self.spans[self.offsets[text] as usize..self.offsets[text + 1] as usize]
     }
 }
 
 impl Annotations {
     pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
-        let source = Arc::new(Source::open(path)?);
+        Self::read(&Arc::new(Source::open(path)?), on_error)
+    }
+
+    pub fn read(source: &Arc<Source>, on_error: OnError) -> Result<Self> {
         let parsed = source.parse(on_error, Columns::push);
         let mut findings = Findings::new(on_error);
-        findings.reject(&source, parsed.rejects)?;
+        findings.reject(source, parsed.rejects)?;
         let pieces = &parsed.pieces;
         let texts = concat(pieces, |piece| &piece.texts);
         if texts.is_empty() {
@@ -61,7 +64,7 @@ impl Annotations {
         }
         Ok(Self {
             findings,
-            texts: TextColumn::of_file(&source, texts),
+            texts: TextColumn::of_file(source, texts),
             spans: Spans {
                 spans: concat(pieces, |piece| &piece.spans),
                 offsets: offsets(&concat(pieces, |piece| &piece.counts)),

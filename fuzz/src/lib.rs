@@ -1,0 +1,83 @@
+//! What the fuzz targets share: rows as `serde_json` reads them, against rows as the core does.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Deserializer, Map, Value};
+use stage2_core::corpus::Span;
+use stage2_core::error::Fault;
+use stage2_core::jsonl::Row;
+use stage2_core::jsonl::scan::{Kind, MAX_DEPTH};
+
+/// The value of a whole text, however deep; none if it is not JSON.
+pub fn parse(json: &[u8]) -> Option<Value> {
+    let mut deserializer = Deserializer::from_slice(json);
+    deserializer.disable_recursion_limit();
+    let value = Value::deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(value)
+}
+
+/// A row that the core has to accept: an object that is not too deep.
+pub fn as_row(value: Value) -> Option<Map<String, Value>> {
+    if depth(&value) > MAX_DEPTH {
+        return None;
+    }
+    match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+fn depth(value: &Value) -> u32 {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Whether `serde_json` would take an object of this text for something of its own.
+pub fn is_special(text: &[u8]) -> bool {
+    text.windows(11).any(|window| window == b"$serde_json")
+}
+
+/// Reads a row with the core, which must accept it exactly if `serde_json` does, and count it.
+pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
+    let Some(expected) = parse(&row.bytes()[row.start()..]).and_then(as_row) else {
+        return Err(row.object(|_, _| Ok(())).expect_err("serde_json refuses the row"));
+    };
+    let mut found = BTreeMap::new();
+    row.object(|name, value| {
+        // Of members with the same name the last counts, here as there.
+        found.insert(Span::of(name).decode(row.bytes()).into_owned(), value);
+        Ok(())
+    })
+    .expect("serde_json accepts the row");
+    assert_eq!(found.len(), expected.len());
+    for (name, value) in found {
+        let raw = &row.bytes()[value.start..value.end];
+        let expected = &expected[&name];
+        assert_eq!(value.kind.name(), kind_name(expected, value.kind));
+        assert_eq!(parse(raw).as_ref(), Some(expected));
+        if let Value::String(text) = expected {
+            assert_eq!(Span::of(value).decode(row.bytes()), *text);
+        }
+    }
+    *good += 1;
+    Ok(())
+}
+
+/// `serde_json` has one kind of number, so of numbers the core's kind is believed.
+fn kind_name(value: &Value, found: Kind) -> &'static str {
+    let kind = match value {
+        Value::Null => Kind::Null,
+        Value::Bool(_) => Kind::Bool,
+        Value::Number(_) if matches!(found, Kind::Integer | Kind::Float) => found,
+        Value::Number(_) => Kind::Float,
+        Value::String(_) => Kind::String { escaped: false },
+        Value::Array(_) => Kind::Array,
+        Value::Object(_) => Kind::Object,
+    };
+    kind.name()
+}
