@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
-from stage2._core import match_annotations, rank, topk
+from stage2._core import match_annotations
+from stage2.arrays import rank, topk
 from stage2.data import Annotations, Dataset, Samples
 from stage2.encode import Embeddings
 from stage2.errors import BadInputError, RunFailedError

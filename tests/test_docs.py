@@ -1,0 +1,81 @@
+"""What the READMEs show is run: their commands in order, their Python, their table's shape."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from stage2.cli import program
+
+ROOT = Path(__file__).resolve().parents[1]
+READMES = ["README.md", "README.zh-CN.md"]
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_commands_and_snippets_run_as_shown(
+    readme: str,
+    backbone: Path,
+    corpus: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(backbone, "encoder")
+    rows = [json.loads(line) for line in corpus["qa"].read_text(encoding="utf-8").splitlines()]
+    Path("qa.json").write_text(json.dumps(rows), encoding="utf-8")
+    shutil.copy(corpus["chunks"], "chunks.jsonl")
+    shutil.copy(corpus["entities"], "entities.jsonl")
+    commands = [
+        line.removeprefix("$ ")
+        for block in blocks(readme, "console")
+        for line in block.splitlines()
+    ]
+    assert len(commands) >= 7
+    for command in commands:
+        name, *words = shlex.split(command)
+        assert name == "stage2"
+        result = CliRunner().invoke(program, words)
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+    snippets = blocks(readme, "python")
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, readme, "exec"), {})
+    assert "chance" in capsys.readouterr().out
+
+
+def test_both_languages_show_the_same_commands_and_table() -> None:
+    english, chinese = READMES
+    for language in ("console", "sh", "text"):
+        shown = [
+            [re.sub(r"\s+(#.*)?$", "", line) for line in block.splitlines()]
+            for block in blocks(english, language)[:1]
+        ]
+        other = [
+            [re.sub(r"\s+(#.*)?$", "", line) for line in block.splitlines()]
+            for block in blocks(chinese, language)[:1]
+        ]
+        assert shown == other
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for readme in READMES:
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        for name in program.commands:
+            assert f"| `stage2 {name}` |" in text
+
+
+def test_links_lead_to_files() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
