@@ -10,6 +10,7 @@ import pytest
 import torch
 import transformers
 from click.testing import CliRunner, Result
+
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli import program
 from stage2.init import init_model

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+
 from stage2 import files
 from stage2.cli import program
 from stage2.config import SETTINGS
-
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stage2
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+import stage2
 from stage2.data import ranking_lists, split_by_chunk
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
 from stage2.mining import score, score_corpus
-
 from tests.conftest import write_jsonl
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from stage2.cli import program
 
 ROOT = Path(__file__).resolve().parents[1]

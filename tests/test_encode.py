@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import stage2
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
+import stage2
 from stage2.encode import batches_by_tokens, encode_tokens, tokenize
 from stage2.errors import BadInputError
-
 from tests.conftest import WORDS
 
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]

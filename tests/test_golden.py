@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import stage2
 import torch
 import transformers
+from torch import nn
+from torch.nn import functional as F
+
+import stage2
 from stage2.data import ranking_lists
 from stage2.encode import encode_tokens, tokenize
 from stage2.mining import evaluation_rows, score
-from torch import nn
-from torch.nn import functional as F
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
 

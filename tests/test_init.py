@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stage2
 import torch
-from stage2.errors import BadInputError
-from stage2.init import default_backbone, init_model
 from torch.nn import functional as F
 
+import stage2
+from stage2.errors import BadInputError
+from stage2.init import default_backbone, init_model
 from tests.conftest import WORDS, Stage2, data_flags
 
 OPTIONS = {"embedding_dim": 16, "max_length": 64, "seed": 0}

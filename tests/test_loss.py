@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stage2 import BadInputError, margin_ranking_loss
 
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=7)

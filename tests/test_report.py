@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
+
 from stage2 import files
 from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import stage2
 import torch
+
+import stage2
 from stage2 import files
 from stage2.config import Settings
 from stage2.data import RankingLists, ranking_lists
@@ -19,7 +20,6 @@ from stage2.errors import BadInputError, RunFailedError
 from stage2.loss import margin_ranking_loss
 from stage2.mining import score
 from stage2.train import batch_loss, train
-
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")

@@ -189,7 +189,8 @@ def run_command(settings: Settings) -> None:
     if len(train_hard):
         dev = lists.subset(dev_rows)
         held_out = settings.split == "chunk"
-        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out)
+        stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
+        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev)
         with console.bar("after training") as progress:
             after = evaluate(model, lists, settings.precision, progress)
     else:
@@ -202,7 +203,7 @@ def run_command(settings: Settings) -> None:
     sets = [
         (name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
         for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
-        if settings.split == "chunk"
+        if settings.split == "chunk" and len(rows)
     ]
     sets.append(("all", everyone, False, len(train_hard)))
     comparison = compare(before, after, sets)
@@ -275,13 +276,14 @@ def fit(
     dev: RankingLists,
     hashes: Mapping[str, str],
     held_out: bool,
+    stage1_dev: dict[str, Any] | None = None,
 ) -> Trained:
     """Train, ship the best candidate, and say which it is and why."""
     settings = run.settings
     console.say(f"training: {len(lists)} hard examples, {settings.epochs} epochs; "
                 f"{len(dev)} questions choose among the epochs")  # fmt: skip
     with console.steps() as progress:
-        trained = train(model, lists, dev, settings, run.path, progress)
+        trained = train(model, lists, dev, settings, run.path, progress, stage1_dev)
     for entry in trained.log:
         loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
         console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")

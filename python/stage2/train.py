@@ -54,6 +54,7 @@ def train(
     settings: Settings,
     folder: Path,
     progress: Callable[[str, int, int], None] | None = None,
+    stage1_dev: dict[str, Any] | None = None,
 ) -> Trained:
     """Train on `lists` and leave in `model` the best candidate on `dev`.
 
@@ -68,6 +69,7 @@ def train(
         settings: epochs, batch_size, learning_rate, weight_decay, margin, pairs, precision, seed.
         folder: of the run.
         progress: called with (what, steps done, steps in all).
+        stage1_dev: metrics of the model as it came, where they are known already.
 
     Raises:
         BadInputError: there is nothing to train on.
@@ -80,7 +82,8 @@ def train(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     steps = math.ceil(len(lists) / settings.batch_size)
-    log = [EpochLog(0, None, 0.0, 0.0, evaluate_dev(model, dev, settings), len(lists))]
+    untrained = stage1_dev or evaluate_dev(model, dev, settings)
+    log = [EpochLog(0, None, 0.0, 0.0, untrained, len(lists))]
     best = log[0]
     _keep(model, checkpoints / files.BEST_CHECKPOINT, log, folder)
 
