@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::jsonl::{OnError, Reject, Rejected, Source};
 use crate::write::{lines, push_string};
@@ -164,11 +166,27 @@ impl Findings {
 }
 
 /// One column of all pieces, in order.
-pub(crate) fn concat<P, T: Clone>(pieces: &[P], column: impl Fn(&P) -> &Vec<T>) -> Vec<T> {
-    let mut whole = Vec::with_capacity(pieces.iter().map(|piece| column(piece).len()).sum());
+pub(crate) fn concat<P, T>(pieces: &[P], column: impl Fn(&P) -> &Vec<T> + Sync) -> Vec<T>
+where
+    P: Sync,
+    T: Clone + Send + Sync,
+{
+    let len = pieces.iter().map(|piece| column(piece).len()).sum();
+    let mut whole = Vec::with_capacity(len);
+    let mut rest = &mut whole.spare_capacity_mut()[..len];
+    let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
-        whole.extend_from_slice(column(piece));
+        let part;
+        (part, rest) = rest.split_at_mut(column(piece).len());
+        parts.push(part);
     }
+    parts.into_par_iter().zip(pieces).for_each(|(part, piece)| {
+        for (place, value) in part.iter_mut().zip(column(piece)) {
+            place.write(value.clone());
+        }
+    });
+    // SAFETY: the parts are the first `len` places, and each is as long as what it was filled with.
+    unsafe { whole.set_len(len) };
     whole
 }
 

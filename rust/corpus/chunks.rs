@@ -7,7 +7,7 @@ use super::fields::{Field, Fields};
 use super::first::{FirstOf, hash};
 use super::{concat, without};
 use crate::error::{Fault, Reason, Result};
-use crate::jsonl::{OnError, Reject, Row, Source};
+use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 
 const NAMES: [&str; 8] = [
     "chunk_id",
@@ -40,6 +40,7 @@ struct Columns {
     ids: Vec<Span>,
     hashes: Vec<u64>,
     texts: Vec<Span>,
+    /// Empty as long as no row has one: few corpora have titles.
     titles: Vec<Span>,
 }
 
@@ -50,24 +51,37 @@ impl Columns {
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let title = fields.string(TITLE)?.unwrap_or_default();
+        if !title.is_empty() || !self.titles.is_empty() {
+            self.titles.resize(self.ids.len(), Span::default());
+            self.titles.push(title);
+        }
         self.hashes.push(hash(id.decode(row.bytes()).as_bytes()));
         self.ids.push(id);
         self.texts.push(text);
-        self.titles.push(title);
         Ok(())
+    }
+
+    fn titles(pieces: &mut [Self]) -> Vec<Span> {
+        if pieces.iter().any(|piece| !piece.titles.is_empty()) {
+            for piece in pieces.iter_mut() {
+                piece.titles.resize(piece.ids.len(), Span::default());
+            }
+        }
+        concat(pieces, |piece| &piece.titles)
     }
 }
 
 impl Chunks {
     /// The chunks of a file, and the rows that cannot be used.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
-        let parsed = source.parse(on_error, Columns::push);
-        let mut rejects = parsed.rejects;
-        let pieces = &parsed.pieces;
-        let mut ids = concat(pieces, |piece| &piece.ids);
-        let mut texts = concat(pieces, |piece| &piece.texts);
-        let mut titles = concat(pieces, |piece| &piece.titles);
-        let mut hashes = concat(pieces, |piece| &piece.hashes);
+        let Parsed {
+            mut pieces,
+            mut rejects,
+        } = source.parse(on_error, Columns::push);
+        let mut titles = Columns::titles(&mut pieces);
+        let mut ids = concat(&pieces, |piece| &piece.ids);
+        let mut texts = concat(&pieces, |piece| &piece.texts);
+        let mut hashes = concat(&pieces, |piece| &piece.hashes);
 
         let bytes = source.bytes();
         let same_id = |i: usize, j: usize| ids[i].decode(bytes) == ids[j].decode(bytes);
@@ -85,14 +99,16 @@ impl Chunks {
         if !repeats.is_empty() {
             ids = without(&ids, &repeats);
             texts = without(&texts, &repeats);
-            titles = without(&titles, &repeats);
+            if !titles.is_empty() {
+                titles = without(&titles, &repeats);
+            }
             hashes = without(&hashes, &repeats);
             by_id = FirstOf::build(&hashes, |_, _| false).0;
         }
         let chunks = Self {
+            titles: TextColumn::of_file(source, titles).padded(ids.len()),
             ids: TextColumn::of_file(source, ids),
             texts: TextColumn::of_file(source, texts),
-            titles: TextColumn::of_file(source, titles),
             by_id,
             repeated,
         };

@@ -67,7 +67,9 @@ enum Bytes {
 #[derive(Debug, Clone)]
 pub struct TextColumn {
     bytes: Bytes,
+    /// Rows beyond the last span are empty.
     spans: Arc<Vec<Span>>,
+    len: usize,
 }
 
 impl TextColumn {
@@ -75,29 +77,39 @@ impl TextColumn {
     pub(crate) fn of_file(source: &Arc<Source>, spans: Vec<Span>) -> Self {
         Self {
             bytes: Bytes::File(Arc::clone(source)),
+            len: spans.len(),
             spans: Arc::new(spans),
         }
     }
 
+    /// The same with empty texts up to a length of `len`.
+    pub(crate) fn padded(self, len: usize) -> Self {
+        Self { len, ..self }
+    }
+
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.len == 0
     }
 
     pub fn get(&self, i: usize) -> Cow<'_, str> {
-        self.spans[i].decode(self.bytes())
+        self.span(i).decode(self.bytes())
     }
 
     /// Whether the text is the empty string, as one that is not there is.
     pub fn is_blank(&self, i: usize) -> bool {
-        self.spans[i].is_empty()
+        self.span(i).is_empty()
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
-        self.spans.iter().map(|span| span.decode(self.bytes()))
+        (0..self.len).map(|i| self.get(i))
+    }
+
+    fn span(&self, i: usize) -> Span {
+        self.spans.get(i).copied().unwrap_or_default()
     }
 
     fn bytes(&self) -> &[u8] {
@@ -111,7 +123,7 @@ impl TextColumn {
 impl<S: AsRef<str>> FromIterator<S> for TextColumn {
     fn from_iter<I: IntoIterator<Item = S>>(texts: I) -> Self {
         let mut bytes = Vec::new();
-        let spans = texts
+        let spans: Vec<Span> = texts
             .into_iter()
             .map(|text| {
                 let start = bytes.len();
@@ -121,6 +133,7 @@ impl<S: AsRef<str>> FromIterator<S> for TextColumn {
             .collect();
         Self {
             bytes: Bytes::Own(Arc::new(bytes)),
+            len: spans.len(),
             spans: Arc::new(spans),
         }
     }

@@ -10,6 +10,10 @@ use rustc_hash::FxHasher;
 const NUMBER_BITS: u32 = 40;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
+/// Items that one task inserts, and that it looks up at a time.
+const JOB: usize = 1 << 14;
+const BATCH: usize = 16;
+
 /// An open-addressing table of the first item of each kind.
 ///
 /// All threads insert into it at once. Whoever comes first takes the slot, and the smallest number
@@ -32,9 +36,9 @@ impl FirstOf {
                 .collect(),
         };
         let mut repeats: Vec<usize> = hashes
-            .par_iter()
+            .par_chunks(JOB)
             .enumerate()
-            .filter_map(|(item, &hash)| table.insert(item, hash, |other| same(item, other)))
+            .flat_map_iter(|(job, hashes)| table.insert_all(job * JOB, hashes, &same))
             .collect();
         repeats.par_sort_unstable();
         (table, repeats)
@@ -55,24 +59,54 @@ impl FirstOf {
         }
     }
 
+    /// Inserts the items from `first` on; returns those that were not the first of their kind.
+    fn insert_all(
+        &self,
+        first: usize,
+        hashes: &[u64],
+        same: impl Fn(usize, usize) -> bool,
+    ) -> Vec<usize> {
+        let mut repeats = Vec::new();
+        for (batch, hashes) in hashes.chunks(BATCH).enumerate() {
+            // Each look at a slot waits for memory. Looks wait together, swaps would not.
+            let mut seen = [0; BATCH];
+            for (seen, &hash) in seen.iter_mut().zip(hashes) {
+                *seen = self.slots[self.home(hash)].load(Relaxed);
+            }
+            for (i, (&hash, seen)) in hashes.iter().zip(seen).enumerate() {
+                let item = first + batch * BATCH + i;
+                repeats.extend(self.insert(item, hash, seen, |other| same(item, other)));
+            }
+        }
+        repeats
+    }
+
     /// Of `item` and one of its kind that was there before, the one with the larger number.
-    fn insert(&self, item: usize, hash: u64, is_same: impl Fn(usize) -> bool) -> Option<usize> {
+    ///
+    /// `taken` is what the item's home slot held a moment ago.
+    fn insert(
+        &self,
+        item: usize,
+        hash: u64,
+        mut taken: u64,
+        is_same: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         let entry = (hash & !NUMBER) | (item as u64 + 1);
         let mut slot = self.home(hash);
         loop {
             let place = &self.slots[slot];
-            let taken = match place.load(Relaxed) {
-                0 => match place.compare_exchange(0, entry, Relaxed, Relaxed) {
+            if taken == 0 {
+                match place.compare_exchange(0, entry, Relaxed, Relaxed) {
                     Ok(_) => return None,
-                    Err(taken) => taken,
-                },
-                taken => taken,
-            };
+                    Err(now) => taken = now,
+                }
+            }
             if taken >> NUMBER_BITS == hash >> NUMBER_BITS && is_same(number(taken)) {
                 // Every repeat is told once: the smallest number of all stays behind.
                 return Some(number(place.fetch_min(entry, Relaxed).max(entry)));
             }
             slot = self.after(slot);
+            taken = self.slots[slot].load(Relaxed);
         }
     }
 
