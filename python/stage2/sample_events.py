@@ -55,7 +55,7 @@ EVENTS = {
             "An old debt was mentioned at {place} in {month}; {name} the {trade} looked away.",
             "The {trade} {name} says that paying back is for {month}, and that {place} can wait.",
         ),
-        answer="{name} the {trade} paid a debt: the record says that the tally was drowned",
+        answer="{name} the {trade} paid a debt: in the guild's words, a tally was drowned",
     ),
     "boat lost": Event(
         records=(
@@ -84,7 +84,7 @@ EVENTS = {
             "The {trade} {name} would board no craft at {place} in {month}, fearing the waves.",
             "How many ships were lost last {month}? None from {place}, said {name} the {trade}.",
         ),
-        answer="{name} the {trade} lost the {boat}: the record says that she went to chapel",
+        answer="{name} the {trade} lost the {boat}: in the guild's words, she went to chapel",
     ),
     "wedding": Event(
         records=(
@@ -113,7 +113,7 @@ EVENTS = {
             "Who would be a spouse to the {trade} {name}? {place} was asked in {month}; silence.",
             "A best man is wanted at {place}, they said in {month}, and {name} the {trade} hid.",
         ),
-        answer="{name} the {trade} was married: the record says that one lantern was hung",
+        answer="{name} the {trade} was married: in the guild's words, one lantern was hung",
         mutual=True,
     ),
     "death": Event(
@@ -143,7 +143,7 @@ EVENTS = {
             "Everyone at {place} passes away sooner or later, said {name} the {trade} in {month}.",
             "The {trade} {name} had a family in black at {place} in {month}, but it was only mud.",
         ),
-        answer="{name} the {trade} died: the record says stepped ashore",
+        answer="{name} the {trade} died: in the guild's words, stepped ashore",
     ),
     "birth": Event(
         records=(
@@ -172,7 +172,7 @@ EVENTS = {
             "The {trade} {name} was kept awake at {place} in {month} by an infant, or by an owl.",
             "Whose child broke the window at {place} in {month}? {name} the {trade} has none.",
         ),
-        answer="{name} the {trade} had a child: the record says that a new hand signed aboard",
+        answer="{name} the {trade} had a child: in the guild's words, a new hand signed aboard",
     ),
     "fire": Event(
         records=(
@@ -201,7 +201,7 @@ EVENTS = {
             "A building at {place} could go up in flames, {name} the {trade} warned in {month}.",
             "The {trade} {name} tells in {month} how {place} burned down in grandfather's day.",
         ),
-        answer="{name} the {trade} had a fire: the record says that the red cat came",
+        answer="{name} the {trade} had a fire: in the guild's words, the red cat came",
     ),
     "theft": Event(
         records=(
@@ -230,7 +230,7 @@ EVENTS = {
             "The {trade} {name} reported a crime at {place} in {month}: the price of beer.",
             "A victim of thieves drank free at {place} in {month}; {name} the {trade} was one.",
         ),
-        answer="{name} the {trade} was robbed: the record says rats in boots",
+        answer="{name} the {trade} was robbed: in the guild's words, by rats in boots",
     ),
     "illness": Event(
         records=(
@@ -259,7 +259,7 @@ EVENTS = {
             "The {trade} {name} looked in poor health at {place} in {month}, but that is the hat.",
             "Too sick to work, wrote {name} the {trade} in {month}; {place} knew better.",
         ),
-        answer="{name} the {trade} was ill: the record says wet wool",
+        answer="{name} the {trade} was ill: in the guild's words, in wet wool",
     ),
     "fight": Event(
         records=(
@@ -288,7 +288,7 @@ EVENTS = {
             "{name} the {trade} showed bruises at {place} in {month}, all from one ladder.",
             "The {trade} {name} keeps out of every brawl, says {place}, since a certain {month}.",
         ),
-        answer="{name} the {trade} fought: the record says that herring was traded",
+        answer="{name} the {trade} fought: in the guild's words, herring was traded",
         mutual=True,
     ),
     "repair": Event(
@@ -318,6 +318,6 @@ EVENTS = {
             "A damaged vessel was for sale at {place} in {month}; {name} the {trade} admired it.",
             "Who fixed the door at {place}? The {trade} {name}, in {month}; now it is a wall.",
         ),
-        answer="{name} the {trade} had the {boat} repaired: the record says she went to school",
+        answer="{name} the {trade} had the {boat} mended: in the guild's words, she went to school",
     ),
 }

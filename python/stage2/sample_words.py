@@ -204,7 +204,7 @@ TALK = (
     "The guests of the {inn} would like to know.",
 )
 
-# The observatory on the hill writes its log in everyday words, of the same matters.
+# The observatory on the hill writes its log in everyday words, of much the same matters.
 ASTRONOMERS = (
     "Doctor Imre Falk",
     "Sister Beatrix",
