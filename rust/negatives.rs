@@ -16,10 +16,6 @@ use crate::error::{Error, Result};
 /// Questions per parallel work item: one takes a fraction of a microsecond.
 const QUESTIONS_PER_JOB: usize = 1024;
 
-/// Draws up to this size remember their swaps in a list, larger ones in a hash map: scanning a few
-/// neighbouring numbers is cheaper than hashing one.
-const LIST_LIMIT: usize = 64;
-
 /// More negatives were asked for than there are chunks to draw from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooFew {
@@ -65,13 +61,15 @@ pub fn draw(
     }
     let mut random = SplitMix64::keyed(seed, qa_id);
     let start = out.len();
-    if n <= LIST_LIMIT {
-        shuffle_front(n, available, &mut random, &mut SwapList::default(), out);
-    } else {
-        shuffle_front(n, available, &mut random, &mut FxHashMap::default(), out);
+    out.extend((0..n as u64).map(|i| (i + random.below(available as u64 - i)) as i64));
+    let drawn = &mut out[start..];
+    if may_clash(drawn) {
+        swap_in_turn(drawn);
     }
-    for index in &mut out[start..] {
-        *index = nth_allowed(*index, excluded);
+    if !excluded.is_empty() {
+        drawn
+            .iter_mut()
+            .for_each(|index| *index = nth_allowed(*index, excluded));
     }
     Ok(())
 }
@@ -141,72 +139,29 @@ fn nth_allowed(index: i64, excluded: &[i64]) -> i64 {
     excluded.iter().fold(index, step_over)
 }
 
-/// The first `n` of `0..total` after a Fisher–Yates shuffle.
-///
-/// Place `i` is never read again once it is filled, so a swap has only to remember what it moved
-/// away from there.
-fn shuffle_front(
-    n: usize,
-    total: usize,
-    random: &mut SplitMix64,
-    swaps: &mut impl Swaps,
-    out: &mut Vec<i64>,
-) {
-    out.reserve(n);
-    for i in 0..n as u64 {
-        let j = i + random.below(total as u64 - i);
-        let displaced = swaps.at(i);
-        let drawn = swaps.at(j);
-        swaps.set(j, displaced);
-        out.push(drawn as i64);
-    }
+/// Whether a swap of place i with place `places[i]`, for each i in turn, may touch a place twice.
+/// If not, each simply fetches the number of its place.
+fn may_clash(places: &[i64]) -> bool {
+    // A bit for every remainder modulo 4,096: few enough to clear them for every question, and
+    // enough that few questions have two places with one remainder.
+    let mut seen = [0u64; 64];
+    places.iter().any(|&place| {
+        let bit = place as u64 % 4096;
+        let word = &mut seen[bit as usize / 64];
+        let clash = place < places.len() as i64 || *word >> (bit % 64) & 1 == 1;
+        *word |= 1 << (bit % 64);
+        clash
+    })
 }
 
-/// An array that holds its own indices, but for the places written to.
-trait Swaps {
-    fn at(&self, place: u64) -> u64;
-    fn set(&mut self, place: u64, value: u64);
-}
-
-/// Writes in a list, searched from the newest.
-struct SwapList {
-    places: [u64; LIST_LIMIT],
-    values: [u64; LIST_LIMIT],
-    len: usize,
-}
-
-impl Default for SwapList {
-    fn default() -> Self {
-        Self {
-            places: [0; LIST_LIMIT],
-            values: [0; LIST_LIMIT],
-            len: 0,
-        }
-    }
-}
-
-impl Swaps for SwapList {
-    fn at(&self, place: u64) -> u64 {
-        match self.places[..self.len].iter().rposition(|&p| p == place) {
-            Some(found) => self.values[found],
-            None => place,
-        }
-    }
-
-    fn set(&mut self, place: u64, value: u64) {
-        self.places[self.len] = place;
-        self.values[self.len] = value;
-        self.len += 1;
-    }
-}
-
-impl Swaps for FxHashMap<u64, u64> {
-    fn at(&self, place: u64) -> u64 {
-        self.get(&place).copied().unwrap_or(place)
-    }
-
-    fn set(&mut self, place: u64, value: u64) {
-        self.insert(place, value);
+/// Swaps place i of `0, 1, 2, …` with place `places[i]`, for each i in turn, and leaves in
+/// `places[i]` what came to place i. It is not read again after that, so that only what was moved
+/// away from it has to be remembered.
+fn swap_in_turn(places: &mut [i64]) {
+    let mut moved: FxHashMap<i64, i64> = FxHashMap::default();
+    for (i, place) in (0..).zip(places) {
+        let displaced = moved.get(&i).copied().unwrap_or(i);
+        *place = moved.insert(*place, displaced).unwrap_or(*place);
     }
 }
 
@@ -277,15 +232,25 @@ mod tests {
     }
 
     #[test]
-    fn list_and_map_remember_the_same() {
-        let (mut by_list, mut by_map) = (Vec::new(), Vec::new());
-        for id in ["a", "b", "ü"] {
-            let mut random = SplitMix64::keyed(1, id);
-            shuffle_front(40, 41, &mut random, &mut SwapList::default(), &mut by_list);
-            let mut random = SplitMix64::keyed(1, id);
-            shuffle_front(40, 41, &mut random, &mut FxHashMap::default(), &mut by_map);
+    fn swaps_are_skipped_only_where_they_change_nothing() {
+        for places in [
+            [3, 4, 5],
+            [3, 9, 4099],
+            [3, 7, 3],
+            [0, 1, 2],
+            [2, 2, 2],
+            [5, 5, 2],
+        ] {
+            let mut array: Vec<i64> = (0..5000).collect();
+            for (i, &place) in places.iter().enumerate() {
+                array.swap(i, place as usize);
+            }
+            let mut swapped = places;
+            swap_in_turn(&mut swapped);
+            assert_eq!(swapped, array[..3]);
+            assert!(may_clash(&places) || swapped == places);
         }
-        assert_eq!(by_list, by_map);
+        assert!(!may_clash(&[3, 4, 5]));
     }
 
     #[test]
