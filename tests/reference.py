@@ -31,19 +31,24 @@ def parse_row(raw: bytes) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8")
         value = json.loads(text, parse_constant=refuse)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # lone surrogates
+        everything = json.loads(text, object_pairs_hook=_Members)
+        json.dumps(everything, ensure_ascii=False).encode("utf-8")  # lone surrogates
     except (ValueError, RecursionError) as error:
         raise BadRowError("json") from error
-    if _depth(value) > 128:
+    if _depth(everything) > 128:
         raise BadRowError("json")
     if not isinstance(value, dict):
         raise BadRowError("wrong_type")
     return value
 
 
+class _Members(list[Any]):
+    """An object's names and values, those included that a later one of the same name replaces."""
+
+
 def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        value = list(value.values())
+    if isinstance(value, _Members):
+        value = [member for _, member in value]
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
