@@ -200,7 +200,7 @@ def rows_of(section: str) -> list[list[str]]:
 
 def test_opens_with_what_held_out_questions_say(make: Make) -> None:
     head = sections(make())[""]
-    assert "**Better** on 20 questions that training never saw, among their candidates" in head
+    assert "**Higher** on 20 questions that training never saw, among their candidates" in head
     assert "Top-1 10.0% (2/20) → 60.0% (12/20) (chance 16.7%)" in head
     assert "MRR 0.350 → 0.550 (chance 0.408)" in head
     assert "over the whole corpus: Top-1 5.0% (1/20) → 25.0% (5/20) (chance 0.1%)" in head

@@ -13,9 +13,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "not_run": "This step has not run yet: `{command}`.",
         "none": "–",
         # verdict
-        "better": "**Better**",
+        "better": "**Higher**",
         "same": "**No change**",
-        "worse": "**Worse**",
+        "worse": "**Lower**",
         "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
         "verdict_change": "{metric} {before} → {after} (chance {chance})",
         "and": ", ",
@@ -33,7 +33,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "none was set aside to measure on either.",
         "no_comparison": "No verdict yet: before and after have not been measured. Run "
         "`stage2 run`.",
-        "few_questions": "{count} questions are few: mind the 95% intervals below.",
+        "few_questions": "{count} questions are few: a difference within the 95% intervals below "
+        "may be chance.",
         # sections
         "data": "Data",
         "samples": "Samples",
@@ -195,9 +196,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "not_run": "此步骤尚未运行：`{command}`。",
         "none": "–",
         # verdict
-        "better": "**有提升**",
+        "better": "**数值上升**",
         "same": "**没有变化**",
-        "worse": "**变差**",
+        "worse": "**数值下降**",
         "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
         "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
         "and": "；",
@@ -212,7 +213,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "nothing_held_out": "**警告：没有留出任何问题**。虽然没有问题参加训练"
         "，但也没有专门留出问题用于评测。",
         "no_comparison": "尚无结论：还没有做训练前后的评测。请运行 `stage2 run`。",
-        "few_questions": "{count} 个问题偏少，请留意下面的 95% 置信区间。",
+        "few_questions": "{count} 个问题偏少：落在下面 95% 置信区间内的差异可能只是偶然。",
         # sections
         "data": "数据",
         "samples": "样本",
