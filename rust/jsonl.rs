@@ -4,8 +4,10 @@
 //! validated and read into columns of its own; joined in order, the columns and the faults are the
 //! same whatever the number of threads.
 
+mod array;
 mod read;
 pub mod scan;
+pub mod unescape;
 
 use std::ops::Range;
 use std::path::Path;
@@ -141,7 +143,7 @@ impl Source {
         };
         let mut is_empty = start == source.bytes.len();
         if source.bytes.get(start) == Some(&b'[') {
-            let (elements, fault) = elements(&source.bytes, start);
+            let (elements, fault) = array::elements(&source.bytes, start);
             is_empty = elements.is_empty() && fault.is_none();
             source.damage = fault.map(|fault| Reject {
                 row: fault.at..source.bytes.len(),
@@ -424,56 +426,6 @@ fn row(bytes: &[u8], range: Range<usize>) -> Row<'_> {
         bytes: &bytes[..range.end],
         start: range.start,
     }
-}
-
-/// The extents of the elements of the array that opens at `open`, found by their brackets and
-/// quotes, and what is wrong with the array itself.
-fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fault>>) {
-    let mut elements = Vec::new();
-    let mut at = skip_white(bytes, open + 1);
-    if bytes.get(at) == Some(&b']') {
-        return (elements, trailing(bytes, at + 1));
-    }
-    loop {
-        let Some(end) = scan::lenient_end(bytes, at) else {
-            // The element is cut off, and will be found at fault for it when it is read.
-            elements.push(at..bytes.len());
-            return (elements, None);
-        };
-        if end == at {
-            return (elements, Some(broken_array(bytes, at, "a row")));
-        }
-        elements.push(at..end);
-        at = skip_white(bytes, end);
-        match bytes.get(at) {
-            Some(b',') => at = skip_white(bytes, at + 1),
-            Some(b']') => return (elements, trailing(bytes, at + 1)),
-            _ => {
-                return (
-                    elements,
-                    Some(broken_array(bytes, at, "',' or ']' after a row")),
-                );
-            }
-        }
-    }
-}
-
-fn broken_array(bytes: &[u8], at: usize, expected: &str) -> Box<Fault> {
-    if at == bytes.len() {
-        let message = format!("the array never ends; expected {expected}");
-        return Fault::new(at, Reason::TruncatedJson, message);
-    }
-    let message =
-        format!("the array's rows cannot be told apart from here on; expected {expected}");
-    Fault::new(at, Reason::InvalidJson, message)
-}
-
-fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
-    let at = skip_white(bytes, end);
-    (at < bytes.len()).then(|| {
-        let message = "something follows the array; expected the end of the file";
-        Fault::new(at, Reason::TrailingData, message)
-    })
 }
 
 fn skip_white(bytes: &[u8], at: usize) -> usize {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::jsonl::Source;
-use crate::jsonl::scan::{Kind, Value, unescape};
+use crate::jsonl::scan::{Kind, Value};
+use crate::jsonl::unescape::unescape;
 
 /// A string's place in a file, quotes left out, and whether it has escapes.
 ///

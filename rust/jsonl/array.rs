@@ -1,0 +1,103 @@
+//! The rows of a JSON array, told apart although one of them may be wrong.
+
+use std::ops::Range;
+
+use super::skip_white;
+use crate::error::{Fault, Reason};
+
+/// The extents of the elements of the array that opens at `open`, found by their brackets and
+/// quotes, and what is wrong with the array itself.
+pub fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fault>>) {
+    let mut elements = Vec::new();
+    let mut at = skip_white(bytes, open + 1);
+    if bytes.get(at) == Some(&b']') {
+        return (elements, trailing(bytes, at + 1));
+    }
+    loop {
+        let Some(end) = lenient_end(bytes, at) else {
+            // The element is cut off, and will be found at fault for it when it is read.
+            elements.push(at..bytes.len());
+            return (elements, None);
+        };
+        if end == at {
+            return (elements, Some(broken_array(bytes, at, "a row")));
+        }
+        elements.push(at..end);
+        at = skip_white(bytes, end);
+        match bytes.get(at) {
+            Some(b',') => at = skip_white(bytes, at + 1),
+            Some(b']') => return (elements, trailing(bytes, at + 1)),
+            _ => {
+                return (
+                    elements,
+                    Some(broken_array(bytes, at, "',' or ']' after a row")),
+                );
+            }
+        }
+    }
+}
+
+fn broken_array(bytes: &[u8], at: usize, expected: &str) -> Box<Fault> {
+    if at == bytes.len() {
+        let message = format!("the array never ends; expected {expected}");
+        return Fault::new(at, Reason::TruncatedJson, message);
+    }
+    let message =
+        format!("the array's rows cannot be told apart from here on; expected {expected}");
+    Fault::new(at, Reason::InvalidJson, message)
+}
+
+fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
+    let at = skip_white(bytes, end);
+    (at < bytes.len()).then(|| {
+        let message = "something follows the array; expected the end of the file";
+        Fault::new(at, Reason::TrailingData, message)
+    })
+}
+
+/// Where the JSON value that starts at `at` ends, judged by its brackets and quotes alone; none
+/// if the bytes end first.
+fn lenient_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut i = at;
+    loop {
+        match bytes.get(i)? {
+            b'"' => i = lenient_string_end(bytes, i)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' | b',' if depth == 0 => return Some(i),
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(i + 1);
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+}
+
+/// The offset of the quote that ends the string which starts at `quote`.
+fn lenient_string_end(bytes: &[u8], quote: usize) -> Option<usize> {
+    let mut i = quote + 1;
+    loop {
+        i += memchr::memchr2(b'"', b'\\', bytes.get(i..)?)?;
+        if bytes[i] == b'"' {
+            return Some(i);
+        }
+        i += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lenient_ends_survive_what_is_wrong_inside() {
+        assert_eq!(lenient_end(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
+        assert_eq!(lenient_end(b"tru , 2", 0), Some(4));
+        assert_eq!(lenient_end(b"1]", 0), Some(1));
+        assert_eq!(lenient_end(br#"{"a"#, 0), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Strings without their escapes.
+
+use std::borrow::Cow;
+
+/// The content of a string that the scanner has passed, quotes left out, escapes resolved.
+pub fn unescape(content: &str) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\\', content.as_bytes()) else {
+        return Cow::Borrowed(content);
+    };
+    let mut text = String::with_capacity(content.len());
+    let mut rest = content;
+    let mut next = Some(first);
+    while let Some(backslash) = next {
+        text.push_str(&rest[..backslash]);
+        let (resolved, length) = resolve(&rest[backslash..]);
+        text.push(resolved);
+        rest = &rest[backslash + length..];
+        next = memchr::memchr(b'\\', rest.as_bytes());
+    }
+    text.push_str(rest);
+    Cow::Owned(text)
+}
+
+/// The character that the escape at the start of `rest` stands for, and the escape's length.
+fn resolve(rest: &str) -> (char, usize) {
+    let simple = match rest.as_bytes()[1] {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return resolve_unicode(rest),
+        other => char::from(other),
+    };
+    (simple, 2)
+}
+
+fn resolve_unicode(rest: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = rest.get(at + 2..at + 6).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or_default()
+    };
+    let first = unit(0);
+    if let Some(character) = char::from_u32(first) {
+        return (character, 6);
+    }
+    let code = 0x10000 + ((first & 0x3ff) << 10 | (unit(6) & 0x3ff));
+    (
+        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+        12,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_resolve() {
+        let escaped = r#"a\"\\\/\b\f\n\r\t\u00e9\u4e2d\ud83d\ude00z"#;
+        assert_eq!(unescape(escaped), "a\"\\/\u{8}\u{c}\n\r\té中😀z");
+        assert_eq!(unescape("plain"), "plain");
+    }
+}
