@@ -12,7 +12,7 @@ use crate::corpus::{Dataset, Field, Findings, OWN_MEMBERS, TextColumn, concat, k
 use crate::error::{Error, Reason, Result};
 use crate::jsonl::{OnError, Source};
 use crate::negatives;
-use crate::write::{lines, push_one_line, push_string, push_strings};
+use crate::write::{lines, push_list, push_one_line, push_string};
 
 /// Questions that one task samples for.
 const QUESTIONS_PER_JOB: usize = 1024;
@@ -154,29 +154,31 @@ impl Samples {
         let all = &self.candidates[self.offsets[i] as usize..self.offsets[i + 1] as usize];
         let (relevant, negative) = all.split_at(self.num_relevant[i] as usize);
         let texts = |ids: &[i64], out: &mut Vec<u8>| {
-            push_strings(out, ids.iter().map(|&c| self.contexts.get(c as usize)));
+            push_list(out, ids, |&c, out| self.contexts.push_json(c as usize, out));
         };
         let ids = |ids: &[i64], out: &mut Vec<u8>| {
-            push_strings(out, ids.iter().map(|&c| self.context_ids.get(c as usize)));
+            push_list(out, ids, |&c, out| {
+                self.context_ids.push_json(c as usize, out)
+            });
         };
         out.push(b'{');
         push_name(out, QUESTION);
-        push_string(out, &self.questions.get(i));
+        self.questions.push_json(i, out);
         push_name(out, GROUND_TRUTH_CONTEXTS);
         texts(relevant, out);
         push_name(out, NEGATIVE_CONTEXTS);
         texts(negative, out);
         push_name(out, QA_ID);
-        push_string(out, &self.qa_ids.get(i));
+        self.qa_ids.push_json(i, out);
         push_name(out, GT_CHUNK_ID);
-        push_string(out, &self.context_ids.get(relevant[0] as usize));
+        self.context_ids.push_json(relevant[0] as usize, out);
         push_name(out, GT_CHUNK_IDS);
         ids(relevant, out);
         push_name(out, NEGATIVE_CHUNK_IDS);
         ids(negative, out);
         if !self.answers.is_blank(i) {
             push_name(out, ANSWER);
-            push_string(out, &self.answers.get(i));
+            self.answers.push_json(i, out);
         }
         self.push_other_members(i, out);
         out.push(b'}');

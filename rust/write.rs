@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::jsonl::scan::next_special;
 
 /// Lines that one task formats.
 const LINES_PER_JOB: usize = 256;
@@ -96,38 +97,48 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut copied = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' | b'\\' => byte,
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0c => b'f',
-            0..0x20 => b'u',
-            _ => continue,
+    loop {
+        let special = next_special(bytes, copied);
+        out.extend_from_slice(&bytes[copied..special]);
+        let Some(&byte) = bytes.get(special) else {
+            break;
         };
-        out.extend_from_slice(&bytes[copied..i]);
-        out.extend_from_slice(&[b'\\', short]);
-        if short == b'u' {
-            let hex = b"0123456789abcdef";
-            let (upper, lower) = (usize::from(byte >> 4), usize::from(byte & 15));
-            out.extend_from_slice(&[b'0', b'0', hex[upper], hex[lower]]);
-        }
-        copied = i + 1;
+        push_escape(out, byte);
+        copied = special + 1;
     }
-    out.extend_from_slice(&bytes[copied..]);
     out.push(b'"');
 }
 
-/// Appends a list of JSON strings.
-pub fn push_strings<S: AsRef<str>>(out: &mut Vec<u8>, texts: impl IntoIterator<Item = S>) {
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        0..0x20 => b'u',
+        _ => byte,
+    };
+    out.extend_from_slice(&[b'\\', short]);
+    if short == b'u' {
+        let hex = b"0123456789abcdef";
+        let (upper, lower) = (usize::from(byte >> 4), usize::from(byte & 15));
+        out.extend_from_slice(&[b'0', b'0', hex[upper], hex[lower]]);
+    }
+}
+
+/// Appends a list, each item by `push`.
+pub fn push_list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut push: impl FnMut(T, &mut Vec<u8>),
+) {
     out.push(b'[');
-    for (i, text) in texts.into_iter().enumerate() {
+    for (i, item) in items.into_iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(b", ");
         }
-        push_string(out, text.as_ref());
+        push(item, out);
     }
     out.push(b']');
 }

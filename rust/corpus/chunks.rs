@@ -55,7 +55,7 @@ impl Columns {
             self.titles.resize(self.ids.len(), Span::default());
             self.titles.push(title);
         }
-        self.hashes.push(hash(id.decode(row.bytes()).as_bytes()));
+        self.hashes.push(id.hash(row.bytes()));
         self.ids.push(id);
         self.texts.push(text);
         Ok(())
@@ -84,13 +84,13 @@ impl Chunks {
         let mut hashes = concat(&pieces, |piece| &piece.hashes);
 
         let bytes = source.bytes();
-        let same_id = |i: usize, j: usize| ids[i].decode(bytes) == ids[j].decode(bytes);
+        let same_id = |i: usize, j: usize| ids[i].equals(ids[j], bytes);
         let (mut by_id, repeats) = FirstOf::build(&hashes, same_id);
         let mut repeated = 0;
         for &repeat in &repeats {
             let first = by_id.find(hashes[repeat], |other| same_id(repeat, other));
             let first = first.unwrap_or(repeat);
-            if texts[first].decode(bytes) == texts[repeat].decode(bytes) {
+            if texts[first].equals(texts[repeat], bytes) {
                 repeated += 1;
             } else {
                 rejects.push(duplicate(source, ids[repeat]));

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::first::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::unescape;
+use crate::write::push_string;
 
 /// A string's place in a file, quotes left out, and whether it has escapes.
 ///
@@ -45,15 +47,40 @@ impl Span {
         self.tagged_len == 0
     }
 
+    fn is_escaped(self) -> bool {
+        self.tagged_len & 1 == 1
+    }
+
+    /// The string as it is written, escapes and all.
+    fn content(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start..self.end()]
+    }
+
     /// The string itself; `bytes` are those of the file that the span was made for.
     pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
-        let content = simdutf8::basic::from_utf8(&bytes[self.start..self.end()])
+        let content = simdutf8::basic::from_utf8(self.content(bytes))
             .expect("rows are checked to be UTF-8 before spans are made");
-        if self.tagged_len & 1 == 1 {
+        if self.is_escaped() {
             unescape(content)
         } else {
             Cow::Borrowed(content)
         }
+    }
+
+    /// Whether two strings are equal, however they are written.
+    pub fn equals(self, other: Self, bytes: &[u8]) -> bool {
+        if self.is_escaped() == other.is_escaped() && self.content(bytes) == other.content(bytes) {
+            return true;
+        }
+        (self.is_escaped() || other.is_escaped()) && self.decode(bytes) == other.decode(bytes)
+    }
+
+    /// The hash of the string, however it is written.
+    pub fn hash(self, bytes: &[u8]) -> u64 {
+        if self.is_escaped() {
+            return hash(self.decode(bytes).as_bytes());
+        }
+        hash(self.content(bytes))
     }
 }
 
@@ -103,6 +130,20 @@ impl TextColumn {
     /// Whether the text is the empty string, as one that is not there is.
     pub fn is_blank(&self, i: usize) -> bool {
         self.span(i).is_empty()
+    }
+
+    /// Appends the text as a JSON string.
+    pub fn push_json(&self, i: usize, out: &mut Vec<u8>) {
+        let span = self.span(i);
+        match &self.bytes {
+            // What was a JSON string without escapes is one as it stands.
+            Bytes::File(source) if !span.is_escaped() => {
+                out.push(b'"');
+                out.extend_from_slice(span.content(source.bytes()));
+                out.push(b'"');
+            }
+            _ => push_string(out, &self.get(i)),
+        }
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use super::chunks::Chunks;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
-use super::first::{FirstOf, hash};
+use super::first::FirstOf;
 use super::{concat, offsets, without};
 use crate::error::{Fault, Reason, Result};
 use crate::jsonl::{OnError, Reject, Row, Source};
@@ -195,12 +195,9 @@ impl Unresolved {
 /// The rows whose id another row has had before, ascending.
 pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
     let given: Vec<usize> = (0..ids.len()).filter(|&row| !ids[row].is_empty()).collect();
-    let texts: Vec<Cow<str>> = given
-        .par_iter()
-        .map(|&row| ids[row].decode(bytes))
-        .collect();
-    let hashes: Vec<u64> = texts.par_iter().map(|text| hash(text.as_bytes())).collect();
-    let (_, repeats) = FirstOf::build(&hashes, |i, j| texts[i] == texts[j]);
+    let hashes: Vec<u64> = given.par_iter().map(|&row| ids[row].hash(bytes)).collect();
+    let same = |i: usize, j: usize| ids[given[i]].equals(ids[given[j]], bytes);
+    let (_, repeats) = FirstOf::build(&hashes, same);
     repeats.into_iter().map(|i| given[i]).collect()
 }
 

@@ -402,7 +402,7 @@ impl<'a> Scanner<'a> {
 /// Compares a block at a time into a block of flags, which the compiler turns into vector code on
 /// every target.
 #[inline]
-fn next_special(bytes: &[u8], mut at: usize) -> usize {
+pub fn next_special(bytes: &[u8], mut at: usize) -> usize {
     const BLOCK: usize = 32;
     let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
     let mut rest = bytes.get(at..).unwrap_or_default();

@@ -11,8 +11,8 @@ use super::{
     NEGATIVE_CONTEXTS, Origin, QA_ID, QUESTION, Samples,
 };
 use crate::corpus::{
-    Field, Fields, Findings, FirstOf, Span, TextColumn, concat, hash, offsets, repeated_id,
-    repeated_ids, without,
+    Field, Fields, Findings, FirstOf, Span, TextColumn, concat, offsets, repeated_id, repeated_ids,
+    without,
 };
 use crate::error::{Fault, Reason, Result};
 use crate::jsonl::{OnError, Row, Source};
@@ -186,24 +186,27 @@ fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
         ..
     } = columns;
     let hashes: Vec<u64> = (contexts.par_iter().zip(context_ids))
-        .map(|(text, id)| {
-            let text = hash(text.decode(bytes).as_bytes());
-            text ^ hash(id.decode(bytes).as_bytes()).rotate_left(1)
-        })
+        .map(|(text, id)| text.hash(bytes) ^ id.hash(bytes).rotate_left(1))
         .collect();
     let same = |i: usize, j: usize| {
-        contexts[i].decode(bytes) == contexts[j].decode(bytes)
-            && context_ids[i].decode(bytes) == context_ids[j].decode(bytes)
+        contexts[i].equals(contexts[j], bytes) && context_ids[i].equals(context_ids[j], bytes)
     };
     let (table, repeats) = FirstOf::build(&hashes, same);
     let all: Vec<usize> = (0..contexts.len()).collect();
     let firsts = without(&all, &repeats);
-    let numbers = all
+    let mut numbers = vec![0; all.len()];
+    for (number, &first) in (0..).zip(&firsts) {
+        numbers[first] = number;
+    }
+    let of_repeats: Vec<i64> = repeats
         .par_iter()
-        .map(|&i| {
-            let first = table.find(hashes[i], |other| same(i, other)).unwrap_or(i);
-            firsts.partition_point(|&place| place < first) as i64
+        .map(|&repeat| {
+            let first = table.find(hashes[repeat], |other| same(repeat, other));
+            numbers[first.unwrap_or(repeat)]
         })
         .collect();
+    for (&repeat, number) in repeats.iter().zip(of_repeats) {
+        numbers[repeat] = number;
+    }
     (numbers, firsts)
 }
