@@ -30,7 +30,8 @@ pub struct Hit {
 
 /// Appends all pairs whose sum of products, from the query's start, is not negative.
 ///
-/// `tile` are groups of as many steps as the panel has. The order of the hits is no promise.
+/// `tile` is an even number of groups, of as many steps as the panel has. The order of the hits is
+/// no promise.
 pub fn scan(isa: Isa, tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     match isa.level() {
         Level::Portable => portable(tile, panel, hits),

@@ -15,19 +15,15 @@ const GROUPS: usize = 2;
 )]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
 pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
-    let mut groups = tile.chunks_exact(panel.codes.len());
-    let mut first = 0;
-    while let Some(steps) = groups.next() {
-        // A tile may end with half a pair, which is scored twice and told once.
-        let other = groups.next();
-        let told = if other.is_some() { GROUPS } else { 1 };
-
+    let steps = panel.codes.len();
+    for (pair, groups) in tile.chunks_exact(GROUPS * steps).enumerate() {
         let mut sums = [[_mm512_setzero_si512(); GROUPS]; PANEL];
         for lane in 0..PANEL {
             sums[lane] = [_mm512_set1_epi32(panel.starts[lane]); GROUPS];
         }
-        for ((step, other), queries) in steps.iter().zip(other.unwrap_or(steps)).zip(panel.codes) {
-            let rows = [load(step), load(other)];
+        let (first, second) = groups.split_at(steps);
+        for ((first, second), queries) in first.iter().zip(second).zip(panel.codes) {
+            let rows = [load(first), load(second)];
             for lane in 0..PANEL {
                 let query = broadcast(queries, lane);
                 for group in 0..GROUPS {
@@ -42,13 +38,12 @@ pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
         }
         if _mm512_movepi32_mask(all) != u16::MAX {
             for lane in 0..PANEL {
-                for group in 0..told {
+                for group in 0..GROUPS {
                     let rows = !_mm512_movepi32_mask(sums[lane][group]);
-                    push(rows, panel.first_query + lane, first + group, hits);
+                    push(rows, panel.first_query + lane, GROUPS * pair + group, hits);
                 }
             }
         }
-        first += GROUPS;
     }
 }
 
