@@ -207,7 +207,7 @@ def test_opens_with_what_held_out_questions_say(make: Make) -> None:
     assert "20 questions are few" in head
 
 
-@pytest.mark.parametrize(("after", "word"), [(0.35 + 1e-15, "No change"), (0.2, "Worse")])
+@pytest.mark.parametrize(("after", "word"), [(0.35 + 1e-15, "No change"), (0.2, "Lower")])
 def test_says_when_nothing_was_won(make: Make, after: float, word: str) -> None:
     comparison = held_out_comparison()
     comparison["sets"][0]["after"]["mrr"] = after
