@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +30,6 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
 def test_every_setting_is_a_flag_of_some_command() -> None:
     flags = {option.name for command in program.commands.values() for option in command.params}
     assert set(SETTINGS) <= flags
-
-
-@pytest.mark.parametrize("start", [["-m", "stage2"], ["-c", "from stage2.cli import main; main()"]])
-def test_both_ways_in_print_the_version(start: list[str]) -> None:
-    result = subprocess.run(
-        [sys.executable, *start, "--version"], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.startswith("stage2 0.")
 
 
 def test_mine_writes_three_files_that_its_summary_agrees_with(

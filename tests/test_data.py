@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import stage2
-from stage2.data import ranking_lists, split_by_chunk
+from stage2.data import split_by_chunk
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
+from stage2.lists import ranking_lists
 from stage2.mining import score, score_corpus
 from tests.conftest import write_jsonl
 

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import stage2
-from stage2.data import ranking_lists
 from stage2.encode import encode_tokens, tokenize
+from stage2.lists import ranking_lists
 from stage2.mining import evaluation_rows, score
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}

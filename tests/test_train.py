@@ -14,9 +14,9 @@ import torch
 import stage2
 from stage2 import files
 from stage2.config import Settings
-from stage2.data import RankingLists, ranking_lists
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError, RunFailedError
+from stage2.lists import RankingLists, ranking_lists
 from stage2.loss import margin_ranking_loss
 from stage2.mining import score
 from stage2.train import batch_loss, train

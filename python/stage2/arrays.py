@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.encode import Floats, Ints
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 
 def topk(queries: npt.ArrayLike, corpus: npt.ArrayLike, k: int) -> tuple[Ints, Floats]:

@@ -160,9 +160,9 @@ def init(settings: Settings) -> None:
 @command(*FROM_FILES, example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
 def prepare(settings: Settings) -> None:
     """Construct samples: each question with its ground truths and random negatives."""
-    from stage2 import stages
+    from stage2 import prepare
 
-    stages.prepare(settings)
+    prepare.prepare(settings)
 
 
 @command(

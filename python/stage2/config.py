@@ -17,7 +17,6 @@ import tomli_w
 
 from stage2.errors import BadInputError
 from stage2.files import write_text
-from stage2.loss import Pairs
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -48,6 +47,7 @@ def _setting(
 
 
 OnError = Literal["strict", "skip"]
+Pairs = Literal["all", "graded"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Settings:
     )  # fmt: skip
     epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
     batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")
-    learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, metavar="X")
+    learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X")
     weight_decay: float = _setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X")
     margin: float = _setting(
         0.1, "By how much the better context must win, in cosine.", kind=float, low=0, metavar="X"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib.metadata import version
+from typing import Any, Literal
 
 import torch
 
@@ -61,3 +62,16 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 def describe(dtype: torch.dtype) -> str:
     """The name that users know a precision by."""
     return "bf16" if dtype == torch.bfloat16 else "fp32"
+
+
+def facts(device: str, precision: str) -> dict[str, Any]:
+    """What `run.json` says of the machine that a model ran on."""
+    found = resolve_device(device)
+    return {
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": str(found),
+        "precision": describe(resolve_precision(precision, found)),
+    }

@@ -12,14 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stage2.arrays import Floats, Ints
 from stage2.device import resolve_precision
 from stage2.errors import BadInputError
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
 Progress = Callable[[int, int], None]

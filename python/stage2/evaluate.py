@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stage2.data import RankingLists
-from stage2.encode import Embeddings, Ints, encode_tokens
+from stage2.arrays import Ints
+from stage2.encode import Embeddings, encode_tokens
+from stage2.lists import RankingLists
 from stage2.mining import Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
 

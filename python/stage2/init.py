@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stage2 import checkpoint
-from stage2.encode import BATCH_TOKENS, Ints, Progress, batches_by_tokens, collate, tokenize
+from stage2.arrays import Ints
+from stage2.encode import BATCH_TOKENS, Progress, batches_by_tokens, collate, tokenize
 from stage2.errors import BadInputError
 from stage2.model import HEAD_WIDTH, ProbabilisticGBERTV4
 

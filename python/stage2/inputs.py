@@ -1,4 +1,4 @@
-"""What a command reads: samples and a stage-1 model, from files, the run folder or built in."""
+"""What a command reads: samples, from files, the run folder or built in."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from stage2 import checkpoint, console, files
-from stage2._core import load_chunks
+from stage2 import console, files
 from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples
-from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
-from stage2.init import default_backbone, init_model
-from stage2.model import ProbabilisticGBERTV4
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 
@@ -40,7 +36,6 @@ class Inputs:
 
 def gather(settings: Settings) -> Inputs:
     """Read the samples: from --data, from --qa and --chunks, or the built-in ones."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
     if settings.data is not None:
         if settings.qa is not None or settings.chunks is not None:
             raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
@@ -57,34 +52,6 @@ def gather(settings: Settings) -> Inputs:
     return _dataset_inputs(settings, "files")
 
 
-def stage1(
-    settings: Settings, run: RunFolder, inputs: Inputs
-) -> tuple[ProbabilisticGBERTV4, dict[str, str], bool]:
-    """Load the model given, or the folder's own, or make one; and the hash of what it came from.
-
-    Returns:
-        The model on its device, hashes, and whether it was made here and is not yet on disk.
-    """
-    if settings.model is not None:
-        model = checkpoint.load_model(settings.model, settings.backbone)
-        hashes, made = {"model": model_hash(settings.model)}, False
-    elif run.holds("init"):
-        model = checkpoint.from_pretrained(run / files.STAGE1_MODEL)
-        hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
-    else:
-        name = settings.backbone or default_backbone()
-        console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
-        model = new_model(settings, inputs.samples.contexts)
-        hashes, made = {"backbone": name}, True
-    return model.to(resolve_device(settings.device)), hashes, made
-
-
-def model_hash(path: str | Path) -> str:
-    """SHA-256 of a model's weights."""
-    root = Path(path)
-    return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
-
-
 def check_topk(topk: int, samples: Samples) -> None:
     """Refuse a top-k at which no question could be hard."""
     shortest = int(np.diff(samples.offsets).min(initial=np.iinfo(np.int64).max))
@@ -93,32 +60,6 @@ def check_topk(topk: int, samples: Samples) -> None:
             f"--topk is {topk}, but a question has only {shortest} candidates, so that its ground "
             f"truth is always in the top {topk}; expected at most {shortest}, or more --negatives"
         )
-
-
-def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4:
-    """A stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
-    with console.bar("fitting heads", "step") as progress:
-        return init_model(
-            settings.backbone,
-            chunks,
-            embedding_dim=settings.embedding_dim,
-            max_length=settings.max_length,
-            seed=settings.seed,
-            fit=settings.fit,
-            device=resolve_device(settings.device),
-            progress=progress,
-        )
-
-
-def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], str]:
-    """The texts of --chunks, or of the built-in sample, and their hash."""
-    if settings.chunks is not None:
-        chunks = load_chunks(settings.chunks, settings.on_error)
-        return chunks, files.sha256(settings.chunks)
-    console.say("no --chunks given: fitting the heads on the built-in sample")
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_sample(Path(folder)).chunks
-        return list(load_chunks(path)), files.sha256(path)
 
 
 def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:

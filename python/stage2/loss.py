@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from stage2.config import Pairs
 from stage2.errors import BadInputError
-
-Pairs = Literal["all", "graded"]
 
 
 def margin_ranking_loss(

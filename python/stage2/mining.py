@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.data import RankingLists
-from stage2.encode import Embeddings, Floats, Ints
+from stage2.arrays import Floats, Ints
+from stage2.encode import Embeddings
+from stage2.lists import RankingLists
 
 # A similarity is written, ranked and compared at this precision. What torch's products leave to
 # the number of threads is below it, and texts that are equal have equal vectors: no noise breaks

@@ -11,11 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from stage2 import files
 from stage2.config import Settings
-from stage2.device import describe, resolve_device, resolve_precision
 from stage2.errors import BadInputError
 
 # The settings that each stage's files depend on, beside the content of its inputs.
@@ -118,20 +115,18 @@ class RunFolder:
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
         """Record that `stage` is on disk, how long it took, and what there is to say of it."""
         now = time.perf_counter()
-        device = resolve_device(self.settings.device)
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
         self.record |= {
             "stage2_version": version("stage2"),
             "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": version("transformers"),
             "cpu": cpu_name(),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "threads": torch.get_num_threads(),
-            "device": str(device),
-            "precision": describe(resolve_precision(self.settings.precision, device)),
             "seed": self.settings.seed,
         }
+        if stage != "prepare":
+            # Not at the top: preparing samples needs no torch, which takes seconds to import.
+            from stage2.device import facts as device_facts
+
+            self.record |= device_facts(self.settings.device, self.settings.precision)
         self.record.setdefault("stages", {})[stage] = {
             "seconds": round(now - self._clock, 3),
             "made_from": self._made_from(stage, inputs),

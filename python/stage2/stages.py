@@ -13,44 +13,30 @@ from typing import Any
 import numpy as np
 
 from stage2 import checkpoint, console, files
+from stage2.arrays import Ints
 from stage2.config import Settings
-from stage2.data import RankingLists, Samples, ranking_lists, split_by_chunk
-from stage2.device import resolve_device
-from stage2.encode import Ints
+from stage2.data import Samples, split_by_chunk
+from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, compare, evaluate
 from stage2.init import default_backbone
-from stage2.inputs import (
-    Inputs,
-    check_topk,
-    chunks_to_fit,
-    gather,
-    model_hash,
-    new_model,
-    stage1,
-    with_folder_files,
-)
+from stage2.inputs import Inputs, check_topk, gather, with_folder_files
+from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK
 from stage2.model import ProbabilisticGBERTV4
+from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder
-from stage2.sample import write_sample
+from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
 from stage2.train import DEV_METRIC, Trained, no_hard_examples, train
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
 
 
-def prepare(settings: Settings) -> None:
-    """Construct samples and write them."""
-    run = RunFolder(settings)
-    inputs = gather(settings)
-    run.begin({"prepare": inputs.hashes})
-    write_constructed(run, inputs)
-
-
 def init(settings: Settings) -> None:
     """Make a stage-1 model and write its folder."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}
     chunks: Sequence[str] = ()
@@ -65,6 +51,7 @@ def init(settings: Settings) -> None:
 
 def mine(settings: Settings) -> None:
     """Prepare if need be, score, rank, select hard examples."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     inputs = gather(settings)
     check_topk(settings.topk, inputs.samples)
@@ -81,6 +68,7 @@ def mine(settings: Settings) -> None:
 
 def train_command(settings: Settings) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     if settings.data is None and (run / files.HARD).is_file():
         settings = replace(settings, data=str(run / files.HARD))
@@ -120,6 +108,7 @@ def train_command(settings: Settings) -> None:
 
 def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     """Evaluate one model, or two on the same samples, and print the table."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     if not 1 <= len(models) <= 2:
         raise BadInputError(
@@ -161,6 +150,7 @@ def report(settings: Settings) -> Path:
 
 def run_command(settings: Settings) -> None:
     """Everything, in order, into one folder."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     inputs = gather(settings)
     check_topk(settings.topk, inputs.samples)
@@ -213,24 +203,6 @@ def run_command(settings: Settings) -> None:
     console.result(table(comparison, settings.language))
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
-
-
-def write_constructed(run: RunFolder, inputs: Inputs) -> None:
-    """Write the constructed samples, and the rejected rows where rows were skipped."""
-    if inputs.facts["source"] == "sample":
-        write_sample(run / files.SAMPLE)
-    inputs.samples.write_jsonl(run / files.CONSTRUCTED)
-    dataset = inputs.dataset
-    if dataset is not None:
-        for warning in dataset.warnings:
-            console.warn(warning)
-        if dataset.rejected_counts:
-            dataset.write_rejected(run / files.REJECTED)
-            for reason, count in dataset.rejected_counts.items():
-                console.warn(f"{count} rows skipped: {reason}")
-            console.warn(f"rejected rows: {run / files.REJECTED}")
-    run.done("prepare", inputs.hashes, data=inputs.facts)
-    console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")
 
 
 def write_mined(

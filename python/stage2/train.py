@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from stage2 import checkpoint, files
+from stage2.arrays import Ints
 from stage2.config import Settings
-from stage2.data import RankingLists
 from stage2.device import resolve_precision
-from stage2.encode import Ints, autocast, collate, encode_tokens
+from stage2.encode import autocast, collate, encode_tokens
 from stage2.errors import BadInputError, RunFailedError
+from stage2.lists import RankingLists
 from stage2.loss import margin_ranking_loss
 from stage2.mining import TOPK, score, score_corpus
 from stage2.model import Pooled, ProbabilisticGBERTV4

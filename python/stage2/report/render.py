@@ -147,14 +147,11 @@ def _time(run: Run, say: Words) -> str:
     total = sum(stage["seconds"] for stage in stages.values())
     rows.append([f"**{say('total')}**", f"**{total:.1f}**"])
     record = {key: escape(value) for key, value in run.record.items()}
-    machine = [
-        (
-            say("device"),
-            say("device_value", device=record["device"], precision=record["precision"]),
-        ),
-        (say("cpu"), record["cpu"]),
-        (say("versions"), say("versions_value", python=record["python"], torch=record["torch"])),
-    ]
+    machine = [(say("cpu"), record["cpu"])]
+    if "torch" in record:  # samples alone are made without it
+        device = say("device_value", device=record["device"], precision=record["precision"])
+        versions = say("versions_value", python=record["python"], torch=record["torch"])
+        machine = [(say("device"), device), *machine, (say("versions"), versions)]
     return f"{table([say('step'), say('seconds')], rows)}\n\n{facts(machine, say)}"
 
 

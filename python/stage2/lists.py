@@ -1,0 +1,130 @@
+"""What a model reads of samples: the questions and candidates, as rows of distinct texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stage2._core import Annotations, Samples
+from stage2.arrays import Ints
+from stage2.encode import TokenizedTexts, tokenize
+from stage2.errors import BadInputError
+
+if TYPE_CHECKING:
+    from stage2.model import ProbabilisticGBERTV4
+
+
+@dataclass(frozen=True)
+class RankingLists:
+    """n questions and the contexts that each is ranked against, as rows of distinct texts.
+
+    Attributes:
+        tokens: the t distinct texts, tokenised, with their entities.
+        qa_ids: n ids.
+        questions: int64 (n,), rows of `tokens`.
+        candidates: int64 (m,), rows of `tokens`, all lists end to end, ground truths first.
+        contexts: int64 (m,), the same candidates as indices of the samples' contexts.
+        offsets: int64 (n + 1,), where each list starts.
+        num_relevant: int64 (n,), ground truths at the head of each list.
+        tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
+        corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
+    """
+
+    tokens: TokenizedTexts
+    qa_ids: list[str]
+    questions: Ints
+    candidates: Ints
+    contexts: Ints
+    offsets: Ints
+    num_relevant: Ints
+    tie_keys: Ints
+    corpus: Ints
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def lengths(self) -> Ints:
+        """Candidates of each question, int64 (n,)."""
+        return np.diff(self.offsets)
+
+    def subset(self, rows: Sequence[int] | Ints) -> RankingLists:
+        """The given questions, in the given order, with only the texts that they need."""
+        flat = np.concatenate(
+            [np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows]
+            or [np.empty(0, np.int64)]
+        )
+        index = np.asarray(rows, np.int64)
+        needed = (self.questions[index], self.candidates[flat], self.corpus)
+        used, places = np.unique(np.concatenate(needed), return_inverse=True)
+        questions, candidates, corpus = np.split(
+            places.astype(np.int64), np.cumsum([len(part) for part in needed])[:-1]
+        )
+        return RankingLists(
+            tokens=self.tokens.take(used),
+            qa_ids=[self.qa_ids[row] for row in rows],
+            questions=questions,
+            candidates=candidates,
+            contexts=self.contexts[flat],
+            offsets=np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64),
+            num_relevant=self.num_relevant[index],
+            tie_keys=self.tie_keys[flat],
+            corpus=corpus,
+        )
+
+
+def ranking_lists(
+    model: ProbabilisticGBERTV4,
+    samples: Samples,
+    annotations: Annotations | None,
+    *,
+    similarity: str = "auto",
+    corpus: bool = False,
+) -> RankingLists:
+    """Tokenise what the samples need, each distinct text once, with its joined entities.
+
+    Args:
+        model: whose tokenizer is used.
+        samples: questions with candidates.
+        annotations: entity annotations; None for none.
+        similarity: `sentence` leaves the entities out; `entity` insists on annotations.
+        corpus: whether every context of the samples is needed, or only the candidates.
+    """
+    if similarity == "entity" and annotations is None:
+        raise BadInputError("--similarity entity needs entity annotations; give --entities FILE")
+    flat = np.asarray(samples.candidates)
+    wanted = np.arange(len(samples.contexts)) if corpus else np.unique(flat)
+    contexts = samples.contexts.take(wanted)
+    questions = list(samples.questions)
+
+    row_of: dict[str, int] = {}
+    question_rows = np.fromiter(
+        (row_of.setdefault(text, len(row_of)) for text in questions), np.int64, len(questions)
+    )
+    context_rows = np.fromiter(
+        (row_of.setdefault(text, len(row_of)) for text in contexts), np.int64, len(contexts)
+    )
+    texts = list(row_of)
+    spans: list[Ints | tuple[()]] = [()] * len(texts)
+    if annotations is not None and similarity != "sentence":
+        found, offsets = annotations.spans_for(texts)
+        spans = [found[offsets[i] : offsets[i + 1]] for i in range(len(texts))]
+
+    places = np.searchsorted(wanted, flat)
+    ids = samples.context_ids.take(wanted)
+    id_order = np.empty(len(ids), np.int64)
+    id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
+    return RankingLists(
+        tokens=tokenize(model, texts, spans),
+        qa_ids=list(samples.qa_ids),
+        questions=question_rows,
+        candidates=context_rows[places],
+        contexts=flat,
+        offsets=np.asarray(samples.offsets),
+        num_relevant=np.asarray(samples.num_relevant),
+        tie_keys=id_order[places],
+        corpus=context_rows if corpus else np.empty(0, np.int64),
+    )

@@ -1,0 +1,71 @@
+"""The stage-1 model that a command works on: given, the folder's own, or made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from stage2 import checkpoint, console, files
+from stage2._core import load_chunks
+from stage2.config import Settings
+from stage2.device import resolve_device
+from stage2.init import default_backbone, init_model
+from stage2.inputs import Inputs
+from stage2.model import ProbabilisticGBERTV4
+from stage2.runfolder import RunFolder
+from stage2.sample import write_sample
+
+
+def stage1(
+    settings: Settings, run: RunFolder, inputs: Inputs
+) -> tuple[ProbabilisticGBERTV4, dict[str, str], bool]:
+    """Load the model given, or the folder's own, or make one; and the hash of what it came from.
+
+    Returns:
+        The model on its device, hashes, and whether it was made here and is not yet on disk.
+    """
+    if settings.model is not None:
+        model = checkpoint.load_model(settings.model, settings.backbone)
+        hashes, made = {"model": model_hash(settings.model)}, False
+    elif run.holds("init"):
+        model = checkpoint.from_pretrained(run / files.STAGE1_MODEL)
+        hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
+    else:
+        name = settings.backbone or default_backbone()
+        console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
+        model = new_model(settings, inputs.samples.contexts)
+        hashes, made = {"backbone": name}, True
+    return model.to(resolve_device(settings.device)), hashes, made
+
+
+def model_hash(path: str | Path) -> str:
+    """SHA-256 of a model's weights."""
+    root = Path(path)
+    return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
+
+
+def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4:
+    """A stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
+    with console.bar("fitting heads", "step") as progress:
+        return init_model(
+            settings.backbone,
+            chunks,
+            embedding_dim=settings.embedding_dim,
+            max_length=settings.max_length,
+            seed=settings.seed,
+            fit=settings.fit,
+            device=resolve_device(settings.device),
+            progress=progress,
+        )
+
+
+def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], str]:
+    """The texts of --chunks, or of the built-in sample, and their hash."""
+    if settings.chunks is not None:
+        chunks = load_chunks(settings.chunks, settings.on_error)
+        return chunks, files.sha256(settings.chunks)
+    console.say("no --chunks given: fitting the heads on the built-in sample")
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_sample(Path(folder)).chunks
+        return list(load_chunks(path)), files.sha256(path)

@@ -1,0 +1,105 @@
+"""The program as a process of its own: start, threads, Ctrl-C, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stage2 import files
+from tests.conftest import data_flags, tree
+
+PROGRAM = [sys.executable, "-m", "stage2"]
+
+
+def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("start", [["-m", "stage2"], ["-c", "from stage2.cli import main; main()"]])
+def test_both_ways_in_print_the_version(start: list[str]) -> None:
+    result = subprocess.run(
+        [sys.executable, *start, "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("stage2 0.")
+
+
+def test_preparing_needs_no_torch(corpus: dict[str, Path], tmp_path: Path) -> None:
+    code = (
+        "import sys; from stage2.cli import program\n"
+        "program(sys.argv[1:], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    flags = [*data_flags(corpus), "--output-dir", str(tmp_path / "out")]
+    result = subprocess.run(
+        [sys.executable, "-c", code, "prepare", *flags], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert call("report", "--output-dir", tmp_path / "out").returncode == 0
+
+
+def test_threads_change_no_sample_and_no_rank(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, "--precision", "fp32", *data_flags(corpus)]
+    for threads in ("1", "2"):
+        variables = {"OMP_NUM_THREADS": threads, "RAYON_NUM_THREADS": threads}
+        result = call("mine", *flags, "--output-dir", tmp_path / threads, **variables)
+        assert result.returncode == 0, result.stderr
+    for name in (files.CONSTRUCTED, files.HARD):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+    one, two = (json.loads((tmp_path / n / files.EVALUATION).read_text()) for n in ("1", "2"))
+    for left, right in zip(one, two, strict=True):
+        similarities = [list(row.pop("similarities").values()) for row in (left, right)]
+        np.testing.assert_allclose(similarities[0], similarities[1], atol=1e-5)
+        assert left == right
+
+
+def test_a_run_that_fails_exits_with_1(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--split", "none"]
+    result = call("run", *flags, "--learning-rate", 1e30, "--output-dir", out)
+    assert result.returncode == 1
+    assert "is not finite" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (out / files.HARD).stat().st_size
+
+
+def test_ctrl_c_keeps_what_is_done(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--split", "none"]
+    command = [*PROGRAM, "run", *flags, "--epochs", 10_000, "--output-dir", out]
+    with subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith(b"training:"):
+                break
+        while running.poll() is None and not (out / files.CHECKPOINTS / "epoch_2.pt").is_file():
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read().decode()
+    assert running.returncode == 1, said
+    assert "stopped; what was written before is whole" in said
+    assert "Traceback" not in said
+    for path in (out / files.CHECKPOINTS).iterdir():
+        assert torch.load(path, weights_only=True)
+    left = {name for name in tree(out) if Path(name).name.startswith(".")}
+    assert not left
