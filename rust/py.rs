@@ -16,6 +16,7 @@ use crate::corpus::{self, Annotations, Dataset, Findings, Spans};
 use crate::error::Error;
 use crate::jsonl::{OnError, Rejected};
 use crate::samples::Samples;
+use arrays::flat;
 use text::{PyTextColumn, Texts, position};
 
 mod arrays;
@@ -25,7 +26,8 @@ mod text;
 mod _core {
     #[pymodule_export]
     use super::arrays::{
-        PyRanking, kendall_tau, match_annotations, order, rank, sample_negatives, topk,
+        PyRanking, kendall_tau, match_annotations, order, rank, sample_negatives, select_negatives,
+        similarities, topk,
     };
     #[pymodule_export]
     use super::exceptions::InputError;
@@ -344,6 +346,23 @@ impl PyDataset {
         let seed = not_negative("seed", seed)? as u64;
         let samples = py.detach(|| Samples::construct(&self.dataset, negatives, seed))?;
         PySamples::wrap(py, samples)
+    }
+
+    fn with_negatives(
+        &self,
+        py: Python<'_>,
+        negatives: PyReadonlyArray1<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<Py<PySamples>> {
+        let (negatives, offsets) = (flat(&negatives), flat(&offsets));
+        let samples = py.detach(|| Samples::with_negatives(&self.dataset, &negatives, &offsets))?;
+        PySamples::wrap(py, samples)
+    }
+
+    #[getter]
+    fn first_of_text<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        py.detach(|| self.dataset.chunks.first_of_text())
+            .into_pyarray(py)
     }
 }
 

@@ -87,25 +87,65 @@ impl Samples {
             .collect();
         // Collected before they are looked through: the first error in file order is the one told.
         let jobs = jobs.into_iter().collect::<Result<Vec<_>>>()?;
+        let candidates = concat(&jobs, |candidates| candidates);
+        Ok(Self::of_questions(dataset, candidates, |_| negatives))
+    }
+
+    /// All questions of a data set, with their candidates and how many of these are negatives.
+    fn of_questions(
+        dataset: &Dataset,
+        candidates: Vec<i64>,
+        negatives: impl Fn(usize) -> usize,
+    ) -> Self {
+        let questions = &dataset.questions;
         let num_relevant: Vec<i64> = questions.offsets.windows(2).map(|w| w[1] - w[0]).collect();
-        let lengths: Vec<usize> = num_relevant
-            .iter()
-            .map(|&r| r as usize + negatives)
+        let lengths: Vec<usize> = (num_relevant.iter().enumerate())
+            .map(|(i, &relevant)| relevant as usize + negatives(i))
             .collect();
-        Ok(Self {
+        Self {
             qa_ids: questions.ids.clone(),
             questions: questions.questions.clone(),
             answers: questions.answers.clone(),
             contexts: dataset.chunks.texts.clone(),
             context_ids: dataset.chunks.ids.clone(),
-            candidates: concat(&jobs, |candidates| candidates),
+            candidates,
             offsets: offsets(&lengths),
             num_relevant,
             findings: Findings::new(OnError::Strict),
             origin: Origin::Questions,
             source: Arc::clone(&questions.source),
             rows: questions.rows.clone(),
-        })
+        }
+    }
+
+    /// Takes given chunks as negatives: those of question `i` are
+    /// `negatives[offsets[i]..offsets[i + 1]]`.
+    pub fn with_negatives(dataset: &Dataset, negatives: &[i64], offsets: &[i64]) -> Result<Self> {
+        let questions = dataset.questions.ids.len();
+        let cut_up = offsets.len() == questions + 1
+            && offsets.first() == Some(&0)
+            && offsets.is_sorted()
+            && offsets.last() == Some(&(negatives.len() as i64));
+        if !cut_up {
+            return Err(Error::Usage(format!(
+                "the offsets do not cut up the negatives; expected {} rising numbers from 0 to {}",
+                questions + 1,
+                negatives.len()
+            )));
+        }
+        let chunks = 0..dataset.chunks.len() as i64;
+        if let Some(chunk) = negatives.iter().find(|chunk| !chunks.contains(chunk)) {
+            return Err(Error::Usage(format!(
+                "there is no chunk {chunk} to be a negative"
+            )));
+        }
+        let own = |i: usize| offsets[i] as usize..offsets[i + 1] as usize;
+        let mut candidates = Vec::with_capacity(dataset.questions.relevant.len() + negatives.len());
+        for i in 0..questions {
+            candidates.extend_from_slice(dataset.questions.relevant_to(i));
+            candidates.extend_from_slice(&negatives[own(i)]);
+        }
+        Ok(Self::of_questions(dataset, candidates, |i| own(i).len()))
     }
 
     pub fn len(&self) -> usize {

@@ -129,13 +129,51 @@ fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK>
     Ok(found)
 }
 
-fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
-    if queries.width != corpus.width {
+/// The exact scores of given rows: for query `i` those of `rows[offsets[i]..offsets[i + 1]]`.
+pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) -> Result<Vec<f32>> {
+    check_widths(queries, corpus)?;
+    queries.check_finite("queries")?;
+    let cut_up = offsets.len() == queries.count() + 1
+        && offsets.first() == Some(&0)
+        && offsets.is_sorted()
+        && offsets.last() == Some(&(rows.len() as i64));
+    if !cut_up {
         return Err(Error::Usage(format!(
-            "queries of width {} cannot be compared with rows of width {}",
-            queries.width, corpus.width
+            "the offsets do not cut up the rows; expected {} rising numbers from 0 to {}",
+            queries.count() + 1,
+            rows.len()
         )));
     }
+    let known = 0..corpus.count() as i64;
+    if let Some(row) = rows.iter().find(|row| !known.contains(row)) {
+        return Err(Error::Usage(format!(
+            "there is no row {row} in a corpus of {}",
+            corpus.count()
+        )));
+    }
+    let isa = Isa::best();
+    let parts: Vec<Vec<f32>> = (0..queries.count())
+        .into_par_iter()
+        .map(|i| {
+            let rows = &rows[offsets[i] as usize..offsets[i + 1] as usize];
+            exact::scores(isa, queries.row(i), corpus, rows)
+        })
+        .collect();
+    Ok(parts.concat())
+}
+
+fn check_widths(queries: Matrix, corpus: Matrix) -> Result<()> {
+    if queries.width == corpus.width {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "queries of width {} cannot be compared with rows of width {}",
+        queries.width, corpus.width
+    )))
+}
+
+fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
+    check_widths(queries, corpus)?;
     if k == 0 || k > corpus.count() {
         return Err(Error::Usage(format!(
             "the {k} best of {} rows asked for; expected k from 1 to the number of rows",

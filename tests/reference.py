@@ -236,6 +236,40 @@ def draw_negatives(seed: int, qa_id: str, n: int, total: int, excluded: list[int
     return chunks[:n]
 
 
+def select_negatives(
+    nearest: list[int],
+    scores: list[np.float32],
+    positives: dict[int, np.float32],
+    group: Callable[[int], int],
+    key: str,
+    rules: dict[str, Any],
+) -> list[int]:
+    """The hard negatives of one question, from its nearest rows, best first."""
+    texts = {group(row) for row in positives}
+    lowest = min(positives.values(), default=None)
+
+    def allowed(score: np.float32) -> bool:
+        limits = [np.float32(x) for x in [rules["max_score"]] if x is not None]
+        if lowest is not None and rules["relative_margin"] is not None:
+            share = np.float32(rules["relative_margin"])
+            limits.append(lowest * (1 + share if lowest < 0 else 1 - share))
+        margin = rules["absolute_margin"]
+        if None not in (lowest, margin) and score + np.float32(margin) > lowest:
+            return False
+        if rules["min_score"] is not None and score < np.float32(rules["min_score"]):
+            return False
+        return all(score <= limit for limit in limits)
+
+    others = [pair for pair in zip(nearest, scores, strict=True) if group(pair[0]) not in texts]
+    window = others[rules["range_min"] : rules["range_max"]]
+    eligible = [row for row, score in window if allowed(score)]
+    count = min(rules["negatives"], len(eligible))
+    if rules["seed"] is None:
+        return eligible[:count]
+    drawn = draw_negatives(rules["seed"], key, count, len(eligible), [])
+    return [eligible[place] for place in sorted(drawn)]
+
+
 def _splitmix64(seed: int, qa_id: str) -> Iterator[int]:
     state = 0xCBF29CE484222325
     for byte in seed.to_bytes(8, "little") + qa_id.encode():

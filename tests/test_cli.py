@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from stage2 import files
+from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, files, similarity
 from stage2.cli import program
 from stage2.config import SETTINGS
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
@@ -350,3 +350,97 @@ def test_debug_shows_the_traceback(corpus: dict[str, Path], tmp_path: Path) -> N
     )  # fmt: skip
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
+
+
+def test_mining_the_corpus_takes_its_hardest_negatives(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--source", "corpus", "--negatives", 4, "--topk", 2, "--model", model_dir]
+    stage2("mine", *flags, *data_flags(corpus))
+    out = tmp_path / "out"
+    constructed = read_jsonl(out / files.CONSTRUCTED)
+    chunks = {row["chunk_id"]: row["text"] for row in read_jsonl(corpus["chunks"])}
+    model = ProbabilisticGBERTV4.from_pretrained(model_dir)
+    dataset = Dataset.load(corpus["qa"], corpus["chunks"], corpus["entities"])
+    assert dataset.annotations is not None
+
+    def embed(texts: list[str]) -> Embeddings:
+        spans, offsets = dataset.annotations.spans_for(texts)
+        return model.encode(texts, [spans[offsets[i] : offsets[i + 1]] for i in range(len(texts))])
+
+    scores = similarity(embed([row["question"] for row in constructed]), embed([*chunks.values()]))
+    hard = []
+    for row, values in zip(constructed, scores, strict=True):
+        by_id = dict(zip(chunks, values.tolist(), strict=True))
+        own = by_id.pop(row["gt_chunk_id"])
+        expected = sorted(by_id, key=lambda name: -by_id[name])[:4]
+        assert row["negative_chunk_ids"] == expected
+        assert row["negative_contexts"] == [chunks[name] for name in expected]
+        if sum(value > own for value in by_id.values()) >= 2:
+            hard.append(row)
+    assert read_jsonl(out / files.HARD) == hard
+    summary = json.loads((out / files.MINING_SUMMARY).read_text())
+    assert summary["num_hard"] == len(hard) > 0
+    assert summary["corpus"]["chunks"] == 20
+    assert summary["corpus"]["short_lists"] == 0
+
+
+def test_mining_the_corpus_does_not_depend_on_the_budget(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--source", "corpus", "--model", model_dir, "--sampling", "random"]
+    for budget in ("1KB", "4GB"):
+        stage2("mine", *flags, *data_flags(corpus), "--memory-budget", budget,
+               "--output-dir", tmp_path / budget)  # fmt: skip
+    for name in (files.CONSTRUCTED, files.HARD, files.EVALUATION):
+        assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
+
+
+def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--source", "corpus", "--model", model_dir, "--topk", 1, "--epochs", 1]
+    result = stage2("run", *flags, *data_flags(corpus))
+    comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
+    assert {part["source"] for part in comparison["sets"]} == {"corpus"}
+    assert "Top-1" in result.stdout
+
+
+def test_filters_that_leave_too_few_negatives_say_so(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--source", "corpus", "--model", model_dir, "--max-score", -2]
+    result = stage2("mine", *flags, *data_flags(corpus))
+    assert "12 questions have fewer than 5 negatives, 12 of them none" in result.stderr
+    assert (tmp_path / "out" / files.HARD).read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--range-min", 3, "--range-max", 3], "--range-max above it"),
+        (["--memory-budget", "lots"], "expected a size such as 512MB"),
+        (["--memory-budget", "0"], "expected some memory"),
+        (["--topk", 21], "a question has only 20 candidates"),
+    ],
+)
+def test_mining_the_corpus_refuses_what_makes_no_sense(
+    flags: list[object],
+    said: str,
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+) -> None:
+    call = ["--source", "corpus", "--model", model_dir, *data_flags(corpus), *flags]
+    assert said in stage2("mine", *call, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_samples_alone_are_no_corpus_to_mine(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
+    data = tmp_path / "prepared" / files.CONSTRUCTED
+    call = ["--source", "corpus", "--model", model_dir, "--data", data]
+    assert "needs the corpus" in stage2("mine", *call, exit_code=2).stderr

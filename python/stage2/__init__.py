@@ -5,9 +5,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from stage2._core import match_annotations
-from stage2.arrays import rank, topk
+from stage2.arrays import rank
 from stage2.data import Annotations, Dataset, Samples
 from stage2.errors import BadInputError, RunFailedError
+from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
+from stage2.search import topk
 
 if TYPE_CHECKING:
     from stage2.encode import Embeddings
@@ -22,11 +24,15 @@ __all__ = [
     "BadInputError",
     "Dataset",
     "Embeddings",
+    "MinedNegatives",
+    "Positives",
     "ProbabilisticGBERTV4",
+    "Rules",
     "RunFailedError",
     "Samples",
     "margin_ranking_loss",
     "match_annotations",
+    "mine_negatives",
     "rank",
     "similarity",
     "topk",

@@ -11,7 +11,7 @@ function raises ValueError for arguments that make no sense. Heavy work runs on 
 many.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 
@@ -179,6 +179,16 @@ class Dataset(Loaded):
         Raises:
             InputError: a question is left with fewer chunks than that.
         """
+    def with_negatives(self, negatives: Ints, offsets: Ints) -> Samples:
+        """Take given chunks as each question's negatives.
+
+        Args:
+            negatives: int64 (m,), chunk indices, one question's after another's.
+            offsets: int64 (num_qa + 1,).
+        """
+    @property
+    def first_of_text(self) -> Ints:
+        """For each chunk the first with the same text, white space aside: int64 (num_chunks,)."""
 
 @final
 class Samples(Loaded):
@@ -265,6 +275,41 @@ def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:
 
     Raises:
         ValueError: A number is not finite (its row is named), or the sizes do not fit.
+    """
+
+def similarities(queries: Scores, corpus: Scores, rows: Ints, offsets: Ints) -> Scores:
+    """Give the scores, as `topk` defines them, of given rows of the corpus for each query.
+
+    Args:
+        queries: float32 (Q, d), finite.
+        corpus: float32 (N, d), finite.
+        rows: int64 (m,), one query's rows after another's.
+        offsets: int64 (Q + 1,).
+
+    Returns:
+        float32 (m,).
+    """
+
+def select_negatives(
+    found: tuple[Ints, Scores],
+    positives: tuple[Ints, Scores, Ints],
+    groups: Ints | None,
+    keys: Sequence[str],
+    rules: Mapping[str, Any],
+) -> tuple[Ints, Scores, Ints]:
+    """Select each question's hard negatives from its nearest rows.
+
+    Args:
+        found: rows, int64 (n, k), best first, and their scores, float32 (n, k).
+        positives: rows, int64 (p,), their scores, float32 (p,), and offsets, int64 (n + 1,).
+        groups: int64 (N,), equal for rows of equal text; None: all differ.
+        keys: n ids, for the draw.
+        rules: `negatives`, `range_min`, `range_max`, `absolute_margin`, `relative_margin`,
+            `max_score`, `min_score`, `seed`, as in `stage2.Rules`; None where there is none, and
+            as a seed for no draw.
+
+    Returns:
+        Rows, int64 (m,), scores, float32 (m,), and offsets, int64 (n + 1,).
     """
 
 def rank(scores: Scores, offsets: Ints, num_relevant: int | Ints = 1) -> Ranking:

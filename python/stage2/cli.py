@@ -19,6 +19,17 @@ COMMON = ("output_dir", "seed", "device", "overwrite")
 FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
 SCORING = ("similarity", "precision")
+FROM_CORPUS = (
+    "source",
+    "range_min",
+    "range_max",
+    "absolute_margin",
+    "relative_margin",
+    "max_score",
+    "min_score",
+    "sampling",
+    "memory_budget",
+)
 TRAINING = (
     "epochs",
     "batch_size",
@@ -121,6 +132,7 @@ def program(debug: bool) -> None:
     *FROM_FILES,
     *STAGE1,
     "topk",
+    *FROM_CORPUS,
     *SCORING,
     *TRAINING,
     "test_share",
@@ -170,13 +182,16 @@ def prepare(settings: Settings) -> None:
     "data",
     *STAGE1,
     "topk",
+    *FROM_CORPUS,
     *SCORING,
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
 def mine(settings: Settings) -> None:
     """Score and rank the candidates, and select the hard examples.
 
-    Writes constructed_data.jsonl, evaluation_results.json and hard_negatives.jsonl.
+    Writes constructed_data.jsonl, evaluation_results.json and hard_negatives.jsonl. With
+    --source corpus the candidates are the hardest negatives of the whole corpus, found by exact
+    search, and a question is hard when its ground truth ranks below --topk among all chunks.
     """
     from stage2 import stages
 

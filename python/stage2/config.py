@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -48,6 +49,7 @@ def _setting(
 
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
+Sampling = Literal["top", "random"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,51 @@ class Settings:
         "At a bad row: strict stops, skip goes on and writes rejected.jsonl.",
         choices=("strict", "skip"),
     )
-    negatives: int = _setting(5, "Random negatives a question.", kind=int, low=1, metavar="N")
+    negatives: int = _setting(5, "Negatives a question.", kind=int, low=1, metavar="N")
+    source: str = _setting(
+        "candidates",
+        "Rank against random negatives, or mine the corpus for the hardest ones.",
+        choices=("candidates", "corpus"),
+    )
+    range_min: int = _setting(
+        0,
+        "First raw rank looked at for negatives of --source corpus. Ranks count the chunks that "
+        "are no ground truth, from 0; mine_hard_negatives counts the ground truths too.",
+        kind=int, low=0, metavar="N",
+    )  # fmt: skip
+    range_max: int | None = _setting(
+        None,
+        "Raw rank to stop before. Default: --negatives ranks, ten times as many with a filter.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
+    absolute_margin: float | None = _setting(
+        None,
+        "Leave out what scores above the ground truth less this; with several ground truths, "
+        "above the lowest of them less this.",
+        kind=float, metavar="X",
+    )  # fmt: skip
+    relative_margin: float | None = _setting(
+        None,
+        "The same as a share of the ground truth's score, of its size where it is negative.",
+        kind=float, low=0, metavar="X",
+    )  # fmt: skip
+    max_score: float | None = _setting(
+        None, "Leave out what scores above this.", kind=float, metavar="X"
+    )
+    min_score: float | None = _setting(
+        None, "Leave out what scores below this.", kind=float, metavar="X"
+    )
+    sampling: Sampling = _setting(
+        "top",
+        "Of what is left take the top, or a draw that --seed and the question's id decide.",
+        choices=("top", "random"),
+    )
+    memory_budget: str | None = _setting(
+        None,
+        "Memory that a search of the corpus may take beside the vectors, such as 512MB or 4GB; "
+        "beyond it vectors go to disk. Default: a quarter of the machine's.",
+        metavar="SIZE",
+    )
     data: str | None = _setting(
         None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
     )
@@ -146,6 +192,20 @@ class Settings:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item, getattr(self, item.name))
+        if self.budget == 0:
+            raise BadInputError("--memory-budget is 0; expected some memory, such as 512MB")
+
+    @property
+    def budget(self) -> int | None:
+        """`memory_budget` in bytes."""
+        if self.memory_budget is None:
+            return None
+        found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", self.memory_budget.strip().upper())
+        if found is None:
+            raise BadInputError(
+                f"--memory-budget is {self.memory_budget!r}; expected a size such as 512MB or 4GB"
+            )
+        return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
 
     def to_toml(self) -> str:
         """Every setting that has a value, as TOML."""

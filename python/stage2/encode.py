@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
 Progress = Callable[[int, int], None]
+# Of one text: (char_start, char_end) pairs.
+Spans = Sequence[tuple[int, int]] | Ints
+
+# Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
+# batches, and few enough that memory does not grow with the corpus.
+WINDOW = 16_384
 
 # Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
 # long ones few. A GPU wants more at once.
@@ -48,6 +56,29 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.mu)
+
+    @classmethod
+    def empty(cls, n: int, width: int, folder: Path | None = None) -> Embeddings:
+        """Zeros for n texts, in memory or, given a folder, in nameless files there."""
+
+        def zeros(shape: tuple[int, ...]) -> Floats:
+            if folder is None or not n:
+                return np.zeros(shape, np.float32)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                return np.memmap(file, np.float32, "w+", shape=shape)
+
+        return cls(
+            mu=zeros((n, width)),
+            kappa=np.zeros(n, np.float32),
+            entity=zeros((n, width)),
+            has_entity=np.zeros(n, np.bool_),
+            entity_count=np.zeros(n, np.int64),
+        )
+
+    def put(self, rows: slice | Ints, found: Embeddings) -> None:
+        """Write the vectors of some texts to their rows."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(found, field.name)
 
     def take(self, rows: npt.ArrayLike) -> Embeddings:
         """Select the given rows, in the given order."""
@@ -146,16 +177,58 @@ def encode(
         np.int64,
         len(texts),
     )
-    tokens = tokenize(model, [text for text, _ in first], [list(targets) for _, targets in first])
-    return encode_tokens(
-        model, tokens, precision=precision, batch_tokens=batch_tokens, progress=progress
+    pairs = list(first)
+    return encode_windows(
+        model,
+        len(pairs),
+        lambda rows: ([pairs[i][0] for i in rows], [list(pairs[i][1]) for i in rows]),
+        precision=precision,
+        batch_tokens=batch_tokens,
+        progress=progress,
     ).take(place)
+
+
+def encode_windows(
+    model: ProbabilisticGBERTV4,
+    count: int,
+    read: Callable[[range], tuple[Sequence[str], Sequence[Spans]]],
+    *,
+    precision: str = "auto",
+    batch_tokens: int | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> Embeddings:
+    """Embed many texts, of which only a window is in memory at a time.
+
+    Args:
+        model: on the device that the work is to be done on.
+        count: n, the number of texts.
+        read: gives the texts of some rows, and the spans of each.
+        precision: as `encode` has it.
+        batch_tokens: as `encode` has it.
+        progress: called with (texts done, texts in all).
+        folder: where the vectors are to lie as nameless files, mapped; None: in memory.
+    """
+    out = Embeddings.empty(count, model.embedding_dim, folder)
+    for start in range(0, count, WINDOW):
+        rows = range(start, min(start + WINDOW, count))
+
+        def told(done: int, _: int, start: int = start) -> None:
+            if progress is not None:
+                progress(start + done, count)
+
+        tokens = tokenize(model, *read(rows))
+        found = encode_tokens(
+            model, tokens, precision=precision, batch_tokens=batch_tokens, progress=told
+        )
+        out.put(slice(rows.start, rows.stop), found)
+    return out
 
 
 def tokenize(
     model: ProbabilisticGBERTV4,
     texts: Sequence[str],
-    spans: Sequence[Sequence[tuple[int, int]] | Ints],
+    spans: Sequence[Spans],
 ) -> TokenizedTexts:
     """Tokenise texts and find the tokens of their entities.
 
@@ -198,13 +271,8 @@ def encode_tokens(
     n = len(tokens)
     device = model.device
     dtype = resolve_precision(precision, device)
-    out = Embeddings(
-        mu=np.zeros((n, model.embedding_dim), np.float32),
-        kappa=np.zeros(n, np.float32),
-        entity=np.zeros((n, model.embedding_dim), np.float32),
-        has_entity=np.zeros(n, np.bool_),
-        entity_count=np.fromiter(map(len, tokens.entity_tokens), np.int64, n),
-    )
+    out = Embeddings.empty(n, model.embedding_dim)
+    out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     was_training = model.training
     model.eval()
     try:

@@ -54,6 +54,7 @@ def compare(
     before: Evaluation,
     after: Evaluation,
     sets: Sequence[tuple[str, Ints, bool, int]],
+    sources: Sequence[str] = ("candidates", "corpus"),
 ) -> dict[str, Any]:
     """The content of `comparison.json`.
 
@@ -62,6 +63,7 @@ def compare(
         after: of the model shipped, on the same lists.
         sets: for each set of questions its name, their rows, whether training saw none of them,
             and how many of them it saw.
+        sources: what the questions are ranked against, where it was evaluated.
     """
     return {
         "sets": [
@@ -76,5 +78,6 @@ def compare(
             }
             for name, rows, held_out, seen in sets
             for source, old in before.by_source().items()
+            if source in sources
         ]
     }

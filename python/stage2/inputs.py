@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stage2 import console, files
 from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples
@@ -50,16 +48,6 @@ def gather(settings: Settings) -> Inputs:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
         return _sample_inputs(settings)
     return _dataset_inputs(settings, "files")
-
-
-def check_topk(topk: int, samples: Samples) -> None:
-    """Refuse a top-k at which no question could be hard."""
-    shortest = int(np.diff(samples.offsets).min(initial=np.iinfo(np.int64).max))
-    if topk > shortest:
-        raise BadInputError(
-            f"--topk is {topk}, but a question has only {shortest} candidates, so that its ground "
-            f"truth is always in the top {topk}; expected at most {shortest}, or more --negatives"
-        )
 
 
 def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:

@@ -19,7 +19,19 @@ from stage2.errors import BadInputError
 STAGES: dict[str, tuple[str, ...]] = {
     "init": ("embedding_dim", "max_length", "fit", "seed"),
     "prepare": ("negatives", "seed", "on_error"),
-    "mine": ("topk", "similarity", "precision"),
+    "mine": (
+        "topk",
+        "similarity",
+        "precision",
+        "source",
+        "range_min",
+        "range_max",
+        "absolute_margin",
+        "relative_margin",
+        "max_score",
+        "min_score",
+        "sampling",
+    ),
     "train": (
         "epochs",
         "batch_size",

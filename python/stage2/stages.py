@@ -15,12 +15,13 @@ import numpy as np
 from stage2 import checkpoint, console, files
 from stage2.arrays import Ints
 from stage2.config import Settings
+from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
 from stage2.data import Samples, split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, compare, evaluate
 from stage2.init import default_backbone
-from stage2.inputs import Inputs, check_topk, gather, with_folder_files
+from stage2.inputs import Inputs, gather, with_folder_files
 from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK
 from stage2.model import ProbabilisticGBERTV4
@@ -54,16 +55,17 @@ def mine(settings: Settings) -> None:
     resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     inputs = gather(settings)
-    check_topk(settings.topk, inputs.samples)
+    check_mining(settings, inputs)
     model, model_hashes, made = stage1(settings, run, inputs)
     run.begin(_stage_inputs(inputs, model_hashes, made))
+    inputs, mined = _candidates(run, model, inputs)
     if inputs.dataset is not None:
         write_constructed(run, inputs)
     _keep_stage1(run, model, inputs, model_hashes, made)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         evaluation = evaluate(model, lists, settings.precision, progress)
-    write_mined(run, inputs, model_hashes, evaluation)
+    write_mined(run, inputs, model_hashes, evaluation, mined)
 
 
 def train_command(settings: Settings) -> None:
@@ -153,7 +155,7 @@ def run_command(settings: Settings) -> None:
     resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     inputs = gather(settings)
-    check_topk(settings.topk, inputs.samples)
+    check_mining(settings, inputs)
     everyone = np.arange(len(inputs.samples))
     if settings.split == "chunk":
         train_rows, dev_rows, test_rows = split_by_chunk(
@@ -165,6 +167,7 @@ def run_command(settings: Settings) -> None:
     model, model_hashes, made = stage1(settings, run, inputs)
     stages = _stage_inputs(inputs, model_hashes, made)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
+    inputs, mined = _candidates(run, model, inputs)
     write_constructed(run, inputs)
     _keep_stage1(run, model, inputs, model_hashes, made)
 
@@ -172,7 +175,7 @@ def run_command(settings: Settings) -> None:
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
         before = evaluate(model, lists, settings.precision, progress)
-    hard = write_mined(run, inputs, model_hashes, before)
+    hard = write_mined(run, inputs, model_hashes, before, mined)
     train_hard = np.intersect1d(hard, train_rows)
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
 
@@ -196,7 +199,9 @@ def run_command(settings: Settings) -> None:
         if settings.split == "chunk" and len(rows)
     ]
     sets.append(("all", everyone, False, len(train_hard)))
-    comparison = compare(before, after, sets)
+    # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
+    sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
+    comparison = compare(before, after, sets, sources)
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", stages["mine"])
     path = write_report(run.path, settings.language)
@@ -206,15 +211,19 @@ def run_command(settings: Settings) -> None:
 
 
 def write_mined(
-    run: RunFolder, inputs: Inputs, model_hashes: Mapping[str, str], evaluation: Evaluation
+    run: RunFolder,
+    inputs: Inputs,
+    model_hashes: Mapping[str, str],
+    evaluation: Evaluation,
+    mined: CorpusMining | None = None,
 ) -> Ints:
     """Write the evaluation, the hard examples and their summary; return the hard rows."""
     settings, scored = run.settings, evaluation.candidates
-    hard = scored.hard(settings.topk)
+    hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
     inputs.samples.write_jsonl(run / files.HARD, hard)
     metrics = scored.ranking.metrics(TOPK)
-    summary = {
+    summary: dict[str, Any] = {
         "num_samples": len(inputs.samples),
         "topk": settings.topk,
         "num_hard": len(hard),
@@ -222,8 +231,10 @@ def write_mined(
         "metrics": metrics,
         "pairs": {"entity": scored.entity_pairs, "fallback": scored.fallback_pairs},
         "similarity": settings.similarity,
-        "source": "candidates",
+        "source": settings.source,
     }
+    if mined is not None:
+        summary["corpus"] = mined.summary(settings.negatives)
     files.write_json(run / files.MINING_SUMMARY, summary)
     facts = run.record.get("data", {}) | {"texts_encoded": len(evaluation.lists.tokens)}
     run.done("mine", {**inputs.hashes, **model_hashes}, data=facts)
@@ -231,7 +242,9 @@ def write_mined(
         f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
         for k in TOPK
     )
-    console.say(f"before training: {accuracy}")
+    console.say(f"before training, among the candidates: {accuracy}")
+    if mined is not None:
+        _tell_corpus(summary["corpus"], settings)
     console.say(
         f"hard examples: {len(hard)} of {len(inputs.samples)} "
         f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
@@ -277,10 +290,35 @@ def fit(
     return trained
 
 
+def _candidates(
+    run: RunFolder, model: ProbabilisticGBERTV4, inputs: Inputs
+) -> tuple[Inputs, CorpusMining | None]:
+    """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
+    if run.settings.source == "candidates":
+        return inputs, None
+    mined = mine_corpus(model, inputs, run.settings, run.path)
+    return mined.inputs, mined
+
+
+def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
+    accuracy = ", ".join(f"Top-{k} {summary[f'top{k}']:.1%}" for k in TOPK)
+    console.say(f"among all {summary['chunks']:,} chunks: {accuracy}")
+    if summary["short_lists"]:
+        console.warn(
+            f"{summary['short_lists']} questions have fewer than {settings.negatives} negatives, "
+            f"{summary['without_negatives']} of them none: the filters leave too few. Widen "
+            "--range-max, or loosen the margins and scores"
+        )
+
+
 def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> RankingLists:
     """Everything that evaluation needs, the whole corpus among it where that is asked for."""
     size = len(inputs.samples.contexts)
-    wanted = settings.corpus == "always" or (settings.corpus == "auto" and size <= CORPUS_AUTO)
+    wanted = (
+        settings.corpus == "always"
+        or settings.source == "corpus"
+        or (settings.corpus == "auto" and size <= CORPUS_AUTO)
+    )
     return ranking_lists(
         model,
         inputs.samples,

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
 use super::first::{FirstOf, hash};
 use super::{concat, without};
 use crate::error::{Fault, Reason, Result};
+use crate::join::normalise;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 
 const NAMES: [&str; 8] = [
@@ -121,6 +124,24 @@ impl Chunks {
 
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+
+    /// For each chunk the first whose text is the same but for white space.
+    pub fn first_of_text(&self) -> Vec<i64> {
+        let same =
+            |i: usize, j: usize| normalise(&self.texts.get(i)) == normalise(&self.texts.get(j));
+        let hashes: Vec<u64> = (0..self.len())
+            .into_par_iter()
+            .map(|i| hash(normalise(&self.texts.get(i)).as_bytes()))
+            .collect();
+        let (first_of, repeats) = FirstOf::build(&hashes, same);
+        let mut first: Vec<i64> = (0..self.len() as i64).collect();
+        for repeat in repeats {
+            if let Some(original) = first_of.find(hashes[repeat], |other| same(repeat, other)) {
+                first[repeat] = original as i64;
+            }
+        }
+        first
     }
 
     /// The chunk with this id.

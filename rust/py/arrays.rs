@@ -13,12 +13,15 @@ use pyo3::types::PyDict;
 
 use super::not_negative;
 use crate::join;
+use crate::mining::{self, Found, Positives, Rules, Sampling};
 use crate::negatives;
 use crate::ranking::{Lists, Ranking, Relevant};
 use crate::search::{self, Matrix};
 
 /// The numbers of a numpy array in the order of its indices, copied only if they are not stored so.
-fn flat<'a, T: Element + Copy, D: Dimension>(array: &'a PyReadonlyArray<'_, T, D>) -> Cow<'a, [T]> {
+pub fn flat<'a, T: Element + Copy, D: Dimension>(
+    array: &'a PyReadonlyArray<'_, T, D>,
+) -> Cow<'a, [T]> {
     match array.as_array().to_slice() {
         Some(numbers) => Cow::Borrowed(numbers),
         None => Cow::Owned(array.as_array().iter().copied().collect()),
@@ -60,6 +63,98 @@ pub fn topk<'py>(
     let ids = Array2::from_shape_vec((rows, k), best.rows).map_err(shaped)?;
     let scores = Array2::from_shape_vec((rows, k), best.scores).map_err(shaped)?;
     Ok((ids.into_pyarray(py), scores.into_pyarray(py)))
+}
+
+#[pyfunction]
+pub fn similarities<'py>(
+    py: Python<'py>,
+    queries: PyReadonlyArray2<'py, f32>,
+    corpus: PyReadonlyArray2<'py, f32>,
+    rows: PyReadonlyArray1<'py, i64>,
+    offsets: PyReadonlyArray1<'py, i64>,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let widths = [queries.as_array().ncols(), corpus.as_array().ncols()];
+    let (queries, corpus) = (flat(&queries), flat(&corpus));
+    let (rows, offsets) = (flat(&rows), flat(&offsets));
+    let scores = py.detach(|| {
+        let [queries, corpus] = [(&queries, widths[0]), (&corpus, widths[1])]
+            .map(|(values, width)| Matrix::new(values, width));
+        search::scores(queries?, corpus?, &rows, &offsets)
+    })?;
+    Ok(scores.into_pyarray(py))
+}
+
+/// The rules of a selection, as Python names them.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct NamedRules {
+    negatives: usize,
+    range_min: usize,
+    range_max: usize,
+    absolute_margin: Option<f32>,
+    relative_margin: Option<f32>,
+    max_score: Option<f32>,
+    min_score: Option<f32>,
+    /// The seed of a random draw; the top without one.
+    seed: Option<u64>,
+}
+
+impl From<NamedRules> for Rules {
+    fn from(named: NamedRules) -> Self {
+        Self {
+            negatives: named.negatives,
+            window: named.range_min..named.range_max,
+            absolute_margin: named.absolute_margin,
+            relative_margin: named.relative_margin,
+            max_score: named.max_score,
+            min_score: named.min_score,
+            sampling: named
+                .seed
+                .map_or(Sampling::Top, |seed| Sampling::Random { seed }),
+        }
+    }
+}
+
+type MinedArrays<'py> = (
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<f32>>,
+    Bound<'py, PyArray1<i64>>,
+);
+
+#[pyfunction]
+pub fn select_negatives<'py>(
+    py: Python<'py>,
+    found: (PyReadonlyArray2<'py, i64>, PyReadonlyArray2<'py, f32>),
+    positives: (
+        PyReadonlyArray1<'py, i64>,
+        PyReadonlyArray1<'py, f32>,
+        PyReadonlyArray1<'py, i64>,
+    ),
+    groups: Option<PyReadonlyArray1<'py, i64>>,
+    keys: Vec<PyBackedStr>,
+    rules: NamedRules,
+) -> PyResult<MinedArrays<'py>> {
+    let (found_rows, found_scores) = (flat(&found.0), flat(&found.1));
+    let (rows, scores, offsets) = (flat(&positives.0), flat(&positives.1), flat(&positives.2));
+    let groups = groups.as_ref().map(flat);
+    let mined = py.detach(|| {
+        let found = Found {
+            rows: &found_rows,
+            scores: &found_scores,
+        };
+        let positives = Positives {
+            rows: &rows,
+            scores: &scores,
+            offsets: &offsets,
+        };
+        let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
+        mining::select(found, positives, groups.as_deref(), &keys, &rules.into())
+    })?;
+    Ok((
+        mined.rows.into_pyarray(py),
+        mined.scores.into_pyarray(py),
+        mined.offsets.into_pyarray(py),
+    ))
 }
 
 #[pyfunction]

@@ -34,6 +34,19 @@ fn score(query: &[f32], row: &[f32]) -> f32 {
 }
 
 for_each_isa! {
+    /// The scores of some rows of the corpus, in the order in which they are given.
+    pub fn scores(query: &[f32], corpus: Matrix, rows: &[i64]) -> Vec<f32> = scores_body;
+}
+
+#[inline(always)]
+fn scores_body(query: &[f32], corpus: Matrix, rows: &[i64]) -> Vec<f32> {
+    let row_scores = rows
+        .iter()
+        .map(|&row| score(query, corpus.row(row as usize)));
+    row_scores.collect()
+}
+
+for_each_isa! {
     /// Offers some rows of the corpus to a query.
     pub fn offer_rows(query: &[f32], corpus: Matrix, rows: Range<usize>, best: &mut Best)
         = offer_rows_body;

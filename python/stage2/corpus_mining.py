@@ -1,0 +1,175 @@
+"""`--source corpus`: each question's hardest negatives among all chunks, and its true rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stage2 import console
+from stage2._core import TextColumn
+from stage2.arrays import Ints
+from stage2.config import Settings
+from stage2.encode import Embeddings, Progress, Spans, encode_windows
+from stage2.errors import BadInputError
+from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
+from stage2.inputs import Inputs
+from stage2.mining import DECIMALS, TOPK
+from stage2.model import ProbabilisticGBERTV4
+from stage2.search import default_budget
+
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class CorpusMining:
+    """What searching the whole corpus found for n questions.
+
+    Attributes:
+        inputs: the questions with their mined negatives for candidates.
+        ranks: float64 (n,), of the best ground truth among the chunks that are none; infinity
+            where it lies below `depth`.
+        depth: how many chunks that are no ground truth were ranked, at least.
+        counts: int64 (n,), the negatives that each question got.
+        chunks: the size of the corpus.
+    """
+
+    inputs: Inputs
+    ranks: npt.NDArray[np.float64]
+    depth: int
+    counts: Ints
+    chunks: int
+
+    def hard(self, topk: int) -> Ints:
+        """Rows of the questions whose ground truth ranks below `topk`, with a negative to train on.
+
+        Returns:
+            int64, rising.
+        """
+        return np.flatnonzero((self.ranks > topk) & (self.counts > 0)).astype(np.int64)
+
+    def summary(self, wanted: int) -> dict[str, Any]:
+        """What `mining_summary.json` says of it; `wanted` is the number of negatives asked for."""
+        return {
+            "chunks": self.chunks,
+            "depth": self.depth,
+            **{f"top{k}": float((self.ranks <= k).mean()) for k in TOPK},
+            "mrr_within_depth": float((1 / self.ranks).mean()),
+            "short_lists": int((self.counts < wanted).sum()),
+            "without_negatives": int((self.counts == 0).sum()),
+        }
+
+
+def check_mining(settings: Settings, inputs: Inputs) -> None:
+    """Refuse a top-k at which no question could be hard, and rules that choose no negative."""
+    if settings.source == "corpus":
+        if inputs.dataset is None:
+            raise BadInputError(
+                "--source corpus needs the corpus: --qa FILE and --chunks FILE, not --data"
+            )
+        _rules(settings).check()
+        candidates, more = inputs.dataset.num_chunks, "more --chunks"
+    else:
+        lengths = np.diff(inputs.samples.offsets)
+        candidates = int(lengths.min(initial=np.iinfo(np.int64).max))
+        more = "more --negatives"
+    if settings.topk > candidates:
+        raise BadInputError(
+            f"--topk is {settings.topk}, but a question has only {candidates} candidates, so that "
+            f"its ground truth is always in the top {settings.topk}; expected at most "
+            f"{candidates}, or {more}"
+        )
+
+
+def mine_corpus(
+    model: ProbabilisticGBERTV4, inputs: Inputs, settings: Settings, folder: Path
+) -> CorpusMining:
+    """Embed questions and chunks, and search.
+
+    Args:
+        model: on its device.
+        inputs: with a data set.
+        settings: negatives, the rules of mining, similarity, precision, topk, memory_budget.
+        folder: where vectors beyond the budget may lie.
+    """
+    dataset = inputs.dataset
+    if dataset is None:
+        raise ValueError("there is no corpus to mine; see check_mining")
+    budget = settings.budget or default_budget()
+    questions, chunks = dataset.questions, dataset.chunk_texts
+    with console.bar("questions") as progress:
+        left = _embed(model, inputs, questions, settings, None, progress)
+    vectors = 2 * len(chunks) * model.embedding_dim * _FLOAT_BYTES
+    with console.bar("corpus") as progress:
+        place = folder if vectors > budget else None
+        right = _embed(model, inputs, chunks, settings, place, progress)
+    positives = Positives(dataset.relevant, dataset.relevant_offsets)
+    rules = _rules(settings)
+    groups = dataset.first_of_text
+    # Twice the top-k: with that many found, a rank that ties blur is within the top-k or not.
+    depth = max(rules.end, 2 * settings.topk + 1)
+    mined = mine_negatives(
+        left, right, positives, rules,
+        keys=dataset.qa_ids, groups=groups, depth=depth,
+        device=model.device.type, memory_budget=budget,
+    )  # fmt: skip
+    samples = dataset.with_negatives(mined.rows, mined.offsets)
+    return CorpusMining(
+        inputs=replace(inputs, samples=samples),
+        ranks=ranks_within(mined, positives, groups),
+        depth=min(depth, len(chunks)),
+        counts=mined.counts,
+        chunks=len(chunks),
+    )
+
+
+def ranks_within(
+    mined: MinedNegatives, positives: Positives, groups: Ints
+) -> npt.NDArray[np.float64]:
+    """Expected rank of each question's best ground truth among the chunks that are none.
+
+    Scores are compared at the precision that similarities are written at.
+
+    Returns:
+        float64 (n,); infinity where the search did not reach down to the ground truth.
+    """
+    found = np.round(mined.nearest.scores.astype(np.float64), DECIMALS)
+    own_scores = np.round(mined.positive_scores.astype(np.float64), DECIMALS)
+    searched_all = found.shape[1] == len(groups)
+    ranks = np.empty(len(found))
+    for i, (rows, scores) in enumerate(zip(mined.nearest.rows, found, strict=True)):
+        own = slice(positives.offsets[i], positives.offsets[i + 1])
+        best = own_scores[own].max()
+        others = scores[~np.isin(groups[rows], groups[positives.rows[own]])]
+        above, tied = int((others > best).sum()), int((others == best).sum())
+        alike = int((own_scores[own] == best).sum())
+        reached = searched_all or scores[-1] < best
+        ranks[i] = above + (tied + alike + 1) / (alike + 1) if reached else np.inf
+    return ranks
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(**{item.name: getattr(settings, item.name) for item in fields(Rules)})
+
+
+def _embed(
+    model: ProbabilisticGBERTV4,
+    inputs: Inputs,
+    texts: TextColumn,
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress,
+) -> Embeddings:
+    spans, offsets = np.empty((0, 2), np.int64), np.zeros(len(texts) + 1, np.int64)
+    if inputs.annotations is not None and settings.similarity != "sentence":
+        spans, offsets = inputs.annotations.spans_for(texts)
+
+    def read(rows: range) -> tuple[list[str], list[Spans]]:
+        return texts.take(np.asarray(rows)), [spans[offsets[i] : offsets[i + 1]] for i in rows]
+
+    return encode_windows(
+        model, len(texts), read, precision=settings.precision, progress=progress, folder=folder
+    )

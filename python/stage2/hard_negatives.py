@@ -1,0 +1,199 @@
+"""Hard negatives: of all rows of a corpus, those that look most like an answer and are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stage2 import _core
+from stage2.arrays import Floats, Ints
+from stage2.config import Sampling
+from stage2.errors import BadInputError
+from stage2.search import Nearest, Texts, search_texts, similarities
+
+# Where a filter may leave rows out, so many ranks are looked at for each negative asked for.
+_RANKS_PER_NEGATIVE = 10
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which of a question's nearest rows become its negatives.
+
+    A positive, and a row of equal text with one, is never a negative. Raw ranks number the others
+    from 0, by falling score.
+
+    Attributes:
+        negatives: how many a question gets, at most.
+        range_min: the first raw rank that is looked at.
+        range_max: the raw rank to stop before. None: as many as are asked for, or ten times as many
+            where a filter may leave some out or a draw is made.
+        absolute_margin: a negative's score is at most the lowest positive's less this.
+        relative_margin: a negative's score is at most the lowest positive's less this share of its
+            size.
+        max_score: a negative's score is at most this.
+        min_score: a negative's score is at least this.
+        sampling: `top` takes those with the largest scores, `random` draws.
+        seed: of the draw, which depends on it and on the question's key alone.
+    """
+
+    negatives: int = 5
+    range_min: int = 0
+    range_max: int | None = None
+    absolute_margin: float | None = None
+    relative_margin: float | None = None
+    max_score: float | None = None
+    min_score: float | None = None
+    sampling: Sampling = "top"
+    seed: int = 0
+
+    @property
+    def end(self) -> int:
+        """The raw rank to stop before."""
+        if self.range_max is not None:
+            return self.range_max
+        filters = (self.absolute_margin, self.relative_margin, self.max_score, self.min_score)
+        some_left_out = self.sampling == "random" or any(limit is not None for limit in filters)
+        ranks = self.negatives * (_RANKS_PER_NEGATIVE if some_left_out else 1)
+        return self.range_min + ranks
+
+    def check(self) -> None:
+        """Raise BadInputError where no row could be chosen."""
+        if self.negatives < 1:
+            raise BadInputError(f"negatives is {self.negatives}; expected at least 1")
+        if self.range_min < 0 or self.end <= self.range_min:
+            raise BadInputError(
+                f"the window of ranks is from {self.range_min} to before {self.end}; expected "
+                "--range-min from 0, and --range-max above it"
+            )
+        if self.sampling not in ("top", "random"):
+            raise BadInputError(f"sampling is {self.sampling!r}; expected top or random")
+
+
+@dataclass(frozen=True)
+class Positives:
+    """The ground truths of n questions, as rows of a corpus.
+
+    Attributes:
+        rows: int64 (p,); those of question i are `rows[offsets[i]:offsets[i + 1]]`.
+        offsets: int64 (n + 1,).
+    """
+
+    rows: Ints
+    offsets: Ints
+
+
+@dataclass(frozen=True)
+class MinedNegatives:
+    """The hard negatives of n questions.
+
+    Attributes:
+        rows: int64 (m,), rows of the corpus, each question's by falling score.
+        scores: float32 (m,).
+        offsets: int64 (n + 1,), where each question's start.
+        positive_scores: float32 (p,), of the positives given.
+        nearest: what the search found, positives among it.
+    """
+
+    rows: Ints
+    scores: Floats
+    offsets: Ints
+    positive_scores: Floats
+    nearest: Nearest
+
+    @property
+    def counts(self) -> Ints:
+        """How many each question got, int64 (n,)."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """Vectors without entities."""
+
+    mu: Floats
+
+    @property
+    def entity(self) -> Floats:
+        return self.mu
+
+    @property
+    def has_entity(self) -> npt.NDArray[np.bool_]:
+        return np.zeros(len(self.mu), np.bool_)
+
+
+def mine_negatives(
+    queries: Texts | npt.ArrayLike,
+    corpus: Texts | npt.ArrayLike,
+    positives: Positives,
+    rules: Rules | None = None,
+    *,
+    keys: Sequence[str] | None = None,
+    groups: Ints | None = None,
+    depth: int = 0,
+    device: str = "cpu",
+    memory_budget: int | None = None,
+) -> MinedNegatives:
+    """Search a corpus for each question's hard negatives, exactly.
+
+    As sentence-transformers' `mine_hard_negatives` does, but: ranks count only rows that are no
+    positive; a margin is kept from every positive of a question; a relative margin lowers a
+    negative score too; a draw is seeded; rows of equal text with a positive are left out.
+
+    Args:
+        queries: of n questions, embeddings or float32 (n, d).
+        corpus: of N texts, embeddings or float32 (N, d).
+        positives: each question's ground truths.
+        rules: which rows to take.
+        keys: the questions' ids, for the seeded draw; default their numbers.
+        groups: int64 (N,), equal for rows of equal text; default all differ.
+        depth: how many rows that are no positive to find at least.
+        device: `cpu` or a CUDA device; the answer is the same.
+        memory_budget: bytes beside the vectors; default a quarter of the memory.
+
+    Raises:
+        BadInputError: rules under which no row could be chosen.
+        ValueError: NaN or infinity, or arrays that do not fit each other.
+    """
+    rules = rules or Rules()
+    rules.check()
+    left, right = _texts(queries), _texts(corpus)
+    size = len(right.mu)
+    names = [str(i) for i in range(len(left.mu))] if keys is None else list(keys)
+    excluded = _excluded(positives, groups)
+    k = min(size, max(rules.end, depth) + int(excluded.max(initial=0)))
+    nearest = search_texts(left, right, k, device=device, memory_budget=memory_budget)
+    scores = similarities(left, right, positives.rows, positives.offsets)
+    chosen = _core.select_negatives(
+        (nearest.rows, nearest.scores),
+        (positives.rows, scores, positives.offsets),
+        groups,
+        names,
+        {
+            "negatives": rules.negatives,
+            "range_min": rules.range_min,
+            "range_max": rules.end,
+            "absolute_margin": rules.absolute_margin,
+            "relative_margin": rules.relative_margin,
+            "max_score": rules.max_score,
+            "min_score": rules.min_score,
+            "seed": rules.seed if rules.sampling == "random" else None,
+        },
+    )
+    return MinedNegatives(*chosen, scores, nearest)
+
+
+def _texts(given: Texts | npt.ArrayLike) -> Texts:
+    if isinstance(given, Texts):
+        return given
+    return _Plain(np.asarray(given))
+
+
+def _excluded(positives: Positives, groups: Ints | None) -> Ints:
+    """At most how many rows are no negative of each question, int64 (n,)."""
+    if groups is None:
+        return np.diff(positives.offsets)
+    sizes = np.bincount(groups)[groups[positives.rows]]
+    return np.diff(np.concatenate([[0], np.cumsum(sizes)])[positives.offsets])

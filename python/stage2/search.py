@@ -1,0 +1,210 @@
+"""Exact search over a corpus, in bounded memory: plain vectors, or texts with entities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from stage2 import _core
+from stage2.arrays import Floats, Ints
+
+Bools = npt.NDArray[np.bool_]
+
+# Tiles below this many rows would spend their time on being cut out and merged.
+_LEAST_ROWS = 1024
+
+
+@runtime_checkable
+class Texts(Protocol):
+    """What is compared of n texts; `stage2.Embeddings` is such."""
+
+    @property
+    def mu(self) -> Floats:
+        """float32 (n, d)."""
+
+    @property
+    def entity(self) -> Floats:
+        """float32 (n, d)."""
+
+    @property
+    def has_entity(self) -> Bools:
+        """Bool (n,)."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each of Q queries the k rows with the largest scores, best first.
+
+    Attributes:
+        rows: int64 (Q, k); equal scores by rising row.
+        scores: float32 (Q, k).
+    """
+
+    rows: Ints
+    scores: Floats
+
+    def merge(self, other: Nearest, k: int) -> Nearest:
+        """The k best of both; a row stands in one of them only."""
+        rows = np.concatenate([self.rows, other.rows], axis=1)
+        scores = np.concatenate([self.scores, other.scores], axis=1)
+        order = np.lexsort((rows, -scores), axis=1)[:, :k]
+        return Nearest(
+            np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        )
+
+
+def topk(
+    queries: npt.ArrayLike,
+    corpus: npt.ArrayLike,
+    k: int,
+    *,
+    device: str = "cpu",
+    memory_budget: int | None = None,
+) -> tuple[Ints, Floats]:
+    """Find, exactly, the k rows of a corpus with the largest inner products.
+
+    The products of a score are added up in float64 in a fixed order, and the sum is rounded once
+    to float32: one answer on any machine, any device and any number of threads.
+
+    Args:
+        queries: float32 (Q, d).
+        corpus: float32 (N, d), in memory or mapped from a file.
+        k: from 1 to N.
+        device: `cpu` or a CUDA device.
+        memory_budget: bytes that copies of the corpus may take, where it is of another type or
+            layout; default a quarter of the memory.
+
+    Returns:
+        Rows, int64 (Q, k), best first, equal scores by rising row; and scores, float32 (Q, k).
+
+    Raises:
+        ValueError: widths that differ, k out of range, or NaN or infinity; the message names the
+            row.
+    """
+    left, right = np.asarray(queries, np.float32), np.asanyarray(corpus)
+    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+        raise ValueError(
+            f"queries of shape {left.shape} and a corpus of shape {right.shape}; "
+            "expected (Q, d) and (N, d)"
+        )
+    found = search(left, right, k, device=device, memory_budget=memory_budget)
+    return found.rows, found.scores
+
+
+def default_budget() -> int:
+    """Bytes that a search may use beside the vectors: a quarter of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+def search(
+    queries: npt.NDArray[np.floating],
+    corpus: npt.NDArray[np.floating],
+    k: int,
+    *,
+    rows: Ints | None = None,
+    device: str = "cpu",
+    memory_budget: int | None = None,
+) -> Nearest:
+    """Find the k rows of a corpus, or of some of its rows, with the largest inner products.
+
+    Args:
+        queries: (Q, d).
+        corpus: (N, d); float32 that lies in rows, in memory or mapped, is read where it is, and
+            what does not is copied tile by tile.
+        k: from 1 to the number of rows.
+        rows: int64, rising, the rows to search; None for all.
+        device: `cpu`, or a CUDA device; the answer is the same.
+        memory_budget: bytes that copies may take.
+    """
+    queries = _rowwise(queries)
+    if rows is None and corpus.dtype == np.float32 and corpus.flags.c_contiguous:
+        return _search_tile(queries, corpus, k, device)
+    best: Nearest | None = None
+    for tile in _tiles(np.arange(len(corpus)) if rows is None else rows, corpus, memory_budget):
+        part = _rowwise(corpus[tile])
+        found = _search_tile(queries, part, min(k, len(part)), device)
+        found = Nearest(tile[found.rows], found.scores)
+        best = found if best is None else best.merge(found, k)
+    if best is None or best.rows.shape[1] < k:
+        size = len(corpus) if rows is None else len(rows)
+        raise ValueError(f"the {k} best of {size} rows asked for")
+    return best
+
+
+def search_texts(
+    queries: Texts,
+    corpus: Texts,
+    k: int,
+    *,
+    device: str = "cpu",
+    memory_budget: int | None = None,
+) -> Nearest:
+    """Find the k most similar texts of a corpus: by entities where both sides have some, else by μ.
+
+    Queries with entities meet the texts with entities and those without in a search each; queries
+    without meet all at once.
+    """
+
+    def part(asked: Ints, by: str, rows: Ints | None, k: int) -> Nearest:
+        return search(
+            getattr(queries, by)[asked], getattr(corpus, by), k,
+            rows=rows, device=device, memory_budget=memory_budget,
+        )  # fmt: skip
+
+    size, width = len(corpus.mu), len(queries.mu)
+    with_entity, without = np.flatnonzero(corpus.has_entity), np.flatnonzero(~corpus.has_entity)
+    asked = queries.has_entity if len(with_entity) else np.zeros(width, np.bool_)
+    k = min(k, size)
+    found = Nearest(np.empty((width, k), np.int64), np.empty((width, k), np.float32))
+    if (by_mu := np.flatnonzero(~asked)).size:
+        nearest = part(by_mu, "mu", None, k)
+        found.rows[by_mu], found.scores[by_mu] = nearest.rows, nearest.scores
+    if (by_entity := np.flatnonzero(asked)).size:
+        nearest = part(by_entity, "entity", with_entity, min(k, len(with_entity)))
+        if without.size:
+            others = part(by_entity, "mu", without, min(k, len(without)))
+            nearest = nearest.merge(others, k)
+        found.rows[by_entity], found.scores[by_entity] = nearest.rows, nearest.scores
+    return found
+
+
+def similarities(queries: Texts, corpus: Texts, rows: Ints, offsets: Ints) -> Floats:
+    """Score given rows of a corpus: for query i, `rows[offsets[i]:offsets[i + 1]]`.
+
+    Returns:
+        float32 (m,), the scores that `search_texts` would give.
+    """
+    scores = _core.similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
+    both = np.repeat(queries.has_entity, np.diff(offsets)) & corpus.has_entity[rows]
+    if not both.any():
+        return scores
+    sides = _rowwise(queries.entity), _rowwise(corpus.entity)
+    return np.where(both, _core.similarities(*sides, rows, offsets), scores)
+
+
+def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
+    return np.ascontiguousarray(vectors, np.float32)
+
+
+def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:
+    if device == "cpu":
+        return Nearest(*_core.topk(queries, corpus, k))
+    from stage2.search_cuda import topk  # torch is not needed otherwise
+
+    return Nearest(*topk(queries, corpus, k, device))
+
+
+def _tiles(
+    rows: Ints, corpus: npt.NDArray[np.floating], memory_budget: int | None
+) -> Iterator[Ints]:
+    """Cut rows so that a tile's copy, and what it is converted from, fit the budget."""
+    budget = default_budget() if memory_budget is None else memory_budget
+    row_bytes = corpus.shape[1] * (corpus.itemsize + np.dtype(np.float32).itemsize)
+    step = max(_LEAST_ROWS, budget // max(1, row_bytes))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]

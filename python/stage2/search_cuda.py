@@ -1,0 +1,88 @@
+"""The same exact search with the products made on a CUDA device, tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stage2 import _core
+from stage2.arrays import Floats, Ints
+
+# Scores of a tile, float32: 1 GiB.
+_TILE_SCORES = 1 << 28
+_QUERIES = 4096
+
+# How many more candidates than k are kept on the device: their scores there are a little off.
+_SPARE = 64
+
+# Beyond these a float32 product or sum may overflow, or lose digits to underflow.
+_LARGEST, _SMALLEST = 1e18, 1e-12
+
+
+def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Floats]:
+    """Find the k rows with the largest inner products; the answer is that of the CPU, bit for bit.
+
+    The device's float32 scores choose k candidates and some to spare, which are given their exact
+    scores. A row that is not among them has at most the least score kept plus the bound on a
+    float32 sum's error, d · 2⁻²⁴ ‖q‖ ‖c‖ (Higham, Accuracy and Stability of Numerical Algorithms,
+    section 3.1; doubled here, which covers the second-order terms). Where that does not rule all
+    of them out, as with many equal rows, the query is searched on the CPU.
+
+    Args:
+        queries: float32 (Q, d).
+        corpus: float32 (N, d).
+        k: from 1 to N.
+        device: a CUDA device.
+    """
+    norms = [np.linalg.norm(side.astype(np.float64), axis=1) for side in (queries, corpus)]
+    sound = all(np.isfinite(side).all() and side.max(initial=0) < _LARGEST for side in norms)
+    kept = min(len(corpus), k + max(k, _SPARE))
+    if not sound or not len(queries) or k < 1 or k > len(corpus):
+        return _core.topk(queries, corpus, k)  # which also tells what is wrong
+    rows = np.empty((len(queries), k), np.int64)
+    scores = np.empty((len(queries), k), np.float32)
+    error = 2.0**-23 * queries.shape[1] * norms[0] * norms[1].max() + _SMALLEST
+    unproven: list[int] = []
+    for start in range(0, len(queries), _QUERIES):
+        block = queries[start : start + _QUERIES]
+        candidates, approximate = _candidates(block, corpus, kept, device)
+        offsets = np.arange(len(block) + 1, dtype=np.int64) * kept
+        exact = _core.similarities(block, corpus, candidates.ravel(), offsets)
+        exact = exact.reshape(len(block), kept)
+        order = np.lexsort((candidates, -exact), axis=1)[:, :k]
+        part = slice(start, start + len(block))
+        rows[part] = np.take_along_axis(candidates, order, axis=1)
+        scores[part] = np.take_along_axis(exact, order, axis=1)
+        if kept < len(corpus):
+            outside = approximate[:, -1].astype(np.float64) + error[part]
+            # Half a unit in the last place more: the exact score is rounded to float32.
+            reach = outside + np.abs(outside) * 2.0**-23
+            unproven += (start + np.flatnonzero(reach >= scores[part, -1])).tolist()
+    if unproven:
+        rows[unproven], scores[unproven] = _core.topk(queries[unproven], corpus, k)
+    return rows, scores
+
+
+def _candidates(queries: Floats, corpus: Floats, kept: int, device: str) -> tuple[Ints, Floats]:
+    """The rows with the largest float32 scores, int64 (Q, kept), best first, and these scores."""
+    # TF32 would make the products with ten bits.
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        best: tuple[Tensor, Tensor] | None = None
+        left = torch.from_numpy(queries).to(device)
+        step = max(kept, _TILE_SCORES // len(queries))
+        for start in range(0, len(corpus), step):
+            tile = torch.tensor(corpus[start : start + step], device=device)
+            found = (left @ tile.T).topk(min(kept, len(tile)), dim=1)
+            values, rows = found.values, found.indices + start
+            if best is not None:
+                values, rows = torch.cat([best[0], values], 1), torch.cat([best[1], rows], 1)
+                top = values.topk(kept, dim=1)
+                values, rows = top.values, rows.gather(1, top.indices)
+            best = values, rows
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+    assert best is not None
+    return best[1].cpu().numpy(), best[0].cpu().numpy()
