@@ -35,10 +35,11 @@ def main() -> None:
             bench = Bench(Path(folder), machine.cores(), scale=0.1, rounds=(3, 5), budget=4.0)
         for job in options.jobs or JOBS:
             start = time.perf_counter()
-            print(f"{job} …", end=" ", file=sys.stderr, flush=True)
-            module = importlib.import_module(f"benches.jobs.{job}")
-            findings += module.measure(bench)
-            print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
+            for found in importlib.import_module(f"benches.jobs.{job}").measure(bench):
+                findings.append(found)
+                for line in report.news(found):
+                    print(line, file=sys.stderr, flush=True)
+            print(f"{job}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
     document = report.document(findings, facts, options.quick)
     print(document)

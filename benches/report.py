@@ -31,6 +31,23 @@ def verdict(value: float, target: float | None, at_least: bool = True) -> str:
     return "met" if share >= 1 else f"short by {1 - share:.0%}"
 
 
+def times(value: float) -> str:
+    """A ratio to three digits."""
+    return f"{value:.3g}×" if value < 100 else f"{value:,.0f}×"
+
+
+def news(found: Finding) -> list[str]:
+    """A line to read while the other jobs run."""
+    match found:
+        case Ratio(claim, _, best):
+            judged = verdict(found.value, claim.target)
+            return [f"  {claim.job}: {times(found.value)} as fast as {best.name}, {judged}"]
+        case Limit(what, measured, value, limit):
+            judged = verdict(value, limit, at_least=False)
+            return [f"  {what}: {value:,.4g}, {judged} ({measured})"]
+    return []
+
+
 def ratios(findings: Sequence[Finding]) -> str:
     """One row for each claim."""
     rows = [
@@ -38,7 +55,7 @@ def ratios(findings: Sequence[Finding]) -> str:
             found.claim.job,
             seconds(found.ours.median),
             f"{found.best.name} {seconds(found.best.median)}",
-            f"{found.value:.3g}×" if found.value < 100 else f"{found.value:,.0f}×",
+            times(found.value),
             "–" if found.claim.target is None else f"{found.claim.target:,g}×",
             verdict(found.value, found.claim.target),
         )

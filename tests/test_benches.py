@@ -72,6 +72,7 @@ def test_jobs_without_peers_to_install_agree(bench: Bench, job) -> None:
     *ratios, details = job.measure(bench)
     assert all(isinstance(ratio, Ratio) and ratio.claim.target for ratio in ratios)
     assert isinstance(details, Details)
+    assert all(ratio.best.name in report.news(ratio)[0] for ratio in ratios)
     assert report.ratios(ratios)
     assert report.details([details])
 
