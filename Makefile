@@ -10,13 +10,14 @@ FUZZ_SECONDS ?= 600
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz wheel clean
+.PHONY: help run test lint fuzz bench wheel clean
 
 help:
 	@echo "make run     the main job on the built-in sample, ending with the before/after table"
 	@echo "make test    every test"
 	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
 	@echo "make wheel   a wheel in dist/"
 
 # uv installs torch and all that it pulls five times as fast as pip does.
@@ -61,6 +62,14 @@ fuzz: fuzz/.cargo-fuzz
 fuzz/.cargo-fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
 	@touch $@
+
+$(VENV)/.peers: pyproject.toml | $(VENV)/.built
+	@echo "set-up for benchmarks: the peers"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	@touch $@
+
+bench: $(VENV)/.built $(VENV)/.peers
+	@$(BIN)/python -W ignore -m benches $(if $(QUICK),--quick)
 
 wheel: $(VENV)/.packages
 	$(BIN)/maturin build --release --out dist

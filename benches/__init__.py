@@ -1,0 +1,1 @@
+"""Each job of the core against its best peers: `make bench`."""

@@ -1,0 +1,52 @@
+"""`python -m benches [--quick] [JOB …]`: run the jobs, print the tables, write RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benches import machine, report
+from benches.harness import Bench, Finding
+
+# Each is a module of `benches.jobs` with a function `measure(bench)`.
+JOBS = ("parse", "search", "metrics", "ranks", "sampling", "join", "prepare", "growth")
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    """Run the jobs that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
+    parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
+    options = parser.parse_args()
+    if unknown := set(options.jobs) - set(JOBS):
+        parser.error(f"no such job: {', '.join(sorted(unknown))}")
+
+    facts = machine.describe()
+    machine.limit_threads(machine.cores())
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="stage2-bench-") as folder:
+        bench = Bench(Path(folder), machine.cores())
+        if options.quick:
+            bench = Bench(Path(folder), machine.cores(), scale=0.1, rounds=(3, 5), budget=4.0)
+        for job in options.jobs or JOBS:
+            start = time.perf_counter()
+            for found in importlib.import_module(f"benches.jobs.{job}").measure(bench):
+                findings.append(found)
+                for line in report.news(found):
+                    print(line, file=sys.stderr, flush=True)
+            print(f"{job}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+    document = report.document(findings, facts, options.quick)
+    print(document)
+    # A part of the jobs does not replace the results of all.
+    if not options.jobs:
+        RESULTS.write_text(document, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Input that is made up: running text with a Zipf distribution of words, and vectors."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+
+_VOCABULARY = 20_000
+_POOL_WORDS = 1_000_000
+# With 27 to 50 words in a text, a million chunks make 270 MB.
+_SHORTEST, _LONGEST = 27, 50
+
+
+@functools.cache
+def _pool() -> tuple[str, npt.NDArray[np.int64]]:
+    """A long text, and where its words start."""
+    random = np.random.default_rng(0)
+    letters = np.array(list("etaoinsrhldcumfpgwybvkéöß"))
+    letter_rank = random.zipf(1.3, (_VOCABULARY, 9)) % len(letters)
+    lengths = random.integers(2, 10, _VOCABULARY)
+    vocabulary = [
+        "".join(letters[ranks[:length]]) for ranks, length in zip(letter_rank, lengths, strict=True)
+    ]
+    words = [vocabulary[i] for i in random.zipf(1.2, _POOL_WORDS) % _VOCABULARY]
+    # What a file must escape, in every second text or so.
+    for i in random.choice(_POOL_WORDS, _POOL_WORDS // 60, replace=False):
+        words[i] = f'"{words[i]}"' if i % 2 else f"{words[i]}\n"
+    starts = np.cumsum([0, *(len(word) + 1 for word in words[:-1])])
+    return " ".join(words), starts
+
+
+def texts(count: int, seed: int) -> Iterator[str]:
+    """Texts of some 230 bytes."""
+    pool, starts = _pool()
+    random = np.random.default_rng(seed)
+    first = random.integers(0, _POOL_WORDS - _LONGEST, count)
+    last = first + random.integers(_SHORTEST, _LONGEST, count)
+    for start, end in zip(starts[first].tolist(), starts[last].tolist(), strict=True):
+        yield pool[start : end - 1]
+
+
+def chunks_file(folder: Path, count: int) -> Path:
+    """JSONL of chunk ids and texts, made once."""
+    path = folder / f"chunks-{count}.jsonl"
+    if not path.exists():
+        with path.open("w", encoding="utf-8") as file:
+            for i, text in enumerate(texts(count, seed=1)):
+                quoted = json.dumps(text, ensure_ascii=False)
+                file.write(f'{{"chunk_id": "chunk_{i}", "text": {quoted}}}\n')
+    return path
+
+
+def questions_file(folder: Path, count: int, chunks: int) -> Path:
+    """JSONL of questions, each about one chunk, spread over all; made once."""
+    path = folder / f"questions-{count}-{chunks}.jsonl"
+    if not path.exists():
+        with path.open("w", encoding="utf-8") as file:
+            for i in range(count):
+                question = f"what about number {i} and its consequences for the rest of the story?"
+                chunk = f"chunk_{i * chunks // count}"
+                row = {"question": question, "chunk_id": chunk, "qa_id": f"qa-{i}"}
+                file.write(json.dumps(row) + "\n")
+    return path
+
+
+def unit(vectors: npt.NDArray[np.floating]) -> Vectors:
+    """The same directions at length 1."""
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.ascontiguousarray(vectors, np.float32)
+
+
+def isotropic(count: int, width: int, seed: int) -> Vectors:
+    """Unit vectors in all directions alike: the hardest case for any filter."""
+    return unit(np.random.default_rng(seed).standard_normal((count, width), np.float32))
+
+
+def clustered(queries: int, count: int, width: int) -> tuple[Vectors, Vectors]:
+    """Queries near rows, and rows around 2,000 centres, as encoders make them."""
+    random = np.random.default_rng(0)
+
+    def noise(rows: int) -> Vectors:
+        return random.standard_normal((rows, width), np.float32) / np.float32(np.sqrt(width))
+
+    centres = isotropic(2000, width, seed=1)
+    rows = unit(centres[random.integers(0, len(centres), count)] + 0.6 * noise(count))
+    return unit(rows[random.integers(0, count, queries)] + 0.3 * noise(queries)), rows

@@ -1,0 +1,1 @@
+"""One module a job: `measure(bench)` yields what was found."""

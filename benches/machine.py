@@ -1,0 +1,76 @@
+"""What the numbers were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PEERS = (
+    "numpy",
+    "torch",
+    "duckdb",
+    "polars",
+    "pyarrow",
+    "orjson",
+    "faiss-cpu",
+    "pytrec-eval-terrier",
+    "ranx",
+    "ir-measures",
+)
+_INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX VNNI",
+    "asimd": "NEON",
+    "asimddp": "NEON dot product",
+}
+# They are read once, when a library starts its threads.
+_THREAD_VARIABLES = (
+    "RAYON_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def limit_threads(count: int) -> None:
+    """Give every library `count` threads; to be called before any of them is imported."""
+    for name in _THREAD_VARIABLES:
+        os.environ[name] = str(count)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory() -> int:
+    """Bytes of memory in this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def describe() -> list[tuple[str, str]]:
+    """Name and value of what matters for speed."""
+    facts = dict(
+        line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line
+    )
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    return [
+        ("processor", facts.get("model name", platform.machine())),
+        ("instructions", ", ".join(name for flag, name in _INSTRUCTIONS.items() if flag in flags)),
+        ("cores", str(cores())),
+        ("memory", f"{memory() / 2**30:.0f} GiB"),
+        ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+        ("load at the start", f"{os.getloadavg()[0]:.1f}"),
+    ]
+
+
+def versions() -> list[tuple[str, str]]:
+    """Name and version of stage2 and its peers."""
+    return [(name, version(name)) for name in ("stage2", *PEERS)]
