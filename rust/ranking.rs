@@ -1,40 +1,51 @@
 //! Ranks, ties and metrics over lists of scores.
 //!
 //! Lists are in CSR form: one flat array of scores, and offsets with one entry more than there are
-//! lists. The relevant candidates of a list come first in it.
+//! lists. The relevant candidates of a list come first in it, or every candidate has a gain.
 //!
 //! A tie is not a win. Candidates with equal scores are taken to stand in random order, every order
 //! as likely, and each metric is the exact expectation over those orders; a constant scorer gets
 //! exactly the chance level. All that the metrics need to know of a list are the groups of equal
-//! scores that hold a relevant candidate, so that is all that a [`Ranking`] keeps.
+//! scores that hold a relevant candidate, so that is all that a [`Ranking`] keeps. Where ties are
+//! broken as trec_eval does, every group is a single candidate.
 
 mod kendall;
 mod lists;
+mod relevant;
 mod ties;
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
+pub use lists::Lists;
 use lists::{LISTS_PER_JOB, slices_mut};
-pub use lists::{Lists, Relevant};
-use ties::TieGroup;
+pub use relevant::Relevant;
+pub use ties::Ties;
+use ties::{Candidates, TieGroup};
 
 /// How well each list ranks its relevant candidates.
 pub struct Ranking {
     /// A slot for every relevant candidate: the tie groups of a list from the best down, then
     /// empty groups where several relevant candidates share one.
     groups: Vec<TieGroup>,
+    /// The gains of the relevant candidates of each list, falling; nothing where all are 1.
+    ideal: Vec<f64>,
     /// Where the slots of each list start, and the end of the last.
     starts: Vec<i64>,
     /// The number of candidates in each list.
     lengths: Vec<usize>,
 }
 
+/// What a metric is a function of: a slot for every relevant candidate, and their gains in the best
+/// order, if not all are 1.
+type Slots<'a> = (&'a [TieGroup], &'a [f64]);
+
 impl Ranking {
-    /// Refuses scores that are NaN or infinite, and lists without a relevant candidate or with
-    /// more of them than candidates.
-    pub fn new(lists: Lists, relevant: Relevant) -> Result<Self> {
+    /// Refuses scores that are NaN or infinite, lists without a relevant candidate or with more of
+    /// them than candidates, and keys that are not one for each score.
+    pub fn new(lists: Lists, relevant: Relevant, ties: Ties) -> Result<Self> {
+        ties.check(lists)?;
         let starts = relevant.starts(lists)?;
         let mut groups = vec![TieGroup::default(); *starts.last().unwrap_or(&0) as usize];
         let finite = slices_mut(&mut groups, &starts)
@@ -42,9 +53,9 @@ impl Ranking {
             .enumerate()
             .with_min_len(LISTS_PER_JOB)
             .map(|(list, slots)| {
-                let scores = lists.get(list);
-                ties::fill(scores, slots);
-                lists::all_finite(scores)
+                let candidates = Candidates::of(lists, list, ties);
+                candidates.fill(relevant.of(lists, list, slots.len()), slots);
+                lists::all_finite(candidates.scores)
             })
             .reduce(|| true, |a, b| a & b);
         if !finite {
@@ -53,6 +64,7 @@ impl Ranking {
         let lengths = (0..lists.len()).map(|list| lists.get(list).len()).collect();
         Ok(Self {
             groups,
+            ideal: relevant.ideal(&starts),
             starts,
             lengths,
         })
@@ -60,17 +72,20 @@ impl Ranking {
 
     /// The same lists with nothing but ties in them.
     fn by_chance(&self) -> Self {
-        let mut groups = vec![TieGroup::default(); self.groups.len()];
+        let mut groups = self.groups.clone();
         let slots = slices_mut(&mut groups, &self.starts);
         for (slots, &length) in slots.into_iter().zip(&self.lengths) {
             slots[0] = TieGroup {
                 above: 0,
                 size: length,
                 relevant: slots.len(),
+                gain: slots.iter().map(|slot| slot.gain).sum(),
             };
+            slots[1..].fill(TieGroup::default());
         }
         Self {
             groups,
+            ideal: self.ideal.clone(),
             starts: self.starts.clone(),
             lengths: self.lengths.clone(),
         }
@@ -84,19 +99,21 @@ impl Ranking {
         self.len() == 0
     }
 
-    /// The slots of every list, one for each relevant candidate.
-    fn lists(&self) -> impl Iterator<Item = &[TieGroup]> {
-        let slots = |ends: &[i64]| &self.groups[ends[0] as usize..ends[1] as usize];
-        self.starts.windows(2).map(slots)
+    fn lists(&self) -> impl Iterator<Item = Slots<'_>> {
+        self.starts.windows(2).map(|ends| {
+            let range = ends[0] as usize..ends[1] as usize;
+            let ideal = self.ideal.get(range.clone()).unwrap_or_default();
+            (&self.groups[range], ideal)
+        })
     }
 
     /// A metric of every list. Like lists often follow one another, above all by chance: the last
     /// value is used again while it fits.
-    fn per_list(&self, metric: impl Fn(&[TieGroup]) -> f64) -> Vec<f64> {
-        let mut last: (&[TieGroup], f64) = (&[], 0.0);
-        let value = |groups| {
-            if groups != last.0 {
-                last = (groups, metric(groups));
+    fn per_list(&self, metric: impl Fn(Slots) -> f64) -> Vec<f64> {
+        let mut last: (Slots, f64) = ((&[], &[]), 0.0);
+        let value = |slots| {
+            if slots != last.0 {
+                last = (slots, metric(slots));
             }
             last.1
         };
@@ -105,34 +122,37 @@ impl Ranking {
 
     /// The expected rank, from 1, of the best relevant candidate.
     pub fn rank(&self) -> Vec<f64> {
-        self.per_list(|groups| groups[0].expected_rank())
+        self.per_list(|(groups, _)| groups[0].expected_rank())
     }
 
     /// How many candidates other than itself score as the best relevant one does.
     pub fn ties(&self) -> Vec<i64> {
         self.lists()
-            .map(|groups| groups[0].size as i64 - 1)
+            .map(|(groups, _)| groups[0].size as i64 - 1)
             .collect()
     }
 
     /// The probability that one of the first `k` is relevant.
     pub fn success(&self, k: usize) -> Vec<f64> {
-        self.per_list(|groups| groups[0].success(k))
+        self.per_list(|(groups, _)| groups[0].success(k))
     }
 
     /// One over the rank of the best relevant candidate.
     pub fn reciprocal_rank(&self) -> Vec<f64> {
-        self.per_list(|groups| groups[0].reciprocal_rank())
+        self.per_list(|(groups, _)| groups[0].reciprocal_rank())
     }
 
-    /// Normalised discounted cumulative gain of the first `k`, gain 1 for the relevant.
+    /// Normalised discounted cumulative gain of the first `k` (Järvelin and Kekäläinen 2002, with
+    /// trec_eval's discount, log2 of the rank + 1, and its gain, the relevance itself).
     pub fn ndcg(&self, k: usize) -> Vec<f64> {
-        self.per_list(|groups| ties::ndcg(groups, k))
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        let discounts = ties::discounts(k.min(longest));
+        self.per_list(|(groups, ideal)| ties::ndcg(groups, ideal, &discounts))
     }
 
     /// The mean, over the relevant candidates, of the precision down to each.
     pub fn average_precision(&self) -> Vec<f64> {
-        self.per_list(ties::average_precision)
+        self.per_list(|(groups, _)| ties::average_precision(groups))
     }
 
     /// Means over all lists, by name, and what random scores would get.
@@ -159,6 +179,7 @@ impl Ranking {
             .map(|&k| (format!("top{k}"), mean(&self.success(k))));
         let others = [
             ("mrr", self.reciprocal_rank()),
+            ("map", self.average_precision()),
             ("ndcg10", self.ndcg(10)),
             ("mean_rank", self.rank()),
         ];

@@ -297,34 +297,43 @@ def _below(bound: int, numbers: Iterator[int]) -> int:
 # --- ranking -------------------------------------------------------------------------------------
 
 
-def expected(scores: list[float], relevant: int, metric: Callable[[list[bool]], float]) -> float:
+Metric = Callable[[list[float]], float]
+
+
+def expected(scores: list[float], gains: list[float], metric: Metric) -> float:
     """The mean of a metric over every order of the candidates that their scores allow.
 
-    The metric sees an order as a list of which places hold one of the first ``relevant``.
+    The metric sees an order as the gains of what stands at each place; 0 is not relevant.
     """
     groups = [
         [i for i, score in enumerate(scores) if score == value]
         for value in sorted(set(scores), reverse=True)
     ]
     orders = itertools.product(*(itertools.permutations(group) for group in groups))
-    values = [metric([i < relevant for group in order for i in group]) for order in orders]
+    values = [metric([gains[i] for group in order for i in group]) for order in orders]
     return math.fsum(values) / len(values)
 
 
-def first_place(hits: list[bool]) -> int:
-    return 1 + hits.index(True)
+def by_trec_eval(scores: list[float], gains: list[float], keys: list[int], metric: Metric) -> float:
+    """The metric of the one order in which of equal scores the last key comes first."""
+    order = sorted(range(len(scores)), key=lambda i: (scores[i], keys[i], i), reverse=True)
+    return metric([gains[i] for i in order])
 
 
-def dcg(hits: list[bool], k: int) -> float:
-    return sum(1 / math.log2(place + 1) for place, hit in enumerate(hits[:k], 1) if hit)
+def first_place(gains: list[float]) -> int:
+    return next(place for place, gain in enumerate(gains, 1) if gain > 0)
 
 
-def ndcg(hits: list[bool], k: int) -> float:
-    return dcg(hits, k) / dcg(sorted(hits, reverse=True), k)
+def dcg(gains: list[float], k: int) -> float:
+    return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains[:k], 1))
 
 
-def average_precision(hits: list[bool]) -> float:
-    places = [place for place, hit in enumerate(hits, 1) if hit]
+def ndcg(gains: list[float], k: int) -> float:
+    return dcg(gains, k) / dcg(sorted(gains, reverse=True), k)
+
+
+def average_precision(gains: list[float]) -> float:
+    places = [place for place, gain in enumerate(gains, 1) if gain > 0]
     return sum(n / place for n, place in enumerate(places, 1)) / len(places)
 
 

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stage2._core import kendall_tau, order, rank
+import stage2
+from stage2._core import Ranking, kendall_tau, order, rank
 from tests import reference
 
 # Few values, so that most lists have ties; a list of seven has at most 5,040 orders.
 SCORES = st.sampled_from([-1.5, -0.0, 0.0, 0.25, 2.0, 1e-45])
+GAINS = st.sampled_from([0.0, 0.0, 1.0, 2.0, 2.5])
 
 
 @st.composite
@@ -21,9 +26,41 @@ def ranked_lists(draw: st.DrawFn) -> tuple[list[list[float]], list[int]]:
     return lists, [draw(st.integers(1, len(scores))) for scores in lists]
 
 
+@st.composite
+def graded_lists(draw: st.DrawFn) -> tuple[list[list[float]], list[list[float]]]:
+    lists, _ = draw(ranked_lists())
+    gains = [
+        draw(st.lists(GAINS, min_size=len(scores), max_size=len(scores)).filter(any))
+        for scores in lists
+    ]
+    return lists, gains
+
+
 def flat(lists: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
     scores = np.array([score for scores in lists for score in scores], np.float32)
     return scores, np.cumsum([0, *map(len, lists)])
+
+
+def heads(lists: list[list[float]], relevant: list[int]) -> list[list[float]]:
+    """Gains that say what the numbers of relevant candidates say."""
+    return [
+        [float(i < count) for i in range(len(scores))]
+        for scores, count in zip(lists, relevant, strict=True)
+    ]
+
+
+def check_metrics(ranking: Ranking, k: int, mean: Callable[[reference.Metric], list[float]]):
+    """Every metric of every list is what `mean` makes of the reference's."""
+    first = reference.first_place
+    found = {
+        "rank": (ranking.rank, first),
+        "reciprocal rank": (ranking.reciprocal_rank, lambda gains: 1 / first(gains)),
+        "success": (ranking.success(k), lambda gains: first(gains) <= k),
+        "ndcg": (ranking.ndcg(k), lambda gains: reference.ndcg(gains, k)),
+        "average precision": (ranking.average_precision, reference.average_precision),
+    }
+    for name, (values, metric) in found.items():
+        np.testing.assert_allclose(values, mean(metric), rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 @given(case=ranked_lists(), k=st.integers(1, 8))
@@ -31,26 +68,81 @@ def test_metrics_are_means_over_the_orders_of_ties(case, k: int):
     lists, relevant = case
     ranking = rank(*flat(lists), np.array(relevant))
     assert len(ranking) == len(lists)
-
-    def expected(metric):
-        return [
-            reference.expected(scores, count, metric)
-            for scores, count in zip(lists, relevant, strict=True)
-        ]
-
-    first = reference.first_place
-    np.testing.assert_allclose(ranking.rank, expected(first), rtol=1e-12)
-    np.testing.assert_allclose(ranking.reciprocal_rank, expected(lambda hits: 1 / first(hits)))
-    np.testing.assert_allclose(
-        ranking.success(k), expected(lambda hits: first(hits) <= k), atol=1e-12
-    )
-    np.testing.assert_allclose(
-        ranking.ndcg(k), expected(lambda hits: reference.ndcg(hits, k)), atol=1e-12
-    )
-    np.testing.assert_allclose(ranking.average_precision, expected(reference.average_precision))
+    gains = heads(lists, relevant)
+    check_metrics(ranking, k, lambda metric: [
+        reference.expected(*both, metric) for both in zip(lists, gains, strict=True)
+    ])  # fmt: skip
     assert ranking.ties.tolist() == [
         scores.count(max(scores[:count])) - 1 for scores, count in zip(lists, relevant, strict=True)
     ]
+
+
+@given(case=graded_lists(), k=st.integers(1, 8))
+def test_relevance_may_be_graded_and_stand_anywhere(case, k: int):
+    lists, gains = case
+    ranking = rank(*flat(lists), relevance=np.concatenate(gains))
+    check_metrics(ranking, k, lambda metric: [
+        reference.expected(*both, metric) for both in zip(lists, gains, strict=True)
+    ])  # fmt: skip
+
+
+@given(
+    case=graded_lists(),
+    k=st.integers(1, 8),
+    keys=st.lists(st.integers(-2, 2), min_size=21),
+    data=st.data(),
+)
+def test_trec_eval_breaks_ties_by_the_last_key(case, k: int, keys: list[int], data):
+    lists, gains = case
+    scores, offsets = flat(lists)
+    keys = keys[: len(scores)] if data.draw(st.booleans()) else None
+    ranking = rank(
+        scores,
+        offsets,
+        relevance=np.concatenate(gains),
+        ties="trec_eval",
+        tie_keys=None if keys is None else np.array(keys),
+    )
+    keys = keys or [0] * len(scores)
+    own = [keys[start:end] for start, end in itertools.pairwise(offsets)]
+    check_metrics(ranking, k, lambda metric: [
+        reference.by_trec_eval(*all_three, metric)
+        for all_three in zip(lists, gains, own, strict=True)
+    ])  # fmt: skip
+    assert not ranking.ties.any()
+
+
+@pytest.mark.parametrize("num_relevant", [3, 40])
+def test_trec_eval_is_pytrec_evals(num_relevant: int):
+    """Few distinct scores, graded relevance, names in an order of their own."""
+    random = np.random.default_rng(num_relevant)
+    lists, length = 20, 60
+    scores = random.integers(0, 12, (lists, length)).astype(np.float32)
+    grades = np.zeros((lists, length), np.int64)
+    grades[:, :num_relevant] = random.integers(1, 4, (lists, num_relevant))
+    names = [f"d{number}" for number in random.permutation(length)]
+    keys = np.argsort(np.argsort(names))
+    run = {str(i): dict(zip(names, row, strict=True)) for i, row in enumerate(scores.tolist())}
+    judged = {str(i): dict(zip(names, row, strict=True)) for i, row in enumerate(grades.tolist())}
+    measures = {"recip_rank", "map", "ndcg_cut.10", "success.5"}
+    theirs = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(run)
+
+    ranking = stage2.rank(
+        scores.ravel(),
+        np.arange(lists + 1) * length,
+        relevance=grades.ravel(),
+        ties="trec_eval",
+        tie_keys=np.tile(keys, lists),
+    )
+    ours = {
+        "recip_rank": ranking.reciprocal_rank,
+        "map": ranking.average_precision,
+        "ndcg_cut_10": ranking.ndcg(10),
+        "success_5": ranking.success(5),
+    }
+    for name, values in ours.items():
+        expected = [theirs[str(i)][name] for i in range(lists)]
+        np.testing.assert_allclose(values, expected, rtol=1e-12, err_msg=name)
 
 
 @given(case=ranked_lists())
@@ -61,6 +153,7 @@ def test_summaries_are_means_beside_the_chance_level(case):
     assert metrics["num_queries"] == len(lists)
     assert metrics["top2"] == pytest.approx(ranking.success(2).mean())
     assert metrics["mrr"] == pytest.approx(ranking.reciprocal_rank.mean())
+    assert metrics["map"] == pytest.approx(ranking.average_precision.mean())
     assert metrics["ndcg10"] == pytest.approx(ranking.ndcg(10).mean())
     assert metrics["mean_rank"] == pytest.approx(ranking.rank.mean())
     assert metrics["ties"] == pytest.approx((ranking.ties > 0).mean())
@@ -149,6 +242,24 @@ def test_lists_that_cannot_be_ranked(offsets, num_relevant, message: str):
         num_relevant = np.array(num_relevant)
     with pytest.raises(ValueError, match=message):
         rank(np.ones(3, np.float32), np.array(offsets, np.int64), num_relevant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"relevance": np.zeros(3)}, "list 0 has 2 candidates, 0 of them relevant"),
+        ({"relevance": np.ones(2)}, "relevance has 2 entries for 3 scores"),
+        ({"relevance": np.array([1, 1, -1.0])}, "the relevance of score 0 of list 1 is -1; expec"),
+        ({"relevance": np.array([1, np.nan, 1])}, "the relevance of score 1 of list 0 is NaN"),
+        ({"relevance": np.ones(3), "num_relevant": 1}, "both say what is relevant"),
+        ({"ties": "random"}, 'ties is "random"; expected "expected" or "trec_eval"'),
+        ({"tie_keys": np.arange(3)}, 'tie_keys decide nothing where ties is "expected"'),
+        ({"ties": "trec_eval", "tie_keys": np.arange(2)}, "tie_keys has 2 entries for 3 scores"),
+    ],
+)
+def test_relevance_and_ties_that_make_no_sense(arguments, message: str):
+    with pytest.raises(ValueError, match=message):
+        rank(np.ones(3, np.float32), np.array([0, 2, 3]), **arguments)
 
 
 def test_metrics_need_lists_and_a_k():

@@ -231,7 +231,11 @@ class Samples(Loaded):
 
 @final
 class Ranking:
-    """Ranks of the best relevant candidate, and metrics, as expected over the order of ties."""
+    """Ranks of the best relevant candidate, and metrics, of n lists.
+
+    Ties are random: all are expectations over the orders of equal scores (McSherry and Najork,
+    ECIR 2008), each computed exactly; or they are broken as trec_eval does, and all are its values.
+    """
 
     def __len__(self) -> int: ...
     @property
@@ -239,7 +243,10 @@ class Ranking:
         """Expected rank of the best relevant candidate, from 1: float64 (n,)."""
     @property
     def ties(self) -> Ints:
-        """Other candidates with the best relevant one's score: int64 (n,)."""
+        """Other candidates with the best relevant one's score: int64 (n,).
+
+        0 where ties are broken.
+        """
     @property
     def reciprocal_rank(self) -> Floats:
         """Expected reciprocal of the rank: float64 (n,)."""
@@ -249,13 +256,17 @@ class Ranking:
     def success(self, k: int) -> Floats:
         """Give the probability that a relevant candidate is among the first k: float64 (n,)."""
     def ndcg(self, k: int) -> Floats:
-        """Give the expected nDCG at k: float64 (n,)."""
+        """Give the expected nDCG at k: float64 (n,).
+
+        A candidate's gain is its relevance, its discount log2(rank + 1), and the ideal is that of
+        the list's own candidates.
+        """
     def metrics(self, topk: Iterable[int] = (1, 3, 5)) -> dict[str, Any]:
         """Give means over the lists.
 
         Returns:
-            `top{k}` for each k, `mrr`, `ndcg10`, `mean_rank`; `ties`, the share of lists with a
-            tie; `num_queries`; and under `chance` what a constant score would get.
+            `top{k}` for each k, `mrr`, `map`, `ndcg10`, `mean_rank`; `ties`, the share of lists
+            with a tie; `num_queries`; and under `chance` what a random order would get.
         """
 
 def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:
@@ -312,13 +323,25 @@ def select_negatives(
         Rows, int64 (m,), scores, float32 (m,), and offsets, int64 (n + 1,).
     """
 
-def rank(scores: Scores, offsets: Ints, num_relevant: int | Ints = 1) -> Ranking:
+def rank(
+    scores: Scores,
+    offsets: Ints,
+    num_relevant: int | Ints | None = None,
+    relevance: Floats | None = None,
+    ties: Literal["expected", "trec_eval"] = "expected",
+    tie_keys: Ints | None = None,
+) -> Ranking:
     """Rank the relevant candidates of n lists.
 
     Args:
-        scores: float32 (m,), finite, each list's relevant candidates first.
+        scores: float32 (m,), finite.
         offsets: int64 (n + 1,).
-        num_relevant: how many are relevant, of each list or of all: int64 (n,) or one number.
+        num_relevant: how many at the head of each list are relevant, of each list or of all: int64
+            (n,) or one number, 1 if there is no `relevance` either.
+        relevance: float64 (m,), finite, from 0: the gain of each candidate, relevant above 0.
+        ties: `expected`, every order of equal scores as likely; or `trec_eval`, of equal scores the
+            larger key first, then the larger index.
+        tie_keys: int64 (m,), only for `trec_eval`.
     """
 
 def order(scores: Scores, offsets: Ints, tie_keys: Ints | None = None) -> Ints:

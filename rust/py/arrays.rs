@@ -15,7 +15,7 @@ use super::not_negative;
 use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
 use crate::negatives;
-use crate::ranking::{Lists, Ranking, Relevant};
+use crate::ranking::{Lists, Ranking, Relevant, Ties};
 use crate::search::{self, Matrix};
 
 /// The numbers of a numpy array in the order of its indices, copied only if they are not stored so.
@@ -158,23 +158,37 @@ pub fn select_negatives<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (scores, offsets, num_relevant = NumRelevant::Same(1)))]
+#[pyo3(signature = (
+    scores, offsets, num_relevant = None, relevance = None, ties = "expected", tie_keys = None
+))]
 pub fn rank(
     py: Python<'_>,
     scores: PyReadonlyArray1<'_, f32>,
     offsets: PyReadonlyArray1<'_, i64>,
-    num_relevant: NumRelevant<'_>,
+    num_relevant: Option<NumRelevant<'_>>,
+    relevance: Option<PyReadonlyArray1<'_, f64>>,
+    ties: &str,
+    tie_keys: Option<PyReadonlyArray1<'_, i64>>,
 ) -> PyResult<PyRanking> {
     let (scores, offsets) = (flat(&scores), flat(&offsets));
-    let each = match &num_relevant {
-        NumRelevant::Same(_) => Vec::new().into(),
-        NumRelevant::Each(counts) => flat(counts),
+    let counts = match &num_relevant {
+        Some(NumRelevant::Each(counts)) => flat(counts),
+        _ => Vec::new().into(),
     };
-    let relevant = match num_relevant {
-        NumRelevant::Same(count) => Relevant::Same(count),
-        NumRelevant::Each(_) => Relevant::Each(&each),
+    let gains = relevance.as_ref().map(flat);
+    let relevant = match (&num_relevant, &gains) {
+        (None, None) => Relevant::Same(1),
+        (Some(NumRelevant::Same(count)), None) => Relevant::Same(*count),
+        (Some(NumRelevant::Each(_)), None) => Relevant::Each(&counts),
+        (None, Some(gains)) => Relevant::Gains(gains),
+        (Some(_), Some(_)) => {
+            let message = "num_relevant and relevance both say what is relevant; expected one";
+            return Err(PyValueError::new_err(message));
+        }
     };
-    let ranking = py.detach(|| Ranking::new(Lists::new(&scores, &offsets)?, relevant))?;
+    let keys = tie_keys.as_ref().map(flat);
+    let ties = Ties::named(ties, keys.as_deref())?;
+    let ranking = py.detach(|| Ranking::new(Lists::new(&scores, &offsets)?, relevant, ties))?;
     Ok(PyRanking(ranking))
 }
 

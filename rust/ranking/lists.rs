@@ -1,10 +1,12 @@
-//! Lists of scores in CSR form, and how many of each list are relevant.
+//! Lists of scores in CSR form.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::kendall::kendall_tau;
+use super::relevant::check_length;
 use crate::error::{Error, Result};
 
 /// Lists per parallel work item.
@@ -39,8 +41,23 @@ impl<'a> Lists<'a> {
         self.len() == 0
     }
 
+    pub fn num_scores(&self) -> usize {
+        self.scores.len()
+    }
+
+    /// Where a list stands among all scores.
+    pub fn places(&self, list: usize) -> Range<usize> {
+        self.offsets[list] as usize..self.offsets[list + 1] as usize
+    }
+
     pub fn get(&self, list: usize) -> &'a [f32] {
-        &self.scores[self.offsets[list] as usize..self.offsets[list + 1] as usize]
+        &self.scores[self.places(list)]
+    }
+
+    /// The list that the score at `at` belongs to, and its place there.
+    pub fn place_of(&self, at: usize) -> (usize, usize) {
+        let list = self.offsets.partition_point(|&offset| offset <= at as i64) - 1;
+        (list, at - self.offsets[list] as usize)
     }
 
     /// Refuses NaN and infinity, and says where the first is.
@@ -49,10 +66,9 @@ impl<'a> Lists<'a> {
         let Some(at) = self.scores.par_iter().position_first(wrong) else {
             return Ok(());
         };
-        let list = self.offsets.partition_point(|&offset| offset <= at as i64) - 1;
+        let (list, place) = self.place_of(at);
         Err(Error::Usage(format!(
-            "score {} of list {list} is {}; expected finite scores",
-            at - self.offsets[list] as usize,
+            "score {place} of list {list} is {}; expected finite scores",
             self.scores[at]
         )))
     }
@@ -70,14 +86,8 @@ impl<'a> Lists<'a> {
     /// one for each score, are given, and then by rising index.
     pub fn order(&self, tie_keys: Option<&[i64]>) -> Result<Vec<i64>> {
         self.check_finite()?;
-        if let Some(keys) = tie_keys
-            && keys.len() != self.scores.len()
-        {
-            return Err(Error::Usage(format!(
-                "{} tie keys for {} scores; expected one for each",
-                keys.len(),
-                self.scores.len()
-            )));
+        if let Some(keys) = tie_keys {
+            check_length("tie_keys", keys.len(), self.scores.len(), "scores")?;
         }
         let mut order = vec![0; self.scores.len()];
         slices_mut(&mut order, self.offsets)
@@ -99,52 +109,16 @@ fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
     }
     places.sort_unstable_by(|&a, &b| {
         let (i, j) = (a as usize, b as usize);
-        // Not `total_cmp`, which tells 0 from −0.
-        let by_score = scores[j].partial_cmp(&scores[i]).unwrap_or(Ordering::Equal);
+        let by_score = falling(scores[i], scores[j]);
         let by_key = || tie_keys.map_or(Ordering::Equal, |keys| keys[i].cmp(&keys[j]));
         by_score.then_with(by_key).then(a.cmp(&b))
     });
 }
 
-/// How many candidates of each list, from its start, are relevant.
-#[derive(Clone, Copy)]
-pub enum Relevant<'a> {
-    Same(i64),
-    Each(&'a [i64]),
-}
-
-impl Relevant<'_> {
-    /// Running totals from 0 over the lists.
-    pub(super) fn starts(self, lists: Lists) -> Result<Vec<i64>> {
-        if let Self::Each(counts) = self
-            && counts.len() != lists.len()
-        {
-            return Err(Error::Usage(format!(
-                "num_relevant has {} entries for {} lists; expected one for each",
-                counts.len(),
-                lists.len()
-            )));
-        }
-        let mut starts = Vec::with_capacity(lists.len() + 1);
-        let mut total = 0;
-        starts.push(total);
-        for list in 0..lists.len() {
-            let count = match self {
-                Self::Same(count) => count,
-                Self::Each(counts) => counts[list],
-            };
-            let length = lists.get(list).len();
-            if count < 1 || count > length as i64 {
-                return Err(Error::Usage(format!(
-                    "list {list} has {length} candidates, {count} of them relevant; expected at \
-                     least one relevant and no more than there are"
-                )));
-            }
-            total += count;
-            starts.push(total);
-        }
-        Ok(starts)
-    }
+/// The order of two scores, the higher first.
+pub fn falling(a: f32, b: f32) -> Ordering {
+    // A total order knows two zeros; −0 + 0 is 0.
+    (b + 0.0).total_cmp(&(a + 0.0))
 }
 
 pub fn all_finite(scores: &[f32]) -> bool {

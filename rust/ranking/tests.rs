@@ -3,7 +3,7 @@ use super::*;
 fn ranking(scores: &[f32], relevant: i64) -> Ranking {
     let offsets = [0, scores.len() as i64];
     let lists = Lists::new(scores, &offsets).expect("offsets that fit");
-    Ranking::new(lists, Relevant::Same(relevant)).expect("finite scores")
+    Ranking::new(lists, Relevant::Same(relevant), Ties::Expected).expect("finite scores")
 }
 
 /// Every order of the candidates that their scores allow, as lists of which are relevant.
@@ -91,6 +91,7 @@ fn sorting_finds_the_groups_that_scanning_does() {
             above: scores.iter().filter(|&&s| s > scores[i]).count(),
             size: scores.iter().filter(|&&s| s == scores[i]).count(),
             relevant: scores[..20].iter().filter(|&&s| s == scores[i]).count(),
+            gain: scores[..20].iter().filter(|&&s| s == scores[i]).count() as f64,
         })
         .collect();
     groups.sort_by_key(|group| group.above);
@@ -123,7 +124,7 @@ fn what_cannot_be_ranked_is_refused() {
     assert!(lists(&[1.0], &[]).is_err());
     let scores = [1.0, 2.0, 3.0, f32::NAN];
     let lists = Lists::new(&scores, &[0, 2, 4]).expect("offsets that fit");
-    let refused = |relevant| match Ranking::new(lists, relevant) {
+    let refused = |relevant| match Ranking::new(lists, relevant, Ties::Expected) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     };

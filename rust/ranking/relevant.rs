@@ -1,0 +1,101 @@
+//! Which candidates are relevant, and how much.
+
+use super::lists::{Lists, slices_mut};
+use crate::error::{Error, Result};
+
+#[derive(Clone, Copy)]
+pub enum Relevant<'a> {
+    /// As many at the head of every list, each with a gain of 1.
+    Same(i64),
+    /// So many at the head of each list, each with a gain of 1.
+    Each(&'a [i64]),
+    /// The gain of every candidate of every list; those with more than 0 are relevant.
+    Gains(&'a [f64]),
+}
+
+impl<'a> Relevant<'a> {
+    /// How many there are before each list, and in all. Refuses lists without a relevant candidate
+    /// or with more of them than candidates, and gains that are negative or not finite.
+    pub(super) fn starts(self, lists: Lists) -> Result<Vec<i64>> {
+        match self {
+            Self::Each(counts) => check_length("num_relevant", counts.len(), lists.len(), "lists")?,
+            Self::Gains(gains) => check_gains(gains, lists)?,
+            Self::Same(_) => {}
+        }
+        let mut starts = Vec::with_capacity(lists.len() + 1);
+        let mut total = 0;
+        starts.push(total);
+        for list in 0..lists.len() {
+            let places = lists.places(list);
+            let count = match self {
+                Self::Same(count) => count,
+                Self::Each(counts) => counts[list],
+                Self::Gains(gains) => {
+                    gains[places.clone()].iter().filter(|&&g| g > 0.0).count() as i64
+                }
+            };
+            if count < 1 || count > places.len() as i64 {
+                return Err(Error::Usage(format!(
+                    "list {list} has {} candidates, {count} of them relevant; expected at least \
+                     one relevant and no more than there are",
+                    places.len()
+                )));
+            }
+            total += count;
+            starts.push(total);
+        }
+        Ok(starts)
+    }
+
+    /// The relevant candidates of a list and their gains; `count` is how many there are.
+    pub(super) fn of(
+        self,
+        lists: Lists<'_>,
+        list: usize,
+        count: usize,
+    ) -> impl Iterator<Item = (usize, f64)> + use<'a> {
+        let (head, gains) = match self {
+            Self::Same(_) | Self::Each(_) => (count, &[][..]),
+            Self::Gains(gains) => (0, &gains[lists.places(list)]),
+        };
+        let graded = gains.iter().copied().enumerate();
+        (0..head)
+            .map(|i| (i, 1.0))
+            .chain(graded.filter(|&(_, gain)| gain > 0.0))
+    }
+
+    /// The gains of the relevant candidates of each list, the largest first: the order in which
+    /// they would be found at best. Nothing where all are 1.
+    pub(super) fn ideal(self, starts: &[i64]) -> Vec<f64> {
+        let Self::Gains(gains) = self else {
+            return Vec::new();
+        };
+        let mut ideal: Vec<f64> = gains.iter().copied().filter(|&gain| gain > 0.0).collect();
+        for gains in slices_mut(&mut ideal, starts) {
+            gains.sort_unstable_by(|a, b| b.total_cmp(a));
+        }
+        ideal
+    }
+}
+
+fn check_gains(gains: &[f64], lists: Lists) -> Result<()> {
+    check_length("relevance", gains.len(), lists.num_scores(), "scores")?;
+    let wrong = |gain: &f64| !(gain.is_finite() && *gain >= 0.0);
+    let Some(at) = gains.iter().position(wrong) else {
+        return Ok(());
+    };
+    let (list, place) = lists.place_of(at);
+    Err(Error::Usage(format!(
+        "the relevance of score {place} of list {list} is {}; expected a finite number from 0",
+        gains[at]
+    )))
+}
+
+pub(super) fn check_length(name: &str, found: usize, expected: usize, of: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{name} has {found} entries for {expected} {of}; expected one for each"
+    )))
+}
