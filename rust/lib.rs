@@ -14,6 +14,7 @@
 //! * [`samples`]: questions with their candidates, as ids until they are written
 //! * [`ranking`]: expected ranks, metrics, order
 //! * [`search`]: exact top-k over a whole corpus, tile by tile
+//! * `memory`: room for what is large
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
 
@@ -21,6 +22,7 @@ pub mod corpus;
 pub mod error;
 pub mod join;
 pub mod jsonl;
+mod memory;
 pub mod negatives;
 pub mod ranking;
 pub mod samples;
