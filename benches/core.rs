@@ -8,7 +8,7 @@ use stage2_core::corpus::Chunks;
 use stage2_core::join::Index;
 use stage2_core::jsonl::{OnError, Source, scan::Scanner};
 use stage2_core::negatives::draw_all;
-use stage2_core::ranking::{Lists, Ranking, Relevant};
+use stage2_core::ranking::{Lists, Ranking, Relevant, Ties};
 use stage2_core::search::{Matrix, top_k};
 
 const SEED: u64 = 0;
@@ -113,12 +113,13 @@ fn ranking(c: &mut Criterion) {
     let mut group = c.benchmark_group("ranking");
     group.throughput(Throughput::Elements(scores.len() as u64));
     group.bench_function("1,000 × 100, 1 relevant", |b| {
-        b.iter(|| Ranking::new(black_box(lists), Relevant::Same(1)));
+        b.iter(|| Ranking::new(black_box(lists), Relevant::Same(1), Ties::Expected));
     });
     group.bench_function("1,000 × 100, 5 relevant", |b| {
-        b.iter(|| Ranking::new(black_box(lists), Relevant::Same(5)));
+        b.iter(|| Ranking::new(black_box(lists), Relevant::Same(5), Ties::Expected));
     });
-    let ranking = Ranking::new(lists, Relevant::Same(1)).expect("the scores are finite");
+    let ranking =
+        Ranking::new(lists, Relevant::Same(1), Ties::Expected).expect("the scores are finite");
     group.bench_function("means over 1,000 lists", |b| {
         b.iter(|| black_box(&ranking).summary(&[1, 3, 5]));
     });

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::jsonl::{OnError, Reject, Rejected, Source};
+use crate::memory::with_room;
 use crate::write::{lines, push_string};
 use questions::Unresolved;
 
@@ -172,7 +173,7 @@ where
     T: Clone + Send + Sync,
 {
     let len = pieces.iter().map(|piece| column(piece).len()).sum();
-    let mut whole = Vec::with_capacity(len);
+    let mut whole = with_room(len);
     let mut rest = &mut whole.spare_capacity_mut()[..len];
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {

@@ -5,8 +5,10 @@
 //! same whatever the number of threads.
 
 mod array;
+pub mod openings;
 mod read;
 pub mod scan;
+pub mod special;
 pub mod unescape;
 
 use std::ops::Range;
@@ -21,7 +23,7 @@ use crate::error::{Error, Fault, InputError, Reason, Result};
 use scan::{Kind, Scanner, Value};
 
 /// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
-const PIECE: usize = 512 << 10;
+const PIECE: usize = 256 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -343,17 +345,27 @@ impl<'a> Row<'a> {
     #[inline]
     pub fn object(
         self,
-        mut member: impl FnMut(Value, Value) -> Result<(), Box<Fault>>,
+        member: impl FnMut(Value, Value) -> Result<(), Box<Fault>>,
+    ) -> Result<(), Box<Fault>> {
+        self.members(|scanner, _| scanner.key(), member)
+    }
+
+    /// The same with what `key` makes of the members' names, as [`Scanner::members`] does.
+    #[inline]
+    pub fn members<K>(
+        self,
+        key: impl FnMut(&mut Scanner<'a>, usize) -> Result<K, Box<Fault>>,
+        member: impl FnMut(K, Value) -> Result<(), Box<Fault>>,
     ) -> Result<(), Box<Fault>> {
         let mut scanner = Scanner::new(self.bytes, self.start);
         if self.bytes.get(self.start) == Some(&b'{') {
-            scanner.object(&mut member)?;
+            scanner.members(key, member)?;
             return scanner.end();
         }
         let value = scanner.value()?;
         scanner.end()?;
         if value.kind == Kind::Object {
-            return Scanner::new(self.bytes, value.start).object(member);
+            return Scanner::new(self.bytes, value.start).members(key, member);
         }
         Err(Fault::new(
             value.start,

@@ -15,6 +15,7 @@
 //! * [`ranking`]: expected ranks, metrics, order
 //! * [`search`]: exact top-k over a whole corpus, tile by tile
 //! * [`mining`]: which of the rows found are hard negatives
+//! * `memory`: room for what is large
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
 
@@ -22,6 +23,7 @@ pub mod corpus;
 pub mod error;
 pub mod join;
 pub mod jsonl;
+mod memory;
 pub mod mining;
 pub mod negatives;
 pub mod ranking;

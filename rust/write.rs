@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::jsonl::scan::next_special;
+use crate::jsonl::special::next_special;
 
 /// Lines that one task formats.
 const LINES_PER_JOB: usize = 256;

@@ -11,6 +11,7 @@ use super::fields::{Field, Fields};
 use super::{Findings, concat, offsets};
 use crate::error::{Fault, Reason, Result};
 use crate::join::{self, Index};
+use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::{OnError, Row, Source};
 
@@ -105,11 +106,14 @@ struct Columns {
     texts: Vec<Span>,
     spans: Vec<[i64; 2]>,
     counts: Vec<usize>,
+    openings: Openings,
+    target_openings: Openings,
 }
 
 impl Columns {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
-        let fields = Fields::read(row, &NAMES)?;
+        let mut fields = Fields::new(row, &NAMES);
+        fields.read(&mut self.openings)?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let targets = fields.required(TARGETS)?;
         let decoded = text.decode(row.bytes());
@@ -119,7 +123,9 @@ impl Columns {
             if target.kind != Kind::Object {
                 return Err(fields.wrong_type(TARGETS, target, "an object"));
             }
-            self.spans.push(span(row.part(target), &places)?);
+            let target = row.part(target);
+            let span = span(target, &places, &mut self.target_openings)?;
+            self.spans.push(span);
             Ok(())
         });
         if let Err(fault) = read {
@@ -132,8 +138,13 @@ impl Columns {
     }
 }
 
-fn span(target: Row<'_>, text: &CodePoints<'_>) -> Result<[i64; 2], Box<Fault>> {
-    let fields = Fields::read(target, &TARGET_NAMES)?;
+fn span(
+    target: Row<'_>,
+    text: &CodePoints<'_>,
+    openings: &mut Openings,
+) -> Result<[i64; 2], Box<Fault>> {
+    let mut fields = Fields::new(target, &TARGET_NAMES);
+    fields.read(openings)?;
     let (from, to) = (fields.required(CHAR_START)?, fields.required(CHAR_END)?);
     let start = fields.as_integer(CHAR_START, from)?;
     let end = fields.as_integer(CHAR_END, to)?;

@@ -10,6 +10,7 @@ use super::first::{FirstOf, hash};
 use super::{concat, without};
 use crate::error::{Fault, Reason, Result};
 use crate::join::normalise;
+use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 
 const NAMES: [&str; 8] = [
@@ -45,12 +46,14 @@ struct Columns {
     texts: Vec<Span>,
     /// Empty as long as no row has one: few corpora have titles.
     titles: Vec<Span>,
+    openings: Openings,
 }
 
 impl Columns {
     #[inline]
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
-        let fields = Fields::read(row, &NAMES)?;
+        let mut fields = Fields::new(row, &NAMES);
+        fields.read(&mut self.openings)?;
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let title = fields.string(TITLE)?.unwrap_or_default();

@@ -6,6 +6,7 @@ use super::column::Span;
 use crate::error::{Fault, Reason};
 use crate::join::normalise;
 use crate::jsonl::Row;
+use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Scanner, Value};
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -24,18 +25,33 @@ pub struct Fields<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// Reads a row; of members with the same name the last counts.
+    /// None yet, of a row that is to be read.
+    pub fn new(row: Row<'a>, names: &'static [&'static str; N]) -> Self {
+        Self {
+            row,
+            names,
+            values: [None; N],
+        }
+    }
+
+    /// Reads the row; of members with the same name the last counts. `openings` are those of rows
+    /// read before with the same names.
     #[inline]
-    pub fn read(row: Row<'a>, names: &'static [&'static str; N]) -> Result<Self> {
-        let mut values = [None; N];
-        row.object(|key, value| {
+    pub fn read(&mut self, openings: &mut Openings) -> Result<()> {
+        let Self { row, names, values } = self;
+        let find = |key| {
             let key = key_text(row.bytes(), key);
-            if let Some(rank) = names.iter().position(|name| name.as_bytes() == &*key) {
-                values[rank] = (value.kind != Kind::Null).then_some(value);
-            }
-            Ok(())
-        })?;
-        Ok(Self { row, names, values })
+            names.iter().position(|name| name.as_bytes() == &*key)
+        };
+        row.members(
+            |scanner, place| openings.pass(scanner, place, find),
+            |rank, value| {
+                if let Some(rank) = rank {
+                    values[rank] = (value.kind != Kind::Null).then_some(value);
+                }
+                Ok(())
+            },
+        )
     }
 
     #[inline]
@@ -138,6 +154,9 @@ impl<'a, const N: usize> Fields<'a, N> {
     fn check_not_empty(&self, field: Field, at: Value, span: Span, reason: Reason) -> Result<()> {
         // Nearly every text shows by its first character that it is more than white space.
         let start = &self.row.bytes()[span.start()..at.end - 1];
+        if matches!(start.first(), Some(b'!'..=b'[' | b']'..=b'~')) {
+            return Ok(());
+        }
         let start = start[..start.len().min(4)].utf8_chunks().next();
         let is_visible = |c: char| !(c.is_whitespace() || c.is_control() || c == '\\');
         if start.is_some_and(|start| start.valid().starts_with(is_visible)) {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rayon::prelude::*;
 use rustc_hash::FxHasher;
 
+use crate::memory::with_room;
+
 /// A slot holds the upper bits of a hash above an item's number plus one; zero is free.
 const NUMBER_BITS: u32 = 40;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
@@ -29,12 +31,12 @@ impl FirstOf {
     pub fn build(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> (Self, Vec<usize>) {
         // At most half full: a search ends after one or two slots.
         let size = (hashes.len() * 2).next_power_of_two();
-        let table = Self {
-            slots: (0..size)
-                .into_par_iter()
-                .map(|_| AtomicU64::new(0))
-                .collect(),
-        };
+        let mut slots = with_room(size);
+        (0..size)
+            .into_par_iter()
+            .map(|_| AtomicU64::new(0))
+            .collect_into_vec(&mut slots);
+        let table = Self { slots };
         let mut repeats: Vec<usize> = hashes
             .par_chunks(JOB)
             .enumerate()

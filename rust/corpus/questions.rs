@@ -13,6 +13,7 @@ use super::fields::{Field, Fields};
 use super::first::FirstOf;
 use super::{concat, offsets, without};
 use crate::error::{Fault, Reason, Result};
+use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Reject, Row, Source};
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
@@ -57,11 +58,13 @@ struct Rows {
     chunk_ids: Vec<Span>,
     /// How many chunk ids each row has.
     counts: Vec<usize>,
+    openings: Openings,
 }
 
 impl Rows {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
-        let fields = Fields::read(row, &NAMES)?;
+        let mut fields = Fields::new(row, &NAMES);
+        fields.read(&mut self.openings)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
         let id = fields.id(QA_ID)?.unwrap_or_default();
@@ -107,6 +110,7 @@ impl Rows {
             ids: concat(pieces, |piece| &piece.ids),
             chunk_ids: concat(pieces, |piece| &piece.chunk_ids),
             counts: concat(pieces, |piece| &piece.counts),
+            openings: Openings::default(),
         }
     }
 

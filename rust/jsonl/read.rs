@@ -12,6 +12,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::error::{Error, InputError, Reason, Result};
+use crate::memory::advise_huge_pages;
 
 /// Large enough that a system call's cost vanishes, small enough to share evenly.
 const READ_SIZE: usize = 4 << 20;
@@ -85,28 +86,6 @@ fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()>
     }
     Ok(())
 }
-
-/// Asks for 2 MiB pages, of which a large file needs 500 times fewer; a refusal costs only time.
-#[cfg(target_os = "linux")]
-fn advise_huge_pages(bytes: &mut [u8]) {
-    const PAGE: usize = 4096;
-    let skip = bytes.as_ptr().align_offset(PAGE);
-    if let Some(length) = bytes.len().checked_sub(skip)
-        && length >= READ_SIZE
-    {
-        // SAFETY: the range lies inside `bytes`, and the advice changes nothing that it holds.
-        unsafe {
-            libc::madvise(
-                bytes.as_mut_ptr().add(skip).cast(),
-                length,
-                libc::MADV_HUGEPAGE,
-            );
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge_pages(_: &mut [u8]) {}
 
 /// A damaged archive is an error even where bad rows are left out: nobody knows how many rows
 /// it takes away.

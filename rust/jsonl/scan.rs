@@ -1,5 +1,6 @@
 //! A validating JSON scanner that builds nothing: it reports where values start and end.
 
+use super::special::next_special;
 use crate::error::{Fault, Reason};
 
 /// Rows may nest this deep, the row itself counted.
@@ -92,11 +93,22 @@ impl<'a> Scanner<'a> {
 
     /// Reads an object and hands over each member's key, a string, and value.
     #[inline]
-    pub fn object(&mut self, mut member: impl FnMut(Value, Value) -> Result<()>) -> Result<()> {
+    pub fn object(&mut self, member: impl FnMut(Value, Value) -> Result<()>) -> Result<()> {
+        self.members(|scanner, _| scanner.key(), member)
+    }
+
+    /// Reads an object and hands over each member's value, with what `key` makes of its name when
+    /// it passes it; `key` is also told how many members came before.
+    #[inline]
+    pub fn members<K>(
+        &mut self,
+        mut key: impl FnMut(&mut Self, usize) -> Result<K>,
+        mut member: impl FnMut(K, Value) -> Result<()>,
+    ) -> Result<()> {
         self.open()?;
         if self.peek() != Some(b'}') {
-            loop {
-                let key = self.key()?;
+            for place in 0.. {
+                let key = key(self, place)?;
                 let value = self.value()?;
                 member(key, value)?;
                 if !self.comma(b'}', "',' or '}' after a member")? {
@@ -144,8 +156,20 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// What is left of the row.
     #[inline]
-    fn skip_white(&mut self) {
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// Passes bytes that are known to be there.
+    #[inline]
+    pub fn pass(&mut self, count: usize) {
+        self.at += count;
+    }
+
+    #[inline]
+    pub fn skip_white(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -172,8 +196,9 @@ impl<'a> Scanner<'a> {
         self.at += 1;
     }
 
+    /// Passes a member's name and the colon.
     #[inline]
-    fn key(&mut self) -> Result<Value> {
+    pub fn key(&mut self) -> Result<Value> {
         self.skip_white();
         let start = self.at;
         if self.peek() != Some(b'"') {
@@ -394,36 +419,6 @@ impl<'a> Scanner<'a> {
             format!("{found} is not valid JSON here; expected {expected}"),
         )
     }
-}
-
-/// The offset, from `at` on, of the first byte that a string may not hold as it is: a quote, a
-/// backslash, a control character.
-///
-/// Compares a block at a time into a block of flags, which the compiler turns into vector code on
-/// every target.
-#[inline]
-pub fn next_special(bytes: &[u8], mut at: usize) -> usize {
-    const BLOCK: usize = 32;
-    let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    let mut rest = bytes.get(at..).unwrap_or_default();
-    while let Some((block, after)) = rest.split_first_chunk::<BLOCK>() {
-        let mut flags = [0; BLOCK];
-        for (flag, &byte) in flags.iter_mut().zip(block) {
-            *flag = u8::from(is_special(byte));
-        }
-        for (word, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
-            let flags = u64::from_le_bytes(*flags);
-            if flags != 0 {
-                return at + word * 8 + flags.trailing_zeros() as usize / 8;
-            }
-        }
-        at += BLOCK;
-        rest = after;
-    }
-    at + rest
-        .iter()
-        .position(|&byte| is_special(byte))
-        .unwrap_or(rest.len())
 }
 
 #[cfg(test)]

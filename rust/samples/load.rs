@@ -15,6 +15,7 @@ use crate::corpus::{
     without,
 };
 use crate::error::{Fault, Reason, Result};
+use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Row, Source};
 
 impl Samples {
@@ -73,11 +74,13 @@ struct Columns {
     counts: Vec<usize>,
     /// One a context; empty where it is not known.
     context_ids: Vec<Span>,
+    openings: Openings,
 }
 
 impl Columns {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
-        let fields = Fields::read(row, &MEMBERS)?;
+        let mut fields = Fields::new(row, &MEMBERS);
+        fields.read(&mut self.openings)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let qa_id = fields.as_id(QA_ID, fields.required(QA_ID)?)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
@@ -155,6 +158,7 @@ impl Columns {
             contexts: concat(pieces, |piece| &piece.contexts),
             counts: concat(pieces, |piece| &piece.counts),
             context_ids: concat(pieces, |piece| &piece.context_ids),
+            openings: Openings::default(),
         }
     }
 

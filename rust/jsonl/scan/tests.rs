@@ -55,16 +55,3 @@ fn nesting_has_a_limit() {
     assert_eq!(fault(&nested(129)), (Reason::TooDeep, 128));
     assert_eq!(fault(&"[".repeat(100_000)), (Reason::TooDeep, 128));
 }
-
-#[test]
-fn specials_are_found_at_every_distance() {
-    for special in [b'"', b'\\', 0x1f, 0] {
-        for distance in 0..100 {
-            let mut bytes = vec![b' '; 100];
-            bytes[distance] = special;
-            assert_eq!(next_special(&bytes, 0), distance);
-            assert_eq!(next_special(&bytes, distance / 2), distance);
-        }
-    }
-    assert_eq!(next_special(&[0xff; 70], 3), 70);
-}

@@ -1,0 +1,122 @@
+//! Names that stand where they stood in the row before.
+//!
+//! The rows of a file are mostly written alike. Where the bytes of a member's name, its colon and
+//! the white space behind it are those of the row before, there is nothing left to find out.
+
+use super::scan::{Scanner, Value};
+use crate::error::Fault;
+
+/// Members of a row that are remembered; longer rows are read as well, only slower.
+const PLACES: usize = 8;
+
+/// How the members of the row before began, and what was found out about their names.
+#[derive(Debug, Default)]
+pub struct Openings([Opening; PLACES]);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Opening {
+    bytes: u128,
+    mask: u128,
+    /// How many bytes those are; 0 where none are remembered.
+    length: usize,
+    rank: Option<usize>,
+}
+
+impl Openings {
+    /// Passes the name of a row's member number `place` and returns its rank: what `find` says of
+    /// it, or said when it stood there last.
+    #[inline]
+    pub fn pass(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        place: usize,
+        find: impl FnOnce(Value) -> Option<usize>,
+    ) -> Result<Option<usize>, Box<Fault>> {
+        scanner.skip_white();
+        let Some(opening) = self.0.get_mut(place) else {
+            return Ok(find(scanner.key()?));
+        };
+        let rest = scanner.rest();
+        if opening.fits(rest) {
+            scanner.pass(opening.length);
+            return Ok(opening.rank);
+        }
+        let key = scanner.key()?;
+        scanner.skip_white();
+        let rank = find(key);
+        *opening = Opening::of(&rest[..rest.len() - scanner.rest().len()], rank);
+        Ok(rank)
+    }
+}
+
+impl Opening {
+    fn of(bytes: &[u8], rank: Option<usize>) -> Self {
+        const WIDTH: usize = size_of::<u128>();
+        let mut word = [0; WIDTH];
+        let Some(start) = word.get_mut(..bytes.len()) else {
+            return Self::default();
+        };
+        start.copy_from_slice(bytes);
+        Self {
+            bytes: u128::from_le_bytes(word),
+            mask: u128::MAX >> ((WIDTH - bytes.len()) * 8),
+            length: bytes.len(),
+            rank,
+        }
+    }
+
+    #[inline]
+    fn fits(&self, rest: &[u8]) -> bool {
+        let is_same = |bytes| u128::from_le_bytes(bytes) & self.mask == self.bytes;
+        self.length > 0 && rest.first_chunk().copied().is_some_and(is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads rows one after the other; each name's rank is its length.
+    fn ranks(rows: &[&str]) -> Vec<Vec<Option<usize>>> {
+        let mut openings = Openings::default();
+        let read = |row: &&str| {
+            let mut found = Vec::new();
+            let mut scanner = Scanner::new(row.as_bytes(), 0);
+            let names = |scanner: &mut Scanner<'_>, place| {
+                openings.pass(scanner, place, |key| Some(key.end - key.start - 2))
+            };
+            let member = |rank, _: Value| {
+                found.push(rank);
+                Ok(())
+            };
+            scanner.members(names, member).expect(row);
+            scanner.end().expect(row);
+            found
+        };
+        rows.iter().map(read).collect()
+    }
+
+    #[test]
+    fn names_are_told_apart_from_those_of_the_row_before() {
+        let rows = [
+            r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,
+            r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,
+            r#"{"a" : 1, "b": 2, "c":3}"#,
+            r#"{"a":1}"#,
+            r#"{"ab": 1, "b": 25555555555555}"#,
+            r#"{"b": 1, "c": 2, "d": 3, "e": 4, "f": 5, "g": 6, "h": 7, "i": 8, "jj": 9}"#,
+            r#"{"b": 1, "c": 2, "d": 3, "e": 4, "f": 5, "g": 6, "h": 7, "i": 8, "jj": 9}"#,
+        ];
+        let lengths: [&[usize]; 7] = [
+            &[1, 2, 25],
+            &[1, 2, 25],
+            &[1, 1, 1],
+            &[1],
+            &[2, 1],
+            &[1, 1, 1, 1, 1, 1, 1, 1, 2],
+            &[1, 1, 1, 1, 1, 1, 1, 1, 2],
+        ];
+        let expected = lengths.map(|row| row.iter().copied().map(Some).collect::<Vec<_>>());
+        assert_eq!(ranks(&rows), expected);
+    }
+}
