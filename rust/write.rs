@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -29,29 +30,35 @@ pub fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
     written.map_err(Error::io(path))
 }
 
-/// Writes `count` lines; `push` appends the text of one. Formats in parallel, writes in order.
+/// Writes `count` lines; `push` appends the text of one. Lines are formatted in parallel while those
+/// before them are written, into blocks that are used again: new memory costs more than the text.
 pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Result<()> {
-    let batch = LINES_PER_JOB * 4 * rayon::current_num_threads();
-    atomically(path, |file| {
-        for start in (0..count).step_by(batch) {
-            let numbers: Vec<usize> = (start..count.min(start + batch)).collect();
-            let blocks: Vec<Vec<u8>> = numbers
-                .par_chunks(LINES_PER_JOB)
-                .map(|numbers| {
-                    let mut block = Vec::new();
-                    for &i in numbers {
-                        push(i, &mut block);
-                        block.push(b'\n');
-                    }
-                    block
-                })
-                .collect();
-            for block in blocks {
-                file.write_all(&block)?;
+    let blocks = 4 * rayon::current_num_threads();
+    let batch = LINES_PER_JOB * blocks;
+    let format = |start: usize, blocks: &mut [Vec<u8>]| {
+        blocks.par_iter_mut().enumerate().for_each(|(i, block)| {
+            block.clear();
+            let first = start + i * LINES_PER_JOB;
+            for line in first..count.min(first + LINES_PER_JOB) {
+                push(line, block);
+                block.push(b'\n');
             }
+        });
+    };
+    atomically(path, |file| {
+        let (mut ready, mut next) = (vec![Vec::new(); blocks], vec![Vec::new(); blocks]);
+        for start in (0..count).step_by(batch) {
+            let (written, ()) =
+                rayon::join(|| write_all(file, &ready), || format(start, &mut next));
+            written?;
+            mem::swap(&mut ready, &mut next);
         }
-        Ok(())
+        write_all(file, &ready)
     })
+}
+
+fn write_all(file: &mut File, blocks: &[Vec<u8>]) -> io::Result<()> {
+    blocks.iter().try_for_each(|block| file.write_all(block))
 }
 
 /// Creates a file next to `path` under a name that no other writer has.
