@@ -13,7 +13,7 @@ from benches import machine, report
 from benches.harness import Bench, Finding
 
 # Each is a module of `benches.jobs` with a function `measure(bench)`.
-JOBS = ("parse", "search", "metrics", "ranks", "sampling", "join", "prepare", "growth")
+JOBS = ("parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
