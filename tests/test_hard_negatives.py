@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import stage2
-from stage2 import _core
+from stage2 import _core, search_cuda
 from stage2.corpus_mining import ranks_within
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.search import Nearest, search, search_texts, similarities
@@ -242,16 +243,33 @@ def test_samples_of_given_negatives(corpus: dict[str, Path], tmp_path: Path) -> 
         dataset.with_negatives(negatives + 1, offsets)
 
 
-@pytest.mark.parametrize("rows", [500, 5000])
-def test_cuda_gives_the_answer_of_the_cpu(rows: int) -> None:
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+def on_device(device: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_cuda, "_TILE_SCORES", 1 << 14)  # several tiles
     random = np.random.default_rng(2)
     queries, corpus = (random.standard_normal((n, 64), dtype=np.float32) for n in (40, rows))
     corpus[100:300] = corpus[7]  # equal rows, which no approximation can order
     for k in (1, 10, 400):
-        expected = stage2.topk(queries, corpus, k)
-        found = stage2.topk(queries, corpus, k, device="cuda")
+        expected = _core.topk(queries, corpus, k)
+        found = search_cuda.topk(queries, corpus, k, device)
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("rows", [500, 5000])
+def test_tiles_of_tensors_give_the_answer_of_the_core(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_device("cpu", rows, monkeypatch)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_answer_of_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_device("cuda", 5000, monkeypatch)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e20, 3e38])
+def test_vectors_of_any_size_are_searched_by_tensors(size: float) -> None:
+    random = np.random.default_rng(3)
+    queries, corpus = ((random.uniform(-size, size, (n, 8))).astype(np.float32) for n in (5, 200))
+    expected = _core.topk(queries, corpus, 3)
+    np.testing.assert_array_equal(search_cuda.topk(queries, corpus, 3, "cpu")[0], expected[0])
