@@ -1,10 +1,11 @@
-//! Rows of a JSONL file: the core accepts what `serde_json` does, and reads the same from it.
+//! Rows of a JSONL file: the core accepts what `serde_json` does, and reads the same from it, a row
+//! in the light of the row before as a row by itself.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use stage2_core::jsonl::{OnError, Source};
-use stage2_fuzz::{as_row, check_row, is_special, parse};
+use stage2_fuzz::{Names, as_row, check_row, is_special, parse};
 
 fuzz_target!(|input: &[u8]| {
     let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
@@ -26,4 +27,5 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(parsed.pieces.iter().sum::<usize>(), good);
     assert_eq!(parsed.rejects.len(), lines.len() - good);
     assert_eq!(source.parse(OnError::Strict, check_row).rejects.is_empty(), good == lines.len());
+    source.parse(OnError::Skip, Names::check_row);
 });

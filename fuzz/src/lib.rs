@@ -7,6 +7,7 @@ use serde_json::{Deserializer, Map, Value};
 use stage2_core::corpus::Span;
 use stage2_core::error::Fault;
 use stage2_core::jsonl::Row;
+use stage2_core::jsonl::openings::Openings;
 use stage2_core::jsonl::scan::{Kind, MAX_DEPTH};
 
 /// The value of a whole text, however deep; none if it is not JSON.
@@ -66,6 +67,42 @@ pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
     }
     *good += 1;
     Ok(())
+}
+
+/// Names of the rows of a piece, read in the light of the row before: the same as without it.
+#[derive(Default)]
+pub struct Names {
+    openings: Openings,
+    seen: Vec<String>,
+}
+
+impl Names {
+    pub fn check_row(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+        let name = |key| Span::of(key).decode(row.bytes()).into_owned();
+        let mut expected = Vec::new();
+        let plain = row.object(|key, value| {
+            expected.push((name(key), value));
+            Ok(())
+        });
+        let Self { openings, seen } = self;
+        let mut found = Vec::new();
+        let remembered = row.members(
+            |scanner, place| {
+                openings.pass(scanner, place, |key| {
+                    seen.push(name(key));
+                    Some(seen.len() - 1)
+                })
+            },
+            |rank, value| {
+                found.push((rank.expect("every name has a rank"), value));
+                Ok(())
+            },
+        );
+        assert_eq!(remembered, plain);
+        let found = found.into_iter().map(|(rank, value)| (seen[rank].clone(), value));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        plain
+    }
 }
 
 /// `serde_json` has one kind of number, so of numbers the core's kind is believed.

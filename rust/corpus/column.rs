@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::first::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
-use crate::jsonl::unescape::unescape;
+use crate::jsonl::unescape::{is_canonical, unescape};
 use crate::write::push_string;
 
 /// A string's place in a file, quotes left out, and whether it has escapes.
@@ -136,8 +136,10 @@ impl TextColumn {
     pub fn push_json(&self, i: usize, out: &mut Vec<u8>) {
         let span = self.span(i);
         match &self.bytes {
-            // What was a JSON string without escapes is one as it stands.
-            Bytes::File(source) if !span.is_escaped() => {
+            // What was a JSON string is one as it stands, unless its escapes are written otherwise.
+            Bytes::File(source)
+                if !span.is_escaped() || is_canonical(span.content(source.bytes())) =>
+            {
                 out.push(b'"');
                 out.extend_from_slice(span.content(source.bytes()));
                 out.push(b'"');

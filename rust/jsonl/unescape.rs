@@ -21,6 +21,18 @@ pub fn unescape(content: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Whether a string's content has only escapes that it would be written with again.
+pub fn is_canonical(content: &[u8]) -> bool {
+    let mut rest = content;
+    while let Some(backslash) = memchr::memchr(b'\\', rest) {
+        match rest[backslash + 1..].split_first() {
+            Some((b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', after)) => rest = after,
+            _ => return false,
+        }
+    }
+    true
+}
+
 /// The character that the escape at the start of `rest` stands for, and the escape's length.
 fn resolve(rest: &str) -> (char, usize) {
     let simple = match rest.as_bytes()[1] {
@@ -54,11 +66,25 @@ fn resolve_unicode(rest: &str) -> (char, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write::push_string;
 
     #[test]
     fn escapes_resolve() {
         let escaped = r#"a\"\\\/\b\f\n\r\t\u00e9\u4e2d\ud83d\ude00z"#;
         assert_eq!(unescape(escaped), "a\"\\/\u{8}\u{c}\n\r\té中😀z");
         assert_eq!(unescape("plain"), "plain");
+    }
+
+    #[test]
+    fn canonical_strings_are_written_as_they_stand() {
+        for content in [r#"a\\\"\n"#, r"\b\f\r\tz", "é", "", r"\\n"] {
+            assert!(is_canonical(content.as_bytes()));
+            let mut written = Vec::new();
+            push_string(&mut written, &unescape(content));
+            assert_eq!(written, format!("\"{content}\"").as_bytes());
+        }
+        for content in [r"\\\/", r"a\n\u00e9", r"\u001f", r"\"] {
+            assert!(!is_canonical(content.as_bytes()));
+        }
     }
 }
