@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from tqdm import tqdm
 
 
 def say(message: str) -> None:
@@ -27,6 +26,8 @@ def warn(message: str) -> None:
 @contextmanager
 def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
     """Show progress; yields a function of (done, total)."""
+    from tqdm import tqdm  # most commands show no bar
+
     # disable=None: nothing where stderr is no terminal
     with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
 
@@ -40,6 +41,8 @@ def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
     """Show progress of several stages in turn; yields a function of (stage, done, total)."""
+    from tqdm import tqdm
+
     with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
         current = ""
 

@@ -7,11 +7,11 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from stage2 import files
+from stage2._core import __version__
 from stage2.config import Settings
 from stage2.errors import BadInputError
 
@@ -129,7 +129,7 @@ class RunFolder:
         now = time.perf_counter()
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
         self.record |= {
-            "stage2_version": version("stage2"),
+            "stage2_version": __version__,
             "python": platform.python_version(),
             "cpu": cpu_name(),
             "seed": self.settings.seed,
