@@ -23,7 +23,7 @@ pub use annotations::{Annotations, Spans};
 pub use chunks::Chunks;
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, key_text};
-pub(crate) use first::FirstOf;
+pub(crate) use first::{FirstOf, hash};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
 
