@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,6 +134,14 @@ def read_state(path: Path) -> State:
     if not path.is_file():
         raise BadInputError(f"{path}: no such file; expected --resume auto, never or a saved state")
     again = "Give --resume never to start over"
+    try:
+        # torch reads its archive without looking at the checksums that it wrote.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise BadInputError(f"{path}: a damaged state of training: {error}. {again}") from error
+    if damaged is not None:
+        raise BadInputError(f"{path}: a damaged state of training, in {damaged}. {again}")
     try:
         content = read_tensors(path)
     except BadInputError as error:

@@ -213,7 +213,7 @@ def _in_batch_mask(candidate: Tensor, texts: int) -> Tensor:
 
 
 def _in_batch_relevance(candidate: Tensor, relevance: Tensor, texts: int) -> Tensor:
-    """Relevance, int64 (B, n): 1 for the question's own ground truths, whoever else's list they stand in."""
+    """Relevance, int64 (B, n): 1 for the question's own ground truths, in whose list ever."""
     found = torch.zeros(len(candidate), texts, dtype=torch.int64, device=candidate.device)
     return found.scatter_reduce(1, candidate, relevance, "amax")
 
