@@ -37,6 +37,20 @@ TRAINING = (
     "weight_decay",
     "margin",
     "pairs",
+    "loss",
+    "temperature",
+    "accumulate",
+    "micro_batch",
+    "warmup",
+    "schedule",
+    "max_grad_norm",
+    "freeze",
+    "lora",
+    "patience",
+    "resume",
+    "save_every",
+    "keep_checkpoints",
+    "report_to",
     "split",
     "dev_share",
 )
@@ -73,8 +87,10 @@ class Program(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             click.echo("stopped; what was written before is whole and stays", err=True)
+            if str(stopped):
+                click.echo(str(stopped), err=True)
             sys.exit(RunFailedError.exit_code)
         except Exception as error:
             if ctx.params.get("debug"):

@@ -50,6 +50,9 @@ def _setting(
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
 Sampling = Literal["top", "random"]
+Loss = Literal["margin", "infonce", "triplet", "margin-mse", "listnet"]
+Schedule = Literal["constant", "linear", "cosine"]
+Freeze = Literal["none", "embeddings", "backbone"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,72 @@ class Settings:
         "all",
         "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),
+    )
+    loss: Loss = _setting(
+        "margin",
+        "margin ranking; infonce, with the batch's other texts as negatives; triplet, the hardest "
+        "of each list; margin-mse, with stage 1 as the teacher; or listnet.",
+        choices=("margin", "infonce", "triplet", "margin-mse", "listnet"),
+    )
+    temperature: float = _setting(
+        0.05, "That similarities are divided by in infonce and listnet.", kind=float, low=1e-3,
+        high=1e3, metavar="X",
+    )  # fmt: skip
+    accumulate: int = _setting(
+        1, "Steps whose gradients make one update of --batch-size times as many questions.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
+    micro_batch: int | None = _setting(
+        None,
+        "Gradient caching: embed at most so many tokens at a time. Memory no longer grows with "
+        "--batch-size, the gradient is the same, a step takes a third longer.",
+        kind=int, low=1, metavar="TOKENS",
+    )  # fmt: skip
+    warmup: float = _setting(
+        0.0, "Share of the updates over which the learning rate rises from 0.", kind=float, low=0,
+        high=1, metavar="X",
+    )  # fmt: skip
+    schedule: Schedule = _setting(
+        "constant",
+        "Of the learning rate after the warm-up: constant, or falling to 0.",
+        choices=("constant", "linear", "cosine"),
+    )
+    max_grad_norm: float | None = _setting(
+        None, "Scale longer gradients down to this norm.", kind=float, low=1e-30, metavar="X"
+    )
+    freeze: Freeze = _setting(
+        "none",
+        "What is not trained: the token embeddings, or all but the heads.",
+        choices=("none", "embeddings", "backbone"),
+    )
+    lora: int | None = _setting(
+        None,
+        "Train low-rank updates of the encoder's matrices instead of the matrices; they are "
+        "merged into every model that is written. Needs pip install stage2[lora].",
+        kind=int, low=1, metavar="RANK",
+    )  # fmt: skip
+    patience: int | None = _setting(
+        None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    resume: str = _setting(
+        "auto",
+        "auto goes on with a training that was interrupted in --output-dir; never starts over; or "
+        "a saved state to go on with.",
+        metavar="auto|never|FILE",
+    )
+    save_every: int | None = _setting(
+        None, "Save the state of training every N updates too, not only every epoch.", kind=int,
+        low=1, metavar="N",
+    )  # fmt: skip
+    keep_checkpoints: int | None = _setting(
+        None, "Keep the last N epoch_N.pt, and the best. Default: all.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    report_to: str = _setting(
+        "none",
+        "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
+        choices=("none", "tensorboard"),
     )
     dev_data: str | None = _setting(
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -39,19 +40,27 @@ def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress of several stages in turn; yields a function of (stage, done, total)."""
+def steps() -> Iterator[Callable[[str, int, int, int], None]]:
+    """Show progress of several stages in turn; yields a function of (stage, done, total, texts).
+
+    `texts` are those of the last step, for the speed that is shown.
+    """
     from tqdm import tqdm
 
     with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
-        current = ""
+        current, started, seen = "", 0.0, 0
 
-        def update(stage: str, done: int, total: int) -> None:
-            nonlocal current
+        def update(stage: str, done: int, total: int, texts: int) -> None:
+            nonlocal current, started, seen
             if stage != current:
-                current = stage
+                # The first step tells when it is done: the speed is that of the others.
+                current, started, seen = stage, time.perf_counter(), -texts
                 shown.reset(total)
                 shown.set_description(stage)
+            seen += texts
+            if seen:
+                speed = seen / (time.perf_counter() - started)
+                shown.set_postfix_str(f"{speed:.0f} texts/s", refresh=False)
             shown.update(done - shown.n)
 
         yield update

@@ -31,6 +31,9 @@ def stage1(
     elif run.holds("init"):
         model = checkpoint.from_pretrained(run / files.STAGE1_MODEL)
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
+        if "backbone" in run.record["stages"].get("mine", {}).get("made_from", {}):
+            # It was made on the way, by the command that is now repeated.
+            hashes = {"backbone": settings.backbone or default_backbone()}
     else:
         name = settings.backbone or default_backbone()
         console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")

@@ -20,6 +20,7 @@ from stage2.data import Samples, split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, compare, evaluate
+from stage2.follow import check_follower
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files
 from stage2.lists import RankingLists, ranking_lists
@@ -27,9 +28,12 @@ from stage2.mining import TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
+from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
 from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
-from stage2.train import DEV_METRIC, Trained, no_hard_examples, train
+from stage2.train import Trained, no_hard_examples, train
+from stage2.trainable import check_trainable
+from stage2.training_log import DEV_METRIC, best_of
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
@@ -97,6 +101,7 @@ def train_command(settings: Settings) -> None:
         train_rows, dev_rows, _ = split_by_chunk(
             inputs.samples, settings.dev_share, 0, settings.seed
         )
+    state = _check_training(run, hashes | model_hashes)
     run.begin({"train": hashes | model_hashes})
     _keep_stage1(run, model, inputs, model_hashes, made)
     lists, dev = (
@@ -105,7 +110,7 @@ def train_command(settings: Settings) -> None:
     )
     lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
     held_out = settings.dev_data is not None or settings.split != "none"
-    fit(run, model, lists, dev, hashes | model_hashes, held_out)
+    fit(run, model, lists, dev, hashes | model_hashes, held_out, state=state)
 
 
 def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
@@ -166,6 +171,7 @@ def run_command(settings: Settings) -> None:
         test_rows = everyone[:0]
     model, model_hashes, made = stage1(settings, run, inputs)
     stages = _stage_inputs(inputs, model_hashes, made)
+    state = _check_training(run, stages["mine"])
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
     inputs, mined = _candidates(run, model, inputs)
     write_constructed(run, inputs)
@@ -183,7 +189,8 @@ def run_command(settings: Settings) -> None:
         dev = lists.subset(dev_rows)
         held_out = settings.split == "chunk"
         stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev)
+        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev,
+            state)  # fmt: skip
         with console.bar("after training") as progress:
             after = evaluate(model, lists, settings.precision, progress)
     else:
@@ -262,18 +269,31 @@ def fit(
     hashes: Mapping[str, str],
     held_out: bool,
     stage1_dev: dict[str, Any] | None = None,
+    state: State | None = None,
 ) -> Trained:
     """Train, ship the best candidate, and say which it is and why."""
     settings = run.settings
+    if state is not None:
+        console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} hard examples, {settings.epochs} epochs; "
                 f"{len(dev)} questions choose among the epochs")  # fmt: skip
     with console.steps() as progress:
-        trained = train(model, lists, dev, settings, run.path, progress, stage1_dev)
+        trained = train(
+            model,
+            lists,
+            dev,
+            settings,
+            run.path,
+            progress,
+            stage1_dev,
+            run.made_from("train", hashes),
+            state,
+        )
     for entry in trained.log:
         loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
         console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
     model.save_pretrained(run / files.SHIPPED_MODEL)
-    best = trained.log[trained.best_epoch]
+    best = best_of(trained.log)
     name = f"epoch {best.epoch}" if best.epoch else "stage 1"
     seen = "" if held_out else " (on questions that training saw)"
     shipped = {
@@ -288,6 +308,13 @@ def fit(
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{run / files.CHECKPOINTS / files.BEST_CHECKPOINT}")  # fmt: skip
     return trained
+
+
+def _check_training(run: RunFolder, hashes: Mapping[str, str]) -> State | None:
+    """Refuse what training could not do; the state to go on from, if there is one."""
+    check_trainable(run.settings)
+    check_follower(run.settings)
+    return find_state(run.settings, run.path, run.made_from("train", hashes))
 
 
 def _candidates(
