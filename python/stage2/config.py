@@ -152,7 +152,7 @@ class Settings:
     )
     precision: str = _setting(
         "auto", "Of matrix products; auto is bf16 where the device multiplies it.",
-        choices=("auto", "fp32", "bf16"),
+        choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
     epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
     batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")

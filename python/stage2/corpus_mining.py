@@ -13,7 +13,8 @@ from stage2 import console
 from stage2._core import TextColumn
 from stage2.arrays import Ints
 from stage2.config import Settings
-from stage2.encode import Embeddings, Progress, Spans, encode_windows
+from stage2.embeddings import Embeddings
+from stage2.encode import Progress, Spans, encode_windows
 from stage2.errors import BadInputError
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
@@ -167,8 +168,8 @@ def _embed(
     if inputs.annotations is not None and settings.similarity != "sentence":
         spans, offsets = inputs.annotations.spans_for(texts)
 
-    def read(rows: range) -> tuple[list[str], list[Spans]]:
-        return texts.take(np.asarray(rows)), [spans[offsets[i] : offsets[i + 1]] for i in rows]
+    def read(rows: Ints) -> tuple[list[str], list[Spans]]:
+        return texts.take(rows), [spans[offsets[i] : offsets[i + 1]] for i in rows]
 
     return encode_windows(
         model, len(texts), read, precision=settings.precision, progress=progress, folder=folder

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stage2.arrays import Ints
-from stage2.encode import Embeddings, encode_tokens
+from stage2.embeddings import Embeddings
+from stage2.encode import encode_tokens
 from stage2.lists import RankingLists
 from stage2.mining import Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
