@@ -24,8 +24,10 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock
 
+from stage2 import console
 from stage2.arrays import Ints
 from stage2.embeddings import Embeddings
+from stage2.errors import BadInputError
 
 FORMAT = "stage2 embeddings 1"
 SUFFIX = ".vectors"
@@ -40,11 +42,19 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def folder_of(setting: str) -> Path | None:
-    """The folder that `--embedding-cache` names; None for `off`."""
+    """The folder that `--embedding-cache` names; None for `off`.
+
+    Raises:
+        BadInputError: it is a file.
+    """
     if setting == "off":
         return None
     if setting == "auto":
         return platformdirs.user_cache_path("stage2") / "embeddings"
+    if Path(setting).exists() and not Path(setting).is_dir():
+        raise BadInputError(
+            f"--embedding-cache {setting} is a file; expected auto, off or a folder"
+        )
     return Path(setting)
 
 
@@ -90,6 +100,7 @@ class EmbeddingCache:
         self._header = {"format": FORMAT, "width": width, **about}
         self._record = record_type(width)
         self._index = _Index.of(np.empty(0, f"V{KEY_BYTES}"))
+        self._closed = False
 
     def __len__(self) -> int:
         """Records in the file, damaged ones among them."""
@@ -123,11 +134,16 @@ class EmbeddingCache:
         return found, np.setdiff1d(np.arange(len(keys)), rows)
 
     def put(self, keys: Keys, vectors: Embeddings) -> None:
-        """Append the vectors of texts.
+        """Append the vectors of texts; where the file cannot be written, warn and go on without."""
+        if self._closed:
+            return
+        try:
+            self._append(keys, vectors)
+        except OSError as error:
+            self._closed = True
+            console.warn(f"vectors are not kept: {error}. Give another --embedding-cache, or off")
 
-        Raises:
-            OSError: the file cannot be written.
-        """
+    def _append(self, keys: Keys, vectors: Embeddings) -> None:
         records = np.zeros(len(keys), self._record)
         records["key"] = keys
         for name in ("mu", "kappa", "entity", "entity_count"):

@@ -109,10 +109,14 @@ def command(
             call = decorate(call)
         return program.command(
             name=function.__name__,
-            help=f"{inspect.getdoc(function)}\n\n\b\nExample:\n  {example}",
+            help=_with_example(str(inspect.getdoc(function)), example),
         )(call)
 
     return wrap
+
+
+def _with_example(text: str, example: str) -> str:
+    return f"{text}\n\n\b\nExample:\n  {example}"
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -137,6 +141,7 @@ def program(debug: bool) -> None:
     *TRAINING,
     "test_share",
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -184,6 +189,7 @@ def prepare(settings: Settings) -> None:
     "topk",
     *FROM_CORPUS,
     *SCORING,
+    "embedding_cache",
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
 def mine(settings: Settings) -> None:
@@ -222,6 +228,7 @@ def train(settings: Settings) -> None:
     "backbone",
     *SCORING,
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -247,6 +254,40 @@ def report(settings: Settings) -> None:
     from stage2 import stages
 
     stages.report(settings)
+
+
+@program.group()
+def cache() -> None:
+    """Look at the vectors that are kept on disk, or delete some of them."""
+
+
+@cache.command(
+    name="info",
+    help=_with_example(
+        "Show each model's vectors: how many, how large, when last used.", "stage2 cache info"
+    ),
+)
+@_option("embedding_cache")
+def cache_info(embedding_cache: str) -> None:
+    from stage2 import cache_command
+
+    cache_command.info(embedding_cache)
+
+
+@cache.command(
+    name="prune",
+    help=_with_example(
+        "Delete vectors by age or size; without a limit, all of them.",
+        "stage2 cache prune --older-than 30 --max-size 4GB",
+    ),
+)
+@_option("embedding_cache")
+@click.option("--older-than", type=float, metavar="DAYS", help="What was not used for so long.")
+@click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
+def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
+    from stage2 import cache_command
+
+    cache_command.prune(embedding_cache, older_than, max_size)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stage2 import console
 from stage2.arrays import Ints
 from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
 from stage2.device import resolve_precision
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
-Progress = Callable[[int, int], None]
+Progress = console.Bar
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
 # Gives the texts of some rows, and the spans of each.
@@ -93,6 +94,51 @@ class TokenizedTexts:
         return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
 
 
+class LazyTokens(TokenizedTexts):
+    """Texts that are tokenised when their tokens are first looked at.
+
+    Attributes:
+        texts: n texts.
+        spans: for each text its entities.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Spans],
+        tokenized: Callable[[], TokenizedTexts],
+    ) -> None:
+        self.texts = texts
+        self.spans = spans
+        self._tokenized = tokenized
+
+    @cached_property
+    def _tokens(self) -> TokenizedTexts:
+        return self._tokenized()
+
+    @property
+    def ids(self) -> list[Ints]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.ids
+
+    @property
+    def entity_tokens(self) -> list[list[Ints]]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.entity_tokens
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def read(self, rows: Ints) -> tuple[list[str], list[Spans]]:
+        """The given texts, and the spans of each."""
+        return [self.texts[i] for i in rows], [self.spans[i] for i in rows]
+
+    def take(self, rows: npt.ArrayLike) -> LazyTokens:
+        """Select the given rows, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return LazyTokens(*self.read(index), lambda: self._tokens.take(index))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Tokenised texts, padded to the longest of them.
@@ -128,7 +174,7 @@ def encode(
             them, in code points, end exclusive. None: no text has any.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         batch_tokens: most tokens in a batch, padding included; default by device.
-        progress: called with (texts done, texts in all).
+        progress: called after each batch.
 
     Raises:
         BadInputError: `entities` is not of the length of `texts`, or a target is not a span.
@@ -168,7 +214,7 @@ def encode_windows(
         read: gives the texts of some rows, and the spans of each.
         precision: as `encode` has it.
         batch_tokens: as `encode` has it.
-        progress: called with (texts done, texts in all).
+        progress: called after each batch.
         folder: where the vectors are to lie as nameless files, mapped; None: in memory.
         cache: of this model at this precision; what it lacks is added to it.
     """
@@ -183,23 +229,30 @@ def encode_windows(
         missing = _fill(out, keys, distinct, cache)
     if len(missing):
         ready = loaded(model)
-        done = count - len(missing)
+        done = done_tokens = 0
         for part, tokens in _tokenized_ahead(ready, read, missing):
-
-            def told(now: int, _: int, done: int = done) -> None:
-                if progress is not None:
-                    progress(done + now, count)
-
             found = encode_tokens(
-                ready, tokens, precision=precision, batch_tokens=batch_tokens, progress=told
+                ready,
+                tokens,
+                precision=precision,
+                batch_tokens=batch_tokens,
+                progress=_further(progress, done, len(missing), done_tokens),
             )
             out.put(part, found)
             if cache is not None:
                 cache.put(keys[part], found)
             done += len(part)
+            done_tokens += int(tokens.lengths.sum())
     for part in _windows(np.flatnonzero(first != rows)):
         out.put(part, out.take(first[part]))
     return out
+
+
+def _further(progress: Progress | None, done: int, total: int, tokens: int) -> Progress | None:
+    """Progress of a part, told as that of the whole, of which some is done."""
+    if progress is None:
+        return None
+    return lambda now, _, now_tokens=0, /: progress(done + now, total, tokens + now_tokens)
 
 
 def _windows(rows: Ints) -> list[Ints]:
@@ -282,27 +335,26 @@ def encode_tokens(
     progress: Progress | None = None,
 ) -> Embeddings:
     """Embed tokenised texts with dropout off, in batches of like length."""
-    n = len(tokens)
+    n, lengths = len(tokens), tokens.lengths
     device = model.device
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     was_training = model.training
     model.eval()
     try:
-        done = 0
+        done = read_tokens = 0
         working = in_precision(model, resolve_precision(precision, device))
         with torch.inference_mode():
-            for rows in batches_by_tokens(
-                tokens.lengths, batch_tokens or BATCH_TOKENS[device.type]
-            ):
+            for rows in batches_by_tokens(lengths, batch_tokens or BATCH_TOKENS[device.type]):
                 pooled = working(collate(model, tokens, rows))
                 out.mu[rows] = pooled.mu.cpu().numpy()
                 out.kappa[rows] = pooled.kappa.cpu().numpy()
                 out.entity[rows] = pooled.entity.cpu().numpy()
                 out.has_entity[rows] = pooled.has_entity.cpu().numpy()
                 done += len(rows)
+                read_tokens += int(lengths[rows].sum())
                 if progress is not None:
-                    progress(done, n)
+                    progress(done, n, read_tokens)
     finally:
         model.train(was_training)
     return out
