@@ -26,9 +26,9 @@ def prune(setting: str, older_than: float | None, max_size: str | None) -> None:
     folder = _folder(setting)
     if older_than is not None and not older_than >= 0:
         raise BadInputError(f"--older-than is {older_than}; expected a number of days, 0 or more")
+    if older_than is None and max_size is None:
+        raise BadInputError("nothing to go by; give --older-than DAYS, --max-size SIZE or both")
     limit = None if max_size is None else size_of("--max-size", max_size)
-    if older_than is None and limit is None:
-        limit = 0
     gone = cache.prune(folder, older_than, limit)
     for item in gone:
         console.result(_line(item))

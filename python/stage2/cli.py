@@ -109,14 +109,10 @@ def command(
             call = decorate(call)
         return program.command(
             name=function.__name__,
-            help=_with_example(str(inspect.getdoc(function)), example),
+            help=f"{inspect.getdoc(function)}\n\n\b\nExample:\n  {example}",
         )(call)
 
     return wrap
-
-
-def _with_example(text: str, example: str) -> str:
-    return f"{text}\n\n\b\nExample:\n  {example}"
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -258,33 +254,39 @@ def report(settings: Settings) -> None:
 
 @program.group()
 def cache() -> None:
-    """Look at the vectors that are kept on disk, or delete some of them."""
+    r"""Look at the vectors that are kept on disk, or delete some of them.
+
+    \b
+    Example:
+      stage2 cache info
+    """
 
 
-@cache.command(
-    name="info",
-    help=_with_example(
-        "Show each model's vectors: how many, how large, when last used.", "stage2 cache info"
-    ),
-)
+@cache.command(name="info")
 @_option("embedding_cache")
 def cache_info(embedding_cache: str) -> None:
+    r"""Show each model's vectors: how many, how large, when last used.
+
+    \b
+    Example:
+      stage2 cache info
+    """
     from stage2 import cache_command
 
     cache_command.info(embedding_cache)
 
 
-@cache.command(
-    name="prune",
-    help=_with_example(
-        "Delete vectors by age or size; without a limit, all of them.",
-        "stage2 cache prune --older-than 30 --max-size 4GB",
-    ),
-)
+@cache.command(name="prune")
 @_option("embedding_cache")
-@click.option("--older-than", type=float, metavar="DAYS", help="What was not used for so long.")
+@click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
 @click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
 def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
+    r"""Delete vectors by age or by size; --max-size 0 deletes them all.
+
+    \b
+    Example:
+      stage2 cache prune --older-than 30 --max-size 4GB
+    """
     from stage2 import cache_command
 
     cache_command.prune(embedding_cache, older_than, max_size)
