@@ -259,7 +259,7 @@ def _halves(keys: Keys) -> npt.NDArray[np.uint64]:
 
 
 def _checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
-    rows = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), -1)
+    rows = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), records.itemsize)
     end = records.dtype.fields["checksum"][1] if records.dtype.fields else 0
     return np.fromiter((zlib.crc32(row[:end].data) for row in rows), np.uint32, len(rows))
 

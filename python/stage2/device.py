@@ -16,8 +16,9 @@ from stage2.errors import BadInputError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+CPUINFO = Path("/proc/cpuinfo")
 # What /proc/cpuinfo calls the instructions, and what torch.cpu.get_capabilities does.
-_INSTRUCTIONS = {
+INSTRUCTIONS = {
     torch.bfloat16: ("avx512_bf16", "amx_bf16"),
     torch.float16: ("avx512_fp16", "amx_fp16"),
 }
@@ -71,7 +72,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
         if dtype == torch.float16:
             raise BadInputError(
                 "--precision fp16: this CPU has no instructions that multiply it "
-                f"({' or '.join(_INSTRUCTIONS[dtype])}); use --precision auto"
+                f"({' or '.join(INSTRUCTIONS[dtype])}); use --precision auto"
             )
         _warn_of_emulation()
     return dtype
@@ -94,21 +95,21 @@ def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the device has instructions for matrix products in `dtype`."""
     if device.type == "cuda":
         return dtype != torch.bfloat16 or torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu" and dtype in _INSTRUCTIONS:
+    if device.type == "cpu" and dtype in INSTRUCTIONS:
         features = cpu_features()
-        return any(features.get(name) for name in _INSTRUCTIONS[dtype])
+        return any(features.get(name) for name in INSTRUCTIONS[dtype])
     return dtype == torch.float32
 
 
 @functools.cache
 def cpu_features() -> Mapping[str, Any]:
-    """Instructions of this CPU by name, as torch finds them or, before torch 2.11, Linux does."""
+    """Instructions of this CPU by name, as torch finds them or else Linux does."""
     # Not every version of torch that this project runs on has it.
     find = getattr(torch.cpu, "get_capabilities", None)
     if find is not None:
         found: Mapping[str, Any] = find()
         return found
-    return features_of(_read(Path("/proc/cpuinfo")))
+    return features_of(_read(CPUINFO))
 
 
 def features_of(cpuinfo: str) -> dict[str, bool]:
@@ -142,7 +143,7 @@ def facts(device: str, precision: str) -> dict[str, Any]:
 def _warn_of_emulation() -> None:
     console.warn(
         f"--precision bf16: this CPU ({platform.machine()}) has no instructions that multiply it "
-        f"({' or '.join(_INSTRUCTIONS[torch.bfloat16])}) and emulates them, several times slower "
+        f"({' or '.join(INSTRUCTIONS[torch.bfloat16])}) and emulates them, several times slower "
         "than fp32; --precision auto takes what is fastest"
     )
 
