@@ -30,6 +30,7 @@ FROM_CORPUS = (
     "sampling",
     "memory_budget",
 )
+NEGATIVES = ("near_duplicate", "cross_encoder", "cross_encoder_margin")
 TRAINING = (
     "epochs",
     "batch_size",
@@ -133,6 +134,8 @@ def program(debug: bool) -> None:
     *STAGE1,
     "topk",
     *FROM_CORPUS,
+    *NEGATIVES,
+    "drop_false_negatives",
     *SCORING,
     *TRAINING,
     "test_share",
@@ -183,6 +186,8 @@ def prepare(settings: Settings) -> None:
     *STAGE1,
     "topk",
     *FROM_CORPUS,
+    *NEGATIVES,
+    "drop_false_negatives",
     *SCORING,
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
@@ -239,6 +244,34 @@ def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
     from stage2 import stages
 
     stages.evaluate_command(settings, models)
+
+
+@command(
+    *FROM_FILES,
+    "data",
+    "model",
+    "backbone",
+    *NEGATIVES,
+    *SCORING,
+    "language",
+    example="stage2 audit --data hard_negatives.jsonl --model stage1/ --output-dir audit",
+    more=[
+        click.option(
+            "--strict",
+            is_flag=True,
+            help="Exit with 1 where anything but a hint is found.",
+        )
+    ],
+)
+def audit(settings: Settings, strict: bool) -> None:
+    """Say what is wrong with the negatives: false ones, repeats, short lists.
+
+    Prints a table of counts and writes audit.json, and each finding as a row of audit.jsonl. With
+    no data given the folder's own samples and scores are looked at.
+    """
+    from stage2 import auditing
+
+    auditing.audit_command(settings, strict)
 
 
 @command("language", example="stage2 report --output-dir stage2-run --language zh")

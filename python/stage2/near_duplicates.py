@@ -13,7 +13,6 @@ from stage2.arrays import Ints
 
 # Five characters work in every script; in English they are a word with its spaces.
 SHINGLE = 5
-THRESHOLD = 0.8
 
 Shingles = npt.NDArray[np.uint64]
 
@@ -61,7 +60,7 @@ def jaccard(left: Shingles, right: Shingles) -> float:
     return common / max(1, len(left) + len(right) - common)
 
 
-def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> Ints:
+def near_duplicates(texts: Sequence[str], threshold: float) -> Ints:
     """Find the pairs of texts whose shingles overlap by at least `threshold`.
 
     Exact, hash collisions aside: two sets that overlap by t share one of the first

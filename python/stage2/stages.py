@@ -14,6 +14,8 @@ import numpy as np
 
 from stage2 import checkpoint, console, files
 from stage2.arrays import Ints
+from stage2.audit import Mask
+from stage2.auditing import audit_mined, load_cross_encoder, write_hard
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
 from stage2.data import Samples, split_by_chunk
@@ -57,6 +59,8 @@ def mine(settings: Settings) -> None:
     inputs = gather(settings)
     check_mining(settings, inputs)
     model, model_hashes, made = stage1(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
     run.begin(_stage_inputs(inputs, model_hashes, made))
     inputs, mined = _candidates(run, model, inputs)
     if inputs.dataset is not None:
@@ -65,7 +69,8 @@ def mine(settings: Settings) -> None:
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         evaluation = evaluate(model, lists, settings.precision, progress)
-    write_mined(run, inputs, model_hashes, evaluation, mined)
+    dropped = audit_mined(run, inputs, evaluation, cross_encoder)
+    write_mined(run, inputs, model_hashes, evaluation, mined, dropped)
 
 
 def train_command(settings: Settings) -> None:
@@ -165,6 +170,8 @@ def run_command(settings: Settings) -> None:
         train_rows = dev_rows = everyone
         test_rows = everyone[:0]
     model, model_hashes, made = stage1(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
     stages = _stage_inputs(inputs, model_hashes, made)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
     inputs, mined = _candidates(run, model, inputs)
@@ -175,15 +182,17 @@ def run_command(settings: Settings) -> None:
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
         before = evaluate(model, lists, settings.precision, progress)
-    hard = write_mined(run, inputs, model_hashes, before, mined)
+    dropped = audit_mined(run, inputs, before, cross_encoder)
+    hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
     train_hard = np.intersect1d(hard, train_rows)
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
 
     if len(train_hard):
         dev = lists.subset(dev_rows)
+        training = lists.without(dropped).subset(train_hard)
         held_out = settings.split == "chunk"
         stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev)
+        fit(run, model, training, dev, stages["mine"], held_out, stage1_dev)
         with console.bar("after training") as progress:
             after = evaluate(model, lists, settings.precision, progress)
     else:
@@ -215,13 +224,17 @@ def write_mined(
     inputs: Inputs,
     model_hashes: Mapping[str, str],
     evaluation: Evaluation,
-    mined: CorpusMining | None = None,
+    mined: CorpusMining | None,
+    dropped: Mask,
 ) -> Ints:
-    """Write the evaluation, the hard examples and their summary; return the hard rows."""
+    """Write the evaluation, the hard examples and their summary; return the hard rows.
+
+    Hard examples are written, and counted, without the candidates of `dropped`.
+    """
     settings, scored = run.settings, evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
-    inputs.samples.write_jsonl(run / files.HARD, hard)
+    hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
     metrics = scored.ranking.metrics(TOPK)
     summary: dict[str, Any] = {
         "num_samples": len(inputs.samples),
@@ -232,6 +245,7 @@ def write_mined(
         "pairs": {"entity": scored.entity_pairs, "fallback": scored.fallback_pairs},
         "similarity": settings.similarity,
         "source": settings.source,
+        "dropped_negatives": int(dropped.sum()),
     }
     if mined is not None:
         summary["corpus"] = mined.summary(settings.negatives)
