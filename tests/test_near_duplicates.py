@@ -64,7 +64,7 @@ def test_a_text_with_a_word_changed_is_a_near_duplicate() -> None:
         "and came back rich: he had found the treasure that an abbot told him of in prison."
     )
     other = "An abbot told him in prison where a treasure lay, and when he was free he found it."
-    pairs = near_duplicates([text, other, text.replace("letter", "parcel"), text.upper()])
+    pairs = near_duplicates([text, other, text.replace("letter", "parcel"), text.upper()], 0.8)
     assert pairs.tolist() == [[0, 2], [0, 3]]
 
 

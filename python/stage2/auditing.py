@@ -87,14 +87,15 @@ def audit_mined(
         if check["count"] and check["false_negative"]
     ]
     number = int(found.false_negatives.sum())
+    if not number:
+        return found.false_negatives
     if run.settings.drop_false_negatives:
         console.say(f"false negatives left out of training: {number} ({', '.join(kinds)})")
         return found.false_negatives
-    if number:
-        console.warn(
-            f"{number} negatives are probably false ({', '.join(kinds)}; see "
-            f"{run / files.AUDIT_ROWS}). --drop-false-negatives leaves them out of training"
-        )
+    console.warn(
+        f"{number} negatives are probably false ({', '.join(kinds)}; see "
+        f"{run / files.AUDIT_ROWS}). --drop-false-negatives leaves them out of training"
+    )
     return np.zeros_like(found.false_negatives)
 
 

@@ -188,11 +188,10 @@ def run_command(settings: Settings) -> None:
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
 
     if len(train_hard):
-        dev = lists.subset(dev_rows)
-        training = lists.without(dropped).subset(train_hard)
-        held_out = settings.split == "chunk"
+        dev, held_out = lists.subset(dev_rows), settings.split == "chunk"
         stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-        fit(run, model, training, dev, stages["mine"], held_out, stage1_dev)
+        hard_lists = lists.without(dropped).subset(train_hard)
+        fit(run, model, hard_lists, dev, stages["mine"], held_out, stage1_dev)
         with console.bar("after training") as progress:
             after = evaluate(model, lists, settings.precision, progress)
     else:
