@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,28 @@ def sha256(path: str | os.PathLike[str]) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+class Hashes(Mapping[str, str]):
+    """SHA-256 of files by name, taken in the background.
+
+    Hashing a corpus takes as long as half of parsing it, on one core, and nobody needs the answer
+    before the end: whoever asks for one waits.
+    """
+
+    def __init__(self, paths: Mapping[str, str | os.PathLike[str]]) -> None:
+        pool = ThreadPoolExecutor(1)
+        self._found = {name: pool.submit(sha256, path) for name, path in paths.items()}
+        pool.shutdown(wait=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self._found[name].result()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def _umask() -> int:

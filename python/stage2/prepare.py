@@ -19,7 +19,7 @@ def prepare(settings: Settings) -> None:
 
 def write_constructed(run: RunFolder, inputs: Inputs) -> None:
     """Write the constructed samples, and the rejected rows where rows were skipped."""
-    if inputs.facts["source"] == "sample":
+    if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
     inputs.samples.write_jsonl(run / files.CONSTRUCTED)
     dataset = inputs.dataset
@@ -31,5 +31,5 @@ def write_constructed(run: RunFolder, inputs: Inputs) -> None:
             for reason, count in dataset.rejected_counts.items():
                 console.warn(f"{count} rows skipped: {reason}")
             console.warn(f"rejected rows: {run / files.REJECTED}")
-    run.done("prepare", inputs.hashes, data=inputs.facts)
+    run.done("prepare", inputs.hashes, data=inputs.facts())
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")

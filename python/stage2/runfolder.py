@@ -123,9 +123,9 @@ class RunFolder:
             if present:
                 raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
         known = self.record.get("stages", {})
-        for stage, inputs in stages.items():
-            wanted = self._made_from(stage, inputs)
-            if stage in known and known[stage]["made_from"] != wanted:
+        for stage in (stage for stage in stages if stage in known):
+            wanted = self._made_from(stage, stages[stage])
+            if known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(_difference(known[stage]["made_from"], wanted)))
         self.path.mkdir(parents=True, exist_ok=True)
         self.settings.save(self.path / files.SETTINGS)
