@@ -150,7 +150,7 @@ def _audit(
         cross_scores = _cross_scores(cross_encoder, samples, settings.precision)
         files.write_jsonl(run / files.CROSS_SCORES, _score_rows(samples, cross_scores))
     evidence = Evidence(
-        negatives=inputs.facts.get("negatives"),
+        negatives=inputs.known.get("negatives"),
         titles=None if inputs.dataset is None else inputs.dataset.chunk_titles,
         scores=scores,
         cross_scores=cross_scores,

@@ -188,6 +188,12 @@ class Settings:
         "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),
     )
+    replay: float = _setting(
+        0.0,
+        "Easy questions to train on for each hard one, drawn by --seed, so that what was right "
+        "stays right.",
+        kind=float, low=0, metavar="X",
+    )  # fmt: skip
     dev_data: str | None = _setting(
         None,
         "Constructed samples that choose among the epochs. Default: a part of --data.",

@@ -43,6 +43,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "weight_decay",
         "margin",
         "pairs",
+        "replay",
         "similarity",
         "precision",
         "split",
@@ -50,6 +51,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "test_share",
         "seed",
     ),
+    "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
     "evaluate": ("similarity", "precision", "corpus"),
 }
 
@@ -66,6 +68,11 @@ _OWN = (
     files.AUDIT,
     files.AUDIT_ROWS,
     files.CROSS_SCORES,
+    files.SWEEP,
+    files.TRIALS,
+    files.SEARCH_QA,
+    files.TEST_QA,
+    files.TEST,
     files.TRAINING_LOG,
     files.CHECKPOINTS,
     files.EVALUATION_AFTER,

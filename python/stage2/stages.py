@@ -28,6 +28,7 @@ from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
+from stage2.replay import with_replay
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder
 from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
@@ -113,8 +114,12 @@ def train_command(settings: Settings) -> None:
     fit(run, model, lists, dev, hashes | model_hashes, held_out)
 
 
-def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
-    """Evaluate one model, or two on the same samples, and print the table."""
+def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool = False) -> None:
+    """Evaluate one model, or two on the same samples, and print the table.
+
+    Whether training saw none of the samples cannot be read off a model's weights: nothing is
+    claimed unless the caller says `held_out`.
+    """
     resolve_precision(settings.precision, resolve_device(settings.device))
     run = RunFolder(settings)
     if not 1 <= len(models) <= 2:
@@ -135,10 +140,10 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     files.write_json(run / files.EVALUATION, before.rows(questions))
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
-    # What a model was trained on cannot be read off its weights: nothing is claimed held out.
-    comparison = compare(before, after, [("all", everyone, False, 0)])
+    name = "test" if held_out else "all"
+    comparison = compare(before, after, [(name, everyone, held_out, 0)])
     comparison["models"] = list(models)
-    comparison["trained_on_known"] = False
+    comparison["trained_on_known"] = held_out
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", hashes)
     console.result(table(comparison, settings.language))
@@ -184,7 +189,7 @@ def run_command(settings: Settings) -> None:
         before = evaluate(model, lists, settings.precision, progress)
     dropped = audit_mined(run, inputs, before, cross_encoder)
     hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
-    train_hard = np.intersect1d(hard, train_rows)
+    train_hard = with_replay(np.intersect1d(hard, train_rows), train_rows, lists, settings)
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
 
     if len(train_hard):
