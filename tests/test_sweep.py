@@ -107,12 +107,10 @@ def test_a_sweep_selects_on_dev_and_measures_the_winner_on_test(
     best = max(rows, key=lambda row: row["dev"]["mrr"])
     table = result.stdout.splitlines()
     assert table[1].startswith(best["trial"])
-    assert len([line for line in table if "margin=" in line]) == 4
+    assert all("margin=" in line for line in table[1:5])
     for row in rows:
-        mrrs = [
-            entry["dev"]["mrr"] for entry in read_jsonl(out / row["folder"] / "training_log.jsonl")
-        ]
-        assert row["dev"]["mrr"] == pytest.approx(max(mrrs))
+        log = read_jsonl(out / row["folder"] / files.TRAINING_LOG)
+        assert row["dev"]["mrr"] == pytest.approx(max(entry["dev"]["mrr"] for entry in log))
 
     comparison = json.loads((out / files.TEST / files.COMPARISON).read_text())
     assert {part["name"] for part in comparison["sets"]} == {"test"}
@@ -158,8 +156,8 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     assert (third / files.RUN).stat().st_mtime_ns == untouched
     after = tree(out / files.TRIALS)
     assert after.keys() == before.keys()
-    same = [name for name in after if name.endswith((".pt", ".safetensors", files.COMPARISON))]
-    assert len(same) > 12
+    same = [name for name in after if name.endswith((".safetensors", files.COMPARISON))]
+    assert len(same) == 8
     assert all(after[name] == before[name] for name in same)
 
 
@@ -208,7 +206,7 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(
     stage2(*flags, "--epochs", 3)
     rows = read_jsonl(tmp_path / "out" / files.SWEEP)
     assert [row["status"] for row in rows] == ["done", "failed"]
-    assert "not finite" in rows[1]["error"]
+    assert "finite" in rows[1]["error"]
 
 
 def test_a_dry_run_prints_the_trials_and_writes_nothing(stage2: Stage2, tmp_path: Path) -> None:
@@ -239,7 +237,7 @@ def test_a_sweep_that_could_not_select_is_refused(
 def test_replay_adds_easy_questions_of_those_allowed(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 3, "--epochs", 1]
+    flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
     stage2(*flags, "--output-dir", tmp_path / "hard")
     stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
     hard, both = (

@@ -246,7 +246,10 @@ def run_trial(trial: Trial) -> str | None:
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             stages.run_command(trial.settings)
-    except RunFailedError as error:
+    except BadInputError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        # Diverged, or out of memory: the other trials are none the worse.
         return str(error)
     finally:
         files.write_text(folder.parent / f"{folder.name}.log", said.getvalue())
