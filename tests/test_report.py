@@ -14,8 +14,8 @@ import pytest
 
 from stage2 import files
 from stage2.report import numbers, table, write_report
+from stage2.report.columns import display_width
 from stage2.report.markdown import escape
-from stage2.report.plain import display_width
 from stage2.report.text import CATALOGS
 
 CHANCE = {

@@ -14,6 +14,8 @@ import numpy as np
 
 from stage2 import console, files
 from stage2.arrays import Ints
+from stage2.audit import Mask
+from stage2.auditing import audit_mined, load_cross_encoder, write_hard
 from stage2.cache import EmbeddingCache, folder_of
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
@@ -34,6 +36,7 @@ from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
+from stage2.replay import with_replay
 from stage2.report import table, write_report
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
@@ -76,6 +79,8 @@ def mine(settings: Settings) -> None:
     inputs = gather(settings)
     check_mining(settings, inputs)
     model, model_hashes, made = stage1_when_needed(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
     run.begin(_stage_inputs(inputs, model_hashes, made))
     _keep_stage1(run, model, inputs, model_hashes, made)
     cache = _stage1_cache(run)
@@ -85,7 +90,8 @@ def mine(settings: Settings) -> None:
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         evaluation = evaluate(model, lists, settings.precision, progress, cache)
-    write_mined(run, inputs, model_hashes, evaluation, mined)
+    dropped = audit_mined(run, inputs, evaluation, cross_encoder)
+    write_mined(run, inputs, model_hashes, evaluation, mined, dropped)
 
 
 def train_command(settings: Settings) -> None:
@@ -130,8 +136,12 @@ def train_command(settings: Settings) -> None:
     fit(run, model, lists, dev, hashes | model_hashes, held_out, state=state)
 
 
-def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
-    """Evaluate one model, or two on the same samples, and print the table."""
+def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool = False) -> None:
+    """Evaluate one model, or two on the same samples, and print the table.
+
+    Whether training saw none of the samples cannot be read off a model's weights: nothing is
+    claimed unless the caller says `held_out`.
+    """
     _check_machine(settings)
     run = RunFolder(settings)
     if not 1 <= len(models) <= 2:
@@ -152,10 +162,10 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     files.write_json(run / files.EVALUATION, before.rows(questions))
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
-    # What a model was trained on cannot be read off its weights: nothing is claimed held out.
-    comparison = compare(before, after, [("all", everyone, False, 0)])
+    name = "test" if held_out else "all"
+    comparison = compare(before, after, [(name, everyone, held_out, 0)])
     comparison["models"] = list(models)
-    comparison["trained_on_known"] = False
+    comparison["trained_on_known"] = held_out
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", hashes)
     console.result(table(comparison, settings.language))
@@ -188,6 +198,8 @@ def run_command(settings: Settings) -> None:
         train_rows = dev_rows = everyone
         test_rows = everyone[:0]
     model, model_hashes, made = stage1(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
     stages = _stage_inputs(inputs, model_hashes, made)
     state = _check_training(run, stages["mine"])
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
@@ -200,16 +212,16 @@ def run_command(settings: Settings) -> None:
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
         before = evaluate(model, lists, settings.precision, progress, cache)
-    hard = write_mined(run, inputs, model_hashes, before, mined)
-    train_hard = np.intersect1d(hard, train_rows)
+    dropped = audit_mined(run, inputs, before, cross_encoder)
+    hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
+    train_hard = with_replay(np.intersect1d(hard, train_rows), train_rows, lists, settings)
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
 
     if len(train_hard):
-        dev = lists.subset(dev_rows)
-        held_out = settings.split == "chunk"
+        dev, held_out = lists.subset(dev_rows), settings.split == "chunk"
         stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-        fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev,
-            state)  # fmt: skip
+        hard_lists = lists.without(dropped).subset(train_hard)
+        fit(run, model, hard_lists, dev, stages["mine"], held_out, stage1_dev, state)
         with console.bar("after training") as progress:
             shipped = embedding_cache(settings, run / files.SHIPPED_MODEL)
             after = evaluate(model, lists, settings.precision, progress, shipped)
@@ -242,13 +254,17 @@ def write_mined(
     inputs: Inputs,
     model_hashes: Mapping[str, str],
     evaluation: Evaluation,
-    mined: CorpusMining | None = None,
+    mined: CorpusMining | None,
+    dropped: Mask,
 ) -> Ints:
-    """Write the evaluation, the hard examples and their summary; return the hard rows."""
+    """Write the evaluation, the hard examples and their summary; return the hard rows.
+
+    Hard examples are written, and counted, without the candidates of `dropped`.
+    """
     settings, scored = run.settings, evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
-    inputs.samples.write_jsonl(run / files.HARD, hard)
+    hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
     metrics = scored.ranking.metrics(TOPK)
     summary: dict[str, Any] = {
         "num_samples": len(inputs.samples),
@@ -259,6 +275,7 @@ def write_mined(
         "pairs": {"entity": scored.entity_pairs, "fallback": scored.fallback_pairs},
         "similarity": settings.similarity,
         "source": settings.source,
+        "dropped_negatives": int(dropped.sum()),
     }
     if mined is not None:
         summary["corpus"] = mined.summary(settings.negatives)
