@@ -17,6 +17,7 @@ from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape
 from stage2.report.plain import display_width
 from stage2.report.text import CATALOGS
+from stage2.statistics import wilson
 
 CHANCE = {
     "top1": 1 / 6, "top3": 0.5, "top5": 5 / 6, "mrr": 0.4083, "ndcg10": 0.5508, "mean_rank": 3.5
@@ -485,9 +486,9 @@ def test_no_such_language(make: Make) -> None:
 
 def test_interval_is_wilsons() -> None:
     # Of scipy.stats.binomtest(...).proportion_ci(method="wilson").
-    assert numbers.wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
-    assert numbers.wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
-    assert numbers.wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
+    assert wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
+    assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
+    assert wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from stage2._core import Annotations, Dataset, Samples
 from stage2.arrays import Ints
 from stage2.errors import BadInputError
 
-__all__ = ["Annotations", "Dataset", "Samples", "split_by_chunk"]
+__all__ = ["Annotations", "Dataset", "Samples", "groups_of", "split_by_chunk"]
 
 
 def split_by_chunk(
@@ -48,6 +48,12 @@ def split_by_chunk(
             )
     train, dev, test = (np.asarray(rows, np.int64) for rows in sides)
     return train, dev, test
+
+
+def groups_of(samples: Samples) -> Ints:
+    """For each question the number of its group, equal for those that share a chunk; int64 (n,)."""
+    _, numbers = np.unique(np.asarray(_groups(samples)), return_inverse=True)
+    return numbers.astype(np.int64)
 
 
 def _groups(samples: Samples) -> list[str]:

@@ -63,6 +63,7 @@ _OWN = (
     files.CHECKPOINTS,
     files.EVALUATION_AFTER,
     files.COMPARISON,
+    files.PER_QUESTION,
     files.SPLIT,
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,

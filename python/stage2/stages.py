@@ -16,14 +16,14 @@ from stage2 import checkpoint, console, files
 from stage2.arrays import Ints
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
-from stage2.data import Samples, split_by_chunk
+from stage2.data import Samples, groups_of, split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
-from stage2.evaluate import Evaluation, compare, evaluate
+from stage2.evaluate import Evaluation, QuestionSet, compare, evaluate, per_question
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files
 from stage2.lists import RankingLists, ranking_lists
-from stage2.mining import TOPK
+from stage2.mining import TOPK, Scored
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
@@ -131,9 +131,11 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
     # What a model was trained on cannot be read off its weights: nothing is claimed held out.
-    comparison = compare(before, after, [("all", everyone, False, 0)])
-    comparison["models"] = list(models)
-    comparison["trained_on_known"] = False
+    sets = [QuestionSet("all", everyone, held_out=False)]
+    comparison = _write_comparison(run, inputs, before.by_source(), after.by_source(), sets)
+    comparison |= {"models": list(models), "trained_on_known": False}
+    if len(models) == 1:
+        del comparison["verdict"]
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", hashes)
     console.result(table(comparison, settings.language))
@@ -194,14 +196,16 @@ def run_command(settings: Settings) -> None:
 
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
     sets = [
-        (name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
+        QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
         for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
         if settings.split == "chunk" and len(rows)
     ]
-    sets.append(("all", everyone, False, len(train_hard)))
+    sets.append(QuestionSet("all", everyone, held_out=False, seen=len(train_hard)))
     # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
-    comparison = compare(before, after, sets, sources)
+    comparison = _write_comparison(
+        run, inputs, before.by_source(sources), after.by_source(sources), sets
+    )
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", stages["mine"])
     path = write_report(run.path, settings.language)
@@ -229,7 +233,7 @@ def write_mined(
         "num_hard": len(hard),
         "hard_share": len(hard) / max(1, len(inputs.samples)),
         "metrics": metrics,
-        "pairs": {"entity": scored.entity_pairs, "fallback": scored.fallback_pairs},
+        "pairs": scored.pairs(),
         "similarity": settings.similarity,
         "source": settings.source,
     }
@@ -326,6 +330,22 @@ def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> R
         similarity=settings.similarity,
         corpus=wanted and inputs.has_corpus,
     )
+
+
+def _write_comparison(
+    run: RunFolder,
+    inputs: Inputs,
+    before: Mapping[str, Scored],
+    after: Mapping[str, Scored],
+    sets: Sequence[QuestionSet],
+) -> dict[str, Any]:
+    """Write every question's ranks; return the content of `comparison.json`."""
+    samples = inputs.samples
+    comparison = compare(before, after, sets, groups_of(samples), run.settings.seed)
+    source = comparison["verdict"]["source"]
+    rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
+    files.write_jsonl(run / files.PER_QUESTION, rows)
+    return comparison
 
 
 def _evaluate(
