@@ -130,7 +130,7 @@ def test_a_constant_scorer_gets_exactly_chance_and_a_perfect_one_everything() ->
         [QuestionSet("test", rows, held_out=True)], rows, seed=0,
     )["sets"][0]  # fmt: skip
     for k, success in part["statistics"]["success"].items():
-        assert success["before"]["value"] == int(k) / 6
+        assert success["before"]["value"] == pytest.approx(int(k) / 6, abs=1e-15)
         assert success["before"]["value"] == part["before"]["chance"][f"top{k}"]
         assert success["after"]["value"] == 1
         assert success["before"]["low"] < int(k) / 6 < success["before"]["high"]

@@ -121,6 +121,7 @@ def statistics(
         seed: of the resampling.
     """
     old, new = before.ranking, after.ranking
+    shares = before.metrics(rows), after.metrics(rows)
     measured = {
         "mrr": (old.reciprocal_rank[rows], new.reciprocal_rank[rows]),
         "ndcg10": (old.ndcg(10)[rows], new.ndcg(10)[rows]),
@@ -133,8 +134,8 @@ def statistics(
         was, is_now = old.rank[rows] <= k, new.rank[rows] <= k
         fixed, broken = int((~was & is_now).sum()), int((was & ~is_now).sum())
         success[str(k)] = {
-            "before": interval_of(float(old.success(k)[rows].mean()), len(rows)),
-            "after": interval_of(float(new.success(k)[rows].mean()), len(rows)),
+            "before": interval_of(shares[0][f"top{k}"], len(rows)),
+            "after": interval_of(shares[1][f"top{k}"], len(rows)),
             "fixed": fixed,
             "broken": broken,
             "p": mcnemar(fixed, broken),

@@ -168,8 +168,9 @@ def _randomisation(sums: Doubles, generator: np.random.Generator, resamples: int
             ways_here = np.arange(start, start + rows, dtype=np.int64)[:, None]
             swapped = (ways_here >> np.arange(count) & 1).astype(np.uint8)
         else:
-            packed = generator.integers(0, 256, (rows, -(-count // 8)), dtype=np.uint8)
-            swapped = np.unpackbits(packed, axis=1, count=count)
+            # Whole words: of bytes the generator would keep some back from block to block.
+            words = generator.integers(0, 2**64, (rows, -(-count // 64)), dtype=np.uint64)
+            swapped = np.unpackbits(words.view(np.uint8), axis=1, count=count)
         # Not a product of matrices: how those are summed depends on the number of threads.
         moved = np.einsum("rc,c->r", swapped, changed)
         extreme += int(np.count_nonzero(np.abs(changed.sum() - 2 * moved) >= bound))
