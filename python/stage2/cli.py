@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from stage2.config import SETTINGS, Settings, read_toml
-from stage2.errors import BadInputError, RunFailedError
+from stage2.errors import BadInputError, RegressedError, RunFailedError
 
 Decorator = Callable[[Any], Any]
 
@@ -137,6 +137,7 @@ def program(debug: bool) -> None:
     *TRAINING,
     "test_share",
     "corpus",
+    "fail_if_regressed",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -222,6 +223,7 @@ def train(settings: Settings) -> None:
     "backbone",
     *SCORING,
     "corpus",
+    "fail_if_regressed",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -264,7 +266,7 @@ def _message(error: Exception) -> str:
 
 def _exit_code(error: Exception) -> int:
     """2 where the user can mend it: bad values, files that are not there."""
-    if isinstance(error, (BadInputError, RunFailedError)):
+    if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
         return error.exit_code
     usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
     if isinstance(error, usage):

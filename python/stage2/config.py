@@ -184,6 +184,11 @@ class Settings:
     test_share: float = _setting(
         0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X"
     )
+    fail_if_regressed: bool = _setting(
+        False,
+        "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
+        kind=bool,
+    )
     language: str = _setting("en", "Of the report.", choices=("en", "zh"))
     overwrite: bool = _setting(
         False, "Write into a folder that holds another run's files.", kind=bool

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from stage2.arrays import Ints
+from stage2.config import Settings
 from stage2.encode import Embeddings, encode_tokens
+from stage2.errors import RegressedError
 from stage2.lists import RankingLists
 from stage2.mining import TOPK, Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
@@ -106,6 +108,16 @@ def compare(
                 }
             )
     return {"sets": parts, "verdict": verdict(parts)}
+
+
+def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
+    """Raise RegressedError where --fail-if-regressed asks for it and the verdict is worse.
+
+    A lower mean alone does not count: of two equally good models one is lower in half of all
+    experiments, and a check that fails by chance is soon switched off.
+    """
+    if settings.fail_if_regressed and comparison["verdict"]["word"] == "worse":
+        raise RegressedError(f"regressed: {comparison['verdict']['text']['en']}")
 
 
 def statistics(

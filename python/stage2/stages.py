@@ -14,12 +14,20 @@ import numpy as np
 
 from stage2 import checkpoint, console, files
 from stage2.arrays import Ints
+from stage2.candidates import choose, shipped, untrained
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
 from stage2.data import Samples, groups_of, split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
-from stage2.evaluate import Evaluation, QuestionSet, compare, evaluate, per_question
+from stage2.evaluate import (
+    Evaluation,
+    QuestionSet,
+    check_regression,
+    compare,
+    evaluate,
+    per_question,
+)
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files
 from stage2.lists import RankingLists, ranking_lists
@@ -27,9 +35,10 @@ from stage2.mining import TOPK, Scored
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
+from stage2.report.text import CATALOGS, words
 from stage2.runfolder import RunFolder
 from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
-from stage2.train import DEV_METRIC, Trained, no_hard_examples, train
+from stage2.train import DEV_METRIC, Trained, evaluate_dev, no_hard_examples, train
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
@@ -116,6 +125,10 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
         raise BadInputError(
             f"{len(models)} models; expected --model once, or twice for before and after"
         )
+    if settings.fail_if_regressed and len(models) == 1:
+        raise BadInputError(
+            "--fail-if-regressed compares two models; give --model twice, before and after"
+        )
     settings, inputs = with_folder_files(settings, run)
     loaded = [checkpoint.load_model(path, settings.backbone) for path in models]
     hashes = dict(inputs.hashes)
@@ -140,6 +153,7 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     run.done("evaluate", hashes)
     console.result(table(comparison, settings.language))
     console.say(f"written: {run / files.COMPARISON}, {run / files.EVALUATION}")
+    check_regression(comparison, settings)
 
 
 def report(settings: Settings) -> Path:
@@ -191,7 +205,8 @@ def run_command(settings: Settings) -> None:
     else:
         console.warn(f"{no_hard_examples(settings.topk)}. The stage-1 model is shipped as it is")
         model.save_pretrained(run / files.SHIPPED_MODEL)
-        run.done("train", stages["mine"], shipped=_shipped_untrained(settings))
+        nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
+        run.done("train", stages["mine"], shipped=untrained(nothing, settings.split == "chunk"))
         after = before
 
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
@@ -212,6 +227,7 @@ def run_command(settings: Settings) -> None:
     console.result(table(comparison, settings.language))
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
+    check_regression(comparison, settings)
 
 
 def write_mined(
@@ -271,24 +287,26 @@ def fit(
     settings = run.settings
     console.say(f"training: {len(lists)} hard examples, {settings.epochs} epochs; "
                 f"{len(dev)} questions choose among the epochs")  # fmt: skip
+    before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     with console.steps() as progress:
         trained = train(model, lists, dev, settings, run.path, progress, stage1_dev)
     for entry in trained.log:
         loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
         console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    candidates = choose(
+        model,
+        before,
+        [entry.dev[DEV_METRIC] for entry in trained.log],
+        lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
+        run / files.CHECKPOINTS,
+    )
+    for candidate in candidates:
+        if candidate.kind == "interpolation":
+            console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
     model.save_pretrained(run / files.SHIPPED_MODEL)
-    best = trained.log[trained.best_epoch]
-    name = f"epoch {best.epoch}" if best.epoch else "stage 1"
-    seen = "" if held_out else " (on questions that training saw)"
-    shipped = {
-        "name": name,
-        "dev_metric": DEV_METRIC,
-        "dev_value": best.dev[DEV_METRIC],
-        "dev_held_out": held_out,
-        "reason": f"the highest dev MRR{seen} of stage 1 and {len(trained.log) - 1} epochs",
-    }
-    run.done("train", hashes, shipped=shipped)
-    console.say(f"shipped: {name}, dev MRR {best.dev[DEV_METRIC]:.4f}{seen}: "
+    run.done("train", hashes, shipped=shipped(candidates, held_out))
+    best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
+    console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{run / files.CHECKPOINTS / files.BEST_CHECKPOINT}")  # fmt: skip
     return trained
@@ -395,14 +413,4 @@ def _write_split(
     run.record["split"] = {
         "by": run.settings.split,
         **{name: len(rows) for name, rows in sides.items()},
-    }
-
-
-def _shipped_untrained(settings: Settings) -> dict[str, Any]:
-    return {
-        "name": "stage 1",
-        "dev_metric": DEV_METRIC,
-        "dev_value": None,
-        "dev_held_out": settings.split == "chunk",
-        "reason": no_hard_examples(settings.topk),
     }

@@ -20,8 +20,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
         "verdict_change": "{metric} {before} → {after} (chance {chance})",
         "and": ", ",
-        "stage1_shipped": "No epoch beat the stage-1 model on the dev questions, so the stage-1 "
-        "model is shipped: before and after are the same model.",
+        "stage1_shipped": "No candidate beat the stage-1 model on the dev questions, so the "
+        "stage-1 model is shipped: before and after are the same model.",
         "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
         "stage-1 model is shipped, and before and after are the same model.",
         "measured_on_training": "**Warning: measured on the questions trained on.** {seen} of "
@@ -118,8 +118,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         # loss
         "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
         "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
-        "shipped_because": "**Shipped: {name}**, with the highest dev MRR ({value}) of stage 1 and "
-        "{count} epochs; of equals the earliest.",
+        "shipped_because": "**Shipped: {name}**: {reason}.",
+        "candidate": "Candidate",
+        "interpolation": "{alpha} of the way to {epoch}",
         "dev_seen": "These dev questions are not held out: training saw them.",
         "not_shipped": "Training has not finished: no model has been chosen yet.",
         "curve": "Loss curve",
@@ -138,7 +139,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "evidence": "{metric} {difference} (95% interval {low} to {high}, p {p})",
         "flips": "Top-{k}: {fixed} fixed, {broken} broken (McNemar's p {p})",
         "semicolon": "; ",
-        "chosen_on": "NOT held out: the shipped epoch was chosen on them",
+        "chosen_on": "NOT held out: the shipped model was chosen on them",
         "seen": "NOT held out: training saw {seen} of the {count}",
         "unknown": "whether training saw them is not known",
         # table of a terminal
@@ -156,7 +157,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "plain_candidates": "candidates",
         "plain_corpus": "whole corpus",
         "plain_held_out": "held out",
-        "plain_chosen_on": "chose the epoch",
+        "plain_chosen_on": "chose the model",
         "plain_seen": "saw {seen} of {count}",
         "plain_unknown": "not known",
         "plain_model": "{side}: {name}",
@@ -216,7 +217,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
         "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
         "and": "；",
-        "stage1_shipped": "没有任何一轮在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
+        "stage1_shipped": "没有任何候选在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
         "训练前后是同一个模型。",
         "nothing_to_train": "训练集中没有难例，因此没有训练：交付的是第一阶段模型，"
         "训练前后是同一个模型。",
@@ -309,8 +310,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         # loss
         "loss_change": "从第 {first} 轮到第 {last} 轮，损失变化 {change}。",
         "dev_questions": "开发集指标按 {count} 个问题计算（随机水平：Top-1 {top1}，MRR {mrr}）。",
-        "shipped_because": "**交付的模型：{name}**，在第一阶段模型与 {count} 轮训练中开发集 "
-        "MRR 最高（{value}）；相同时取最早的。",
+        "shipped_because": "**交付的模型：{name}**：{reason}。",
+        "candidate": "候选",
+        "interpolation": "到{epoch}的 {alpha}",
         "dev_seen": "这些开发问题并非留出：它们参加过训练。",
         "not_shipped": "训练尚未完成，还没有选出模型。",
         "curve": "损失曲线",
@@ -329,7 +331,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "evidence": "{metric} {difference}（95% 区间 {low} 至 {high}，p {p}）",
         "flips": "Top-{k}：{fixed} 个变对，{broken} 个变错（McNemar 检验 p {p}）",
         "semicolon": "；",
-        "chosen_on": "并非留出：交付哪一轮是在这些问题上选的",
+        "chosen_on": "并非留出：交付的模型是在这些问题上选的",
         "seen": "并非留出：{count} 个问题中有 {seen} 个参加过训练",
         "unknown": "不知道训练是否见过这些问题",
         # table of a terminal
@@ -347,7 +349,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "plain_candidates": "候选",
         "plain_corpus": "整个语料库",
         "plain_held_out": "留出",
-        "plain_chosen_on": "用于选择轮次",
+        "plain_chosen_on": "用于选择模型",
         "plain_seen": "{count} 个中 {seen} 个参加过训练",
         "plain_unknown": "未知",
         "plain_model": "{side}：{name}",
