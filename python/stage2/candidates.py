@@ -14,9 +14,10 @@ from typing import Any
 from torch import Tensor
 
 from stage2 import checkpoint, files
+from stage2.config import Settings
+from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
-
-DEV_METRIC = "mrr"
+from stage2.train import DEV_METRIC, Trained, evaluate_dev
 
 # Each costs an evaluation on dev, as an epoch does.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
@@ -104,6 +105,24 @@ def choose(
     model.load_state_dict(_weights(ordered[0], stage1, checkpoints))
     checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
     return ordered
+
+
+def choose_on_dev(
+    model: ProbabilisticGBERTV4,
+    stage1: Mapping[str, Tensor],
+    trained: Trained,
+    dev: RankingLists,
+    settings: Settings,
+    checkpoints: Path,
+) -> list[Candidate]:
+    """Choose among what a training left behind; see `choose`."""
+    return choose(
+        model,
+        stage1,
+        [entry.dev[DEV_METRIC] for entry in trained.log],
+        lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
+        checkpoints,
+    )
 
 
 def shipped(candidates: Sequence[Candidate], held_out: bool) -> dict[str, Any]:

@@ -136,6 +136,7 @@ def program(debug: bool) -> None:
     *SCORING,
     *TRAINING,
     "test_share",
+    "folds",
     "corpus",
     "fail_if_regressed",
     "language",

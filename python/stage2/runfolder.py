@@ -46,7 +46,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "test_share",
         "seed",
     ),
-    "evaluate": ("similarity", "precision", "corpus"),
+    "evaluate": ("similarity", "precision", "corpus", "folds"),
 }
 
 # What a run writes; anything else in the folder is not ours and is never touched.

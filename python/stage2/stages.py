@@ -14,10 +14,11 @@ import numpy as np
 
 from stage2 import checkpoint, console, files
 from stage2.arrays import Ints
-from stage2.candidates import choose, shipped, untrained
+from stage2.candidates import choose_on_dev, shipped, untrained
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
-from stage2.data import Samples, groups_of, split_by_chunk
+from stage2.cross_validation import cross_validate, folds_wanted
+from stage2.data import Samples, split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import (
@@ -37,8 +38,9 @@ from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.report.text import CATALOGS, words
 from stage2.runfolder import RunFolder
+from stage2.splits import Groups, group_questions
 from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
-from stage2.train import DEV_METRIC, Trained, evaluate_dev, no_hard_examples, train
+from stage2.train import DEV_METRIC, Trained, no_hard_examples, train
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
@@ -144,8 +146,11 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
     # What a model was trained on cannot be read off its weights: nothing is claimed held out.
+    grouped = group_questions(inputs.samples)
     sets = [QuestionSet("all", everyone, held_out=False)]
-    comparison = _write_comparison(run, inputs, before.by_source(), after.by_source(), sets)
+    comparison = _write_comparison(
+        run, inputs, grouped, before.by_source(), after.by_source(), sets
+    )
     comparison |= {"models": list(models), "trained_on_known": False}
     if len(models) == 1:
         del comparison["verdict"]
@@ -173,13 +178,9 @@ def run_command(settings: Settings) -> None:
     inputs = gather(settings)
     check_mining(settings, inputs)
     everyone = np.arange(len(inputs.samples))
-    if settings.split == "chunk":
-        train_rows, dev_rows, test_rows = split_by_chunk(
-            inputs.samples, settings.dev_share, settings.test_share, settings.seed
-        )
-    else:
-        train_rows = dev_rows = everyone
-        test_rows = everyone[:0]
+    grouped = group_questions(inputs.samples)
+    parts = folds_wanted(settings, grouped)
+    sides = train_rows, dev_rows, _ = _sides(settings, inputs.samples, grouped)
     model, model_hashes, made = stage1(settings, run, inputs)
     stages = _stage_inputs(inputs, model_hashes, made)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
@@ -193,7 +194,8 @@ def run_command(settings: Settings) -> None:
         before = evaluate(model, lists, settings.precision, progress)
     hard = write_mined(run, inputs, model_hashes, before, mined)
     train_hard = np.intersect1d(hard, train_rows)
-    _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
+    _write_split(run, lists, sides, train_hard, grouped)
+    weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
 
     if len(train_hard):
         dev = lists.subset(dev_rows)
@@ -210,16 +212,16 @@ def run_command(settings: Settings) -> None:
         after = before
 
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
-    sets = [
-        QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
-        for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
-        if settings.split == "chunk" and len(rows)
-    ]
-    sets.append(QuestionSet("all", everyone, held_out=False, seen=len(train_hard)))
+    sets = _sets(settings, sides, train_hard, everyone)
+    if parts:
+        crossed, run.record["folds"] = cross_validate(
+            model, weights, lists, hard, parts, before, settings, run.path, console.say
+        )
+        sets.insert(0, QuestionSet("cross-validated", everyone, held_out=True, after=crossed))
     # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
     comparison = _write_comparison(
-        run, inputs, before.by_source(sources), after.by_source(sources), sets
+        run, inputs, grouped, before.by_source(sources), after.by_source(sources), sets
     )
     files.write_json(run / files.COMPARISON, comparison)
     run.done("evaluate", stages["mine"])
@@ -293,13 +295,8 @@ def fit(
     for entry in trained.log:
         loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
         console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
-    candidates = choose(
-        model,
-        before,
-        [entry.dev[DEV_METRIC] for entry in trained.log],
-        lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
-        run / files.CHECKPOINTS,
-    )
+    checkpoints = run / files.CHECKPOINTS
+    candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
@@ -308,7 +305,7 @@ def fit(
     best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
     console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
-                f"{run / files.CHECKPOINTS / files.BEST_CHECKPOINT}")  # fmt: skip
+                f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
     return trained
 
 
@@ -353,13 +350,14 @@ def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> R
 def _write_comparison(
     run: RunFolder,
     inputs: Inputs,
+    grouped: Groups,
     before: Mapping[str, Scored],
     after: Mapping[str, Scored],
     sets: Sequence[QuestionSet],
 ) -> dict[str, Any]:
     """Write every question's ranks; return the content of `comparison.json`."""
     samples = inputs.samples
-    comparison = compare(before, after, sets, groups_of(samples), run.settings.seed)
+    comparison = compare(before, after, sets, grouped.numbers, run.settings.seed)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)
@@ -401,16 +399,50 @@ def _keep_stage1(
         run.done("init", {**inputs.hashes, **model_hashes})
 
 
+def _sides(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
+    """Rows of train, dev and test; without a split the first two are everyone."""
+    if settings.split == "chunk":
+        shares = settings.dev_share, settings.test_share
+        return split_by_chunk(samples, *shares, settings.seed, grouped)
+    everyone = np.arange(len(samples))
+    return everyone, everyone, everyone[:0]
+
+
+def _sets(
+    settings: Settings, sides: tuple[Ints, Ints, Ints], train_hard: Ints, everyone: Ints
+) -> list[QuestionSet]:
+    """The sets of questions to report on."""
+    train_rows, dev_rows, test_rows = sides
+    sets = [
+        QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
+        for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
+        if settings.split == "chunk" and len(rows)
+    ]
+    return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(train_hard))]
+
+
 def _write_split(
-    run: RunFolder, lists: RankingLists, train_rows: Ints, dev: Ints, test: Ints, hard: Ints
+    run: RunFolder,
+    lists: RankingLists,
+    parts: tuple[Ints, Ints, Ints],
+    hard: Ints,
+    grouped: Groups,
 ) -> None:
-    """Write which question stands on which side."""
-    sides = {"train": train_rows, "dev": dev, "test": test, "trained_on": hard}
+    """Write which question stands on which side, and what a split by question would have torn."""
+    sides = dict(zip(("train", "dev", "test", "trained_on"), (*parts, hard), strict=True))
     files.write_json(
         run / files.SPLIT,
         {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
     )
+    facts = grouped.facts()
     run.record["split"] = {
         "by": run.settings.split,
         **{name: len(rows) for name, rows in sides.items()},
+        "overlaps": facts,
     }
+    console.say(
+        f"split: {len(lists)} questions in {facts['groups']} groups; "
+        f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "
+        f"{facts['near_duplicate_pairs']} pairs of ground-truth chunks are near-duplicates"
+        + ("" if run.settings.split == "none" else ": no group crosses the split")
+    )

@@ -23,6 +23,7 @@ def verdict(run: Run, say: Words) -> str:
     held_out = [part for part in comparison["sets"] if part["held_out"]]
     lines = [f"**{conclusion(comparison, say)}**"] if "verdict" in comparison else []
     lines += [_judgement(part, say) for part in held_out]
+    lines += _remembered(comparison, say)
     if run.shipped_epoch == 0 and is_known(comparison):
         lines.append(say("stage1_shipped" if run.epochs else "nothing_to_train"))
     if held_out and held_out[0]["num_queries"] < FEW_QUESTIONS:
@@ -87,6 +88,28 @@ def sides(comparison: Record) -> list[tuple[str, str]]:
 def is_known(comparison: Record) -> bool:
     """Whether the comparison can tell which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
+
+
+def _remembered(comparison: Record, say: Words) -> list[str]:
+    """What the same questions say of a model that saw them, beside models that did not."""
+    parts = {part["name"]: part for part in comparison["sets"] if part["source"] == "candidates"}
+    seen, unseen = parts.get("all"), parts.get("cross-validated")
+    if not seen or not unseen or not seen["seen_in_training"]:
+        return []
+    won = {name: part["after"]["top1"] - part["before"]["top1"]
+           for name, part in (("seen", seen), ("unseen", unseen))}  # fmt: skip
+    return [
+        say(
+            "remembered",
+            count=seen["num_queries"],
+            trained=seen["seen_in_training"],
+            before=numbers.percent(seen["before"]["top1"]),
+            after=numbers.percent(seen["after"]["top1"]),
+            crossed=numbers.percent(unseen["after"]["top1"]),
+            seen=numbers.points(won["seen"]),
+            unseen=numbers.points(won["unseen"]),
+        )
+    ]
 
 
 def _judgement(part: Record, say: Words) -> str:

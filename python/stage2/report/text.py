@@ -20,6 +20,11 @@ CATALOGS: dict[str, dict[str, str]] = {
         "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
         "verdict_change": "{metric} {before} → {after} (chance {chance})",
         "and": ", ",
+        "remembered": "**What the model remembers and what it learned.** Of all {count} questions, "
+        "{trained} of them trained on, the shipped model ranks {after} first among their "
+        "candidates, up from {before} ({seen}). Models that had not seen a question rank {crossed} "
+        "first ({unseen}): that much carries over to new questions, and what lies between the two "
+        "was remembered rather than learned.",
         "stage1_shipped": "No candidate beat the stage-1 model on the dev questions, so the "
         "stage-1 model is shipped: before and after are the same model.",
         "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
@@ -217,6 +222,10 @@ CATALOGS: dict[str, dict[str, str]] = {
         "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
         "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
         "and": "；",
+        "remembered": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
+        "个参加过训练；交付的模型在各自的候选中把 {after} 的问题排在首位，训练前为 {before}（{seen}）。"
+        "由没有见过该问题的模型打分时为 {crossed}（{unseen}）：只有这一部分能推广到新问题，"
+        "两者之差是记住的，而不是学到的。",
         "stage1_shipped": "没有任何候选在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
         "训练前后是同一个模型。",
         "nothing_to_train": "训练集中没有难例，因此没有训练：交付的是第一阶段模型，"
