@@ -18,7 +18,7 @@ import torch
 from stage2 import console, files, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
-from stage2.config import Settings
+from stage2.config import SETTINGS, Settings
 from stage2.data import split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError, RunFailedError
@@ -28,7 +28,7 @@ from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 from stage2.stage1 import stage1
-from stage2.trials import Trial, is_possible
+from stage2.trials import SWEPT, Trial, is_possible
 
 _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
@@ -157,8 +157,11 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
     if inputs.source == "sample":
         paths = write_sample(run / files.SAMPLE)
         settings = replace(settings, chunks=str(paths.chunks), entities=str(paths.entities))
+    # What a trial does not need: the winner alone is measured, and once.
+    needless: dict[str, Any] = {"folds": 0, "fail_if_regressed": False}
     return replace(
         settings,
+        **{name: value for name, value in needless.items() if name in SETTINGS},
         qa=str(run / files.SEARCH_QA),
         model=settings.model or str(run / files.STAGE1_MODEL),
         dev_share=settings.dev_share + settings.test_share,
@@ -185,10 +188,9 @@ def _write_questions(dataset: Dataset, rows: Sequence[int] | Ints, path: Path) -
 
 def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
     """The trial with what is shared, in its folder."""
-    shared = ("qa", "chunks", "entities", "model", "dev_share", "test_share", "corpus", "overwrite")
-    changes = {name: getattr(common, name) for name in shared}
     folder = run / files.TRIALS / trial.name
-    return replace(trial, settings=replace(trial.settings, output_dir=str(folder), **changes))
+    changes = {name: getattr(trial.settings, name) for name in SWEPT}
+    return replace(trial, settings=replace(common, output_dir=str(folder), **changes))
 
 
 def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcome]:
