@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,12 @@ def test_margin_must_be_a_number_from_0(
 def test_a_half_of_the_data_is_refused(stage2: Stage2, corpus: dict[str, Path]) -> None:
     result = stage2("mine", "--qa", corpus["qa"], exit_code=2)
     assert "--chunks is missing" in result.stderr
+
+
+def test_a_pipe_is_refused(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = stage2("prepare", "--qa", corpus["qa"], "--chunks", tmp_path / "pipe", exit_code=2)
+    assert "no regular file" in done.stderr
 
 
 def test_config_names_what_is_wrong(stage2: Stage2, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from stage2.errors import BadInputError, RunFailedError
 from stage2.lists import RankingLists, ranking_lists
 from stage2.loss import margin_ranking_loss
 from stage2.mining import score
-from stage2.train import batch_loss, train
+from stage2.step import accumulate_gradients, batch_loss
+from stage2.train import train
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
@@ -135,13 +136,13 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
 ) -> None:
     calls = 0
 
-    def failing(*arguments: Any) -> torch.Tensor:
+    def failing(*arguments: Any) -> float:
         nonlocal calls
         calls += 1
-        loss = batch_loss(*arguments)
-        return loss * math.nan if calls == 5 else loss  # epoch 2, step 2 of 3
+        loss = accumulate_gradients(*arguments)
+        return math.nan if calls == 5 else loss  # epoch 2, step 2 of 3
 
-    monkeypatch.setattr("stage2.train.batch_loss", failing)
+    monkeypatch.setattr("stage2.train.accumulate_gradients", failing)
     with pytest.raises(RunFailedError, match=r"epoch 2, step 2: the loss is not finite") as caught:
         train(model, lists, lists, SETTINGS, tmp_path)
     order = np.random.default_rng([0, 2]).permutation(12)[4:8]

@@ -1,9 +1,9 @@
 """Second-stage training of retrieval encoders: mine hard examples, train on them, prove it."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from stage2._core import __version__ as __version__
 from stage2._core import match_annotations
 from stage2.arrays import rank
 from stage2.data import Annotations, Dataset, Samples
@@ -12,12 +12,10 @@ from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negativ
 from stage2.search import topk
 
 if TYPE_CHECKING:
-    from stage2.encode import Embeddings
+    from stage2.embeddings import Embeddings
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
     from stage2.model import ProbabilisticGBERTV4
-
-__version__ = version("stage2")
 
 __all__ = [
     "Annotations",
@@ -41,7 +39,7 @@ __all__ = [
 # Imported when first asked for: they need torch, which takes seconds and half a gigabyte, and
 # reading, joining, sampling and searching do not.
 _WITH_TORCH = {
-    "Embeddings": "stage2.encode",
+    "Embeddings": "stage2.embeddings",
     "ProbabilisticGBERTV4": "stage2.model",
     "margin_ranking_loss": "stage2.loss",
     "similarity": "stage2.mining",

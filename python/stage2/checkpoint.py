@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stage2.errors import BadInputError
-from stage2.files import atomic, write_json
+from stage2.files import atomic, sha256, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,20 +105,32 @@ def from_reference(
     return model
 
 
+def embedding_dim(path: str | os.PathLike[str]) -> int:
+    """The width of a model's embeddings, read off its files."""
+    if Path(path).is_dir():
+        width: int = _read_config(Path(path) / CONFIG)["embedding_dim"]
+        return width
+    return read_state_dict(path)["semantic_head.2.weight"].shape[0]
+
+
+def model_files(
+    path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None
+) -> dict[str, str]:
+    """Hashes of all files that a model is read from: weights, configuration, tokenizer.
+
+    Empty where some of them are not here: of a `.pt` whose backbone has no folder.
+    """
+    root = Path(path)
+    if root.is_dir():
+        return _hashes(root)
+    if backbone is None or not Path(backbone).is_dir():
+        return {}
+    return {"weights": sha256(root), **_hashes(Path(backbone))}
+
+
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read a `.pt` of named tensors; anything else in it is refused, and no code is run."""
-    try:
-        with warnings.catch_warnings():
-            # Of other pickle protocols it warns, and then refuses them.
-            warnings.simplefilter("ignore", UserWarning)
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BadInputError(
-            f"{path}: refused: it holds more than tensors, and loading it could run code. "
-            "Expected torch.save(model.state_dict())"
-        ) from error
-    except (EOFError, RuntimeError) as error:
-        raise BadInputError(f"{path}: not a checkpoint that torch can read: {error}") from error
+    state = read_tensors(path)
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
@@ -126,11 +138,33 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     return dict(state)
 
 
+def read_tensors(path: str | os.PathLike[str]) -> Any:
+    """Read tensors, numbers, texts and what is built of them, on the CPU; no code is run."""
+    try:
+        with warnings.catch_warnings():
+            # Of other pickle protocols it warns, and then refuses them.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise BadInputError(
+            f"{path}: refused: it holds more than tensors, and loading it could run code. "
+            "Expected torch.save(model.state_dict())"
+        ) from error
+    except (EOFError, RuntimeError) as error:
+        raise BadInputError(f"{path}: not a checkpoint that torch can read: {error}") from error
+
+
 def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) -> None:
     """Write the model's bare state_dict, on the CPU, whole or not at all."""
-    state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
-    with atomic(path) as temporary:
-        torch.save(state, temporary)
+    save_state_dict(model.state_dict(), path)
+
+
+def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+    """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all."""
+    state = {key: value.detach().cpu() for key, value in state.items()}
+    # Into an open file: given a path, torch writes its name into the archive.
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        torch.save(state, file)
 
 
 def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str]) -> None:
@@ -200,6 +234,10 @@ def _load_state(
             f"{len(expected)} tensors): {shown}{more}. Name the encoder it was trained over"
         )
     model.load_state_dict(state, strict=False)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -39,6 +39,20 @@ TRAINING = (
     "weight_decay",
     "margin",
     "pairs",
+    "loss",
+    "temperature",
+    "accumulate",
+    "micro_batch",
+    "warmup",
+    "schedule",
+    "max_grad_norm",
+    "freeze",
+    "lora",
+    "patience",
+    "resume",
+    "save_every",
+    "keep_checkpoints",
+    "report_to",
     "split",
     "dev_share",
 )
@@ -75,8 +89,10 @@ class Program(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             click.echo("stopped; what was written before is whole and stays", err=True)
+            if str(stopped):
+                click.echo(str(stopped), err=True)
             sys.exit(RunFailedError.exit_code)
         except Exception as error:
             if ctx.params.get("debug"):
@@ -142,6 +158,7 @@ def program(debug: bool) -> None:
     "replay",
     "test_share",
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -191,6 +208,7 @@ def prepare(settings: Settings) -> None:
     *NEGATIVES,
     "drop_false_negatives",
     *SCORING,
+    "embedding_cache",
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
 def mine(settings: Settings) -> None:
@@ -229,6 +247,7 @@ def train(settings: Settings) -> None:
     "backbone",
     *SCORING,
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -349,6 +368,46 @@ def report(settings: Settings) -> None:
     from stage2 import stages
 
     stages.report(settings)
+
+
+@program.group()
+def cache() -> None:
+    r"""Look at the vectors that are kept on disk, or delete some of them.
+
+    \b
+    Example:
+      stage2 cache info
+    """
+
+
+@cache.command(name="info")
+@_option("embedding_cache")
+def cache_info(embedding_cache: str) -> None:
+    r"""Show each model's vectors: how many, how large, when last used.
+
+    \b
+    Example:
+      stage2 cache info
+    """
+    from stage2 import cache_command
+
+    cache_command.info(embedding_cache)
+
+
+@cache.command(name="prune")
+@_option("embedding_cache")
+@click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
+@click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
+def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
+    r"""Delete vectors by age or by size; --max-size 0 deletes them all.
+
+    \b
+    Example:
+      stage2 cache prune --older-than 30 --max-size 4GB
+    """
+    from stage2 import cache_command
+
+    cache_command.prune(embedding_cache, older_than, max_size)
 
 
 def main() -> None:

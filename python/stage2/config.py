@@ -50,6 +50,9 @@ def _setting(
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
 Sampling = Literal["top", "random"]
+Loss = Literal["margin", "infonce", "triplet", "margin-mse", "listnet"]
+Schedule = Literal["constant", "linear", "cosine"]
+Freeze = Literal["none", "embeddings", "backbone"]
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,13 @@ class Settings:
     )
     precision: str = _setting(
         "auto", "Of matrix products; auto is bf16 where the device multiplies it.",
-        choices=("auto", "fp32", "bf16"),
+        choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
+    embedding_cache: str = _setting(
+        "auto",
+        "Where vectors are kept, to be embedded once: auto is the user's cache folder.",
+        metavar="auto|off|DIR",
+    )
     epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
     batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")
     learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X")
@@ -187,6 +195,72 @@ class Settings:
         "all",
         "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),
+    )
+    loss: Loss = _setting(
+        "margin",
+        "margin ranking; infonce, with the batch's other texts as negatives; triplet, the hardest "
+        "of each list; margin-mse, with stage 1 as the teacher; or listnet.",
+        choices=("margin", "infonce", "triplet", "margin-mse", "listnet"),
+    )
+    temperature: float = _setting(
+        0.05, "That similarities are divided by in infonce and listnet.", kind=float, low=1e-3,
+        high=1e3, metavar="X",
+    )  # fmt: skip
+    accumulate: int = _setting(
+        1, "Steps whose gradients make one update of --batch-size times as many questions.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
+    micro_batch: int | None = _setting(
+        None,
+        "Gradient caching: embed at most so many tokens at a time. Memory no longer grows with "
+        "--batch-size, the gradient is the same, a step takes a third longer.",
+        kind=int, low=1, metavar="TOKENS",
+    )  # fmt: skip
+    warmup: float = _setting(
+        0.0, "Share of the updates over which the learning rate rises from 0.", kind=float, low=0,
+        high=1, metavar="X",
+    )  # fmt: skip
+    schedule: Schedule = _setting(
+        "constant",
+        "Of the learning rate after the warm-up: constant, or falling to 0.",
+        choices=("constant", "linear", "cosine"),
+    )
+    max_grad_norm: float | None = _setting(
+        None, "Scale longer gradients down to this norm.", kind=float, low=1e-30, metavar="X"
+    )
+    freeze: Freeze = _setting(
+        "none",
+        "What is not trained: the token embeddings, or all but the heads.",
+        choices=("none", "embeddings", "backbone"),
+    )
+    lora: int | None = _setting(
+        None,
+        "Train low-rank updates of the encoder's matrices instead of the matrices; they are "
+        "merged into every model that is written. Needs pip install stage2[lora].",
+        kind=int, low=1, metavar="RANK",
+    )  # fmt: skip
+    patience: int | None = _setting(
+        None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    resume: str = _setting(
+        "auto",
+        "auto goes on with a training that was interrupted in --output-dir; never starts over; or "
+        "a saved state to go on with.",
+        metavar="auto|never|FILE",
+    )
+    save_every: int | None = _setting(
+        None, "Save the state of training every N updates too, not only every epoch.", kind=int,
+        low=1, metavar="N",
+    )  # fmt: skip
+    keep_checkpoints: int | None = _setting(
+        None, "Keep the last N epoch_N.pt, and the best. Default: all.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    report_to: str = _setting(
+        "none",
+        "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
+        choices=("none", "tensorboard"),
     )
     replay: float = _setting(
         0.0,
@@ -228,12 +302,7 @@ class Settings:
         """`memory_budget` in bytes."""
         if self.memory_budget is None:
             return None
-        found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", self.memory_budget.strip().upper())
-        if found is None:
-            raise BadInputError(
-                f"--memory-budget is {self.memory_budget!r}; expected a size such as 512MB or 4GB"
-            )
-        return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+        return size_of("--memory-budget", self.memory_budget)
 
     def to_toml(self) -> str:
         """Every setting that has a value, as TOML."""
@@ -254,6 +323,18 @@ def default(name: str) -> Any:
     if value is MISSING:
         raise KeyError(name)
     return value
+
+
+def size_of(flag: str, text: str) -> int:
+    """Read a size such as 512MB or 4GB: bytes, K, M, G and T being powers of 1,024.
+
+    Raises:
+        BadInputError: it is no size; the message names the flag.
+    """
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", text.strip().upper())
+    if found is None:
+        raise BadInputError(f"{flag} is {text!r}; expected a size such as 512MB or 4GB")
+    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:

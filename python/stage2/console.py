@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import click
-from tqdm import tqdm
+
+
+class Bar(Protocol):
+    """Shows how far something is."""
+
+    def __call__(self, done: int, total: int, tokens: int = 0, /) -> None:
+        """Show it; `tokens` are those done, where texts are what is counted."""
 
 
 def say(message: str) -> None:
@@ -25,30 +33,45 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
-    """Show progress; yields a function of (done, total)."""
+def bar(what: str, unit: str = "text") -> Iterator[Bar]:
+    """Show progress, speed and time left; yields a function of (done, total, tokens done)."""
+    from tqdm import tqdm  # most commands show no bar
+
     # disable=None: nothing where stderr is no terminal
     with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int, tokens: int = 0, /) -> None:
             shown.total = total
+            elapsed = shown.format_dict["elapsed"]
+            if tokens and elapsed:
+                shown.set_postfix_str(f"{tokens / elapsed:,.0f} tokens/s", refresh=False)
             shown.update(done - shown.n)
 
         yield update
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress of several stages in turn; yields a function of (stage, done, total)."""
-    with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
-        current = ""
+def steps() -> Iterator[Callable[[str, int, int, int], None]]:
+    """Show progress of several stages in turn; yields a function of (stage, done, total, texts).
 
-        def update(stage: str, done: int, total: int) -> None:
-            nonlocal current
+    `texts` are those of the last step, for the speed that is shown.
+    """
+    from tqdm import tqdm
+
+    with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
+        current, started, seen = "", 0.0, 0
+
+        def update(stage: str, done: int, total: int, texts: int) -> None:
+            nonlocal current, started, seen
             if stage != current:
-                current = stage
+                # The first step tells when it is done: the speed is that of the others.
+                current, started, seen = stage, time.perf_counter(), -texts
                 shown.reset(total)
                 shown.set_description(stage)
+            seen += texts
+            if seen:
+                speed = seen / (time.perf_counter() - started)
+                shown.set_postfix_str(f"{speed:.0f} texts/s", refresh=False)
             shown.update(done - shown.n)
 
         yield update

@@ -45,8 +45,11 @@ class Inputs:
         return facts | ({"files": named} if named else {})
 
 
-def gather(settings: Settings) -> Inputs:
-    """Read the samples: from --data, from --qa and --chunks, or the built-in ones."""
+def gather(settings: Settings, memory_map: bool = False) -> Inputs:
+    """Read the samples: from --data, from --qa and --chunks, or the built-in ones.
+
+    `memory_map` is for what is over in a second; a long run must not end because a file changed.
+    """
     if settings.data is not None:
         if settings.qa is not None or settings.chunks is not None:
             raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
@@ -59,7 +62,7 @@ def gather(settings: Settings) -> Inputs:
     if settings.qa is None and settings.chunks is None and settings.entities is None:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
         return _sample_inputs(settings)
-    return _dataset_inputs(settings, "files")
+    return _dataset_inputs(settings, "files", memory_map)
 
 
 def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:
@@ -90,18 +93,22 @@ def _sample_inputs(settings: Settings) -> Inputs:
         given = replace(
             settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
         )
-        inputs = _dataset_inputs(given, "sample")
+        inputs = _dataset_inputs(given, "sample", memory_map=False)
         # The folder goes: wait for what is hashed in the background.
         return replace(inputs, hashes=dict(inputs.hashes))
 
 
-def _dataset_inputs(settings: Settings, source: Literal["files", "sample"]) -> Inputs:
+def _dataset_inputs(
+    settings: Settings, source: Literal["files", "sample"], memory_map: bool
+) -> Inputs:
     if settings.qa is None or settings.chunks is None:
         missing = "--qa" if settings.qa is None else "--chunks"
         raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
     paths = _paths(settings, ("qa", "chunks", "entities"))
     hashes = files.Hashes(paths)
-    dataset = Dataset.load(settings.qa, settings.chunks, settings.entities, settings.on_error)
+    dataset = Dataset.load(
+        settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map
+    )
     known = {
         "num_qa": dataset.num_qa,
         "num_chunks": dataset.num_chunks,

@@ -12,7 +12,7 @@ from stage2.sample import write_sample
 def prepare(settings: Settings) -> None:
     """Construct samples and write them."""
     run = RunFolder(settings)
-    inputs = gather(settings)
+    inputs = gather(settings, memory_map=True)
     run.begin({"prepare": inputs.hashes})
     write_constructed(run, inputs)
 

@@ -7,11 +7,11 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from stage2 import files
+from stage2._core import __version__
 from stage2.config import Settings
 from stage2.errors import BadInputError
 
@@ -43,6 +43,16 @@ STAGES: dict[str, tuple[str, ...]] = {
         "weight_decay",
         "margin",
         "pairs",
+        "loss",
+        "temperature",
+        "accumulate",
+        "micro_batch",
+        "warmup",
+        "schedule",
+        "max_grad_norm",
+        "freeze",
+        "lora",
+        "patience",
         "replay",
         "similarity",
         "precision",
@@ -74,6 +84,7 @@ _OWN = (
     files.TEST_QA,
     files.TEST,
     files.TRAINING_LOG,
+    files.TENSORBOARD,
     files.CHECKPOINTS,
     files.EVALUATION_AFTER,
     files.COMPARISON,
@@ -131,9 +142,9 @@ class RunFolder:
                 raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
         known = self.record.get("stages", {})
         for stage in (stage for stage in stages if stage in known):
-            wanted = self._made_from(stage, stages[stage])
+            wanted = self.made_from(stage, stages[stage])
             if known[stage]["made_from"] != wanted:
-                raise BadInputError(self._refusal(_difference(known[stage]["made_from"], wanted)))
+                raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
         self.path.mkdir(parents=True, exist_ok=True)
         self.settings.save(self.path / files.SETTINGS)
         self._clock = time.perf_counter()
@@ -143,7 +154,7 @@ class RunFolder:
         now = time.perf_counter()
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
         self.record |= {
-            "stage2_version": version("stage2"),
+            "stage2_version": __version__,
             "python": platform.python_version(),
             "cpu": cpu_name(),
             "seed": self.settings.seed,
@@ -155,13 +166,14 @@ class RunFolder:
             self.record |= device_facts(self.settings.device, self.settings.precision)
         self.record.setdefault("stages", {})[stage] = {
             "seconds": round(now - self._clock, 3),
-            "made_from": self._made_from(stage, inputs),
+            "made_from": self.made_from(stage, inputs),
         }
         self._clock = now
         self.record |= facts
         files.write_json(self.path / files.RUN, self.record)
 
-    def _made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+    def made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+        """What the files of `stage` depend on: settings, and hashes of inputs."""
         return {name: getattr(self.settings, name) for name in STAGES[stage]} | dict(inputs)
 
     def _clear(self) -> None:
@@ -190,7 +202,8 @@ def cpu_name() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Name what differs between two things that were made from something."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return "; ".join(
         f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names

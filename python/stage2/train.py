@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from stage2 import checkpoint, files
-from stage2.arrays import Ints
+from stage2 import checkpoint, files, generators
+from stage2.arrays import Floats, Ints
 from stage2.config import Settings
-from stage2.device import resolve_precision
-from stage2.encode import autocast, collate, encode_tokens
+from stage2.encode import Progress, encode_tokens
 from stage2.errors import BadInputError, RunFailedError
+from stage2.follow import Note, following
+from stage2.interrupt import StoppedError, asked_to_stop
 from stage2.lists import RankingLists
-from stage2.loss import margin_ranking_loss
 from stage2.mining import TOPK, score, score_corpus
-from stage2.model import Pooled, ProbabilisticGBERTV4
+from stage2.model import ProbabilisticGBERTV4
+from stage2.resume import Position, State, questions_hash
+from stage2.runfolder import STAGES
+from stage2.schedule import learning_rate
+from stage2.step import accumulate_gradients
+from stage2.trainable import check_trainable, plain_state, trainable
+from stage2.training_log import EpochLog, best_of, out_of_patience
 
-DEV_METRIC = "mrr"
-
-
-@dataclass(frozen=True)
-class EpochLog:
-    """A row of `training_log.jsonl`; epoch 0 is the model as it came."""
-
-    epoch: int
-    loss: float | None
-    learning_rate: float
-    seconds: float
-    dev: dict[str, Any]
-    train_examples: int
+# Called with (what, updates done, updates in all, texts of the last).
+Steps = Callable[[str, int, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,131 +47,264 @@ def train(
     dev: RankingLists,
     settings: Settings,
     folder: Path,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Steps | None = None,
     stage1_dev: dict[str, Any] | None = None,
+    made_from: Mapping[str, Any] | None = None,
+    state: State | None = None,
 ) -> Trained:
     """Train on `lists` and leave in `model` the best candidate on `dev`.
 
     The candidates are the model as it came and every epoch; the earliest of equals wins. Written
-    to `folder` as they come: `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt` and
-    `training_log.jsonl`, so that whatever ends the run keeps what is done.
+    to `folder` as they come: `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`,
+    `training_log.jsonl` and, until the end, the state to go on from: whatever ends the run keeps
+    what is done.
 
     Args:
-        model: on the device to train on.
+        model: stage 1, on the device to train on.
         lists: hard examples.
         dev: questions that choose among the candidates; over the whole corpus where it has one.
-        settings: epochs, batch_size, learning_rate, weight_decay, margin, pairs, precision, seed.
+        settings: those of the stage `train`, and what of it is saved and shown.
         folder: of the run.
-        progress: called with (what, steps done, steps in all).
+        progress: called with (what, updates done, updates in all, texts of the last).
         stage1_dev: metrics of the model as it came, where they are known already.
+        made_from: what a state is told from others by; default: the settings of the stage.
+        state: of this training, to go on from; see `resume.find_state`.
 
     Raises:
-        BadInputError: there is nothing to train on.
+        BadInputError: there is nothing to train on, the state is of other questions, or the
+            settings ask for what is not there.
         RunFailedError: the loss or a gradient is not finite.
+        StoppedError: Ctrl-C or SIGTERM; the state is saved.
     """
     if not len(lists):
         raise BadInputError(no_hard_examples(settings.topk))
-    checkpoints = folder / files.CHECKPOINTS
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    steps = math.ceil(len(lists) / settings.batch_size)
-    untrained = stage1_dev or evaluate_dev(model, dev, settings)
-    log = [EpochLog(0, None, 0.0, 0.0, untrained, len(lists))]
-    best = log[0]
-    _keep(model, checkpoints / files.BEST_CHECKPOINT, log, folder)
+    check_trainable(settings)
+    if made_from is None:
+        made_from = {name: getattr(settings, name) for name in STAGES["train"]}
+    # These need stage 1, before a state brings other weights.
+    teacher = _teacher(model, lists, settings)
+    if state is None:
+        metrics = stage1_dev or evaluate_dev(model, dev, settings)
+        log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
+        (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
+        checkpoint.save_reference(model, folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
+    else:
+        state.check_questions(lists)
+        log = [EpochLog(**row) for row in state.log]
+        _bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
 
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        for epoch in range(1, settings.epochs + 1):
-            started = time.perf_counter()
-            torch.manual_seed(_seed_of(settings.seed, epoch))
-            order = np.random.default_rng([settings.seed, epoch]).permutation(len(lists))
-            losses = []
-            model.train()
-            for step in range(steps):
-                rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-                loss = batch_loss(model, lists, rows, settings)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                _check_finite(model, loss, f"epoch {epoch}, step {step + 1}", lists, rows, folder)
-                optimizer.step()
-                losses.append(loss.item() * len(rows))
-                if progress is not None:
-                    progress(f"epoch {epoch}/{settings.epochs}", step + 1, steps)
-            model.eval()
-
-            entry = EpochLog(
-                epoch=epoch,
-                loss=sum(losses) / len(lists),
-                learning_rate=settings.learning_rate,
-                seconds=time.perf_counter() - started,
-                dev=evaluate_dev(model, dev, settings),
-                train_examples=len(lists),
+    forked = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with forked, asked_to_stop() as stopped:
+        torch.manual_seed(_seed_of(settings.seed, 0))
+        with trainable(model, settings) as parameters:
+            # Fused: weights, gradients and moments are read once, and reading is what takes time.
+            optimizer = torch.optim.AdamW(
+                parameters, weight_decay=settings.weight_decay, fused=True
             )
-            log.append(entry)
-            _keep(model, checkpoints / f"epoch_{epoch}.pt", log, folder)
-            if entry.dev[DEV_METRIC] > best.dev[DEV_METRIC]:
-                best = entry
-                checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+            job = _Training(
+                model, lists, dev, settings, folder, optimizer, log, teacher, stopped, made_from
+            )
+            if state is not None:
+                job.restore(state)
+            with following(settings, folder, job.updates_done) as note:
+                job.run(progress, note)
 
+    checkpoints = folder / files.CHECKPOINTS
     model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
-    return Trained(log, best.epoch)
+    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    return Trained(log, best_of(log).epoch)
 
 
-def batch_loss(
-    model: ProbabilisticGBERTV4, lists: RankingLists, rows: Ints, settings: Settings
-) -> Tensor:
-    """Margin ranking loss of the given questions, each distinct text embedded once.
+class _Training:
+    """A training under way: all that its state is made of, and the loop."""
 
-    Lists of different length are padded with their own first candidate and masked.
-    """
-    lengths = lists.lengths[rows]
-    column = np.arange(lengths.max())
-    mask = column[None, :] < lengths[:, None]
-    flat = lists.offsets[rows][:, None] + np.where(mask, column[None, :], 0)
-    relevance = column[None, :] < lists.num_relevant[rows][:, None]
+    def __init__(
+        self,
+        model: ProbabilisticGBERTV4,
+        lists: RankingLists,
+        dev: RankingLists,
+        settings: Settings,
+        folder: Path,
+        optimizer: torch.optim.Optimizer,
+        log: list[EpochLog],
+        teacher: Floats | None,
+        stopped: Callable[[], bool],
+        made_from: Mapping[str, Any],
+    ) -> None:
+        self.model = model
+        self.lists = lists
+        self.dev = dev
+        self.settings = settings
+        self.folder = folder
+        self.optimizer = optimizer
+        self.log = log
+        self.teacher = teacher
+        self.stopped = stopped
+        self.made_from = made_from
+        self.position = Position()
+        self.questions = settings.batch_size * settings.accumulate
+        self.updates = math.ceil(len(lists) / self.questions)
 
-    needed = np.concatenate([lists.questions[rows], lists.candidates[flat].ravel()])
-    used, places = np.unique(needed, return_inverse=True)
-    with autocast(model.device, resolve_precision(settings.precision, model.device)):
-        pooled = model(collate(model, lists.tokens, used))
-    question, candidate = np.split(places, [len(rows)])
-    similarities = pair_similarity(
-        pooled,
-        _tensor(question, model)[:, None],
-        _tensor(candidate.reshape(flat.shape), model),
-    )
-    return margin_ranking_loss(
-        similarities,
-        settings.margin,
-        settings.pairs,
-        _tensor(mask, model),
-        _tensor(relevance.astype(np.int64), model),
-    )
+    @property
+    def checkpoints(self) -> Path:
+        """Where models and the state go."""
+        return self.folder / files.CHECKPOINTS
 
+    @property
+    def updates_done(self) -> int:
+        """Updates since the training began."""
+        return (self.position.epoch - 1) * self.updates + self.position.update
 
-def pair_similarity(pooled: Pooled, left: Tensor, right: Tensor) -> Tensor:
-    """Similarity of pairs of texts, as evaluation computes it.
+    def run(self, progress: Steps | None, note: Note) -> None:
+        """Train and evaluate, epoch by epoch."""
+        self.write_log()
+        while self.position.epoch <= self.settings.epochs:
+            if out_of_patience(self.log, self.settings.patience):
+                return
+            self.train_epoch(progress, note)
+            self.close_epoch(note)
 
-    Args:
-        pooled: n texts.
-        left: int64, rows of `pooled`; broadcast against `right`.
-        right: int64.
+    def train_epoch(self, progress: Steps | None, note: Note) -> None:
+        """Do what is left of the epoch's updates."""
+        settings, epoch = self.settings, self.position.epoch
+        if not self.position.update:
+            torch.manual_seed(_seed_of(settings.seed, epoch))
+        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.lists))
+        self.model.train()
+        for number in range(self.position.update, self.updates):
+            started = time.perf_counter()
+            rows = order[number * self.questions : (number + 1) * self.questions]
+            loss = self.update(rows, f"epoch {epoch}, step {number + 1}")
+            seconds = time.perf_counter() - started
+            self.position = self.position.after_update(loss * len(rows), seconds)
 
-    Returns:
-        float32 of the broadcast shape.
-    """
-    by_entity = pooled.has_entity[left] & pooled.has_entity[right]
-    entity = (pooled.entity[left] * pooled.entity[right]).sum(dim=-1)
-    sentence = (pooled.mu[left] * pooled.mu[right]).sum(dim=-1)
-    return torch.where(by_entity, entity, sentence)
+            note("train/loss", loss, self.updates_done)
+            note("train/learning_rate", self.rate(self.updates_done - 1), self.updates_done)
+            note("train/steps_per_second", 1 / seconds, self.updates_done)
+            if progress is not None:
+                texts = len(rows) + int(self.lists.lengths[rows].sum())
+                progress(f"epoch {epoch}/{settings.epochs}", number + 1, self.updates, texts)
+            if settings.save_every is not None and self.updates_done % settings.save_every == 0:
+                self.save()
+            self.stop_if_asked()
+        self.model.eval()
+
+    def update(self, rows: Ints, where: str) -> float:
+        """Move the weights by the gradient of the rows' mean loss, and return that loss.
+
+        The gradient comes in parts of --batch-size questions, whose sum it is.
+        """
+        settings = self.settings
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = 0.0
+        for start in range(0, len(rows), settings.batch_size):
+            part = rows[start : start + settings.batch_size]
+            loss += accumulate_gradients(
+                self.model, self.lists, part, settings, len(rows), self.teacher
+            )
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        self.check_finite(loss, norm.item(), where, rows)
+        if settings.max_grad_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.updates_done)
+        self.optimizer.step()
+        return loss
+
+    def close_epoch(self, note: Note) -> None:
+        """Evaluate, and write what the epoch came to."""
+        position = self.position
+        metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+        entry = EpochLog(
+            epoch=position.epoch,
+            loss=position.loss / len(self.lists),
+            learning_rate=self.rate(self.updates_done - 1),
+            seconds=position.seconds,
+            dev=metrics,
+            train_examples=len(self.lists),
+        )
+        for name, value in metrics.items():
+            if isinstance(value, float):
+                note(f"dev/{name}", value, self.updates_done)
+        self.log.append(entry)
+        weights = plain_state(self.model)
+        checkpoint.save_state_dict(weights, self.checkpoints / f"epoch_{entry.epoch}.pt")
+        if best_of(self.log) is entry:
+            checkpoint.save_state_dict(weights, self.checkpoints / files.BEST_CHECKPOINT)
+        self.write_log()
+        self.drop_old()
+        self.position = Position(position.epoch + 1)
+        if self.position.epoch <= self.settings.epochs:
+            self.save()
+
+    def rate(self, update: int) -> float:
+        """Learning rate of an update, counted from 0."""
+        return learning_rate(update, self.updates * self.settings.epochs, self.settings)
+
+    def write_log(self) -> None:
+        """Write the log up to the last whole epoch."""
+        files.write_jsonl(self.folder / files.TRAINING_LOG, [asdict(row) for row in self.log])
+
+    def drop_old(self) -> None:
+        """Delete the epochs' files that --keep-checkpoints does not keep; never the best."""
+        if self.settings.keep_checkpoints is None:
+            return
+        for entry in self.log[1 : -self.settings.keep_checkpoints]:
+            if entry is not best_of(self.log):
+                (self.checkpoints / f"epoch_{entry.epoch}.pt").unlink(missing_ok=True)
+
+    def save(self) -> None:
+        """Write the state to go on from."""
+        State(
+            made_from=dict(self.made_from),
+            questions=questions_hash(self.lists),
+            position=self.position,
+            log=[asdict(entry) for entry in self.log],
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            generators=generators.states(self.model.device),
+            folder=self.checkpoints,
+        ).save()
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; the log was brought already."""
+        self.position = state.position
+        self.model.load_state_dict(state.model)
+        self.optimizer.load_state_dict(state.optimizer)
+        generators.restore(self.model.device, state.generators)
+
+    def stop_if_asked(self, *_: int) -> None:
+        """Save and raise StoppedError where a signal has come; serves as a progress function."""
+        if not self.stopped():
+            return
+        self.save()
+        raise StoppedError(
+            f"training stopped in {self.position}, and its state saved in "
+            f"{self.checkpoints / files.TRAINING_STATE}: the same command again goes on from there"
+        )
+
+    def check_finite(self, loss: float, norm: float, where: str, rows: Ints) -> None:
+        """Raise RunFailedError before a step that would ruin the weights."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        what = "gradient" if math.isfinite(loss) else "loss"
+        ids = ", ".join(self.lists.qa_ids[row] for row in rows)
+        raise RunFailedError(
+            f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. The best "
+            f"model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}. "
+            "Try a lower --learning-rate or --precision fp32"
+        )
 
 
 def evaluate_dev(
-    model: ProbabilisticGBERTV4, dev: RankingLists, settings: Settings
+    model: ProbabilisticGBERTV4,
+    dev: RankingLists,
+    settings: Settings,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Metrics of the questions that choose among the candidates."""
-    embeddings = encode_tokens(model, dev.tokens, precision=settings.precision)
+    embeddings = encode_tokens(model, dev.tokens, precision=settings.precision, progress=progress)
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
     return scored.ranking.metrics(TOPK)
 
@@ -191,36 +317,26 @@ def no_hard_examples(topk: int) -> str:
     )
 
 
-def _tensor(array: npt.NDArray[Any], model: ProbabilisticGBERTV4) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).to(model.device)
+def _teacher(model: ProbabilisticGBERTV4, lists: RankingLists, settings: Settings) -> Floats | None:
+    """Stage 1's score of every candidate, where the loss learns from them."""
+    if settings.loss != "margin-mse":
+        return None
+    return score(lists, encode_tokens(model, lists.tokens, precision=settings.precision)).scores
+
+
+def _bring_best(
+    model: ProbabilisticGBERTV4, log: list[EpochLog], source: Path, checkpoints: Path
+) -> None:
+    """Write the best so far again: the file may be of an epoch that the state knows nothing of."""
+    best = best_of(log)
+    if not best.epoch:
+        checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+        return
+    weights = checkpoint.read_state_dict(source / f"epoch_{best.epoch}.pt")
+    for name in {f"epoch_{best.epoch}.pt", files.BEST_CHECKPOINT}:
+        checkpoint.save_state_dict(weights, checkpoints / name)
 
 
 def _seed_of(seed: int, epoch: int) -> int:
     """A seed for torch, which takes one number, from two."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _check_finite(
-    model: ProbabilisticGBERTV4,
-    loss: Tensor,
-    where: str,
-    lists: RankingLists,
-    rows: Ints,
-    folder: Path,
-) -> None:
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    if torch.isfinite(loss) and torch.isfinite(norm):
-        return
-    what = "gradient" if torch.isfinite(loss) else "loss"
-    ids = ", ".join(lists.qa_ids[row] for row in rows)
-    raise RunFailedError(
-        f"{where}: the {what} is not finite (loss {loss.item():g}); samples: {ids}. The best "
-        f"model so far is kept in {folder / files.CHECKPOINTS / files.BEST_CHECKPOINT}. "
-        "Try a lower --learning-rate or --precision fp32"
-    )
-
-
-def _keep(model: ProbabilisticGBERTV4, path: Path, log: list[EpochLog], folder: Path) -> None:
-    checkpoint.save_reference(model, path)
-    files.write_jsonl(folder / files.TRAINING_LOG, [asdict(entry) for entry in log])

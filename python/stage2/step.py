@@ -1,0 +1,247 @@
+"""One step of training: questions in, gradients out.
+
+Texts are embedded in groups of like length, so that little is padded. By default the graph of all
+groups is kept and walked once. With gradient caching (Gao et al. 2021, "Scaling deep contrastive
+learning batch size under memory limited setup") there is never more than one group's: embed all
+without a graph, take the loss's gradient at the embeddings, then embed each group again and hand
+it its part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stage2 import generators, loss
+from stage2.arrays import Floats, Ints
+from stage2.config import Settings
+from stage2.device import resolve_precision
+from stage2.encode import BATCH_TOKENS, autocast, batches_by_tokens, collate
+from stage2.errors import BadInputError
+from stage2.lists import RankingLists
+from stage2.model import Pooled, ProbabilisticGBERTV4
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What similarity needs of n texts; both forms of `Pooled` that a loss has a gradient in.
+
+    Attributes:
+        mu: float32 (n, d).
+        entity: float32 (n, d).
+        has_entity: bool (n,).
+    """
+
+    mu: Tensor
+    entity: Tensor
+    has_entity: Tensor
+
+
+@dataclass(frozen=True)
+class Questions:
+    """B questions of a step, and the n distinct texts that they need.
+
+    Lists of different length are padded with their own first candidate and masked.
+
+    Attributes:
+        groups: rows of the lists' tokens, int64, in the order that the texts are embedded in.
+        question: int64 (B,), places among the n texts.
+        candidate: int64 (B, N), places among the n texts.
+        mask: bool (B, N).
+        relevance: int64 (B, N), 1 for ground truths.
+        flat: int64 (B, N), rows of the lists' candidates.
+    """
+
+    groups: list[Ints]
+    question: Ints
+    candidate: Ints
+    mask: npt.NDArray[np.bool_]
+    relevance: Ints
+    flat: Ints
+
+
+def accumulate_gradients(
+    model: ProbabilisticGBERTV4,
+    lists: RankingLists,
+    rows: Ints,
+    settings: Settings,
+    total: int,
+    teacher: Floats | None = None,
+) -> float:
+    """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
+
+    A batch may thus come in parts, one after the other or on several devices: with `total` the
+    questions of the whole batch, what the parts add up to is the gradient of its mean loss.
+
+    Args:
+        model: on the device to train on; in training mode where dropout is wanted.
+        lists: all questions.
+        rows: int64, those of this part; with none nothing happens.
+        settings: loss and its parameters, precision, micro_batch.
+        total: questions of the whole batch.
+        teacher: float32 (m,), scores of the lists' candidates, for margin-mse.
+
+    Returns:
+        The sum of the questions' losses over `total`.
+    """
+    if not len(rows):
+        return 0.0
+    questions = gather_questions(lists, rows, _group_tokens(model, settings))
+    if settings.micro_batch is None:
+        vectors = _join(_embed(model, lists, questions.groups, settings))
+        value = list_losses(vectors, questions, settings, teacher).sum() / total
+        value.backward()
+        return value.item()
+
+    drawn_from = generators.states(model.device)
+    with torch.no_grad():
+        vectors = _join(_embed(model, lists, questions.groups, settings))
+    mu, entity = (x.requires_grad_() for x in (vectors.mu, vectors.entity))
+    value = list_losses(vectors, questions, settings, teacher).sum() / total
+    value.backward()
+    # The same dropout again: the generators go back, and draw for the groups in the same order.
+    generators.restore(model.device, drawn_from)
+    start = 0
+    for rows_of_group in questions.groups:
+        (group,) = _embed(model, lists, [rows_of_group], settings)
+        part = slice(start, start := start + len(group.mu))
+        torch.autograd.backward(
+            (group.mu, group.entity), (_gradient(mu)[part], _gradient(entity)[part])
+        )
+    return value.item()
+
+
+def batch_loss(
+    model: ProbabilisticGBERTV4,
+    lists: RankingLists,
+    rows: Ints,
+    settings: Settings,
+    teacher: Floats | None = None,
+) -> Tensor:
+    """Mean loss of the given questions, a scalar with its graph."""
+    questions = gather_questions(lists, rows, _group_tokens(model, settings))
+    vectors = _join(_embed(model, lists, questions.groups, settings))
+    return list_losses(vectors, questions, settings, teacher).mean()
+
+
+def gather_questions(lists: RankingLists, rows: Ints, group_tokens: int) -> Questions:
+    """Find the distinct texts that questions need, and group them by length."""
+    lengths = lists.lengths[rows]
+    column = np.arange(lengths.max())
+    mask = column[None, :] < lengths[:, None]
+    flat = lists.offsets[rows][:, None] + np.where(mask, column[None, :], 0)
+    needed = np.concatenate([lists.questions[rows], lists.candidates[flat].ravel()])
+    used, places = np.unique(needed, return_inverse=True)
+
+    token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
+    groups = list(batches_by_tokens(token_counts, group_tokens))
+    embedded_at = np.empty(len(used), np.int64)
+    embedded_at[np.concatenate(groups)] = np.arange(len(used))
+    question, candidate = np.split(embedded_at[places], [len(rows)])
+    return Questions(
+        groups=[used[group] for group in groups],
+        question=question,
+        candidate=candidate.reshape(flat.shape),
+        mask=mask,
+        relevance=(column[None, :] < lists.num_relevant[rows][:, None]).astype(np.int64),
+        flat=flat,
+    )
+
+
+def list_losses(
+    vectors: Vectors, questions: Questions, settings: Settings, teacher: Floats | None = None
+) -> Tensor:
+    """Loss of each question, float32 (B,), by the similarity that evaluation uses."""
+    device = vectors.mu.device
+    question, candidate = _tensor(questions.question, device), _tensor(questions.candidate, device)
+    mask, relevance = _tensor(questions.mask, device), _tensor(questions.relevance, device)
+    if settings.loss == "infonce":
+        return loss.infonce(
+            cross_similarity(vectors, question),
+            relevance=_in_batch_relevance(candidate, relevance, len(vectors.mu)),
+            mask=_in_batch_mask(candidate, len(vectors.mu)),
+            temperature=settings.temperature,
+        )
+    similarities = pair_similarity(vectors, question[:, None], candidate)
+    if settings.loss == "triplet":
+        return loss.triplet(similarities, mask, relevance, settings.margin)
+    if settings.loss == "listnet":
+        return loss.listnet(similarities, mask, relevance, settings.temperature)
+    if settings.loss == "margin-mse":
+        if teacher is None:
+            raise BadInputError("the loss margin-mse needs the scores of a teacher")
+        taught = _tensor(teacher[questions.flat], device)
+        return loss.margin_mse(similarities, taught, mask, relevance, settings.margin)
+    return loss.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
+
+
+def pair_similarity(vectors: Vectors | Pooled, left: Tensor, right: Tensor) -> Tensor:
+    """Similarity of pairs of texts, as evaluation computes it.
+
+    Args:
+        vectors: n texts.
+        left: int64, rows of `vectors`; broadcast against `right`.
+        right: int64.
+
+    Returns:
+        float32 of the broadcast shape.
+    """
+    by_entity = vectors.has_entity[left] & vectors.has_entity[right]
+    entity = (vectors.entity[left] * vectors.entity[right]).sum(dim=-1)
+    sentence = (vectors.mu[left] * vectors.mu[right]).sum(dim=-1)
+    return torch.where(by_entity, entity, sentence)
+
+
+def cross_similarity(vectors: Vectors, left: Tensor) -> Tensor:
+    """Similarity of texts to every text: int64 (B,), rows of `vectors`, to float32 (B, n)."""
+    by_entity = vectors.has_entity[left][:, None] & vectors.has_entity
+    entity = vectors.entity[left] @ vectors.entity.T
+    sentence = vectors.mu[left] @ vectors.mu.T
+    return torch.where(by_entity, entity, sentence)
+
+
+def _in_batch_mask(candidate: Tensor, texts: int) -> Tensor:
+    """The texts, bool (B, n), that are some question's candidate; questions are no contexts."""
+    among = torch.zeros(texts, dtype=torch.bool, device=candidate.device)
+    among[candidate.flatten()] = True
+    return among.expand(len(candidate), texts)
+
+
+def _in_batch_relevance(candidate: Tensor, relevance: Tensor, texts: int) -> Tensor:
+    """Relevance, int64 (B, n): 1 for the question's own ground truths, in whose list ever."""
+    found = torch.zeros(len(candidate), texts, dtype=torch.int64, device=candidate.device)
+    return found.scatter_reduce(1, candidate, relevance, "amax")
+
+
+def _group_tokens(model: ProbabilisticGBERTV4, settings: Settings) -> int:
+    return settings.micro_batch or BATCH_TOKENS[model.device.type]
+
+
+def _embed(
+    model: ProbabilisticGBERTV4, lists: RankingLists, groups: list[Ints], settings: Settings
+) -> list[Vectors]:
+    # One context for all groups: it keeps the weights that it has cast to bfloat16.
+    with autocast(model.device, resolve_precision(settings.precision, model.device)):
+        found = [model(collate(model, lists.tokens, rows)) for rows in groups]
+    return [Vectors(pooled.mu, pooled.entity, pooled.has_entity) for pooled in found]
+
+
+def _join(groups: list[Vectors]) -> Vectors:
+    return Vectors(
+        torch.cat([group.mu for group in groups]),
+        torch.cat([group.entity for group in groups]),
+        torch.cat([group.has_entity for group in groups]),
+    )
+
+
+def _gradient(leaf: Tensor) -> Tensor:
+    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+
+def _tensor(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)

@@ -1,0 +1,286 @@
+"""A training that is interrupted and gone on with ends with the bytes of one that was not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import stage2
+from stage2 import files
+from stage2.config import Settings
+from stage2.errors import BadInputError
+from stage2.interrupt import StoppedError
+from stage2.lists import RankingLists, ranking_lists
+from stage2.resume import find_state
+from stage2.runfolder import STAGES
+from stage2.train import Trained, train
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
+
+SETTINGS = Settings(
+    epochs=3, batch_size=2, accumulate=2, learning_rate=1e-3, precision="fp32", save_every=2
+)
+UPDATES = 3  # an epoch: 12 questions, 4 an update
+PROGRAM = [sys.executable, "-m", "stage2"]
+
+
+class KilledError(Exception):
+    """Stands for whatever ends a process without notice."""
+
+
+@pytest.fixture
+def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
+    dataset = stage2.Dataset.load(**corpus)
+    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
+
+
+def made_from(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in STAGES["train"]}
+
+
+def attempt(
+    model_dir: Path, lists: RankingLists, settings: Settings, folder: Path, kill_at: int = 0
+) -> Trained:
+    """Start or go on, as the program does; be killed after so many updates of this process."""
+    updates = itertools.count(1)
+
+    def progress(*_: object) -> None:
+        if next(updates) == kill_at:
+            raise KilledError
+
+    torch.manual_seed(kill_at)  # what the caller's generator holds must not matter
+    model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+    state = find_state(settings, folder, made_from(settings))
+    trained = train(model, lists, lists, settings, folder, progress, state=state)
+    model.save_pretrained(folder / files.SHIPPED_MODEL)
+    return trained
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Every file's bytes; of the log what does not depend on the clock."""
+    found: dict[str, Any] = dict(tree(folder))
+    log = [json.loads(line) for line in found.pop(files.TRAINING_LOG).splitlines()]
+    found["log"] = [{key: row[key] for key in row if key != "seconds"} for row in log]
+    return found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"schedule": "cosine", "warmup": 0.3, "max_grad_norm": 0.5, "loss": "margin-mse"},
+        {"micro_batch": 30, "loss": "infonce", "freeze": "embeddings"},
+        {"lora": 2, "keep_checkpoints": 1},
+    ],
+    ids=["plain", "schedule", "cached", "lora"],
+)
+def test_killed_and_resumed_equals_uninterrupted(
+    model_dir: Path, lists: RankingLists, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    if "lora" in changes:
+        pytest.importorskip("peft")
+    settings = replace(SETTINGS, **changes)
+    whole = attempt(model_dir, lists, settings, tmp_path / "whole")
+    # Before the first save, on one, between two, and after the last update of an epoch.
+    for kill_at in (1, 2, 3, 5):
+        folder = tmp_path / str(kill_at)
+        with pytest.raises(KilledError):
+            attempt(model_dir, lists, settings, folder, kill_at)
+        again = attempt(model_dir, lists, settings, folder)
+        assert again.best_epoch == whole.best_epoch
+        assert results(folder) == results(tmp_path / "whole")
+
+
+def test_killed_over_and_over(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, save_every=1)
+    attempt(model_dir, lists, settings, tmp_path / "whole")
+    for _ in range(3 * UPDATES):
+        with pytest.raises(KilledError):
+            attempt(model_dir, lists, settings, tmp_path / "broken", kill_at=2)
+        if (tmp_path / "broken" / files.CHECKPOINTS / "epoch_3.pt").is_file():
+            break
+        state = find_state(settings, tmp_path / "broken", made_from(settings))
+        assert state is not None
+        if (state.position.epoch, state.position.update) >= (3, UPDATES - 2):
+            break
+    attempt(model_dir, lists, settings, tmp_path / "broken")
+    assert results(tmp_path / "broken") == results(tmp_path / "whole")
+
+
+def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
+    """Even where nothing was saved yet, and while the dev questions are being evaluated."""
+    settings = replace(SETTINGS, save_every=None)
+    attempt(model_dir, lists, settings, tmp_path / "whole")
+    model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for number, at in ((signal.SIGTERM, 2), (signal.SIGINT, 3)):
+        folder = tmp_path / number.name
+
+        def progress(what: str, done: int, *_: int, at: int = at, number: Any = number) -> None:
+            if (what, done) == ("epoch 1/3", at):
+                signal.raise_signal(number)
+
+        with pytest.raises(StoppedError, match=f"epoch 1, after update {at}.*same command"):
+            train(model, lists, lists, settings, folder, progress)
+        model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+        attempt(model_dir, lists, settings, folder)
+        assert results(folder) == results(tmp_path / "whole")
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_state_elsewhere_can_be_named(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    attempt(model_dir, lists, SETTINGS, tmp_path / "whole")
+    with pytest.raises(KilledError):
+        attempt(model_dir, lists, SETTINGS, tmp_path / "first", kill_at=5)
+    state = tmp_path / "first" / files.CHECKPOINTS / files.TRAINING_STATE
+    attempt(model_dir, lists, replace(SETTINGS, resume=str(state)), tmp_path / "second")
+    expected, found = results(tmp_path / "whole"), results(tmp_path / "second")
+    assert expected.keys() - found.keys() <= {f"{files.CHECKPOINTS}/epoch_1.pt"}
+    assert all(found[name] == expected[name] for name in found)
+    with pytest.raises(BadInputError, match="no such file"):
+        find_state(replace(SETTINGS, resume="nowhere.pt"), tmp_path, {})
+
+
+@pytest.fixture
+def interrupted(model_dir: Path, lists: RankingLists, tmp_path: Path) -> Path:
+    """The folder of a training that was killed in its second epoch."""
+    with pytest.raises(KilledError):
+        attempt(model_dir, lists, SETTINGS, tmp_path / "run", kill_at=5)
+    return tmp_path / "run"
+
+
+def test_a_state_of_other_settings_is_refused(interrupted: Path) -> None:
+    other = replace(SETTINGS, margin=0.2, epochs=4)
+    with pytest.raises(BadInputError, match=r"epochs was 3, is 4; margin was 0.1, is 0.2.*never"):
+        find_state(other, interrupted, made_from(other))
+    assert find_state(replace(other, resume="never"), interrupted, made_from(other)) is None
+    assert find_state(replace(other, overwrite=True), interrupted, made_from(other)) is None
+    same = replace(SETTINGS, save_every=7, keep_checkpoints=2)
+    assert find_state(same, interrupted, made_from(same)) is not None
+
+
+def test_a_state_of_other_questions_is_refused(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, interrupted: Path
+) -> None:
+    state = find_state(SETTINGS, interrupted, made_from(SETTINGS))
+    before = tree(interrupted)
+    with pytest.raises(BadInputError, match="other questions"):
+        train(model, lists.subset(range(11)), lists, SETTINGS, interrupted, state=state)
+    assert tree(interrupted) == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "other"])
+def test_a_damaged_state_is_refused(interrupted: Path, damage: str) -> None:
+    path = interrupted / files.CHECKPOINTS / files.TRAINING_STATE
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    if damage == "other":
+        torch.save({"format": 1, "position": {"epoch": 1}}, path)
+    else:
+        path.write_bytes({
+            "cut": whole[:middle],
+            "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "emptied": b"",
+        }[damage])  # fmt: skip
+    with pytest.raises(BadInputError, match="--resume never to start over"):
+        find_state(SETTINGS, interrupted, made_from(SETTINGS))
+
+
+def test_never_starts_over(model_dir: Path, lists: RankingLists, interrupted: Path) -> None:
+    attempt(model_dir, lists, replace(SETTINGS, resume="never"), interrupted)
+    attempt(model_dir, lists, SETTINGS, interrupted.with_name("whole"))
+    assert results(interrupted) == results(interrupted.with_name("whole"))
+
+
+def test_a_missing_best_model_is_said(interrupted: Path) -> None:
+    path = interrupted / files.CHECKPOINTS / files.TRAINING_STATE
+    content = torch.load(path, weights_only=True)
+    content["log"].append(dict(content["log"][0], epoch=9, dev={"mrr": 1.0}))
+    torch.save(content, path)
+    with pytest.raises(BadInputError, match=r"epoch_9.pt: the best model.*is not there"):
+        find_state(SETTINGS, interrupted, made_from(SETTINGS))
+
+
+def test_keeping_few_checkpoints_keeps_the_best(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, epochs=6, keep_checkpoints=2)
+    best = attempt(model_dir, lists, settings, tmp_path).best_epoch
+    kept = {path.name for path in (tmp_path / files.CHECKPOINTS).glob("epoch_*.pt")}
+    assert kept == {"epoch_5.pt", "epoch_6.pt"} | ({f"epoch_{best}.pt"} if best else set())
+
+
+def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
+    # Without a learning rate nothing gets better than stage 1.
+    settings = replace(SETTINGS, epochs=6, learning_rate=0.0, patience=2)
+    trained = attempt(model_dir, lists, settings, tmp_path)
+    assert [entry.epoch for entry in trained.log] == [0, 1, 2]
+    assert trained.best_epoch == 0
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE)
+
+
+def test_run_is_stopped_by_sigterm_and_goes_on(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    """Without --model: the stage 1 that the first attempt made is that of the second too."""
+    flags = ["--backbone", backbone, *data_flags(corpus), "--topk", 1, "--split", "none",
+             "--epochs", 12, "--batch-size", 1, "--learning-rate", 1e-4]  # fmt: skip
+    stage2("run", *flags, "--output-dir", tmp_path / "whole")
+    out = tmp_path / "broken"
+    with start("run", *flags, "--output-dir", out) as running:
+        while running.poll() is None and not (out / files.CHECKPOINTS / "epoch_2.pt").is_file():
+            time.sleep(0.01)
+        running.terminate()
+        assert running.stderr is not None
+        said = running.stderr.read().decode()
+    assert running.returncode == 1, said
+    assert "the same command again goes on from there" in said
+    assert "Traceback" not in said
+    assert (out / files.CHECKPOINTS / files.TRAINING_STATE).is_file()
+    before = tree(out)
+    refused = stage2("run", *flags, "--margin", 0.3, "--output-dir", out, exit_code=2)
+    assert "margin was 0.1, is 0.3" in refused.stderr
+    assert tree(out) == before
+    result = stage2("run", *flags, "--output-dir", out)
+    assert "going on with a training that was interrupted" in result.stderr
+    expected, found = tree(tmp_path / "whole"), tree(out)
+    for name in (files.RUN, files.SETTINGS, files.TRAINING_LOG):
+        expected.pop(name)
+        found.pop(name)
+    # The report and its charts tell seconds.
+    assert {name for name in expected if expected[name] != found.get(name)} <= {files.REPORT}
+    assert expected.keys() == found.keys()
+    assert len(read_jsonl(out / files.TRAINING_LOG)) == 13
+
+
+def test_train_goes_on_too(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 1)
+    flags = ["--model", model_dir, "--split", "none", "--epochs", 12, "--batch-size", 1]
+    with start("train", *flags, "--output-dir", out) as running:
+        while running.poll() is None and not (out / files.CHECKPOINTS / "epoch_1.pt").is_file():
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        assert running.stderr is not None
+        said = running.stderr.read().decode()
+    assert running.returncode == 1, said
+    assert "goes on from there" in said
+    result = stage2("train", *flags)
+    assert "going on" in result.stderr
+    assert [row["epoch"] for row in read_jsonl(out / files.TRAINING_LOG)] == list(range(13))
