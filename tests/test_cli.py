@@ -128,8 +128,9 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     assert set(split["trained_on"]) <= sides[0]
     log = read_jsonl(out / files.TRAINING_LOG)
     shipped = json.loads((out / files.RUN).read_text())["shipped"]
-    best = max(log, key=lambda row: (row["dev"]["mrr"], -row["epoch"]))
-    assert shipped["name"] == (f"epoch {best['epoch']}" if best["epoch"] else "stage 1")
+    assert {c["epoch"] for c in shipped["candidates"] if c["kind"] == "epoch"} == {1, 2, 3}
+    assert shipped["dev_value"] == max(c["dev_value"] for c in shipped["candidates"])
+    assert shipped["dev_value"] >= max(row["dev"]["mrr"] for row in log)
     comparison = json.loads((out / files.COMPARISON).read_text())
     held_out = {entry["name"]: entry["held_out"] for entry in comparison["sets"]}
     assert held_out == {"test": True, "dev": False, "train": False, "all": False}

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from stage2.config import SETTINGS, Settings, read_toml
-from stage2.errors import BadInputError, RunFailedError
+from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.trials import PRESETS, parse_grid, trials
 
 Decorator = Callable[[Any], Any]
@@ -157,8 +157,10 @@ def program(debug: bool) -> None:
     *TRAINING,
     "replay",
     "test_share",
+    "folds",
     "corpus",
     "embedding_cache",
+    "fail_if_regressed",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -167,9 +169,9 @@ def run(settings: Settings) -> None:
 
     With no data given the built-in sample is used.
     """
-    from stage2 import stages
+    from stage2 import pipeline
 
-    stages.run_command(settings)
+    pipeline.run_command(settings)
 
 
 @command(
@@ -248,6 +250,7 @@ def train(settings: Settings) -> None:
     *SCORING,
     "corpus",
     "embedding_cache",
+    "fail_if_regressed",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -425,7 +428,7 @@ def _message(error: Exception) -> str:
 
 def _exit_code(error: Exception) -> int:
     """2 where the user can mend it: bad values, files that are not there."""
-    if isinstance(error, (BadInputError, RunFailedError)):
+    if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
         return error.exit_code
     usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
     if isinstance(error, usage):

@@ -275,7 +275,8 @@ class Settings:
     )
     split: str = _setting(
         "chunk",
-        "chunk: hold out dev and test questions that share no chunk with the training questions; "
+        "chunk: hold out dev and test questions that share no chunk, nor a near-duplicate of one, "
+        "with the training questions; "
         "none: train and measure on all, as the reference does.",
         choices=("chunk", "none"),
     )
@@ -285,6 +286,17 @@ class Settings:
     )  # fmt: skip
     test_share: float = _setting(
         0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X"
+    )
+    folds: int | None = _setting(
+        None,
+        "Cross-validate: train once for each of so many folds, so that every question is scored by "
+        "a model that did not see it; 0: do not. Default: 5 for fewer than 200 questions.",
+        kind=int, low=0, metavar="K",
+    )  # fmt: skip
+    fail_if_regressed: bool = _setting(
+        False,
+        "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
+        kind=bool,
     )
     language: str = _setting("en", "Of the report.", choices=("en", "zh"))
     overwrite: bool = _setting(

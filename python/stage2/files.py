@@ -34,6 +34,7 @@ TRAINING_STATE = "training_state.pt"
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
+PER_QUESTION = "per_question.jsonl"
 SPLIT = "split.json"
 REPORT = "report.md"
 CHARTS = ("loss_curve.png", "loss_curve.svg")

@@ -62,7 +62,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "seed",
     ),
     "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
-    "evaluate": ("similarity", "precision", "corpus"),
+    "evaluate": ("similarity", "precision", "corpus", "folds"),
 }
 
 # What a run writes; anything else in the folder is not ours and is never touched.
@@ -88,6 +88,7 @@ _OWN = (
     files.CHECKPOINTS,
     files.EVALUATION_AFTER,
     files.COMPARISON,
+    files.PER_QUESTION,
     files.SPLIT,
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from stage2 import console, files, stages
+from stage2 import console, files, pipeline, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
 from stage2.config import SETTINGS, Settings
@@ -247,7 +247,7 @@ def run_trial(trial: Trial) -> str | None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            stages.run_command(trial.settings)
+            pipeline.run_command(trial.settings)
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:

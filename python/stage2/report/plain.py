@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stage2.report import numbers
 from stage2.report.columns import aligned
-from stage2.report.compared import ACCURACIES, is_known, sides, warning
+from stage2.report.compared import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.run import Record
 from stage2.report.text import Words, words
 
@@ -40,6 +40,9 @@ def table(comparison: Record, language: str = "en") -> str:
     lines = [*_models(comparison, say), *aligned(rows, _LEFT)]
     if not any(part["held_out"] for part in comparison["sets"]):
         lines.append(warning(comparison, say).replace("**", ""))
+    if "verdict" in comparison:
+        # ASCII, as the arrows of the table are.
+        lines.append(conclusion(comparison, say).replace("→", "->").replace("−", "-"))
     return "\n".join(lines)
 
 

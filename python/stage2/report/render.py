@@ -160,7 +160,9 @@ def _time(run: Run, say: Words) -> str:
 
 
 def _notes(say: Words) -> str:
-    return "\n".join(f"- {say(f'note_{name}')}" for name in ("chance", "ties", "interval", "dev"))
+    return "\n".join(
+        f"- {say(f'note_{name}')}" for name in ("chance", "ties", "interval", "test", "dev")
+    )
 
 
 def _count(value: object, say: Words) -> str:
