@@ -28,7 +28,7 @@ import torch
 import stage2
 from benches import report
 from stage2 import ProbabilisticGBERTV4, files
-from stage2.config import SETTINGS, read_toml
+from stage2.config import read_toml
 from stage2.device import resolve_precision
 
 Floats = npt.NDArray[np.float64]
@@ -208,13 +208,10 @@ def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
     out = set(data.tests[split])
     rows = [row for i, row in enumerate(data.questions) if i not in out]
     qa = _written(options.work / data.name / f"split-{split}.jsonl", rows)
-    more = [] if data.entities is None else ["--entities", data.entities]
-    if "folds" in SETTINGS:
-        # What is held out here is measured here.
-        more += ["--folds", 0]
+    entities = () if data.entities is None else ("--entities", data.entities)
     program(
-        "run", "--qa", qa, "--chunks", options.work / data.name / "chunks.jsonl", *more,
-        "--model", model, "--seed", seed, "--test-share", 0, "--precision", options.precision,
+        "run", "--qa", qa, "--chunks", options.work / data.name / "chunks.jsonl", *entities,
+        "--model", model, "--seed", seed, "--test-share", 0, "--folds", 0, "--precision", options.precision,
         "--output-dir", folder, "--overwrite", *options.flags,
     )  # fmt: skip
     return folder

@@ -18,7 +18,7 @@ import torch
 from stage2 import console, files, pipeline, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
-from stage2.config import SETTINGS, Settings
+from stage2.config import Settings
 from stage2.data import split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError, RunFailedError
@@ -157,16 +157,16 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
     if inputs.source == "sample":
         paths = write_sample(run / files.SAMPLE)
         settings = replace(settings, chunks=str(paths.chunks), entities=str(paths.entities))
-    # What a trial does not need: the winner alone is measured, and once.
-    needless: dict[str, Any] = {"folds": 0, "fail_if_regressed": False}
     return replace(
         settings,
-        **{name: value for name, value in needless.items() if name in SETTINGS},
         qa=str(run / files.SEARCH_QA),
         model=settings.model or str(run / files.STAGE1_MODEL),
         dev_share=settings.dev_share + settings.test_share,
         test_share=0.0,
         corpus="always",
+        # Trials are compared with each other; stage 1 and the winner are compared on test.
+        folds=0,
+        fail_if_regressed=False,
         overwrite=False,
     )
 
