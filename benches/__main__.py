@@ -13,7 +13,10 @@ from benches import machine, report
 from benches.harness import Bench, Finding
 
 # Each is a module of `benches.jobs` with a function `measure(bench)`.
-JOBS = ("parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth")
+JOBS = (
+    "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth",
+    "encode", "cache", "loop",
+)  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
