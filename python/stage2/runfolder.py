@@ -47,6 +47,17 @@ STAGES: dict[str, tuple[str, ...]] = {
         "seed",
     ),
     "evaluate": ("similarity", "precision", "corpus", "folds"),
+    "merge": (
+        "method",
+        "alpha",
+        "similarity",
+        "precision",
+        "corpus",
+        "split",
+        "dev_share",
+        "test_share",
+        "seed",
+    ),
 }
 
 # What a run writes; anything else in the folder is not ours and is never touched.
@@ -64,6 +75,7 @@ _OWN = (
     files.EVALUATION_AFTER,
     files.COMPARISON,
     files.PER_QUESTION,
+    files.MERGE,
     files.SPLIT,
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,

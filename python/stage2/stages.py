@@ -148,9 +148,7 @@ def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     # What a model was trained on cannot be read off its weights: nothing is claimed held out.
     grouped = group_questions(inputs.samples)
     sets = [QuestionSet("all", everyone, held_out=False)]
-    comparison = _write_comparison(
-        run, inputs, grouped, before.by_source(), after.by_source(), sets
-    )
+    comparison = write_comparison(run, inputs, grouped, before.by_source(), after.by_source(), sets)
     comparison |= {"models": list(models), "trained_on_known": False}
     if len(models) == 1:
         del comparison["verdict"]
@@ -180,7 +178,7 @@ def run_command(settings: Settings) -> None:
     everyone = np.arange(len(inputs.samples))
     grouped = group_questions(inputs.samples)
     parts = folds_wanted(settings, grouped)
-    sides = train_rows, dev_rows, _ = _sides(settings, inputs.samples, grouped)
+    sides = train_rows, dev_rows, _ = sides_of(settings, inputs.samples, grouped)
     model, model_hashes, made = stage1(settings, run, inputs)
     stages = _stage_inputs(inputs, model_hashes, made)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
@@ -188,7 +186,7 @@ def run_command(settings: Settings) -> None:
     write_constructed(run, inputs)
     _keep_stage1(run, model, inputs, model_hashes, made)
 
-    lists = _lists(settings, model, inputs)
+    lists = lists_to_rank(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
         before = evaluate(model, lists, settings.precision, progress)
@@ -220,7 +218,7 @@ def run_command(settings: Settings) -> None:
         sets.insert(0, QuestionSet("cross-validated", everyone, held_out=True, after=crossed))
     # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
-    comparison = _write_comparison(
+    comparison = write_comparison(
         run, inputs, grouped, before.by_source(sources), after.by_source(sources), sets
     )
     files.write_json(run / files.COMPARISON, comparison)
@@ -330,7 +328,7 @@ def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
         )
 
 
-def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> RankingLists:
+def lists_to_rank(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> RankingLists:
     """Everything that evaluation needs, the whole corpus among it where that is asked for."""
     size = len(inputs.samples.contexts)
     wanted = (
@@ -347,7 +345,7 @@ def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> R
     )
 
 
-def _write_comparison(
+def write_comparison(
     run: RunFolder,
     inputs: Inputs,
     grouped: Groups,
@@ -369,7 +367,7 @@ def _evaluate(
 ) -> Evaluation:
     model = model.to(resolve_device(settings.device))
     with console.bar(f"evaluating {name}") as progress:
-        lists = _lists(settings, model, inputs)
+        lists = lists_to_rank(settings, model, inputs)
         return evaluate(model, lists, settings.precision, progress)
 
 
@@ -399,7 +397,7 @@ def _keep_stage1(
         run.done("init", {**inputs.hashes, **model_hashes})
 
 
-def _sides(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
+def sides_of(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
     """Rows of train, dev and test; without a split the first two are everyone."""
     if settings.split == "chunk":
         shares = settings.dev_share, settings.test_share

@@ -172,6 +172,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "stage_mine": "Scoring and selection",
         "stage_train": "Training",
         "stage_evaluate": "Evaluation",
+        "stage_merge": "Merging",
         "total": "Total",
         "device": "Device",
         "device_value": "{device}, {precision}",
@@ -188,6 +189,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_after": "every question after training",
         "file_comparison": "the table above, for programs",
         "file_per_question": "every question's rank before and after, and what changed",
+        "file_merge": "which models were combined, how, and what each α gave",
         "file_split": "which question is in which part",
         "file_settings": "the settings, to run this again",
         "file_run": "versions, inputs and times",
@@ -223,7 +225,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
         "and": "；",
         "remembered": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
-        "个参加过训练；交付的模型在各自的候选中把 {after} 的问题排在首位，训练前为 {before}（{seen}）。"
+        "个参加过训练；交付的模型在各自的候选中把 {after} 的问题排在首位，训练前为 "
+        "{before}（{seen}）。"
         "由没有见过该问题的模型打分时为 {crossed}（{unseen}）：只有这一部分能推广到新问题，"
         "两者之差是记住的，而不是学到的。",
         "stage1_shipped": "没有任何候选在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
@@ -368,6 +371,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "stage_mine": "打分与挑选",
         "stage_train": "训练",
         "stage_evaluate": "评测",
+        "stage_merge": "合并",
         "total": "合计",
         "device": "设备",
         "device_value": "{device}，{precision}",
@@ -384,6 +388,7 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_after": "训练后的每个问题",
         "file_comparison": "上面的对比表，供程序读取",
         "file_per_question": "每个问题训练前后的名次与变化",
+        "file_merge": "合并了哪些模型、方法与各 α 的结果",
         "file_split": "每个问题属于哪一部分",
         "file_settings": "全部设置，可用来重跑",
         "file_run": "版本、输入与耗时",

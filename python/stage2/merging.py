@@ -1,0 +1,245 @@
+"""Stage 1 and stage 2 combined: their weights into one model, or the scores of both.
+
+Weights: θ₁ + α(θ₂ − θ₁) of two models, or the mean of several (Wortsman et al., "Model soups", ICML
+2022); the result is one model that costs what one costs. Scores: (1 − α)·s₁ + α·s₂, or reciprocal
+ranks, (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR 2009); both models run at every query,
+and need not be of one kind. Where α is not given, it is the best on the dev questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stage2 import checkpoint, console, files
+from stage2.arrays import Floats, Ints
+from stage2.candidates import interpolate
+from stage2.config import Settings
+from stage2.device import resolve_device, resolve_precision
+from stage2.errors import BadInputError
+from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
+from stage2.inputs import Inputs, with_folder_files
+from stage2.mining import DECIMALS, Scored
+from stage2.model import ProbabilisticGBERTV4
+from stage2.report import table
+from stage2.runfolder import RunFolder
+from stage2.splits import Groups, group_questions
+from stage2.stage1 import model_hash
+from stage2.stages import lists_to_rank, sides_of, write_comparison
+from stage2.train import DEV_METRIC, evaluate_dev
+
+# α is chosen among these; the ends are the two models themselves.
+ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
+
+FUSIONS = ("sum", "reciprocal-rank")
+
+# Of reciprocal rank fusion, as its authors have it.
+_RRF = 60
+
+
+def merge(settings: Settings, models: Sequence[str]) -> None:
+    """Combine models, and where there are questions say what came of it."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
+    _check(settings, models)
+    run = RunFolder(settings)
+    inputs, grouped = None, None
+    if settings.data or settings.qa or settings.chunks or (run / files.CONSTRUCTED).is_file():
+        settings, inputs = with_folder_files(settings, run)
+        grouped = group_questions(inputs.samples)
+    elif settings.method in FUSIONS or (settings.method == "interpolate" and _open(settings)):
+        raise BadInputError(
+            "no questions to choose α on or to fuse the scores of; give --data FILE, or --qa FILE "
+            "and --chunks FILE" + ("" if settings.method in FUSIONS else ", or --alpha X")
+        )
+    device = resolve_device(settings.device)
+    loaded = [checkpoint.load_model(path, settings.backbone).to(device) for path in models]
+    if settings.method not in FUSIONS:
+        _check_alike(loaded, models)
+    sides = None if inputs is None else sides_of(settings, inputs.samples, grouped)
+    hashes = dict(inputs.hashes) if inputs else {}
+    hashes |= {f"model_{number}": model_hash(path) for number, path in enumerate(models, 1)}
+    run.begin({"merge": hashes})
+
+    before = None if inputs is None else _evaluate(loaded[0], inputs, settings, models[0])
+    dev = sides[1] if sides else None
+    after: Mapping[str, Scored] = {}
+    if settings.method in FUSIONS:
+        assert before is not None and inputs is not None and dev is not None  # noqa: PT018
+        other = _evaluate(loaded[1], inputs, settings, models[1]).by_source()
+        facts, after = _fuse(before.by_source(), other, dev, settings)
+    else:
+        facts = _merge_weights(loaded, before, dev, settings)
+        loaded[0].save_pretrained(run / files.SHIPPED_MODEL)
+        console.say(f"merged model: {run / files.SHIPPED_MODEL}")
+        if inputs is not None:
+            after = _evaluate(loaded[0], inputs, settings, "the merged model").by_source()
+    files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
+    if facts["alpha"] is not None:
+        console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
+    comparison = None
+    if inputs is not None and before is not None and grouped is not None and sides is not None:
+        comparison = _compare(run, inputs, grouped, before, after, sides)
+        comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
+        files.write_json(run / files.COMPARISON, comparison)
+    run.done("merge", hashes)
+    if comparison is not None:
+        console.result(table(comparison, settings.language))
+        check_regression(comparison, settings)
+
+
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the floating-point tensors of several state_dicts; others are the first's.
+
+    Sums are in float64, so that the order of the models leaves at most the last bit.
+    """
+    merged = dict(states[0])
+    for name, tensor in states[0].items():
+        if tensor.is_floating_point():
+            total = torch.stack([state[name].double() for state in states]).mean(dim=0)
+            merged[name] = total.to(tensor.dtype)
+    return merged
+
+
+def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
+    """Lists of two models ranked by one score; the second's weight is α.
+
+    Args:
+        first: n lists.
+        second: the same lists, scored by another model.
+        alpha: from 0 to 1.
+        method: `sum` or `reciprocal-rank`.
+    """
+    if method == "sum":
+        scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
+        scores = np.round(scores, DECIMALS)
+    else:
+        scores = (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
+    return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
+
+
+def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
+    """Rank of every candidate in its list, from 1; equal scores share their mean rank."""
+    ranks = np.empty(len(scored.scores))
+    for start, stop in zip(scored.offsets[:-1], scored.offsets[1:], strict=True):
+        part: Floats = -scored.scores[start:stop]
+        _, place, counts = np.unique(part, return_inverse=True, return_counts=True)
+        last = np.cumsum(counts)
+        ranks[start:stop] = (last - (counts - 1) / 2)[place]
+    return ranks
+
+
+def _fuse(
+    first: Mapping[str, Scored], second: Mapping[str, Scored], dev: Ints, settings: Settings
+) -> tuple[dict[str, Any], dict[str, Scored]]:
+    main = "corpus" if "corpus" in first else "candidates"
+
+    def dev_value(alpha: float) -> float:
+        scored = fused(first[main], second[main], alpha, settings.method)
+        return float(scored.metrics(dev)[DEV_METRIC])
+
+    facts = _alpha(settings, dev_value)
+    return facts, {
+        source: fused(first[source], second[source], facts["alpha"], settings.method)
+        for source in first
+    }
+
+
+def _merge_weights(
+    models: Sequence[ProbabilisticGBERTV4],
+    before: Evaluation | None,
+    dev: Ints | None,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Leave the merged weights in the first model."""
+    states = [
+        {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        for model in models
+    ]
+    if settings.method == "soup":
+        models[0].load_state_dict(mean_of(states))
+        return {"alpha": None, "dev": []}
+    lists = None if before is None or dev is None else before.lists.subset(dev)
+
+    def dev_value(alpha: float) -> float:
+        if lists is None:
+            raise BadInputError("no dev questions to choose alpha on")
+        models[0].load_state_dict(interpolate(states[0], states[1], alpha))
+        return float(evaluate_dev(models[0], lists, settings)[DEV_METRIC])
+
+    facts = _alpha(settings, dev_value)
+    models[0].load_state_dict(interpolate(states[0], states[1], facts["alpha"]))
+    return facts
+
+
+def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str, Any]:
+    """The α given, or the best on dev: of equals the least, which changes the first model least."""
+    if settings.alpha is not None:
+        return {"alpha": settings.alpha, "dev": []}
+    tried = [{"alpha": alpha, DEV_METRIC: dev_value(alpha)} for alpha in ALPHAS]
+    best = max(tried, key=lambda entry: (round(entry[DEV_METRIC], 9), -entry["alpha"]))
+    return {"alpha": best["alpha"], "dev": tried}
+
+
+def _compare(
+    run: RunFolder,
+    inputs: Inputs,
+    grouped: Groups,
+    before: Evaluation,
+    after: Mapping[str, Scored],
+    sides: tuple[Ints, Ints, Ints],
+) -> dict[str, Any]:
+    """First model against the merged one. What they were trained on is not known."""
+    sets = [
+        QuestionSet(name, rows, held_out=False)
+        for name, rows in (("test", sides[2]), ("dev", sides[1]))
+        if len(rows) and run.settings.split == "chunk"
+    ]
+    sets.append(QuestionSet("all", np.arange(len(inputs.samples)), held_out=False))
+    comparison = write_comparison(run, inputs, grouped, before.by_source(), after, sets)
+    return comparison | {"trained_on_known": False}
+
+
+def _evaluate(
+    model: ProbabilisticGBERTV4, inputs: Inputs, settings: Settings, name: str
+) -> Evaluation:
+    with console.bar(f"evaluating {name}") as progress:
+        lists = lists_to_rank(settings, model, inputs)
+        return evaluate(model, lists, settings.precision, progress)
+
+
+def _open(settings: Settings) -> bool:
+    return settings.alpha is None
+
+
+def _check(settings: Settings, models: Sequence[str]) -> None:
+    """Refuse numbers of models and options that do not go together."""
+    if settings.method == "soup":
+        if len(models) < 2:
+            raise BadInputError(f"{len(models)} models; expected --model twice or more for a soup")
+        if settings.alpha is not None:
+            raise BadInputError("--alpha weighs two models; a soup is the plain mean of them all")
+    elif len(models) != 2:
+        raise BadInputError(
+            f"{len(models)} models; --method {settings.method} expects --model twice. "
+            "For more models: --method soup"
+        )
+
+
+def _check_alike(models: Sequence[ProbabilisticGBERTV4], names: Sequence[str]) -> None:
+    """Refuse to mix weights of models that differ in a shape, a name or the vocabulary."""
+    first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
+    vocabulary = models[0].tokenizer.get_vocab()
+    for model, path in zip(models[1:], names[1:], strict=True):
+        other = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        differing = sorted(n for n in first.keys() | other.keys() if first.get(n) != other.get(n))
+        if differing or model.tokenizer.get_vocab() != vocabulary:
+            what = differing[0] if differing else "the vocabulary"
+            raise BadInputError(
+                f"{path} and {names[0]} differ in {what}: only models of one kind can share "
+                "weights. To use both at every query: --method sum or reciprocal-rank"
+            )
