@@ -9,6 +9,7 @@ and need not be of one kind. Where α is not given, it is the best on the dev qu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,52 +43,50 @@ FUSIONS = ("sum", "reciprocal-rank")
 _RRF = 60
 
 
+@dataclass(frozen=True)
+class Questions:
+    """What α is chosen on and the merged model is measured on."""
+
+    inputs: Inputs
+    grouped: Groups
+    dev: Ints
+    test: Ints
+
+
 def merge(settings: Settings, models: Sequence[str]) -> None:
     """Combine models, and where there are questions say what came of it."""
     resolve_precision(settings.precision, resolve_device(settings.device))
     _check(settings, models)
     run = RunFolder(settings)
-    inputs, grouped = None, None
-    if settings.data or settings.qa or settings.chunks or (run / files.CONSTRUCTED).is_file():
-        settings, inputs = with_folder_files(settings, run)
-        grouped = group_questions(inputs.samples)
-    elif settings.method in FUSIONS or (settings.method == "interpolate" and _open(settings)):
-        raise BadInputError(
-            "no questions to choose α on or to fuse the scores of; give --data FILE, or --qa FILE "
-            "and --chunks FILE" + ("" if settings.method in FUSIONS else ", or --alpha X")
-        )
+    settings, questions = _questions(settings, run)
     device = resolve_device(settings.device)
     loaded = [checkpoint.load_model(path, settings.backbone).to(device) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
-    sides = None if inputs is None else sides_of(settings, inputs.samples, grouped)
-    hashes = dict(inputs.hashes) if inputs else {}
+    hashes = dict(questions.inputs.hashes) if questions else {}
     hashes |= {f"model_{number}": model_hash(path) for number, path in enumerate(models, 1)}
     run.begin({"merge": hashes})
 
-    before = None if inputs is None else _evaluate(loaded[0], inputs, settings, models[0])
-    dev = sides[1] if sides else None
-    after: Mapping[str, Scored] = {}
+    before = [_evaluate(model, questions.inputs, settings, name)
+              for model, name in zip(loaded, models, strict=True)
+              if questions and (model is loaded[0] or settings.method in FUSIONS)]  # fmt: skip
     if settings.method in FUSIONS:
-        assert before is not None and inputs is not None and dev is not None  # noqa: PT018
-        other = _evaluate(loaded[1], inputs, settings, models[1]).by_source()
-        facts, after = _fuse(before.by_source(), other, dev, settings)
+        facts, after = _fuse(before[0], before[1], questions, settings)
     else:
-        facts = _merge_weights(loaded, before, dev, settings)
+        facts = _merge_weights(loaded, before, questions, settings)
         loaded[0].save_pretrained(run / files.SHIPPED_MODEL)
         console.say(f"merged model: {run / files.SHIPPED_MODEL}")
-        if inputs is not None:
-            after = _evaluate(loaded[0], inputs, settings, "the merged model").by_source()
+        after = {}
+        if questions:
+            after = _evaluate(loaded[0], questions.inputs, settings, "merged").by_source()
     files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
     if facts["alpha"] is not None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
-    comparison = None
-    if inputs is not None and before is not None and grouped is not None and sides is not None:
-        comparison = _compare(run, inputs, grouped, before, after, sides)
+    run.done("merge", hashes)
+    if questions:
+        comparison = _compare(run, questions, before[0], after)
         comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
         files.write_json(run / files.COMPARISON, comparison)
-    run.done("merge", hashes)
-    if comparison is not None:
         console.result(table(comparison, settings.language))
         check_regression(comparison, settings)
 
@@ -134,25 +133,27 @@ def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
 
 
 def _fuse(
-    first: Mapping[str, Scored], second: Mapping[str, Scored], dev: Ints, settings: Settings
+    first: Evaluation, second: Evaluation, questions: Questions, settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Scored]]:
-    main = "corpus" if "corpus" in first else "candidates"
+    """Choose α unless it is given, and rank by the fused scores."""
+    ours, theirs = first.by_source(), second.by_source()
+    main = "corpus" if "corpus" in ours else "candidates"
 
     def dev_value(alpha: float) -> float:
-        scored = fused(first[main], second[main], alpha, settings.method)
-        return float(scored.metrics(dev)[DEV_METRIC])
+        scored = fused(ours[main], theirs[main], alpha, settings.method)
+        return float(scored.metrics(questions.dev)[DEV_METRIC])
 
     facts = _alpha(settings, dev_value)
     return facts, {
-        source: fused(first[source], second[source], facts["alpha"], settings.method)
-        for source in first
+        source: fused(ours[source], theirs[source], facts["alpha"], settings.method)
+        for source in ours
     }
 
 
 def _merge_weights(
     models: Sequence[ProbabilisticGBERTV4],
-    before: Evaluation | None,
-    dev: Ints | None,
+    before: Sequence[Evaluation],
+    questions: Questions | None,
     settings: Settings,
 ) -> dict[str, Any]:
     """Leave the merged weights in the first model."""
@@ -163,16 +164,16 @@ def _merge_weights(
     if settings.method == "soup":
         models[0].load_state_dict(mean_of(states))
         return {"alpha": None, "dev": []}
-    lists = None if before is None or dev is None else before.lists.subset(dev)
 
-    def dev_value(alpha: float) -> float:
-        if lists is None:
-            raise BadInputError("no dev questions to choose alpha on")
+    def mixed(alpha: float) -> ProbabilisticGBERTV4:
         models[0].load_state_dict(interpolate(states[0], states[1], alpha))
-        return float(evaluate_dev(models[0], lists, settings)[DEV_METRIC])
+        return models[0]
 
-    facts = _alpha(settings, dev_value)
-    models[0].load_state_dict(interpolate(states[0], states[1], facts["alpha"]))
+    dev = [evaluation.lists.subset(questions.dev) for evaluation in before if questions]
+    facts = _alpha(
+        settings, lambda alpha: float(evaluate_dev(mixed(alpha), dev[0], settings)[DEV_METRIC])
+    )
+    mixed(facts["alpha"])
     return facts
 
 
@@ -186,22 +187,37 @@ def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str,
 
 
 def _compare(
-    run: RunFolder,
-    inputs: Inputs,
-    grouped: Groups,
-    before: Evaluation,
-    after: Mapping[str, Scored],
-    sides: tuple[Ints, Ints, Ints],
+    run: RunFolder, questions: Questions, before: Evaluation, after: Mapping[str, Scored]
 ) -> dict[str, Any]:
     """First model against the merged one. What they were trained on is not known."""
     sets = [
         QuestionSet(name, rows, held_out=False)
-        for name, rows in (("test", sides[2]), ("dev", sides[1]))
+        for name, rows in (("test", questions.test), ("dev", questions.dev))
         if len(rows) and run.settings.split == "chunk"
     ]
-    sets.append(QuestionSet("all", np.arange(len(inputs.samples)), held_out=False))
-    comparison = write_comparison(run, inputs, grouped, before.by_source(), after, sets)
+    everyone = np.arange(len(questions.inputs.samples))
+    sets.append(QuestionSet("all", everyone, held_out=False))
+    comparison = write_comparison(
+        run, questions.inputs, questions.grouped, before.by_source(), after, sets
+    )
     return comparison | {"trained_on_known": False}
+
+
+def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions | None]:
+    """The questions named, or those that the folder holds; None where none are needed."""
+    named = settings.data or settings.qa or settings.chunks
+    if not named and not (run / files.CONSTRUCTED).is_file():
+        fusion = settings.method in FUSIONS
+        if fusion or (settings.method == "interpolate" and settings.alpha is None):
+            raise BadInputError(
+                "no questions to choose alpha on and to measure on; give --data FILE, or "
+                "--qa FILE and --chunks FILE" + ("" if fusion else ", or --alpha X")
+            )
+        return settings, None
+    settings, inputs = with_folder_files(settings, run)
+    grouped = group_questions(inputs.samples)
+    _, dev, test = sides_of(settings, inputs.samples, grouped)
+    return settings, Questions(inputs, grouped, dev, test)
 
 
 def _evaluate(
@@ -210,10 +226,6 @@ def _evaluate(
     with console.bar(f"evaluating {name}") as progress:
         lists = lists_to_rank(settings, model, inputs)
         return evaluate(model, lists, settings.precision, progress)
-
-
-def _open(settings: Settings) -> bool:
-    return settings.alpha is None
 
 
 def _check(settings: Settings, models: Sequence[str]) -> None:
