@@ -70,7 +70,7 @@ def merge(settings: Settings, models: Sequence[str]) -> None:
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)
               if questions and (model is loaded[0] or settings.method in FUSIONS)]  # fmt: skip
-    if settings.method in FUSIONS:
+    if questions and settings.method in FUSIONS:
         facts, after = _fuse(before[0], before[1], questions, settings)
     else:
         facts = _merge_weights(loaded, before, questions, settings)
