@@ -82,11 +82,12 @@ def merge(settings: Settings, models: Sequence[str]) -> None:
     files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
     if facts["alpha"] is not None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
-    run.done("merge", hashes)
     if questions:
         comparison = _compare(run, questions, before[0], after)
         comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
         files.write_json(run / files.COMPARISON, comparison)
+    run.done("merge", hashes)
+    if questions:
         console.result(table(comparison, settings.language))
         check_regression(comparison, settings)
 
