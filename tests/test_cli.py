@@ -117,7 +117,7 @@ def test_evaluating_in_the_folder_of_a_run_uses_its_entities(
 def test_run_holds_out_questions_and_ships_the_best_on_dev(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = ["--topk", 1, "--epochs", 3, "--learning-rate", 1e-3]
+    flags = ["--topk", 1, "--epochs", 3, "--learning-rate", 1e-3, "--folds", 0]
     result = stage2("run", "--model", model_dir, *data_flags(corpus), *flags)
     out = tmp_path / "out"
     split = json.loads((out / files.SPLIT).read_text())

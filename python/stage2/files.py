@@ -35,6 +35,7 @@ TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
 PER_QUESTION = "per_question.jsonl"
+MERGE = "merge.json"
 SPLIT = "split.json"
 REPORT = "report.md"
 CHARTS = ("loss_curve.png", "loss_curve.svg")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from stage2 import console, files
 from stage2.arrays import Ints
 from stage2.audit import Mask
@@ -13,6 +15,7 @@ from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
+from stage2.data import Samples, split_by_chunk
 from stage2.device import (
     describe,
     resolve_device,
@@ -243,3 +246,12 @@ def write_comparison(
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)
     return comparison
+
+
+def sides_of(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
+    """Rows of train, dev and test; without a split the first two are everyone."""
+    if settings.split == "chunk":
+        shares = settings.dev_share, settings.test_share
+        return split_by_chunk(samples, *shares, settings.seed, grouped)
+    everyone = np.arange(len(samples))
+    return everyone, everyone, everyone[:0]
