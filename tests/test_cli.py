@@ -404,6 +404,15 @@ def test_mining_the_corpus_does_not_depend_on_the_budget(
         assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
 
 
+def test_ranking_the_corpus_beyond_the_memory_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*data_flags(corpus), "--model", model_dir, "--output-dir", tmp_path / "out"]
+    result = stage2("run", *flags, "--source", "corpus", "--memory-budget", "1KB", exit_code=2)
+    assert "--memory-budget" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
