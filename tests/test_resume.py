@@ -86,8 +86,6 @@ def results(folder: Path) -> dict[str, Any]:
 def test_killed_and_resumed_equals_uninterrupted(
     model_dir: Path, lists: RankingLists, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    if "lora" in changes:
-        pytest.importorskip("peft")
     settings = replace(SETTINGS, **changes)
     whole = attempt(model_dir, lists, settings, tmp_path / "whole")
     # Before the first save, on one, between two, and after the last update of an epoch.
