@@ -15,7 +15,7 @@ from benches.harness import Bench, Finding
 # Each is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth",
-    "encode", "cache", "loop",
+    "encode", "cache", "training", "loop",
 )  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
