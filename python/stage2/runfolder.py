@@ -105,6 +105,8 @@ _OWN = (
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,
     files.REPORT,
+    files.PAGE,
+    files.REPORT_JSON,
     *files.CHARTS,
 )
 
