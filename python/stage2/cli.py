@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from stage2 import files
 from stage2.config import SETTINGS, Settings, read_toml
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.trials import PRESETS, parse_grid, trials
@@ -397,52 +398,18 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
     merging.merge(settings, models)
 
 
-@command("language", example="stage2 report --output-dir stage2-run --language zh")
-def report(settings: Settings) -> None:
-    """Write the report of a run folder: Markdown, with the loss curve as PNG and SVG."""
+@command(
+    "language",
+    example="stage2 report --output-dir stage2-run --language zh --open",
+    more=[click.option("--open", "show", is_flag=True, help="Open report.html in a browser.")],
+)
+def report(settings: Settings, show: bool) -> None:
+    """Write the report of a run folder: a page, Markdown, JSON, and the loss curve."""
     from stage2 import stages
 
-    stages.report(settings)
-
-
-@program.group()
-def cache() -> None:
-    r"""Look at the vectors that are kept on disk, or delete some of them.
-
-    \b
-    Example:
-      stage2 cache info
-    """
-
-
-@cache.command(name="info")
-@_option("embedding_cache")
-def cache_info(embedding_cache: str) -> None:
-    r"""Show each model's vectors: how many, how large, when last used.
-
-    \b
-    Example:
-      stage2 cache info
-    """
-    from stage2 import cache_command
-
-    cache_command.info(embedding_cache)
-
-
-@cache.command(name="prune")
-@_option("embedding_cache")
-@click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
-@click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
-def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
-    r"""Delete vectors by age or by size; --max-size 0 deletes them all.
-
-    \b
-    Example:
-      stage2 cache prune --older-than 30 --max-size 4GB
-    """
-    from stage2 import cache_command
-
-    cache_command.prune(embedding_cache, older_than, max_size)
+    path = stages.report(settings)
+    if show:
+        click.launch(path.with_name(files.PAGE).resolve().as_uri())
 
 
 def main() -> None:

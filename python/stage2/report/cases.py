@@ -40,7 +40,7 @@ def cases(run: Run, rows: list[Record]) -> dict[str, list[Record]]:
 
 
 def _rank_row(row: Record, source: str) -> Record:
-    of_source = row["ranks"].get(source) or next(iter(row["ranks"].values()), {})
+    of_source: Record = row["ranks"].get(source) or next(iter(row["ranks"].values()), {})
     before, after = of_source.get("before"), of_source.get("after")
     change = row["change"]
     kind = change if change in ("fixed", "broken") else None
@@ -111,7 +111,7 @@ def _case(
 ) -> Record:
     right = len(sample.get("ground_truth_contexts", ()))
     first, last = before.get(row["id"], {}), after.get(row["id"], {})
-    contexts = [
+    contexts: list[Record] = [
         {
             "text": marked[text],
             "right": place < right,

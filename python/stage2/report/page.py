@@ -18,6 +18,8 @@ from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
 from stage2.report.page_text import PAGE_WORDS
 from stage2.report.run import Record, Run
+from stage2.report.text import Words
+from stage2.report.text import words as say
 
 _HERE = Path(__file__).parent
 _METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr": "MRR",
@@ -45,7 +47,7 @@ def render_page(run: Run, rows: list[Record], language: str) -> str:
     """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
     words = PAGE_WORDS[language]
     environment = Environment(
-        loader=PackageLoader("stage2", "report"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("stage2", "report/templates"), autoescape=True, undefined=StrictUndefined
     )
     style, script = ((_HERE / "templates" / name).read_text("utf-8") for name in
                      ("page.css", "page.js"))  # fmt: skip
@@ -58,8 +60,8 @@ def render_page(run: Run, rows: list[Record], language: str) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         verdict=run.comparison.get("verdict"),
-        tables=[_table(part) for part in run.comparison.get("sets", [])],
-        charts=_charts(run, words),
+        tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
+        chart=_chart(run),
         shipped=run.shipped,
         data=_json({"rows": rows, "words": words}),
         count=len(rows),
@@ -89,7 +91,7 @@ def command_line(run: Run) -> str:
     return shlex.join(words)
 
 
-def _table(part: Record) -> Record:
+def _table(part: Record, say: Words) -> Record:
     """Rows of metric, chance, before and after, with intervals where they are known."""
     statistics = part.get("statistics", {})
     rows = []
@@ -106,8 +108,13 @@ def _table(part: Record) -> Record:
             "difference": _difference(change),
             "better": part["after"][key] > part["before"][key],
         })  # fmt: skip
-    keys = ("name", "source", "num_queries", "held_out")
-    return {key: part[key] for key in keys} | {"rows": rows}
+    heading = say(
+        "set_heading",
+        count=part["num_queries"],
+        set=say(f"set_{part['name']}"),
+        source=say(f"among_{part['source']}"),
+    )
+    return {"heading": heading, "held_out": part["held_out"], "rows": rows}
 
 
 def _range(side: Record) -> str:
@@ -121,25 +128,15 @@ def _difference(change: Record) -> str:
     return f"{numbers.difference(0.0, change['difference'])} [{low}, {high}]"
 
 
-def _charts(run: Run, words: dict[str, str]) -> list[Record]:
-    loss = [(row["epoch"], row["loss"]) for row in run.epochs]
-    dev = [(row["epoch"], row["dev"]["mrr"]) for row in run.log if row.get("dev")]
-    return [
-        {"name": words[name], "class": name, **_curve(points)}
-        for name, points in (("loss", loss), ("dev", dev))
-        if len(points) > 1
-    ]
+def _chart(run: Run) -> str:
+    """The curves as a picture that is part of the page; empty where nothing was trained.
 
-
-def _curve(points: list[tuple[int, float]]) -> Record:
-    """Points in a picture of 480 by 200, of which the lower left is (0, 0) in the data.
-
-    Drawn here: a picture by matplotlib has inline styles, which the page's policy forbids.
+    As an image: what matplotlib draws has inline styles, which the page's policy forbids.
     """
-    last, top = max(x for x, _ in points), max(y for _, y in points) or 1.0
-    places = [(round(44 + 420 * x / last, 1), round(168 - 150 * y / top, 1), x, y)
-              for x, y in points]  # fmt: skip
-    return {"points": places, "top": f"{top:.3f}", "last": last}
+    path = run.folder / files.CHARTS[1]
+    if not path.is_file():
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 # Both have the same keys.
 PAGE_WORDS: dict[str, dict[str, str]] = {
     "en": {
-        "contents": "Contents",
         "verdict": "Verdict",
         "better": "Better",
         "no_evidence": "No evidence of change",
@@ -14,6 +13,7 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "no_verdict": "This folder holds no comparison with statistics; stage2 run makes one.",
         "before_after": "Before and after",
         "range": "95% interval",
+        "held_out": "held out",
         "chance": "Chance",
         "training": "Training",
         "loss": "Training loss by epoch",
@@ -57,7 +57,6 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "script_needed": "The table needs JavaScript; report.json holds the same rows.",
     },
     "zh": {
-        "contents": "目录",
         "verdict": "结论",
         "better": "变好",
         "no_evidence": "没有变化的证据",
@@ -66,6 +65,7 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "no_verdict": "此文件夹没有带统计的对比；stage2 run 会生成。",
         "before_after": "训练前后",
         "range": "95% 区间",
+        "held_out": "留出",
         "chance": "随机水平",
         "training": "训练",
         "loss": "各轮训练损失",

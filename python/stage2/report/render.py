@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 from stage2 import files
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
-from stage2.report.page import write_page
 from stage2.report.markdown import escape, facts, not_run, table
+from stage2.report.page import write_page
 from stage2.report.run import Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
