@@ -47,7 +47,9 @@ def render_page(run: Run, rows: list[Record], language: str) -> str:
     """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
     words = PAGE_WORDS[language]
     environment = Environment(
-        loader=PackageLoader("stage2", "report/templates"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("stage2", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     style, script = ((_HERE / "templates" / name).read_text("utf-8") for name in
                      ("page.css", "page.js"))  # fmt: skip
