@@ -367,6 +367,8 @@ def sweep(
 
 
 @command(
+    *FROM_FILES,
+    "data",
     "backbone",
     "method",
     "alpha",
