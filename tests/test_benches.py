@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benches import child, inputs, report
 from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
 from benches.jobs import growth, join, loop, ranks, sampling
 from stage2.init import DEFAULT_HUB_ID, default_backbone
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """A job sets torch's threads; those of the tests that follow stay as they were."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
