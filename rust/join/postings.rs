@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::TEXTS_PER_JOB;
+use crate::memory;
 
 /// A key and the rank of an annotation filed under it.
 pub type Posting = (u64, usize);
@@ -30,7 +31,11 @@ impl Postings {
             .fold(Default::default, file)
             .map(|(entries, _)| entries)
             .collect();
-        let mut entries = parts.concat();
+        let mut entries = memory::with_room(parts.iter().map(Vec::len).sum());
+        parts
+            .iter()
+            .for_each(|part| entries.extend_from_slice(part));
+        drop(parts);
         entries.par_sort_unstable();
         entries.dedup();
         Self::with_directory(entries)
@@ -40,6 +45,7 @@ impl Postings {
         let bits = entries.len().max(2).ilog2();
         let shift = u64::BITS - bits;
         let mut directory = vec![0; (1 << bits) + 1];
+        memory::advise_huge_pages(&mut directory);
         for &(key, _) in &entries {
             directory[(key >> shift) as usize + 1] += 1;
         }
