@@ -163,6 +163,8 @@ def test_a_link_in_the_table_leads_to_the_question(visit: Visit) -> None:
     name = link.inner_text()
     link.click()
     opened = visit.page.locator("details[open]")
+    # A change of the address is told to the page after the click has returned.
+    opened.first.wait_for(state="attached")
     assert opened.count() == 1
     assert opened.get_attribute("data-qa") == name
 

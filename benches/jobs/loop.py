@@ -58,7 +58,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
         return Answer(np.array(scores), losses[0])
 
     bench = replace(bench, rounds=(1, 1))
-    for precision, target in (("auto", 10.0), ("fp32", None)):
+    for precision, target in (("auto", 10.0),):
         scores_close, loss_close = CLOSE[precision]
 
         def ours(precision: str = precision) -> Answer:
