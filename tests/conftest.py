@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,14 @@ def monte_cristo() -> Path:
 @pytest.fixture(scope="session")
 def xquad() -> Path:
     return _shared("data") / "xquad"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the cache of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 WORDS = tuple(
@@ -133,7 +141,12 @@ def stage2(tmp_path: Path) -> Stage2:
 
     def call(*arguments: object, exit_code: int = 0) -> Result:
         words = [str(argument) for argument in arguments]
-        if words[0] in COMMANDS and "--output-dir" not in words and "--help" not in words:
+        if (
+            words[0] in COMMANDS
+            and words[0] != "cache"
+            and "--output-dir" not in words
+            and "--help" not in words
+        ):
             words += ["--output-dir", str(tmp_path / "out")]
         result = CliRunner().invoke(program, words)
         assert result.exit_code == exit_code, result.output

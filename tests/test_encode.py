@@ -18,7 +18,7 @@ TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 
 
 @pytest.mark.parametrize("budget", [1, 16, 100, 10_000])
 def test_vectors_do_not_depend_on_batching(model: stage2.ProbabilisticGBERTV4, budget: int) -> None:
-    alone = np.concatenate([model.encode([text]).mu for text in TEXTS])
+    alone = np.concatenate([model.encode([text], precision="fp32").mu for text in TEXTS])
     together = model.encode(TEXTS, precision="fp32", batch_tokens=budget).mu
     np.testing.assert_allclose(together, alone, atol=1e-5)
 

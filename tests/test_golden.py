@@ -34,7 +34,9 @@ def stage1(golden: Path) -> stage2.ProbabilisticGBERTV4:
 
 def test_forward(golden: Path, stage1: stage2.ProbabilisticGBERTV4) -> None:
     rows = load(golden / "forward.json")
-    embeddings = stage1.encode([row["text"] for row in rows], [row["entities"] for row in rows])
+    embeddings = stage1.encode(
+        [row["text"] for row in rows], [row["entities"] for row in rows], precision="fp32"
+    )
     np.testing.assert_allclose(embeddings.mu, [row["mu"] for row in rows], **TOLERANCE)
     np.testing.assert_allclose(embeddings.kappa, [row["kappa"] for row in rows], **TOLERANCE)
     with torch.inference_mode():
@@ -67,7 +69,11 @@ def test_forward_by_entity(golden: Path, stage1: stage2.ProbabilisticGBERTV4) ->
 def test_entity_similarity(golden: Path, stage1: stage2.ProbabilisticGBERTV4) -> None:
     rows = load(golden / "entity_similarity.json")
     left, right = (
-        stage1.encode([row[side]["text"] for row in rows], [row[side]["targets"] for row in rows])
+        stage1.encode(
+            [row[side]["text"] for row in rows],
+            [row[side]["targets"] for row in rows],
+            precision="fp32",
+        )
         for side in "ab"
     )
     found = np.diag(stage2.similarity(left, right))

@@ -12,7 +12,7 @@ from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negativ
 from stage2.search import topk
 
 if TYPE_CHECKING:
-    from stage2.encode import Embeddings
+    from stage2.embeddings import Embeddings
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
     from stage2.model import ProbabilisticGBERTV4
@@ -41,7 +41,7 @@ __all__ = [
 # Imported when first asked for: they need torch, which takes seconds and half a gigabyte, and
 # reading, joining, sampling and searching do not.
 _WITH_TORCH = {
-    "Embeddings": "stage2.encode",
+    "Embeddings": "stage2.embeddings",
     "ProbabilisticGBERTV4": "stage2.model",
     "margin_ranking_loss": "stage2.loss",
     "similarity": "stage2.mining",

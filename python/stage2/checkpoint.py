@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stage2.errors import BadInputError
-from stage2.files import atomic, write_json
+from stage2.files import atomic, sha256, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +103,29 @@ def from_reference(
     model = _build(config, tokenizer, head.shape[0], MAX_LENGTH)
     _load_state(model, state, path)
     return model
+
+
+def embedding_dim(path: str | os.PathLike[str]) -> int:
+    """The width of a model's embeddings, read off its files."""
+    if Path(path).is_dir():
+        width: int = _read_config(Path(path) / CONFIG)["embedding_dim"]
+        return width
+    return read_state_dict(path)["semantic_head.2.weight"].shape[0]
+
+
+def model_files(
+    path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None
+) -> dict[str, str]:
+    """Hashes of all files that a model is read from: weights, configuration, tokenizer.
+
+    Empty where some of them are not here: of a `.pt` whose backbone has no folder.
+    """
+    root = Path(path)
+    if root.is_dir():
+        return _hashes(root)
+    if backbone is None or not Path(backbone).is_dir():
+        return {}
+    return {"weights": sha256(root), **_hashes(Path(backbone))}
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -211,6 +234,10 @@ def _load_state(
             f"{len(expected)} tensors): {shown}{more}. Name the encoder it was trained over"
         )
     model.load_state_dict(state, strict=False)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
 def _read_config(path: Path) -> dict[str, Any]:

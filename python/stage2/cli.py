@@ -153,6 +153,7 @@ def program(debug: bool) -> None:
     *TRAINING,
     "test_share",
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -200,6 +201,7 @@ def prepare(settings: Settings) -> None:
     "topk",
     *FROM_CORPUS,
     *SCORING,
+    "embedding_cache",
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
 def mine(settings: Settings) -> None:
@@ -238,6 +240,7 @@ def train(settings: Settings) -> None:
     "backbone",
     *SCORING,
     "corpus",
+    "embedding_cache",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -263,6 +266,46 @@ def report(settings: Settings) -> None:
     from stage2 import stages
 
     stages.report(settings)
+
+
+@program.group()
+def cache() -> None:
+    r"""Look at the vectors that are kept on disk, or delete some of them.
+
+    \b
+    Example:
+      stage2 cache info
+    """
+
+
+@cache.command(name="info")
+@_option("embedding_cache")
+def cache_info(embedding_cache: str) -> None:
+    r"""Show each model's vectors: how many, how large, when last used.
+
+    \b
+    Example:
+      stage2 cache info
+    """
+    from stage2 import cache_command
+
+    cache_command.info(embedding_cache)
+
+
+@cache.command(name="prune")
+@_option("embedding_cache")
+@click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
+@click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
+def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
+    r"""Delete vectors by age or by size; --max-size 0 deletes them all.
+
+    \b
+    Example:
+      stage2 cache prune --older-than 30 --max-size 4GB
+    """
+    from stage2 import cache_command
+
+    cache_command.prune(embedding_cache, older_than, max_size)
 
 
 def main() -> None:

@@ -155,8 +155,13 @@ class Settings:
     )
     precision: str = _setting(
         "auto", "Of matrix products; auto is bf16 where the device multiplies it.",
-        choices=("auto", "fp32", "bf16"),
+        choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
+    embedding_cache: str = _setting(
+        "auto",
+        "Where vectors are kept, to be embedded once: auto is the user's cache folder.",
+        metavar="auto|off|DIR",
+    )
     epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
     batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")
     learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X")
@@ -269,12 +274,7 @@ class Settings:
         """`memory_budget` in bytes."""
         if self.memory_budget is None:
             return None
-        found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", self.memory_budget.strip().upper())
-        if found is None:
-            raise BadInputError(
-                f"--memory-budget is {self.memory_budget!r}; expected a size such as 512MB or 4GB"
-            )
-        return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+        return size_of("--memory-budget", self.memory_budget)
 
     def to_toml(self) -> str:
         """Every setting that has a value, as TOML."""
@@ -295,6 +295,18 @@ def default(name: str) -> Any:
     if value is MISSING:
         raise KeyError(name)
     return value
+
+
+def size_of(flag: str, text: str) -> int:
+    """Read a size such as 512MB or 4GB: bytes, K, M, G and T being powers of 1,024.
+
+    Raises:
+        BadInputError: it is no size; the message names the flag.
+    """
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", text.strip().upper())
+    if found is None:
+        raise BadInputError(f"{flag} is {text!r}; expected a size such as 512MB or 4GB")
+    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:

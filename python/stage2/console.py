@@ -5,9 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import click
 from tqdm import tqdm
+
+
+class Bar(Protocol):
+    """Shows how far something is."""
+
+    def __call__(self, done: int, total: int, tokens: int = 0, /) -> None:
+        """Show it; `tokens` are those done, where texts are what is counted."""
 
 
 def say(message: str) -> None:
@@ -26,13 +34,16 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def bar(what: str, unit: str = "text") -> Iterator[Callable[[int, int], None]]:
-    """Show progress; yields a function of (done, total)."""
+def bar(what: str, unit: str = "text") -> Iterator[Bar]:
+    """Show progress, speed and time left; yields a function of (done, total, tokens done)."""
     # disable=None: nothing where stderr is no terminal
     with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int, tokens: int = 0, /) -> None:
             shown.total = total
+            elapsed = shown.format_dict["elapsed"]
+            if tokens and elapsed:
+                shown.set_postfix_str(f"{tokens / elapsed:,.0f} tokens/s", refresh=False)
             shown.update(done - shown.n)
 
         yield update

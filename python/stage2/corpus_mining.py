@@ -12,8 +12,11 @@ import numpy.typing as npt
 from stage2 import console
 from stage2._core import TextColumn
 from stage2.arrays import Ints
+from stage2.cache import EmbeddingCache
 from stage2.config import Settings
-from stage2.encode import Embeddings, Progress, Spans, encode_windows
+from stage2.device import resolve_device
+from stage2.embeddings import Embeddings
+from stage2.encode import LazyModel, Progress, Spans, encode_windows
 from stage2.errors import BadInputError
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
@@ -85,7 +88,11 @@ def check_mining(settings: Settings, inputs: Inputs) -> None:
 
 
 def mine_corpus(
-    model: ProbabilisticGBERTV4, inputs: Inputs, settings: Settings, folder: Path
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    settings: Settings,
+    folder: Path,
+    cache: EmbeddingCache | None = None,
 ) -> CorpusMining:
     """Embed questions and chunks, and search.
 
@@ -94,6 +101,7 @@ def mine_corpus(
         inputs: with a data set.
         settings: negatives, the rules of mining, similarity, precision, topk, memory_budget.
         folder: where vectors beyond the budget may lie.
+        cache: of the model's vectors.
     """
     dataset = inputs.dataset
     if dataset is None:
@@ -101,11 +109,11 @@ def mine_corpus(
     budget = settings.budget or default_budget()
     questions, chunks = dataset.questions, dataset.chunk_texts
     with console.bar("questions") as progress:
-        left = _embed(model, inputs, questions, settings, None, progress)
+        left = _embed(model, inputs, questions, settings, None, progress, cache)
     vectors = 2 * len(chunks) * model.embedding_dim * _FLOAT_BYTES
     with console.bar("corpus") as progress:
         place = folder if vectors > budget else None
-        right = _embed(model, inputs, chunks, settings, place, progress)
+        right = _embed(model, inputs, chunks, settings, place, progress, cache)
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
     rules = _rules(settings)
     groups = dataset.first_of_text
@@ -114,7 +122,7 @@ def mine_corpus(
     mined = mine_negatives(
         left, right, positives, rules,
         keys=dataset.qa_ids, groups=groups, depth=depth,
-        device=model.device.type, memory_budget=budget,
+        device=resolve_device(settings.device).type, memory_budget=budget,
     )  # fmt: skip
     samples = dataset.with_negatives(mined.rows, mined.offsets)
     return CorpusMining(
@@ -156,20 +164,22 @@ def _rules(settings: Settings) -> Rules:
 
 
 def _embed(
-    model: ProbabilisticGBERTV4,
+    model: ProbabilisticGBERTV4 | LazyModel,
     inputs: Inputs,
     texts: TextColumn,
     settings: Settings,
     folder: Path | None,
     progress: Progress,
+    cache: EmbeddingCache | None,
 ) -> Embeddings:
     spans, offsets = np.empty((0, 2), np.int64), np.zeros(len(texts) + 1, np.int64)
     if inputs.annotations is not None and settings.similarity != "sentence":
         spans, offsets = inputs.annotations.spans_for(texts)
 
-    def read(rows: range) -> tuple[list[str], list[Spans]]:
-        return texts.take(np.asarray(rows)), [spans[offsets[i] : offsets[i + 1]] for i in rows]
+    def read(rows: Ints) -> tuple[list[str], list[Spans]]:
+        return texts.take(rows), [spans[offsets[i] : offsets[i + 1]] for i in rows]
 
     return encode_windows(
-        model, len(texts), read, precision=settings.precision, progress=progress, folder=folder
-    )
+        model, len(texts), read,
+        precision=settings.precision, progress=progress, folder=folder, cache=cache,
+    )  # fmt: skip

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import platform
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from stage2 import console
 from stage2.errors import BadInputError
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "fp32", "bf16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+CPUINFO = Path("/proc/cpuinfo")
+# What /proc/cpuinfo calls the instructions, and what torch.cpu.get_capabilities does.
+INSTRUCTIONS = {
+    torch.bfloat16: ("avx512_bf16", "amx_bf16"),
+    torch.float16: ("avx512_fp16", "amx_fp16"),
+}
 
 
 def resolve_device(name: str) -> torch.device:
@@ -43,25 +54,76 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn `auto`, `fp32` or `bf16` into the type that matrix products are made in.
+    """Turn `auto`, `fp32`, `bf16` or `fp16` into the type that matrix products are made in.
 
-    `auto` is bfloat16 only where the hardware multiplies it: on a CPU without such instructions
-    it is emulated, several times slower than float32.
+    `auto` is bfloat16 where the hardware multiplies it, and float32 elsewhere: without such
+    instructions a CPU emulates it, several times slower than float32. Asked for by name it is
+    given there all the same, with a warning; float16 is not.
+
+    Raises:
+        BadInputError: no such precision, or float16 on a CPU that does not multiply it.
     """
-    if name == "fp32":
-        return torch.float32
-    if name == "bf16":
-        return torch.bfloat16
-    if name != "auto":
-        raise BadInputError(f"precision is {name!r}; expected auto, fp32 or bf16")
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return torch.float32
+    if name == "auto":
+        return torch.bfloat16 if multiplies(torch.bfloat16, device) else torch.float32
+    if name not in DTYPES:
+        raise BadInputError(f"precision is {name!r}; expected auto, {', '.join(DTYPES)}")
+    dtype = DTYPES[name]
+    if dtype != torch.float32 and device.type == "cpu" and not multiplies(dtype, device):
+        if dtype == torch.float16:
+            raise BadInputError(
+                "--precision fp16: this CPU has no instructions that multiply it "
+                f"({' or '.join(INSTRUCTIONS[dtype])}); use --precision auto"
+            )
+        _warn_of_emulation()
+    return dtype
+
+
+def check_training_precision(name: str) -> None:
+    """Refuse float16, in which small gradients are zero.
+
+    Raises:
+        BadInputError: the precision is `fp16`.
+    """
+    if name == "fp16":
+        raise BadInputError(
+            "--precision fp16 is for encoding: gradients would underflow in it; "
+            "train with --precision bf16 or fp32"
+        )
+
+
+def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the device has instructions for matrix products in `dtype`."""
+    if device.type == "cuda":
+        return dtype != torch.bfloat16 or torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu" and dtype in INSTRUCTIONS:
+        features = cpu_features()
+        return any(features.get(name) for name in INSTRUCTIONS[dtype])
+    return dtype == torch.float32
+
+
+@functools.cache
+def cpu_features() -> Mapping[str, Any]:
+    """Instructions of this CPU by name, as torch finds them or else Linux does."""
+    # Not every version of torch that this project runs on has it.
+    find = getattr(torch.cpu, "get_capabilities", None)
+    if find is not None:
+        found: Mapping[str, Any] = find()
+        return found
+    return features_of(_read(CPUINFO))
+
+
+def features_of(cpuinfo: str) -> dict[str, bool]:
+    """The flags of the first processor in the text of /proc/cpuinfo."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            return dict.fromkeys(value.split(), True)
+    return {}
 
 
 def describe(dtype: torch.dtype) -> str:
     """The name that users know a precision by."""
-    return "bf16" if dtype == torch.bfloat16 else "fp32"
+    return next(name for name, known in DTYPES.items() if known == dtype)
 
 
 def facts(device: str, precision: str) -> dict[str, Any]:
@@ -75,3 +137,19 @@ def facts(device: str, precision: str) -> dict[str, Any]:
         "device": str(found),
         "precision": describe(resolve_precision(precision, found)),
     }
+
+
+@functools.cache
+def _warn_of_emulation() -> None:
+    console.warn(
+        f"--precision bf16: this CPU ({platform.machine()}) has no instructions that multiply it "
+        f"({' or '.join(INSTRUCTIONS[torch.bfloat16])}) and emulates them, several times slower "
+        "than fp32; --precision auto takes what is fastest"
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

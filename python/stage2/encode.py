@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2.arrays import Floats, Ints
+from stage2 import console
+from stage2.arrays import Ints
+from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
 from stage2.device import resolve_precision
+from stage2.embeddings import Embeddings
 from stage2.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -23,9 +28,11 @@ if TYPE_CHECKING:
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
-Progress = Callable[[int, int], None]
+Progress = console.Bar
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
+# Gives the texts of some rows, and the spans of each.
+Read = Callable[[Ints], tuple[Sequence[str], Sequence[Spans]]]
 
 # Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
 # batches, and few enough that memory does not grow with the corpus.
@@ -33,73 +40,32 @@ WINDOW = 16_384
 
 # Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
 # long ones few. A GPU wants more at once.
-BATCH_TOKENS = {"cpu": 2048, "cuda": 32768, "mps": 8192}
+BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
 
 
-@dataclass(frozen=True)
-class Embeddings:
-    """Vectors of n texts.
+_NO_KEYS = np.empty(0, f"V{KEY_BYTES}")
+
+
+class LazyModel:
+    """A model that is loaded when there is something to embed: the cache may have it all.
 
     Attributes:
-        mu: float32 (n, d), unit length.
-        kappa: float32 (n,).
-        entity: float32 (n, d), mean of the unit vectors of the text's entities; 0 without any.
-        has_entity: bool (n,).
-        entity_count: int64 (n,), entities with a token left inside the cut.
+        embedding_dim: d.
     """
 
-    mu: Floats
-    kappa: Floats
-    entity: Floats
-    has_entity: npt.NDArray[np.bool_]
-    entity_count: Ints
+    def __init__(self, load: Callable[[], ProbabilisticGBERTV4], embedding_dim: int) -> None:
+        self.embedding_dim = embedding_dim
+        self._load = load
 
-    def __len__(self) -> int:
-        return len(self.mu)
+    @cached_property
+    def model(self) -> ProbabilisticGBERTV4:
+        """The model, on its device."""
+        return self._load()
 
-    @classmethod
-    def empty(cls, n: int, width: int, folder: Path | None = None) -> Embeddings:
-        """Zeros for n texts, in memory or, given a folder, in nameless files there."""
 
-        def zeros(shape: tuple[int, ...]) -> Floats:
-            if folder is None or not n:
-                return np.zeros(shape, np.float32)
-            with tempfile.TemporaryFile(dir=folder) as file:
-                return np.memmap(file, np.float32, "w+", shape=shape)
-
-        return cls(
-            mu=zeros((n, width)),
-            kappa=np.zeros(n, np.float32),
-            entity=zeros((n, width)),
-            has_entity=np.zeros(n, np.bool_),
-            entity_count=np.zeros(n, np.int64),
-        )
-
-    def put(self, rows: slice | Ints, found: Embeddings) -> None:
-        """Write the vectors of some texts to their rows."""
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(found, field.name)
-
-    def take(self, rows: npt.ArrayLike) -> Embeddings:
-        """Select the given rows, in the given order."""
-        index = np.asarray(rows)
-        return Embeddings(
-            self.mu[index],
-            self.kappa[index],
-            self.entity[index],
-            self.has_entity[index],
-            self.entity_count[index],
-        )
-
-    def without_entities(self) -> Embeddings:
-        """The same texts, to be compared at sentence level only."""
-        return Embeddings(
-            self.mu,
-            self.kappa,
-            np.zeros_like(self.entity),
-            np.zeros_like(self.has_entity),
-            np.zeros_like(self.entity_count),
-        )
+def loaded(model: ProbabilisticGBERTV4 | LazyModel) -> ProbabilisticGBERTV4:
+    """The model, read from disk if it is not in memory yet."""
+    return model.model if isinstance(model, LazyModel) else model
 
 
 @dataclass(frozen=True)
@@ -126,6 +92,51 @@ class TokenizedTexts:
         """Select the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
         return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
+
+
+class LazyTokens(TokenizedTexts):
+    """Texts that are tokenised when their tokens are first looked at.
+
+    Attributes:
+        texts: n texts.
+        spans: for each text its entities.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Spans],
+        tokenized: Callable[[], TokenizedTexts],
+    ) -> None:
+        self.texts = texts
+        self.spans = spans
+        self._tokenized = tokenized
+
+    @cached_property
+    def _tokens(self) -> TokenizedTexts:
+        return self._tokenized()
+
+    @property
+    def ids(self) -> list[Ints]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.ids
+
+    @property
+    def entity_tokens(self) -> list[list[Ints]]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.entity_tokens
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def read(self, rows: Ints) -> tuple[list[str], list[Spans]]:
+        """The given texts, and the spans of each."""
+        return [self.texts[i] for i in rows], [self.spans[i] for i in rows]
+
+    def take(self, rows: npt.ArrayLike) -> LazyTokens:
+        """Select the given rows, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return LazyTokens(*self.read(index), lambda: self._tokens.take(index))
 
 
 @dataclass(frozen=True)
@@ -161,9 +172,9 @@ def encode(
         texts: n texts.
         entities: for each text its targets: mappings with `char_start` and `char_end`, or pairs of
             them, in code points, end exclusive. None: no text has any.
-        precision: `auto`, `fp32` or `bf16`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
         batch_tokens: most tokens in a batch, padding included; default by device.
-        progress: called with (texts done, texts in all).
+        progress: called after each batch.
 
     Raises:
         BadInputError: `entities` is not of the length of `texts`, or a target is not a span.
@@ -171,34 +182,31 @@ def encode(
     spans = [_spans(targets) for targets in entities] if entities is not None else [()] * len(texts)
     if len(spans) != len(texts):
         raise BadInputError(f"{len(texts)} texts but entities for {len(spans)}; expected as many")
-    first: dict[tuple[str, tuple[tuple[int, int], ...]], int] = {}
-    place = np.fromiter(
-        (first.setdefault(key, len(first)) for key in zip(texts, spans, strict=True)),
-        np.int64,
-        len(texts),
-    )
-    pairs = list(first)
     return encode_windows(
         model,
-        len(pairs),
-        lambda rows: ([pairs[i][0] for i in rows], [list(pairs[i][1]) for i in rows]),
+        len(texts),
+        lambda rows: ([texts[i] for i in rows], [spans[i] for i in rows]),
         precision=precision,
         batch_tokens=batch_tokens,
         progress=progress,
-    ).take(place)
+    )
 
 
 def encode_windows(
-    model: ProbabilisticGBERTV4,
+    model: ProbabilisticGBERTV4 | LazyModel,
     count: int,
-    read: Callable[[range], tuple[Sequence[str], Sequence[Spans]]],
+    read: Read,
     *,
     precision: str = "auto",
     batch_tokens: int | None = None,
     progress: Progress | None = None,
     folder: Path | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Embeddings:
     """Embed many texts, of which only a window is in memory at a time.
+
+    Each distinct text with the same entities is embedded once, and not at all where the cache has
+    it. While a window is embedded the next one is tokenised.
 
     Args:
         model: on the device that the work is to be done on.
@@ -206,23 +214,82 @@ def encode_windows(
         read: gives the texts of some rows, and the spans of each.
         precision: as `encode` has it.
         batch_tokens: as `encode` has it.
-        progress: called with (texts done, texts in all).
+        progress: called after each batch.
         folder: where the vectors are to lie as nameless files, mapped; None: in memory.
+        cache: of this model at this precision; what it lacks is added to it.
     """
+    rows = np.arange(count)
+    keys = np.concatenate(
+        [_NO_KEYS, *(keys_of(*read(part)) for part in _windows(rows))], dtype=_NO_KEYS.dtype
+    )
+    first = _first_of(keys)
     out = Embeddings.empty(count, model.embedding_dim, folder)
-    for start in range(0, count, WINDOW):
-        rows = range(start, min(start + WINDOW, count))
-
-        def told(done: int, _: int, start: int = start) -> None:
-            if progress is not None:
-                progress(start + done, count)
-
-        tokens = tokenize(model, *read(rows))
-        found = encode_tokens(
-            model, tokens, precision=precision, batch_tokens=batch_tokens, progress=told
-        )
-        out.put(slice(rows.start, rows.stop), found)
+    missing = distinct = np.flatnonzero(first == rows)
+    if cache is not None:
+        missing = _fill(out, keys, distinct, cache)
+    if len(missing):
+        ready = loaded(model)
+        done = done_tokens = 0
+        for part, tokens in _tokenized_ahead(ready, read, missing):
+            found = encode_tokens(
+                ready,
+                tokens,
+                precision=precision,
+                batch_tokens=batch_tokens,
+                progress=_further(progress, done, len(missing), done_tokens),
+            )
+            out.put(part, found)
+            if cache is not None:
+                cache.put(keys[part], found)
+            done += len(part)
+            done_tokens += int(tokens.lengths.sum())
+    for part in _windows(np.flatnonzero(first != rows)):
+        out.put(part, out.take(first[part]))
     return out
+
+
+def _further(progress: Progress | None, done: int, total: int, tokens: int) -> Progress | None:
+    """Progress of a part, told as that of the whole, of which some is done."""
+    if progress is None:
+        return None
+    return lambda now, _, now_tokens=0, /: progress(done + now, total, tokens + now_tokens)
+
+
+def _windows(rows: Ints) -> list[Ints]:
+    return [rows[start : start + WINDOW] for start in range(0, len(rows), WINDOW)]
+
+
+def _first_of(keys: Keys) -> Ints:
+    """The first row with the same key as each row: int64 (n,)."""
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return first[place].astype(np.int64)
+
+
+def _fill(out: Embeddings, keys: Keys, rows: Ints, cache: EmbeddingCache) -> Ints:
+    """Take what the cache has of some rows; give the rows that it lacks."""
+    missing = [rows[:0]]
+    for part in _windows(rows):
+        found, absent = cache.get(keys[part])
+        out.put(part, found)
+        missing.append(part[absent])
+    return np.concatenate(missing)
+
+
+def _tokenized_ahead(
+    model: ProbabilisticGBERTV4, read: Read, rows: Ints
+) -> Iterator[tuple[Ints, TokenizedTexts]]:
+    """Tokenise windows of rows, each while the one before it is worked on."""
+    parts = _windows(rows)
+    with ThreadPoolExecutor(1) as pool:
+
+        def start(part: Ints) -> Future[TokenizedTexts]:
+            return pool.submit(lambda: tokenize(model, *read(part)))
+
+        ahead = start(parts[0])
+        for part, following in zip(parts, [*parts[1:], rows[:0]], strict=True):
+            tokens = ahead.result()
+            ahead = start(following)
+            yield part, tokens
 
 
 def tokenize(
@@ -268,30 +335,41 @@ def encode_tokens(
     progress: Progress | None = None,
 ) -> Embeddings:
     """Embed tokenised texts with dropout off, in batches of like length."""
-    n = len(tokens)
+    n, lengths = len(tokens), tokens.lengths
     device = model.device
-    dtype = resolve_precision(precision, device)
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     was_training = model.training
     model.eval()
     try:
-        done = 0
-        with torch.inference_mode(), autocast(device, dtype):
-            for rows in batches_by_tokens(
-                tokens.lengths, batch_tokens or BATCH_TOKENS[device.type]
-            ):
-                pooled = model(collate(model, tokens, rows))
+        done = read_tokens = 0
+        working = in_precision(model, resolve_precision(precision, device))
+        with torch.inference_mode():
+            for rows in batches_by_tokens(lengths, batch_tokens or BATCH_TOKENS[device.type]):
+                pooled = working(collate(model, tokens, rows))
                 out.mu[rows] = pooled.mu.cpu().numpy()
                 out.kappa[rows] = pooled.kappa.cpu().numpy()
                 out.entity[rows] = pooled.entity.cpu().numpy()
                 out.has_entity[rows] = pooled.has_entity.cpu().numpy()
                 done += len(rows)
+                read_tokens += int(lengths[rows].sum())
                 if progress is not None:
-                    progress(done, n)
+                    progress(done, n, read_tokens)
     finally:
         model.train(was_training)
     return out
+
+
+def in_precision(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> ProbabilisticGBERTV4:
+    """The model itself in float32, else a copy whose weights are of `dtype`.
+
+    `torch.autocast` would cast activations before and after each of the operations that it leaves
+    in float32: a tenth of the time on a CPU. Pooling is in float32 in both.
+    """
+    if dtype == torch.float32:
+        return model
+    shared = {id(model.tokenizer): model.tokenizer}
+    return copy.deepcopy(model, shared).to(dtype)
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stage2.arrays import Ints
-from stage2.encode import Embeddings, encode_tokens
+from stage2.cache import EmbeddingCache
+from stage2.embeddings import Embeddings
+from stage2.encode import LazyModel, Progress, encode_tokens, encode_windows, loaded
 from stage2.lists import RankingLists
 from stage2.mining import Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
@@ -35,13 +37,23 @@ class Evaluation:
 
 
 def evaluate(
-    model: ProbabilisticGBERTV4,
+    model: ProbabilisticGBERTV4 | LazyModel,
     lists: RankingLists,
     precision: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Evaluation:
-    """Embed every text of `lists` once and rank; over the corpus too where `lists` has it."""
-    embeddings = encode_tokens(model, lists.tokens, precision=precision, progress=progress)
+    """Embed every text of `lists` that the cache lacks once, and rank.
+
+    Over the corpus too where `lists` has it.
+    """
+    tokens = lists.tokens
+    if cache is None:
+        embeddings = encode_tokens(loaded(model), tokens, precision=precision, progress=progress)
+    else:
+        embeddings = encode_windows(
+            model, len(tokens), tokens.read, precision=precision, progress=progress, cache=cache
+        )
     return Evaluation(
         lists,
         embeddings,

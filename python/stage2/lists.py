@@ -10,7 +10,7 @@ import numpy as np
 
 from stage2._core import Annotations, Samples
 from stage2.arrays import Ints
-from stage2.encode import TokenizedTexts, tokenize
+from stage2.encode import LazyModel, LazyTokens, Spans, loaded, tokenize
 from stage2.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class RankingLists:
     """n questions and the contexts that each is ranked against, as rows of distinct texts.
 
     Attributes:
-        tokens: the t distinct texts, tokenised, with their entities.
+        tokens: the t distinct texts with their entities, tokenised when that is needed.
         qa_ids: n ids.
         questions: int64 (n,), rows of `tokens`.
         candidates: int64 (m,), rows of `tokens`, all lists end to end, ground truths first.
@@ -33,7 +33,7 @@ class RankingLists:
         corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
     """
 
-    tokens: TokenizedTexts
+    tokens: LazyTokens
     qa_ids: list[str]
     questions: Ints
     candidates: Ints
@@ -77,14 +77,14 @@ class RankingLists:
 
 
 def ranking_lists(
-    model: ProbabilisticGBERTV4,
+    model: ProbabilisticGBERTV4 | LazyModel,
     samples: Samples,
     annotations: Annotations | None,
     *,
     similarity: str = "auto",
     corpus: bool = False,
 ) -> RankingLists:
-    """Tokenise what the samples need, each distinct text once, with its joined entities.
+    """Gather what the samples need, each distinct text once, with its joined entities.
 
     Args:
         model: whose tokenizer is used.
@@ -108,7 +108,7 @@ def ranking_lists(
         (row_of.setdefault(text, len(row_of)) for text in contexts), np.int64, len(contexts)
     )
     texts = list(row_of)
-    spans: list[Ints | tuple[()]] = [()] * len(texts)
+    spans: list[Spans] = [()] * len(texts)
     if annotations is not None and similarity != "sentence":
         found, offsets = annotations.spans_for(texts)
         spans = [found[offsets[i] : offsets[i + 1]] for i in range(len(texts))]
@@ -118,7 +118,7 @@ def ranking_lists(
     id_order = np.empty(len(ids), np.int64)
     id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
     return RankingLists(
-        tokens=tokenize(model, texts, spans),
+        tokens=LazyTokens(texts, spans, lambda: tokenize(loaded(model), texts, spans)),
         qa_ids=list(samples.qa_ids),
         questions=question_rows,
         candidates=context_rows[places],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stage2 import _core
 from stage2.arrays import Floats, Ints
-from stage2.encode import Embeddings
+from stage2.embeddings import Embeddings
 from stage2.lists import RankingLists
 
 # A similarity is written, ranked and compared at this precision. What torch's products leave to

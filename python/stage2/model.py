@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stage2 import checkpoint
-from stage2.encode import Batch, Embeddings, EntityTargets, encode
+from stage2.embeddings import Embeddings
+from stage2.encode import Batch, EntityTargets, encode
 
 HEAD_WIDTH = 256
 AUX_WIDTH = 128

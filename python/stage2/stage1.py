@@ -8,8 +8,10 @@ from pathlib import Path
 
 from stage2 import checkpoint, console, files
 from stage2._core import load_chunks
+from stage2.cache import EmbeddingCache, folder_of
 from stage2.config import Settings
-from stage2.device import resolve_device
+from stage2.device import describe, resolve_device, resolve_precision
+from stage2.encode import LazyModel
 from stage2.init import default_backbone, init_model
 from stage2.inputs import Inputs
 from stage2.model import ProbabilisticGBERTV4
@@ -40,6 +42,53 @@ def stage1(
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
     return model.to(resolve_device(settings.device)), hashes, made
+
+
+def stage1_when_needed(
+    settings: Settings, run: RunFolder, inputs: Inputs
+) -> tuple[ProbabilisticGBERTV4 | LazyModel, dict[str, str], bool]:
+    """As `stage1`, but a model given whose vectors the cache holds is loaded only if need be."""
+    if settings.model is None:
+        return stage1(settings, run, inputs)
+    model = model_when_needed(settings, settings.model)
+    return model, {"model": model_hash(settings.model)}, False
+
+
+def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | LazyModel:
+    """The model at `path`, on its device, or one that is loaded when first used.
+
+    Only a model with vectors in the cache waits: that it can be loaded is known, for it was.
+    """
+
+    def load() -> ProbabilisticGBERTV4:
+        model = checkpoint.load_model(path, settings.backbone)
+        return model.to(resolve_device(settings.device))
+
+    if (Path(path) / checkpoint.CONFIG).is_file():
+        cache = embedding_cache(settings, path)
+        if cache is not None and len(cache):
+            return LazyModel(load, cache.width)
+    return load()
+
+
+def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | None:
+    """The vectors of the model at `path`, at the precision and on the kind of device of a run.
+
+    None where --embedding-cache is off, and for a `.pt` over a backbone of the hub: what has no
+    files here cannot be told from another that is called the same.
+    """
+    folder = folder_of(settings.embedding_cache)
+    hashes = checkpoint.model_files(path, settings.backbone)
+    if folder is None or not hashes:
+        return None
+    device = resolve_device(settings.device)
+    precision = describe(resolve_precision(settings.precision, device))
+    return EmbeddingCache(
+        folder,
+        checkpoint.embedding_dim(path),
+        {**hashes, "precision": precision, "device": device.type},
+        {"model": str(Path(path).resolve()), "precision": precision},
+    )
 
 
 def model_hash(path: str | Path) -> str:

@@ -12,12 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from stage2 import checkpoint, console, files
+from stage2 import console, files
 from stage2.arrays import Ints
+from stage2.cache import EmbeddingCache, folder_of
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, check_mining, mine_corpus
 from stage2.data import Samples, split_by_chunk
-from stage2.device import resolve_device, resolve_precision
+from stage2.device import (
+    check_training_precision,
+    describe,
+    resolve_device,
+    resolve_precision,
+)
+from stage2.encode import LazyModel, loaded
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, compare, evaluate
 from stage2.follow import check_follower
@@ -30,7 +37,15 @@ from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
-from stage2.stage1 import chunks_to_fit, model_hash, new_model, stage1
+from stage2.stage1 import (
+    chunks_to_fit,
+    embedding_cache,
+    model_hash,
+    model_when_needed,
+    new_model,
+    stage1,
+    stage1_when_needed,
+)
 from stage2.train import Trained, no_hard_examples, train
 from stage2.trainable import check_trainable
 from stage2.training_log import DEV_METRIC, best_of
@@ -41,7 +56,7 @@ CORPUS_AUTO = 5_000
 
 def init(settings: Settings) -> None:
     """Make a stage-1 model and write its folder."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
+    _check_machine(settings)
     run = RunFolder(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}
     chunks: Sequence[str] = ()
@@ -56,25 +71,27 @@ def init(settings: Settings) -> None:
 
 def mine(settings: Settings) -> None:
     """Prepare if need be, score, rank, select hard examples."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
+    _check_machine(settings)
     run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
-    model, model_hashes, made = stage1(settings, run, inputs)
+    model, model_hashes, made = stage1_when_needed(settings, run, inputs)
     run.begin(_stage_inputs(inputs, model_hashes, made))
-    inputs, mined = _candidates(run, model, inputs)
+    _keep_stage1(run, model, inputs, model_hashes, made)
+    cache = _stage1_cache(run)
+    inputs, mined = _candidates(run, model, inputs, cache)
     if inputs.dataset is not None:
         write_constructed(run, inputs)
-    _keep_stage1(run, model, inputs, model_hashes, made)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
-        evaluation = evaluate(model, lists, settings.precision, progress)
+        evaluation = evaluate(model, lists, settings.precision, progress, cache)
     write_mined(run, inputs, model_hashes, evaluation, mined)
 
 
 def train_command(settings: Settings) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
+    check_training_precision(settings.precision)
+    _check_machine(settings)
     run = RunFolder(settings)
     if settings.data is None and (run / files.HARD).is_file():
         settings = replace(settings, data=str(run / files.HARD))
@@ -115,20 +132,20 @@ def train_command(settings: Settings) -> None:
 
 def evaluate_command(settings: Settings, models: Sequence[str]) -> None:
     """Evaluate one model, or two on the same samples, and print the table."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
+    _check_machine(settings)
     run = RunFolder(settings)
     if not 1 <= len(models) <= 2:
         raise BadInputError(
             f"{len(models)} models; expected --model once, or twice for before and after"
         )
     settings, inputs = with_folder_files(settings, run)
-    loaded = [checkpoint.load_model(path, settings.backbone) for path in models]
+    waiting = [model_when_needed(settings, path) for path in models]
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
         hashes[f"model_{number}"] = model_hash(path)
     run.begin({"evaluate": hashes})
     evaluations = [_evaluate(settings, model, inputs, name) for model, name in
-                   zip(loaded, models, strict=True)]  # fmt: skip
+                   zip(waiting, models, strict=True)]  # fmt: skip
     before, after = evaluations[0], evaluations[-1]
     everyone = np.arange(len(inputs.samples))
     questions = list(inputs.samples.questions)
@@ -157,7 +174,8 @@ def report(settings: Settings) -> Path:
 
 def run_command(settings: Settings) -> None:
     """Everything, in order, into one folder."""
-    resolve_precision(settings.precision, resolve_device(settings.device))
+    check_training_precision(settings.precision)
+    _check_machine(settings)
     run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
@@ -173,14 +191,15 @@ def run_command(settings: Settings) -> None:
     stages = _stage_inputs(inputs, model_hashes, made)
     state = _check_training(run, stages["mine"])
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
-    inputs, mined = _candidates(run, model, inputs)
-    write_constructed(run, inputs)
     _keep_stage1(run, model, inputs, model_hashes, made)
+    cache = _stage1_cache(run)
+    inputs, mined = _candidates(run, model, inputs, cache)
+    write_constructed(run, inputs)
 
     lists = _lists(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
-        before = evaluate(model, lists, settings.precision, progress)
+        before = evaluate(model, lists, settings.precision, progress, cache)
     hard = write_mined(run, inputs, model_hashes, before, mined)
     train_hard = np.intersect1d(hard, train_rows)
     _write_split(run, lists, train_rows, dev_rows, test_rows, train_hard)
@@ -192,7 +211,8 @@ def run_command(settings: Settings) -> None:
         fit(run, model, lists.subset(train_hard), dev, stages["mine"], held_out, stage1_dev,
             state)  # fmt: skip
         with console.bar("after training") as progress:
-            after = evaluate(model, lists, settings.precision, progress)
+            shipped = embedding_cache(settings, run / files.SHIPPED_MODEL)
+            after = evaluate(model, lists, settings.precision, progress, shipped)
     else:
         console.warn(f"{no_hard_examples(settings.topk)}. The stage-1 model is shipped as it is")
         model.save_pretrained(run / files.SHIPPED_MODEL)
@@ -317,13 +337,24 @@ def _check_training(run: RunFolder, hashes: Mapping[str, str]) -> State | None:
     return find_state(run.settings, run.path, run.made_from("train", hashes))
 
 
+def _check_machine(settings: Settings) -> None:
+    """Refuse a device, precision or cache folder that cannot be; say what the model runs on."""
+    device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    folder_of(settings.embedding_cache)
+    console.say(f"the model runs on {device} in {describe(precision)}")
+
+
 def _candidates(
-    run: RunFolder, model: ProbabilisticGBERTV4, inputs: Inputs
+    run: RunFolder,
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    cache: EmbeddingCache | None,
 ) -> tuple[Inputs, CorpusMining | None]:
     """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
     if run.settings.source == "candidates":
         return inputs, None
-    mined = mine_corpus(model, inputs, run.settings, run.path)
+    mined = mine_corpus(model, inputs, run.settings, run.path, cache)
     return mined.inputs, mined
 
 
@@ -338,7 +369,9 @@ def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
         )
 
 
-def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> RankingLists:
+def _lists(
+    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs
+) -> RankingLists:
     """Everything that evaluation needs, the whole corpus among it where that is asked for."""
     size = len(inputs.samples.contexts)
     wanted = (
@@ -356,12 +389,12 @@ def _lists(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> R
 
 
 def _evaluate(
-    settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs, name: str
+    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs, name: str
 ) -> Evaluation:
-    model = model.to(resolve_device(settings.device))
+    cache = embedding_cache(settings, name)
     with console.bar(f"evaluating {name}") as progress:
         lists = _lists(settings, model, inputs)
-        return evaluate(model, lists, settings.precision, progress)
+        return evaluate(model, lists, settings.precision, progress, cache)
 
 
 def _stage_inputs(
@@ -379,15 +412,20 @@ def _stage_inputs(
 
 def _keep_stage1(
     run: RunFolder,
-    model: ProbabilisticGBERTV4,
+    model: ProbabilisticGBERTV4 | LazyModel,
     inputs: Inputs,
     model_hashes: Mapping[str, str],
     made: bool,
 ) -> None:
     """Write a stage-1 model that was made on the way."""
     if made:
-        model.save_pretrained(run / files.STAGE1_MODEL)
+        loaded(model).save_pretrained(run / files.STAGE1_MODEL)
         run.done("init", {**inputs.hashes, **model_hashes})
+
+
+def _stage1_cache(run: RunFolder) -> EmbeddingCache | None:
+    """The cache of the stage-1 model, given or kept in the folder."""
+    return embedding_cache(run.settings, run.settings.model or run / files.STAGE1_MODEL)
 
 
 def _write_split(

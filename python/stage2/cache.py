@@ -1,0 +1,285 @@
+"""Vectors on disk: a text that a model has embedded once is not embedded again.
+
+A file holds the vectors of one model at one precision: a header, then records of one size, each
+with its own checksum. Records are only ever appended, by one process at a time, so that others may
+read meanwhile. A record that is torn or damaged counts as absent: its text is embedded again, and
+of two records of a text the later counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+from filelock import FileLock
+
+from stage2 import console
+from stage2.arrays import Ints
+from stage2.embeddings import Embeddings
+from stage2.errors import BadInputError
+
+FORMAT = "stage2 embeddings 1"
+SUFFIX = ".vectors"
+# One for all files of a folder: writing is short, and a lock that is never deleted has no races.
+LOCK = ".lock"
+# A line of JSON, filled up with spaces: what `stage2 cache info` shows, and the size of a record.
+HEADER_BYTES = 1024
+KEY_BYTES = 16
+
+Keys = npt.NDArray[np.void]
+Bytes = npt.NDArray[np.uint8]
+
+
+def folder_of(setting: str) -> Path | None:
+    """The folder that `--embedding-cache` names; None for `off`.
+
+    Raises:
+        BadInputError: it is a file.
+    """
+    if setting == "off":
+        return None
+    if setting == "auto":
+        return platformdirs.user_cache_path("stage2") / "embeddings"
+    if Path(setting).exists() and not Path(setting).is_dir():
+        raise BadInputError(
+            f"--embedding-cache {setting} is a file; expected auto, off or a folder"
+        )
+    return Path(setting)
+
+
+def keys_of(texts: Sequence[str], spans: Sequence[Any]) -> Keys:
+    """What texts with their entities are known by: a hash of both, `KEY_BYTES` long.
+
+    Args:
+        texts: n texts.
+        spans: for each text its entities, (char_start, char_end) pairs.
+
+    Returns:
+        void (n,).
+    """
+    digests = bytearray()
+    for text, targets in zip(texts, spans, strict=True):
+        ends = np.asarray(targets, np.int64).tobytes()
+        # Their number first, so that no text can look like another's entities.
+        digest = hashlib.blake2b(len(ends).to_bytes(8, "little") + ends, digest_size=KEY_BYTES)
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        digests += digest.digest()
+    return np.frombuffer(bytes(digests), f"V{KEY_BYTES}")
+
+
+class EmbeddingCache:
+    """The vectors of one model, in one file."""
+
+    def __init__(
+        self, folder: Path, width: int, depends_on: Mapping[str, str], about: Mapping[str, str]
+    ) -> None:
+        """Look for the file of a model; nothing is written before `put`.
+
+        Args:
+            folder: of all models' files.
+            width: d, the embedding dimension.
+            depends_on: what the vectors are a function of, beside text and entities: hashes of
+                weights and tokenizer, the precision. Their hash is the file's name.
+            about: `model` and `precision`, for people to read.
+        """
+        canonical = json.dumps([FORMAT, width, dict(depends_on)], sort_keys=True)
+        fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
+        self.path = folder / f"{fingerprint[:32]}{SUFFIX}"
+        self.width = width
+        self._header = {"format": FORMAT, "width": width, **about}
+        self._record = record_type(width)
+        self._index = _Index.of(np.empty(0, f"V{KEY_BYTES}"))
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Records in the file, damaged ones among them."""
+        if not self.path.is_file():
+            return 0
+        return max(0, self.path.stat().st_size - HEADER_BYTES) // self._record.itemsize
+
+    def get(self, keys: Keys) -> tuple[Embeddings, Ints]:
+        """Look texts up.
+
+        Returns:
+            Their vectors, zeros where there are none; and int64, rising, the rows of the texts
+            that are not in the file.
+        """
+        found = Embeddings.empty(len(keys), self.width)
+        count = len(self)
+        if not count or not len(keys):
+            return found, np.arange(len(keys))
+        records = np.memmap(self.path, self._record, "r", HEADER_BYTES, (count,))
+        if len(self._index.order) != count:
+            self._index = _Index.of(records["key"])
+        places = self._index.find(keys)
+        rows = np.flatnonzero(places >= 0)
+        here = records[places[rows]]
+        whole = (here["key"] == keys[rows]) & (here["checksum"] == _checksums(here))
+        rows, here = rows[whole], here[whole]
+        # What is used stays longest: `prune` goes by this time.
+        with suppress(OSError):
+            os.utime(self.path)
+        found.put(rows, _embeddings(here))
+        return found, np.setdiff1d(np.arange(len(keys)), rows)
+
+    def put(self, keys: Keys, vectors: Embeddings) -> None:
+        """Append the vectors of texts; where the file cannot be written, warn and go on without."""
+        if self._closed:
+            return
+        try:
+            self._append(keys, vectors)
+        except OSError as error:
+            self._closed = True
+            console.warn(f"vectors are not kept: {error}. Give another --embedding-cache, or off")
+
+    def _append(self, keys: Keys, vectors: Embeddings) -> None:
+        records = np.zeros(len(keys), self._record)
+        records["key"] = keys
+        for name in ("mu", "kappa", "entity", "entity_count"):
+            records[name] = getattr(vectors, name)
+        records["checksum"] = _checksums(records)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.parent / LOCK), open(self.path, "ab") as file:
+            size = file.tell()
+            if size < HEADER_BYTES:
+                file.truncate(0)
+                file.write(json.dumps(self._header).encode().ljust(HEADER_BYTES - 1) + b"\n")
+            else:
+                # A writer that was killed may have left a part of a record.
+                file.truncate(size - (size - HEADER_BYTES) % self._record.itemsize)
+            file.write(records.tobytes())
+
+
+def record_type(width: int) -> np.dtype[np.void]:
+    """A record's layout, little-endian and without gaps; the checksum is of all before it."""
+    return np.dtype(
+        [
+            ("key", f"V{KEY_BYTES}"),
+            ("mu", "<f4", (width,)),
+            ("entity", "<f4", (width,)),
+            ("kappa", "<f4"),
+            ("entity_count", "<i4"),
+            ("checksum", "<u4"),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class CacheFile:
+    """One model's file, as `stage2 cache` shows it.
+
+    Attributes:
+        path: of the file.
+        model: what the model was called when the file was made.
+        precision: that the vectors were computed in.
+        entries: records in it.
+        size: in bytes.
+        used: when it was last read or written, in seconds since the epoch.
+    """
+
+    path: Path
+    model: str
+    precision: str
+    entries: int
+    size: int
+    used: float
+
+    @property
+    def age(self) -> float:
+        """Days since the file was last read or written."""
+        return (time.time() - self.used) / 86_400
+
+
+def cache_files(folder: Path) -> list[CacheFile]:
+    """Every file of vectors in a folder, the last used first; other files are passed over."""
+    found = [_cache_file(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return sorted((item for item in found if item is not None), key=lambda item: -item.used)
+
+
+def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[CacheFile]:
+    """Delete files of vectors, and give those that were deleted.
+
+    Args:
+        folder: of the cache.
+        older_than: in days; what was not used for so long goes.
+        max_size: in bytes; of the rest what was used last stays, as far as it fits.
+    """
+    gone: list[CacheFile] = []
+    kept = 0
+    for item in cache_files(folder):
+        too_old = older_than is not None and item.age > older_than
+        if too_old or (max_size is not None and kept + item.size > max_size):
+            item.path.unlink(missing_ok=True)
+            gone.append(item)
+        else:
+            kept += item.size
+    return gone
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where the records of a key are.
+
+    Half a key is looked up; whether the other half is the same is seen at the record.
+
+    Attributes:
+        halves: uint64 (n,), the first halves of the keys, rising.
+        order: int64 (n,), the records that they are of; of equal halves the last record first.
+    """
+
+    halves: npt.NDArray[np.uint64]
+    order: Ints
+
+    @classmethod
+    def of(cls, keys: Keys) -> _Index:
+        backwards = _halves(keys)[::-1]
+        order = np.argsort(backwards, kind="stable")
+        return cls(backwards[order], len(keys) - 1 - order)
+
+    def find(self, keys: Keys) -> Ints:
+        """For each key the last record that may be of it, or -1: int64 (n,)."""
+        wanted = _halves(keys)
+        nearest = np.minimum(np.searchsorted(self.halves, wanted), len(self.order) - 1)
+        return np.where(self.halves[nearest] == wanted, self.order[nearest], -1)
+
+
+def _halves(keys: Keys) -> npt.NDArray[np.uint64]:
+    return np.ascontiguousarray(keys).view(np.uint64)[::2]
+
+
+def _checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
+    rows = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), records.itemsize)
+    end = records.dtype.fields["checksum"][1] if records.dtype.fields else 0
+    return np.fromiter((zlib.crc32(row[:end].data) for row in rows), np.uint32, len(rows))
+
+
+def _embeddings(records: npt.NDArray[np.void]) -> Embeddings:
+    count = records["entity_count"].astype(np.int64)
+    return Embeddings(records["mu"], records["kappa"], records["entity"], count > 0, count)
+
+
+def _cache_file(path: Path) -> CacheFile | None:
+    """Read a file's header; None where it is not one of ours."""
+    try:
+        with open(path, "rb") as file:
+            header = json.loads(file.read(HEADER_BYTES))
+        known = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        return None
+    entries = max(0, known.st_size - HEADER_BYTES) // record_type(header["width"]).itemsize
+    return CacheFile(
+        path, header["model"], header["precision"], entries, known.st_size, known.st_mtime
+    )

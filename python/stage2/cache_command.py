@@ -1,0 +1,50 @@
+"""`stage2 cache`: what vectors are kept on disk, and the deleting of some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stage2 import cache, console
+from stage2.config import size_of
+from stage2.errors import BadInputError
+
+_MEGABYTE = 1e6
+
+
+def info(setting: str) -> None:
+    """Print a line for each model's vectors, the last used first."""
+    folder = _folder(setting)
+    found = cache.cache_files(folder)
+    for item in found:
+        console.result(_line(item))
+    total = sum(item.size for item in found) / _MEGABYTE
+    console.say(f"{len(found)} models, {total:,.1f} MB in {folder}")
+
+
+def prune(setting: str, older_than: float | None, max_size: str | None) -> None:
+    """Delete vectors that were not used for `older_than` days, or do not fit into `max_size`."""
+    folder = _folder(setting)
+    if older_than is not None and not older_than >= 0:
+        raise BadInputError(f"--older-than is {older_than}; expected a number of days, 0 or more")
+    if older_than is None and max_size is None:
+        raise BadInputError("nothing to go by; give --older-than DAYS, --max-size SIZE or both")
+    limit = None if max_size is None else size_of("--max-size", max_size)
+    gone = cache.prune(folder, older_than, limit)
+    for item in gone:
+        console.result(_line(item))
+    freed = sum(item.size for item in gone) / _MEGABYTE
+    console.say(f"deleted: the vectors of {len(gone)} models, {freed:,.1f} MB in {folder}")
+
+
+def _folder(setting: str) -> Path:
+    folder = cache.folder_of(setting)
+    if folder is None:
+        raise BadInputError("--embedding-cache off has no folder; expected auto or a folder")
+    return folder
+
+
+def _line(item: cache.CacheFile) -> str:
+    return (
+        f"{item.entries:>9,} vectors  {item.size / _MEGABYTE:>8,.1f} MB  "
+        f"used {item.age:.1f} days ago  {item.precision}  {item.model}"
+    )
