@@ -19,8 +19,8 @@ _SHORTEST, _LONGEST = 27, 50
 
 
 @functools.cache
-def _pool() -> tuple[str, npt.NDArray[np.int64]]:
-    """A long text, and where its words start."""
+def _pool(size: int) -> tuple[str, npt.NDArray[np.int64]]:
+    """A text of `size` words, and where each of them starts."""
     random = np.random.default_rng(0)
     letters = np.array(list("etaoinsrhldcumfpgwybvkéöß"))
     letter_rank = random.zipf(1.3, (_VOCABULARY, 9)) % len(letters)
@@ -28,19 +28,20 @@ def _pool() -> tuple[str, npt.NDArray[np.int64]]:
     vocabulary = [
         "".join(letters[ranks[:length]]) for ranks, length in zip(letter_rank, lengths, strict=True)
     ]
-    words = [vocabulary[i] for i in random.zipf(1.2, _POOL_WORDS) % _VOCABULARY]
+    words = [vocabulary[i] for i in (random.zipf(1.2, size) % _VOCABULARY).tolist()]
     # What a file must escape, in every second text or so.
-    for i in random.choice(_POOL_WORDS, _POOL_WORDS // 60, replace=False):
+    for i in random.choice(size, size // 60, replace=False).tolist():
         words[i] = f'"{words[i]}"' if i % 2 else f"{words[i]}\n"
-    starts = np.cumsum([0, *(len(word) + 1 for word in words[:-1])])
+    lengths = np.fromiter(map(len, words), np.int64, size)
+    starts = np.cumsum(lengths + 1) - (lengths + 1)
     return " ".join(words), starts
 
 
-def texts(count: int, seed: int) -> Iterator[str]:
-    """Texts of some 230 bytes."""
-    pool, starts = _pool()
+def texts(count: int, seed: int, pool_words: int = _POOL_WORDS) -> Iterator[str]:
+    """Texts of some 230 bytes, cut out of one of `pool_words` words."""
+    pool, starts = _pool(pool_words)
     random = np.random.default_rng(seed)
-    first = random.integers(0, _POOL_WORDS - _LONGEST, count)
+    first = random.integers(0, pool_words - _LONGEST, count)
     last = first + random.integers(_SHORTEST, _LONGEST, count)
     for start, end in zip(starts[first].tolist(), starts[last].tolist(), strict=True):
         yield pool[start : end - 1]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::jsonl::{OnError, Reject, Rejected, Source};
+use crate::jsonl::{Access, OnError, Reject, Rejected, Source};
 use crate::memory::with_room;
 use crate::write::{lines, push_string};
 use questions::Unresolved;
@@ -23,7 +23,7 @@ pub use annotations::{Annotations, Spans};
 pub use chunks::Chunks;
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, key_text};
-pub(crate) use first::FirstOf;
+pub(crate) use first::{FirstOf, hash};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
 
@@ -42,14 +42,15 @@ impl Dataset {
         chunks: &Path,
         entities: Option<&Path>,
         on_error: OnError,
+        access: Access,
     ) -> Result<Self> {
         let mut findings = Findings::new(on_error);
 
-        let qa = Arc::new(Source::open(qa)?);
+        let qa = Arc::new(Source::open(qa, access)?);
         let (questions, rejects) = Unresolved::read(&qa, on_error);
         findings.reject(&qa, rejects)?;
 
-        let corpus = Arc::new(Source::open(chunks)?);
+        let corpus = Arc::new(Source::open(chunks, access)?);
         let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
 
         let annotations = match entities {
@@ -79,7 +80,7 @@ impl Dataset {
 
 /// Reads a corpus by itself; bad rows are left out where `on_error` allows it.
 pub fn load_chunks(path: &Path, on_error: OnError) -> Result<Chunks> {
-    let corpus = Arc::new(Source::open(path)?);
+    let corpus = Arc::new(Source::open(path, Access::Read)?);
     checked_chunks(&corpus, on_error, &mut Findings::new(on_error))
 }
 

@@ -27,13 +27,11 @@ mod white_space;
 mod windows;
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::hash::{Hash, Hasher};
 
 use memchr::memmem;
 use rayon::prelude::*;
-use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::corpus::{FirstOf, hash};
 use postings::{Posting, Postings};
 use windows::{LengthClasses, near, tolerance};
 
@@ -43,33 +41,33 @@ pub use white_space::normalise;
 /// Texts per parallel work item: one takes about a microsecond.
 const TEXTS_PER_JOB: usize = 256;
 
+/// Places at which a text is tried without a searcher being made for it.
+const FEW_PLACES: usize = 64;
+
 /// Annotations by text.
 pub struct Index<'a> {
     annotations: Vec<Annotation<'a>>,
     classes: LengthClasses,
-    exact: Postings,
+    exact: FirstOf,
     windows: Postings,
 }
 
-/// One distinct normalised text, at the place of its first annotation.
+/// An annotation's normalised text.
 struct Annotation<'a> {
     text: Cow<'a, str>,
     length: usize,
-    /// The last annotation with this text: the one that counts.
-    last: usize,
+    /// The last annotation with this text, the one that counts; none where this is not the first.
+    last: Option<usize>,
 }
 
 impl<'a> Index<'a> {
     pub fn build(texts: &[&'a str]) -> Self {
-        let annotations = distinct(texts);
+        let (annotations, exact) = distinct(texts);
         let longest = annotations.iter().map(|a| a.length).max().unwrap_or(0);
         let classes = LengthClasses::up_to(longest);
-        let exact = Postings::collect(annotations.len(), |rank, keys| {
-            keys.push(text_key(&annotations[rank].text));
-        });
         let windows = Postings::collect(annotations.len(), |rank, keys| {
             let a = &annotations[rank];
-            if let Some(class) = classes.of(a.length) {
+            if let (Some(_), Some(class)) = (a.last, classes.of(a.length)) {
                 classes.shape(class).push_keys(a.text.as_bytes(), keys);
             }
         });
@@ -85,7 +83,7 @@ impl<'a> Index<'a> {
     pub fn lookup(&self, text: &str) -> Option<usize> {
         let text = normalise(text);
         let rank = self.equal(&text).or_else(|| self.contained(&text))?;
-        Some(self.annotations[rank].last)
+        self.annotations[rank].last
     }
 
     /// [`Index::lookup`] for many texts at once, in parallel.
@@ -98,10 +96,9 @@ impl<'a> Index<'a> {
     }
 
     fn equal(&self, text: &str) -> Option<usize> {
-        let mut candidates = self.exact.get(text_key(text)).iter();
-        candidates
-            .find(|&&(_, rank)| self.annotations[rank].text == text)
-            .map(|&(_, rank)| rank)
+        self.exact.find(hash(text.as_bytes()), |rank| {
+            self.annotations[rank].text == text
+        })
     }
 
     fn contained(&self, text: &str) -> Option<usize> {
@@ -147,27 +144,46 @@ impl Annotation<'_> {
 /// Where the shorter of two texts starts in the longer, in bytes.
 fn overlap(a: &str, b: &str) -> Option<usize> {
     let (longer, shorter) = if a.len() < b.len() { (b, a) } else { (a, b) };
-    memmem::find(longer.as_bytes(), shorter.as_bytes())
+    let (longer, shorter) = (longer.as_bytes(), shorter.as_bytes());
+    let places = longer.len() - shorter.len() + 1;
+    if places > FEW_PLACES {
+        return memmem::find(longer, shorter);
+    }
+    // A searcher takes longer to make than these few places to try.
+    (0..places).find(|&at| longer[at..].starts_with(shorter))
 }
 
-fn distinct<'a>(texts: &[&'a str]) -> Vec<Annotation<'a>> {
-    let normal: Vec<Cow<str>> = texts.par_iter().map(|text| normalise(text)).collect();
-    let mut last = vec![None; texts.len()];
-    let mut first_of: FxHashMap<&str, usize> = FxHashMap::default();
-    for (i, text) in normal.iter().enumerate() {
-        match first_of.entry(text) {
-            Entry::Vacant(entry) => last[*entry.insert(i)] = Some(i),
-            Entry::Occupied(entry) => last[*entry.get()] = Some(i),
+/// All annotations, and the first of each text.
+fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
+    let mut annotations: Vec<Annotation<'a>> = texts
+        .par_iter()
+        .enumerate()
+        .with_min_len(TEXTS_PER_JOB)
+        .map(|(i, text)| {
+            let text = normalise(text);
+            Annotation {
+                length: text.chars().count(),
+                last: Some(i),
+                text,
+            }
+        })
+        .collect();
+    let hashes: Vec<u64> = annotations
+        .par_iter()
+        .map(|a| hash(a.text.as_bytes()))
+        .collect();
+    let same = |i: usize, j: usize| annotations[i].text == annotations[j].text;
+    let (first_of, repeats) = FirstOf::build(&hashes, same);
+    for repeat in repeats {
+        let first = first_of.find(hashes[repeat], |other| {
+            annotations[other].text == annotations[repeat].text
+        });
+        annotations[repeat].last = None;
+        if let Some(first) = first {
+            annotations[first].last = Some(repeat);
         }
     }
-    let annotations = normal.into_iter().zip(last).filter_map(|(text, last)| {
-        Some(Annotation {
-            length: text.chars().count(),
-            last: last?,
-            text,
-        })
-    });
-    annotations.collect()
+    (annotations, first_of)
 }
 
 /// The part of a text that also stands in every annotation containing it or contained in it.
@@ -179,12 +195,6 @@ fn middle(text: &str, length: usize) -> &[u8] {
     let start: usize = text.chars().take(cut).map(char::len_utf8).sum();
     let end: usize = text.chars().rev().take(cut).map(char::len_utf8).sum();
     &text.as_bytes()[start..text.len() - end]
-}
-
-fn text_key(text: &str) -> u64 {
-    let mut hasher = FxHasher::default();
-    text.hash(&mut hasher);
-    mix(hasher.finish())
 }
 
 fn mix(x: u64) -> u64 {

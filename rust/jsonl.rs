@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use rayon::prelude::*;
 
 use crate::error::{Error, Fault, InputError, Reason, Result};
+pub use read::Access;
+use read::Contents;
 use scan::{Kind, Scanner, Value};
 
 /// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
@@ -54,7 +56,7 @@ impl FromStr for OnError {
 #[derive(Debug)]
 pub struct Source {
     name: String,
-    bytes: Vec<u8>,
+    bytes: Contents,
     layout: Layout,
     /// What is wrong with an array as such; its "row" is the rest of the file.
     damage: Option<Reject>,
@@ -121,16 +123,17 @@ pub struct Parsed<T> {
 }
 
 impl Source {
-    /// Reads a file.
+    /// Reads or maps a file.
     ///
     /// # Errors
     /// A file that is missing, unreadable, damaged as an archive, or without any row.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::from_bytes(&path.display().to_string(), read::read(path)?)
+    pub fn open(path: &Path, access: Access) -> Result<Self> {
+        Self::from_bytes(&path.display().to_string(), read::read(path, access)?)
     }
 
     /// Takes `bytes` for the contents of a file called `name`.
-    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+    pub fn from_bytes(name: &str, bytes: impl Into<Contents>) -> Result<Self> {
+        let bytes = bytes.into();
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
             BYTE_ORDER_MARK.len()
         } else {

@@ -14,7 +14,7 @@ use pyo3::types::PyString;
 
 use crate::corpus::{self, Annotations, Dataset, Findings, Spans};
 use crate::error::Error;
-use crate::jsonl::{OnError, Rejected};
+use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use arrays::flat;
 use text::{PyTextColumn, Texts, position};
@@ -42,7 +42,7 @@ mod _core {
         let py = module.py();
         let sequence = py.import("collections.abc")?.getattr("Sequence")?;
         sequence.call_method1("register", (py.get_type::<PyTextColumn>(),))?;
-        Ok(())
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }
 
@@ -246,17 +246,23 @@ struct PyDataset {
 #[pymethods]
 impl PyDataset {
     #[staticmethod]
-    #[pyo3(signature = (qa, chunks, entities = None, on_error = "strict"))]
+    #[pyo3(signature = (qa, chunks, entities = None, on_error = "strict", memory_map = true))]
     fn load(
         py: Python<'_>,
         qa: PathBuf,
         chunks: PathBuf,
         entities: Option<PathBuf>,
         on_error: &str,
+        memory_map: bool,
     ) -> PyResult<Py<Self>> {
         let on_error = OnError::from_str(on_error)?;
+        let access = if memory_map {
+            Access::Map
+        } else {
+            Access::Read
+        };
         let mut dataset =
-            py.detach(|| Dataset::load(&qa, &chunks, entities.as_deref(), on_error))?;
+            py.detach(|| Dataset::load(&qa, &chunks, entities.as_deref(), on_error, access))?;
         let annotations = dataset.annotations.take();
         let base = PyClassInitializer::from(PyLoaded(dataset.findings.clone()));
         let this = Self {

@@ -17,6 +17,9 @@ use crate::write::{lines, push_list, push_one_line, push_string};
 /// Questions that one task samples for.
 const QUESTIONS_PER_JOB: usize = 1024;
 
+/// Lines between the fetching of a text's place, of the text, and its use.
+const LINES_AHEAD: usize = 3;
+
 /// The members of a written sample, in order; what else its question's row holds follows.
 const MEMBERS: [&str; 8] = [
     "question",
@@ -190,8 +193,29 @@ impl Samples {
         }
     }
 
+    /// Drawn chunks lie all over memory: waiting for them one by one would take most of the time.
+    fn prefetch_candidates(&self, i: usize) {
+        for &candidate in self.candidates_of(i + 2 * LINES_AHEAD) {
+            self.contexts.prefetch_place(candidate as usize);
+            self.context_ids.prefetch_place(candidate as usize);
+        }
+        for &candidate in self.candidates_of(i + LINES_AHEAD) {
+            self.contexts.prefetch_text(candidate as usize);
+            self.context_ids.prefetch_text(candidate as usize);
+        }
+    }
+
+    /// None beyond the last sample.
+    fn candidates_of(&self, i: usize) -> &[i64] {
+        match self.offsets.get(i..i + 2) {
+            Some(&[start, end]) => &self.candidates[start as usize..end as usize],
+            _ => &[],
+        }
+    }
+
     fn push_constructed(&self, i: usize, out: &mut Vec<u8>) {
-        let all = &self.candidates[self.offsets[i] as usize..self.offsets[i + 1] as usize];
+        self.prefetch_candidates(i);
+        let all = self.candidates_of(i);
         let (relevant, negative) = all.split_at(self.num_relevant[i] as usize);
         let texts = |ids: &[i64], out: &mut Vec<u8>| {
             push_list(out, ids, |&c, out| self.contexts.push_json(c as usize, out));

@@ -51,6 +51,7 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
             let (written, ()) =
                 rayon::join(|| write_all(file, &ready), || format(start, &mut next));
             written?;
+            start_writeback(file);
             mem::swap(&mut ready, &mut next);
         }
         write_all(file, &ready)
@@ -60,6 +61,21 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
 fn write_all(file: &mut File, blocks: &[Vec<u8>]) -> io::Result<()> {
     blocks.iter().try_for_each(|block| file.write_all(block))
 }
+
+/// Has the system begin to write to disk what it was given, so that the flush at the end finds most
+/// of it there; a refusal costs only time.
+#[cfg(target_os = "linux")]
+fn start_writeback(file: &File) {
+    use std::os::fd::AsRawFd;
+    const TO_THE_END: i64 = 0;
+    // SAFETY: the descriptor is open as long as `file` is, and no memory is involved.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), 0, TO_THE_END, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_writeback(_: &File) {}
 
 /// Creates a file next to `path` under a name that no other writer has.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {

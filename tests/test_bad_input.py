@@ -289,6 +289,17 @@ def test_a_file_that_shrinks_while_it_is_read():
     assert caught.value.reason == "file_shrank"
 
 
+def test_a_mapped_file_may_be_replaced(paths: dict[str, Path], tmp_path: Path):
+    text = "a text of some length, a good many times over" * 20
+    rows = [{"chunk_id": f"c{i}", "text": f"{i} {text}"} for i in range(6000)]
+    paths["chunks"].write_bytes(jsonl(rows))
+    mapped, read = (Dataset.load(**paths, memory_map=choice) for choice in (True, False))
+    (tmp_path / "new").write_bytes(b"{}")
+    (tmp_path / "new").replace(paths["chunks"])
+    for dataset in (mapped, read):
+        assert list(dataset.chunk_texts) == [row["text"] for row in rows]
+
+
 @pytest.mark.parametrize("on_error", ["strict", "skip"])
 @pytest.mark.parametrize("form", ["gzip", "zstd"])
 def test_a_damaged_archive(paths: dict[str, Path], form: str, on_error: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,9 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     assert set(split["trained_on"]) <= sides[0]
     log = read_jsonl(out / files.TRAINING_LOG)
     shipped = json.loads((out / files.RUN).read_text())["shipped"]
-    best = max(log, key=lambda row: (row["dev"]["mrr"], -row["epoch"]))
-    assert shipped["name"] == (f"epoch {best['epoch']}" if best["epoch"] else "stage 1")
+    assert {c["epoch"] for c in shipped["candidates"] if c["kind"] == "epoch"} == {1, 2, 3}
+    assert shipped["dev_value"] == max(c["dev_value"] for c in shipped["candidates"])
+    assert shipped["dev_value"] >= max(row["dev"]["mrr"] for row in log)
     comparison = json.loads((out / files.COMPARISON).read_text())
     held_out = {entry["name"]: entry["held_out"] for entry in comparison["sets"]}
     assert held_out == {"test": True, "dev": False, "train": False, "all": False}
@@ -219,6 +221,12 @@ def test_margin_must_be_a_number_from_0(
 def test_a_half_of_the_data_is_refused(stage2: Stage2, corpus: dict[str, Path]) -> None:
     result = stage2("mine", "--qa", corpus["qa"], exit_code=2)
     assert "--chunks is missing" in result.stderr
+
+
+def test_a_pipe_is_refused(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = stage2("prepare", "--qa", corpus["qa"], "--chunks", tmp_path / "pipe", exit_code=2)
+    assert "no regular file" in done.stderr
 
 
 def test_config_names_what_is_wrong(stage2: Stage2, tmp_path: Path) -> None:

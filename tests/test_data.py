@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import stage2
-from stage2.data import split_by_chunk
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
 from stage2.lists import ranking_lists
 from stage2.mining import score, score_corpus
+from stage2.splits import split_by_chunk
 from tests.conftest import write_jsonl
 
 
@@ -81,7 +82,9 @@ def test_entity_similarity_needs_annotations(
 
 
 def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
-    chunks = [{"chunk_id": str(i), "text": f"chunk {i}"} for i in range(60)]
+    # Nothing in common: near-duplicates would join their questions.
+    texts = [hashlib.sha256(bytes([i])).hexdigest() for i in range(60)]
+    chunks = [{"chunk_id": str(i), "text": text} for i, text in enumerate(texts)]
     qa = [
         {"question": f"q {i}", "qa_id": str(i), "chunk_ids": [str(c) for c in dict.fromkeys(ids)]}
         for i, ids in enumerate(links)

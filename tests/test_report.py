@@ -14,9 +14,10 @@ import pytest
 
 from stage2 import files
 from stage2.report import numbers, table, write_report
+from stage2.report.columns import display_width
 from stage2.report.markdown import escape
-from stage2.report.plain import display_width
 from stage2.report.text import CATALOGS
+from stage2.statistics import wilson
 
 CHANCE = {
     "top1": 1 / 6, "top3": 0.5, "top5": 5 / 6, "mrr": 0.4083, "ndcg10": 0.5508, "mean_rank": 3.5
@@ -103,6 +104,9 @@ def epoch(number: int, loss: float | None, mrr: float) -> dict[str, Any]:
     }
 
 
+STAGE1_SHIPPED = {"name": "stage 1", "kind": "stage1", "epoch": 0, "alpha": 0.0}
+
+
 def record() -> dict[str, Any]:
     stages = {"prepare": 0.5, "init": 1.5, "mine": 6.0, "train": 27.0, "evaluate": 5.0}
     return {
@@ -134,10 +138,18 @@ def record() -> dict[str, Any]:
         "split": {"by": "chunk", "train": 30, "dev": 10, "test": 20, "trained_on": 21},
         "shipped": {
             "name": "epoch 2",
+            "kind": "epoch",
+            "epoch": 2,
+            "alpha": 1.0,
             "dev_metric": "mrr",
             "dev_value": 0.625,
             "dev_held_out": True,
-            "reason": "the highest dev MRR",
+            "reason": {"en": "the highest dev MRR (0.6250)", "zh": "开发集 MRR 最高（0.6250）"},
+            "candidates": [
+                {"kind": "epoch", "epoch": 2, "alpha": 1.0, "dev_value": 0.625},
+                {"kind": "interpolation", "epoch": 2, "alpha": 0.4, "dev_value": 0.6},
+                {"kind": "stage1", "epoch": 0, "alpha": 0.0, "dev_value": 0.35},
+            ],
         },
     }
 
@@ -256,14 +268,15 @@ def test_every_table_of_the_reference_report(make: Make) -> None:
 
 def test_loss_by_epoch_and_the_choice(make: Make) -> None:
     loss = sections(make())["Loss by epoch"]
-    assert rows_of(loss)[2:] == [
+    assert rows_of(loss)[2:5] == [
         ["0", "–", "", "20.0%", "0.350", "0.0"],
         ["1", "0.1000", "", "20.0%", "0.500", "4.5"],
         ["**2**", "0.0500", "−50.0%", "20.0%", "0.625", "9.0"],
     ]
     assert "From epoch 1 to epoch 2 the loss changed by −50.0%." in loss
     assert "10 questions (chance: Top-1 16.7%, MRR 0.408)" in loss
-    assert "**Shipped: epoch 2**, with the highest dev MRR (0.625)" in loss
+    assert "**Shipped: epoch 2**: the highest dev MRR (0.6250)." in loss
+    assert ["0.4 of the way to epoch 2", "0.600"] in rows_of(loss)
     assert "not held out" not in loss
 
 
@@ -288,7 +301,7 @@ def test_each_set_has_its_numbers_and_what_training_saw(make: Make) -> None:
     assert ["Top-1", "16.7%", "10.0% (2/20)", "60.0% (12/20)", "+50.0 pp", "3–30%", "39–78%"] in (
         rows_of(test)
     )
-    assert "the shipped epoch was chosen on them" in dev
+    assert "the shipped model was chosen on them" in dev
     assert "NOT held out: training saw 21 of the 30" in train
 
 
@@ -300,7 +313,7 @@ def test_one_model_has_no_before_and_after(make: Make) -> None:
 
 def test_training_without_hard_examples(make: Make) -> None:
     run = record()
-    run["shipped"] |= {"name": "stage 1", "dev_value": None}
+    run["shipped"] |= STAGE1_SHIPPED | {"dev_value": None}
     folder = make(run=run, training_log=None)
     parts = sections(folder)
     assert "the stage-1 model is shipped" in parts[""]
@@ -311,9 +324,9 @@ def test_training_without_hard_examples(make: Make) -> None:
 
 def test_stage1_that_no_epoch_beat(make: Make) -> None:
     run = record()
-    run["shipped"] |= {"name": "stage 1", "dev_value": 0.35}
+    run["shipped"] |= STAGE1_SHIPPED | {"dev_value": 0.35}
     parts = sections(make(run=run))
-    assert "No epoch beat the stage-1 model" in parts[""]
+    assert "No candidate beat the stage-1 model" in parts[""]
     assert "**Shipped: stage 1**" in parts["Loss by epoch"]
     assert rows_of(parts["Loss by epoch"])[2][0] == "**0**"
 
@@ -409,7 +422,7 @@ def test_table_has_a_line_a_set_and_source(language: str) -> None:
 def test_table_says_what_training_saw() -> None:
     _, test, _, dev, train, everyone = table(held_out_comparison()).split("\n")
     assert test.endswith("held out")
-    assert dev.endswith("chose the epoch")
+    assert dev.endswith("chose the model")
     assert train.endswith("saw 21 of 30")
     assert everyone.endswith("saw 21 of 60")
 
@@ -485,9 +498,9 @@ def test_no_such_language(make: Make) -> None:
 
 def test_interval_is_wilsons() -> None:
     # Of scipy.stats.binomtest(...).proportion_ci(method="wilson").
-    assert numbers.wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
-    assert numbers.wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
-    assert numbers.wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
+    assert wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
+    assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
+    assert wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
 
 
 @pytest.mark.parametrize(

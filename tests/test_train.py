@@ -39,8 +39,8 @@ def test_training_uses_the_similarity_that_evaluation_uses(
     rows = np.arange(len(lists))
     found = batch_loss(model.eval(), lists, rows, replace(SETTINGS, pairs=pairs))
     scored = score(lists, encode_tokens(model, lists.tokens, precision="fp32"))
-    assert scored.entity_pairs > 0
-    assert scored.fallback_pairs > 0
+    assert scored.pairs()["entity"] > 0
+    assert scored.pairs()["fallback"] > 0
     similarities = torch.from_numpy(scored.scores).reshape(len(lists), 6)
     expected = margin_ranking_loss(similarities, SETTINGS.margin, pairs)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)

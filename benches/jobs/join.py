@@ -12,6 +12,7 @@ from benches import inputs
 from benches.harness import Bench, Claim, Finding, Peer, expect
 
 SCANNED = 500
+WORDS_PER_TEXT = 50
 
 
 def measure(bench: Bench) -> Iterator[Finding]:
@@ -35,8 +36,10 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 def corpus(count: int) -> tuple[list[str], list[str]]:
     """Texts and annotations: a third equal but for white space, a third contained, the rest not."""
-    texts = list(inputs.texts(count, seed=2))
-    annotations = list(inputs.texts(count, seed=3))
+    # The more texts, the longer what they are cut out of: a corpus grows, it does not overlap more.
+    words = WORDS_PER_TEXT * count
+    texts = list(inputs.texts(count, seed=2, pool_words=words))
+    annotations = list(inputs.texts(count, seed=3, pool_words=words))
     for i in range(0, count, 3):
         annotations[i] = "  ".join(texts[i].split())
     for i in range(1, count, 3):

@@ -1,9 +1,9 @@
 """Second-stage training of retrieval encoders: mine hard examples, train on them, prove it."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from stage2._core import __version__ as __version__
 from stage2._core import match_annotations
 from stage2.arrays import rank
 from stage2.data import Annotations, Dataset, Samples
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
     from stage2.model import ProbabilisticGBERTV4
-
-__version__ = version("stage2")
 
 __all__ = [
     "Annotations",

@@ -18,6 +18,8 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 import numpy as np
 import numpy.typing as npt
 
+__version__: str
+
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Scores: TypeAlias = npt.NDArray[np.float32]
@@ -129,7 +131,11 @@ class Dataset(Loaded):
 
     @staticmethod
     def load(
-        qa: Path, chunks: Path, entities: Path | None = None, on_error: OnError = "strict"
+        qa: Path,
+        chunks: Path,
+        entities: Path | None = None,
+        on_error: OnError = "strict",
+        memory_map: bool = True,
     ) -> Dataset:
         """Read a data set: JSONL or JSON arrays, plain, gzip or Zstandard.
 
@@ -140,6 +146,10 @@ class Dataset(Loaded):
             entities: rows with `text` and `targets` of `char_start`, `char_end` and optional
                 `span_text`; None for none.
             on_error: stop at the first bad row, or leave bad rows out.
+            memory_map: map questions and chunks instead of copying them to memory; twice as fast.
+                A file must then not be cut short or rewritten in place while the data set is used
+                (the system ends the process); that another takes its name, as it does where files
+                are written whole, does no harm. False reads them, for what runs for long.
         """
     @property
     def num_qa(self) -> int: ...

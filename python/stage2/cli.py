@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from stage2.config import SETTINGS, Settings, read_toml
-from stage2.errors import BadInputError, RunFailedError
+from stage2.errors import BadInputError, RegressedError, RunFailedError
+from stage2.trials import PRESETS, parse_grid, trials
 
 Decorator = Callable[[Any], Any]
 
@@ -31,6 +32,7 @@ FROM_CORPUS = (
     "sampling",
     "memory_budget",
 )
+NEGATIVES = ("near_duplicate", "cross_encoder", "cross_encoder_margin")
 TRAINING = (
     "epochs",
     "batch_size",
@@ -150,11 +152,16 @@ def program(debug: bool) -> None:
     *STAGE1,
     "topk",
     *FROM_CORPUS,
+    *NEGATIVES,
+    "drop_false_negatives",
     *SCORING,
     *TRAINING,
+    "replay",
     "test_share",
+    "folds",
     "corpus",
     "embedding_cache",
+    "fail_if_regressed",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
 )
@@ -163,9 +170,9 @@ def run(settings: Settings) -> None:
 
     With no data given the built-in sample is used.
     """
-    from stage2 import stages
+    from stage2 import pipeline
 
-    stages.run_command(settings)
+    pipeline.run_command(settings)
 
 
 @command(
@@ -201,6 +208,8 @@ def prepare(settings: Settings) -> None:
     *STAGE1,
     "topk",
     *FROM_CORPUS,
+    *NEGATIVES,
+    "drop_false_negatives",
     *SCORING,
     "embedding_cache",
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
@@ -242,6 +251,7 @@ def train(settings: Settings) -> None:
     *SCORING,
     "corpus",
     "embedding_cache",
+    "fail_if_regressed",
     "language",
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
@@ -259,6 +269,101 @@ def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
     from stage2 import stages
 
     stages.evaluate_command(settings, models)
+
+
+@command(
+    *FROM_FILES,
+    "data",
+    "model",
+    "backbone",
+    *NEGATIVES,
+    *SCORING,
+    "language",
+    example="stage2 audit --data hard_negatives.jsonl --model stage1/ --output-dir audit",
+    more=[
+        click.option(
+            "--strict",
+            is_flag=True,
+            help="Exit with 1 where anything but a hint is found.",
+        )
+    ],
+)
+def audit(settings: Settings, strict: bool) -> None:
+    """Say what is wrong with the negatives: false ones, repeats, short lists.
+
+    Prints a table of counts and writes audit.json, and each finding as a row of audit.jsonl. With
+    no data given the folder's own samples and scores are looked at.
+    """
+    from stage2 import auditing
+
+    auditing.audit_command(settings, strict)
+
+
+@command(
+    *FROM_FILES,
+    *STAGE1,
+    "topk",
+    *FROM_CORPUS,
+    *NEGATIVES,
+    "drop_false_negatives",
+    *SCORING,
+    *TRAINING,
+    "replay",
+    "test_share",
+    "corpus",
+    "language",
+    example="stage2 sweep --grid margin=0.05,0.1 --grid epochs=5,10 --jobs 2 --output-dir sweep",
+    more=[
+        click.option(
+            "--grid",
+            multiple=True,
+            metavar="KEY=V1,V2",
+            help="Values of an option of mining or training; every combination is tried.",
+        ),
+        click.option(
+            "--random",
+            "draws",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Try N combinations of the grid, drawn by --seed, instead of all.",
+        ),
+        click.option(
+            "--preset",
+            type=click.Choice(PRESETS),
+            help="reference: the next steps of the reference experiment, one at a time; "
+            "strategies: where negatives come from, which pairs, which loss, and replay.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Trials at a time, each in a process of its own.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Print the trials and run none."),
+    ],
+)
+def sweep(
+    settings: Settings,
+    grid: tuple[str, ...],
+    draws: int | None,
+    preset: str | None,
+    jobs: int,
+    dry_run: bool,
+) -> None:
+    """Try many settings, select on dev, and measure the winner once on test.
+
+    Each trial is a run in a folder of its own below trials/; one that is done is not done again.
+    All stand in sweep.jsonl, and in a table on stdout, the best first.
+    """
+    wanted = trials(settings, parse_grid(grid), draws, preset)
+    if dry_run:
+        click.echo("\n".join(trial.name for trial in wanted))
+        return
+    from stage2 import sweep
+
+    sweep.sweep(settings, wanted, jobs)
 
 
 @command("language", example="stage2 report --output-dir stage2-run --language zh")
@@ -328,7 +433,7 @@ def _message(error: Exception) -> str:
 
 def _exit_code(error: Exception) -> int:
     """2 where the user can mend it: bad values, files that are not there."""
-    if isinstance(error, (BadInputError, RunFailedError)):
+    if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
         return error.exit_code
     usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
     if isinstance(error, usage):

@@ -139,6 +139,28 @@ class Settings:
     fit: bool = _setting(
         True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
     )
+    near_duplicate: float = _setting(
+        0.8,
+        "Texts are near-duplicates when this share of their character 5-grams is common to both.",
+        kind=float, low=0.01, high=1, metavar="X",
+    )  # fmt: skip
+    cross_encoder: str | None = _setting(
+        None,
+        "Score each candidate with this cross-encoder too: a sequence classifier with one output.",
+        metavar="DIR|ID",
+    )
+    cross_encoder_margin: float = _setting(
+        0.0,
+        "A negative is probably false when the cross-encoder scores it above the lowest ground "
+        "truth less this, in logits.",
+        kind=float, metavar="X",
+    )  # fmt: skip
+    drop_false_negatives: bool = _setting(
+        False,
+        "Leave out of training the negatives that are a ground truth or nearly one, that contain "
+        "the answer, or that --cross-encoder scores above the ground truth.",
+        kind=bool,
+    )
     topk: int = _setting(
         3, "A question is hard when its ground truth ranks below this.", kind=int, low=1,
         metavar="K",
@@ -240,6 +262,12 @@ class Settings:
         "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
         choices=("none", "tensorboard"),
     )
+    replay: float = _setting(
+        0.0,
+        "Easy questions to train on for each hard one, drawn by --seed, so that what was right "
+        "stays right.",
+        kind=float, low=0, metavar="X",
+    )  # fmt: skip
     dev_data: str | None = _setting(
         None,
         "Constructed samples that choose among the epochs. Default: a part of --data.",
@@ -247,7 +275,8 @@ class Settings:
     )
     split: str = _setting(
         "chunk",
-        "chunk: hold out dev and test questions that share no chunk with the training questions; "
+        "chunk: hold out dev and test questions that share no chunk, nor a near-duplicate of one, "
+        "with the training questions; "
         "none: train and measure on all, as the reference does.",
         choices=("chunk", "none"),
     )
@@ -257,6 +286,17 @@ class Settings:
     )  # fmt: skip
     test_share: float = _setting(
         0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X"
+    )
+    folds: int | None = _setting(
+        None,
+        "Cross-validate: train once for each of so many folds, so that every question is scored by "
+        "a model that did not see it; 0: do not. Default: 5 for fewer than 200 questions.",
+        kind=int, low=0, metavar="K",
+    )  # fmt: skip
+    fail_if_regressed: bool = _setting(
+        False,
+        "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
+        kind=bool,
     )
     language: str = _setting("en", "Of the report.", choices=("en", "zh"))
     overwrite: bool = _setting(

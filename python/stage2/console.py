@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import click
-from tqdm import tqdm
 
 
 class Bar(Protocol):
@@ -36,6 +35,8 @@ def warn(message: str) -> None:
 @contextmanager
 def bar(what: str, unit: str = "text") -> Iterator[Bar]:
     """Show progress, speed and time left; yields a function of (done, total, tokens done)."""
+    from tqdm import tqdm  # most commands show no bar
+
     # disable=None: nothing where stderr is no terminal
     with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
 
@@ -55,6 +56,8 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
 
     `texts` are those of the last step, for the speed that is shown.
     """
+    from tqdm import tqdm
+
     with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
         current, started, seen = "", 0.0, 0
 

@@ -13,3 +13,9 @@ class RunFailedError(RuntimeError):
     """The work itself failed: the message says where, and what is kept."""
 
     exit_code = 1
+
+
+class RegressedError(RuntimeError):
+    """`--fail-if-regressed`, and the verdict is worse; everything is written by then."""
+
+    exit_code = 3

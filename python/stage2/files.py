@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ REJECTED = "rejected.jsonl"
 EVALUATION = "evaluation_results.json"
 HARD = "hard_negatives.jsonl"
 MINING_SUMMARY = "mining_summary.json"
+AUDIT = "audit.json"
+AUDIT_ROWS = "audit.jsonl"
+CROSS_SCORES = "cross_encoder_scores.jsonl"
+SWEEP = "sweep.jsonl"
+TRIALS = "trials"
+SEARCH_QA = "search_questions.jsonl"
+TEST_QA = "test_questions.jsonl"
+TEST = "test"
 TRAINING_LOG = "training_log.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_model_stage2.pt"
@@ -25,6 +34,7 @@ TRAINING_STATE = "training_state.pt"
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
+PER_QUESTION = "per_question.jsonl"
 SPLIT = "split.json"
 REPORT = "report.md"
 CHARTS = ("loss_curve.png", "loss_curve.svg")
@@ -98,6 +108,28 @@ def sha256(path: str | os.PathLike[str]) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+class Hashes(Mapping[str, str]):
+    """SHA-256 of files by name, taken in the background.
+
+    Hashing a corpus takes as long as half of parsing it, on one core, and nobody needs the answer
+    before the end: whoever asks for one waits.
+    """
+
+    def __init__(self, paths: Mapping[str, str | os.PathLike[str]]) -> None:
+        pool = ThreadPoolExecutor(1)
+        self._found = {name: pool.submit(sha256, path) for name, path in paths.items()}
+        pool.shutdown(wait=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self._found[name].result()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def _umask() -> int:

@@ -95,7 +95,7 @@ def init_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ProbabilisticGBERTV4(
-            encoder, tokenizer, embedding_dim, min(max_length, _longest_input(encoder, tokenizer))
+            encoder, tokenizer, embedding_dim, min(max_length, longest_input(encoder, tokenizer))
         )
     model.eval().to(device or torch.device("cpu"))
     if fit:
@@ -200,7 +200,7 @@ def _shuffled(texts: list[str], generator: np.random.Generator) -> list[str]:
     return [texts[i] for i in generator.permutation(len(texts))]
 
 
-def _longest_input(encoder: object, tokenizer: object) -> int:
+def longest_input(encoder: object, tokenizer: object) -> int:
     """Most tokens that the backbone takes, special tokens included."""
     config = getattr(encoder, "config", None)
     positions = getattr(config, "max_position_embeddings", None) or 1 << 20

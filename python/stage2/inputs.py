@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stage2 import console, files
 from stage2.config import Settings
@@ -24,30 +24,45 @@ class Inputs:
     annotations: Annotations | None
     dataset: Dataset | None
     hashes: Mapping[str, str]
-    facts: dict[str, Any] = field(default_factory=dict)
+    source: Literal["files", "sample"] = "files"
+    known: Mapping[str, Any] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def has_corpus(self) -> bool:
         """Whether the contexts are a whole corpus, or only those that samples name."""
         return self.dataset is not None
 
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says of the data."""
+        named = {
+            # The built-in sample is written to the run folder; other files stay where they are.
+            name: {"path": path.name if self.source == "sample" else str(path.resolve()),
+                   "sha256": self.hashes[name]}
+            for name, path in self.paths.items()
+        }  # fmt: skip
+        facts = {"source": self.source, **self.known, "num_samples": len(self.samples)}
+        return facts | ({"files": named} if named else {})
 
-def gather(settings: Settings) -> Inputs:
-    """Read the samples: from --data, from --qa and --chunks, or the built-in ones."""
+
+def gather(settings: Settings, memory_map: bool = False) -> Inputs:
+    """Read the samples: from --data, from --qa and --chunks, or the built-in ones.
+
+    `memory_map` is for what is over in a second; a long run must not end because a file changed.
+    """
     if settings.data is not None:
         if settings.qa is not None or settings.chunks is not None:
             raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
+        hashes = files.Hashes(_paths(settings, ("data", "entities")))
         samples = Samples.load_jsonl(settings.data, settings.on_error)
         annotations = (
             Annotations.load(settings.entities, settings.on_error) if settings.entities else None
         )
-        hashes = _hashes(settings, ("data", "entities"))
-        facts = {"source": "files", "num_samples": len(samples)}
-        return Inputs(samples, annotations, None, hashes, facts)
+        return Inputs(samples, annotations, None, hashes)
     if settings.qa is None and settings.chunks is None and settings.entities is None:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
         return _sample_inputs(settings)
-    return _dataset_inputs(settings, "files")
+    return _dataset_inputs(settings, "files", memory_map)
 
 
 def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:
@@ -78,36 +93,39 @@ def _sample_inputs(settings: Settings) -> Inputs:
         given = replace(
             settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
         )
-        return _dataset_inputs(given, "sample")
+        inputs = _dataset_inputs(given, "sample", memory_map=False)
+        # The folder goes: wait for what is hashed in the background.
+        return replace(inputs, hashes=dict(inputs.hashes))
 
 
-def _dataset_inputs(settings: Settings, source: str) -> Inputs:
+def _dataset_inputs(
+    settings: Settings, source: Literal["files", "sample"], memory_map: bool
+) -> Inputs:
     if settings.qa is None or settings.chunks is None:
         missing = "--qa" if settings.qa is None else "--chunks"
         raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
-    dataset = Dataset.load(settings.qa, settings.chunks, settings.entities, settings.on_error)
-    samples = dataset.construct(settings.negatives, settings.seed)
-    hashes = _hashes(settings, ("qa", "chunks", "entities"))
-    paths = {name: Path(getattr(settings, name)) for name in hashes}
-    facts = {
-        "source": source,
+    paths = _paths(settings, ("qa", "chunks", "entities"))
+    hashes = files.Hashes(paths)
+    dataset = Dataset.load(
+        settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map
+    )
+    known = {
         "num_qa": dataset.num_qa,
         "num_chunks": dataset.num_chunks,
         "num_annotations": dataset.num_annotations,
-        "num_samples": len(samples),
         "negatives": settings.negatives,
         "rejected": dict(dataset.rejected_counts),
-        "files": {
-            # The built-in sample is written to the run folder; other files stay where they are.
-            name: {"path": path.name if source == "sample" else str(path.resolve()),
-                   "sha256": hashes[name]}
-            for name, path in paths.items()
-        },
-    }  # fmt: skip
-    return Inputs(samples, dataset.annotations, dataset, hashes, facts)
-
-
-def _hashes(settings: Settings, names: Sequence[str]) -> dict[str, str]:
-    return {
-        name: files.sha256(path) for name in names if (path := getattr(settings, name)) is not None
     }
+    samples = dataset.construct(settings.negatives, settings.seed)
+    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths)
+
+
+def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:
+    paths = {name: Path(path) for name in names if (path := getattr(settings, name)) is not None}
+    for name, path in paths.items():
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BadInputError(
+                f"--{name} {path} is no regular file; expected one, because inputs are read and "
+                "hashed at the same time: write the stream to a file first"
+            )
+    return paths

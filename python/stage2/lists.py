@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
 from stage2.arrays import Ints
@@ -73,6 +74,17 @@ class RankingLists:
             num_relevant=self.num_relevant[index],
             tie_keys=self.tie_keys[flat],
             corpus=corpus,
+        )
+
+    def without(self, dropped: npt.NDArray[np.bool_]) -> RankingLists:
+        """Leave out the candidates, of m, that `dropped` marks; ground truths are none of them."""
+        kept = np.concatenate([[0], np.cumsum(~dropped)]).astype(np.int64)
+        return replace(
+            self,
+            candidates=self.candidates[~dropped],
+            contexts=self.contexts[~dropped],
+            tie_keys=self.tie_keys[~dropped],
+            offsets=kept[self.offsets],
         )
 
 

@@ -34,23 +34,28 @@ class Scored:
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
         ranking: expected ranks and metrics of the core, a list a question.
-        entity_pairs: pairs compared by their entities.
-        fallback_pairs: pairs compared by sentence, since a side had no entity left.
+        by_entity: int64 (n,), how many of each list's pairs are compared by their entities; the
+            others are by sentence, since a side has no entity left.
     """
 
     scores: Floats
     offsets: Ints
     num_relevant: Ints
     ranking: _core.Ranking
-    entity_pairs: int
-    fallback_pairs: int
+    by_entity: Ints
 
     @classmethod
-    def of(cls, scores: Floats, offsets: Ints, num_relevant: Ints, entity_pairs: int) -> Scored:
+    def of(cls, scores: Floats, offsets: Ints, num_relevant: Ints, by_entity: Ints) -> Scored:
         """Rank scored lists."""
         ranking = _core.rank(scores, offsets, num_relevant)
-        fallback_pairs = len(scores) - entity_pairs
-        return cls(scores, offsets, num_relevant, ranking, entity_pairs, fallback_pairs)
+        return cls(scores, offsets, num_relevant, ranking, by_entity)
+
+    def pairs(self, rows: Sequence[int] | Ints | None = None) -> dict[str, int]:
+        """Count the pairs compared by entity and by fallback, of some of the lists or all."""
+        lists = np.arange(len(self.num_relevant)) if rows is None else np.asarray(rows, np.int64)
+        by_entity = int(self.by_entity[lists].sum())
+        total = int(np.diff(self.offsets)[lists].sum())
+        return {"entity": by_entity, "fallback": total - by_entity}
 
     def metrics(self, rows: Sequence[int] | Ints) -> dict[str, Any]:
         """Metrics of some of the lists, Top-1/3/5 among them."""
@@ -101,7 +106,9 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
         by_entity[:, None], embeddings.entity[lists.candidates], embeddings.mu[lists.candidates]
     )
     scores = _at_precision(np.einsum("md,md->m", left.astype(np.float64), right.astype(np.float64)))
-    return Scored.of(scores, lists.offsets, lists.num_relevant, int(by_entity.sum()))
+    list_of = np.repeat(np.arange(len(lists)), lists.lengths)
+    counts = np.bincount(list_of[by_entity], minlength=len(lists)).astype(np.int64)
+    return Scored.of(scores, lists.offsets, lists.num_relevant, counts)
 
 
 def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Scored:
@@ -121,9 +128,8 @@ def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Scored:
             parts.append(np.concatenate([scores[relevant], np.delete(scores, relevant)]))
     scores = np.concatenate(parts) if parts else np.empty(0, np.float32)
     offsets = np.arange(len(lists) + 1, dtype=np.int64) * size
-    asked = int(embeddings.has_entity[lists.questions].sum())
-    by_entity = asked * int(corpus.has_entity.sum())
-    return Scored.of(scores, offsets, lists.num_relevant, by_entity)
+    by_entity = embeddings.has_entity[lists.questions] * int(corpus.has_entity.sum())
+    return Scored.of(scores, offsets, lists.num_relevant, by_entity.astype(np.int64))
 
 
 def evaluation_rows(

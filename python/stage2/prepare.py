@@ -12,14 +12,14 @@ from stage2.sample import write_sample
 def prepare(settings: Settings) -> None:
     """Construct samples and write them."""
     run = RunFolder(settings)
-    inputs = gather(settings)
+    inputs = gather(settings, memory_map=True)
     run.begin({"prepare": inputs.hashes})
     write_constructed(run, inputs)
 
 
 def write_constructed(run: RunFolder, inputs: Inputs) -> None:
     """Write the constructed samples, and the rejected rows where rows were skipped."""
-    if inputs.facts["source"] == "sample":
+    if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
     inputs.samples.write_jsonl(run / files.CONSTRUCTED)
     dataset = inputs.dataset
@@ -31,5 +31,5 @@ def write_constructed(run: RunFolder, inputs: Inputs) -> None:
             for reason, count in dataset.rejected_counts.items():
                 console.warn(f"{count} rows skipped: {reason}")
             console.warn(f"rejected rows: {run / files.REJECTED}")
-    run.done("prepare", inputs.hashes, data=inputs.facts)
+    run.done("prepare", inputs.hashes, data=inputs.facts())
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")

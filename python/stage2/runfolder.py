@@ -7,11 +7,11 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from stage2 import files
+from stage2._core import __version__
 from stage2.config import Settings
 from stage2.errors import BadInputError
 
@@ -31,7 +31,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         "max_score",
         "min_score",
         "sampling",
+        "drop_false_negatives",
+        "near_duplicate",
+        "cross_encoder_margin",
     ),
+    "audit": ("similarity", "precision", "near_duplicate", "cross_encoder_margin"),
     "train": (
         "epochs",
         "batch_size",
@@ -49,6 +53,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "freeze",
         "lora",
         "patience",
+        "replay",
         "similarity",
         "precision",
         "split",
@@ -56,7 +61,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "test_share",
         "seed",
     ),
-    "evaluate": ("similarity", "precision", "corpus"),
+    "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
+    "evaluate": ("similarity", "precision", "corpus", "folds"),
 }
 
 # What a run writes; anything else in the folder is not ours and is never touched.
@@ -69,11 +75,20 @@ _OWN = (
     files.EVALUATION,
     files.HARD,
     files.MINING_SUMMARY,
+    files.AUDIT,
+    files.AUDIT_ROWS,
+    files.CROSS_SCORES,
+    files.SWEEP,
+    files.TRIALS,
+    files.SEARCH_QA,
+    files.TEST_QA,
+    files.TEST,
     files.TRAINING_LOG,
     files.TENSORBOARD,
     files.CHECKPOINTS,
     files.EVALUATION_AFTER,
     files.COMPARISON,
+    files.PER_QUESTION,
     files.SPLIT,
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,
@@ -127,9 +142,9 @@ class RunFolder:
             if present:
                 raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
         known = self.record.get("stages", {})
-        for stage, inputs in stages.items():
-            wanted = self.made_from(stage, inputs)
-            if stage in known and known[stage]["made_from"] != wanted:
+        for stage in (stage for stage in stages if stage in known):
+            wanted = self.made_from(stage, stages[stage])
+            if known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
         self.path.mkdir(parents=True, exist_ok=True)
         self.settings.save(self.path / files.SETTINGS)
@@ -140,7 +155,7 @@ class RunFolder:
         now = time.perf_counter()
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
         self.record |= {
-            "stage2_version": version("stage2"),
+            "stage2_version": __version__,
             "python": platform.python_version(),
             "cpu": cpu_name(),
             "seed": self.settings.seed,

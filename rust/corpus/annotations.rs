@@ -13,7 +13,7 @@ use crate::error::{Fault, Reason, Result};
 use crate::join::{self, Index};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Value};
-use crate::jsonl::{OnError, Row, Source};
+use crate::jsonl::{Access, OnError, Row, Source};
 
 const NAMES: [&str; 2] = ["text", "targets"];
 const TEXT: Field = Field(0, 1);
@@ -51,7 +51,7 @@ impl Spans {
 
 impl Annotations {
     pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
-        Self::read(&Arc::new(Source::open(path)?), on_error)
+        Self::read(&Arc::new(Source::open(path, Access::Read)?), on_error)
     }
 
     pub fn read(source: &Arc<Source>, on_error: OnError) -> Result<Self> {

@@ -7,6 +7,7 @@ use super::first::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
+use crate::memory::prefetch;
 use crate::write::push_string;
 
 /// A string's place in a file, quotes left out, and whether it has escapes.
@@ -146,6 +147,16 @@ impl TextColumn {
             }
             _ => push_string(out, &self.get(i)),
         }
+    }
+
+    /// Fetches where the text lies, ahead of use.
+    pub fn prefetch_place(&self, i: usize) {
+        prefetch(self.spans.get(i..=i).unwrap_or_default());
+    }
+
+    /// Fetches the text, of which `prefetch_place` has fetched where it lies.
+    pub fn prefetch_text(&self, i: usize) {
+        prefetch(self.span(i).content(self.bytes()));
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {

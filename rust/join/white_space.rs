@@ -24,6 +24,9 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 fn is_normal(text: &str) -> bool {
+    if text.is_ascii() {
+        return is_normal_ascii(text.as_bytes());
+    }
     let mut after_space = true;
     for c in text.chars() {
         let space = is_space(c);
@@ -33,6 +36,15 @@ fn is_normal(text: &str) -> bool {
         after_space = space;
     }
     !after_space || text.is_empty()
+}
+
+/// Without an early end, which would keep the compiler from looking at many bytes at once.
+fn is_normal_ascii(text: &[u8]) -> bool {
+    let odd_space = |&byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=0x1f);
+    let odd = text.iter().fold(false, |odd, byte| odd | odd_space(byte));
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    let double = pairs.fold(false, |double, (&a, &b)| double | (a == b' ' && b == b' '));
+    !odd && !double && text.first() != Some(&b' ') && text.last() != Some(&b' ')
 }
 
 /// Where the code points of a normalised text lie in the original.

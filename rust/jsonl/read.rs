@@ -1,14 +1,16 @@
-//! A whole file in memory, decompressed.
+//! A whole file's bytes, decompressed: read into memory, or mapped.
 //!
-//! The bytes are read, not memory-mapped: texts are decoded from them long after they were
-//! validated, and a file that is rewritten or truncated under a map would then change under our
-//! feet, or end the process by SIGBUS. A read that comes short is an error like any other, and
-//! reading in parallel into fresh huge pages is as fast as faulting a map in.
+//! Texts are decoded from the bytes long after these were validated. A file that is cut short under
+//! a map ends the process by SIGBUS, and one that is rewritten in place changes what was checked; so
+//! what runs for long reads. What is done with the file in a second maps it, which takes no new
+//! memory: that is faulted in and zeroed, and costs more than the parsing.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::path::Path;
 
+use memmap2::Mmap;
 use rayon::prelude::*;
 
 use crate::error::{Error, InputError, Reason, Result};
@@ -20,27 +22,65 @@ const READ_SIZE: usize = 4 << 20;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// Reads `path`; gzip and Zstandard are told by their first bytes.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = read_raw(path)?;
+/// Below this a file is read: that costs nothing, and nothing can happen to it.
+const WORTH_MAPPING: usize = 4 << 20;
+
+/// How a file's bytes are come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A copy of its own.
+    Read,
+    /// The system's copy. The file must not be cut short or rewritten in place while it is used;
+    /// that another file takes its name does no harm.
+    Map,
+}
+
+/// A file's bytes.
+#[derive(Debug)]
+pub enum Contents {
+    Owned(Vec<u8>),
+    Mapped(Mmap),
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Contents {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Owned(bytes)
+    }
+}
+
+/// Reads or maps `path`; gzip and Zstandard are told by their first bytes.
+pub fn read(path: &Path, access: Access) -> Result<Contents> {
+    let bytes = read_raw(path, access)?;
     if bytes.starts_with(GZIP_MAGIC) {
-        decompress(path, "gzip", flate2::read::MultiGzDecoder::new(&bytes[..]))
+        let decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
+        decompress(path, "gzip", decoder).map(Contents::Owned)
     } else if bytes.starts_with(ZSTD_MAGIC) {
         let decoder = zstd::Decoder::with_buffer(&bytes[..]).map_err(Error::io(path))?;
-        decompress(path, "zstd", decoder)
+        decompress(path, "zstd", decoder).map(Contents::Owned)
     } else {
         Ok(bytes)
     }
 }
 
-fn read_raw(path: &Path) -> Result<Vec<u8>> {
+fn read_raw(path: &Path, access: Access) -> Result<Contents> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let metadata = file.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
         // A pipe has no size and cannot be read at an offset; a folder cannot be read at all.
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(Error::io(path))?;
-        return Ok(bytes);
+        return Ok(bytes.into());
     }
     let size = usize::try_from(metadata.len()).map_err(|_| {
         Error::Usage(format!(
@@ -48,7 +88,12 @@ fn read_raw(path: &Path) -> Result<Vec<u8>> {
             path.display()
         ))
     })?;
-    read_exactly(&file, size).map_err(|error| {
+    let contents = if access == Access::Map && size >= WORTH_MAPPING {
+        map(&file, size).map(Contents::Mapped)
+    } else {
+        read_exactly(&file, size).map(Contents::Owned)
+    };
+    contents.map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             shrank(path, size)
         } else {
@@ -56,6 +101,32 @@ fn read_raw(path: &Path) -> Result<Vec<u8>> {
         }
     })
 }
+
+fn map(file: &File, size: usize) -> io::Result<Mmap> {
+    // SAFETY: whoever asks for a map promises that the file stays as it is; see `Access::Map`.
+    let bytes = unsafe { memmap2::MmapOptions::new().len(size).map(file)? };
+    populate(&bytes);
+    // Cut short between the two looks: the bytes beyond its end are not there.
+    if file.metadata()?.len() < size as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes)
+}
+
+/// Has all pages mapped at once and by all threads; a refusal costs only time.
+#[cfg(target_os = "linux")]
+fn populate(bytes: &Mmap) {
+    (0..bytes.len())
+        .into_par_iter()
+        .step_by(READ_SIZE)
+        .for_each(|start| {
+            let length = READ_SIZE.min(bytes.len() - start);
+            let _ = bytes.advise_range(memmap2::Advice::PopulateRead, start, length);
+        });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_: &Mmap) {}
 
 fn read_exactly(file: &File, size: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size];
@@ -141,6 +212,19 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
         assert!(read_exactly(&file, bytes.len()).unwrap() == bytes);
+    }
+
+    #[test]
+    fn a_map_holds_what_a_read_does() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..WORTH_MAPPING + 321).map(|i| (i % 241) as u8).collect();
+        file.write_all(&bytes).unwrap();
+        let mapped = read(file.path(), Access::Map).unwrap();
+        assert!(matches!(mapped, Contents::Mapped(_)));
+        assert!(*mapped == bytes[..]);
+        let owned = read(file.path(), Access::Read).unwrap();
+        assert!(matches!(owned, Contents::Owned(_)));
+        assert!(*owned == bytes[..]);
     }
 
     #[test]

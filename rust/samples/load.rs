@@ -16,13 +16,13 @@ use crate::corpus::{
 };
 use crate::error::{Fault, Reason, Result};
 use crate::jsonl::openings::Openings;
-use crate::jsonl::{OnError, Row, Source};
+use crate::jsonl::{Access, OnError, Row, Source};
 
 impl Samples {
     /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
     /// of the first ground truth.
     pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
-        let source = Arc::new(Source::open(path)?);
+        let source = Arc::new(Source::open(path, Access::Read)?);
         let parsed = source.parse(on_error, Columns::push);
         let mut columns = Columns::joined(&parsed.pieces);
         let repeats = repeated_ids(source.bytes(), &columns.qa_ids);

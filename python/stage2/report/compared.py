@@ -8,6 +8,7 @@ from stage2.report import numbers
 from stage2.report.markdown import not_run, quote, table
 from stage2.report.run import Record, Run
 from stage2.report.text import Words
+from stage2.verdict import probability, signed
 
 ACCURACIES = {"top1": "Top-1", "top3": "Top-3", "top5": "Top-5"}
 MEANS = ("mrr", "ndcg10", "mean_rank")
@@ -20,13 +21,20 @@ def verdict(run: Run, say: Words) -> str:
     if not comparison:
         return quote(say("no_comparison"))
     held_out = [part for part in comparison["sets"] if part["held_out"]]
-    lines = [_judgement(part, say) for part in held_out]
+    lines = [f"**{conclusion(comparison, say)}**"] if "verdict" in comparison else []
+    lines += [_judgement(part, say) for part in held_out]
+    lines += _remembered(comparison, say)
     if run.shipped_epoch == 0 and is_known(comparison):
         lines.append(say("stage1_shipped" if run.epochs else "nothing_to_train"))
     if held_out and held_out[0]["num_queries"] < FEW_QUESTIONS:
         lines.append(say("few_questions", count=held_out[0]["num_queries"]))
     listed = "\n".join(f"- {line}" for line in lines)
     return listed if held_out else f"{quote(warning(comparison, say))}\n\n{listed}".rstrip()
+
+
+def conclusion(comparison: Record, say: Words) -> str:
+    """The verdict's sentence."""
+    return str(comparison["verdict"]["text"][say("language")])
 
 
 def warning(comparison: Record, say: Words) -> str:
@@ -54,13 +62,15 @@ def before_and_after(run: Run, say: Words) -> str:
         parts.append(f"### {heading}")
         parts.append(standing if part["held_out"] else quote(f"**{standing}**"))
         parts.append(_comparison_table(part, sides(run.comparison), say))
+        if "statistics" in part and len(sides(run.comparison)) == 2:
+            parts.append(_evidence(part["statistics"], say))
     return "\n\n".join(parts)
 
 
 def standing_of(part: Record, comparison: Record, say: Words) -> str:
     """What training knew of a set of questions."""
     if part["held_out"]:
-        return say("held_out")
+        return say("cross_validated" if part["name"] == "cross-validated" else "held_out")
     if not is_known(comparison):
         return say("unknown")
     if part["name"] == "dev" and not part["seen_in_training"]:
@@ -78,6 +88,28 @@ def sides(comparison: Record) -> list[tuple[str, str]]:
 def is_known(comparison: Record) -> bool:
     """Whether the comparison can tell which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
+
+
+def _remembered(comparison: Record, say: Words) -> list[str]:
+    """What the same questions say of a model that saw them, beside models that did not."""
+    parts = {part["name"]: part for part in comparison["sets"] if part["source"] == "candidates"}
+    seen, unseen = parts.get("all"), parts.get("cross-validated")
+    if not seen or not unseen or not seen["seen_in_training"]:
+        return []
+    won = {name: part["after"]["top1"] - part["before"]["top1"]
+           for name, part in (("seen", seen), ("unseen", unseen))}  # fmt: skip
+    return [
+        say(
+            "remembered",
+            count=seen["num_queries"],
+            trained=seen["seen_in_training"],
+            before=numbers.percent(seen["before"]["top1"]),
+            after=numbers.percent(seen["after"]["top1"]),
+            crossed=numbers.percent(unseen["after"]["top1"]),
+            seen=numbers.points(won["seen"]),
+            unseen=numbers.points(won["unseen"]),
+        )
+    ]
 
 
 def _judgement(part: Record, say: Words) -> str:
@@ -107,6 +139,25 @@ def _judgement(part: Record, say: Words) -> str:
         source=say(f"among_{part['source']}"),
         changes=say("and").join(changes),
     )
+
+
+def _evidence(statistics: Record, say: Words) -> str:
+    """Intervals and tests of the differences."""
+    found = [
+        say(
+            "evidence",
+            metric=say(name),
+            difference=signed(statistics[name]["difference"]),
+            low=signed(statistics[name]["low"]),
+            high=signed(statistics[name]["high"]),
+            p=probability(statistics[name]["p"]),
+        )
+        for name in ("mrr", "ndcg10")
+    ]
+    for k, flips in statistics["success"].items():
+        p = probability(flips["p"])
+        found.append(say("flips", k=k, fixed=flips["fixed"], broken=flips["broken"], p=p))
+    return say("semicolon").join(found)
 
 
 def _comparison_table(part: Record, shown: Sequence[tuple[str, str]], say: Words) -> str:

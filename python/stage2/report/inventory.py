@@ -21,11 +21,15 @@ _CONTENT = {
     files.EVALUATION: "file_evaluation",
     files.MINING_SUMMARY: "file_summary",
     files.HARD: "file_hard",
+    files.AUDIT: "file_audit",
+    files.AUDIT_ROWS: "file_audit_rows",
+    files.CROSS_SCORES: "file_cross_scores",
     files.SPLIT: "file_split",
     files.TRAINING_LOG: "file_log",
     files.SHIPPED_MODEL: "file_shipped",
     files.EVALUATION_AFTER: "file_after",
     files.COMPARISON: "file_comparison",
+    files.PER_QUESTION: "file_per_question",
     **dict.fromkeys(files.CHARTS, "curve"),
 }
 

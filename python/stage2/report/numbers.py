@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
-# Two-sided 95% of a normal distribution.
-_Z = 1.959963984540054
+from stage2.statistics import wilson
+from stage2.verdict import signed
 
 
 def percent(share: float) -> str:
@@ -20,7 +18,7 @@ def decimal(value: float) -> str:
 
 def difference(before: float, after: float) -> str:
     """Write by how much a metric changed: +0.369."""
-    return f"{round(after - before, 3) + 0.0:+.3f}".replace("-", "−")
+    return signed(after - before)
 
 
 def counted(share: float, total: int) -> str:
@@ -54,11 +52,3 @@ def interval(share: float, total: int) -> str:
         return "–"
     low, high = wilson(share, total)
     return f"{100 * low:.0f}–{100 * high:.0f}%"
-
-
-def wilson(share: float, total: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a share of `total` independent trials, `total` at least 1."""
-    spread = _Z * _Z / total
-    centre = (share + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from stage2.report import numbers
-from stage2.report.compared import ACCURACIES, is_known, sides, warning
+from stage2.report.columns import aligned
+from stage2.report.compared import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.run import Record
 from stage2.report.text import Words, words
 
-# What stands left in its column: the set and what it was ranked among.
-_LEFT = 2
+# What stands left in its column: the set, what it was ranked among, what training saw of it.
+_LEFT = (0, 1, -1)
 
 
 def table(comparison: Record, language: str = "en") -> str:
@@ -37,9 +37,12 @@ def table(comparison: Record, language: str = "en") -> str:
         say("plain_training"),
     ]
     rows = [header, *(_row(part, comparison, say) for part in comparison["sets"])]
-    lines = [*_models(comparison, say), *_aligned(rows)]
+    lines = [*_models(comparison, say), *aligned(rows, _LEFT)]
     if not any(part["held_out"] for part in comparison["sets"]):
         lines.append(warning(comparison, say).replace("**", ""))
+    if "verdict" in comparison:
+        # ASCII, as the arrows of the table are.
+        lines.append(conclusion(comparison, say).replace("→", "->").replace("−", "-"))
     return "\n".join(lines)
 
 
@@ -81,25 +84,3 @@ def _models(comparison: Record, say: Words) -> list[str]:
         say("plain_model", side=say(side), name=name)
         for (_, side), name in zip(sides(comparison), names, strict=False)
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns: words to the left, numbers to the right, and the last to the left again."""
-    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = []
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (width - display_width(cell))
-            words_here = place < _LEFT or place == len(row) - 1
-            cells.append(cell + space if words_here else space + cell)
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def display_width(text: str) -> int:
-    """Columns that text takes in a terminal: two for an East Asian wide character."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )

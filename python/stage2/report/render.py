@@ -14,6 +14,9 @@ from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
 from stage2.runfolder import STAGES
 
+# Stages that are no part of `stage2 run`.
+_BY_THEMSELVES = ("audit", "sweep")
+
 
 def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
     """Write `report.md` and the loss curve into a run folder.
@@ -143,6 +146,7 @@ def _time(run: Run, say: Words) -> str:
     rows = [
         [say(f"stage_{name}"), f"{stages[name]['seconds']:.1f}" if name in stages else say("none")]
         for name in STAGES
+        if name in stages or name not in _BY_THEMSELVES
     ]
     total = sum(stage["seconds"] for stage in stages.values())
     rows.append([f"**{say('total')}**", f"**{total:.1f}**"])
@@ -156,7 +160,9 @@ def _time(run: Run, say: Words) -> str:
 
 
 def _notes(say: Words) -> str:
-    return "\n".join(f"- {say(f'note_{name}')}" for name in ("chance", "ties", "interval", "dev"))
+    return "\n".join(
+        f"- {say(f'note_{name}')}" for name in ("chance", "ties", "interval", "test", "dev")
+    )
 
 
 def _count(value: object, say: Words) -> str:

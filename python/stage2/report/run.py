@@ -27,13 +27,14 @@ class Run:
         return dict(self.record.get("data") or {})
 
     @property
+    def shipped(self) -> Record:
+        """Which candidate was shipped, and why; empty where there is none yet."""
+        return dict(self.record.get("shipped") or {})
+
+    @property
     def shipped_epoch(self) -> int | None:
-        """Epoch of the shipped model, 0 for stage 1, None where there is none yet."""
-        name = str((self.record.get("shipped") or {}).get("name", ""))
-        if name == "stage 1":
-            return 0
-        number = name.removeprefix("epoch ")
-        return int(number) if number.isdecimal() else None
+        """Epoch of the shipped model, 0 for stage 1; None where it is none of them, or not yet."""
+        return None if self.shipped.get("kind") == "interpolation" else self.shipped.get("epoch")
 
     def made_from(self, stage: str) -> Record:
         """The settings and inputs that a stage depended on; empty where it has not run."""

@@ -13,14 +13,20 @@ CATALOGS: dict[str, dict[str, str]] = {
         "not_run": "This step has not run yet: `{command}`.",
         "none": "–",
         # verdict
+        "language": "en",
         "better": "**Higher**",
         "same": "**No change**",
         "worse": "**Lower**",
         "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
         "verdict_change": "{metric} {before} → {after} (chance {chance})",
         "and": ", ",
-        "stage1_shipped": "No epoch beat the stage-1 model on the dev questions, so the stage-1 "
-        "model is shipped: before and after are the same model.",
+        "remembered": "**What the model remembers and what it learned.** Of all {count} questions, "
+        "{trained} of them trained on, the shipped model ranks {after} first among their "
+        "candidates, up from {before} ({seen}). Models that had not seen a question rank {crossed} "
+        "first ({unseen}): that much carries over to new questions, and what lies between the two "
+        "was remembered rather than learned.",
+        "stage1_shipped": "No candidate beat the stage-1 model on the dev questions, so the "
+        "stage-1 model is shipped: before and after are the same model.",
         "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
         "stage-1 model is shipped, and before and after are the same model.",
         "measured_on_training": "**Warning: measured on the questions trained on.** {seen} of "
@@ -117,8 +123,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         # loss
         "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
         "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
-        "shipped_because": "**Shipped: {name}**, with the highest dev MRR ({value}) of stage 1 and "
-        "{count} epochs; of equals the earliest.",
+        "shipped_because": "**Shipped: {name}**: {reason}.",
+        "candidate": "Candidate",
+        "interpolation": "{alpha} of the way to {epoch}",
         "dev_seen": "These dev questions are not held out: training saw them.",
         "not_shipped": "Training has not finished: no model has been chosen yet.",
         "curve": "Loss curve",
@@ -126,12 +133,18 @@ CATALOGS: dict[str, dict[str, str]] = {
         "set_test": "held-out test",
         "set_dev": "dev",
         "set_train": "training",
+        "set_cross-validated": "cross-validated",
         "set_all": "all",
         "among_candidates": "among their candidates",
         "among_corpus": "over the whole corpus",
         "set_heading": "{count} {set} questions, {source}",
         "held_out": "held out: training saw none of them, and no choice was made on them",
-        "chosen_on": "NOT held out: the shipped epoch was chosen on them",
+        "cross_validated": "held out: each scored by a model that had not seen it. This measures "
+        "the recipe; the model shipped was trained by the same recipe on the ordinary split",
+        "evidence": "{metric} {difference} (95% interval {low} to {high}, p {p})",
+        "flips": "Top-{k}: {fixed} fixed, {broken} broken (McNemar's p {p})",
+        "semicolon": "; ",
+        "chosen_on": "NOT held out: the shipped model was chosen on them",
         "seen": "NOT held out: training saw {seen} of the {count}",
         "unknown": "whether training saw them is not known",
         # table of a terminal
@@ -144,11 +157,12 @@ CATALOGS: dict[str, dict[str, str]] = {
         "plain_test": "test",
         "plain_dev": "dev",
         "plain_train": "train",
+        "plain_cross-validated": "cross-validated",
         "plain_all": "all",
         "plain_candidates": "candidates",
         "plain_corpus": "whole corpus",
         "plain_held_out": "held out",
-        "plain_chosen_on": "chose the epoch",
+        "plain_chosen_on": "chose the model",
         "plain_seen": "saw {seen} of {count}",
         "plain_unknown": "not known",
         "plain_model": "{side}: {name}",
@@ -156,6 +170,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "stage_init": "Stage-1 model",
         "stage_prepare": "Samples",
         "stage_mine": "Scoring and selection",
+        "stage_audit": "Audit of negatives",
+        "stage_sweep": "Sweep",
         "stage_train": "Training",
         "stage_evaluate": "Evaluation",
         "total": "Total",
@@ -173,6 +189,10 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_best": "state_dict of the shipped model",
         "file_after": "every question after training",
         "file_comparison": "the table above, for programs",
+        "file_audit": "what is wrong with the negatives, in numbers",
+        "file_audit_rows": "the same, a row a finding",
+        "file_cross_scores": "each candidate's score of the cross-encoder",
+        "file_per_question": "every question's rank before and after, and what changed",
         "file_split": "which question is in which part",
         "file_settings": "the settings, to run this again",
         "file_run": "versions, inputs and times",
@@ -187,6 +207,10 @@ CATALOGS: dict[str, dict[str, str]] = {
         "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
         "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
         "results whose intervals overlap widely may differ by luck.",
+        "note_test": "The verdict is one test named beforehand: of MRR, by swapping before and "
+        "after at random (10,000 times, all questions of a chunk together). Were both models "
+        "equally good it would say better, or worse, at most 2.5 times in 100. Every other p in "
+        "this report is for looking, not for deciding.",
         "note_dev": "The shipped model is the best on the dev questions, the untrained stage 1 "
         "included; the test questions choose nothing.",
     },
@@ -196,13 +220,19 @@ CATALOGS: dict[str, dict[str, str]] = {
         "not_run": "此步骤尚未运行：`{command}`。",
         "none": "–",
         # verdict
+        "language": "zh",
         "better": "**数值上升**",
         "same": "**没有变化**",
         "worse": "**数值下降**",
         "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
         "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
         "and": "；",
-        "stage1_shipped": "没有任何一轮在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
+        "remembered": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
+        "个参加过训练；交付的模型在各自的候选中把 {after} 的问题排在首位，"
+        "训练前为 {before}（{seen}）。"
+        "由没有见过该问题的模型打分时为 {crossed}（{unseen}）：只有这一部分能推广到新问题，"
+        "两者之差是记住的，而不是学到的。",
+        "stage1_shipped": "没有任何候选在开发集上胜过第一阶段模型，因此交付的是第一阶段模型："
         "训练前后是同一个模型。",
         "nothing_to_train": "训练集中没有难例，因此没有训练：交付的是第一阶段模型，"
         "训练前后是同一个模型。",
@@ -295,8 +325,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         # loss
         "loss_change": "从第 {first} 轮到第 {last} 轮，损失变化 {change}。",
         "dev_questions": "开发集指标按 {count} 个问题计算（随机水平：Top-1 {top1}，MRR {mrr}）。",
-        "shipped_because": "**交付的模型：{name}**，在第一阶段模型与 {count} 轮训练中开发集 "
-        "MRR 最高（{value}）；相同时取最早的。",
+        "shipped_because": "**交付的模型：{name}**：{reason}。",
+        "candidate": "候选",
+        "interpolation": "到{epoch}的 {alpha}",
         "dev_seen": "这些开发问题并非留出：它们参加过训练。",
         "not_shipped": "训练尚未完成，还没有选出模型。",
         "curve": "损失曲线",
@@ -304,12 +335,18 @@ CATALOGS: dict[str, dict[str, str]] = {
         "set_test": "留出测试",
         "set_dev": "开发",
         "set_train": "训练",
+        "set_cross-validated": "交叉验证",
         "set_all": "全部",
         "among_candidates": "在各自的候选中",
         "among_corpus": "在整个语料库中",
         "set_heading": "{count} 个{set}问题，{source}",
         "held_out": "留出：未参加训练，也未用于任何选择",
-        "chosen_on": "并非留出：交付哪一轮是在这些问题上选的",
+        "cross_validated": "留出：每个问题都由没有见过它的模型打分。这衡量的是训练方法；"
+        "交付的模型用同样的方法在普通划分上训练",
+        "evidence": "{metric} {difference}（95% 区间 {low} 至 {high}，p {p}）",
+        "flips": "Top-{k}：{fixed} 个变对，{broken} 个变错（McNemar 检验 p {p}）",
+        "semicolon": "；",
+        "chosen_on": "并非留出：交付的模型是在这些问题上选的",
         "seen": "并非留出：{count} 个问题中有 {seen} 个参加过训练",
         "unknown": "不知道训练是否见过这些问题",
         # table of a terminal
@@ -322,11 +359,12 @@ CATALOGS: dict[str, dict[str, str]] = {
         "plain_test": "测试集",
         "plain_dev": "开发集",
         "plain_train": "训练集",
+        "plain_cross-validated": "交叉验证",
         "plain_all": "全部",
         "plain_candidates": "候选",
         "plain_corpus": "整个语料库",
         "plain_held_out": "留出",
-        "plain_chosen_on": "用于选择轮次",
+        "plain_chosen_on": "用于选择模型",
         "plain_seen": "{count} 个中 {seen} 个参加过训练",
         "plain_unknown": "未知",
         "plain_model": "{side}：{name}",
@@ -334,6 +372,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "stage_init": "第一阶段模型",
         "stage_prepare": "构造样本",
         "stage_mine": "打分与挑选",
+        "stage_audit": "负例审查",
+        "stage_sweep": "参数搜索",
         "stage_train": "训练",
         "stage_evaluate": "评测",
         "total": "合计",
@@ -351,6 +391,10 @@ CATALOGS: dict[str, dict[str, str]] = {
         "file_best": "交付模型的 state_dict",
         "file_after": "训练后的每个问题",
         "file_comparison": "上面的对比表，供程序读取",
+        "file_audit": "负例的问题统计",
+        "file_audit_rows": "负例问题明细，每行一条",
+        "file_cross_scores": "交叉编码器对每个候选的评分",
+        "file_per_question": "每个问题训练前后的名次与变化",
         "file_split": "每个问题属于哪一部分",
         "file_settings": "全部设置，可用来重跑",
         "file_run": "版本、输入与耗时",
@@ -365,6 +409,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
         "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
         "差别可能只是运气。",
+        "note_test": "结论只取决于事先指定的一个检验：对 MRR 随机交换训练前后"
+        "（10,000 次，同一文本块的问题一起交换）。若两个模型一样好，它误判变好或变差的机会各不超过 "
+        "2.5%。报告中其余的 p 只供参考，不作判断。",
         "note_dev": "交付的是开发集上最好的模型，未训练的第一阶段模型也参加比较；"
         "测试集不参与任何选择。",
     },

@@ -6,7 +6,7 @@ from stage2 import files
 from stage2.report import numbers
 from stage2.report.compared import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
-from stage2.report.run import Run
+from stage2.report.run import Record, Run
 from stage2.report.text import Words
 
 _SETTINGS = (
@@ -66,9 +66,14 @@ def loss_by_epoch(run: Run, say: Words) -> str:
     return "\n\n".join([table(header, rows), *_remarks(run, say), curve])
 
 
-def epoch_name(epoch: int, say: Words) -> str:
-    """Epoch 0 is stage 1."""
-    return say("epoch_number", number=epoch) if epoch else say("stage1")
+def candidate_name(candidate: Record, say: Words) -> str:
+    """Name stage 1, an epoch, or a point between the two."""
+    if candidate["kind"] == "stage1":
+        return say("stage1")
+    name = say("epoch_number", number=candidate["epoch"])
+    if candidate["kind"] == "epoch":
+        return name
+    return say("interpolation", alpha=f"{candidate['alpha']:g}", epoch=name)
 
 
 def _remarks(run: Run, say: Words) -> list[str]:
@@ -91,14 +96,26 @@ def _remarks(run: Run, say: Words) -> list[str]:
 
 
 def _choice(run: Run, say: Words) -> str:
-    """Which epoch was shipped, and why."""
-    if run.shipped_epoch is None:
+    """Which candidate was shipped, and why."""
+    shipped = run.shipped
+    if not shipped:
         return say("not_shipped")
-    shipped = run.record["shipped"]
     chosen = say(
         "shipped_because",
-        name=epoch_name(run.shipped_epoch, say),
-        value=numbers.decimal(shipped["dev_value"]),
-        count=len(run.epochs),
+        name=candidate_name(shipped, say),
+        reason=shipped["reason"][say("language")],
     )
-    return chosen if shipped["dev_held_out"] else f"{chosen} **{say('dev_seen')}**"
+    if not shipped["dev_held_out"]:
+        chosen = f"{chosen} **{say('dev_seen')}**"
+    return "\n\n".join([chosen, *_candidates(shipped, say)])
+
+
+def _candidates(shipped: Record, say: Words) -> list[str]:
+    """All that could have been shipped, the best on dev first."""
+    if not shipped["candidates"]:
+        return []
+    rows = [
+        [candidate_name(candidate, say), numbers.decimal(candidate["dev_value"])]
+        for candidate in shipped["candidates"]
+    ]
+    return [table([say("candidate"), say("dev_metric", metric=say("mrr"))], rows)]

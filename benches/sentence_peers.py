@@ -1,0 +1,157 @@
+"""sentence-transformers, trained on the lists that `stage2 run` trained on, from the same model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from datasets import Dataset, disable_progress_bars
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import (
+    MultipleNegativesRankingLoss,
+    TripletDistanceMetric,
+    TripletLoss,
+)
+from sentence_transformers.sentence_transformer.modules import (
+    Dense,
+    Normalize,
+    Pooling,
+    Transformer,
+)
+from torch import nn
+
+from benches.harness import expect
+from stage2 import ProbabilisticGBERTV4
+
+Row = dict[str, Any]
+# What one bfloat16 or one order of summation does to a cosine.
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a peer's training has in common with ours."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    margin: float
+    seed: int
+    bf16: bool
+
+
+def triplets(rows: Sequence[Row]) -> Row:
+    """A row a negative."""
+    found = [
+        (row["question"], row["ground_truth_contexts"][0], negative)
+        for row in rows
+        for negative in row["negative_contexts"]
+    ]
+    names = ("anchor", "positive", "negative")
+    return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
+
+
+def tuples(rows: Sequence[Row]) -> Row:
+    """A row a question, with as many negatives as all have."""
+    count = min(len(row["negative_contexts"]) for row in rows)
+    columns = {
+        "anchor": [row["question"] for row in rows],
+        "positive": [row["ground_truth_contexts"][0] for row in rows],
+    }
+    for place in range(count):
+        columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
+    return columns
+
+
+def _triplet_loss(model: SentenceTransformer, recipe: Recipe) -> nn.Module:
+    # Its default, a Euclidean margin of 5, is more than unit vectors can be apart.
+    return TripletLoss(model, TripletDistanceMetric.COSINE, recipe.margin)
+
+
+def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
+    return MultipleNegativesRankingLoss(model)
+
+
+# Of each the loss, the columns it takes, and how many of its rows a question makes.
+PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
+    "TripletLoss": (_triplet_loss, triplets),
+    "MultipleNegativesRankingLoss": (_ranking_loss, tuples),
+}
+
+
+def sentence_transformer(model: ProbabilisticGBERTV4) -> SentenceTransformer:
+    """The same function of a text as our μ: the semantic head as Dense modules on every token."""
+    first, _, second = model.semantic_head
+    width = model.backbone.config.hidden_size
+    with tempfile.TemporaryDirectory() as folder:
+        model.backbone.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
+        encoder = Transformer(folder, max_seq_length=model.max_length)
+
+    def dense(layer: Any, inputs: int, activation: nn.Module) -> Dense:
+        return Dense(
+            inputs, layer.out_features, activation_function=activation,
+            init_weight=layer.weight.detach().clone(), init_bias=layer.bias.detach().clone(),
+            module_input_name="token_embeddings",
+        )  # fmt: skip
+
+    made = SentenceTransformer(
+        modules=[
+            encoder,
+            dense(first, width, nn.GELU()),
+            dense(second, first.out_features, nn.Identity()),
+            Pooling(model.embedding_dim),
+            Normalize(),
+        ],
+        device=str(model.device),
+    )
+    probe = ["How many points did the defense give up?", "It gave up 308 points.", "Elba"]
+    ours = model.encode(probe, precision="fp32").mu
+    gap = float(np.abs(ours - made.encode(probe, show_progress_bar=False)).max())
+    expect(gap < _ROUNDING, f"the peer's stage 1 differs from ours by {gap:.1e}")
+    return made
+
+
+def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
+    """Train in place with the peer's own trainer, as many questions a step as we take."""
+    disable_progress_bars()
+    make_loss, columns = PEERS[name]
+    data = Dataset.from_dict(columns(rows))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=str(Path(folder)),
+            num_train_epochs=recipe.epochs,
+            per_device_train_batch_size=recipe.batch_size * max(1, len(data) // len(rows)),
+            learning_rate=recipe.learning_rate,
+            seed=recipe.seed,
+            bf16=recipe.bf16,
+            use_cpu=not torch.cuda.is_available(),
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = SentenceTransformerTrainer(
+            model=model, args=arguments, train_dataset=data, loss=make_loss(model, recipe)
+        )
+        trainer.train()
+
+
+def scores(
+    model: SentenceTransformer, questions: Sequence[str], chunks: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Cosines, float32 (questions, chunks)."""
+    left, right = (
+        model.encode(list(texts), show_progress_bar=False) for texts in (questions, chunks)
+    )
+    return np.asarray(left @ right.T, np.float32)

@@ -1,0 +1,378 @@
+"""What is wrong with negatives: those that answer the question after all, repeats, short lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stage2._core import Samples
+from stage2.arrays import Floats, Ints
+from stage2.config import default
+from stage2.near_duplicates import Shingles, jaccard, normalised, shingles
+
+Mask = npt.NDArray[np.bool_]
+
+_EXCERPT = 160
+
+
+@dataclass(frozen=True)
+class Check:
+    """A kind of finding.
+
+    Attributes:
+        name: as in `audit.jsonl`.
+        en: what it means.
+        zh: the same in Chinese.
+        false_negative: whether --drop-false-negatives leaves such a negative out of training.
+        strict: whether --strict fails on it; the others are hints, and common in good negatives.
+    """
+
+    name: str
+    en: str
+    zh: str
+    false_negative: bool = False
+    strict: bool = True
+
+
+CHECKS = (
+    Check(
+        "positive",
+        "is a ground truth of this question, or of one with the same text, by id or by text",
+        "按编号或文本是本问题（或同文问题）的正例",
+        false_negative=True,
+    ),
+    Check(
+        "near_duplicate",
+        "is nearly the text of a ground truth of this question",
+        "与本问题的正例文本近似重复",
+        false_negative=True,
+    ),
+    Check(
+        "contains_answer",
+        "contains the question's answer, word for word",
+        "逐字包含本问题的答案",
+        false_negative=True,
+    ),
+    Check(
+        "cross_encoder_above",
+        "scores above a ground truth with the cross-encoder: probably a false negative",
+        "交叉编码器评分高于正例：很可能是假负例",
+        false_negative=True,
+    ),
+    Check(
+        "model_above",
+        "scores above a ground truth with the model that is to be trained: hard, or false",
+        "待训练模型评分高于正例：难负例，或假负例",
+        strict=False,
+    ),
+    Check(
+        "sibling",
+        "has the title of a ground truth of this question: part of the same document",
+        "与本问题的正例标题相同：出自同一文档",
+        strict=False,
+    ),
+    Check(
+        "repeated",
+        "stands in the list before, by id or by text",
+        "按编号或文本在列表中重复出现",
+    ),
+    Check("not_finite", "has a score that is NaN or infinite", "评分为 NaN 或无穷大"),
+    Check(
+        "short_list",
+        "the question has fewer negatives than were asked for, or than the longest list of a file",
+        "本问题的负例少于要求的数目，或少于文件中最长的列表",
+    ),
+)
+_CHECK = {check.name: check for check in CHECKS}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of samples with m candidates beside their texts.
+
+    Attributes:
+        negatives: how many a question should have; None: as many as the one with the most.
+        titles: of each context of the samples, the empty string for none; None: not known.
+        scores: float32 (m,), of the model that is to be trained; None: not known.
+        cross_scores: float32 (m,), of a cross-encoder; None: not known.
+        cross_margin: a negative is probably false when the cross-encoder scores it above the
+            lowest ground truth less this.
+        threshold: from which Jaccard index on texts are near-duplicates.
+    """
+
+    negatives: int | None = None
+    titles: Sequence[str] | None = None
+    scores: Floats | None = None
+    cross_scores: Floats | None = None
+    cross_margin: float = 0.0
+    threshold: float = default("near_duplicate")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of `audit.jsonl`.
+
+    Attributes:
+        row: of the question.
+        check: its name.
+        place: of the negative among the question's candidates, from 0, ground truths first; None
+            where it is the list that is wrong.
+        detail: what was found, with its number.
+    """
+
+    row: int
+    check: str
+    place: int | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in samples."""
+
+    samples: Samples
+    findings: list[Finding]
+    not_checked: tuple[str, ...]
+
+    @cached_property
+    def false_negatives(self) -> Mask:
+        """Of the m candidates those that --drop-false-negatives leaves out of training."""
+        offsets = np.asarray(self.samples.offsets)
+        found = np.zeros(offsets[-1], np.bool_)
+        for finding in self.findings:
+            if finding.place is not None and _CHECK[finding.check].false_negative:
+                found[offsets[finding.row] + finding.place] = True
+        return found
+
+    @property
+    def strict_count(self) -> int:
+        """Findings that --strict fails on."""
+        return sum(_CHECK[finding.check].strict for finding in self.findings)
+
+    def summary(self) -> dict[str, Any]:
+        """The content of `audit.json`."""
+        samples = self.samples
+        return {
+            "questions": len(samples),
+            "negatives": len(samples.candidates) - int(np.sum(samples.num_relevant)),
+            "false_negatives": int(self.false_negatives.sum()),
+            "checks": [
+                {
+                    "name": check.name,
+                    "count": len(found),
+                    "questions": len({finding.row for finding in found}),
+                    "meaning": {"en": check.en, "zh": check.zh},
+                    "false_negative": check.false_negative,
+                    "strict": check.strict,
+                }
+                for check in CHECKS
+                if check.name not in self.not_checked
+                for found in [[one for one in self.findings if one.check == check.name]]
+            ],
+            "not_checked": list(self.not_checked),
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of `audit.jsonl`."""
+        samples = self.samples
+        for finding in self.findings:
+            context = None
+            if finding.place is not None:
+                start = int(samples.offsets[finding.row])
+                context = int(samples.candidates[start + finding.place])
+            yield {
+                "qa_id": samples.qa_ids[finding.row],
+                "check": finding.check,
+                "position": finding.place,
+                "chunk_id": None if context is None else samples.context_ids[context],
+                "excerpt": None if context is None else _excerpt(samples.contexts[context]),
+                "detail": finding.detail,
+            }
+
+
+def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
+    """Look for what is wrong with each question's negatives.
+
+    Texts are compared normalised: case, width, punctuation and white space aside. A check that
+    lacks its evidence is left out and named in `not_checked`.
+    """
+    evidence = evidence or Evidence()
+    look = _Look(samples, evidence)
+    findings = [
+        Finding(row, check, place, detail)
+        for row in range(len(samples))
+        for check, place, detail in look.at(row)
+    ]
+    order = {check.name: place for place, check in enumerate(CHECKS)}
+    findings.sort(key=lambda one: (one.row, one.place or -1, order[one.check]))
+    known = {
+        "contains_answer": any(samples.answers),
+        "sibling": evidence.titles is not None and any(evidence.titles),
+        "model_above": evidence.scores is not None,
+        "cross_encoder_above": evidence.cross_scores is not None,
+        "not_finite": evidence.scores is not None or evidence.cross_scores is not None,
+    }
+    return Audit(samples, findings, tuple(name for name, there in known.items() if not there))
+
+
+# A finding of one question: check, place, detail.
+_Found = tuple[str, int | None, str]
+# `id` or `text`, and which.
+_Key = tuple[str, str]
+
+
+class _Look:
+    """The checks of one question after another."""
+
+    def __init__(self, samples: Samples, evidence: Evidence) -> None:
+        self.samples = samples
+        self.evidence = evidence
+        self.offsets = np.asarray(samples.offsets)
+        self.relevant = np.asarray(samples.num_relevant)
+        self.candidates = np.asarray(samples.candidates)
+        counts = np.diff(self.offsets) - self.relevant
+        most = int(counts.max(initial=0))
+        self.wanted = most if evidence.negatives is None else evidence.negatives
+        # Neighbouring questions share contexts; all of a corpus would not fit in memory.
+        self.plain: Callable[[int], str] = lru_cache(1 << 14)(
+            lambda context: normalised(samples.contexts[context])
+        )
+        self.tokens: Callable[[int], str] = lru_cache(1 << 12)(
+            lambda context: tokens(self.plain(context))
+        )
+        self.shingles: Callable[[int], Shingles] = lru_cache(1 << 12)(
+            lambda context: shingles(samples.contexts[context])
+        )
+        self.alike: dict[str, list[int]] = {}
+        for row, question in enumerate(samples.questions):
+            self.alike.setdefault(normalised(question), []).append(row)
+
+    def at(self, row: int) -> Iterator[_Found]:
+        """The findings of one question."""
+        start, split, end = self._bounds(row)
+        if end - split < self.wanted:
+            yield "short_list", None, f"{end - split} of {self.wanted} negatives"
+        positives = self.candidates[start:split].tolist()
+        negatives = self.candidates[split:end].tolist()
+        first = split - start
+        yield from self._texts(row, positives, negatives, first)
+        yield from self._repeated(negatives, first)
+        yield from self._scores("model_above", self.evidence.scores, row, 0.0)
+        yield from self._scores(
+            "cross_encoder_above", self.evidence.cross_scores, row, self.evidence.cross_margin
+        )
+
+    def _bounds(self, row: int) -> tuple[int, int, int]:
+        """Where a question's candidates start, where its negatives do, and where they end."""
+        start, end = self.offsets[row : row + 2].tolist()
+        return start, start + int(self.relevant[row]), end
+
+    def _texts(
+        self, row: int, positives: list[int], negatives: list[int], first: int
+    ) -> Iterator[_Found]:
+        answer = tokens(normalised(self.samples.answers[row]))
+        titles = self.evidence.titles
+        own_titles = {titles[context] for context in positives} - {""} if titles else set()
+        truths = self._truths(row)
+        for place, context in enumerate(negatives, first):
+            whose = [truths[key] for key in self._keys(context) if key in truths]
+            if whose:
+                yield "positive", place, f"it is {whose[0]}"
+            elif (best := self._nearest(positives, context))[0] >= self.evidence.threshold:
+                name = self._name(best[1])
+                yield "near_duplicate", place, f"Jaccard index {best[0]:.2f} with {name}"
+            if answer and f" {answer} " in f" {self.tokens(context)} ":
+                yield "contains_answer", place, f"the answer is {self.samples.answers[row]!r}"
+            if titles and titles[context] in own_titles:
+                yield "sibling", place, f"the title is {titles[context]!r}"
+
+    def _truths(self, row: int) -> dict[_Key, str]:
+        """Ids and normalised texts of ground truths, and whose each is."""
+        found: dict[_Key, str] = {}
+        same = self.alike[normalised(self.samples.questions[row])]
+        for other in [row, *(one for one in same if one != row)]:
+            start, split, _ = self._bounds(other)
+            for context in self.candidates[start:split].tolist():
+                whose = self._name(context)
+                if other != row:
+                    whose += f" of {self.samples.qa_ids[other]}, which has the same text"
+                for key in self._keys(context):
+                    found.setdefault(key, whose)
+        return found
+
+    def _nearest(self, positives: list[int], context: int) -> tuple[float, int]:
+        """The ground truth that a context overlaps with most, and by how much."""
+        own = self.shingles(context)
+        return max((jaccard(self.shingles(one), own), one) for one in positives)
+
+    def _repeated(self, negatives: list[int], first: int) -> Iterator[_Found]:
+        seen: dict[_Key, int] = {}
+        for place, context in enumerate(negatives, first):
+            keys = self._keys(context)
+            before = [seen[key] for key in keys if key in seen]
+            if before:
+                yield "repeated", place, f"also at position {min(before)}"
+            for key in keys:
+                seen.setdefault(key, place)
+
+    def _scores(
+        self, check: str, scores: Floats | None, row: int, margin: float
+    ) -> Iterator[_Found]:
+        """Scores above the lowest ground truth's less the margin, and those that are no number."""
+        if scores is None:
+            return
+        start, split, end = self._bounds(row)
+        finite = np.isfinite(scores[start:end])
+        for place in np.flatnonzero(~finite).tolist():
+            yield "not_finite", place, f"{check}: the score is {scores[start + place]}"
+        if not finite[: split - start].any():
+            return
+        lowest = float(scores[start:split][finite[: split - start]].min())
+        for place in range(split - start, end - start):
+            value = float(scores[start + place])
+            if finite[place] and value > lowest - margin:
+                yield check, place, f"score {value:.4f}, the ground truth's {lowest:.4f}"
+
+    def _keys(self, context: int) -> list[_Key]:
+        """What a context is the same by: its text, and its id where it has one."""
+        name = self.samples.context_ids[context]
+        return [("text", self.plain(context)), *([("id", name)] if name else [])]
+
+    def _name(self, context: int) -> str:
+        name = self.samples.context_ids[context]
+        return f"ground truth {name}" if name else "a ground truth"
+
+
+def with_negatives(offsets: Ints, num_relevant: Ints, dropped: Mask) -> Mask:
+    """Which of n questions keep a negative.
+
+    Args:
+        offsets: int64 (n + 1,), where each question's candidates start.
+        num_relevant: int64 (n,), ground truths at the head of each list.
+        dropped: bool (m,), candidates that are left out.
+    """
+    kept = np.concatenate([[0], np.cumsum(~dropped)])[offsets]
+    return np.asarray(np.diff(kept) > num_relevant)
+
+
+def tokens(plain: str) -> str:
+    """A normalised text with spaces around each letter of a script that has no case.
+
+    So words are found whole where a script puts spaces between them, and anywhere in Chinese.
+    """
+    spaced = (f" {char} " if _caseless(char) else char for char in plain)
+    return " ".join("".join(spaced).split())
+
+
+def _caseless(char: str) -> bool:
+    return char.isalpha() and not char.islower() and not char.isupper() and not char.isascii()
+
+
+def _excerpt(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…"

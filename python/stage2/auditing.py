@@ -1,0 +1,207 @@
+"""`stage2 audit`, and the audit of what `mine` and `run` have mined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stage2 import checkpoint, console, files
+from stage2._core import Samples
+from stage2.arrays import Floats, Ints
+from stage2.audit import Audit, Evidence, Mask, audit, with_negatives
+from stage2.config import Settings
+from stage2.cross_encoder import CrossEncoder, cross_encoder_hash
+from stage2.device import resolve_device, resolve_precision
+from stage2.errors import RunFailedError
+from stage2.evaluate import Evaluation, evaluate
+from stage2.inputs import Inputs, with_folder_files
+from stage2.lists import ranking_lists
+from stage2.mining import DECIMALS
+from stage2.model import ProbabilisticGBERTV4
+from stage2.report.columns import aligned
+from stage2.runfolder import RunFolder
+from stage2.stage1 import model_hash
+
+_HEADERS = {
+    "en": ("check", "found", "questions", "a negative that …"),
+    "zh": ("检查", "发现", "问题数", "含义"),
+}
+_TOTALS = {
+    "en": "{negatives} negatives of {questions} questions; {false_negatives} probably false",
+    "zh": "{questions} 个问题，{negatives} 个负例；{false_negatives} 个可能是假负例",
+}
+_NOT_CHECKED = {"en": "not checked, for want of data: {names}", "zh": "缺少数据，未检查：{names}"}
+
+
+def audit_command(settings: Settings, strict: bool) -> None:
+    """Audit the negatives of --data, of --qa and --chunks, or of the folder."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
+    run = RunFolder(settings)
+    settings, inputs = with_folder_files(settings, run)
+    hashes = dict(inputs.hashes)
+    model = None
+    if settings.model is not None:
+        model = checkpoint.load_model(settings.model, settings.backbone)
+        hashes["model"] = model_hash(settings.model)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    hashes |= cross_hashes
+    run.begin({"audit": hashes})
+    scores = (
+        _written_scores(run / files.EVALUATION, inputs.samples)
+        if model is None
+        else _model_scores(settings, model, inputs)
+    )
+    found = _audit(run, inputs, scores, cross_encoder)
+    run.done("audit", hashes)
+    console.result(audit_table(found, settings.language))
+    console.say(f"written: {run / files.AUDIT}, {run / files.AUDIT_ROWS}")
+    if strict and found.strict_count:
+        raise RunFailedError(
+            f"--strict: {found.strict_count} findings in {run / files.AUDIT_ROWS}. Mine with "
+            "--drop-false-negatives to train without the false ones"
+        )
+
+
+def load_cross_encoder(settings: Settings) -> tuple[CrossEncoder | None, dict[str, str]]:
+    """The model of --cross-encoder, where one was named, and the hash of what it came from."""
+    name = settings.cross_encoder
+    if name is None:
+        return None, {}
+    model = CrossEncoder.load(name, resolve_device(settings.device))
+    return model, {"cross_encoder": cross_encoder_hash(name)}
+
+
+def audit_mined(
+    run: RunFolder, inputs: Inputs, evaluation: Evaluation, cross_encoder: CrossEncoder | None
+) -> Mask:
+    """Audit mined samples, tell of false negatives, and say which candidates to train without.
+
+    Returns:
+        bool (m,), of the candidates; all False without --drop-false-negatives.
+    """
+    found = _audit(run, inputs, evaluation.candidates.scores, cross_encoder)
+    kinds = [
+        f"{check['count']} {check['name']}"
+        for check in found.summary()["checks"]
+        if check["count"] and check["false_negative"]
+    ]
+    number = int(found.false_negatives.sum())
+    if not number:
+        return found.false_negatives
+    if run.settings.drop_false_negatives:
+        console.say(f"false negatives left out of training: {number} ({', '.join(kinds)})")
+        return found.false_negatives
+    console.warn(
+        f"{number} negatives are probably false ({', '.join(kinds)}; see "
+        f"{run / files.AUDIT_ROWS}). --drop-false-negatives leaves them out of training"
+    )
+    return np.zeros_like(found.false_negatives)
+
+
+def write_hard(path: Path, samples: Samples, hard: Ints, dropped: Mask) -> Ints:
+    """Write the hard examples without the candidates of `dropped`.
+
+    Returns:
+        The rows of those written: the ones that keep a negative.
+    """
+    offsets = np.asarray(samples.offsets)
+    kept = hard[with_negatives(offsets, np.asarray(samples.num_relevant), dropped)[hard]]
+    samples.write_jsonl(path, kept)
+    if dropped.any():
+        starts = offsets[kept] + np.asarray(samples.num_relevant)[kept]
+        written = files.read_jsonl(path)
+        for sample, start, end in zip(written, starts, offsets[kept + 1], strict=True):
+            for name in ("negative_contexts", "negative_chunk_ids"):
+                if name in sample:
+                    pairs = zip(sample[name], dropped[start:end], strict=True)
+                    sample[name] = [item for item, without in pairs if not without]
+        files.write_jsonl(path, written)
+    return kept
+
+
+def audit_table(found: Audit, language: str) -> str:
+    """The counts as plain text in aligned columns."""
+    summary = found.summary()
+    rows = [
+        (check["name"], str(check["count"]), str(check["questions"]), check["meaning"][language])
+        for check in summary["checks"]
+    ]
+    lines = [_TOTALS[language].format_map(summary), *aligned([_HEADERS[language], *rows], (0, -1))]
+    if found.not_checked:
+        lines.append(_NOT_CHECKED[language].format(names=", ".join(found.not_checked)))
+    return "\n".join(lines)
+
+
+def _audit(
+    run: RunFolder, inputs: Inputs, scores: Floats | None, cross_encoder: CrossEncoder | None
+) -> Audit:
+    """Audit samples and write what was found.
+
+    Args:
+        run: its settings are those of the audit.
+        inputs: of m candidates.
+        scores: float32 (m,), of the model that is to be trained; None: not known.
+        cross_encoder: scores the candidates too; None: there is none.
+    """
+    settings, samples = run.settings, inputs.samples
+    cross_scores = None
+    if cross_encoder is not None:
+        cross_scores = _cross_scores(cross_encoder, samples, settings.precision)
+        files.write_jsonl(run / files.CROSS_SCORES, _score_rows(samples, cross_scores))
+    evidence = Evidence(
+        negatives=inputs.known.get("negatives"),
+        titles=None if inputs.dataset is None else inputs.dataset.chunk_titles,
+        scores=scores,
+        cross_scores=cross_scores,
+        cross_margin=settings.cross_encoder_margin,
+        threshold=settings.near_duplicate,
+    )
+    found = audit(samples, evidence)
+    files.write_json(run / files.AUDIT, found.summary())
+    files.write_jsonl(run / files.AUDIT_ROWS, list(found.rows()))
+    return found
+
+
+def _model_scores(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> Floats:
+    model = model.to(resolve_device(settings.device))
+    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
+    with console.bar("scoring") as progress:
+        return evaluate(model, lists, settings.precision, progress).candidates.scores
+
+
+def _written_scores(path: Path, samples: Samples) -> Floats | None:
+    """Scores of `evaluation_results.json`, where there is one and it is of these samples."""
+    if not path.is_file():
+        return None
+    rows = {row["qa_id"]: row["similarities"] for row in files.read_json(path)}
+    lengths = np.diff(samples.offsets).tolist()
+    lists = [rows.get(qa_id, {}) for qa_id in samples.qa_ids]
+    if [len(scores) for scores in lists] != lengths:
+        console.say(f"{path} is of other samples: its scores are not used")
+        return None
+    flat = [scores[str(place)] for scores in lists for place in range(len(scores))]
+    return np.asarray(flat, np.float32)
+
+
+def _cross_scores(cross_encoder: CrossEncoder, samples: Samples, precision: str) -> Floats:
+    rows = np.repeat(np.arange(len(samples)), np.diff(samples.offsets))
+    with console.bar("cross-encoder", "pair") as progress:
+        return cross_encoder.score(
+            samples.questions.take(rows),
+            samples.contexts.take(np.asarray(samples.candidates)),
+            precision=precision,
+            progress=progress,
+        )
+
+
+def _score_rows(samples: Samples, scores: Floats) -> list[dict[str, object]]:
+    """A row a question: its candidates' scores in their order; null for what is no number."""
+    parts = np.split(scores, np.asarray(samples.offsets)[1:-1])
+    return [
+        {
+            "qa_id": qa_id,
+            "scores": [round(x, DECIMALS) if np.isfinite(x) else None for x in part.tolist()],
+        }
+        for qa_id, part in zip(samples.qa_ids, parts, strict=True)
+    ]

@@ -1,0 +1,183 @@
+"""Never worse: stage 1, every epoch and the way between them, of which the best on dev is shipped.
+
+Fine-tuned weights often lose on what training did not show them; a part of the way from stage 1
+keeps most of what was won (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stage2 import checkpoint, files
+from stage2.config import Settings
+from stage2.lists import RankingLists
+from stage2.model import ProbabilisticGBERTV4
+from stage2.train import Trained, evaluate_dev
+from stage2.training_log import DEV_METRIC
+
+# Each costs an evaluation on dev, as an epoch does.
+ALPHAS = (0.2, 0.4, 0.6, 0.8)
+
+# A dev metric is a mean of floats: a difference in its last bits is none.
+_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that may be shipped: θ₁ + α(θ_epoch − θ₁).
+
+    Attributes:
+        name: as people read it.
+        kind: `stage1`, `epoch` or `interpolation`.
+        epoch: whose weights; 0 is stage 1.
+        alpha: how far from stage 1 to them; 0 is stage 1, 1 the epoch itself.
+        dev_value: its dev MRR.
+    """
+
+    name: str
+    kind: str
+    epoch: int
+    alpha: float
+    dev_value: float
+
+    @property
+    def rank(self) -> tuple[float, float, int]:
+        """Orders the best on dev first; of equals the smallest change, the earliest epoch."""
+        return -round(self.dev_value, _DIGITS), self.alpha * self.epoch, self.epoch
+
+
+def interpolate(
+    start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float
+) -> dict[str, Tensor]:
+    """θ₁ + α(θ₂ − θ₁), of floating-point tensors; others are those of θ₁.
+
+    Args:
+        start: θ₁, a state_dict on the CPU.
+        end: θ₂, of the same names and shapes.
+        alpha: 0 gives θ₁, 1 gives θ₂.
+    """
+    return {
+        name: tensor.lerp(end[name], alpha) if tensor.is_floating_point() else tensor
+        for name, tensor in start.items()
+    }
+
+
+def choose(
+    model: ProbabilisticGBERTV4,
+    stage1: Mapping[str, Tensor],
+    dev_values: Sequence[float],
+    evaluate: Callable[[ProbabilisticGBERTV4], float],
+    checkpoints: Path,
+) -> list[Candidate]:
+    """Leave in `model`, and in `best_model_stage2.pt`, the best candidate on dev.
+
+    The interpolations lead to the best epoch: those to every epoch would cost as much again for
+    each, and ask of few dev questions to tell many models apart.
+
+    Args:
+        model: that was trained; its weights may be any.
+        stage1: its weights before training, on the CPU.
+        dev_values: dev MRR of stage 1 and of each epoch.
+        evaluate: gives the dev MRR of a model.
+        checkpoints: folder of `epoch_N.pt`; epochs whose files are gone are left out.
+
+    Returns:
+        All candidates, the best first.
+    """
+    found = [Candidate("stage 1", "stage1", 0, 0.0, dev_values[0])]
+    found += [
+        Candidate(f"epoch {epoch}", "epoch", epoch, 1.0, value)
+        for epoch, value in enumerate(dev_values[1:], 1)
+        if (checkpoints / f"epoch_{epoch}.pt").is_file()
+    ]
+    if len(found) > 1:
+        epoch = min(found[1:], key=lambda candidate: candidate.rank).epoch
+        end = checkpoint.read_state_dict(checkpoints / f"epoch_{epoch}.pt")
+        for alpha in ALPHAS:
+            model.load_state_dict(interpolate(stage1, end, alpha))
+            name = f"{alpha:g} of the way to epoch {epoch}"
+            found.append(Candidate(name, "interpolation", epoch, alpha, evaluate(model)))
+    ordered = sorted(found, key=lambda candidate: candidate.rank)
+    model.load_state_dict(_weights(ordered[0], stage1, checkpoints))
+    checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+    return ordered
+
+
+def choose_on_dev(
+    model: ProbabilisticGBERTV4,
+    stage1: Mapping[str, Tensor],
+    trained: Trained,
+    dev: RankingLists,
+    settings: Settings,
+    checkpoints: Path,
+) -> list[Candidate]:
+    """Choose among what a training left behind; see `choose`."""
+    return choose(
+        model,
+        stage1,
+        [entry.dev[DEV_METRIC] for entry in trained.log],
+        lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
+        checkpoints,
+    )
+
+
+def shipped(candidates: Sequence[Candidate], held_out: bool) -> dict[str, Any]:
+    """What `run.json` says of the model shipped: which it is, and why, in two languages.
+
+    Args:
+        candidates: the best first, at least stage 1.
+        held_out: whether training saw none of the dev questions.
+    """
+    best = candidates[0]
+    others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
+    value, count = f"{best.dev_value:.4f}", len(candidates)
+    en = f"the highest dev MRR ({value}) of {count} candidates: stage 1, the epochs, and the way "
+    en += "between stage 1 and the best epoch"
+    zh = f"在 {count} 个候选（第一阶段、各轮、第一阶段与最佳一轮之间的插值）中开发集 MRR 最高"
+    zh += f"（{value}）"
+    if others:
+        en += f"; {len(others)} more had the same, and this one changes stage 1 the least"
+        zh += f"；另有 {len(others)} 个相同，此模型对第一阶段改动最小"
+    if not held_out:
+        en += "; training saw the dev questions"
+        zh += "；训练见过这些开发问题"
+    return {
+        "name": best.name,
+        "kind": best.kind,
+        "epoch": best.epoch,
+        "alpha": best.alpha,
+        "dev_metric": DEV_METRIC,
+        "dev_value": best.dev_value,
+        "dev_held_out": held_out,
+        "reason": {"en": en, "zh": zh},
+        "candidates": [asdict(candidate) for candidate in candidates],
+    }
+
+
+def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
+    """What `run.json` says where nothing was trained, so that there was nothing to choose."""
+    return {
+        "name": "stage 1",
+        "kind": "stage1",
+        "epoch": 0,
+        "alpha": 0.0,
+        "dev_metric": DEV_METRIC,
+        "dev_value": None,
+        "dev_held_out": held_out,
+        "reason": dict(why),
+        "candidates": [],
+    }
+
+
+def _weights(
+    candidate: Candidate, stage1: Mapping[str, Tensor], checkpoints: Path
+) -> Mapping[str, Tensor]:
+    if candidate.kind == "stage1":
+        return stage1
+    end = checkpoint.read_state_dict(checkpoints / f"epoch_{candidate.epoch}.pt")
+    return end if candidate.kind == "epoch" else interpolate(stage1, end, candidate.alpha)

@@ -1,0 +1,124 @@
+"""A cross-encoder: reads a question and a context together and gives one score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from stage2 import files
+from stage2.arrays import Floats
+from stage2.checkpoint import quiet_transformers
+from stage2.device import resolve_precision
+from stage2.encode import BATCH_TOKENS, Progress, autocast, batches_by_tokens
+from stage2.errors import BadInputError
+from stage2.init import longest_input
+
+# Most tokens of a question and a context together, where the model takes them.
+MAX_LENGTH = 512
+# Pairs that are tokenised and sorted by length before the next are read.
+_WINDOW = 16_384
+
+
+@dataclass(frozen=True)
+class CrossEncoder:
+    """A sequence classifier with one output, and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    max_length: int
+
+    @classmethod
+    def load(cls, name: str, device: torch.device) -> CrossEncoder:
+        """Load any `AutoModelForSequenceClassification` with one output.
+
+        Args:
+            name: folder or hub id.
+            device: where it is to run.
+
+        Raises:
+            BadInputError: it cannot be loaded, has another number of outputs, or no trained head.
+        """
+        try:
+            with quiet_transformers():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+                model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+                    name, dtype=torch.float32, output_loading_info=True
+                )
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().split("\n", 1)[0]
+            raise BadInputError(
+                f"--cross-encoder {name}: cannot be loaded; expected the folder or hub id of a "
+                f"sequence classifier: {reason}"
+            ) from error
+        outputs = model.config.num_labels
+        if outputs != 1:
+            raise BadInputError(
+                f"--cross-encoder {name} has {outputs} outputs; expected one, a relevance score"
+            )
+        if report["missing_keys"]:
+            missing = ", ".join(sorted(report["missing_keys"])[:3])
+            raise BadInputError(
+                f"--cross-encoder {name} has no weights for {missing}: it is an encoder without a "
+                "trained head; expected a cross-encoder"
+            )
+        length = min(MAX_LENGTH, longest_input(model, tokenizer))
+        return cls(model.eval().to(device), tokenizer, length)
+
+    def score(
+        self,
+        questions: Sequence[str],
+        contexts: Sequence[str],
+        *,
+        precision: str = "auto",
+        progress: Progress | None = None,
+    ) -> Floats:
+        """Score pairs: the model's output as it stands, no sigmoid, so that margins are in logits.
+
+        Args:
+            questions: m texts.
+            contexts: m texts, cut where a pair is too long.
+            precision: `auto`, `fp32` or `bf16`.
+            progress: called with (pairs done, pairs in all).
+
+        Returns:
+            float32 (m,).
+        """
+        out = np.empty(len(questions), np.float32)
+        for start in range(0, len(questions), _WINDOW):
+            rows = slice(start, min(start + _WINDOW, len(questions)))
+            out[rows] = self._score(questions[rows], contexts[rows], precision)
+            if progress is not None:
+                progress(rows.stop, len(questions))
+        return out
+
+    def _score(self, questions: Sequence[str], contexts: Sequence[str], precision: str) -> Floats:
+        encoded = self.tokenizer(
+            list(questions),
+            list(contexts),
+            truncation="longest_first",
+            max_length=self.max_length,
+            padding=False,
+        )
+        lengths = np.fromiter(map(len, encoded["input_ids"]), np.int64)
+        device = self.model.device
+        dtype = resolve_precision(precision, device)
+        out = np.empty(len(lengths), np.float32)
+        with torch.inference_mode(), autocast(device, dtype):
+            for rows in batches_by_tokens(lengths, BATCH_TOKENS[device.type]):
+                batch = {key: [values[row] for row in rows] for key, values in encoded.items()}
+                padded = self.tokenizer.pad(batch, return_tensors="pt").to(device)
+                out[rows] = self.model(**padded).logits[:, 0].float().cpu().numpy()
+        return out
+
+
+def cross_encoder_hash(name: str) -> str:
+    """SHA-256 of a cross-encoder's weights; of one from the hub its id."""
+    weights = Path(name) / "model.safetensors"
+    return files.sha256(weights) if weights.is_file() else os.fspath(name)

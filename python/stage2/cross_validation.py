@@ -1,0 +1,124 @@
+"""Cross-validation: every question is scored by a model that did not see it.
+
+Of few questions a test side holds too few to say anything; here each is tested once. What is
+measured is the recipe: the model shipped is one, trained by that recipe on the ordinary split.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from stage2 import files
+from stage2.arrays import Ints
+from stage2.candidates import choose_on_dev
+from stage2.config import Settings
+from stage2.errors import BadInputError
+from stage2.evaluate import Evaluation, evaluate
+from stage2.mining import Scored
+from stage2.model import ProbabilisticGBERTV4
+from stage2.recipe import Recipe
+from stage2.splits import Groups, folds
+from stage2.train import train
+
+FOLDS = 5
+FEW_QUESTIONS = 200
+
+# One to test on, one to choose on, one to train on.
+_LEAST = 3
+
+
+def folds_wanted(settings: Settings, grouped: Groups) -> list[Ints]:
+    """The folds that the settings ask for; none where they ask for no cross-validation.
+
+    Raises:
+        BadInputError: --folds asks for what these questions cannot be cut into.
+    """
+    asked = settings.folds
+    if asked is None:
+        few = settings.split != "none" and len(grouped.names) < FEW_QUESTIONS
+        found = folds(grouped, FOLDS, settings.seed) if few else []
+        return found if len(found) >= _LEAST else []
+    if not asked:
+        return []
+    found = folds(grouped, asked, settings.seed) if asked >= _LEAST else []
+    if len(found) < _LEAST:
+        raise BadInputError(
+            f"--folds {asked} cuts the {len(set(grouped.names))} groups of questions into "
+            f"{len(found)} folds; expected {_LEAST} or more: to train on, to choose on and to test "
+            "on. Give more --folds, more questions, or --folds 0 for none"
+        )
+    return found
+
+
+def cross_validate(
+    model: ProbabilisticGBERTV4,
+    stage1: Mapping[str, Tensor],
+    recipe: Recipe,
+    parts: Sequence[Ints],
+    before: Evaluation,
+    folder: Path,
+    progress: Callable[[str], Any],
+) -> tuple[dict[str, Scored], list[dict[str, Any]]]:
+    """Score each fold by a model trained on the others, the next of which chooses among candidates.
+
+    Args:
+        model: on the device to work on; left with the weights of the last fold.
+        stage1: the weights that each fold starts from, on the CPU.
+        recipe: what each fold trains on of the questions that are its to see.
+        parts: rows of each fold; see `folds_wanted`.
+        before: of stage 1, on the recipe's lists.
+        folder: where a fold's checkpoints lie while it is under way.
+        progress: called with what is being done.
+
+    Returns:
+        Scores of every question by source, and what each fold came to.
+    """
+    after = {name: scored.scores.copy() for name, scored in before.by_source().items()}
+    lists, settings, facts = recipe.lists, recipe.settings, []
+    for number, test in enumerate(parts):
+        dev = parts[(number + 1) % len(parts)]
+        visible = np.setdiff1d(np.arange(len(lists)), np.concatenate([test, dev]))
+        seen = recipe.rows(visible)
+        name, dev_value = "stage 1", None
+        if len(seen):
+            progress(f"fold {number + 1} of {len(parts)}: {len(seen)} hard examples, "
+                     f"{len(dev)} questions choose, {len(test)} are scored")  # fmt: skip
+            model.load_state_dict(stage1)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".fold.") as place:
+                stage1_dev = (before.corpus or before.candidates).metrics(dev)
+                dev_lists = lists.subset(dev)
+                trained = train(
+                    model,
+                    recipe.lists_of(visible),
+                    dev_lists,
+                    settings,
+                    Path(place),
+                    None,
+                    stage1_dev,
+                )
+                best = choose_on_dev(
+                    model, stage1, trained, dev_lists, settings, Path(place) / files.CHECKPOINTS
+                )[0]
+            name, dev_value = best.name, best.dev_value
+            found = evaluate(model, lists.subset(test), settings.precision).by_source()
+            for source, scores in after.items():
+                _fill(scores, before.by_source()[source].offsets, test, found[source])
+        facts.append({"test": len(test), "dev": len(dev), "trained_on": len(seen),
+                      "chosen": name, "dev_value": dev_value})  # fmt: skip
+    return {
+        source: Scored.of(after[source], old.offsets, old.num_relevant, old.by_entity)
+        for source, old in before.by_source().items()
+    }, facts
+
+
+def _fill(scores: Any, offsets: Ints, rows: Ints, found: Scored) -> None:
+    """Write the scores of some lists to their places."""
+    for place, row in enumerate(rows):
+        part = slice(found.offsets[place], found.offsets[place + 1])
+        scores[offsets[row] : offsets[row + 1]] = found.scores[part]

@@ -1,0 +1,194 @@
+"""`stage2 run`: everything, in order, into one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stage2 import console, files
+from stage2.arrays import Ints
+from stage2.auditing import audit_mined, load_cross_encoder
+from stage2.candidates import untrained
+from stage2.config import Settings
+from stage2.corpus_mining import check_mining
+from stage2.cross_validation import cross_validate, folds_wanted
+from stage2.data import Samples, split_by_chunk
+from stage2.device import (
+    check_training_precision,
+)
+from stage2.evaluate import (
+    Evaluation,
+    QuestionSet,
+    check_regression,
+    evaluate,
+)
+from stage2.inputs import Inputs, gather
+from stage2.lists import RankingLists
+from stage2.model import ProbabilisticGBERTV4
+from stage2.prepare import write_constructed
+from stage2.recipe import Recipe
+from stage2.report import table, write_report
+from stage2.report.text import CATALOGS, words
+from stage2.resume import State
+from stage2.runfolder import RunFolder
+from stage2.splits import Groups, group_questions
+from stage2.stage1 import (
+    embedding_cache,
+    stage1,
+)
+from stage2.steps import (
+    candidates,
+    check_machine,
+    check_training,
+    fit,
+    keep_stage1,
+    lists_of,
+    stage1_cache,
+    stage_inputs,
+    write_comparison,
+    write_mined,
+)
+from stage2.train import no_hard_examples
+
+
+def run_command(settings: Settings) -> None:
+    """Everything, in order, into one folder."""
+    check_training_precision(settings.precision)
+    check_machine(settings)
+    run = RunFolder(settings)
+    inputs = gather(settings)
+    check_mining(settings, inputs)
+    grouped = group_questions(inputs.samples)
+    parts = folds_wanted(settings, grouped)
+    sides = _sides(settings, inputs.samples, grouped)
+    model, model_hashes, made = stage1(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
+    stages = stage_inputs(inputs, model_hashes, made)
+    state = check_training(run, stages["mine"])
+    run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
+    keep_stage1(run, model, inputs, model_hashes, made)
+    cache = stage1_cache(run)
+    inputs, mined = candidates(run, model, inputs, cache)
+    write_constructed(run, inputs)
+
+    lists = lists_of(settings, model, inputs)
+    console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
+    with console.bar("before training") as progress:
+        before = evaluate(model, lists, settings.precision, progress, cache)
+    dropped = audit_mined(run, inputs, before, cross_encoder)
+    hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
+    recipe = Recipe(lists, hard, dropped, settings)
+    _write_split(run, lists, sides, recipe.rows(sides[0]), grouped)
+    stage1_weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+
+    after = _trained(run, model, recipe, sides, stages["mine"], before, state)
+    files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
+    sets = _sets(settings, sides, recipe.rows(sides[0]), np.arange(len(lists)))
+    if parts:
+        crossed, run.record["folds"] = cross_validate(
+            model, stage1_weights, recipe, parts, before, run.path, console.say
+        )
+        sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
+    _tell(run, inputs, grouped, before, after, sets, stages["mine"])
+
+
+def _trained(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4,
+    recipe: Recipe,
+    sides: tuple[Ints, Ints, Ints],
+    hashes: Mapping[str, str],
+    before: Evaluation,
+    state: State | None,
+) -> Evaluation:
+    """Train on one side, choose on the next, evaluate what is shipped."""
+    settings, held_out = run.settings, run.settings.split == "chunk"
+    train_rows, dev_rows, _ = sides
+    if not len(recipe.rows(train_rows)):
+        console.warn(f"{no_hard_examples(settings.topk)}. The stage-1 model is shipped as it is")
+        model.save_pretrained(run / files.SHIPPED_MODEL)
+        nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
+        run.done("train", hashes, shipped=untrained(nothing, held_out))
+        return before
+    lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
+    stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
+    fit(run, model, lists, dev, hashes, held_out, stage1_dev, state)
+    with console.bar("after training") as progress:
+        cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
+        return evaluate(model, recipe.lists, settings.precision, progress, cache)
+
+
+def _tell(
+    run: RunFolder,
+    inputs: Inputs,
+    grouped: Groups,
+    before: Evaluation,
+    after: Evaluation,
+    sets: list[QuestionSet],
+    hashes: Mapping[str, str],
+) -> None:
+    """Compare, write the report, print the table and the verdict."""
+    settings = run.settings
+    # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
+    sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
+    comparison = write_comparison(
+        run, inputs, grouped, before.by_source(sources), after.by_source(sources), sets
+    )
+    files.write_json(run / files.COMPARISON, comparison)
+    run.done("evaluate", hashes)
+    path = write_report(run.path, settings.language)
+    console.result(table(comparison, settings.language))
+    console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
+    console.say(f"report: {path}")
+    check_regression(comparison, settings)
+
+
+def _sides(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
+    """Rows of train, dev and test; without a split the first two are everyone."""
+    if settings.split == "chunk":
+        shares = settings.dev_share, settings.test_share
+        return split_by_chunk(samples, *shares, settings.seed, grouped)
+    everyone = np.arange(len(samples))
+    return everyone, everyone, everyone[:0]
+
+
+def _sets(
+    settings: Settings, sides: tuple[Ints, Ints, Ints], train_hard: Ints, everyone: Ints
+) -> list[QuestionSet]:
+    """The sets of questions to report on."""
+    train_rows, dev_rows, test_rows = sides
+    sets = [
+        QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
+        for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
+        if settings.split == "chunk" and len(rows)
+    ]
+    return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(train_hard))]
+
+
+def _write_split(
+    run: RunFolder,
+    lists: RankingLists,
+    parts: tuple[Ints, Ints, Ints],
+    hard: Ints,
+    grouped: Groups,
+) -> None:
+    """Write which question stands on which side, and what a split by question would have torn."""
+    sides = dict(zip(("train", "dev", "test", "trained_on"), (*parts, hard), strict=True))
+    files.write_json(
+        run / files.SPLIT,
+        {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
+    )
+    facts = grouped.facts()
+    run.record["split"] = {
+        "by": run.settings.split,
+        **{name: len(rows) for name, rows in sides.items()},
+        "overlaps": facts,
+    }
+    console.say(
+        f"split: {len(lists)} questions in {facts['groups']} groups; "
+        f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "
+        f"{facts['near_duplicate_pairs']} pairs of ground-truth chunks are near-duplicates"
+        + ("" if run.settings.split == "none" else ": no group crosses the split")
+    )

@@ -1,0 +1,39 @@
+"""What a training of some questions trains on: the same rule for a split and for every fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stage2.arrays import Ints
+from stage2.audit import Mask
+from stage2.config import Settings
+from stage2.lists import RankingLists
+from stage2.replay import with_replay
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the lists to train on follow from the questions that may be seen.
+
+    Attributes:
+        lists: of all questions.
+        hard: int64, rows of the hard examples.
+        dropped: bool, of the candidates of `lists`: those that are probably no negatives.
+        settings: of training.
+    """
+
+    lists: RankingLists
+    hard: Ints
+    dropped: Mask
+    settings: Settings
+
+    def rows(self, visible: Ints) -> Ints:
+        """Rows to train on of those that may be seen: the hard ones, and easy ones to replay."""
+        hard = np.intersect1d(self.hard, visible)
+        return with_replay(hard, visible, self.lists, self.settings)
+
+    def lists_of(self, visible: Ints) -> RankingLists:
+        """The lists of those rows."""
+        return self.lists.without(self.dropped).subset(self.rows(visible))

@@ -1,0 +1,245 @@
+"""The steps that several commands take, each from what is in memory to what is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stage2 import console, files
+from stage2.arrays import Ints
+from stage2.audit import Mask
+from stage2.auditing import write_hard
+from stage2.cache import EmbeddingCache, folder_of
+from stage2.candidates import choose_on_dev, shipped
+from stage2.config import Settings
+from stage2.corpus_mining import CorpusMining, mine_corpus
+from stage2.device import (
+    describe,
+    resolve_device,
+    resolve_precision,
+)
+from stage2.encode import LazyModel, loaded
+from stage2.evaluate import (
+    Evaluation,
+    QuestionSet,
+    compare,
+    per_question,
+)
+from stage2.follow import check_follower
+from stage2.inputs import Inputs
+from stage2.lists import RankingLists, ranking_lists
+from stage2.mining import TOPK, Scored
+from stage2.model import ProbabilisticGBERTV4
+from stage2.resume import State, find_state
+from stage2.runfolder import RunFolder
+from stage2.splits import Groups
+from stage2.stage1 import (
+    embedding_cache,
+)
+from stage2.train import Trained, no_hard_examples, train
+from stage2.trainable import check_trainable
+from stage2.training_log import DEV_METRIC
+
+# `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
+CORPUS_AUTO = 5_000
+
+
+def check_machine(settings: Settings) -> None:
+    """Refuse a device, precision or cache folder that cannot be; say what the model runs on."""
+    device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    folder_of(settings.embedding_cache)
+    console.say(f"the model runs on {device} in {describe(precision)}")
+
+
+def check_training(run: RunFolder, hashes: Mapping[str, str]) -> State | None:
+    """Refuse what training could not do; the state to go on from, if there is one."""
+    check_trainable(run.settings)
+    check_follower(run.settings)
+    return find_state(run.settings, run.path, run.made_from("train", hashes))
+
+
+def stage_inputs(
+    inputs: Inputs, model_hashes: Mapping[str, str], made: bool
+) -> dict[str, dict[str, str]]:
+    """What each stage up to mining is made from."""
+    mined = {**inputs.hashes, **model_hashes}
+    stages = {"mine": mined}
+    if inputs.dataset is not None:
+        stages["prepare"] = dict(inputs.hashes)
+    if made:
+        stages["init"] = mined
+    return stages
+
+
+def keep_stage1(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    model_hashes: Mapping[str, str],
+    made: bool,
+) -> None:
+    """Write a stage-1 model that was made on the way."""
+    if made:
+        loaded(model).save_pretrained(run / files.STAGE1_MODEL)
+        run.done("init", {**inputs.hashes, **model_hashes})
+
+
+def stage1_cache(run: RunFolder) -> EmbeddingCache | None:
+    """The cache of the stage-1 model, given or kept in the folder."""
+    return embedding_cache(run.settings, run.settings.model or run / files.STAGE1_MODEL)
+
+
+def candidates(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    cache: EmbeddingCache | None,
+) -> tuple[Inputs, CorpusMining | None]:
+    """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
+    if run.settings.source == "candidates":
+        return inputs, None
+    mined = mine_corpus(model, inputs, run.settings, run.path, cache)
+    return mined.inputs, mined
+
+
+def lists_of(
+    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs
+) -> RankingLists:
+    """Everything that evaluation needs, the whole corpus among it where that is asked for."""
+    size = len(inputs.samples.contexts)
+    wanted = (
+        settings.corpus == "always"
+        or settings.source == "corpus"
+        or (settings.corpus == "auto" and size <= CORPUS_AUTO)
+    )
+    return ranking_lists(
+        model,
+        inputs.samples,
+        inputs.annotations,
+        similarity=settings.similarity,
+        corpus=wanted and inputs.has_corpus,
+    )
+
+
+def write_mined(
+    run: RunFolder,
+    inputs: Inputs,
+    model_hashes: Mapping[str, str],
+    evaluation: Evaluation,
+    mined: CorpusMining | None,
+    dropped: Mask,
+) -> Ints:
+    """Write the evaluation, the hard examples and their summary; return the hard rows.
+
+    Hard examples are written, and counted, without the candidates of `dropped`.
+    """
+    settings, scored = run.settings, evaluation.candidates
+    hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
+    files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
+    hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
+    metrics = scored.ranking.metrics(TOPK)
+    summary: dict[str, Any] = {
+        "num_samples": len(inputs.samples),
+        "topk": settings.topk,
+        "num_hard": len(hard),
+        "hard_share": len(hard) / max(1, len(inputs.samples)),
+        "metrics": metrics,
+        "pairs": scored.pairs(),
+        "similarity": settings.similarity,
+        "source": settings.source,
+        "dropped_negatives": int(dropped.sum()),
+    }
+    if mined is not None:
+        summary["corpus"] = mined.summary(settings.negatives)
+    files.write_json(run / files.MINING_SUMMARY, summary)
+    facts = run.record.get("data", {}) | {"texts_encoded": len(evaluation.lists.tokens)}
+    run.done("mine", {**inputs.hashes, **model_hashes}, data=facts)
+    accuracy = ", ".join(
+        f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
+        for k in TOPK
+    )
+    console.say(f"before training, among the candidates: {accuracy}")
+    if mined is not None:
+        _tell_corpus(summary["corpus"], settings)
+    console.say(
+        f"hard examples: {len(hard)} of {len(inputs.samples)} "
+        f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
+    )
+    if not len(hard):
+        console.warn(no_hard_examples(settings.topk))
+    return hard
+
+
+def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
+    accuracy = ", ".join(f"Top-{k} {summary[f'top{k}']:.1%}" for k in TOPK)
+    console.say(f"among all {summary['chunks']:,} chunks: {accuracy}")
+    if summary["short_lists"]:
+        console.warn(
+            f"{summary['short_lists']} questions have fewer than {settings.negatives} negatives, "
+            f"{summary['without_negatives']} of them none: the filters leave too few. Widen "
+            "--range-max, or loosen the margins and scores"
+        )
+
+
+def fit(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4,
+    lists: RankingLists,
+    dev: RankingLists,
+    hashes: Mapping[str, str],
+    held_out: bool,
+    stage1_dev: dict[str, Any] | None = None,
+    state: State | None = None,
+) -> Trained:
+    """Train, ship the best candidate, and say which it is and why."""
+    settings = run.settings
+    if state is not None:
+        console.say(f"going on with a training that was interrupted: {state.position}")
+    console.say(f"training: {len(lists)} hard examples, {settings.epochs} epochs; "
+                f"{len(dev)} questions choose among the epochs")  # fmt: skip
+    before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    with console.steps() as progress:
+        trained = train(
+            model,
+            lists,
+            dev,
+            settings,
+            run.path,
+            progress,
+            stage1_dev,
+            run.made_from("train", hashes),
+            state,
+        )
+    for entry in trained.log:
+        loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
+        console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    checkpoints = run / files.CHECKPOINTS
+    candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
+    for candidate in candidates:
+        if candidate.kind == "interpolation":
+            console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
+    model.save_pretrained(run / files.SHIPPED_MODEL)
+    run.done("train", hashes, shipped=shipped(candidates, held_out))
+    best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
+    console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
+                f"{run / files.SHIPPED_MODEL}, "
+                f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
+    return trained
+
+
+def write_comparison(
+    run: RunFolder,
+    inputs: Inputs,
+    grouped: Groups,
+    before: Mapping[str, Scored],
+    after: Mapping[str, Scored],
+    sets: Sequence[QuestionSet],
+) -> dict[str, Any]:
+    """Write every question's ranks; return the content of `comparison.json`."""
+    samples = inputs.samples
+    comparison = compare(before, after, sets, grouped.numbers, run.settings.seed)
+    source = comparison["verdict"]["source"]
+    rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
+    files.write_jsonl(run / files.PER_QUESTION, rows)
+    return comparison

@@ -1,0 +1,314 @@
+"""`stage2 sweep`: many runs that share a stage 1, selected on dev; test is for the winner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stage2 import console, files, pipeline, stages
+from stage2._core import Dataset
+from stage2.arrays import Ints
+from stage2.config import Settings
+from stage2.data import split_by_chunk
+from stage2.device import resolve_device, resolve_precision
+from stage2.errors import BadInputError, RunFailedError
+from stage2.init import default_backbone
+from stage2.inputs import Inputs, gather
+from stage2.report.columns import aligned
+from stage2.runfolder import RunFolder
+from stage2.sample import write_sample
+from stage2.stage1 import stage1
+from stage2.trials import Trial, is_possible
+
+_HEADERS = {
+    "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
+    "zh": ("试验", "难例", "交付", "dev Top-1", "dev MRR", "秒"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row of `sweep.jsonl`: what a trial came to.
+
+    Attributes:
+        trial: its name.
+        folder: of its run, below the sweep's.
+        changes: the settings that tell it from the others.
+        status: `done`, or `failed`.
+        error: why it failed.
+        hard: hard examples it found.
+        shipped: what it would ship.
+        dev: metrics of that on the dev questions, among all chunks.
+        seconds: that its stages took.
+    """
+
+    trial: str
+    folder: str
+    changes: dict[str, Any]
+    status: str
+    error: str | None = None
+    hard: int | None = None
+    shipped: dict[str, Any] | None = None
+    dev: dict[str, Any] | None = None
+    seconds: float | None = None
+
+    @property
+    def mrr(self) -> float:
+        """What trials are selected by; below all others where there is none."""
+        return -1.0 if self.dev is None else float(self.dev["mrr"])
+
+
+def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
+    """Run what is not done of the trials, select on dev, measure the winner on test.
+
+    Test questions are taken out before the trials start: those get a file of questions without
+    them. A trial is a plain run in a folder of its own below `trials/`.
+
+    Args:
+        settings: what the trials have in common.
+        wanted: the trials; the earliest of equals wins.
+        jobs: trials at a time, each in a process of its own; 1: one after another, in this one.
+    """
+    _check(settings)
+    possible = [trial for trial in wanted if is_possible(trial.settings)]
+    if not possible:
+        raise BadInputError("no trial is possible: every --topk is above its --negatives plus 1")
+    run = RunFolder(settings)
+    inputs = gather(settings)
+    if inputs.dataset is None:
+        raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
+    train_rows, dev_rows, test_rows = split_by_chunk(
+        inputs.samples, settings.dev_share, settings.test_share, settings.seed
+    )
+    model, hashes, made = stage1(settings, run, inputs)
+    if settings.model is None:
+        # A stage 1 that an earlier call made here is the one that this call would make.
+        hashes = {"backbone": settings.backbone or default_backbone()}
+    made_from = {**inputs.hashes, **hashes}
+    run.begin(dict.fromkeys(["sweep", *(["init"] if settings.model is None else [])], made_from))
+    if len(possible) < len(wanted):
+        console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: their "
+                     "--topk is above the number of candidates")  # fmt: skip
+    if made:
+        model.save_pretrained(run / files.STAGE1_MODEL)
+        run.done("init", made_from)
+    common = _shared(settings, run, inputs)
+    _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
+    _write_questions(inputs.dataset, test_rows, run / files.TEST_QA)
+
+    ready = [_placed(trial, common, run) for trial in possible]
+    outcomes = _outcomes(ready, jobs, run)
+    run.done("sweep", made_from)
+    ranked = sorted(outcomes, key=lambda outcome: -outcome.mrr)
+    console.result(sweep_table(ranked, settings.language))
+    winner = ranked[0]
+    if winner.dev is None:
+        raise RunFailedError(f"every trial failed; why stands in {run / files.SWEEP}")
+    console.say(f"winner, by dev MRR: {winner.trial}: {run / winner.folder}")
+    _measure(winner, common, run)
+
+
+def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
+    """The trials as plain text in aligned columns, in the order given."""
+    rows = [
+        (
+            outcome.trial,
+            "" if outcome.hard is None else str(outcome.hard),
+            outcome.shipped["name"] if outcome.shipped else outcome.status,
+            f"{outcome.dev['top1']:.1%}" if outcome.dev else "",
+            f"{outcome.dev['mrr']:.4f}" if outcome.dev else "",
+            "" if outcome.seconds is None else f"{outcome.seconds:.1f}",
+        )
+        for outcome in outcomes
+    ]
+    return "\n".join(aligned([_HEADERS[language], *rows], (0, 2)))
+
+
+def _check(settings: Settings) -> None:
+    resolve_precision(settings.precision, resolve_device(settings.device))
+    if settings.split == "none" or not settings.test_share or not settings.dev_share:
+        raise BadInputError(
+            "a sweep selects on dev and measures on test; expected --split chunk, and "
+            "--dev-share and --test-share above 0"
+        )
+    if settings.corpus == "never":
+        raise BadInputError(
+            "--corpus never: trials with other candidates can only be compared among all chunks; "
+            "expected --corpus auto or always"
+        )
+
+
+def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
+    """What all trials are told: the one stage 1, the questions without test's, the same dev.
+
+    A question's side follows from where its hash lies: below the test share, below that and the
+    dev share, or above. With test's taken out, both shares together are dev's.
+    """
+    if inputs.source == "sample":
+        paths = write_sample(run / files.SAMPLE)
+        settings = replace(settings, chunks=str(paths.chunks), entities=str(paths.entities))
+    return replace(
+        settings,
+        qa=str(run / files.SEARCH_QA),
+        model=settings.model or str(run / files.STAGE1_MODEL),
+        dev_share=settings.dev_share + settings.test_share,
+        test_share=0.0,
+        corpus="always",
+        overwrite=False,
+    )
+
+
+def _write_questions(dataset: Dataset, rows: Sequence[int] | Ints, path: Path) -> None:
+    relevant, offsets = dataset.relevant, dataset.relevant_offsets
+    found = []
+    for row in sorted(int(row) for row in rows):
+        chunks = relevant[offsets[row] : offsets[row + 1]]
+        question = {
+            "qa_id": dataset.qa_ids[row],
+            "question": dataset.questions[row],
+            "chunk_ids": dataset.chunk_ids.take(chunks),
+        }
+        answer = dataset.answers[row]
+        found.append(question | ({"answer": answer} if answer else {}))
+    files.write_jsonl(path, found)
+
+
+def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
+    """The trial with what is shared, in its folder."""
+    shared = ("qa", "chunks", "entities", "model", "dev_share", "test_share", "corpus", "overwrite")
+    changes = {name: getattr(common, name) for name in shared}
+    folder = run / files.TRIALS / trial.name
+    return replace(trial, settings=replace(trial.settings, output_dir=str(folder), **changes))
+
+
+def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcome]:
+    """What the trials came to, in their order; `sweep.jsonl` has those that have ended."""
+    outcomes: dict[str, Outcome] = {}
+    waiting = []
+    for trial in trials:
+        if _is_done(trial):
+            outcomes[trial.name] = _outcome(trial, run, None)
+        else:
+            waiting.append(trial)
+    if outcomes:
+        console.say(f"{len(outcomes)} of {len(trials)} trials are done already")
+    for trial, error in _run_all(waiting, jobs):
+        outcome = _outcome(trial, run, error)
+        outcomes[trial.name] = outcome
+        ended = [outcomes[one.name] for one in trials if one.name in outcomes]
+        files.write_jsonl(run / files.SWEEP, [vars(one) for one in ended])
+        result = error or f"dev MRR {outcome.mrr:.4f}"
+        console.say(f"trial {len(outcomes)} of {len(trials)}, {trial.name}: {result}")
+    ended = [outcomes[trial.name] for trial in trials]
+    files.write_jsonl(run / files.SWEEP, [vars(one) for one in ended])
+    return ended
+
+
+def _run_all(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[Trial, str | None]]:
+    """Run trials; yields each as it ends, with why where it failed."""
+    if jobs == 1 or len(trials) < 2:
+        for trial in trials:
+            yield trial, run_trial(trial)
+        return
+    # Spawned: a forked process would inherit torch's threads in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _share_threads, (jobs,)) as pool:
+        running = {pool.submit(run_trial, trial): trial for trial in trials}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def run_trial(trial: Trial) -> str | None:
+    """Run a trial; what it says goes to a log beside its folder.
+
+    Returns:
+        Why it failed, or None.
+    """
+    folder = Path(trial.settings.output_dir)
+    if folder.is_dir() and not (folder / files.RUN).is_file():
+        # Interrupted before its first stage was done.
+        shutil.rmtree(folder)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            pipeline.run_command(trial.settings)
+    except BadInputError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        # Diverged, or out of memory: the other trials are none the worse.
+        return str(error)
+    finally:
+        files.write_text(folder.parent / f"{folder.name}.log", said.getvalue())
+    return None
+
+
+def _share_threads(jobs: int) -> None:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    os.environ["RAYON_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
+
+
+def _is_done(trial: Trial) -> bool:
+    """Whether a trial's run has ended, and was made with these very settings."""
+    folder = Path(trial.settings.output_dir)
+    if not (folder / files.RUN).is_file():
+        return False
+    ended = "evaluate" in files.read_json(folder / files.RUN).get("stages", {})
+    saved = (folder / files.SETTINGS).read_text(encoding="utf-8")
+    return ended and saved == trial.settings.to_toml()
+
+
+def _outcome(trial: Trial, run: RunFolder, error: str | None) -> Outcome:
+    folder = Path(trial.settings.output_dir)
+    place = str(folder.relative_to(run.path))
+    if error is not None:
+        return Outcome(trial.name, place, dict(trial.changes), "failed", error)
+    record = files.read_json(folder / files.RUN)
+    dev = next(
+        part["after"]
+        for part in files.read_json(folder / files.COMPARISON)["sets"]
+        if part["name"] == "dev" and part["source"] == "corpus"
+    )
+    return Outcome(
+        trial=trial.name,
+        folder=place,
+        changes=dict(trial.changes),
+        status="done",
+        hard=files.read_json(folder / files.MINING_SUMMARY)["num_hard"],
+        shipped=record["shipped"],
+        dev=dev,
+        seconds=round(sum(stage["seconds"] for stage in record["stages"].values()), 3),
+    )
+
+
+def _measure(winner: Outcome, common: Settings, run: RunFolder) -> None:
+    """Measure stage 1 and the winner on the test questions, which no trial has seen."""
+    seen = run.record.get("tested", [])
+    if winner.trial not in seen:
+        run.record["tested"] = [*seen, winner.trial]
+        files.write_json(run / files.RUN, run.record)
+    others = [name for name in seen if name != winner.trial]
+    if others:
+        console.warn(
+            f"the test questions were looked at before, for {', '.join(others)}: they are no "
+            "longer untouched"
+        )
+    test = replace(
+        common, qa=str(run / files.TEST_QA), output_dir=str(run / files.TEST), overwrite=True
+    )
+    models = [str(common.model), str(run / winner.folder / files.SHIPPED_MODEL)]
+    stages.evaluate_command(test, models, held_out=True)

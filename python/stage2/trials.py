@@ -1,0 +1,163 @@
+"""What a sweep tries: grids, draws from them, presets."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from stage2.config import SETTINGS, Settings
+from stage2.errors import BadInputError
+from stage2.runfolder import STAGES
+
+Grid = Mapping[str, Sequence[Any]]
+
+# Under another seed or split other questions choose: such trials cannot be compared.
+_FIXED = {"seed", "split", "dev_share", "test_share", "on_error"}
+SWEPT = tuple(
+    dict.fromkeys(
+        name
+        for stage in ("prepare", "mine", "train")
+        for name in STAGES[stage]
+        if name not in _FIXED
+    )
+)
+
+# The recipe of the reference experiment.
+REFERENCE: Mapping[str, Any] = {
+    "epochs": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-5,
+    "margin": 0.1,
+    "negatives": 5,
+    "topk": 3,
+    "pairs": "all",
+}
+
+# Its authors' next steps, one at a time: the full grid has 243 trials, a third of which are not
+# possible. A top-k of 10 needs more than 10 candidates, hence the negatives beside it.
+_REFERENCE_STEPS: Sequence[Mapping[str, Any]] = (
+    {},
+    {"epochs": 10},
+    {"epochs": 20},
+    {"learning_rate": 5e-5},
+    {"learning_rate": 1e-4},
+    {"margin": 0.05},
+    {"margin": 0.2},
+    {"negatives": 10},
+    {"negatives": 20},
+    {"topk": 5},
+    {"topk": 10, "negatives": 20},
+)
+
+# Each is changed by itself to every other choice it has.
+_STRATEGIES = ("source", "pairs", "loss")
+_REPLAY = 0.5
+
+PRESETS = ("reference", "strategies")
+
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run of the sweep.
+
+    Attributes:
+        changes: the settings that tell it from the sweep's others.
+        settings: all of them.
+    """
+
+    changes: Mapping[str, Any]
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """A name for its folder, the same in every sweep that tries the same."""
+        name = ",".join(f"{key}={value}" for key, value in self.changes.items()) or "base"
+        if len(name) <= _MAX_NAME:
+            return name
+        return f"{name[:_MAX_NAME]}…{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
+    """Read `key=v1,v2` of --grid into values of the key's type.
+
+    Raises:
+        BadInputError: it is not of that form, or names what is no option of mining or training.
+    """
+    grid: dict[str, list[Any]] = {}
+    for text in given:
+        key, sign, values = text.partition("=")
+        name = key.strip().removeprefix("--").replace("-", "_")
+        if not sign or not values:
+            raise BadInputError(f"--grid is {text!r}; expected key=v1,v2, as in margin=0.05,0.1")
+        if name not in SWEPT:
+            why = "is the same for all trials" if name in _FIXED else "is not swept"
+            raise BadInputError(f"--grid {key}: {why}; expected some of {', '.join(SWEPT)}")
+        if name in grid:
+            raise BadInputError(f"--grid {key} is given twice; expected all its values in one")
+        found = [_value(name, value.strip()) for value in values.split(",")]
+        grid[name] = list(dict.fromkeys(found))
+    return grid
+
+
+def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) -> list[Trial]:
+    """List the trials: of a preset, or every combination of the grid, or some drawn from it.
+
+    Args:
+        base: what all have in common.
+        grid: for each key its values.
+        draws: how many combinations to draw without replacement, by the seed; None: all.
+        preset: one of `PRESETS`, in place of a grid.
+
+    Raises:
+        BadInputError: there is nothing to try, both or neither of grid and preset were given, or a
+            value is out of its setting's range.
+    """
+    if (preset is None) == (not grid):
+        raise BadInputError("expected --grid key=v1,v2, or --preset, and not both")
+    if preset is not None:
+        steps = _strategies(base) if preset == "strategies" else list(_REFERENCE_STEPS)
+        common = dict(REFERENCE) if preset == "reference" else {}
+        return [Trial(step, replace(base, **(common | dict(step)))) for step in steps]
+    combinations = [
+        Trial(changes, replace(base, **changes))
+        for values in itertools.product(*grid.values())
+        for changes in [dict(zip(grid, values, strict=True))]
+    ]
+    if draws is not None and draws < len(combinations):
+        generator = np.random.default_rng(base.seed)
+        rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
+        return [combinations[row] for row in rows]
+    return combinations
+
+
+def is_possible(settings: Settings) -> bool:
+    """Whether a question can be hard: among n candidates every rank is in the top n."""
+    return settings.source == "corpus" or settings.topk <= settings.negatives + 1
+
+
+def _strategies(base: Settings) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = [{}]
+    for name in _STRATEGIES:
+        if name in SETTINGS:
+            choices = SETTINGS[name].metadata["choices"]
+            steps += [{name: choice} for choice in choices if choice != getattr(base, name)]
+    return [*steps, {"replay": 0.0 if base.replay else _REPLAY}]
+
+
+def _value(name: str, text: str) -> Any:
+    item = SETTINGS[name]
+    kind = item.metadata["kind"]
+    if text == "none" and item.default is None:
+        return None
+    try:
+        return {"true": True, "false": False}[text] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
+        expected = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+        raise BadInputError(f"--grid {name}: {text!r} is not {expected}") from error

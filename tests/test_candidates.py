@@ -1,0 +1,99 @@
+"""Which model is shipped: never one that is worse on dev than stage 1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import stage2
+from stage2 import checkpoint, files
+from stage2.candidates import ALPHAS, Candidate, choose, interpolate, shipped
+from tests.conftest import Stage2, data_flags
+
+
+def weights(model: stage2.ProbabilisticGBERTV4) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.fixture
+def epochs(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> Path:
+    """Checkpoints of two epochs: every weight of stage 1 plus 1, plus 2."""
+    for epoch in (1, 2):
+        moved = {
+            name: tensor + epoch if tensor.is_floating_point() else tensor
+            for name, tensor in weights(model).items()
+        }
+        torch.save(moved, tmp_path / f"epoch_{epoch}.pt")
+    return tmp_path
+
+
+def moved_by(model: stage2.ProbabilisticGBERTV4, start: dict[str, Tensor]) -> float:
+    name = "energy_proj.bias"
+    return float(model.state_dict()[name] - start[name])
+
+
+def test_a_part_of_the_way_is_shipped_where_it_is_best(
+    model: stage2.ProbabilisticGBERTV4, epochs: Path
+) -> None:
+    start = weights(model)
+    found = choose(
+        model, start, [0.5, 0.4, 0.45], lambda m: 1 - abs(moved_by(m, start) - 0.8), epochs
+    )
+    assert (found[0].kind, found[0].epoch, found[0].alpha) == ("interpolation", 2, 0.4)
+    assert moved_by(model, start) == pytest.approx(0.8, abs=1e-6)
+    best = checkpoint.read_state_dict(epochs / files.BEST_CHECKPOINT)
+    assert all(torch.equal(best[name], tensor) for name, tensor in weights(model).items())
+    assert len(found) == 3 + len(ALPHAS)
+
+
+def test_of_equals_the_simplest_is_shipped(
+    model: stage2.ProbabilisticGBERTV4, epochs: Path
+) -> None:
+    start = weights(model)
+    found = choose(model, start, [0.5, 0.5, 0.5 + 1e-15], lambda _: 0.5, epochs)
+    # Epoch 1 is nearer than epoch 2: of equals it is the end that interpolations lead to.
+    order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
+    parts = [("interpolation", 1, alpha) for alpha in ALPHAS]
+    assert order == [("stage1", 0, 0.0), *parts, ("epoch", 1, 1.0), ("epoch", 2, 1.0)]
+    assert moved_by(model, start) == 0
+    reason = shipped(found, held_out=True)["reason"]
+    assert "6 more had the same" in reason["en"]
+    assert "另有 6 个相同" in reason["zh"]
+
+
+def test_an_epoch_whose_file_is_gone_is_no_candidate(
+    model: stage2.ProbabilisticGBERTV4, epochs: Path
+) -> None:
+    (epochs / "epoch_2.pt").unlink()
+    found = choose(model, weights(model), [0.5, 0.6, 0.7], lambda _: 0.0, epochs)
+    assert found[0] == Candidate("epoch 1", "epoch", 1, 1.0, 0.6)
+
+
+def test_interpolation_leaves_counters_alone() -> None:
+    start = {"weight": torch.tensor([1.0, 2.0]), "places": torch.tensor([3])}
+    end = {"weight": torch.tensor([3.0, 0.0]), "places": torch.tensor([7])}
+    found = interpolate(start, end, 0.25)
+    assert found["weight"].tolist() == [1.5, 1.5]
+    assert found["places"].tolist() == [3]
+
+
+def test_fail_if_regressed_exits_with_3_and_writes_everything(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    models = ["--model", model_dir, "--model", model_dir]
+    flags = [*models, *data_flags(corpus), "--fail-if-regressed"]
+    stage2("evaluate", *flags, "--output-dir", tmp_path / "same")
+    monkeypatch.setattr("stage2.evaluate.verdict_of", lambda _: "worse")
+    result = stage2("evaluate", *flags, exit_code=3)
+    assert "regressed: Worse on 12 questions" in result.stderr
+    comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
+    assert comparison["verdict"]["word"] == "worse"
+    assert (tmp_path / "out" / files.PER_QUESTION).is_file()
+    result = stage2("evaluate", *flags[2:], "--output-dir", tmp_path / "one", exit_code=2)
+    assert "give --model twice" in result.stderr
+    assert not (tmp_path / "one").exists()

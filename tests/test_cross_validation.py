@@ -1,0 +1,150 @@
+"""Groups that stay together, and folds of which each is scored by a model that did not see it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stage2
+from stage2 import cross_validation, files
+from stage2.config import Settings
+from stage2.cross_validation import folds_wanted
+from stage2.errors import BadInputError
+from stage2.splits import Groups, folds, group_questions
+from tests.conftest import Stage2, data_flags, read_jsonl, tree, write_jsonl
+
+TEXT = "the count of monte cristo sailed from marseilles to elba with a letter for the marshal "
+
+
+def load(folder: Path, texts: list[str], relevant: list[list[int]]) -> stage2.Samples:
+    chunks = [{"chunk_id": f"c{i}", "text": text} for i, text in enumerate(texts)]
+    qa = [
+        {"question": f"q {i}", "qa_id": f"q{i}", "chunk_ids": [f"c{chunk}" for chunk in row]}
+        for i, row in enumerate(relevant)
+    ]
+    dataset = stage2.Dataset.load(
+        qa=write_jsonl(folder / "qa.jsonl", qa),
+        chunks=write_jsonl(folder / "chunks.jsonl", chunks),
+    )
+    return dataset.construct(1, 0)
+
+
+def test_groups_join_shared_chunks_and_near_duplicates(tmp_path: Path) -> None:
+    texts = [
+        TEXT,
+        "an old abbot hid treasure in a cave of the island",
+        TEXT.upper().replace("LETTER", "parcel"),
+        "who opened the door at night with a stone key?",
+        "diamond merchants came back rich from the sea",
+    ]
+    grouped = group_questions(load(tmp_path, texts, [[0], [1], [2], [3, 1], [4]]))
+    assert grouped.names == ["c0", "c1", "c0", "c1", "c4"]
+    assert grouped.numbers.tolist() == [0, 1, 0, 1, 2]
+    assert grouped.facts() == {
+        "groups": 3,
+        "largest_group": 2,
+        "questions_sharing_a_chunk": 2,
+        "near_duplicate_pairs": 1,
+    }
+
+
+def test_folds_part_the_questions_and_keep_groups_whole() -> None:
+    grouped = Groups([f"c{i % 40}" for i in range(100)], 0, 0)
+    parts = folds(grouped, 5, seed=3)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(100))
+    groups = [{grouped.names[row] for row in rows} for rows in parts]
+    assert sum(map(len, groups)) == 40
+    more = folds(Groups([*grouped.names, *(f"d{i}" for i in range(50))], 0, 0), 5, seed=3)
+    for before, after in zip(parts, more, strict=True):
+        assert set(before) == {row for row in after if row < 100}
+    assert [rows.tolist() for rows in folds(grouped, 5, seed=4)] != [r.tolist() for r in parts]
+
+
+def test_few_questions_are_cross_validated_unless_told_otherwise() -> None:
+    few = Groups([f"c{i}" for i in range(199)], 0, 0)
+    many = Groups([f"c{i}" for i in range(200)], 0, 0)
+    assert len(folds_wanted(Settings(), few)) == 5
+    assert folds_wanted(Settings(folds=0), few) == []
+    assert folds_wanted(Settings(split="none"), few) == []
+    assert len(folds_wanted(Settings(split="none", folds=4), few)) == 4
+    assert folds_wanted(Settings(), many) == []
+    assert len(folds_wanted(Settings(folds=10), many)) == 10
+    one = Groups(["c0"] * 50, 0, 0)
+    assert folds_wanted(Settings(), one) == []
+    for asked in (2, 5):
+        with pytest.raises(BadInputError, match="expected 3 or more"):
+            folds_wanted(Settings(folds=asked), one)
+
+
+FLAGS = ["--topk", 1, "--epochs", 1, "--learning-rate", 1e-3, "--folds", 4]
+
+
+def test_no_question_is_scored_by_a_model_that_saw_it(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    trained_on: list[set[str]] = []
+    scored: list[set[str]] = []
+    train, evaluate = cross_validation.train, cross_validation.evaluate
+
+    def spy_train(model: Any, lists: Any, dev: Any, *rest: Any) -> Any:
+        trained_on.append({*lists.qa_ids, *dev.qa_ids})
+        return train(model, lists, dev, *rest)
+
+    def spy_evaluate(model: Any, lists: Any, *rest: Any) -> Any:
+        scored.append(set(lists.qa_ids))
+        return evaluate(model, lists, *rest)
+
+    monkeypatch.setattr(cross_validation, "train", spy_train)
+    monkeypatch.setattr(cross_validation, "evaluate", spy_evaluate)
+    result = stage2("run", "--model", model_dir, *data_flags(corpus), *FLAGS)
+    out = tmp_path / "out"
+    assert len(trained_on) == len(scored) > 1
+    for saw, asked in zip(trained_on, scored, strict=True):
+        assert not saw & asked
+        # q00 and q11 are of one chunk.
+        assert len({"q00", "q11"} & asked) != 1
+    assert sum(map(len, scored)) == len(set().union(*scored)) <= 12
+
+    comparison = json.loads((out / files.COMPARISON).read_text())
+    crossed = [part for part in comparison["sets"] if part["name"] == "cross-validated"]
+    assert {part["source"] for part in crossed} == {"candidates", "corpus"}
+    assert all(part["held_out"] and part["num_queries"] == 12 for part in crossed)
+    assert comparison["verdict"]["set"] == "cross-validated"
+    assert comparison["verdict"]["text"]["en"] in result.stdout.replace("->", "→")
+    rows = read_jsonl(out / files.PER_QUESTION)
+    ranks = [row["cross_validated"]["corpus"]["after"] for row in rows]
+    mrr = next(part for part in crossed if part["source"] == "corpus")["after"]["mrr"]
+    assert np.mean([1 / rank for rank in ranks]) == pytest.approx(mrr)
+    record = json.loads((out / files.RUN).read_text())
+    assert sum(fold["test"] for fold in record["folds"]) == 12
+    assert record["split"]["overlaps"]["questions_sharing_a_chunk"] == 2
+    assert not list(out.glob(".fold*"))
+    assert "cross-validated" in (out / files.REPORT).read_text()
+
+
+def test_equal_seeds_give_equal_folds(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    written = []
+    for name in ("one", "two"):
+        flags = [*FLAGS, "--split", "none", "--output-dir", tmp_path / name]
+        stage2("run", "--model", model_dir, *data_flags(corpus), *flags)
+        found = tree(tmp_path / name)
+        written.append([found[file] for file in (files.COMPARISON, files.PER_QUESTION)])
+    assert written[0] == written[1]
+    report = (tmp_path / "one" / files.REPORT).read_text()
+    assert "What the model remembers" in report
+
+
+def test_folds_that_cannot_be_are_refused_and_nothing_is_written(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--folds", 2]
+    result = stage2("run", *flags, exit_code=2)
+    assert "--folds 2" in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,275 @@
+"""Sweeps: what is tried, what is shared, what is done once, and what sees the test questions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stage2 import files
+from stage2.config import Settings
+from stage2.errors import BadInputError
+from stage2.lists import RankingLists
+from stage2.replay import with_replay
+from stage2.trials import REFERENCE, parse_grid, trials
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
+
+BASE = Settings()
+
+
+def test_a_grid_is_every_combination_of_typed_values() -> None:
+    grid = parse_grid(["epochs=1, 2", "--learning-rate=1e-5,1e-4", "max-score=none,0.5"])
+    assert grid == {"epochs": [1, 2], "learning_rate": [1e-5, 1e-4], "max_score": [None, 0.5]}
+    found = trials(BASE, grid, None, None)
+    assert len(found) == len({trial.name for trial in found}) == 8
+    assert found[-1].settings.epochs == 2
+    assert found[-1].settings.max_score == 0.5
+    assert found[-1].settings.margin == BASE.margin
+
+
+def test_draws_are_combinations_of_the_grid_without_repeats_and_follow_the_seed() -> None:
+    grid = parse_grid(["epochs=1,2,3,4", "margin=0.1,0.2,0.3"])
+    names = [trial.name for trial in trials(BASE, grid, None, None)]
+    drawn = [trial.name for trial in trials(BASE, grid, 5, None)]
+    assert len(set(drawn)) == 5
+    assert set(drawn) < set(names)
+    assert drawn == [trial.name for trial in trials(BASE, grid, 5, None)]
+    others = [[t.name for t in trials(Settings(seed=seed), grid, 5, None)] for seed in range(1, 5)]
+    assert any(drawn != other for other in others)
+    assert len(trials(BASE, grid, 50, None)) == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("epochs", "expected key=v1,v2"),
+        ("epochs=", "expected key=v1,v2"),
+        ("speed=1", "is not swept"),
+        ("seed=1,2", "the same for all trials"),
+        ("epochs=few", "not a whole number"),
+        ("drop-false-negatives=maybe", "not true or false"),
+        ("epochs=0", "--epochs is 0"),
+        ("pairs=some", "'some'"),
+    ],
+)
+def test_a_bad_grid_is_refused(given: str, said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        trials(BASE, parse_grid([given]), None, None)
+
+
+def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
+    found = trials(Settings(epochs=2, batch_size=4), {}, None, "reference")
+    recipe = dict(REFERENCE)
+    values: dict[str, set[Any]] = {name: set() for name in recipe}
+    for trial in found:
+        for name in recipe:
+            values[name].add(getattr(trial.settings, name))
+    assert {name: getattr(found[0].settings, name) for name in recipe} == recipe
+    assert values == {
+        "epochs": {5, 10, 20},
+        "learning_rate": {1e-5, 5e-5, 1e-4},
+        "margin": {0.05, 0.1, 0.2},
+        "negatives": {5, 10, 20},
+        "topk": {3, 5, 10},
+        "pairs": {"all"},
+        "batch_size": {8},
+    }
+    assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
+
+
+def test_the_strategies_preset_changes_one_thing_at_a_time() -> None:
+    found = trials(BASE, {}, None, "strategies")
+    assert found[0].changes == {}
+    keys = [set(trial.changes) for trial in found[1:]]
+    assert all(len(key) == 1 for key in keys)
+    assert {"source", "pairs", "replay"} <= set().union(*keys)
+
+
+SWEEP = ["--topk", 1, "--learning-rate", 1e-3, "--grid", "epochs=1,2", "--grid", "margin=0.1,0.3"]
+
+
+def sweep_flags(corpus: dict[str, Path], model_dir: Path) -> list[object]:
+    return ["sweep", *data_flags(corpus), "--model", model_dir, *SWEEP]
+
+
+def test_a_sweep_selects_on_dev_and_measures_the_winner_on_test(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    result = stage2(*sweep_flags(corpus, model_dir))
+    out = tmp_path / "out"
+    rows = read_jsonl(out / files.SWEEP)
+    assert [row["changes"] for row in rows] == [
+        {"epochs": epochs, "margin": margin} for epochs in (1, 2) for margin in (0.1, 0.3)
+    ]
+    best = max(rows, key=lambda row: row["dev"]["mrr"])
+    table = result.stdout.splitlines()
+    assert table[1].startswith(best["trial"])
+    assert all("margin=" in line for line in table[1:5])
+    for row in rows:
+        log = read_jsonl(out / row["folder"] / files.TRAINING_LOG)
+        assert row["dev"]["mrr"] == pytest.approx(max(entry["dev"]["mrr"] for entry in log))
+
+    comparison = json.loads((out / files.TEST / files.COMPARISON).read_text())
+    assert {part["name"] for part in comparison["sets"]} == {"test"}
+    assert comparison["models"][1] == str(out / best["folder"] / files.SHIPPED_MODEL)
+    assert all(part["held_out"] for part in comparison["sets"])
+
+
+def test_no_trial_has_a_test_question_and_all_have_the_dev_of_a_plain_run(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    stage2(*sweep_flags(corpus, model_dir))
+    flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1]
+    stage2("run", *flags, "--output-dir", tmp_path / "plain")
+    plain = json.loads((tmp_path / "plain" / files.SPLIT).read_text())
+    out = tmp_path / "out"
+    assert [row["qa_id"] for row in read_jsonl(out / files.TEST_QA)] == plain["test"]
+    folders = [path for path in (out / files.TRIALS).iterdir() if path.is_dir()]
+    assert len(folders) == 4
+    for folder in folders:
+        split = json.loads((folder / files.SPLIT).read_text())
+        assert split["dev"] == plain["dev"]
+        assert split["test"] == []
+        seen = {row["qa_id"] for row in read_jsonl(folder / files.CONSTRUCTED)}
+        assert seen == set(plain["train"]) | set(plain["dev"])
+
+
+def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = sweep_flags(corpus, model_dir)
+    stage2(*flags)
+    out = tmp_path / "out"
+    before = tree(out / files.TRIALS)
+    first, second, third, _ = (out / row["folder"] for row in read_jsonl(out / files.SWEEP))
+    # Interrupted before its first stage was done, and after training.
+    (first / files.RUN).unlink()
+    record = json.loads((second / files.RUN).read_text())
+    del record["stages"]["evaluate"]
+    (second / files.RUN).write_text(json.dumps(record))
+    untouched = (third / files.RUN).stat().st_mtime_ns
+    result = stage2(*flags)
+    assert "2 of 4 trials are done already" in result.stderr
+    assert (third / files.RUN).stat().st_mtime_ns == untouched
+    after = tree(out / files.TRIALS)
+    assert after.keys() == before.keys()
+    same = [name for name in after if name.endswith((".safetensors", files.COMPARISON))]
+    assert len(same) == 8
+    assert all(after[name] == before[name] for name in same)
+
+
+def test_many_processes_come_to_the_same(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = sweep_flags(corpus, model_dir)[:-2]
+    one = stage2(*flags, "--output-dir", tmp_path / "one")
+    many = stage2(*flags, "--output-dir", tmp_path / "many", "--jobs", 2)
+    rows = [read_jsonl(tmp_path / name / files.SWEEP) for name in ("one", "many")]
+    for row in (*rows[0], *rows[1]):
+        del row["seconds"]
+    assert rows[0] == rows[1]
+    assert "margin" not in one.stdout + many.stdout
+
+
+def test_a_stage_1_is_made_once_and_a_longer_sweep_goes_on(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    flags = ["sweep", *data_flags(corpus), "--backbone", backbone, "--topk", 1, "--epochs", 1]
+    stage2(*flags, "--grid", "margin=0.1")
+    out = tmp_path / "out"
+    made = (out / files.STAGE1_MODEL / "model.safetensors").stat().st_mtime_ns
+    result = stage2(*flags, "--grid", "margin=0.1,0.2")
+    assert (out / files.STAGE1_MODEL / "model.safetensors").stat().st_mtime_ns == made
+    assert "1 of 2 trials are done already" in result.stderr
+    assert not list((out / files.TRIALS).glob("*/stage1"))
+
+
+def test_test_questions_that_are_looked_at_twice_are_told(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = sweep_flags(corpus, model_dir)
+    assert "no longer untouched" not in stage2(*flags).stderr
+    assert "no longer untouched" not in stage2(*flags).stderr
+    record = json.loads((tmp_path / "out" / files.RUN).read_text())
+    record["tested"] = ["another"]
+    (tmp_path / "out" / files.RUN).write_text(json.dumps(record))
+    assert "for another: they are no longer untouched" in stage2(*flags).stderr
+
+
+def test_a_trial_that_fails_is_told_and_the_others_go_on(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*sweep_flags(corpus, model_dir)[:-4], "--grid", "learning-rate=1e-5,1e30"]
+    stage2(*flags, "--epochs", 3)
+    rows = read_jsonl(tmp_path / "out" / files.SWEEP)
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "finite" in rows[1]["error"]
+
+
+def test_a_dry_run_prints_the_trials_and_writes_nothing(stage2: Stage2, tmp_path: Path) -> None:
+    result = stage2("sweep", "--grid", "epochs=1,2", "--dry-run")
+    assert result.stdout.splitlines() == ["epochs=1", "epochs=2"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "--grid key=v1,v2, or --preset"),
+        (["--grid", "epochs=1", "--preset", "reference"], "not both"),
+        (["--grid", "epochs=1", "--split", "none"], "--split chunk"),
+        (["--grid", "epochs=1", "--corpus", "never"], "--corpus never"),
+        (["--grid", "topk=7,8"], "no trial is possible"),
+    ],
+)
+def test_a_sweep_that_could_not_select_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    flags: list[str], said: str,
+) -> None:  # fmt: skip
+    result = stage2("sweep", *data_flags(corpus), "--model", model_dir, *flags, exit_code=2)
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_replay_adds_easy_questions_of_those_allowed(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
+    stage2(*flags, "--output-dir", tmp_path / "hard")
+    stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
+    hard, both = (
+        json.loads((tmp_path / name / files.SPLIT).read_text()) for name in ("hard", "both")
+    )
+    added = set(both["trained_on"]) - set(hard["trained_on"])
+    assert set(hard["trained_on"]) < set(both["trained_on"]) <= set(hard["train"])
+    assert len(added) <= round(0.5 * len(hard["trained_on"]))
+    log = read_jsonl(tmp_path / "both" / files.TRAINING_LOG)
+    assert log[0]["train_examples"] == len(both["trained_on"])
+
+
+def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
+    hard, allowed = np.asarray([0, 1, 2]), np.arange(10)
+    drawn = with_replay(hard, allowed, lists, Settings(replay=1.0))
+    assert len(drawn) == 6
+    assert drawn.tolist() == with_replay(hard, allowed, lists, Settings(replay=1.0)).tolist()
+    seeds = {tuple(with_replay(hard, allowed, lists, Settings(replay=1.0, seed=s)).tolist())
+             for s in range(6)}  # fmt: skip
+    assert len(seeds) > 1
+    # One more question takes the place of at most one.
+    more = with_replay(hard, np.arange(11), lists, Settings(replay=1.0))
+    assert len(set(drawn.tolist()) - set(more.tolist())) <= 1
+    assert with_replay(hard, allowed, lists, Settings()).tolist() == [0, 1, 2]
+    everyone = with_replay(hard, allowed, lists, Settings(replay=9.0))
+    assert everyone.tolist() == allowed.tolist()
+
+
+@pytest.fixture
+def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
+    from stage2 import Dataset
+    from stage2.lists import ranking_lists
+
+    samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(3)
+    return ranking_lists(model, samples, None)
