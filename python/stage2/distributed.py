@@ -80,9 +80,7 @@ class World:
         self._structure: list[tuple[str, int, bool]] = []
         self._versions: dict[str, int] = {}
 
-    def map(
-        self, job: Callable[..., Result], arguments: Sequence[Any], **own: Any
-    ) -> list[Result]:
+    def map(self, job: Callable[..., Result], arguments: Sequence[Any], **own: Any) -> list[Result]:
         """Do `job(world, argument)` in every process, the i-th argument in the i-th.
 
         Args:
@@ -160,8 +158,8 @@ class World:
             self.map(_take_weights, [moved] * self.size)
         self._structure, self._versions = structure, versions
 
-    def sum_gradients(self, model: ProbabilisticGBERTV4) -> None:
-        """Add the others' gradients of the model lent to those of this one, in float32."""
+    def sum_gradients(self) -> None:
+        """Add the gradients that the others have in the model lent to those that rank 0 has."""
         known = self.map(_known_gradients, [None] * self.size)
         # A weight that no process has a gradient of stays without: AdamW would let it decay.
         anywhere = [any(column) for column in zip(*known, strict=True)]

@@ -1,10 +1,12 @@
 """What processes share of the work, so that the answer is that of one process.
 
-Embedding and training: whole batches of texts go to processes in turn. Which texts stand in a batch
-together, and so its last bits, does not depend on how many processes there are; nor does a
-training group's dropout, which has a seed of its own. A search: every process searches a part of the corpus for all
-queries. A score is exact whatever else was searched, so the merge is exact too, and each vector is
-sent once, where sharing out the queries would send the whole corpus to everyone.
+Embedding and training: whole batches of texts go to the processes in turn. Which texts stand in a
+batch together, and so its last bits, does not depend on how many processes there are; nor does the
+dropout of a training group, which has a seed of its own.
+
+A search: every process searches a part of the corpus for all queries. A score is exact whatever
+else is searched, so the merge is exact too; and each vector is sent once, where sharing out the
+queries would send the whole corpus to everyone.
 """
 
 from __future__ import annotations
@@ -103,15 +105,15 @@ class SharedGroups(Groups):
         lists = [[(mu.cpu(), entity.cpu()) for mu, entity in gradients[rank::size]]
                  for rank in range(size)]  # fmt: skip
         self.world.map(_backward_share, lists)
-        self.world.sum_gradients(self.groups.model)
+        self.world.sum_gradients()
 
 
 def _embed_share(
     world: World, work: tuple[list[TokenizedTexts], list[int], str, bool, bool]
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    *given, training = work
+    texts, seeds, precision, cached, training = work
     world.lent.train(training)
-    groups = Groups(world.lent, *given)
+    groups = Groups(world.lent, texts, seeds, precision, cached)
     # Kept with its graph: the gradient at the vectors comes back in the next piece of work.
     world.kept = groups
     return [
@@ -136,7 +138,7 @@ class _Part:
 
     @classmethod
     def of(cls, texts: Texts, rows: slice) -> _Part:
-        return cls(*(np.asarray(part[rows]) for part in (texts.mu, texts.entity, texts.has_entity)))
+        return cls(texts.mu[rows], texts.entity[rows], texts.has_entity[rows])
 
 
 def search_shared(
@@ -171,7 +173,7 @@ def search_shared(
     return best
 
 
-def _search_share(world: World, work: tuple[_Part, _Part, int, str] | None) -> Nearest:
+def _search_share(_: World, work: tuple[_Part, _Part, int, str] | None) -> Nearest:
     if work is None:
         return Nearest(np.empty((0, 0), np.int64), np.empty((0, 0), np.float32))
     queries, part, k, device = work

@@ -280,7 +280,9 @@ def _groups_of(
 ) -> Groups:
     tokens = lists.tokens
     texts = [
-        TokenizedTexts([tokens.ids[row] for row in rows], [tokens.entity_tokens[row] for row in rows])
+        TokenizedTexts(
+            [tokens.ids[row] for row in rows], [tokens.entity_tokens[row] for row in rows]
+        )
         for rows in questions.groups
     ]
     seeds = torch.randint(2**63 - 1, (len(texts),)).tolist()
