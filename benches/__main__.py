@@ -13,7 +13,10 @@ from benches import machine, report
 from benches.harness import Bench, Finding
 
 # Each is a module of `benches.jobs` with a function `measure(bench)`.
-JOBS = ("parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth")
+JOBS = (
+    "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth",
+    "encode", "cache", "training", "loop",
+)  # fmt: skip
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -22,6 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
+    parser.add_argument("--budget", type=float, default=45.0, metavar="SECONDS",
+                        help="after which a race starts no more than three rounds")  # fmt: skip
     options = parser.parse_args()
     if unknown := set(options.jobs) - set(JOBS):
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
@@ -30,7 +35,7 @@ def main() -> None:
     machine.limit_threads(machine.cores())
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="stage2-bench-") as folder:
-        bench = Bench(Path(folder), machine.cores())
+        bench = Bench(Path(folder), machine.cores(), budget=options.budget)
         if options.quick:
             bench = Bench(Path(folder), machine.cores(), scale=0.1, rounds=(3, 5), budget=4.0)
         for job in options.jobs or JOBS:

@@ -211,8 +211,8 @@ def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
     entities = () if data.entities is None else ("--entities", data.entities)
     program(
         "run", "--qa", qa, "--chunks", options.work / data.name / "chunks.jsonl", *entities,
-        "--model", model, "--seed", seed, "--test-share", 0, "--precision", options.precision,
-        "--output-dir", folder, "--overwrite", *options.flags,
+        "--model", model, "--seed", seed, "--test-share", 0, "--folds", 0,
+        "--precision", options.precision, "--output-dir", folder, "--overwrite", *options.flags,
     )  # fmt: skip
     return folder
 

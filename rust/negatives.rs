@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Questions per parallel work item: one takes a fraction of a microsecond.
 const QUESTIONS_PER_JOB: usize = 1024;
@@ -48,21 +49,40 @@ pub fn draw(
     excluded: &[i64],
     out: &mut Vec<i64>,
 ) -> Result<(), TooFew> {
+    let start = out.len();
+    // Before room is made for them: `n` may be absurd.
+    if n <= total {
+        out.resize(start + n, 0);
+        let drawn = fill(seed, qa_id, total, excluded, &mut out[start..]);
+        return drawn.inspect_err(|_| out.truncate(start));
+    }
+    Err(TooFew {
+        wanted: n,
+        available: total - barred(&ascending(excluded), total).len(),
+    })
+}
+
+/// [`draw`], of as many as there are places in `drawn`.
+fn fill(
+    seed: u64,
+    qa_id: &str,
+    total: usize,
+    excluded: &[i64],
+    drawn: &mut [i64],
+) -> Result<(), TooFew> {
     let excluded = ascending(excluded);
-    let first = excluded.partition_point(|&chunk| chunk < 0);
-    let end = excluded.partition_point(|&chunk| chunk < total as i64);
-    let excluded = &excluded[first..end];
+    let excluded = barred(&excluded, total);
     let available = total - excluded.len();
-    if n > available {
+    if drawn.len() > available {
         return Err(TooFew {
-            wanted: n,
+            wanted: drawn.len(),
             available,
         });
     }
     let mut random = SplitMix64::keyed(seed, qa_id);
-    let start = out.len();
-    out.extend((0..n as u64).map(|i| (i + random.below(available as u64 - i)) as i64));
-    let drawn = &mut out[start..];
+    for (i, place) in (0..).zip(&mut *drawn) {
+        *place = (i + random.below(available as u64 - i)) as i64;
+    }
     if may_clash(drawn) {
         swap_in_turn(drawn);
     }
@@ -103,24 +123,31 @@ pub fn draw_all(
         return Err(Error::Usage(TooFew { wanted, available }.to_string()));
     }
     let mut drawn = vec![0; qa_ids.len() * n];
+    memory::advise_huge_pages(&mut drawn);
     let jobs: Vec<Result<()>> = drawn
         .par_chunks_mut((n * QUESTIONS_PER_JOB).max(1))
         .zip(qa_ids.par_chunks(QUESTIONS_PER_JOB))
         .enumerate()
         .map(|(job, (out, qa_ids))| {
-            let mut part = Vec::with_capacity(out.len());
-            for (i, qa_id) in (job * QUESTIONS_PER_JOB..).zip(qa_ids) {
+            for (place, qa_id) in qa_ids.iter().enumerate() {
+                let i = job * QUESTIONS_PER_JOB + place;
                 let excluded = &excluded[offsets[i] as usize..offsets[i + 1] as usize];
-                draw(seed, qa_id, n, total, excluded, &mut part)
+                fill(seed, qa_id, total, excluded, &mut out[place * n..][..n])
                     .map_err(|few| Error::Usage(format!("question {qa_id:?}: {few}")))?;
             }
-            out.copy_from_slice(&part);
             Ok(())
         })
         .collect();
     // Collected before they are looked through: the first error in order is the one told.
     jobs.into_iter().collect::<Result<()>>()?;
     Ok(drawn)
+}
+
+/// Those of `excluded` (ascending) that are chunks.
+fn barred(excluded: &[i64], total: usize) -> &[i64] {
+    let first = excluded.partition_point(|&chunk| chunk < 0);
+    let end = excluded.partition_point(|&chunk| chunk < total as i64);
+    &excluded[first..end]
 }
 
 fn ascending(indices: &[i64]) -> Cow<'_, [i64]> {

@@ -230,7 +230,7 @@ impl PyAnnotations {
     }
 
     fn spans_for<'py>(&self, py: Python<'py>, texts: Texts<'_>) -> PyResult<SpanArrays<'py>> {
-        let spans = texts.lend(py, |texts| self.0.spans_for(texts));
+        let spans = texts.lend(py, |texts| self.0.spans_for(texts))?;
         span_arrays(py, &spans)
     }
 }

@@ -256,7 +256,7 @@ def test_cross_encoder_scores_are_those_of_one_pair_at_a_time(
     questions = [row["question"] for row in read_jsonl(corpus["qa"])]
     pairs = [(questions[i % 12], texts[i]) for i in range(20)]
     pairs[3] = (pairs[3][0], " ".join(texts))
-    scores = scorer.score(*map(list, zip(*pairs, strict=True)))
+    scores = scorer.score(*map(list, zip(*pairs, strict=True)), precision="fp32")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(cross_encoder)
     for score, pair in zip(scores.tolist(), pairs, strict=True):
         tokens = scorer.tokenizer(*pair, truncation=True, max_length=64, return_tensors="pt")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benches import child, inputs, report
 from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
-from benches.jobs import growth, join, ranks, sampling
+from benches.jobs import growth, join, loop, ranks, sampling
+from stage2.init import DEFAULT_HUB_ID, default_backbone
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """A job sets torch's threads; those of the tests that follow stay as they were."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -75,6 +86,17 @@ def test_jobs_without_peers_to_install_agree(bench: Bench, job) -> None:
     assert all(ratio.best.name in report.news(ratio)[0] for ratio in ratios)
     assert report.ratios(ratios)
     assert report.details([details])
+
+
+@pytest.mark.skipif(default_backbone() == DEFAULT_HUB_ID, reason="the extra minilm is not there")
+def test_the_first_scripts_loop_gives_the_same_answer(
+    tmp_path: Path, xquad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("LAYERS", 1), ("WIDTH", 32), ("HEADS", 2)):
+        monkeypatch.setattr(loop, name, value)
+    bench = Bench(tmp_path, threads=1, scale=0.1, rounds=(1, 1), budget=0.0)
+    found = [item for item in loop.measure(bench) if isinstance(item, Ratio)]
+    assert [ratio.claim.target for ratio in found] == [10, None]
 
 
 def test_growth_is_the_exponent_of_a_tenfold_step(bench: Bench) -> None:

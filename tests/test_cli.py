@@ -117,7 +117,7 @@ def test_evaluating_in_the_folder_of_a_run_uses_its_entities(
 def test_run_holds_out_questions_and_ships_the_best_on_dev(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = ["--topk", 1, "--epochs", 3, "--learning-rate", 1e-3]
+    flags = ["--topk", 1, "--epochs", 3, "--learning-rate", 1e-3, "--folds", 0]
     result = stage2("run", "--model", model_dir, *data_flags(corpus), *flags)
     out = tmp_path / "out"
     split = json.loads((out / files.SPLIT).read_text())
@@ -402,6 +402,15 @@ def test_mining_the_corpus_does_not_depend_on_the_budget(
                "--output-dir", tmp_path / budget)  # fmt: skip
     for name in (files.CONSTRUCTED, files.HARD, files.EVALUATION):
         assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
+
+
+def test_ranking_the_corpus_beyond_the_memory_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*data_flags(corpus), "--model", model_dir, "--output-dir", tmp_path / "out"]
+    result = stage2("run", *flags, "--source", "corpus", "--memory-budget", "1KB", exit_code=2)
+    assert "--memory-budget" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(

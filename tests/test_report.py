@@ -146,9 +146,15 @@ def record() -> dict[str, Any]:
             "dev_held_out": True,
             "reason": {"en": "the highest dev MRR (0.6250)", "zh": "开发集 MRR 最高（0.6250）"},
             "candidates": [
-                {"kind": "epoch", "epoch": 2, "alpha": 1.0, "dev_value": 0.625},
-                {"kind": "interpolation", "epoch": 2, "alpha": 0.4, "dev_value": 0.6},
-                {"kind": "stage1", "epoch": 0, "alpha": 0.0, "dev_value": 0.35},
+                {"name": "epoch 2", "kind": "epoch", "epoch": 2, "alpha": 1.0, "dev_value": 0.625},
+                {
+                    "name": "0.4 of the way to epoch 2",
+                    "kind": "interpolation",
+                    "epoch": 2,
+                    "alpha": 0.4,
+                    "dev_value": 0.6,
+                },
+                {"name": "stage 1", "kind": "stage1", "epoch": 0, "alpha": 0.0, "dev_value": 0.35},
             ],
         },
     }
@@ -369,7 +375,7 @@ def test_what_cannot_be_shown_is_replaced(char: str) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(make: Make) -> None:
-    names = (files.REPORT, *files.CHARTS)
+    names = (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS)
     first, second = make("first"), make("second")
     write_report(first)
     with mpl.rc_context({"axes.grid": True, "font.size": 30}):

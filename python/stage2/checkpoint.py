@@ -184,6 +184,8 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
                 "backbone": model.backbone.config.to_dict(),
             },
         )
+        # Where texts were cut last is kept in the tokenizer, and would be written as its own.
+        model.tokenizer.backend_tokenizer.no_truncation()
         with quiet_transformers():
             model.tokenizer.save_pretrained(temporary)
         # A tensor of its own for each name: safetensors refuses shared memory.

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from stage2 import files
 from stage2.config import SETTINGS, Settings, read_toml
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.trials import PRESETS, parse_grid, trials
@@ -366,12 +367,52 @@ def sweep(
     sweep.sweep(settings, wanted, jobs)
 
 
-@command("language", example="stage2 report --output-dir stage2-run --language zh")
-def report(settings: Settings) -> None:
-    """Write the report of a run folder: Markdown, with the loss curve as PNG and SVG."""
+@command(
+    *FROM_FILES,
+    "data",
+    "backbone",
+    "method",
+    "alpha",
+    "split",
+    "dev_share",
+    "test_share",
+    *SCORING,
+    "corpus",
+    "fail_if_regressed",
+    "language",
+    example="stage2 merge --model stage1/ --model model/ --data constructed_data.jsonl",
+    more=[
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="DIR|FILE.pt",
+            help="A model; give it twice, stage 1 first, or oftener for a soup.",
+        )
+    ],
+)
+def merge(settings: Settings, models: tuple[str, ...]) -> None:
+    """Combine stage 1 and stage 2: their weights into one model, or the scores of both.
+
+    Without --alpha the weight of the second model is the best on the dev questions.
+    """
+    from stage2 import merging
+
+    merging.merge(settings, models)
+
+
+@command(
+    "language",
+    example="stage2 report --output-dir stage2-run --language zh --open",
+    more=[click.option("--open", "show", is_flag=True, help="Open report.html in a browser.")],
+)
+def report(settings: Settings, show: bool) -> None:
+    """Write the report of a run folder: a page, Markdown, JSON, and the loss curve."""
     from stage2 import stages
 
-    stages.report(settings)
+    path = stages.report(settings)
+    if show:
+        click.launch(path.with_name(files.PAGE).resolve().as_uri())
 
 
 @program.group()

@@ -293,6 +293,17 @@ class Settings:
         "a model that did not see it; 0: do not. Default: 5 for fewer than 200 questions.",
         kind=int, low=0, metavar="K",
     )  # fmt: skip
+    method: str = _setting(
+        "interpolate",
+        "Combine weights: interpolate two models, or a soup, the mean of several; or scores: their "
+        "weighted sum, or reciprocal ranks.",
+        choices=("interpolate", "soup", "sum", "reciprocal-rank"),
+    )
+    alpha: float | None = _setting(
+        None,
+        "Weight of the second model. Default: the best on the dev questions.",
+        kind=float, low=0, high=1, metavar="X",
+    )  # fmt: skip
     fail_if_regressed: bool = _setting(
         False,
         "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",

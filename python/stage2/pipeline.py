@@ -13,7 +13,6 @@ from stage2.candidates import untrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
-from stage2.data import Samples, split_by_chunk
 from stage2.device import (
     check_training_precision,
 )
@@ -39,11 +38,13 @@ from stage2.stage1 import (
 )
 from stage2.steps import (
     candidates,
+    check_corpus,
     check_machine,
     check_training,
     fit,
     keep_stage1,
     lists_of,
+    sides_of,
     stage1_cache,
     stage_inputs,
     write_comparison,
@@ -59,9 +60,10 @@ def run_command(settings: Settings) -> None:
     run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
+    check_corpus(settings, inputs)
     grouped = group_questions(inputs.samples)
     parts = folds_wanted(settings, grouped)
-    sides = _sides(settings, inputs.samples, grouped)
+    sides = sides_of(settings, inputs.samples, grouped)
     model, model_hashes, made = stage1(settings, run, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     model_hashes |= cross_hashes
@@ -143,15 +145,6 @@ def _tell(
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
     check_regression(comparison, settings)
-
-
-def _sides(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
-    """Rows of train, dev and test; without a split the first two are everyone."""
-    if settings.split == "chunk":
-        shares = settings.dev_share, settings.test_share
-        return split_by_chunk(samples, *shares, settings.seed, grouped)
-    everyone = np.arange(len(samples))
-    return everyone, everyone, everyone[:0]
 
 
 def _sets(

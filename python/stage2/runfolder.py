@@ -63,6 +63,17 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
     "evaluate": ("similarity", "precision", "corpus", "folds"),
+    "merge": (
+        "method",
+        "alpha",
+        "similarity",
+        "precision",
+        "corpus",
+        "split",
+        "dev_share",
+        "test_share",
+        "seed",
+    ),
 }
 
 # What a run writes; anything else in the folder is not ours and is never touched.
@@ -89,10 +100,13 @@ _OWN = (
     files.EVALUATION_AFTER,
     files.COMPARISON,
     files.PER_QUESTION,
+    files.MERGE,
     files.SPLIT,
     files.STAGE1_MODEL,
     files.SHIPPED_MODEL,
     files.REPORT,
+    files.PAGE,
+    files.REPORT_JSON,
     *files.CHARTS,
 )
 

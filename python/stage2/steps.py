@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from stage2 import console, files
 from stage2.arrays import Ints
 from stage2.audit import Mask
@@ -13,12 +15,14 @@ from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
+from stage2.data import Samples, split_by_chunk
 from stage2.device import (
     describe,
     resolve_device,
     resolve_precision,
 )
 from stage2.encode import LazyModel, loaded
+from stage2.errors import BadInputError
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -32,6 +36,7 @@ from stage2.mining import TOPK, Scored
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
+from stage2.search import default_budget
 from stage2.splits import Groups
 from stage2.stage1 import (
     embedding_cache,
@@ -42,6 +47,9 @@ from stage2.training_log import DEV_METRIC
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
+
+# A float32 score before training and one after.
+_SCORE_BYTES = 2 * 4
 
 
 def check_machine(settings: Settings) -> None:
@@ -107,19 +115,37 @@ def lists_of(
     settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs
 ) -> RankingLists:
     """Everything that evaluation needs, the whole corpus among it where that is asked for."""
-    size = len(inputs.samples.contexts)
-    wanted = (
-        settings.corpus == "always"
-        or settings.source == "corpus"
-        or (settings.corpus == "auto" and size <= CORPUS_AUTO)
-    )
     return ranking_lists(
         model,
         inputs.samples,
         inputs.annotations,
         similarity=settings.similarity,
-        corpus=wanted and inputs.has_corpus,
+        corpus=_over_corpus(settings, inputs),
     )
+
+
+def check_corpus(settings: Settings, inputs: Inputs) -> None:
+    """Refuse an evaluation over the corpus whose scores would not fit the memory."""
+    questions, chunks = len(inputs.samples), len(inputs.samples.contexts)
+    needed = _SCORE_BYTES * questions * chunks
+    budget = settings.budget or default_budget()
+    if _over_corpus(settings, inputs) and needed > budget:
+        raise BadInputError(
+            f"ranking {questions:,} questions against all {chunks:,} chunks before and after "
+            f"training takes {needed / 2**30:.1f} GiB, expected at most {budget / 2**30:.1f}. "
+            "Give fewer questions, --source candidates with --corpus never or, to stage2 run, a "
+            "larger --memory-budget; stage2 mine --source corpus has no such limit"
+        )
+
+
+def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
+    """Whether questions are ranked against every chunk, and not only their candidates."""
+    wanted = (
+        settings.corpus == "always"
+        or settings.source == "corpus"
+        or (settings.corpus == "auto" and len(inputs.samples.contexts) <= CORPUS_AUTO)
+    )
+    return wanted and inputs.has_corpus
 
 
 def write_mined(
@@ -243,3 +269,12 @@ def write_comparison(
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)
     return comparison
+
+
+def sides_of(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
+    """Rows of train, dev and test; without a split the first two are everyone."""
+    if settings.split == "chunk":
+        shares = settings.dev_share, settings.test_share
+        return split_by_chunk(samples, *shares, settings.seed, grouped)
+    everyone = np.arange(len(samples))
+    return everyone, everyone, everyone[:0]

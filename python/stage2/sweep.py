@@ -28,7 +28,7 @@ from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 from stage2.stage1 import stage1
-from stage2.trials import Trial, is_possible
+from stage2.trials import SWEPT, Trial, is_possible
 
 _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
@@ -164,6 +164,9 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
         dev_share=settings.dev_share + settings.test_share,
         test_share=0.0,
         corpus="always",
+        # Trials are compared with each other; stage 1 and the winner are compared on test.
+        folds=0,
+        fail_if_regressed=False,
         overwrite=False,
     )
 
@@ -185,10 +188,9 @@ def _write_questions(dataset: Dataset, rows: Sequence[int] | Ints, path: Path) -
 
 def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
     """The trial with what is shared, in its folder."""
-    shared = ("qa", "chunks", "entities", "model", "dev_share", "test_share", "corpus", "overwrite")
-    changes = {name: getattr(common, name) for name in shared}
     folder = run / files.TRIALS / trial.name
-    return replace(trial, settings=replace(trial.settings, output_dir=str(folder), **changes))
+    changes = {name: getattr(trial.settings, name) for name in SWEPT}
+    return replace(trial, settings=replace(common, output_dir=str(folder), **changes))
 
 
 def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcome]:

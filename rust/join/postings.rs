@@ -3,6 +3,11 @@
 use rayon::prelude::*;
 
 use super::TEXTS_PER_JOB;
+use crate::memory;
+
+/// Postings that are sorted together: they fit the cache, so that a list ten times as long takes ten
+/// times as long to sort.
+const SORTED_TOGETHER: usize = 4096;
 
 /// A key and the rank of an annotation filed under it.
 pub type Posting = (u64, usize);
@@ -30,8 +35,8 @@ impl Postings {
             .fold(Default::default, file)
             .map(|(entries, _)| entries)
             .collect();
-        let mut entries = parts.concat();
-        entries.par_sort_unstable();
+        let mut entries = by_top_bits(&parts);
+        drop(parts);
         entries.dedup();
         Self::with_directory(entries)
     }
@@ -40,6 +45,7 @@ impl Postings {
         let bits = entries.len().max(2).ilog2();
         let shift = u64::BITS - bits;
         let mut directory = vec![0; (1 << bits) + 1];
+        memory::advise_huge_pages(&mut directory);
         for &(key, _) in &entries {
             directory[(key >> shift) as usize + 1] += 1;
         }
@@ -61,4 +67,36 @@ impl Postings {
         let end = start + found[start..].partition_point(|&(other, _)| other == key);
         &found[start..end]
     }
+}
+
+/// All postings in order: put into buckets by the top bits of their keys, which are even, then each
+/// bucket sorted.
+fn by_top_bits(parts: &[Vec<Posting>]) -> Vec<Posting> {
+    let count: usize = parts.iter().map(Vec::len).sum();
+    let bits = (count / SORTED_TOGETHER).max(2).ilog2();
+    let bucket = |key: u64| (key >> (u64::BITS - bits)) as usize;
+    let mut sizes = vec![0; 1 << bits];
+    for &(key, _) in parts.iter().flatten() {
+        sizes[bucket(key)] += 1;
+    }
+    let mut next: Vec<usize> = sizes
+        .iter()
+        .scan(0, |end, size| Some(std::mem::replace(end, *end + size)))
+        .collect();
+    let mut entries = vec![(0, 0); count];
+    memory::advise_huge_pages(&mut entries);
+    for &posting in parts.iter().flatten() {
+        let place = &mut next[bucket(posting.0)];
+        entries[*place] = posting;
+        *place += 1;
+    }
+    let mut rest = entries.as_mut_slice();
+    let mut buckets = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        let (bucket, behind) = rest.split_at_mut(size);
+        buckets.push(bucket);
+        rest = behind;
+    }
+    buckets.into_par_iter().for_each(<[Posting]>::sort_unstable);
+    entries
 }

@@ -8,10 +8,10 @@ use numpy::{
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyDict;
 
 use super::not_negative;
+use super::text::Strings;
 use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
 use crate::negatives;
@@ -131,12 +131,13 @@ pub fn select_negatives<'py>(
         PyReadonlyArray1<'py, i64>,
     ),
     groups: Option<PyReadonlyArray1<'py, i64>>,
-    keys: Vec<PyBackedStr>,
+    keys: Strings<'py>,
     rules: NamedRules,
 ) -> PyResult<MinedArrays<'py>> {
     let (found_rows, found_scores) = (flat(&found.0), flat(&found.1));
     let (rows, scores, offsets) = (flat(&positives.0), flat(&positives.1), flat(&positives.2));
     let groups = groups.as_ref().map(flat);
+    let keys = keys.texts()?;
     let mined = py.detach(|| {
         let found = Found {
             rows: &found_rows,
@@ -147,7 +148,6 @@ pub fn select_negatives<'py>(
             scores: &scores,
             offsets: &offsets,
         };
-        let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
         mining::select(found, positives, groups.as_deref(), &keys, &rules.into())
     })?;
     Ok((
@@ -220,25 +220,22 @@ pub fn kendall_tau<'py>(
 #[pyfunction]
 pub fn match_annotations<'py>(
     py: Python<'py>,
-    texts: Vec<PyBackedStr>,
-    annotation_texts: Vec<PyBackedStr>,
-) -> Bound<'py, PyArray1<i64>> {
-    let found = py.detach(|| {
-        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-        let annotations: Vec<&str> = annotation_texts.iter().map(|text| &**text).collect();
-        join::Index::build(&annotations).lookup_all(&texts)
-    });
+    texts: Strings<'py>,
+    annotation_texts: Strings<'py>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let (texts, annotations) = (texts.texts()?, annotation_texts.texts()?);
+    let found = py.detach(|| join::Index::build(&annotations).lookup_all(&texts));
     let indices = found
         .into_iter()
         .map(|index| index.map_or(-1, |index| index as i64));
-    indices.collect::<Vec<_>>().into_pyarray(py)
+    Ok(indices.collect::<Vec<_>>().into_pyarray(py))
 }
 
 #[pyfunction]
 #[pyo3(signature = (qa_ids, n, total, excluded, excluded_offsets, seed = 0))]
 pub fn sample_negatives<'py>(
     py: Python<'py>,
-    qa_ids: Vec<PyBackedStr>,
+    qa_ids: Strings<'py>,
     n: i64,
     total: i64,
     excluded: PyReadonlyArray1<'py, i64>,
@@ -247,10 +244,8 @@ pub fn sample_negatives<'py>(
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let (n, total) = (not_negative("n", n)?, not_negative("total", total)?);
     let (excluded, offsets) = (flat(&excluded), flat(&excluded_offsets));
-    let drawn = py.detach(|| {
-        let ids: Vec<&str> = qa_ids.iter().map(|id| &**id).collect();
-        negatives::draw_all(seed, &ids, n, total, &excluded, &offsets)
-    })?;
+    let qa_ids = qa_ids.texts()?;
+    let drawn = py.detach(|| negatives::draw_all(seed, &qa_ids, n, total, &excluded, &offsets))?;
     let shaped = |error| PyValueError::new_err(format!("{error}"));
     let drawn = Array2::from_shape_vec((qa_ids.len(), n), drawn).map_err(shaped)?;
     Ok(drawn.into_pyarray(py))

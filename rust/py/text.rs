@@ -1,10 +1,11 @@
 //! Texts across the border: columns that Python indexes, sequences of `str` that the core reads.
 
 use numpy::PyReadonlyArray1;
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::Borrowed;
+use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyList, PySlice, PyString};
+use pyo3::types::{PyList, PySequence, PySlice, PyString, PyTuple};
 
 use crate::corpus::TextColumn;
 
@@ -71,28 +72,61 @@ pub fn position(index: isize, len: usize) -> PyResult<usize> {
         .ok_or_else(|| PyIndexError::new_err(format!("no text {index}; there are {len}")))
 }
 
+/// A sequence of `str`, held as a tuple: that keeps its items as they are while the interpreter is
+/// let go of, and takes a reference to all of them at once, where one by one would take as long as
+/// what is done with them.
+pub struct Strings<'py>(Bound<'py, PyTuple>);
+
+impl<'py> FromPyObject<'_, 'py> for Strings<'py> {
+    type Error = PyErr;
+
+    fn extract(sequence: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if sequence.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err(
+                "expected a sequence of str, not a str",
+            ));
+        }
+        Ok(Self(sequence.cast::<PySequence>()?.to_tuple()?))
+    }
+}
+
+impl Strings<'_> {
+    /// The items; an error if one is not a `str`, or not text.
+    pub fn texts(&self) -> PyResult<Vec<&str>> {
+        let mut texts = Vec::with_capacity(self.0.len());
+        for item in self.0.iter_borrowed() {
+            texts.push(item.extract()?);
+        }
+        Ok(texts)
+    }
+}
+
 /// Texts from Python: a column as it is, or any other sequence of `str`.
 #[derive(FromPyObject)]
 pub enum Texts<'py> {
     Column(PyRef<'py, PyTextColumn>),
-    Strings(Vec<PyBackedStr>),
+    Strings(Strings<'py>),
 }
 
 impl Texts<'_> {
     /// Lends the texts to `call`, which runs without the interpreter.
-    pub fn lend<R: Send>(&self, py: Python<'_>, call: impl FnOnce(&[&str]) -> R + Send) -> R {
+    pub fn lend<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&[&str]) -> R + Send,
+    ) -> PyResult<R> {
         match self {
             Self::Column(column) => {
                 let column = &column.0;
-                py.detach(|| {
+                Ok(py.detach(|| {
                     let texts: Vec<_> = column.iter().collect();
                     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
                     call(&texts)
-                })
+                }))
             }
             Self::Strings(strings) => {
-                let texts: Vec<&str> = strings.iter().map(AsRef::as_ref).collect();
-                py.detach(|| call(&texts))
+                let texts = strings.texts()?;
+                Ok(py.detach(|| call(&texts)))
             }
         }
     }

@@ -29,6 +29,7 @@ _CONTENT = {
     files.SHIPPED_MODEL: "file_shipped",
     files.EVALUATION_AFTER: "file_after",
     files.COMPARISON: "file_comparison",
+    files.MERGE: "file_merge",
     files.PER_QUESTION: "file_per_question",
     **dict.fromkeys(files.CHARTS, "curve"),
 }

@@ -9,6 +9,7 @@ from stage2 import files
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
 from stage2.report.markdown import escape, facts, not_run, table
+from stage2.report.page import write_page
 from stage2.report.run import Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
@@ -19,7 +20,7 @@ _BY_THEMSELVES = ("audit", "sweep")
 
 
 def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
-    """Write `report.md` and the loss curve into a run folder.
+    """Write `report.md`, `report.html`, `report.json` and the loss curve into a run folder.
 
     A section whose step has not run says so, and names the command that runs it.
 
@@ -41,6 +42,7 @@ def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
             files.write_bytes(results.folder / name, images[name.rpartition(".")[2]])
     path = results.folder / files.REPORT
     files.write_text(path, render(results, say))
+    write_page(results, language)
     return path
 
 

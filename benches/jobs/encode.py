@@ -1,0 +1,135 @@
+"""Texts to vectors against sentence-transformers, whose answer is checked on the same backbone."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from benches import xquad
+from benches.child import peak_memory
+from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
+from benches.inputs import Vectors
+from stage2.device import multiplies
+from stage2.encode import encode_tokens, tokenize
+from stage2.init import default_backbone, init_model
+from stage2.model import ProbabilisticGBERTV4
+
+LENGTH = 128
+# Of cosines between two ways to make the same vector. Half precision rounds at every layer.
+CLOSE = {"fp32": 1e-4, "bf16": 0.03}
+MEGABYTE = 1e6
+# What the peers of other runtimes import.
+RUNTIMES = {"onnx": "optimum", "openvino": "optimum.intel"}
+
+
+def measure(bench: Bench) -> Iterator[Finding]:
+    os.environ["TQDM_DISABLE"] = "1"
+    torch.set_num_threads(bench.threads)
+    texts = xquad.load(bench.scale).texts
+    model = init_model(None, [], embedding_dim=64, max_length=LENGTH, seed=0, fit=False)
+    yield from compete(bench, model, texts, "fp32", 1.2, {})
+    if multiplies(torch.bfloat16, torch.device("cpu")):
+        yield from compete(bench, model, texts, "bf16", 1.2, runtimes())
+    yield flat(bench)
+
+
+def compete(
+    bench: Bench,
+    model: ProbabilisticGBERTV4,
+    texts: list[str],
+    precision: str,
+    target: float,
+    others: dict[str, Any],
+) -> Iterator[Finding]:
+    """A race in one precision; `others` take part without a target, in what they do best."""
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(default_backbone(), device="cpu")
+    theirs.max_seq_length = LENGTH
+    if precision == "bf16":
+        theirs = theirs.to(torch.bfloat16)
+
+    def agrees(ours: Vectors, found: Any) -> None:
+        # What sentence-transformers gives is the mean of the tokens before our heads: ours of the
+        # same backbone, without the heads, must be the same.
+        pooled = mean_pooled(model, texts, precision)
+        other = F.normalize(torch.as_tensor(found).float(), dim=-1).numpy()
+        expect(ours.shape == (len(texts), 64), "a vector is missing")
+        far = 1 - float((pooled * other).sum(axis=1).min())
+        expect(far < CLOSE[precision], f"{precision}: vectors are {far:.2g} apart")
+
+    job = f"encode {len(texts):,} texts of XQuAD, {precision}"
+    name = f"sentence-transformers, {precision}"
+    peers = [Peer(name, lambda: theirs.encode(texts, convert_to_tensor=True), agrees)]
+    for runtime, other in others.items():
+        label = f"sentence-transformers, {runtime}, fp32"
+        peers.append(Peer(label, lambda other=other: other.encode(texts), agrees))
+    claims = [Claim(job, (name,), target)]
+    claims += [Claim(f"{job}, against {peer.name}", (peer.name,), None) for peer in peers[1:]]
+    yield from bench.race(job, lambda: model.encode(texts, precision=precision).mu, peers, claims)
+
+
+def runtimes() -> dict[str, Any]:
+    """sentence-transformers' other backends, as far as they are installed."""
+    from sentence_transformers import SentenceTransformer
+
+    found = {}
+    for name, package in RUNTIMES.items():
+        if find_spec(package.split(".", maxsplit=1)[0]) is None or find_spec(package) is None:
+            continue
+        found[name] = SentenceTransformer(default_backbone(), backend=name, device="cpu")
+        found[name].max_seq_length = LENGTH
+    return found
+
+
+def mean_pooled(model: ProbabilisticGBERTV4, texts: list[str], precision: str) -> Vectors:
+    """Unit mean of the backbone's tokens, through our own batches: the head replaced by nothing."""
+    width = model.backbone.config.hidden_size
+    bare = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
+    bare.semantic_head = torch.nn.Sequential(torch.nn.Identity())
+    bare.embedding_dim = width
+    tokens = tokenize(bare, texts, [()] * len(texts))
+    return encode_tokens(bare, tokens, precision=precision).mu
+
+
+def flat(bench: Bench) -> Finding:
+    """Peak of memory at ten times the texts, of a tiny model: memory is what is asked about."""
+    few, many = bench.size(10_000), bench.size(100_000)
+    peaks = {count: peak_memory(encoding(count)) for count in (few, many)}
+    own = many * 2 * 64 * 4
+    return Limit(
+        f"encode {many:,} texts: peak memory beside the vectors, MB",
+        f"{few:,} texts: {peaks[few] / MEGABYTE:,.0f} MB",
+        (peaks[many] - own) / MEGABYTE,
+        1.15 * peaks[few] / MEGABYTE,
+    )
+
+
+def encoding(count: int) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", __name__, str(count)]
+
+
+def encode_many(count: int) -> None:
+    """Embed texts that are made up as they are asked for, with a small model."""
+    from benches.inputs import texts
+    from benches.small import small_model
+    from stage2.encode import encode_windows
+
+    model = small_model()
+    pool = list(texts(1000, seed=0))
+
+    def read(rows: Any) -> tuple[list[str], list[tuple[()]]]:
+        return [f"{i} {pool[i % len(pool)]}" for i in rows], [()] * len(rows)
+
+    encode_windows(model, count, read, precision="fp32")
+
+
+if __name__ == "__main__":
+    encode_many(int(sys.argv[1]))

@@ -1,0 +1,158 @@
+"""An epoch on 50 × (1 + 1 + 5) texts against sentence-transformers' trainer: same model, same loss.
+
+Both minimise InfoNCE with in-batch negatives (theirs is called MultipleNegativesRankingLoss), whose
+value is checked to be the same with dropout off before the epochs, with dropout on, are timed.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benches.child import peak_memory
+from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
+from benches.jobs.loop import copied, lists_of
+from stage2 import Dataset
+from stage2.config import Settings
+from stage2.device import multiplies
+from stage2.init import init_model
+from stage2.lists import RankingLists
+from stage2.model import ProbabilisticGBERTV4
+from stage2.step import accumulate_gradients, batch_loss
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "monte_cristo"
+QUESTIONS, NEGATIVES, BATCH = 50, 5, 8
+PEER = "MultipleNegativesRankingLoss"
+# sentence-transformers multiplies similarities by 20.
+SETTINGS = Settings(loss="infonce", temperature=1 / 20, batch_size=BATCH, learning_rate=1e-5)
+CLOSE = 1e-3
+MEGABYTE = 1e6
+
+
+def measure(bench: Bench) -> Iterator[Finding]:
+    from benches import sentence_peers
+
+    torch.set_num_threads(bench.threads)
+    samples = samples_of(bench.size(QUESTIONS))
+    model = init_model(None, [], embedding_dim=64, max_length=128, seed=0, fit=False)
+    check_loss(model, samples)
+    rows = rows_of(samples)
+    theirs = sentence_peers.sentence_transformer(copied(model))
+    precisions = ["fp32"]
+    if multiplies(torch.bfloat16, torch.device("cpu")):
+        precisions.append("bf16")
+    for precision in precisions:
+        recipe = sentence_peers.Recipe(
+            1, BATCH, SETTINGS.learning_rate, SETTINGS.margin, 0, precision == "bf16"
+        )
+
+        def ours(precision: str = precision) -> int:
+            return epoch(copied(model), samples, precision)
+
+        def peer(recipe: sentence_peers.Recipe = recipe) -> int:
+            trained = copy.deepcopy(theirs)
+            sentence_peers.train(PEER, trained, rows, recipe)
+            return changed(theirs, trained)
+
+        job = f"train an epoch of {len(samples)} × {2 + NEGATIVES} texts, MiniLM, {precision}"
+        name = f"SentenceTransformerTrainer, {precision}"
+        yield from bench.race(job, ours, [Peer(name, peer, moved)], [Claim(job, (name,), 1.3)])
+    peaks = {side: peak_memory(training(side)) / MEGABYTE for side in ("stage2", "peer")}
+    yield Limit(
+        f"train MiniLM, {BATCH} × {2 + NEGATIVES} texts a step, fp32: peak memory, MB",
+        f"SentenceTransformerTrainer {peaks['peer']:,.0f} MB",
+        peaks["stage2"],
+        peaks["peer"],
+    )
+
+
+def training(side: str) -> list[str]:
+    return [sys.executable, "-W", "ignore", "-m", __name__, side]
+
+
+def samples_of(count: int) -> list[list[str]]:
+    """Questions of Monte Cristo, each with its chunk and five that no other question has."""
+    data = Dataset.load(DATA / "qa.json", DATA / "chunks.jsonl")
+    questions, texts = list(data.questions)[:count], data.chunk_texts
+    own = [int(data.relevant[start]) for start in data.relevant_offsets[:count]]
+    rest = np.setdiff1d(np.arange(len(texts)), own)
+    drawn = np.random.default_rng(0).permutation(rest)[: count * NEGATIVES].reshape(count, -1)
+    return [
+        [question, texts[gold], *texts.take(others)]
+        for question, gold, others in zip(questions, own, drawn, strict=True)
+    ]
+
+
+def rows_of(samples: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """The same as rows of constructed samples."""
+    return [
+        {"question": question, "ground_truth_contexts": [own], "negative_contexts": others}
+        for question, own, *others in samples
+    ]
+
+
+def epoch(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]], precision: str) -> int:
+    """Tokenise and train once over the samples, as `stage2 train` does; parameters that moved."""
+    settings = Settings(**{**vars(SETTINGS), "precision": precision})
+    lists: RankingLists = lists_of(model, samples)
+    before = model.backbone.embeddings.word_embeddings.weight.detach().clone()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=0.0, fused=True
+    )
+    order = np.random.default_rng(0).permutation(len(lists))
+    model.train()
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
+        optimizer.zero_grad(set_to_none=True)
+        accumulate_gradients(model, lists, rows, settings, len(rows))
+        optimizer.step()
+    return int(not torch.equal(before, model.backbone.embeddings.word_embeddings.weight))
+
+
+def check_loss(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> None:
+    """Dropout off, all questions in one batch: both losses are the same number."""
+    from benches import sentence_peers
+
+    lists, rows = lists_of(model, samples), np.arange(len(samples))
+    settings = Settings(**{**vars(SETTINGS), "precision": "fp32"})
+    theirs = sentence_peers.sentence_transformer(model)
+    columns: list[Any] = [theirs.preprocess(list(texts)) for texts in zip(*samples, strict=True)]
+    criterion, _ = sentence_peers.PEERS[PEER]
+    recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0.1, 0, bf16=False)
+    with torch.inference_mode():
+        mine = float(batch_loss(model.eval(), lists, rows, settings))
+        other = float(criterion(theirs.eval(), recipe)(columns, labels=None))
+    expect(abs(mine - other) < CLOSE, f"the loss is {mine:.5f}, and {other:.5f} to the peer")
+
+
+def changed(before: torch.nn.Module, after: torch.nn.Module) -> int:
+    """Parameters that training moved."""
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    return sum(not torch.equal(old, new) for old, new in pairs)
+
+
+def moved(ours: int, theirs: int) -> None:
+    expect(min(ours, theirs) > 0, "a training moved nothing")
+
+
+def main(side: str) -> None:
+    """Train an epoch on one side alone, for its memory to be measured."""
+    model = init_model(None, [], embedding_dim=64, max_length=128, seed=0, fit=False)
+    samples = samples_of(QUESTIONS)
+    if side == "stage2":
+        epoch(model, samples, "fp32")
+        return
+    from benches import sentence_peers
+
+    recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0.1, 0, bf16=False)
+    sentence_peers.train(PEER, sentence_peers.sentence_transformer(model), rows_of(samples), recipe)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

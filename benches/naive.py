@@ -1,0 +1,76 @@
+"""Evaluation and training as a first script has them: a text a forward pass, padded to 128.
+
+The model and the loss are those of stage2; how they are fed is what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stage2.model import ProbabilisticGBERTV4
+
+LENGTH = 128
+
+
+def embed(model: ProbabilisticGBERTV4, text: str) -> Tensor:
+    """Sentence μ of one text, float (d,): the mean over its tokens, none of the padding's."""
+    encoded = model.tokenizer(
+        text, truncation=True, max_length=LENGTH, padding="max_length", return_tensors="pt"
+    )
+    hidden = model.backbone(
+        input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]
+    ).last_hidden_state
+    vectors = model.semantic_head(hidden)[0]
+    mask = encoded["attention_mask"][0].unsqueeze(-1)
+    return F.normalize((vectors * mask).sum(dim=0) / mask.sum(), dim=-1)
+
+
+def evaluate(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> list[list[float]]:
+    """Cosines of each question, the first of a sample's texts, with its contexts, the others."""
+    model.eval()
+    found = []
+    with torch.no_grad():
+        for question, *contexts in samples:
+            asked = embed(model, question)
+            found.append([float(asked @ embed(model, context)) for context in contexts])
+    return found
+
+
+def train(
+    model: ProbabilisticGBERTV4,
+    samples: Sequence[Sequence[str]],
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    margin: float,
+) -> list[float]:
+    """Margin ranking loss over all pairs; the mean loss of each epoch, in the order given."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    losses = []
+    for _ in range(epochs):
+        model.train()
+        total = 0.0
+        for start in range(0, len(samples), batch_size):
+            batch = samples[start : start + batch_size]
+            loss = torch.zeros(())
+            for question, *contexts in batch:
+                asked = embed(model, question)
+                scores = [asked @ embed(model, context) for context in contexts]
+                pairs = [
+                    F.relu(margin - (scores[i] - scores[j]))
+                    for i in range(len(scores))
+                    for j in range(i + 1, len(scores))
+                ]
+                loss = loss + torch.stack(pairs).mean() / len(batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(batch)
+        losses.append(total / len(samples))
+    return losses

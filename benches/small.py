@@ -1,0 +1,30 @@
+"""Models that are made up: random weights over the tokenizer of all-MiniLM-L6-v2."""
+
+from __future__ import annotations
+
+import torch
+import transformers
+
+from stage2.checkpoint import load_backbone
+from stage2.init import default_backbone
+from stage2.model import ProbabilisticGBERTV4
+
+
+def random_model(layers: int, width: int, heads: int, max_length: int) -> ProbabilisticGBERTV4:
+    """A BERT of the given size with random weights, from seed 0."""
+    _, tokenizer = load_backbone(default_backbone())
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+    )
+    torch.manual_seed(0)
+    backbone = transformers.BertModel(config)
+    return ProbabilisticGBERTV4(backbone, tokenizer, 64, max_length).eval()
+
+
+def small_model() -> ProbabilisticGBERTV4:
+    """One that embeds a hundred thousand texts in a minute or so."""
+    return random_model(layers=1, width=64, heads=2, max_length=32)

@@ -1,0 +1,259 @@
+"""Stage 1 and stage 2 combined: their weights into one model, or the scores of both.
+
+Weights: θ₁ + α(θ₂ − θ₁) of two models, or the mean of several (Wortsman et al., "Model soups", ICML
+2022); the result is one model that costs what one costs. Scores: (1 − α)·s₁ + α·s₂, or reciprocal
+ranks, (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR 2009); both models run at every query,
+and need not be of one kind. Where α is not given, it is the best on the dev questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stage2 import checkpoint, console, files
+from stage2.arrays import Floats, Ints
+from stage2.candidates import interpolate
+from stage2.config import Settings
+from stage2.device import resolve_device, resolve_precision
+from stage2.errors import BadInputError
+from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
+from stage2.inputs import Inputs, with_folder_files
+from stage2.mining import DECIMALS, Scored
+from stage2.model import ProbabilisticGBERTV4
+from stage2.report import table
+from stage2.runfolder import RunFolder
+from stage2.splits import Groups, group_questions
+from stage2.stage1 import model_hash
+from stage2.steps import lists_of, sides_of, write_comparison
+from stage2.train import evaluate_dev
+from stage2.training_log import DEV_METRIC
+
+# α is chosen among these; the ends are the two models themselves.
+ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
+
+FUSIONS = ("sum", "reciprocal-rank")
+
+# Of reciprocal rank fusion, as its authors have it.
+_RRF = 60
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What α is chosen on and the merged model is measured on."""
+
+    inputs: Inputs
+    grouped: Groups
+    dev: Ints
+    test: Ints
+
+
+def merge(settings: Settings, models: Sequence[str]) -> None:
+    """Combine models, and where there are questions say what came of it."""
+    resolve_precision(settings.precision, resolve_device(settings.device))
+    _check(settings, models)
+    run = RunFolder(settings)
+    settings, questions = _questions(settings, run)
+    device = resolve_device(settings.device)
+    loaded = [checkpoint.load_model(path, settings.backbone).to(device) for path in models]
+    if settings.method not in FUSIONS:
+        _check_alike(loaded, models)
+    hashes = dict(questions.inputs.hashes) if questions else {}
+    hashes |= {f"model_{number}": model_hash(path) for number, path in enumerate(models, 1)}
+    run.begin({"merge": hashes})
+
+    before = [_evaluate(model, questions.inputs, settings, name)
+              for model, name in zip(loaded, models, strict=True)
+              if questions and (model is loaded[0] or settings.method in FUSIONS)]  # fmt: skip
+    if questions and settings.method in FUSIONS:
+        facts, after = _fuse(before[0], before[1], questions, settings)
+    else:
+        facts = _merge_weights(loaded, before, questions, settings)
+        loaded[0].save_pretrained(run / files.SHIPPED_MODEL)
+        console.say(f"merged model: {run / files.SHIPPED_MODEL}")
+        after = {}
+        if questions:
+            after = _evaluate(loaded[0], questions.inputs, settings, "merged").by_source()
+    files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
+    if facts["alpha"] is not None:
+        console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
+    if questions:
+        comparison = _compare(run, questions, before[0], after)
+        comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
+        files.write_json(run / files.COMPARISON, comparison)
+    run.done("merge", hashes)
+    if questions:
+        console.result(table(comparison, settings.language))
+        check_regression(comparison, settings)
+
+
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the floating-point tensors of several state_dicts; others are the first's.
+
+    Sums are in float64, so that the order of the models leaves at most the last bit.
+    """
+    merged = dict(states[0])
+    for name, tensor in states[0].items():
+        if tensor.is_floating_point():
+            total = torch.stack([state[name].double() for state in states]).mean(dim=0)
+            merged[name] = total.to(tensor.dtype)
+    return merged
+
+
+def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
+    """Lists of two models ranked by one score; the second's weight is α.
+
+    Args:
+        first: n lists.
+        second: the same lists, scored by another model.
+        alpha: from 0 to 1.
+        method: `sum` or `reciprocal-rank`.
+    """
+    if method == "sum":
+        scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
+        scores = np.round(scores, DECIMALS)
+    else:
+        scores = (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
+    return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
+
+
+def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
+    """Rank of every candidate in its list, from 1; equal scores share their mean rank."""
+    ranks = np.empty(len(scored.scores))
+    for start, stop in zip(scored.offsets[:-1], scored.offsets[1:], strict=True):
+        part: Floats = -scored.scores[start:stop]
+        _, place, counts = np.unique(part, return_inverse=True, return_counts=True)
+        last = np.cumsum(counts)
+        ranks[start:stop] = (last - (counts - 1) / 2)[place]
+    return ranks
+
+
+def _fuse(
+    first: Evaluation, second: Evaluation, questions: Questions, settings: Settings
+) -> tuple[dict[str, Any], dict[str, Scored]]:
+    """Choose α unless it is given, and rank by the fused scores."""
+    ours, theirs = first.by_source(), second.by_source()
+    main = "corpus" if "corpus" in ours else "candidates"
+
+    def dev_value(alpha: float) -> float:
+        scored = fused(ours[main], theirs[main], alpha, settings.method)
+        return float(scored.metrics(questions.dev)[DEV_METRIC])
+
+    facts = _alpha(settings, dev_value)
+    return facts, {
+        source: fused(ours[source], theirs[source], facts["alpha"], settings.method)
+        for source in ours
+    }
+
+
+def _merge_weights(
+    models: Sequence[ProbabilisticGBERTV4],
+    before: Sequence[Evaluation],
+    questions: Questions | None,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Leave the merged weights in the first model."""
+    states = [
+        {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        for model in models
+    ]
+    if settings.method == "soup":
+        models[0].load_state_dict(mean_of(states))
+        return {"alpha": None, "dev": []}
+
+    def mixed(alpha: float) -> ProbabilisticGBERTV4:
+        models[0].load_state_dict(interpolate(states[0], states[1], alpha))
+        return models[0]
+
+    dev = [evaluation.lists.subset(questions.dev) for evaluation in before if questions]
+    facts = _alpha(
+        settings, lambda alpha: float(evaluate_dev(mixed(alpha), dev[0], settings)[DEV_METRIC])
+    )
+    mixed(facts["alpha"])
+    return facts
+
+
+def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str, Any]:
+    """The α given, or the best on dev: of equals the least, which changes the first model least."""
+    if settings.alpha is not None:
+        return {"alpha": settings.alpha, "dev": []}
+    tried = [{"alpha": alpha, DEV_METRIC: dev_value(alpha)} for alpha in ALPHAS]
+    best = max(tried, key=lambda entry: (round(entry[DEV_METRIC], 9), -entry["alpha"]))
+    return {"alpha": best["alpha"], "dev": tried}
+
+
+def _compare(
+    run: RunFolder, questions: Questions, before: Evaluation, after: Mapping[str, Scored]
+) -> dict[str, Any]:
+    """First model against the merged one. What they were trained on is not known."""
+    sets = [
+        QuestionSet(name, rows, held_out=False)
+        for name, rows in (("test", questions.test), ("dev", questions.dev))
+        if len(rows) and run.settings.split == "chunk"
+    ]
+    everyone = np.arange(len(questions.inputs.samples))
+    sets.append(QuestionSet("all", everyone, held_out=False))
+    comparison = write_comparison(
+        run, questions.inputs, questions.grouped, before.by_source(), after, sets
+    )
+    return comparison | {"trained_on_known": False}
+
+
+def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions | None]:
+    """The questions named, or those that the folder holds; None where none are needed."""
+    named = settings.data or settings.qa or settings.chunks
+    if not named and not (run / files.CONSTRUCTED).is_file():
+        fusion = settings.method in FUSIONS
+        if fusion or (settings.method == "interpolate" and settings.alpha is None):
+            raise BadInputError(
+                "no questions to choose alpha on and to measure on; give --data FILE, or "
+                "--qa FILE and --chunks FILE" + ("" if fusion else ", or --alpha X")
+            )
+        return settings, None
+    settings, inputs = with_folder_files(settings, run)
+    grouped = group_questions(inputs.samples)
+    _, dev, test = sides_of(settings, inputs.samples, grouped)
+    return settings, Questions(inputs, grouped, dev, test)
+
+
+def _evaluate(
+    model: ProbabilisticGBERTV4, inputs: Inputs, settings: Settings, name: str
+) -> Evaluation:
+    with console.bar(f"evaluating {name}") as progress:
+        lists = lists_of(settings, model, inputs)
+        return evaluate(model, lists, settings.precision, progress)
+
+
+def _check(settings: Settings, models: Sequence[str]) -> None:
+    """Refuse numbers of models and options that do not go together."""
+    if settings.method == "soup":
+        if len(models) < 2:
+            raise BadInputError(f"{len(models)} models; expected --model twice or more for a soup")
+        if settings.alpha is not None:
+            raise BadInputError("--alpha weighs two models; a soup is the plain mean of them all")
+    elif len(models) != 2:
+        raise BadInputError(
+            f"{len(models)} models; --method {settings.method} expects --model twice. "
+            "For more models: --method soup"
+        )
+
+
+def _check_alike(models: Sequence[ProbabilisticGBERTV4], names: Sequence[str]) -> None:
+    """Refuse to mix weights of models that differ in a shape, a name or the vocabulary."""
+    first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
+    vocabulary = models[0].tokenizer.get_vocab()
+    for model, path in zip(models[1:], names[1:], strict=True):
+        other = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        differing = sorted(n for n in first.keys() | other.keys() if first.get(n) != other.get(n))
+        if differing or model.tokenizer.get_vocab() != vocabulary:
+            what = differing[0] if differing else "the vocabulary"
+            raise BadInputError(
+                f"{path} and {names[0]} differ in {what}: only models of one kind can share "
+                "weights. To use both at every query: --method sum or reciprocal-rank"
+            )

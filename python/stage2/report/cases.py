@@ -1,0 +1,164 @@
+"""Ranks of every question, and the candidates of those worth reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from stage2 import files
+from stage2.report.run import Record, Run
+
+# Contexts of this many questions of each kind are in the page: a page of 10,000 questions stays
+# small enough to open. Every rank is in the page all the same.
+CASES = 50
+KINDS = ("fixed", "broken", "hard")
+
+
+def ranks(run: Run) -> list[Record]:
+    """A row a question: id, question, set, ranks before and after, change, kind."""
+    path = run.folder / files.PER_QUESTION
+    rows = files.read_jsonl(path) if path.is_file() else _from_evaluations(run.folder)
+    source = (run.comparison.get("verdict") or {}).get("source", "candidates")
+    return [_rank_row(row, source) for row in rows]
+
+
+def cases(run: Run, rows: list[Record]) -> dict[str, list[Record]]:
+    """For each kind the first `CASES` questions, with their contexts, scores and entities."""
+    chosen = {kind: [row for row in rows if row["kind"] == kind][:CASES] for kind in KINDS}
+    wanted = {row["id"] for group in chosen.values() for row in group}
+    before = _scores(run.folder / files.EVALUATION, wanted)
+    after = _scores(run.folder / files.EVALUATION_AFTER, wanted)
+    samples = _samples(run.folder / files.CONSTRUCTED, wanted)
+    texts = [text for sample in samples.values() for text in _texts(sample)]
+    marked = dict(zip(texts, _marked(run, texts), strict=True))
+    return {
+        kind: [_case(row, samples.get(row["id"], {}), before, after, marked) for row in group]
+        for kind, group in chosen.items()
+    }
+
+
+def _rank_row(row: Record, source: str) -> Record:
+    of_source: Record = row["ranks"].get(source) or next(iter(row["ranks"].values()), {})
+    before, after = of_source.get("before"), of_source.get("after")
+    change = row["change"]
+    kind = change if change in ("fixed", "broken") else None
+    if kind is None and after is not None and after > 1:
+        kind = "hard"
+    return {
+        "id": str(row["qa_id"]),
+        "question": row["question"],
+        "set": row["set"],
+        "before": before,
+        "after": after,
+        "change": change,
+        "kind": kind,
+    }
+
+
+def _from_evaluations(folder: Path) -> list[Record]:
+    """The rows of a folder without per_question.jsonl, from its evaluations."""
+    before = folder / files.EVALUATION
+    if not before.is_file():
+        return []
+    after = folder / files.EVALUATION_AFTER
+    second = files.read_json(after) if after.is_file() else []
+    later = {str(row["qa_id"]): _expected(row) for row in second}
+    rows = []
+    for row in files.read_json(before):
+        first, last = _expected(row), later.get(str(row["qa_id"]))
+        ranked = {"candidates": {"before": first, "after": last}}
+        rows.append({
+            "qa_id": row["qa_id"], "question": row["question"], "set": "all", "ranks": ranked,
+            "change": _change(first, last),
+        })  # fmt: skip
+    return rows
+
+
+def _expected(row: Record) -> float:
+    return float(row["consistency_metrics"]["expected_rank"])
+
+
+def _change(before: float, after: float | None) -> str:
+    if after is None or before == after:
+        return "same"
+    if (before <= 1) != (after <= 1):
+        return "fixed" if after <= 1 else "broken"
+    return "better" if after < before else "worse"
+
+
+def _scores(path: Path, wanted: set[str]) -> dict[str, Record]:
+    rows = files.read_json(path) if path.is_file() else []
+    return {str(row["qa_id"]): row["similarities"] for row in rows if str(row["qa_id"]) in wanted}
+
+
+def _samples(path: Path, wanted: set[str]) -> dict[str, Record]:
+    rows = files.read_jsonl(path) if path.is_file() else []
+    return {str(row["qa_id"]): row for row in rows if str(row["qa_id"]) in wanted}
+
+
+def _texts(sample: Record) -> list[str]:
+    return [sample["question"], *sample["ground_truth_contexts"], *sample["negative_contexts"]]
+
+
+def _case(
+    row: Record,
+    sample: Record,
+    before: dict[str, Record],
+    after: dict[str, Record],
+    marked: dict[str, list[tuple[str, bool]]],
+) -> Record:
+    right = len(sample.get("ground_truth_contexts", ()))
+    first, last = before.get(row["id"], {}), after.get(row["id"], {})
+    contexts: list[Record] = [
+        {
+            "text": marked[text],
+            "right": place < right,
+            "before": first.get(str(place)),
+            "after": last.get(str(place)),
+        }
+        for place, text in enumerate(_texts(sample)[1:] if sample else ())
+    ]
+    contexts.sort(key=lambda c: -(c["after"] if c["after"] is not None else c["before"] or 0.0))
+    return row | {
+        "text": marked.get(row["question"], [(row["question"], False)]),
+        "contexts": contexts,
+    }
+
+
+def _marked(run: Run, texts: list[str]) -> Iterator[list[tuple[str, bool]]]:
+    """Each text in pieces, with whether a piece is an entity."""
+    path = _annotations(run)
+    if path is None or not texts:
+        yield from ([(text, False)] for text in texts)
+        return
+    from stage2.data import Annotations
+
+    spans, offsets = Annotations.load(path, "skip").spans_for(texts)
+    for text, (start, end) in zip(texts, pairwise(offsets.tolist()), strict=True):
+        yield list(pieces(text, sorted(map(tuple, spans[start:end].tolist()))))
+
+
+def pieces(text: str, spans: list[Any]) -> Iterator[tuple[str, bool]]:
+    """Cut a text at spans that rise by their start; of overlapping ones each character once."""
+    at = 0
+    for start, end in spans:
+        if end <= at:
+            continue
+        if start > at:
+            yield text[at:start], False
+        yield text[max(start, at) : end], True
+        at = end
+    if at < len(text):
+        yield text[at:], False
+
+
+def _annotations(run: Run) -> Path | None:
+    """The file of entities that the folder was made from, if it is as it was."""
+    known = run.data.get("files", {}).get("entities")
+    if not known:
+        return None
+    of_sample = run.data.get("source") == "sample"
+    path = run.folder / files.SAMPLE / known["path"] if of_sample else Path(known["path"])
+    return path if path.is_file() and files.sha256(path) == known["sha256"] else None

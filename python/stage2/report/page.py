@@ -1,0 +1,166 @@
+"""The page people look at: one static file, which asks nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stage2 import files
+from stage2.config import SETTINGS, read_toml
+from stage2.report import numbers
+from stage2.report.cases import CASES, KINDS, cases, ranks
+from stage2.report.page_text import PAGE_WORDS
+from stage2.report.run import Record, Run
+from stage2.report.text import Words
+from stage2.report.text import words as say
+
+_HERE = Path(__file__).parent
+_METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr": "MRR",
+            "ndcg10": "nDCG@10"}  # fmt: skip
+
+
+def write_page(run: Run, language: str) -> Path:
+    """Write `report.html` and `report.json` into a run folder; return the page's path."""
+    path = run.folder / files.PAGE
+    rows = ranks(run)
+    facts = {
+        "verdict": run.comparison.get("verdict"),
+        "shipped": run.shipped or None,
+        "sets": run.comparison.get("sets", []),
+        "training_log": run.log,
+        "questions": rows,
+        "run": run.record,
+    }
+    files.write_json(run.folder / files.REPORT_JSON, facts)
+    files.write_text(path, render_page(run, rows, language))
+    return path
+
+
+def render_page(run: Run, rows: list[Record], language: str) -> str:
+    """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
+    words = PAGE_WORDS[language]
+    environment = Environment(
+        loader=PackageLoader("stage2", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    style, script = ((_HERE / "templates" / name).read_text("utf-8") for name in
+                     ("page.css", "page.js"))  # fmt: skip
+    return environment.get_template("page.html").render(
+        w=words,
+        language="zh-CN" if language == "zh" else "en",
+        text=language,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        verdict=run.comparison.get("verdict"),
+        tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
+        chart=_chart(run),
+        shipped=run.shipped,
+        data=_json({"rows": rows, "words": words}),
+        count=len(rows),
+        kinds=KINDS,
+        cases=cases(run, rows),
+        cap=CASES,
+        audit=_optional(run.folder / files.AUDIT),
+        command=command_line(run),
+        facts=_facts(run),
+    )
+
+
+def command_line(run: Run) -> str:
+    """The command that makes this folder again; empty where it was not made by `stage2 run`."""
+    path = run.folder / files.SETTINGS
+    if not path.is_file() or not {"train", "evaluate"} <= run.record.get("stages", {}).keys():
+        return ""
+    words = ["stage2", "run"]
+    for name, value in read_toml(str(path)).items():
+        flag = name.replace("_", "-")
+        if name == "overwrite" or value == SETTINGS[name].default:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return shlex.join(words)
+
+
+def _table(part: Record, say: Words) -> Record:
+    """Rows of metric, chance, before and after, with intervals where they are known."""
+    statistics = part.get("statistics", {})
+    rows = []
+    for key, name in _METRICS.items():
+        success = statistics.get("success", {}).get(key.removeprefix("top"), {})
+        change = statistics.get(key, {})
+        show = numbers.percent if key.startswith("top") else numbers.decimal
+        rows.append({
+            "name": name,
+            "chance": show(part["before"]["chance"][key]),
+            "before": show(part["before"][key]),
+            "after": show(part["after"][key]),
+            "ranges": [_range(success[side]) for side in ("before", "after") if side in success],
+            "difference": _difference(change),
+            "better": part["after"][key] > part["before"][key],
+        })  # fmt: skip
+    heading = say(
+        "set_heading",
+        count=part["num_queries"],
+        set=say(f"set_{part['name']}"),
+        source=say(f"among_{part['source']}"),
+    )
+    return {"heading": heading, "held_out": part["held_out"], "rows": rows}
+
+
+def _range(side: Record) -> str:
+    return f"{100 * side['low']:.0f}–{100 * side['high']:.0f}%"
+
+
+def _difference(change: Record) -> str:
+    if "low" not in change:
+        return ""
+    low, high = (numbers.difference(0.0, change[end]) for end in ("low", "high"))
+    return f"{numbers.difference(0.0, change['difference'])} [{low}, {high}]"
+
+
+def _chart(run: Run) -> str:
+    """The curves as a picture that is part of the page; empty where nothing was trained.
+
+    As an image: what matplotlib draws has inline styles, which the page's policy forbids.
+    """
+    path = run.folder / files.CHARTS[1]
+    if not path.is_file():
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    keys = ("stage2_version", "python", "torch", "transformers", "cpu", "device", "precision",
+            "seed", "started")  # fmt: skip
+    found = [(key, str(run.record[key])) for key in keys if key in run.record]
+    for name, file in run.data.get("files", {}).items():
+        found.append((f"{name} SHA-256", str(file["sha256"])))
+    path = run.folder / files.SETTINGS
+    settings = read_toml(str(path)) if path.is_file() else {}
+    return found + [(name, str(value)) for name, value in settings.items()]
+
+
+def _json(value: Any) -> Markup:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _optional(path: Path) -> Any:
+    return files.read_json(path) if path.is_file() else None

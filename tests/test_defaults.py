@@ -1,0 +1,78 @@
+"""The benchmark of the defaults: its ranks, its test and its table, without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benches import defaults
+
+
+def test_reciprocal_ranks_are_expected_ones() -> None:
+    scores = np.asarray([[0.1, 0.9, 0.5], [0.5, 0.5, 0.1], [0.2, 0.2, 0.2]], np.float32)
+    ranks = defaults.reciprocal_ranks(scores, np.asarray([2, 0, 1]))
+    assert ranks.tolist() == pytest.approx([1 / 2, 3 / 4, (1 + 1 / 2 + 1 / 3) / 3])
+
+
+def test_flip_test_is_near_the_exact_one() -> None:
+    generator = np.random.default_rng(0)
+    before = generator.random(12)
+    after = before + generator.normal(0.05, 0.1, 12)
+    exact = stats.permutation_test(
+        (after, before), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
+    )
+    assert defaults.flip_test(after, before) == pytest.approx(exact.pvalue, abs=0.015)
+    assert defaults.flip_test(before, before) == 1
+
+
+def test_splits_of_xquad_hold_out_whole_paragraphs(xquad: Path) -> None:
+    data = defaults.xquad(xquad.parent, splits=3, limit=None)
+    assert (len(data.questions), len(data.chunks), len(data.tests)) == (1190, 240, 3)
+    for test in data.tests:
+        out = {data.questions[i]["chunk_id"] for i in test}
+        assert len(out) == 72
+        assert len(test) == sum(row["chunk_id"] in out for row in data.questions)
+    assert data.tests[0] != data.tests[1]
+
+
+def test_folds_of_monte_cristo_hold_out_each_question_once(monte_cristo: Path) -> None:
+    data = defaults.monte_cristo(monte_cristo.parent, limit=None)
+    assert sorted(i for test in data.tests for i in test) == list(range(50))
+    assert len({row["chunk_id"] for row in data.questions}) == 50
+
+
+def test_the_table_has_a_row_a_cell_and_the_means() -> None:
+    data = defaults.Data("XQuAD", [], [], [[0, 1]], peers=("TripletLoss",))
+    options = defaults.Options(Path("work"), "fp32", ("--epochs", "1"))
+    ranks = {"stage 1": [0.5, 1.0], defaults.OURS: [1.0, 1.0], "TripletLoss": [0.25, 0.5]}
+    cells = [
+        {"data": "XQuAD", "split": 0, "seed": seed, "method": method, "rr": found,
+         "trained_on": 7, "shipped": "epoch 1"}
+        for seed in range(2) for method, found in ranks.items()
+    ]  # fmt: skip
+    text = defaults.document([data], cells, options)
+    rows = [[cell.strip(" *") for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("|")]  # fmt: skip
+    assert len(rows) == 5
+    assert rows[2][5:8] == rows[4][5:8] == ["0.7500", "1.0000", "0.3750"]
+    assert "over stage 1: +0.2500; significantly worse (p < 0.05) in 0 of 2" in text
+    assert "over TripletLoss +0.6250" in text
+
+
+def test_the_document_has_the_markers_that_the_table_goes_between() -> None:
+    text = defaults.DOCUMENT.read_text(encoding="utf-8")
+    assert [text.count(marker) for marker in defaults.MARKERS] == [1, 1]
+
+
+def test_cells_that_are_done_are_not_done_again(tmp_path: Path) -> None:
+    data = defaults.Data("XQuAD", [], [], [[0]])
+    options = defaults.Options(tmp_path, "fp32", ())
+    cells = [
+        {"data": "XQuAD", "split": 0, "seed": 0, "key": options.key, "method": method}
+        for method in ("stage 1", defaults.OURS)
+    ]
+    assert list(defaults.missing(data, 0, 0, options, json.loads(json.dumps(cells)))) == []

@@ -1,0 +1,156 @@
+"""Two models made one, or asked together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import stage2
+from stage2 import files
+from stage2.init import init_model
+from stage2.merging import ALPHAS, fused, mean_of
+from stage2.mining import Scored
+from tests.conftest import Stage2, data_flags
+
+
+@pytest.fixture(scope="module")
+def other(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, every weight moved a little."""
+    folder = tmp_path_factory.mktemp("other") / "model"
+    model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+    torch.manual_seed(3)
+    moved = {
+        name: tensor + 0.05 * torch.randn_like(tensor) if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(moved)
+    model.save_pretrained(folder)
+    return folder
+
+
+def bias(folder: Path) -> float:
+    model = stage2.ProbabilisticGBERTV4.from_pretrained(folder)
+    return float(model.state_dict()["energy_proj.bias"])
+
+
+def scored(scores: list[list[float]]) -> Scored:
+    offsets = np.cumsum([0, *map(len, scores)], dtype=np.int64)
+    flat = np.asarray([value for row in scores for value in row], np.float32)
+    ones = np.ones(len(scores), np.int64)
+    return Scored.of(flat, offsets, ones, ones)
+
+
+def test_a_given_alpha_needs_no_questions(
+    stage2: Stage2, model_dir: Path, other: Path, tmp_path: Path
+) -> None:
+    stage2("merge", "--model", model_dir, "--model", other, "--alpha", 0.25)
+    start, end = bias(model_dir), bias(other)
+    merged = bias(tmp_path / "out" / files.SHIPPED_MODEL)
+    assert merged == pytest.approx(start + 0.25 * (end - start), abs=1e-6)
+    record = json.loads((tmp_path / "out" / files.MERGE).read_text())
+    assert (record["alpha"], record["dev"]) == (0.25, [])
+
+
+def test_alpha_is_the_best_on_dev(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, other: Path, tmp_path: Path
+) -> None:
+    result = stage2("merge", "--model", model_dir, "--model", other, *data_flags(corpus))
+    record = json.loads((tmp_path / "out" / files.MERGE).read_text())
+    assert [entry["alpha"] for entry in record["dev"]] == list(ALPHAS)
+    best = max(entry["mrr"] for entry in record["dev"])
+    assert record["alpha"] == min(e["alpha"] for e in record["dev"] if e["mrr"] == best)
+    comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
+    assert {part["name"] for part in comparison["sets"]} == {"test", "dev", "all"}
+    assert not any(part["held_out"] for part in comparison["sets"])
+    dev = next(p for p in comparison["sets"] if (p["name"], p["source"]) == ("dev", "corpus"))
+    assert dev["after"]["mrr"] == pytest.approx(best)
+    assert "Warning" in result.stdout
+
+
+def test_a_soup_is_the_mean(stage2: Stage2, model_dir: Path, other: Path, tmp_path: Path) -> None:
+    models = [word for path in (model_dir, other, other) for word in ("--model", path)]
+    stage2("merge", "--method", "soup", *models)
+    expected = (bias(model_dir) + 2 * bias(other)) / 3
+    assert bias(tmp_path / "out" / files.SHIPPED_MODEL) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_mean_leaves_counters_alone() -> None:
+    states = [{"w": torch.tensor([float(i)]), "n": torch.tensor([i])} for i in (1, 2, 6)]
+    found = mean_of(states)
+    assert found["w"].tolist() == [3.0]
+    assert found["n"].tolist() == [1]
+
+
+@pytest.mark.parametrize("method", ["sum", "reciprocal-rank"])
+def test_scores_of_two_models_are_fused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, other: Path, tmp_path: Path,
+    method: str,
+) -> None:  # fmt: skip
+    flags = ["--model", model_dir, "--model", other, *data_flags(corpus), "--method", method]
+    stage2("merge", *flags)
+    record = json.loads((tmp_path / "out" / files.MERGE).read_text())
+    by_alpha = {entry["alpha"]: entry["mrr"] for entry in record["dev"]}
+    assert by_alpha[record["alpha"]] == max(by_alpha.values())
+    assert not (tmp_path / "out" / files.SHIPPED_MODEL).exists()
+    # The ends are the models themselves.
+    for alpha, model in ((0, model_dir), (1, other)):
+        out = tmp_path / f"end{alpha}"
+        stage2("merge", *flags, "--alpha", alpha, "--output-dir", out)
+        fused_part = json.loads((out / files.COMPARISON).read_text())["sets"][-1]
+        alone = tmp_path / f"alone{alpha}"
+        stage2("evaluate", "--model", model, *data_flags(corpus), "--output-dir", alone)
+        part = json.loads((alone / files.COMPARISON).read_text())["sets"][-1]
+        assert part["source"] == fused_part["source"]
+        assert fused_part["after"]["mrr"] == pytest.approx(part["before"]["mrr"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+)
+def test_reciprocal_ranks_are_of_scipys_ranks(pairs: list[tuple[int, int]], alpha: float) -> None:
+    left, right = ([float(pair[side]) for pair in pairs] for side in (0, 1))
+    found = fused(scored([left, left]), scored([right, right]), alpha, "reciprocal-rank")
+    ranks = [stats.rankdata([-value for value in side]) for side in (left, right)]
+    expected = (1 - alpha) / (60 + ranks[0]) + alpha / (60 + ranks[1])
+    np.testing.assert_allclose(found.scores, np.tile(expected, 2), rtol=1e-6)
+
+
+BAD = [
+    (1, ["--alpha", 0.5], "expects --model twice"),
+    (3, ["--alpha", 0.5], "--method soup"),
+    (1, ["--method", "soup"], "twice or more"),
+    (2, ["--method", "soup", "--alpha", 0.5], "plain mean"),
+    (2, [], "or --alpha X"),
+    (2, ["--method", "sum", "--alpha", 0.5], "--data FILE"),
+    (2, ["--alpha", 1.5], "--alpha is 1.5"),
+]
+
+
+@pytest.mark.parametrize(("models", "flags", "message"), BAD)
+def test_what_does_not_go_together_is_refused(
+    stage2: Stage2, model_dir: Path, tmp_path: Path, models: int, flags: list[object], message: str
+) -> None:
+    result = stage2("merge", *["--model", model_dir] * models, *flags, exit_code=2)
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_of_two_kinds_share_scores_but_not_weights(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    narrow = tmp_path / "narrow"
+    init_model(str(backbone), [], embedding_dim=32, max_length=64, seed=0, fit=False
+               ).save_pretrained(narrow)  # fmt: skip
+    models = ["--model", model_dir, "--model", narrow]
+    result = stage2("merge", *models, "--alpha", 0.5, exit_code=2)
+    assert "differ in aux_head.0.weight" in result.stderr
+    assert not (tmp_path / "out").exists()
+    stage2("merge", *models, *data_flags(corpus), "--method", "sum", "--alpha", 0.5)

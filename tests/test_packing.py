@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from stage2 import ProbabilisticGBERTV4, packing
+from stage2.packing import packed
+
+TEXTS = ["the count of monte cristo", "old ship", "treasure island prison abbot sea night"]
+
+
+@pytest.fixture(autouse=True)
+def _tried_anew() -> Iterator[None]:
+    packing._can_pack.cache_clear()
+    yield
+    packing._can_pack.cache_clear()
+
+
+def test_packed_layers_give_what_plain_ones_do() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(96, 200), nn.GELU(), nn.Linear(200, 24, bias=False))
+    for rows in (torch.randn(1, 96), torch.randn(7, 96), torch.randn(3, 5, 96)):
+        with torch.inference_mode():
+            plain = model(rows)
+            with packed(model):
+                found = model(rows)
+        assert found.shape == plain.shape
+        torch.testing.assert_close(found, plain, atol=1e-6, rtol=1e-5)
+
+
+def test_weights_that_moved_are_packed_again(model: ProbabilisticGBERTV4) -> None:
+    before = model.encode(TEXTS, precision="fp32").mu
+    with torch.no_grad():
+        for parameter in model.semantic_head.parameters():
+            parameter.mul_(-0.5)
+    after = model.encode(TEXTS, precision="fp32").mu
+    assert abs(after - before).max() > 0.01
+
+
+def test_the_layers_are_plain_again_whatever_happens() -> None:
+    layer = nn.Linear(4, 4)
+
+    def fail() -> None:
+        with packed(layer):
+            assert ("forward" in layer.__dict__) == packing._can_pack("cpu", torch.float32)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert "forward" not in layer.__dict__
+
+
+@pytest.mark.parametrize("fault", [AttributeError, RuntimeError, None])
+def test_what_torch_does_not_offer_or_miscalculates_is_not_used(
+    model: ProbabilisticGBERTV4,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: type[Exception] | None,
+) -> None:
+    expected = model.encode(TEXTS, precision="fp32").mu
+
+    def multiply(layer: nn.Linear) -> object:
+        if fault is not None:
+            raise fault
+        return lambda rows: rows.new_zeros(*rows.shape[:-1], layer.out_features)
+
+    monkeypatch.setattr(packing, "_multiply", multiply)
+    packing._can_pack.cache_clear()
+    found = model.encode(TEXTS, precision="fp32").mu
+    torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected))

@@ -1,0 +1,51 @@
+"""bf16 and float32 choose the same hard examples, with the real encoder on real text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stage2 import Dataset
+from stage2.device import multiplies
+from stage2.evaluate import evaluate
+from stage2.init import DEFAULT_HUB_ID, default_backbone, init_model
+from stage2.lists import ranking_lists
+from tests.conftest import write_jsonl
+
+TOPK = 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(default_backbone() == DEFAULT_HUB_ID, reason="the extra minilm is not there")
+@pytest.mark.skipif(
+    not multiplies(torch.bfloat16, torch.device("cpu")), reason="bf16 is emulated: minutes"
+)
+def test_the_hard_set_of_xquad_is_that_of_float32(xquad: Path, tmp_path: Path) -> None:
+    articles = json.loads((xquad / "xquad.en.json").read_text(encoding="utf-8"))["data"]
+    passages = [passage for article in articles for passage in article["paragraphs"]]
+    chunks = [{"chunk_id": i, "text": passage["context"]} for i, passage in enumerate(passages)]
+    qa = [
+        {"question": asked["question"], "chunk_id": i, "qa_id": asked["id"]}
+        for i, passage in enumerate(passages)
+        for asked in passage["qas"]
+    ]
+    write_jsonl(tmp_path / "chunks.jsonl", chunks)
+    write_jsonl(tmp_path / "qa.jsonl", qa)
+    dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl")
+    texts = [passage["context"] for passage in passages]
+    model = init_model(None, texts, embedding_dim=64, max_length=128, seed=0)
+    lists = ranking_lists(model, dataset.construct(5, 0), None, corpus=True)
+    hard = {}
+    for precision in ("fp32", "bf16"):
+        found = evaluate(model, lists, precision)
+        assert found.corpus is not None
+        for source, scored in (("candidates", found.candidates), ("corpus", found.corpus)):
+            hard[precision, source] = scored.ranking.rank > TOPK
+    for source in ("candidates", "corpus"):
+        agreeing = np.mean(hard["fp32", source] == hard["bf16", source])
+        assert agreeing >= 0.98, f"{source}: {agreeing:.1%}"
+        print(f"{source}: {agreeing:.2%} of {len(qa)} questions, {hard['fp32', source].sum()} hard")
