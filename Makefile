@@ -68,6 +68,10 @@ fuzz/.cargo-fuzz:
 $(VENV)/.peers: pyproject.toml | $(VENV)/.built
 	@echo "set-up for benchmarks: the peers"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+# What exports to ONNX and OpenVINO asks for an older transformers: an environment of its own.
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(VENV)/runtimes
+	@$(BIN)/uv pip install --quiet --python $(VENV)/runtimes/bin/python \
+		'sentence-transformers[onnx,openvino]'
 	@touch $@
 
 bench: $(VENV)/.built $(VENV)/.peers

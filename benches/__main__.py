@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
-    parser.add_argument("--budget", type=float, default=45.0, metavar="SECONDS",
+    parser.add_argument("--budget", type=float, default=10.0, metavar="SECONDS",
                         help="after which a race starts no more than three rounds")  # fmt: skip
     options = parser.parse_args()
     if unknown := set(options.jobs) - set(JOBS):

@@ -134,7 +134,7 @@ class Bench:
     threads: int
     scale: float = 1.0
     rounds: tuple[int, int] = (3, 9)
-    budget: float = 45.0
+    budget: float = 10.0
 
     def size(self, full: int) -> int:
         """A size at this bench's scale."""

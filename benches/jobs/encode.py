@@ -6,7 +6,6 @@ import copy
 import os
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from benches import xquad
 from benches.child import peak_memory
 from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
 from benches.inputs import Vectors
+from benches.runtimes import Runtime, runtimes
 from stage2.device import multiplies
 from stage2.encode import encode_tokens, tokenize
 from stage2.init import default_backbone, init_model
@@ -25,8 +25,6 @@ LENGTH = 128
 # Of cosines between two ways to make the same vector. Half precision rounds at every layer.
 CLOSE = {"fp32": 1e-4, "bf16": 0.03}
 MEGABYTE = 1e6
-# What the peers of other runtimes import.
-RUNTIMES = {"onnx": "optimum", "openvino": "optimum.intel"}
 
 
 def measure(bench: Bench) -> Iterator[Finding]:
@@ -34,9 +32,11 @@ def measure(bench: Bench) -> Iterator[Finding]:
     torch.set_num_threads(bench.threads)
     texts = xquad.load(bench.scale).texts
     model = init_model(None, [], embedding_dim=64, max_length=LENGTH, seed=0, fit=False)
-    yield from compete(bench, model, texts, "fp32", 1.2, {})
-    if multiplies(torch.bfloat16, torch.device("cpu")):
-        yield from compete(bench, model, texts, "bf16", 1.2, runtimes())
+    half = multiplies(torch.bfloat16, torch.device("cpu"))
+    with runtimes(default_backbone(), texts, LENGTH, bench.folder) as others:
+        yield from compete(bench, model, texts, "fp32", 1.2, [] if half else others)
+        if half:
+            yield from compete(bench, model, texts, "bf16", 1.2, others)
     yield flat(bench)
 
 
@@ -46,7 +46,7 @@ def compete(
     texts: list[str],
     precision: str,
     target: float,
-    others: dict[str, Any],
+    others: list[Runtime],
 ) -> Iterator[Finding]:
     """A race in one precision; `others` take part without a target, in what they do best."""
     from sentence_transformers import SentenceTransformer
@@ -68,25 +68,10 @@ def compete(
     job = f"encode {len(texts):,} texts of XQuAD, {precision}"
     name = f"sentence-transformers, {precision}"
     peers = [Peer(name, lambda: theirs.encode(texts, convert_to_tensor=True), agrees)]
-    for runtime, other in others.items():
-        label = f"sentence-transformers, {runtime}, fp32"
-        peers.append(Peer(label, lambda other=other: other.encode(texts), agrees))
+    peers += [Peer(other.name, other.encode, agrees) for other in others]
     claims = [Claim(job, (name,), target)]
     claims += [Claim(f"{job}, against {peer.name}", (peer.name,), None) for peer in peers[1:]]
     yield from bench.race(job, lambda: model.encode(texts, precision=precision).mu, peers, claims)
-
-
-def runtimes() -> dict[str, Any]:
-    """sentence-transformers' other backends, as far as they are installed."""
-    from sentence_transformers import SentenceTransformer
-
-    found = {}
-    for name, package in RUNTIMES.items():
-        if find_spec(package.split(".", maxsplit=1)[0]) is None or find_spec(package) is None:
-            continue
-        found[name] = SentenceTransformer(default_backbone(), backend=name, device="cpu")
-        found[name].max_seq_length = LENGTH
-    return found
 
 
 def mean_pooled(model: ProbabilisticGBERTV4, texts: list[str], precision: str) -> Vectors:

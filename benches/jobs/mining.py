@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import torch
 
 import stage2
 from benches import inputs
-from benches.harness import Bench, Claim, Finding, Peer, expect
+from benches.child import peak_memory
+from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
 from benches.inputs import Vectors
 
 QUESTIONS, CHUNKS, WIDTH = 20_000, 200_000, 64
@@ -20,6 +23,9 @@ NEGATIVES, RANGE_MAX, MARGIN = 5, 60, 0.05
 BLOCK = 1024
 # The peer sums in float32.
 ROUNDING = 2e-6
+# What the search may hold beside the vectors where its memory is measured: 2% of all scores.
+BUDGET = 64 * 2**20
+MEGABYTE = 1e6
 
 
 def measure(bench: Bench) -> Iterator[Finding]:
@@ -64,6 +70,35 @@ def measure(bench: Bench) -> Iterator[Finding]:
     job = f"mine negatives of {len(asked):,} questions from {len(texts):,} chunks, with a margin"
     peer = "mine_hard_negatives"
     yield from bench.race(job, ours, [Peer(peer, theirs, agrees)], [Claim(job, (peer,), 8)])
+    yield memory(bench, questions, corpus, gold)
+
+
+def memory(bench: Bench, questions: Vectors, corpus: Vectors, gold: Any) -> Finding:
+    """Peak of a process that maps the vectors and mines, over one that only imports all it needs."""
+    for name, array in (("questions", questions), ("corpus", corpus), ("gold", gold)):
+        np.save(bench.folder / f"{name}.npy", array)
+    program = [sys.executable, "-W", "ignore", "-m", __name__, str(bench.folder)]
+    idle, busy = peak_memory([*program, "idle"]), peak_memory([*program, "mine"])
+    vectors = questions.nbytes + corpus.nbytes
+    return Limit(
+        f"mine {len(questions):,} × {len(corpus):,}: peak memory beside the program, MB",
+        f"program {idle / MEGABYTE:,.0f} MB, vectors {vectors / MEGABYTE:,.0f} MB, "
+        f"budget {BUDGET / MEGABYTE:,.0f} MB",
+        (busy - idle) / MEGABYTE,
+        (vectors + BUDGET) / MEGABYTE,
+    )
+
+
+def mine_files(folder: Path, work: bool) -> None:
+    """Mine what `memory` has written, or a corner of it."""
+    questions, corpus, gold = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("questions", "corpus", "gold")
+    )
+    if not work:
+        questions, corpus, gold = questions[:1], corpus[:10], np.zeros(1, np.int64)
+    positives = stage2.Positives(np.asarray(gold), np.arange(len(gold) + 1))
+    rules = stage2.Rules(negatives=1 if not work else NEGATIVES, range_max=RANGE_MAX)
+    stage2.mine_negatives(questions, corpus, positives, rules, memory_budget=BUDGET)
 
 
 class _Encoded:
@@ -87,3 +122,7 @@ class _Encoded:
     @staticmethod
     def similarity_pairwise(left: Any, right: Any) -> torch.Tensor:
         return (torch.as_tensor(left) * torch.as_tensor(right)).sum(dim=1)
+
+
+if __name__ == "__main__":
+    mine_files(Path(sys.argv[1]), sys.argv[2] == "mine")
