@@ -195,6 +195,7 @@ def run(command: Callable[[], object]) -> None:
     code = RunFailedError.exit_code
     try:
         command()
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
