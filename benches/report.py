@@ -125,8 +125,8 @@ def document(
     parts = [
         HEADINGS[device],
         f"Written by `{TARGETS[device]}`. A ratio is the best peer's median time over stage2's: "
-        "same process, same input, same threads, runs in turn, answers compared first. Files are in "
-        "the system's cache for all. A time marked (× n) is that of a part, scaled.",
+        "same process, same input, same threads, runs in turn, answers compared first. Files are "
+        "in the system's cache for all. A time marked (× n) is that of a part, scaled.",
     ]
     if quick:
         parts.append("QUICK: smaller inputs. The targets are meant for the full sizes.")
