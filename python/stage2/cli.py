@@ -21,7 +21,7 @@ Decorator = Callable[[Any], Any]
 COMMON = ("output_dir", "seed", "device", "overwrite")
 FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
-SCORING = ("similarity", "precision")
+SCORING = ("similarity", "precision", "compile")
 FROM_CORPUS = (
     "source",
     "range_min",

@@ -22,7 +22,7 @@ from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
 from stage2.device import describe, resolve_precision
 from stage2.embeddings import Embeddings
 from stage2.errors import BadInputError
-from stage2.packing import packed
+from stage2.packing import compiled, packed
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4
@@ -381,9 +381,9 @@ def encode_batches(
 def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[ProbabilisticGBERTV4]:
     """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
 
-    On a CPU weights are packed, and short texts are attended to by plain matrix products: the fused
-    kernel saves memory that they do not need, and takes a tenth longer in all. The model is left as
-    it was.
+    On a CPU weights are packed, unless torch compiles the encoder, and short texts are attended to
+    by plain matrix products: the fused kernel saves memory that they do not need, and takes a tenth
+    longer in all. The model is left as it was.
     """
     working = in_precision(model, dtype)
     config = model.backbone.config
@@ -398,7 +398,8 @@ def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[Proba
     if plain:
         working.backbone.set_attn_implementation("eager")
     try:
-        with torch.inference_mode(), packed(working):
+        quick = compiled if model.compiled else packed
+        with torch.inference_mode(), quick(working):
             yield working
     finally:
         if plain:
