@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench wheel clean
+.PHONY: help run test lint fuzz bench bench-gpu wheel clean
 
 help:
 	@echo "make run     the main job on the built-in sample, ending with the before/after table"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
+	@echo "make bench-gpu   encoding, training and the first script's loop on a CUDA device"
 	@echo "make wheel   a wheel in dist/"
 
 # uv installs torch and all that it pulls five times as fast as pip does.
@@ -73,6 +74,9 @@ $(VENV)/.peers: pyproject.toml | $(VENV)/.built
 	@$(BIN)/uv pip install --quiet --python $(VENV)/runtimes/bin/python \
 		'sentence-transformers[onnx,openvino]'
 	@touch $@
+
+bench-gpu: $(VENV)/.built $(VENV)/.peers
+	@$(BIN)/python -W ignore -m benches --device cuda
 
 bench: $(VENV)/.built $(VENV)/.peers
 	@$(BIN)/python -W ignore -m benches $(if $(QUICK),--quick)

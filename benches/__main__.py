@@ -7,6 +7,7 @@ import importlib
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benches import machine, report
@@ -17,6 +18,8 @@ JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth",
     "encode", "cache", "training", "loop",
 )  # fmt: skip
+# Those whose work a GPU does.
+GPU_JOBS = ("encode", "training", "loop")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -27,18 +30,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
     parser.add_argument("--budget", type=float, default=10.0, metavar="SECONDS",
                         help="after which a race starts no more than three rounds")  # fmt: skip
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
+                        help=f"cuda: {', '.join(GPU_JOBS)} on the card")  # fmt: skip
     options = parser.parse_args()
+    if options.device == "cuda" and not _has_card():
+        parser.error("--device cuda: torch finds no CUDA device here")
     if unknown := set(options.jobs) - set(JOBS):
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
 
-    facts = machine.describe()
+    facts = machine.describe(options.device)
     machine.limit_threads(machine.cores())
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="stage2-bench-") as folder:
-        bench = Bench(Path(folder), machine.cores(), budget=options.budget)
+        bench = Bench(Path(folder), machine.cores(), budget=options.budget, device=options.device)
         if options.quick:
-            bench = Bench(Path(folder), machine.cores(), scale=0.1, rounds=(3, 5), budget=4.0)
-        for job in options.jobs or JOBS:
+            bench = replace(bench, scale=0.1, rounds=(3, 5), budget=4.0)
+        for job in options.jobs or (GPU_JOBS if options.device == "cuda" else JOBS):
             start = time.perf_counter()
             for found in importlib.import_module(f"benches.jobs.{job}").measure(bench):
                 findings.append(found)
@@ -46,11 +53,18 @@ def main() -> None:
                     print(line, file=sys.stderr, flush=True)
             print(f"{job}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
 
-    document = report.document(findings, facts, options.quick)
+    document = report.document(findings, facts, options.quick, options.device)
     print(document)
     # A part of the jobs does not replace the results of all.
     if not options.jobs:
-        RESULTS.write_text(document, encoding="utf-8")
+        before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+        RESULTS.write_text(report.replaced(before, document), encoding="utf-8")
+
+
+def _has_card() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 if __name__ == "__main__":

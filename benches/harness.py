@@ -128,6 +128,7 @@ class Bench:
         scale: sizes are so many times the full ones.
         rounds: the fewest and the most in which every side is timed once.
         budget: seconds after which a race starts no more than the fewest rounds.
+        device: where models run, `cpu` or `cuda`.
     """
 
     folder: Path
@@ -135,6 +136,7 @@ class Bench:
     scale: float = 1.0
     rounds: tuple[int, int] = (3, 9)
     budget: float = 10.0
+    device: str = "cpu"
 
     def size(self, full: int) -> int:
         """A size at this bench's scale."""

@@ -57,14 +57,20 @@ def memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def describe() -> list[tuple[str, str]]:
+def describe(device: str = "cpu") -> list[tuple[str, str]]:
     """Name and value of what matters for speed."""
     facts = dict(
         line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line
     )
     facts = {name.strip(): value.strip() for name, value in facts.items()}
     flags = set((facts.get("flags") or facts.get("Features") or "").split())
+    card = []
+    if device == "cuda":
+        import torch
+
+        card = [("card", torch.cuda.get_device_name()), ("CUDA", str(torch.version.cuda))]
     return [
+        *card,
         ("processor", facts.get("model name", platform.machine())),
         ("instructions", ", ".join(name for flag, name in _INSTRUCTIONS.items() if flag in flags)),
         ("cores", str(cores())),

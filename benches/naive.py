@@ -20,7 +20,7 @@ def embed(model: ProbabilisticGBERTV4, text: str) -> Tensor:
     """Sentence μ of one text, float (d,): the mean over its tokens, none of the padding's."""
     encoded = model.tokenizer(
         text, truncation=True, max_length=LENGTH, padding="max_length", return_tensors="pt"
-    )
+    ).to(model.device)
     hidden = model.backbone(
         input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]
     ).last_hidden_state
@@ -58,7 +58,7 @@ def train(
         total = 0.0
         for start in range(0, len(samples), batch_size):
             batch = samples[start : start + batch_size]
-            loss = torch.zeros(())
+            loss = torch.zeros((), device=model.device)
             for question, *contexts in batch:
                 asked = embed(model, question)
                 scores = [asked @ embed(model, context) for context in contexts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import statistics
 from collections.abc import Sequence
 
@@ -99,13 +100,33 @@ def details(findings: Sequence[Finding]) -> str:
     return table(("race", "side", "median", "fastest", "processor time", "runs"), rows)
 
 
-def document(findings: Sequence[Finding], facts: Sequence[tuple[str, str]], quick: bool) -> str:
-    """The whole of RESULTS.md."""
+# Of the part of RESULTS.md that each device has.
+HEADINGS = {"cpu": "# Benchmarks", "cuda": "# Benchmarks on a GPU"}
+TARGETS = {"cpu": "make bench", "cuda": "make bench-gpu"}
+
+
+def replaced(before: str, part: str) -> str:
+    """RESULTS.md with the part of one device written anew, the other's left as it is."""
+    parts = dict.fromkeys(HEADINGS.values(), "")
+    for text in re.split(r"(?m)^(?=# )", before):
+        if (heading := text.partition("\n")[0]) in parts:
+            parts[heading] = text.strip() + "\n"
+    parts[part.partition("\n")[0]] = part
+    return "\n".join(filter(None, parts.values()))
+
+
+def document(
+    findings: Sequence[Finding],
+    facts: Sequence[tuple[str, str]],
+    quick: bool,
+    device: str = "cpu",
+) -> str:
+    """One device's part of RESULTS.md."""
     parts = [
-        "# Benchmarks",
-        "Written by `make bench`. A ratio is the best peer's median time over stage2's: same "
-        "process, same input, same threads, runs in turn, answers compared first. Files are in "
-        "the system's cache for all. A time marked (× n) is that of a part, scaled.",
+        HEADINGS[device],
+        f"Written by `{TARGETS[device]}`. A ratio is the best peer's median time over stage2's: "
+        "same process, same input, same threads, runs in turn, answers compared first. Files are "
+        "in the system's cache for all. A time marked (× n) is that of a part, scaled.",
     ]
     if quick:
         parts.append("QUICK: smaller inputs. The targets are meant for the full sizes.")

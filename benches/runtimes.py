@@ -48,7 +48,8 @@ class Runtime:
         self._child.communicate()
 
     def _ask(self, line: str) -> None:
-        assert self._child.stdin and self._child.stdout
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
         self._child.stdin.write(f"{line}\n")
         self._child.stdin.flush()
         # Exporting prints to stdout too.

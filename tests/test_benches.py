@@ -59,6 +59,17 @@ def test_a_wrong_answer_fails_before_anything_is_timed(bench: Bench) -> None:
     assert calls == [1]
 
 
+def test_each_device_has_its_part_of_the_results() -> None:
+    cpu, gpu = (
+        report.document([], [("card", "?")], quick=False, device=d) for d in ("cpu", "cuda")
+    )
+    both = report.replaced(report.replaced("", gpu), cpu)
+    assert both.index("# Benchmarks\n") < both.index("# Benchmarks on a GPU\n")
+    assert both == f"{cpu}\n{gpu}"
+    assert report.replaced(both, gpu) == both
+    assert report.replaced(both, cpu.replace("?", "!")) == f"{cpu.replace('?', '!')}\n{gpu}"
+
+
 def test_a_part_of_the_job_counts_for_the_whole() -> None:
     ours = Timing("stage2", wall=[1.0, 2.0, 9.0])
     part = Timing("scan", scale=40.0, wall=[0.5])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -131,6 +134,41 @@ def test_vectors_of_any_layout_are_searched_in_tiles(kind: str, tmp_path: Path) 
     rows = np.arange(0, 3000, 3)
     some = search(queries, corpus, 5, rows=rows, memory_budget=1)
     np.testing.assert_array_equal(some.rows, rows[stage2.topk(queries, plain[rows], 5)[0]])
+
+
+MINE = """
+import sys
+import numpy as np
+import stage2
+
+folder, budget = sys.argv[1], int(sys.argv[2])
+questions, corpus = (np.load(f"{folder}/{name}.npy", mmap_mode="r") for name in ("q", "c"))
+positives = stage2.Positives(np.arange(len(questions)), np.arange(len(questions) + 1))
+for sampling in ("top", "random"):
+    rules = stage2.Rules(negatives=4, range_max=30, absolute_margin=0.0, sampling=sampling, seed=5)
+    mined = stage2.mine_negatives(questions, corpus, positives, rules, memory_budget=budget)
+    for part in (mined.rows, mined.offsets, mined.nearest.rows, mined.nearest.scores):
+        sys.stdout.buffer.write(part.tobytes())
+"""
+
+
+def test_threads_and_memory_change_no_byte(tmp_path: Path) -> None:
+    """Of a corpus that 64 MB do not hold as float32, with many equal scores."""
+    random = np.random.default_rng(0)
+    corpus = random.integers(-3, 4, (600_000, 32)).astype(np.float64)
+    np.save(tmp_path / "c.npy", corpus)
+    np.save(tmp_path / "q.npy", random.integers(-3, 4, (40, 32)).astype(np.float32))
+    mined = {
+        subprocess.run(
+            [sys.executable, "-c", MINE, tmp_path, str(megabytes * 10**6)],
+            env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for threads, megabytes in ((1, 64), (2, 64), (7, 64), (1, 4000), (7, 4000))
+    }
+    assert len(mined) == 1
+    assert len(mined.pop()) > 2 * 40 * 30 * 12
 
 
 def test_more_rows_than_there_are_cannot_be_found() -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from stage2 import ProbabilisticGBERTV4, packing
+from stage2.errors import RunFailedError
 from stage2.packing import packed
+from tests.conftest import Stage2, data_flags
 
 TEXTS = ["the count of monte cristo", "old ship", "treasure island prison abbot sea night"]
 
@@ -70,3 +75,59 @@ def test_what_torch_does_not_offer_or_miscalculates_is_not_used(
     packing._can_pack.cache_clear()
     found = model.encode(TEXTS, precision="fp32").mu
     torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected))
+
+
+def compile_by(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
+    """Trace as ever, but leave out the C++ compiler, which takes a minute."""
+    torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+
+
+def test_a_compiled_model_embeds_as_a_plain_one(
+    model: ProbabilisticGBERTV4, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        traced.append(graph)
+        return graph.forward
+
+    compile_by(monkeypatch, backend)
+    plain = model.encode(TEXTS, precision="fp32").mu
+    assert not traced
+    model.compiled = True
+    found = model.encode(TEXTS, precision="fp32").mu
+    assert traced
+    assert abs(found - plain).max() < 1e-6
+    assert "forward" not in model.backbone.__dict__
+
+
+def test_what_cannot_be_compiled_is_said(
+    corpus: dict[str, Path],
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage2: Stage2,
+) -> None:
+    def backend(*_: Any) -> Any:
+        raise OSError("no C++ compiler")
+
+    compile_by(monkeypatch, backend)
+    flags = [*data_flags(corpus), "--model", model_dir, "--precision", "fp32"]
+    result = stage2("mine", *flags, "--compile", exit_code=1)
+    assert "no C++ compiler" in result.stderr
+    assert "leave --compile out" in result.stderr
+
+
+def test_a_failure_while_compiled_is_not_taken_for_one_of_the_compiler(
+    model: ProbabilisticGBERTV4, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_by(monkeypatch, "eager")
+
+    def fail() -> None:
+        with packing.compiled(model):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with pytest.raises(RunFailedError), packing.compiled(model):
+        raise torch._dynamo.exc.Unsupported("this")

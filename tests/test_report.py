@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
@@ -14,17 +13,16 @@ import pytest
 
 from stage2 import files
 from stage2.report import numbers, table, write_report
-from stage2.report.columns import display_width
 from stage2.report.markdown import escape
 from stage2.report.text import CATALOGS
 from stage2.statistics import wilson
+from tests.comparisons import (
+    held_out_comparison,
+    metrics,
+    seen_comparison,
+    unknown_comparison,
+)
 
-CHANCE = {
-    "top1": 1 / 6, "top3": 0.5, "top5": 5 / 6, "mrr": 0.4083, "ndcg10": 0.5508, "mean_rank": 3.5
-}  # fmt: skip
-CORPUS_CHANCE = {
-    "top1": 0.001, "top3": 0.003, "top5": 0.005, "mrr": 0.007, "ndcg10": 0.0045, "mean_rank": 500.5
-}  # fmt: skip
 SETTINGS = {
     "epochs": 2,
     "batch_size": 8,
@@ -39,58 +37,6 @@ SETTINGS = {
     "test_share": 0.3,
     "seed": 7,
 }
-
-
-def metrics(
-    top1: float, top3: float, top5: float, mrr: float, count: int, chance: dict[str, float] = CHANCE
-) -> dict[str, Any]:
-    return {
-        "top1": top1,
-        "top3": top3,
-        "top5": top5,
-        "mrr": mrr,
-        "ndcg10": 0.5,
-        "mean_rank": 3.0,
-        "ties": 0.0,
-        "num_queries": count,
-        "chance": chance,
-    }
-
-
-def part(
-    name: str, source: str, count: int, seen: int, before: float, after: float
-) -> dict[str, Any]:
-    chance = CHANCE if source == "candidates" else CORPUS_CHANCE
-    return {
-        "name": name,
-        "held_out": name == "test",
-        "source": source,
-        "num_queries": count,
-        "seen_in_training": seen,
-        "before": metrics(before, 0.45, 0.8, 0.35, count, chance),
-        "after": metrics(after, 0.7, 0.95, 0.55, count, chance),
-    }
-
-
-def held_out_comparison() -> dict[str, Any]:
-    return {
-        "sets": [
-            part("test", "candidates", 20, 0, 0.1, 0.6),
-            part("test", "corpus", 20, 0, 0.05, 0.25),
-            part("dev", "candidates", 10, 0, 0.2, 0.5),
-            part("train", "candidates", 30, 21, 0.1, 0.9),
-            part("all", "candidates", 60, 21, 0.1, 0.7),
-        ]
-    }
-
-
-def seen_comparison() -> dict[str, Any]:
-    return {"sets": [part("all", "candidates", 50, 35, 0.1, 0.6)]}
-
-
-def unknown_comparison(models: int) -> dict[str, Any]:
-    comparison = {"sets": [part("all", "candidates", 50, 0, 0.1, 0.6)], "trained_on_known": False}
-    return comparison | {"models": ["stage1", "stage2"][:models]}
 
 
 def epoch(number: int, loss: float | None, mrr: float) -> dict[str, Any]:
@@ -412,66 +358,6 @@ def test_files_that_are_there_are_listed(make: Make) -> None:
     assert "[run.json](run.json)" in listed
     assert "[report.md](report.md)" in listed
     assert not any("hard" in name for name in listed)
-
-
-@pytest.mark.parametrize("language", CATALOGS)
-def test_table_has_a_line_a_set_and_source(language: str) -> None:
-    header, *lines = table(held_out_comparison(), language).split("\n")
-    assert len(lines) == 5
-    assert header.count("Top-") == 3
-    for text in ("10.0% -> 60.0% (16.7%)", "0.350 -> 0.550 (0.408)", "20"):
-        assert text in lines[0]
-    assert "5.0% -> 25.0% (0.1%)" in lines[1]
-    assert "21" in lines[3]
-
-
-def test_table_says_what_training_saw() -> None:
-    _, test, _, dev, train, everyone = table(held_out_comparison()).split("\n")
-    assert test.endswith("held out")
-    assert dev.endswith("chose the model")
-    assert train.endswith("saw 21 of 30")
-    assert everyone.endswith("saw 21 of 60")
-
-
-@pytest.mark.parametrize("language", CATALOGS)
-def test_columns_of_the_table_stand_below_each_other(language: str) -> None:
-    lines = table(held_out_comparison(), language).split("\n")
-    # The column of MRR ends where its bracket does, wide characters counted twice.
-    closing = ")" if language == "en" else "）"
-    ends = {display_width(lines[0][: lines[0].rindex(closing) + 1])}
-    ends |= {display_width(line[: line.rindex(")") + 1]) for line in lines[1:]}
-    assert len(ends) == 1
-
-
-def test_width_in_a_terminal() -> None:
-    assert display_width("ab") == 2
-    assert display_width("测试") == 4
-    assert display_width(unicodedata.normalize("NFD", "é")) == 1
-
-
-def test_table_warns_where_nothing_was_held_out() -> None:
-    assert "Warning" not in table(held_out_comparison())
-    assert "Warning: measured on the questions trained on. 35 of 50" in table(seen_comparison())
-
-
-def test_table_of_models_that_were_named() -> None:
-    comparison = unknown_comparison(2)
-    comparison["models"][1] = "stage2\n\x1b[31m"
-    lines = table(comparison).split("\n")
-    assert lines[:2] == ["Before: stage1", "After: stage2\ufffd\ufffd[31m"]
-    assert lines[3].endswith("not known")
-    assert "Warning: nothing is known to be held out." in lines[4]
-
-
-def test_table_of_one_model() -> None:
-    model, _, line, _ = table(unknown_comparison(1)).split("\n")
-    assert model == "Model: stage1"
-    assert "10.0% (16.7%)" in line
-    assert "->" not in line
-
-
-def test_english_table_is_ascii() -> None:
-    assert table(held_out_comparison()).isascii()
 
 
 def placeholders(text: str) -> set[str]:

@@ -32,7 +32,11 @@ def measure(bench: Bench) -> Iterator[Finding]:
     torch.set_num_threads(bench.threads)
     texts = xquad.load(bench.scale).texts
     model = init_model(None, [], embedding_dim=64, max_length=LENGTH, seed=0, fit=False)
-    half = multiplies(torch.bfloat16, torch.device("cpu"))
+    model = model.to(bench.device)
+    half = multiplies(torch.bfloat16, model.device)
+    if bench.device == "cuda":
+        yield from compete(bench, model, texts, "bf16" if half else "fp32", None, [])
+        return
     with runtimes(default_backbone(), texts, LENGTH, bench.folder) as others:
         yield from compete(bench, model, texts, "fp32", 1.2, [] if half else others)
         if half:
@@ -45,13 +49,13 @@ def compete(
     model: ProbabilisticGBERTV4,
     texts: list[str],
     precision: str,
-    target: float,
+    target: float | None,
     others: list[Runtime],
 ) -> Iterator[Finding]:
     """A race in one precision; `others` take part without a target, in what they do best."""
     from sentence_transformers import SentenceTransformer
 
-    theirs = SentenceTransformer(default_backbone(), device="cpu")
+    theirs = SentenceTransformer(default_backbone(), device=str(model.device))
     theirs.max_seq_length = LENGTH
     if precision == "bf16":
         theirs = theirs.to(torch.bfloat16)
@@ -60,7 +64,7 @@ def compete(
         # What sentence-transformers gives is the mean of the tokens before our heads: ours of the
         # same backbone, without the heads, must be the same.
         pooled = mean_pooled(model, texts, precision)
-        other = F.normalize(torch.as_tensor(found).float(), dim=-1).numpy()
+        other = F.normalize(torch.as_tensor(found).float().cpu(), dim=-1).numpy()
         expect(ours.shape == (len(texts), 64), "a vector is missing")
         far = 1 - float((pooled * other).sum(axis=1).min())
         expect(far < CLOSE[precision], f"{precision}: vectors are {far:.2g} apart")

@@ -74,7 +74,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def memory(bench: Bench, questions: Vectors, corpus: Vectors, gold: Any) -> Finding:
-    """Peak of a process that maps the vectors and mines, over one that only imports all it needs."""
+    """Peak of a process that maps the vectors and mines, over one that imports as much."""
     for name, array in (("questions", questions), ("corpus", corpus), ("gold", gold)):
         np.save(bench.folder / f"{name}.npy", array)
     program = [sys.executable, "-W", "ignore", "-m", __name__, str(bench.folder)]

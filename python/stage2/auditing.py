@@ -21,7 +21,7 @@ from stage2.mining import DECIMALS
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder
-from stage2.stage1 import model_hash
+from stage2.stage1 import model_hash, placed
 
 _HEADERS = {
     "en": ("check", "found", "questions", "a negative that …"),
@@ -164,7 +164,7 @@ def _audit(
 
 
 def _model_scores(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> Floats:
-    model = model.to(resolve_device(settings.device))
+    model = placed(model, settings)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         return evaluate(model, lists, settings.precision, progress).candidates.scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ Decorator = Callable[[Any], Any]
 COMMON = ("output_dir", "seed", "device", "overwrite")
 FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
-SCORING = ("similarity", "precision")
+SCORING = ("similarity", "precision", "compile")
 FROM_CORPUS = (
     "source",
     "range_min",
@@ -455,7 +456,11 @@ def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | 
 
 
 def main() -> None:
-    """Run the program."""
+    """Run the program; under torchrun rank 0 runs it, and the others lend it their devices."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from stage2 import distributed
+
+        distributed.run(lambda: program(prog_name="stage2"))
     program(prog_name="stage2")
 
 

@@ -179,6 +179,12 @@ class Settings:
         "auto", "Of matrix products; auto is bf16 where the device multiplies it.",
         choices=("auto", "fp32", "bf16", "fp16"),
     )  # fmt: skip
+    compile: bool = _setting(
+        False,
+        "Have torch compile the encoder for embedding: a minute or more at the first batch, which "
+        "pays on a GPU and for many texts.",
+        kind=bool,
+    )
     embedding_cache: str = _setting(
         "auto",
         "Where vectors are kept, to be embedded once: auto is the user's cache folder.",

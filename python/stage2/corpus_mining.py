@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import console
+from stage2 import console, distributed
 from stage2._core import TextColumn
 from stage2.arrays import Ints
 from stage2.cache import EmbeddingCache
@@ -22,7 +24,7 @@ from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negativ
 from stage2.inputs import Inputs
 from stage2.mining import DECIMALS, TOPK
 from stage2.model import ProbabilisticGBERTV4
-from stage2.search import default_budget
+from stage2.search import Nearest, default_budget, search_texts
 
 _FLOAT_BYTES = 4
 
@@ -122,7 +124,7 @@ def mine_corpus(
     mined = mine_negatives(
         left, right, positives, rules,
         keys=dataset.qa_ids, groups=groups, depth=depth,
-        device=resolve_device(settings.device).type, memory_budget=budget,
+        device=resolve_device(settings.device).type, memory_budget=budget, search=_search(),
     )  # fmt: skip
     samples = dataset.with_negatives(mined.rows, mined.offsets)
     return CorpusMining(
@@ -132,6 +134,15 @@ def mine_corpus(
         counts=mined.counts,
         chunks=len(chunks),
     )
+
+
+def _search() -> Callable[..., Nearest]:
+    """The search of this process alone, or of all that run the command."""
+    if (world := distributed.world()) is None:
+        return search_texts
+    from stage2.shares import search_shared
+
+    return partial(search_shared, world)
 
 
 def ranks_within(

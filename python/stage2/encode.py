@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2 import console
+from stage2 import console, distributed
 from stage2.arrays import Ints
 from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
-from stage2.device import resolve_precision
+from stage2.device import describe, resolve_precision
 from stage2.embeddings import Embeddings
 from stage2.errors import BadInputError
-from stage2.packing import packed
+from stage2.packing import compiled, packed
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4
@@ -339,13 +339,32 @@ def encode_tokens(
     progress: Progress | None = None,
 ) -> Embeddings:
     """Embed tokenised texts with dropout off, in batches of like length."""
+    batches = list(
+        batches_by_tokens(tokens.lengths, batch_tokens or BATCH_TOKENS[model.device.type])
+    )
+    precision = describe(resolve_precision(precision, model.device))
+    if (world := distributed.world()) is None:
+        return encode_batches(model, tokens, batches, precision, progress)
+    from stage2.shares import encode_shared
+
+    world.lend(model)
+    return encode_shared(world, tokens, batches, precision, progress)
+
+
+def encode_batches(
+    model: ProbabilisticGBERTV4,
+    tokens: TokenizedTexts,
+    batches: Sequence[Ints],
+    precision: str,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Embed texts in the given batches, which hold each row of `tokens` once."""
     n, lengths = len(tokens), tokens.lengths
-    device = model.device
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
-    with inference(model, resolve_precision(precision, device)) as working:
-        for rows in batches_by_tokens(lengths, batch_tokens or BATCH_TOKENS[device.type]):
+    with inference(model, resolve_precision(precision, model.device)) as working:
+        for rows in batches:
             pooled = working(collate(working, tokens, rows))
             out.mu[rows] = pooled.mu.cpu().numpy()
             out.kappa[rows] = pooled.kappa.cpu().numpy()
@@ -362,9 +381,9 @@ def encode_tokens(
 def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[ProbabilisticGBERTV4]:
     """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
 
-    On a CPU weights are packed, and short texts are attended to by plain matrix products: the fused
-    kernel saves memory that they do not need, and takes a tenth longer in all. The model is left as
-    it was.
+    On a CPU weights are packed, unless torch compiles the encoder, and short texts are attended to
+    by plain matrix products: the fused kernel saves memory that they do not need, and takes a tenth
+    longer in all. The model is left as it was.
     """
     working = in_precision(model, dtype)
     config = model.backbone.config
@@ -379,7 +398,8 @@ def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[Proba
     if plain:
         working.backbone.set_attn_implementation("eager")
     try:
-        with torch.inference_mode(), packed(working):
+        quick = compiled if model.compiled else packed
+        with torch.inference_mode(), quick(working):
             yield working
     finally:
         if plain:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -23,3 +26,14 @@ def restore(device: torch.device, found: list[Tensor]) -> None:
         torch.cuda.set_rng_state(found[1], device)
     elif device.type == "mps" and len(found) > 1:
         torch.mps.set_rng_state(found[1])
+
+
+@contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Draw from a seed of one's own; afterwards the generators go on as if nothing had been."""
+    before = states(device)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        restore(device, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +135,7 @@ def mine_negatives(
     depth: int = 0,
     device: str = "cpu",
     memory_budget: int | None = None,
+    search: Callable[..., Nearest] = search_texts,
 ) -> MinedNegatives:
     """Search a corpus for each question's hard negatives, exactly.
 
@@ -152,6 +153,7 @@ def mine_negatives(
         depth: how many rows that are no positive to find at least.
         device: `cpu` or a CUDA device; the answer is the same.
         memory_budget: bytes beside the vectors; default a quarter of the memory.
+        search: what finds the nearest rows, with the arguments of `search_texts`.
 
     Raises:
         BadInputError: rules under which no row could be chosen.
@@ -164,7 +166,7 @@ def mine_negatives(
     names = [str(i) for i in range(len(left.mu))] if keys is None else list(keys)
     excluded = _excluded(positives, groups)
     k = min(size, max(rules.end, depth) + int(excluded.max(initial=0)))
-    nearest = search_texts(left, right, k, device=device, memory_budget=memory_budget)
+    nearest = search(left, right, k, device=device, memory_budget=memory_budget)
     scores = similarities(left, right, positives.rows, positives.offsets)
     chosen = _core.select_negatives(
         (nearest.rows, nearest.scores),

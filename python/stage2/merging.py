@@ -30,7 +30,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder
 from stage2.splits import Groups, group_questions
-from stage2.stage1 import model_hash
+from stage2.stage1 import model_hash, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
@@ -60,8 +60,7 @@ def merge(settings: Settings, models: Sequence[str]) -> None:
     _check(settings, models)
     run = RunFolder(settings)
     settings, questions = _questions(settings, run)
-    device = resolve_device(settings.device)
-    loaded = [checkpoint.load_model(path, settings.backbone).to(device) for path in models]
+    loaded = [placed(checkpoint.load_model(path, settings.backbone), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
     hashes = dict(questions.inputs.hashes) if questions else {}

@@ -75,6 +75,8 @@ class ProbabilisticGBERTV4(nn.Module):
         self.tokenizer = tokenizer
         self.embedding_dim = embedding_dim
         self.max_length = max_length
+        # Whether torch compiles the backbone where texts are embedded; no part of what is saved.
+        self.compiled = False
 
     def forward(self, batch: Batch) -> Pooled:
         """Embed a batch; differentiable in every output but `has_entity`."""

@@ -1,13 +1,16 @@
-"""Weights laid out once as the CPU multiplies them, for as long as texts are embedded."""
+"""What makes a model quick for as long as texts are embedded: packed weights, or compiling."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from stage2.errors import RunFailedError
 
 # Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.
 ROWS = 1024
@@ -36,6 +39,27 @@ def packed(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.__dict__.pop("forward", None)
+
+
+@contextmanager
+def compiled(model: Any) -> Iterator[None]:
+    """Have torch compile the model's `backbone` for batches of any size; for inference alone.
+
+    Raises:
+        RunFailedError: torch cannot, as where a CPU's machine has no C++ compiler.
+    """
+    backbone = model.backbone
+    # On the object, where it hides the method of the class.
+    backbone.__dict__["forward"] = torch.compile(backbone.forward, dynamic=True)
+    try:
+        yield
+    except torch._dynamo.exc.TorchDynamoException as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise RunFailedError(
+            f"--compile: torch cannot compile this encoder here ({reason}); leave --compile out"
+        ) from error
+    finally:
+        backbone.__dict__.pop("forward", None)
 
 
 def _multiply(layer: nn.Linear) -> Callable[[Tensor], Tensor]:

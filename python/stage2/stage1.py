@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from stage2 import checkpoint, console, files
 from stage2._core import load_chunks
 from stage2.cache import EmbeddingCache, folder_of
@@ -41,7 +43,13 @@ def stage1(
         console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
-    return model.to(resolve_device(settings.device)), hashes, made
+    return placed(model, settings), hashes, made
+
+
+def placed(model: ProbabilisticGBERTV4, settings: Settings) -> ProbabilisticGBERTV4:
+    """The model on the device of a run, compiled if it is to be."""
+    model.compiled = settings.compile
+    return model.to(resolve_device(settings.device))
 
 
 def stage1_when_needed(
@@ -61,8 +69,7 @@ def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | L
     """
 
     def load() -> ProbabilisticGBERTV4:
-        model = checkpoint.load_model(path, settings.backbone)
-        return model.to(resolve_device(settings.device))
+        return placed(checkpoint.load_model(path, settings.backbone), settings)
 
     if (Path(path) / checkpoint.CONFIG).is_file():
         cache = embedding_cache(settings, path)
@@ -86,7 +93,8 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
     return EmbeddingCache(
         folder,
         checkpoint.embedding_dim(path),
-        {**hashes, "precision": precision, "device": device.type},
+        {**hashes, "precision": precision, "device": device.type}
+        | ({"compiled": torch.__version__} if settings.compile else {}),
         {"model": str(Path(path).resolve()), "precision": precision},
     )
 

@@ -9,6 +9,7 @@ it its part.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2 import generators, loss
+from stage2 import distributed, generators, loss
 from stage2.arrays import Floats, Ints
 from stage2.config import Settings
-from stage2.device import resolve_precision
-from stage2.encode import BATCH_TOKENS, autocast, batches_by_tokens, collate
+from stage2.device import describe, resolve_precision
+from stage2.encode import BATCH_TOKENS, TokenizedTexts, autocast, batches_by_tokens, collate
 from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.model import Pooled, ProbabilisticGBERTV4
@@ -92,28 +93,80 @@ def accumulate_gradients(
     if not len(rows):
         return 0.0
     questions = gather_questions(lists, rows, _group_tokens(model, settings))
-    if settings.micro_batch is None:
-        vectors = _join(_embed(model, lists, questions.groups, settings))
-        value = list_losses(vectors, questions, settings, teacher).sum() / total
-        value.backward()
-        return value.item()
+    groups = _groups_of(model, lists, questions, settings)
+    if (world := distributed.world()) is not None:
+        from stage2.shares import SharedGroups
 
-    drawn_from = generators.states(model.device)
-    with torch.no_grad():
-        vectors = _join(_embed(model, lists, questions.groups, settings))
-    mu, entity = (x.requires_grad_() for x in (vectors.mu, vectors.entity))
-    value = list_losses(vectors, questions, settings, teacher).sum() / total
+        groups = SharedGroups(world, groups)
+    embedded = groups.embed()
+    vectors = _join(embedded)
+    mu, entity = (x.detach().requires_grad_() for x in (vectors.mu, vectors.entity))
+    leaves = Vectors(mu, entity, vectors.has_entity)
+    value = list_losses(leaves, questions, settings, teacher).sum() / total
     value.backward()
-    # The same dropout again: the generators go back, and draw for the groups in the same order.
-    generators.restore(model.device, drawn_from)
-    start = 0
-    for rows_of_group in questions.groups:
-        (group,) = _embed(model, lists, [rows_of_group], settings)
-        part = slice(start, start := start + len(group.mu))
-        torch.autograd.backward(
-            (group.mu, group.entity), (_gradient(mu)[part], _gradient(entity)[part])
-        )
+    sizes = [len(group.mu) for group in embedded]
+    parts = (_gradient(leaf).split(sizes) for leaf in (mu, entity))
+    groups.backward(list(zip(*parts, strict=True)))
     return value.item()
+
+
+class Groups:
+    """The texts of a step in groups: embedded, then handed the loss's gradient at their vectors.
+
+    A group draws its dropout from a seed of its own, and so the same one whenever, and on
+    whichever device, it is embedded.
+
+    Attributes:
+        model: that embeds them.
+        texts: of each group.
+        seeds: of each group.
+        precision: of the matrix products.
+        cached: whether a group's graph is built again for its gradient, rather than kept.
+    """
+
+    def __init__(
+        self,
+        model: ProbabilisticGBERTV4,
+        texts: list[TokenizedTexts],
+        seeds: list[int],
+        precision: str,
+        cached: bool,
+    ) -> None:
+        self.model = model
+        self.texts = texts
+        self.seeds = seeds
+        self.precision = precision
+        self.cached = cached
+        self._kept: list[Vectors] = []
+
+    def embed(self) -> list[Vectors]:
+        """The vectors of each group, with their graph unless that is built again."""
+        with torch.set_grad_enabled(not self.cached):
+            self._kept = self._embed(range(len(self.texts)))
+        return self._kept
+
+    def backward(self, gradients: list[tuple[Tensor, Tensor]]) -> None:
+        """Add to the parameters' `.grad` what the loss's gradient at μ and ē of each group says."""
+        if not self.cached:
+            leaving = [vector for group in self._kept for vector in (group.mu, group.entity)]
+            arriving = [gradient for pair in gradients for gradient in pair]
+            torch.autograd.backward(leaving, arriving)
+            return
+        for number, pair in enumerate(gradients):
+            (group,) = self._embed([number])
+            torch.autograd.backward((group.mu, group.entity), pair)
+
+    def _embed(self, numbers: Iterable[int]) -> list[Vectors]:
+        device = self.model.device
+        found = []
+        # One context for all groups: it keeps the weights that it has cast to bfloat16.
+        with autocast(device, resolve_precision(self.precision, device)):
+            for number in numbers:
+                texts = self.texts[number]
+                with generators.seeded(device, self.seeds[number]):
+                    pooled = self.model(collate(self.model, texts, np.arange(len(texts))))
+                found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
+        return found
 
 
 def batch_loss(
@@ -125,7 +178,7 @@ def batch_loss(
 ) -> Tensor:
     """Mean loss of the given questions, a scalar with its graph."""
     questions = gather_questions(lists, rows, _group_tokens(model, settings))
-    vectors = _join(_embed(model, lists, questions.groups, settings))
+    vectors = _join(_groups_of(model, lists, questions, settings).embed())
     return list_losses(vectors, questions, settings, teacher).mean()
 
 
@@ -222,13 +275,19 @@ def _group_tokens(model: ProbabilisticGBERTV4, settings: Settings) -> int:
     return settings.micro_batch or BATCH_TOKENS[model.device.type]
 
 
-def _embed(
-    model: ProbabilisticGBERTV4, lists: RankingLists, groups: list[Ints], settings: Settings
-) -> list[Vectors]:
-    # One context for all groups: it keeps the weights that it has cast to bfloat16.
-    with autocast(model.device, resolve_precision(settings.precision, model.device)):
-        found = [model(collate(model, lists.tokens, rows)) for rows in groups]
-    return [Vectors(pooled.mu, pooled.entity, pooled.has_entity) for pooled in found]
+def _groups_of(
+    model: ProbabilisticGBERTV4, lists: RankingLists, questions: Questions, settings: Settings
+) -> Groups:
+    tokens = lists.tokens
+    texts = [
+        TokenizedTexts(
+            [tokens.ids[row] for row in rows], [tokens.entity_tokens[row] for row in rows]
+        )
+        for rows in questions.groups
+    ]
+    seeds = torch.randint(2**63 - 1, (len(texts),)).tolist()
+    precision = describe(resolve_precision(settings.precision, model.device))
+    return Groups(model, texts, seeds, precision, settings.micro_batch is not None)
 
 
 def _join(groups: list[Vectors]) -> Vectors:

@@ -1,0 +1,282 @@
+"""Many devices: one process leads, the others lend it theirs.
+
+torchrun starts the same command in every process. Rank 0 runs it as if it were alone: it alone
+reads, decides, prints and writes. The others wait for pieces of its work: batches to embed, groups
+of a training step, a part of a corpus to search. So no stage knows how many processes there are,
+nothing can be written twice, and no two processes can come to different conclusions.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from stage2 import console
+from stage2.errors import BadInputError, RunFailedError
+
+if TYPE_CHECKING:
+    from stage2.model import ProbabilisticGBERTV4
+
+Result = TypeVar("Result")
+
+# A tensor that is late by this has met a process that hangs: one that died is noticed at once.
+LATE = timedelta(minutes=10)
+# Between pieces of work the others wait for as long as rank 0 reads, ranks and writes.
+PATIENT = timedelta(days=30)
+
+_world: World | None = None
+
+
+@dataclass(frozen=True)
+class _Padding:
+    """All that a model needs of its tokenizer where texts are tokens already."""
+
+    pad_token_id: int | None
+
+
+class World:
+    """The processes of one command.
+
+    Attributes:
+        rank: of this process; 0 leads.
+        size: how many there are, two or more.
+        lent: on every process the model that rank 0 works with; on rank 0 that model itself.
+        kept: what a piece of work leaves for the next one, on each process its own.
+    """
+
+    lent: ProbabilisticGBERTV4
+    kept: Any = None
+
+    def __init__(self) -> None:
+        """Meet the others, as torchrun's environment says.
+
+        Raises:
+            BadInputError: there are more processes on this machine than GPUs.
+        """
+        self.local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        backend = "gloo"
+        if (gpus := torch.cuda.device_count()) > 0:
+            if self.local_rank >= gpus:
+                raise BadInputError(
+                    f"process {self.local_rank} of this machine finds {gpus} GPUs; expected one "
+                    "each: torchrun --nproc-per-node gpu, or CUDA_VISIBLE_DEVICES= for the CPU"
+                )
+            torch.cuda.set_device(self.local_rank)
+            backend = "cpu:gloo,cuda:nccl"
+        dist.init_process_group(backend, timeout=LATE)
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._control: Any = dist.new_group(backend="gloo", timeout=PATIENT)
+        self._structure: list[tuple[str, int, bool]] = []
+        self._versions: dict[str, int] = {}
+
+    def map(self, job: Callable[..., Result], arguments: Sequence[Any], **own: Any) -> list[Result]:
+        """Do `job(world, argument)` in every process, the i-th argument in the i-th.
+
+        Args:
+            job: a function of a module, since the others find it by its name.
+            arguments: one a process, to be pickled.
+            own: more arguments for this process, such as a function that shows progress.
+
+        Returns:
+            What the processes return, in their order.
+
+        Raises:
+            RunFailedError: another process failed, or was lost; the message says which.
+        """
+        try:
+            self._scatter([(job, argument) for argument in arguments])
+            mine, failure = _attempt(job, self, arguments[0], own)
+            answers: list[Any] = [None] * self.size
+            dist.gather_object((None, None), answers, group=self._control)
+        except RuntimeError as error:
+            raise RunFailedError(
+                f"one of the {self.size} processes was lost ({_first_line(error)}). torchrun says "
+                "which; its --max-restarts N starts all again, and training goes on from its state"
+            ) from error
+        if failure is not None:
+            raise failure
+        for rank, (_, message) in enumerate(answers):
+            if message is not None:
+                raise RunFailedError(f"rank {rank} of {self.size}: {message}")
+        return [mine, *(value for value, _ in answers[1:])]
+
+    def serve(self) -> int:
+        """Do what rank 0 asks for until it has done its command; gives its exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Rank 0 decides what a signal means: it saves its state first, with the others' help.
+            signal.signal(number, signal.SIG_IGN)
+        while True:
+            try:
+                job, argument = self._scatter(None)
+                if job is None:
+                    return int(argument)
+                value, failure = _attempt(job, self, argument, {})
+                message = None
+                if failure is not None:
+                    message = f"{type(failure).__name__}: {failure}"
+                dist.gather_object((value, message), None, group=self._control)
+            except RuntimeError as error:
+                console.say(f"error: rank {self.rank}: rank 0 was lost ({_first_line(error)})")
+                return RunFailedError.exit_code
+
+    def dismiss(self, code: int) -> None:
+        """Let the others end with an exit code; those that are lost have ended already."""
+        try:
+            self._scatter([(None, code)] * self.size)
+        except RuntimeError:
+            return
+        dist.destroy_process_group()
+
+    def lend(self, model: ProbabilisticGBERTV4) -> None:
+        """Bring the others' copy up to date: all of the model, or only the weights that moved."""
+        if model.device.index not in (None, self.local_rank):
+            raise BadInputError(
+                f"--device {model.device}: under torchrun each process takes the GPU of its "
+                "LOCAL_RANK; expected auto, cpu or cuda"
+            )
+        tensors = _tensors(model)
+        structure = [(name, id(tensor), tensor.requires_grad) for name, tensor in tensors.items()]
+        # Autograd counts the changes of every tensor, for reasons of its own.
+        versions = {name: tensor._version for name, tensor in tensors.items()}
+        moved = [name for name in versions if versions[name] != self._versions.get(name)]
+        self.lent = model
+        if structure != self._structure:
+            content = _packed(model)
+            self.map(_take_model, [(len(content), model.device.type)] * self.size, content=content)
+        elif moved:
+            self.map(_take_weights, [moved] * self.size)
+        self._structure, self._versions = structure, versions
+
+    def sum_gradients(self) -> None:
+        """Add the gradients that the others have in the model lent to those that rank 0 has."""
+        known = self.map(_known_gradients, [None] * self.size)
+        # A weight that no process has a gradient of stays without: AdamW would let it decay.
+        anywhere = [any(column) for column in zip(*known, strict=True)]
+        self.map(_add_up_gradients, [anywhere] * self.size)
+
+    def broadcast_bytes(self, content: Tensor) -> None:
+        """Fill a uint8 tensor on the CPU with what rank 0 has in it."""
+        dist.broadcast(content, 0, group=self._control)
+
+    def _scatter(self, messages: list[Any] | None) -> Any:
+        received: list[Any] = [None]
+        dist.scatter_object_list(received, messages, group=self._control)
+        return received[0]
+
+
+def world() -> World | None:
+    """The processes of this command; None where it runs alone."""
+    return _world
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run the program in rank 0, and serve it in the others; ends with SystemExit."""
+    global _world  # noqa: PLW0603  as torch.distributed itself, of which there is one a process
+    try:
+        _world = World()
+    except (BadInputError, ValueError, RuntimeError) as error:
+        console.say(f"error: rank {os.environ.get('RANK', '?')}: {error}")
+        sys.exit(getattr(error, "exit_code", RunFailedError.exit_code))
+    if _world.rank:
+        code = _world.serve()
+        dist.destroy_process_group()
+        sys.exit(code)
+    code = RunFailedError.exit_code
+    try:
+        command()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        _world.dismiss(code)
+
+
+def _attempt(
+    job: Callable[..., Result], world: World, argument: Any, own: dict[str, Any]
+) -> tuple[Result | None, BaseException | None]:
+    """Do a piece of work; what goes wrong is kept until all have answered."""
+    try:
+        return job(world, argument, **own), None
+    except BaseException as error:
+        return None, error
+
+
+def _take_model(world: World, about: tuple[int, str], content: bytes = b"") -> None:
+    """Receive a model: its layers and weights, without its tokenizer."""
+    size, device = about
+    buffer = torch.frombuffer(bytearray(content or size), dtype=torch.uint8)
+    world.broadcast_bytes(buffer)
+    if world.rank:
+        place = torch.device(device, world.local_rank) if device == "cuda" else device
+        # Unpickled because it comes from a process of this very command, never from a file.
+        world.lent = torch.load(
+            io.BytesIO(buffer.numpy().tobytes()), map_location=place, weights_only=False
+        )
+
+
+def _take_weights(world: World, names: list[str]) -> None:
+    tensors = _tensors(world.lent)
+    for group in _by_dtype([tensors[name].detach() for name in names]):
+        flat = torch.cat([tensor.reshape(-1) for tensor in group])
+        dist.broadcast(flat, 0)
+        if world.rank:
+            _spread_out(flat, group)
+
+
+def _known_gradients(world: World, _: None) -> list[bool]:
+    return [parameter.grad is not None for parameter in world.lent.parameters()]
+
+
+def _add_up_gradients(world: World, anywhere: list[bool]) -> None:
+    parameters = [p for p, known in zip(world.lent.parameters(), anywhere, strict=True) if known]
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    for group in _by_dtype([p.grad for p in parameters if p.grad is not None]):
+        flat = torch.cat([gradient.reshape(-1) for gradient in group])
+        dist.reduce(flat, 0)
+        if not world.rank:
+            _spread_out(flat, group)
+    if world.rank:
+        world.lent.zero_grad(set_to_none=True)
+
+
+def _tensors(model: ProbabilisticGBERTV4) -> dict[str, Tensor]:
+    return dict(model.state_dict(keep_vars=True))
+
+
+def _packed(model: ProbabilisticGBERTV4) -> bytes:
+    lent = copy.copy(model)
+    lent.tokenizer = _Padding(model.tokenizer.pad_token_id)
+    buffer = io.BytesIO()
+    torch.save(lent, buffer)
+    return buffer.getvalue()
+
+
+def _by_dtype(tensors: list[Tensor]) -> list[list[Tensor]]:
+    groups: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.dtype, []).append(tensor)
+    return list(groups.values())
+
+
+def _spread_out(flat: Tensor, tensors: list[Tensor]) -> None:
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

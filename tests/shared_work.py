@@ -1,0 +1,58 @@
+"""What the tests of distributed work have torchrun start: `gradient` alone or shared, `fail`."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import torch
+
+from stage2 import ProbabilisticGBERTV4, distributed
+from stage2.config import Settings
+from stage2.data import Dataset
+from stage2.lists import ranking_lists
+from stage2.step import accumulate_gradients
+
+
+def gradient(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> None:
+    """Write the gradient of two passes over all questions."""
+    dataset = Dataset.load(qa=qa, chunks=chunks, entities=entities)
+    model = ProbabilisticGBERTV4.from_pretrained(model_dir).train()
+    lists = ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
+    torch.manual_seed(3)
+    # Groups of few tokens, so that both processes have several.
+    settings = Settings(precision="fp32", micro_batch=40)
+    for _ in range(2):
+        accumulate_gradients(model, lists, np.arange(12), settings, 12)
+    named = model.named_parameters()
+    torch.save({name: p.grad for name, p in named if p.grad is not None}, to)
+
+
+def fail() -> None:
+    """Have another process fail, and say so as the program does."""
+    world = distributed.world()
+    assert world is not None
+    try:
+        world.map(fail_in_others, [None] * world.size)
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def fail_in_others(world: distributed.World, _: None) -> None:
+    if world.rank:
+        raise ValueError("no such thing")
+
+
+def main(what: str, *words: str) -> None:
+    match what:
+        case "one":
+            gradient(*words)
+        case "two":
+            distributed.run(lambda: gradient(*words))
+        case "fail":
+            distributed.run(fail)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,72 @@
+"""The table that ends in a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from stage2.report import table
+from stage2.report.columns import display_width
+from stage2.report.text import CATALOGS
+from tests.comparisons import held_out_comparison, seen_comparison, unknown_comparison
+
+
+@pytest.mark.parametrize("language", CATALOGS)
+def test_table_has_a_line_a_set_and_source(language: str) -> None:
+    header, *lines = table(held_out_comparison(), language).split("\n")
+    assert len(lines) == 5
+    assert header.count("Top-") == 3
+    for text in ("10.0% -> 60.0% (16.7%)", "0.350 -> 0.550 (0.408)", "20"):
+        assert text in lines[0]
+    assert "5.0% -> 25.0% (0.1%)" in lines[1]
+    assert "21" in lines[3]
+
+
+def test_table_says_what_training_saw() -> None:
+    _, test, _, dev, train, everyone = table(held_out_comparison()).split("\n")
+    assert test.endswith("held out")
+    assert dev.endswith("chose the model")
+    assert train.endswith("saw 21 of 30")
+    assert everyone.endswith("saw 21 of 60")
+
+
+@pytest.mark.parametrize("language", CATALOGS)
+def test_columns_of_the_table_stand_below_each_other(language: str) -> None:
+    lines = table(held_out_comparison(), language).split("\n")
+    # The column of MRR ends where its bracket does, wide characters counted twice.
+    closing = ")" if language == "en" else "）"
+    ends = {display_width(lines[0][: lines[0].rindex(closing) + 1])}
+    ends |= {display_width(line[: line.rindex(")") + 1]) for line in lines[1:]}
+    assert len(ends) == 1
+
+
+def test_width_in_a_terminal() -> None:
+    assert display_width("ab") == 2
+    assert display_width("测试") == 4
+    assert display_width(unicodedata.normalize("NFD", "é")) == 1
+
+
+def test_table_warns_where_nothing_was_held_out() -> None:
+    assert "Warning" not in table(held_out_comparison())
+    assert "Warning: measured on the questions trained on. 35 of 50" in table(seen_comparison())
+
+
+def test_table_of_models_that_were_named() -> None:
+    comparison = unknown_comparison(2)
+    comparison["models"][1] = "stage2\n\x1b[31m"
+    lines = table(comparison).split("\n")
+    assert lines[:2] == ["Before: stage1", "After: stage2\ufffd\ufffd[31m"]
+    assert lines[3].endswith("not known")
+    assert "Warning: nothing is known to be held out." in lines[4]
+
+
+def test_table_of_one_model() -> None:
+    model, _, line, _ = table(unknown_comparison(1)).split("\n")
+    assert model == "Model: stage1"
+    assert "10.0% (16.7%)" in line
+    assert "->" not in line
+
+
+def test_english_table_is_ascii() -> None:
+    assert table(held_out_comparison()).isascii()

@@ -1,0 +1,123 @@
+"""However a batch is divided, its gradient is that of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import stage2
+from stage2.config import Settings
+from stage2.lists import RankingLists, ranking_lists
+from stage2.step import accumulate_gradients, batch_loss
+
+SETTINGS = Settings(precision="fp32", pairs="all")
+ALL = np.arange(12)
+
+
+@pytest.fixture
+def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
+    dataset = stage2.Dataset.load(**corpus)
+    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
+
+
+def gradients(
+    model: stage2.ProbabilisticGBERTV4,
+    lists: RankingLists,
+    settings: Settings = SETTINGS,
+    parts: int = 1,
+) -> tuple[float, dict[str, Tensor]]:
+    """The batch's loss and the gradient of it, taken in parts."""
+    model.zero_grad()
+    torch.manual_seed(7)
+    value = sum(
+        accumulate_gradients(model, lists, rows, settings, len(ALL))
+        for rows in np.array_split(ALL, parts)
+    )
+    found = {
+        name: parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
+    return value, found
+
+
+def expect_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], within: float = 1e-5) -> None:
+    assert ours.keys() == theirs.keys()
+    assert sum(tensor.abs().sum().item() for tensor in theirs.values()) > 0
+    for name, tensor in theirs.items():
+        assert torch.allclose(ours[name], tensor, rtol=0, atol=within), name
+
+
+def obvious(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, settings: Settings = SETTINGS
+) -> tuple[float, dict[str, Tensor]]:
+    """One graph over everything, walked once by autograd."""
+    model.zero_grad()
+    value = batch_loss(model, lists, ALL, settings)
+    value.backward()
+    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    return value.item(), grads
+
+
+@pytest.mark.parametrize("loss", ["margin", "infonce", "triplet", "listnet"])
+def test_a_step_has_the_gradient_of_the_mean_loss(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, loss: Any
+) -> None:
+    settings = replace(SETTINGS, loss=loss)
+    value, found = gradients(model.eval(), lists, settings)
+    expected, whole = obvious(model, lists, settings)
+    assert value == pytest.approx(expected, abs=1e-6)
+    expect_same(found, whole)
+
+
+@pytest.mark.parametrize("loss", ["margin", "infonce"])
+@pytest.mark.parametrize("tokens", [1, 60, 10**6])
+def test_gradient_caching(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tokens: int, loss: Any
+) -> None:
+    """Groups of one text, of some, and of all have the gradient of one graph."""
+    settings = replace(SETTINGS, loss=loss)
+    value, found = gradients(model.eval(), lists, replace(settings, micro_batch=tokens))
+    expected, whole = obvious(model, lists, settings)
+    assert value == pytest.approx(expected, abs=1e-6)
+    expect_same(found, whole)
+
+
+def test_gradient_caching_repeats_its_dropout(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    """What is embedded for the loss is what is embedded for the gradient."""
+    settings = replace(SETTINGS, micro_batch=60)
+    model.train()
+    value, found = gradients(model, lists, settings)
+    again, same = gradients(model, lists, settings)
+    assert value == again
+    expect_same(found, same, within=0)
+    without, plain = gradients(model.eval(), lists, settings)
+    assert value != without
+    assert any(not torch.allclose(found[name], plain[name], atol=1e-5) for name in plain)
+
+
+@pytest.mark.parametrize("parts", [2, 5, 12])
+def test_accumulation(model: stage2.ProbabilisticGBERTV4, lists: RankingLists, parts: int) -> None:
+    value, found = gradients(model.eval(), lists, parts=parts)
+    expected, whole = obvious(model, lists)
+    assert value == pytest.approx(expected, abs=1e-6)
+    expect_same(found, whole)
+
+
+def test_a_step_leaves_the_generators_where_its_seeds_were_drawn(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    """Dropout has seeds of its own: how much of it is drawn must not move what follows."""
+    followed = []
+    for training in (True, False):
+        gradients(model.train(training), lists)
+        followed.append(torch.rand(3))
+    assert torch.equal(*followed)
