@@ -1,4 +1,4 @@
-"""What the tests of distributed work have torchrun start: `gradient` alone or shared, `fail`."""
+"""What the tests of distributed work have torchrun start: gradients alone or shared, `fail`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ import torch
 from stage2 import ProbabilisticGBERTV4, distributed
 from stage2.config import Settings
 from stage2.data import Dataset
+from stage2.encode import BATCH_TOKENS
 from stage2.lists import ranking_lists
 from stage2.step import accumulate_gradients
 
 
-def gradient(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> None:
-    """Write the gradient of two passes over all questions."""
+def gradients(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> None:
+    """Write the gradients of two passes over all questions, without gradient caching and with."""
     dataset = Dataset.load(qa=qa, chunks=chunks, entities=entities)
     model = ProbabilisticGBERTV4.from_pretrained(model_dir).train()
     lists = ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
-    torch.manual_seed(3)
     # Groups of few tokens, so that both processes have several.
-    settings = Settings(precision="fp32", micro_batch=40)
-    for _ in range(2):
-        accumulate_gradients(model, lists, np.arange(12), settings, 12)
-    named = model.named_parameters()
-    torch.save({name: p.grad for name, p in named if p.grad is not None}, to)
+    BATCH_TOKENS["cpu"] = 40
+    found = {}
+    for micro_batch in (None, 40):
+        torch.manual_seed(3)
+        model.zero_grad()
+        for _ in range(2):
+            settings = Settings(precision="fp32", micro_batch=micro_batch)
+            accumulate_gradients(model, lists, np.arange(12), settings, 12)
+        found |= {
+            f"{name}, micro_batch {micro_batch}": parameter.grad.clone()
+            for name, parameter in model.named_parameters()
+            if parameter.grad is not None
+        }
+    torch.save(found, to)
 
 
 def fail() -> None:
@@ -47,9 +56,9 @@ def fail_in_others(world: distributed.World, _: None) -> None:
 def main(what: str, *words: str) -> None:
     match what:
         case "one":
-            gradient(*words)
+            gradients(*words)
         case "two":
-            distributed.run(lambda: gradient(*words))
+            distributed.run(lambda: gradients(*words))
         case "fail":
             distributed.run(fail)
 

@@ -35,6 +35,8 @@ LATE = timedelta(minutes=10)
 # Between pieces of work the others wait for as long as rank 0 reads, ranks and writes.
 PATIENT = timedelta(days=30)
 
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 _world: World | None = None
 
 
@@ -78,7 +80,7 @@ class World:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._control: Any = dist.new_group(backend="gloo", timeout=PATIENT)
         self._structure: list[tuple[str, int, bool]] = []
-        self._versions: dict[str, int] = {}
+        self._sums: dict[str, int] = {}
 
     def map(self, job: Callable[..., Result], arguments: Sequence[Any], **own: Any) -> list[Result]:
         """Do `job(world, argument)` in every process, the i-th argument in the i-th.
@@ -147,16 +149,18 @@ class World:
             )
         tensors = _tensors(model)
         structure = [(name, id(tensor), tensor.requires_grad) for name, tensor in tensors.items()]
-        # Autograd counts the changes of every tensor, for reasons of its own.
-        versions = {name: tensor._version for name, tensor in tensors.items()}
-        moved = [name for name in versions if versions[name] != self._versions.get(name)]
+        sums = dict(zip(tensors, _sums_of_bits(list(tensors.values())), strict=True))
+        moved = [name for name in sums if sums[name] != self._sums.get(name)]
+        if moved:
+            # A sum may stay by chance; all of those that are trained will not.
+            moved = [name for name in sums if tensors[name].requires_grad or name in moved]
         self.lent = model
         if structure != self._structure:
             content = _packed(model)
             self.map(_take_model, [(len(content), model.device.type)] * self.size, content=content)
         elif moved:
             self.map(_take_weights, [moved] * self.size)
-        self._structure, self._versions = structure, versions
+        self._structure, self._sums = structure, sums
 
     def sum_gradients(self) -> None:
         """Add the gradients that the others have in the model lent to those that rank 0 has."""
@@ -255,6 +259,16 @@ def _add_up_gradients(world: World, anywhere: list[bool]) -> None:
 
 def _tensors(model: ProbabilisticGBERTV4) -> dict[str, Tensor]:
     return dict(model.state_dict(keep_vars=True))
+
+
+def _sums_of_bits(tensors: list[Tensor]) -> list[int]:
+    """What tells that a tensor has changed: autograd's own counter overlooks fused optimisers."""
+    sums = [
+        tensor.detach().contiguous().view(-1).view(_INTEGERS[tensor.itemsize]).sum()
+        for tensor in tensors
+    ]
+    found: list[int] = torch.stack(sums).tolist()
+    return found
 
 
 def _packed(model: ProbabilisticGBERTV4) -> bytes:
