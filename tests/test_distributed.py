@@ -91,7 +91,7 @@ def test_two_processes_mine_the_bytes_of_one(flags: list[str], tmp_path: Path, s
     assert (tmp_path / "two" / files.HARD).stat().st_size > 0
 
 
-@pytest.mark.parametrize("more", [["--micro-batch", 40, "--loss", "infonce"], ["--lora", 2]], ids=["cached", "lora"])  # fmt: skip
+@pytest.mark.parametrize("more", [["--micro-batch", 40, "--loss", "infonce"], ["--lora", 2]])
 def test_two_processes_train_to_the_loss_of_one(
     flags: list[str], tmp_path: Path, more: list[object]
 ) -> None:
