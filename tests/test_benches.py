@@ -101,7 +101,7 @@ def test_jobs_without_peers_to_install_agree(bench: Bench, job) -> None:
 
 @pytest.mark.skipif(default_backbone() == DEFAULT_HUB_ID, reason="the extra minilm is not there")
 def test_the_first_scripts_loop_gives_the_same_answer(
-    tmp_path: Path, xquad: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monte_cristo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("LAYERS", 1), ("WIDTH", 32), ("HEADS", 2)):
         monkeypatch.setattr(loop, name, value)

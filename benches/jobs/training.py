@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ import torch
 
 from benches.child import peak_memory
 from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
-from benches.jobs.loop import copied, lists_of
-from stage2 import Dataset
+from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from stage2.config import Settings
 from stage2.device import multiplies
 from stage2.init import init_model
@@ -26,8 +24,7 @@ from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.step import accumulate_gradients, batch_loss
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "monte_cristo"
-QUESTIONS, NEGATIVES, BATCH = 50, 5, 8
+BATCH = 8
 PEER = "MultipleNegativesRankingLoss"
 # sentence-transformers multiplies similarities by 20.
 SETTINGS = Settings(loss="infonce", temperature=1 / 20, batch_size=BATCH, learning_rate=1e-5)
@@ -77,19 +74,6 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 def training(side: str) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", __name__, side]
-
-
-def samples_of(count: int) -> list[list[str]]:
-    """Questions of Monte Cristo, each with its chunk and five that no other question has."""
-    data = Dataset.load(DATA / "qa.json", DATA / "chunks.jsonl")
-    questions, texts = list(data.questions)[:count], data.chunk_texts
-    own = [int(data.relevant[start]) for start in data.relevant_offsets[:count]]
-    rest = np.setdiff1d(np.arange(len(texts)), own)
-    drawn = np.random.default_rng(0).permutation(rest)[: count * NEGATIVES].reshape(count, -1)
-    return [
-        [question, texts[gold], *texts.take(others)]
-        for question, gold, others in zip(questions, own, drawn, strict=True)
-    ]
 
 
 def rows_of(samples: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
