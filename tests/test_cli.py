@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, files, similarity
 from stage2.cli import program
-from stage2.config import SETTINGS
+from stage2.config import SETTINGS, read_toml
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
 
 
@@ -461,3 +461,15 @@ def test_samples_alone_are_no_corpus_to_mine(
     data = tmp_path / "prepared" / files.CONSTRUCTED
     call = ["--source", "corpus", "--model", model_dir, "--data", data]
     assert "needs the corpus" in stage2("mine", *call, exit_code=2).stderr
+
+
+def test_a_preset_is_overridden_by_settings_and_flags(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text("margin = 0.3\ntopk = 2\n")
+    flags = [*data_flags(corpus), "--model", model_dir, "--folds", 0, "--epochs", 1]
+    stage2("run", "--preset", "reference", "--config", config, "--topk", 1, *flags)
+    settings = read_toml(tmp_path / "out" / files.SETTINGS)
+    found = {name: settings[name] for name in ("split", "pairs", "epochs", "topk", "margin")}
+    assert found == {"split": "none", "pairs": "all", "epochs": 1, "topk": 1, "margin": 0.3}

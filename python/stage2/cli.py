@@ -6,13 +6,14 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from stage2 import files
-from stage2.config import SETTINGS, Settings, read_toml
+from stage2.config import RUN_PRESETS, SETTINGS, Settings, read_toml
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.trials import PRESETS, parse_grid, trials
 
@@ -104,13 +105,20 @@ class Program(click.Group):
 
 
 def command(
-    *names: str, example: str, more: Sequence[Decorator] = ()
+    *names: str,
+    example: str,
+    more: Sequence[Decorator] = (),
+    presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command of a function of `Settings`, with flags for the named settings and `more`."""
+    """Make a command of a function of `Settings`, with flags for the named settings and `more`.
+
+    A preset sets several; a settings file overrides it, and a flag both.
+    """
 
     def wrap(function: Callable[..., None]) -> click.Command:
         @click.pass_context
         def call(ctx: click.Context, /, config: str | None, **flags: Any) -> None:
+            preset = flags.pop("preset") if presets else None
             extra = {name: flags.pop(name) for name in list(flags) if name not in SETTINGS}
             given = {
                 name: value
@@ -118,6 +126,7 @@ def command(
                 if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
             }
             values = read_toml(config) if config is not None else {}
+            values = {**presets.get(preset or "", {}), **values}
             function(Settings(**(values | given)), **extra)
 
         call = click.option(
@@ -125,6 +134,13 @@ def command(
             metavar="FILE",
             help="Settings as TOML, such as a run's settings.toml; a flag overrides it.",
         )(call)
+        if presets:
+            call = click.option(
+                "--preset",
+                type=click.Choice(list(presets)),
+                help="reference: the recipe of the reference experiment, --split none included; "
+                "settings and flags override it.",
+            )(call)
         for decorate in (*more, *map(_option, reversed((*names, *COMMON)))):
             call = decorate(call)
         return program.command(
@@ -165,6 +181,7 @@ def program(debug: bool) -> None:
     "fail_if_regressed",
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
+    presets=RUN_PRESETS,
 )
 def run(settings: Settings) -> None:
     """Do everything: prepare, mine, train, evaluate on held-out questions, report.

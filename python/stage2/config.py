@@ -345,6 +345,20 @@ class Settings:
 
 SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
 
+# The recipe of the reference experiment.
+REFERENCE: Mapping[str, Any] = {
+    "epochs": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-5,
+    "margin": 0.1,
+    "negatives": 5,
+    "topk": 3,
+    "pairs": "all",
+}
+
+# What `stage2 run --preset` sets; the reference measured on the questions that it trained on.
+RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {"reference": {**REFERENCE, "split": "none"}}
+
 
 def default(name: str) -> Any:
     """A setting's default."""

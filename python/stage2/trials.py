@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stage2.config import SETTINGS, Settings
+from stage2.config import REFERENCE, SETTINGS, Settings
 from stage2.errors import BadInputError
 from stage2.runfolder import STAGES
 
@@ -26,17 +26,6 @@ SWEPT = tuple(
         if name not in _FIXED
     )
 )
-
-# The recipe of the reference experiment.
-REFERENCE: Mapping[str, Any] = {
-    "epochs": 5,
-    "batch_size": 8,
-    "learning_rate": 1e-5,
-    "margin": 0.1,
-    "negatives": 5,
-    "topk": 3,
-    "pairs": "all",
-}
 
 # Its authors' next steps, one at a time: the full grid has 243 trials, a third of which are not
 # possible. A top-k of 10 needs more than 10 candidates, hence the negatives beside it.
