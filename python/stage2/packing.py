@@ -54,7 +54,7 @@ def compiled(model: Any) -> Iterator[None]:
     try:
         yield
     except torch._dynamo.exc.TorchDynamoException as error:
-        reason = str(error).strip().split("\n", 1)[0]
+        reason = " ".join(str(error).split("\n")[:2])
         raise RunFailedError(
             f"--compile: torch cannot compile this encoder here ({reason}); leave --compile out"
         ) from error
