@@ -10,10 +10,15 @@ import pytest
 import torch
 import transformers
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli import program
 from stage2.init import init_model
+
+# No test knows how fast the machine is: by default an example of 200 ms fails.
+settings.register_profile("stage2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stage2")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -100,7 +100,6 @@ links = st.lists(st.lists(st.integers(0, 39), min_size=1, max_size=3), min_size=
 
 
 @settings(
-    deadline=None,
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
 )

@@ -16,9 +16,7 @@ from tests import reference
 from tests.files import FORMS, jsonl
 
 # Function-scoped tmp_path is only a place to write to: nothing is carried from example to example.
-files = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+files = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Every escape that JSON has, letters of one to four bytes, all kinds of white space.
 TEXT = st.text(

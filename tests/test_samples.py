@@ -78,9 +78,7 @@ def expected_row(
     }
 
 
-files = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+files = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(data=data_set(), negatives=st.integers(1, 3), seed=st.integers(0, 2**63 - 1))

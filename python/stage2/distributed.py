@@ -8,11 +8,14 @@ nothing can be written twice, and no two processes can come to different conclus
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import os
 import signal
 import sys
+import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from stage2 import console
 from stage2.errors import BadInputError, RunFailedError
@@ -76,8 +81,11 @@ class World:
                 )
             torch.cuda.set_device(self.local_rank)
             backend = "cpu:gloo,cuda:nccl"
-        dist.init_process_group(backend, timeout=LATE)
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        store, self.rank, self.size = next(rendezvous("env://", timeout=LATE))
+        store = _of_this_attempt(store, self.rank, self.size)
+        dist.init_process_group(
+            backend, store=store, rank=self.rank, world_size=self.size, timeout=LATE
+        )
         self._control: Any = dist.new_group(backend="gloo", timeout=PATIENT)
         self._structure: list[tuple[str, int, bool]] = []
         self._sums: dict[str, int] = {}
@@ -134,10 +142,12 @@ class World:
 
     def dismiss(self, code: int) -> None:
         """Let the others end with an exit code; those that are lost have ended already."""
-        try:
+        with contextlib.suppress(RuntimeError):
             self._scatter([(None, code)] * self.size)
-        except RuntimeError:
-            return
+
+    def close(self) -> None:
+        """End the threads of the groups: at the interpreter's end they can abort the process."""
+        del self._control
         dist.destroy_process_group()
 
     def lend(self, model: ProbabilisticGBERTV4) -> None:
@@ -194,7 +204,7 @@ def run(command: Callable[[], object]) -> None:
         sys.exit(getattr(error, "exit_code", RunFailedError.exit_code))
     if _world.rank:
         code = _world.serve()
-        dist.destroy_process_group()
+        _world.close()
         sys.exit(code)
     code = RunFailedError.exit_code
     try:
@@ -205,6 +215,34 @@ def run(command: Callable[[], object]) -> None:
         raise
     finally:
         _world.dismiss(code)
+        _world.close()
+
+
+def _of_this_attempt(store: Store, rank: int, size: int) -> Store:
+    """The part of a store that only the processes met now write to.
+
+    torchrun keeps one store over its restarts. There a process that is early would read where one
+    of the attempt before had been listening, and both would wait until the end of their patience.
+    """
+    own = uuid.uuid4().hex
+    if rank == 0:
+        store.set("stage2/lead", own)
+        for other in range(1, size):
+            name = store.get(f"stage2/{own}/hello/{other}").decode()
+            store.set(f"stage2/{own}/welcome/{name}", "")
+        return PrefixStore(f"stage2/{own}", store)
+    end = time.monotonic() + LATE.total_seconds()
+    while True:
+        # The lead may be that of the attempt before, which welcomes nobody any more.
+        lead = store.get("stage2/lead").decode()
+        store.set(f"stage2/{lead}/hello/{rank}", own)
+        try:
+            store.wait([f"stage2/{lead}/welcome/{own}"], timedelta(seconds=1))
+        except dist.DistStoreError:
+            if time.monotonic() > end:
+                raise
+        else:
+            return PrefixStore(f"stage2/{lead}", store)
 
 
 def _attempt(
