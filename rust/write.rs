@@ -1,16 +1,21 @@
 //! Files that appear whole or not at all, and JSON as Python's `json` writes it.
 
+mod output;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::mem;
+use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::jsonl::special::next_special;
+use output::Output;
 
 /// Lines that one task formats.
 const LINES_PER_JOB: usize = 256;
@@ -46,36 +51,32 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
         });
     };
     atomically(path, |file| {
-        let (mut ready, mut next) = (vec![Vec::new(); blocks], vec![Vec::new(); blocks]);
-        for start in (0..count).step_by(batch) {
-            let (written, ()) =
-                rayon::join(|| write_all(file, &ready), || format(start, &mut next));
-            written?;
-            start_writeback(file);
-            mem::swap(&mut ready, &mut next);
-        }
-        write_all(file, &ready)
+        let (formatted, to_write) = mpsc::sync_channel::<Vec<Vec<u8>>>(1);
+        let (written, to_use_again) = mpsc::channel();
+        thread::scope(|scope| {
+            // A thread of its own: waiting for the disk keeps no core from formatting.
+            let writer = scope.spawn(move || {
+                let mut output = Output::new(file);
+                for blocks in to_write {
+                    output.write(&blocks)?;
+                    // Nobody waits for the last.
+                    let _ = written.send(blocks);
+                }
+                output.finish()
+            });
+            for start in (0..count).step_by(batch) {
+                let used = to_use_again.try_recv();
+                let mut texts = used.unwrap_or_else(|_| vec![Vec::new(); blocks]);
+                format(start, &mut texts);
+                if formatted.send(texts).is_err() {
+                    break; // The writer has failed, and will say why.
+                }
+            }
+            drop(formatted);
+            writer.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     })
 }
-
-fn write_all(file: &mut File, blocks: &[Vec<u8>]) -> io::Result<()> {
-    blocks.iter().try_for_each(|block| file.write_all(block))
-}
-
-/// Has the system begin to write to disk what it was given, so that the flush at the end finds most
-/// of it there; a refusal costs only time.
-#[cfg(target_os = "linux")]
-fn start_writeback(file: &File) {
-    use std::os::fd::AsRawFd;
-    const TO_THE_END: i64 = 0;
-    // SAFETY: the descriptor is open as long as `file` is, and no memory is involved.
-    unsafe {
-        libc::sync_file_range(file.as_raw_fd(), 0, TO_THE_END, libc::SYNC_FILE_RANGE_WRITE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn start_writeback(_: &File) {}
 
 /// Creates a file next to `path` under a name that no other writer has.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
@@ -191,6 +192,8 @@ pub fn push_one_line(out: &mut Vec<u8>, json: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]

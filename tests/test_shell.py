@@ -38,11 +38,11 @@ def test_both_ways_in_print_the_version(start: list[str]) -> None:
     assert result.stdout.startswith("stage2 0.")
 
 
-def test_preparing_needs_no_torch(corpus: dict[str, Path], tmp_path: Path) -> None:
+def test_preparing_needs_neither_torch_nor_numpy(corpus: dict[str, Path], tmp_path: Path) -> None:
     code = (
         "import sys; from stage2.cli import program\n"
         "program(sys.argv[1:], standalone_mode=False)\n"
-        "assert 'torch' not in sys.modules"
+        "assert not {'torch', 'numpy'} & sys.modules.keys()"
     )
     flags = [*data_flags(corpus), "--output-dir", str(tmp_path / "out")]
     result = subprocess.run(

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from stage2._core import __version__ as __version__
 from stage2._core import match_annotations
-from stage2.arrays import rank
 from stage2.data import Annotations, Dataset, Samples
 from stage2.errors import BadInputError, RunFailedError
-from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
-from stage2.search import topk
 
 if TYPE_CHECKING:
+    from stage2.arrays import rank
     from stage2.embeddings import Embeddings
+    from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
     from stage2.model import ProbabilisticGBERTV4
+    from stage2.search import topk
 
 __all__ = [
     "Annotations",
@@ -36,20 +36,26 @@ __all__ = [
     "topk",
 ]
 
-# Imported when first asked for: they need torch, which takes seconds and half a gigabyte, and
-# reading, joining, sampling and searching do not.
-_WITH_TORCH = {
+# Imported when first asked for: torch takes seconds and half a gigabyte, and numpy, whose threads
+# wait busily, a tenth of `stage2 prepare`. What reads, joins and samples needs neither.
+_LATER = {
     "Embeddings": "stage2.embeddings",
+    "MinedNegatives": "stage2.hard_negatives",
+    "Positives": "stage2.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.model",
+    "Rules": "stage2.hard_negatives",
     "margin_ranking_loss": "stage2.loss",
+    "mine_negatives": "stage2.hard_negatives",
+    "rank": "stage2.arrays",
     "similarity": "stage2.mining",
+    "topk": "stage2.search",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WITH_TORCH:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_WITH_TORCH[name]), name)
+    value = getattr(import_module(_LATER[name]), name)
     globals()[name] = value
     return value
 

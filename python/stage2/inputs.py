@@ -105,10 +105,11 @@ def _dataset_inputs(
         missing = "--qa" if settings.qa is None else "--chunks"
         raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
     paths = _paths(settings, ("qa", "chunks", "entities"))
-    hashes = files.Hashes(paths)
     dataset = Dataset.load(
         settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map
     )
+    # Parsing leaves no core idle; what comes next does.
+    hashes = files.Hashes(paths)
     known = {
         "num_qa": dataset.num_qa,
         "num_chunks": dataset.num_chunks,

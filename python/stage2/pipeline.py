@@ -13,9 +13,7 @@ from stage2.candidates import untrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
-from stage2.device import (
-    check_training_precision,
-)
+from stage2.device import check_training_precision
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,

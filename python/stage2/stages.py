@@ -15,10 +15,8 @@ from stage2 import console, files
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
-from stage2.data import Samples, split_by_chunk
-from stage2.device import (
-    check_training_precision,
-)
+from stage2.data import Samples
+from stage2.device import check_training_precision
 from stage2.encode import LazyModel
 from stage2.errors import BadInputError
 from stage2.evaluate import (
@@ -34,7 +32,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder
-from stage2.splits import group_questions
+from stage2.splits import group_questions, split_by_chunk
 from stage2.stage1 import (
     chunks_to_fit,
     embedding_cache,

@@ -15,12 +15,8 @@ from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
-from stage2.data import Samples, split_by_chunk
-from stage2.device import (
-    describe,
-    resolve_device,
-    resolve_precision,
-)
+from stage2.data import Samples
+from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel, loaded
 from stage2.errors import BadInputError
 from stage2.evaluate import (
@@ -37,7 +33,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
 from stage2.search import default_budget
-from stage2.splits import Groups
+from stage2.splits import Groups, split_by_chunk
 from stage2.stage1 import (
     embedding_cache,
 )

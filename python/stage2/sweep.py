@@ -19,7 +19,6 @@ from stage2 import console, files, pipeline, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
 from stage2.config import Settings
-from stage2.data import split_by_chunk
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError, RunFailedError
 from stage2.init import default_backbone
@@ -27,6 +26,7 @@ from stage2.inputs import Inputs, gather
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
+from stage2.splits import split_by_chunk
 from stage2.stage1 import stage1
 from stage2.trials import SWEPT, Trial, is_possible
 

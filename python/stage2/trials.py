@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from stage2.config import REFERENCE, SETTINGS, Settings
 from stage2.errors import BadInputError
 from stage2.runfolder import STAGES
@@ -120,6 +118,8 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
         for changes in [dict(zip(grid, values, strict=True))]
     ]
     if draws is not None and draws < len(combinations):
+        import numpy as np  # not at the top: `stage2 prepare` starts without it
+
         generator = np.random.default_rng(base.seed)
         rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
         return [combinations[row] for row in rows]
