@@ -70,6 +70,56 @@ impl Ranking {
         })
     }
 
+    /// The given lists, in the given order.
+    pub fn take(&self, rows: &[i64]) -> Result<Self> {
+        let valid = 0..self.len() as i64;
+        if let Some(row) = rows.iter().find(|row| !valid.contains(row)) {
+            return Err(Error::Usage(format!(
+                "there is no list {row}; expected numbers below {}",
+                self.len()
+            )));
+        }
+        let mut taken = Self::of_none();
+        for &row in rows {
+            taken.push(self, row as usize);
+        }
+        Ok(taken)
+    }
+
+    /// The lists of several rankings, one after another.
+    pub fn concat(parts: &[&Self]) -> Self {
+        let mut all = Self::of_none();
+        for part in parts {
+            for list in 0..part.len() {
+                all.push(part, list);
+            }
+        }
+        all
+    }
+
+    fn of_none() -> Self {
+        Self {
+            groups: Vec::new(),
+            ideal: Vec::new(),
+            starts: vec![0],
+            lengths: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, other: &Self, list: usize) {
+        let slots = other.starts[list] as usize..other.starts[list + 1] as usize;
+        if !(self.ideal.is_empty() && other.ideal.is_empty()) {
+            // Where gains are left out all are 1.
+            let gains = other.ideal.get(slots.clone()).unwrap_or_default();
+            self.ideal.resize(self.groups.len(), 1.0);
+            self.ideal.extend_from_slice(gains);
+            self.ideal.resize(self.groups.len() + slots.len(), 1.0);
+        }
+        self.groups.extend_from_slice(&other.groups[slots]);
+        self.starts.push(self.groups.len() as i64);
+        self.lengths.push(other.lengths[list]);
+    }
+
     /// The same lists with nothing but ties in them.
     fn by_chance(&self) -> Self {
         let mut groups = self.groups.clone();

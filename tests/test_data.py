@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import stage2
+from stage2 import mining
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
 from stage2.lists import ranking_lists
-from stage2.mining import score, score_corpus
+from stage2.mining import corpus_blocks, score, score_corpus
 from stage2.splits import split_by_chunk
 from tests.conftest import write_jsonl
 
@@ -49,7 +50,7 @@ def test_the_corpus_is_every_chunk(
     lists = ranking_lists(model, samples, None, corpus=True)
     embeddings = encode_tokens(model, lists.tokens)
     scored = score_corpus(lists, embeddings)
-    assert np.diff(scored.offsets).tolist() == [20] * 12
+    assert scored.lengths.tolist() == [20] * 12
     chunks = model.encode(list(dataset.chunk_texts))
     questions = model.encode(list(dataset.questions))
     scores = stage2.similarity(questions, chunks)
@@ -57,6 +58,22 @@ def test_the_corpus_is_every_chunk(
         better = (scores[row] > scores[row, gold]).sum()
         equal = (scores[row] == scores[row, gold]).sum()
         assert scored.ranking.rank[row] == better + (equal + 1) / 2
+
+
+def test_a_corpus_is_ranked_a_few_questions_at_a_time(
+    model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, samples = load(corpus)
+    lists = ranking_lists(model, samples, dataset.annotations, corpus=True)
+    embeddings = encode_tokens(model, lists.tokens)
+    whole = score_corpus(lists, embeddings)
+    monkeypatch.setattr(mining, "_BLOCK_SCORES", 5 * len(lists.corpus))
+    blocks = [len(block.lengths) for block in corpus_blocks(lists, embeddings)]
+    assert blocks == [5, 5, 2]
+    parts = score_corpus(lists, embeddings)
+    np.testing.assert_array_equal(parts.ranking.rank, whole.ranking.rank)
+    np.testing.assert_array_equal(parts.by_entity, whole.by_entity)
+    assert parts.metrics(range(12)) == whole.metrics(range(12))
 
 
 def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> None:

@@ -271,3 +271,41 @@ def test_metrics_need_lists_and_a_k():
         ranking.metrics(topk=[0])
     with pytest.raises(ValueError, match="one for each"):
         order(np.ones(2, np.float32), np.array([0, 2]), np.array([1]))
+
+
+def equal(one: Ranking, other: Ranking) -> None:
+    for name in ("rank", "ties", "reciprocal_rank", "average_precision"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_array_equal(one.ndcg(3), other.ndcg(3))
+    assert len(one) == len(other)
+    if len(one):
+        assert one.metrics() == other.metrics()
+
+
+@given(ranked_lists(), graded_lists(), st.data())
+def test_lists_ranked_apart_and_put_together_are_lists_ranked_together(
+    plain: tuple[list[list[float]], list[int]],
+    graded: tuple[list[list[float]], list[list[float]]],
+    data: st.DataObject,
+) -> None:
+    parts = [rank(*flat(plain[0]), np.array(plain[1])),
+             rank(*flat(graded[0]), relevance=np.concatenate(graded[1]))]  # fmt: skip
+    lists, gains = plain[0] + graded[0], heads(*plain) + graded[1]
+    whole = rank(*flat(lists), relevance=np.concatenate(gains))
+    equal(Ranking.concat(parts), whole)
+    equal(Ranking.concat(parts[::-1]).take(np.roll(np.arange(len(lists)), len(plain[0]))), whole)
+
+    rows = data.draw(st.lists(st.integers(0, len(lists) - 1)))
+    taken = whole.take(np.array(rows, np.int64))
+    assert len(taken) == len(rows)
+    if rows:
+        own = rank(*flat([lists[row] for row in rows]),
+                   relevance=np.concatenate([gains[row] for row in rows]))  # fmt: skip
+        equal(taken, own)
+
+
+@pytest.mark.parametrize("row", [-1, 2])
+def test_there_is_no_such_list(row: int) -> None:
+    ranking = rank(np.zeros(4, np.float32), np.array([0, 2, 4]))
+    with pytest.raises(ValueError, match=f"there is no list {row}; expected numbers below 2"):
+        ranking.take(np.array([row]))

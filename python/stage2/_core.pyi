@@ -248,6 +248,15 @@ class Ranking:
     """
 
     def __len__(self) -> int: ...
+    def take(self, rows: Ints) -> Ranking:
+        """Give the lists of `rows`, int64 (m,), in that order.
+
+        Raises:
+            ValueError: there is no such list.
+        """
+    @staticmethod
+    def concat(parts: Sequence[Ranking]) -> Ranking:
+        """Give the lists of several rankings, one after another."""
     @property
     def rank(self) -> Floats:
         """Expected rank of the best relevant candidate, from 1: float64 (n,)."""

@@ -20,7 +20,7 @@ from stage2.candidates import choose_on_dev
 from stage2.config import Settings
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, evaluate
-from stage2.mining import Scored
+from stage2.mining import Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe
 from stage2.splits import Groups, folds
@@ -64,7 +64,7 @@ def cross_validate(
     before: Evaluation,
     folder: Path,
     progress: Callable[[str], Any],
-) -> tuple[dict[str, Scored], list[dict[str, Any]]]:
+) -> tuple[dict[str, Ranked], list[dict[str, Any]]]:
     """Score each fold by a model trained on the others, the next of which chooses among candidates.
 
     Args:
@@ -77,9 +77,10 @@ def cross_validate(
         progress: called with what is being done.
 
     Returns:
-        Scores of every question by source, and what each fold came to.
+        Ranks of every question by source, and what each fold came to.
     """
-    after = {name: scored.scores.copy() for name, scored in before.by_source().items()}
+    untrained = before.by_source()
+    after: dict[str, list[Ranked]] = {source: [] for source in untrained}
     lists, settings, facts = recipe.lists, recipe.settings, []
     for number, test in enumerate(parts):
         dev = parts[(number + 1) % len(parts)]
@@ -107,18 +108,11 @@ def cross_validate(
                 )[0]
             name, dev_value = best.name, best.dev_value
             found = evaluate(model, lists.subset(test), settings.precision).by_source()
-            for source, scores in after.items():
-                _fill(scores, before.by_source()[source].offsets, test, found[source])
+        else:
+            found = {source: ranked.take(test) for source, ranked in untrained.items()}
+        for source, ranked in after.items():
+            ranked.append(found[source])
         facts.append({"test": len(test), "dev": len(dev), "trained_on": len(seen),
                       "chosen": name, "dev_value": dev_value})  # fmt: skip
-    return {
-        source: Scored.of(after[source], old.offsets, old.num_relevant, old.by_entity)
-        for source, old in before.by_source().items()
-    }, facts
-
-
-def _fill(scores: Any, offsets: Ints, rows: Ints, found: Scored) -> None:
-    """Write the scores of some lists to their places."""
-    for place, row in enumerate(rows):
-        part = slice(found.offsets[place], found.offsets[place + 1])
-        scores[offsets[row] : offsets[row + 1]] = found.scores[part]
+    in_order = np.argsort(np.concatenate(parts))
+    return {source: Ranked.concat(ranked).take(in_order) for source, ranked in after.items()}, facts

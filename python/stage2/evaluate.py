@@ -15,7 +15,7 @@ from stage2.embeddings import Embeddings
 from stage2.encode import LazyModel, Progress, encode_tokens, encode_windows, loaded
 from stage2.errors import RegressedError
 from stage2.lists import RankingLists
-from stage2.mining import TOPK, Scored, evaluation_rows, score, score_corpus
+from stage2.mining import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
 from stage2.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.verdict import verdict
@@ -28,16 +28,16 @@ class Evaluation:
     lists: RankingLists
     embeddings: Embeddings
     candidates: Scored
-    corpus: Scored | None
+    corpus: Ranked | None
 
     def rows(self, questions: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of `evaluation_results.json`."""
         return list(evaluation_rows(self.lists, questions, self.embeddings, self.candidates))
 
-    def by_source(self, sources: Sequence[str] = ("candidates", "corpus")) -> dict[str, Scored]:
-        """Scores under the names of `--source`, of those sources that were evaluated."""
-        found = {"candidates": self.candidates, "corpus": self.corpus}
-        return {name: scored for name in sources if (scored := found[name]) is not None}
+    def by_source(self, sources: Sequence[str] = ("candidates", "corpus")) -> dict[str, Ranked]:
+        """Ranks under the names of `--source`, of those sources that were evaluated."""
+        found: dict[str, Ranked | None] = {"candidates": self.candidates, "corpus": self.corpus}
+        return {name: ranked for name in sources if (ranked := found[name]) is not None}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class QuestionSet:
     rows: Ints
     held_out: bool
     seen: int = 0
-    after: Mapping[str, Scored] | None = None
+    after: Mapping[str, Ranked] | None = None
 
 
 def evaluate(
@@ -87,8 +87,8 @@ def evaluate(
 
 
 def compare(
-    before: Mapping[str, Scored],
-    after: Mapping[str, Scored],
+    before: Mapping[str, Ranked],
+    after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
     groups: Ints,
     seed: int,
@@ -133,7 +133,7 @@ def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
 
 
 def statistics(
-    before: Scored, after: Scored, rows: Ints, groups: Ints, seed: int
+    before: Ranked, after: Ranked, rows: Ints, groups: Ints, seed: int
 ) -> dict[str, Any]:
     """Intervals and tests of before and after on the same questions.
 
@@ -187,8 +187,8 @@ def statistics(
 
 
 def per_question(
-    before: Mapping[str, Scored],
-    after: Mapping[str, Scored],
+    before: Mapping[str, Ranked],
+    after: Mapping[str, Ranked],
     qa_ids: Sequence[str],
     questions: Sequence[str],
     sets: Sequence[QuestionSet],
@@ -227,7 +227,7 @@ def per_question(
 
 
 def _ranks(
-    before: Mapping[str, Scored], after: Mapping[str, Scored], row: int
+    before: Mapping[str, Ranked], after: Mapping[str, Ranked], row: int
 ) -> dict[str, dict[str, float]]:
     return {
         source: {

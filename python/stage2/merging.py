@@ -25,7 +25,7 @@ from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.inputs import Inputs, with_folder_files
-from stage2.mining import DECIMALS, Scored
+from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder
@@ -135,20 +135,27 @@ def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
 
 def _fuse(
     first: Evaluation, second: Evaluation, questions: Questions, settings: Settings
-) -> tuple[dict[str, Any], dict[str, Scored]]:
+) -> tuple[dict[str, Any], dict[str, Ranked]]:
     """Choose α unless it is given, and rank by the fused scores."""
-    ours, theirs = first.by_source(), second.by_source()
-    main = "corpus" if "corpus" in ours else "candidates"
 
-    def dev_value(alpha: float) -> float:
-        scored = fused(ours[main], theirs[main], alpha, settings.method)
-        return float(scored.metrics(questions.dev)[DEV_METRIC])
+    def candidates(alpha: float) -> Ranked:
+        return fused(first.candidates, second.candidates, alpha, settings.method)
 
-    facts = _alpha(settings, dev_value)
-    return facts, {
-        source: fused(ours[source], theirs[source], facts["alpha"], settings.method)
-        for source in ours
-    }
+    def corpus(alpha: float) -> Ranked:
+        sides = (corpus_blocks(one.lists, one.embeddings) for one in (first, second))
+        blocks = [
+            fused(ours, theirs, alpha, settings.method).ranked()
+            for ours, theirs in zip(*sides, strict=True)
+        ]
+        return Ranked.concat(blocks)
+
+    ranked = {"candidates": candidates, "corpus": corpus}
+    sources = list(first.by_source())
+    # The whole corpus, the last of the sources, decides where it was ranked.
+    facts = _alpha(
+        settings, lambda alpha: float(ranked[sources[-1]](alpha).metrics(questions.dev)[DEV_METRIC])
+    )
+    return facts, {source: ranked[source](facts["alpha"]) for source in sources}
 
 
 def _merge_weights(
@@ -188,7 +195,7 @@ def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str,
 
 
 def _compare(
-    run: RunFolder, questions: Questions, before: Evaluation, after: Mapping[str, Scored]
+    run: RunFolder, questions: Questions, before: Evaluation, after: Mapping[str, Ranked]
 ) -> dict[str, Any]:
     """First model against the merged one. What they were trained on is not known."""
     sets = [

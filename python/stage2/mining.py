@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,53 +21,79 @@ DECIMALS = 6
 
 TOPK = (1, 3, 5)
 
-# Rows of a question-by-corpus block of float64 scores: 64 MB at 10^6 chunks and 8 questions.
-_BLOCK_SCORES = 1 << 23
+# Scores of questions by corpus, float64, that are looked at together: 32 MB.
+_BLOCK_SCORES = 1 << 22
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Lists with their scores.
+class Ranked:
+    """How n lists rank their ground truths; their scores need not be kept for that.
+
+    Attributes:
+        ranking: expected ranks and metrics of the core, a list a question.
+        lengths: int64 (n,), candidates of each list.
+        by_entity: int64 (n,), how many of each list's pairs are compared by their entities; the
+            others are by sentence, since a side has no entity left.
+    """
+
+    ranking: _core.Ranking
+    lengths: Ints
+    by_entity: Ints
+
+    @classmethod
+    def concat(cls, parts: Sequence[Ranked]) -> Ranked:
+        """Give the lists of all parts, one after another; of no part, no list."""
+        none = np.empty(0, np.int64)
+        return Ranked(
+            _core.Ranking.concat([part.ranking for part in parts]),
+            np.concatenate([none, *(part.lengths for part in parts)]),
+            np.concatenate([none, *(part.by_entity for part in parts)]),
+        )
+
+    def take(self, rows: Sequence[int] | Ints) -> Ranked:
+        """Select some of the lists, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return Ranked(self.ranking.take(index), self.lengths[index], self.by_entity[index])
+
+    def pairs(self, rows: Sequence[int] | Ints | None = None) -> dict[str, int]:
+        """Count the pairs compared by entity and by fallback, of some of the lists or all."""
+        lists = np.arange(len(self.lengths)) if rows is None else np.asarray(rows, np.int64)
+        by_entity = int(self.by_entity[lists].sum())
+        return {"entity": by_entity, "fallback": int(self.lengths[lists].sum()) - by_entity}
+
+    def metrics(self, rows: Sequence[int] | Ints) -> dict[str, Any]:
+        """Metrics of some of the lists, Top-1/3/5 among them."""
+        return self.ranking.take(np.asarray(rows, np.int64)).metrics(TOPK)
+
+    def hard(self, topk: int) -> Ints:
+        """Rows of the questions whose ground truth ranks below `topk`, int64, rising."""
+        return np.flatnonzero(self.ranking.rank > topk).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Scored(Ranked):
+    """Ranked lists with their scores.
 
     Attributes:
         scores: float32 (m,), similarity of each candidate to its question.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
-        ranking: expected ranks and metrics of the core, a list a question.
-        by_entity: int64 (n,), how many of each list's pairs are compared by their entities; the
-            others are by sentence, since a side has no entity left.
     """
 
     scores: Floats
     offsets: Ints
     num_relevant: Ints
-    ranking: _core.Ranking
-    by_entity: Ints
 
     @classmethod
     def of(cls, scores: Floats, offsets: Ints, num_relevant: Ints, by_entity: Ints) -> Scored:
         """Rank scored lists."""
         ranking = _core.rank(scores, offsets, num_relevant)
-        return cls(scores, offsets, num_relevant, ranking, by_entity)
+        lengths = np.diff(offsets).astype(np.int64)
+        return cls(ranking, lengths, by_entity, scores, offsets, num_relevant)
 
-    def pairs(self, rows: Sequence[int] | Ints | None = None) -> dict[str, int]:
-        """Count the pairs compared by entity and by fallback, of some of the lists or all."""
-        lists = np.arange(len(self.num_relevant)) if rows is None else np.asarray(rows, np.int64)
-        by_entity = int(self.by_entity[lists].sum())
-        total = int(np.diff(self.offsets)[lists].sum())
-        return {"entity": by_entity, "fallback": total - by_entity}
-
-    def metrics(self, rows: Sequence[int] | Ints) -> dict[str, Any]:
-        """Metrics of some of the lists, Top-1/3/5 among them."""
-        index = np.asarray(rows, np.int64)
-        parts = [self.scores[self.offsets[row] : self.offsets[row + 1]] for row in index]
-        offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-        scores = np.concatenate([*parts, np.empty(0, np.float32)])
-        return _core.rank(scores, offsets, self.num_relevant[index]).metrics(TOPK)
-
-    def hard(self, topk: int) -> Ints:
-        """Rows of the questions whose ground truth ranks below `topk`, int64, rising."""
-        return np.flatnonzero(self.ranking.rank > topk).astype(np.int64)
+    def ranked(self) -> Ranked:
+        """The same without the scores."""
+        return Ranked(self.ranking, self.lengths, self.by_entity)
 
 
 def similarity(queries: Embeddings, contexts: Embeddings) -> Floats:
@@ -111,25 +137,33 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
     return Scored.of(scores, lists.offsets, lists.num_relevant, counts)
 
 
-def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Scored:
+def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Ranked:
     """Rank each question's ground truths among all N contexts of the samples.
 
-    Returns:
-        Scores of n lists of N, ground truths first, the others in the order of the corpus.
+    The scores of a block of questions are in memory at a time, never all n × N.
+    """
+    return Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
+
+
+def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Scored]:
+    """Score all N contexts of the samples for each question, a block of questions at a time.
+
+    Yields:
+        Lists of N, ground truths first, the others in the order of the corpus.
     """
     corpus = embeddings.take(lists.corpus)
-    size = len(corpus)
+    size, with_entity = len(corpus), int(corpus.has_entity.sum())
     step = max(1, _BLOCK_SCORES // max(1, size))
-    parts: list[Floats] = []
     for start in range(0, len(lists), step):
-        block = embeddings.take(lists.questions[start : start + step])
-        for row, scores in enumerate(similarity(block, corpus), start):
+        rows = np.arange(start, min(start + step, len(lists)))
+        block = embeddings.take(lists.questions[rows])
+        scores = similarity(block, corpus)
+        for row, own in zip(rows.tolist(), scores, strict=True):
             relevant = _relevant(lists, row)
-            parts.append(np.concatenate([scores[relevant], np.delete(scores, relevant)]))
-    scores = np.concatenate(parts) if parts else np.empty(0, np.float32)
-    offsets = np.arange(len(lists) + 1, dtype=np.int64) * size
-    by_entity = embeddings.has_entity[lists.questions] * int(corpus.has_entity.sum())
-    return Scored.of(scores, offsets, lists.num_relevant, by_entity.astype(np.int64))
+            own[:] = np.concatenate([own[relevant], np.delete(own, relevant)])
+        offsets = np.arange(len(rows) + 1, dtype=np.int64) * size
+        by_entity = block.has_entity.astype(np.int64) * with_entity
+        yield Scored.of(scores.ravel(), offsets, lists.num_relevant[rows], by_entity)
 
 
 def evaluation_rows(

@@ -36,7 +36,6 @@ from stage2.stage1 import (
 )
 from stage2.steps import (
     candidates,
-    check_corpus,
     check_machine,
     check_training,
     fit,
@@ -58,7 +57,6 @@ def run_command(settings: Settings) -> None:
     run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
-    check_corpus(settings, inputs)
     grouped = group_questions(inputs.samples)
     parts = folds_wanted(settings, grouped)
     sides = sides_of(settings, inputs.samples, grouped)

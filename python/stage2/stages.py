@@ -44,7 +44,6 @@ from stage2.stage1 import (
 )
 from stage2.steps import (
     candidates,
-    check_corpus,
     check_machine,
     check_training,
     fit,
@@ -154,7 +153,6 @@ def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool =
             "--fail-if-regressed compares two models; give --model twice, before and after"
         )
     settings, inputs = with_folder_files(settings, run)
-    check_corpus(settings, inputs)
     waiting = [model_when_needed(settings, path) for path in models]
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):

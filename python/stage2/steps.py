@@ -18,7 +18,6 @@ from stage2.corpus_mining import CorpusMining, mine_corpus
 from stage2.data import Samples
 from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel, loaded
-from stage2.errors import BadInputError
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -28,11 +27,10 @@ from stage2.evaluate import (
 from stage2.follow import check_follower
 from stage2.inputs import Inputs
 from stage2.lists import RankingLists, ranking_lists
-from stage2.mining import TOPK, Scored
+from stage2.mining import TOPK, Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
-from stage2.search import default_budget
 from stage2.splits import Groups, split_by_chunk
 from stage2.stage1 import (
     embedding_cache,
@@ -43,9 +41,6 @@ from stage2.training_log import DEV_METRIC
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
-
-# A float32 score before training and one after.
-_SCORE_BYTES = 2 * 4
 
 
 def check_machine(settings: Settings) -> None:
@@ -118,20 +113,6 @@ def lists_of(
         similarity=settings.similarity,
         corpus=_over_corpus(settings, inputs),
     )
-
-
-def check_corpus(settings: Settings, inputs: Inputs) -> None:
-    """Refuse an evaluation over the corpus whose scores would not fit the memory."""
-    questions, chunks = len(inputs.samples), len(inputs.samples.contexts)
-    needed = _SCORE_BYTES * questions * chunks
-    budget = settings.budget or default_budget()
-    if _over_corpus(settings, inputs) and needed > budget:
-        raise BadInputError(
-            f"ranking {questions:,} questions against all {chunks:,} chunks before and after "
-            f"training takes {needed / 2**30:.1f} GiB, expected at most {budget / 2**30:.1f}. "
-            "Give fewer questions, --source candidates with --corpus never or, to stage2 run, a "
-            "larger --memory-budget; stage2 mine --source corpus has no such limit"
-        )
 
 
 def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
@@ -254,8 +235,8 @@ def write_comparison(
     run: RunFolder,
     inputs: Inputs,
     grouped: Groups,
-    before: Mapping[str, Scored],
-    after: Mapping[str, Scored],
+    before: Mapping[str, Ranked],
+    after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
 ) -> dict[str, Any]:
     """Write every question's ranks; return the content of `comparison.json`."""

@@ -260,6 +260,17 @@ impl PyRanking {
         self.0.len()
     }
 
+    fn take(&self, py: Python<'_>, rows: PyReadonlyArray1<'_, i64>) -> PyResult<Self> {
+        let rows = flat(&rows);
+        Ok(Self(py.detach(|| self.0.take(&rows))?))
+    }
+
+    #[staticmethod]
+    fn concat(parts: Vec<PyRef<'_, Self>>) -> Self {
+        let parts: Vec<&Ranking> = parts.iter().map(|part| &part.0).collect();
+        Self(Ranking::concat(&parts))
+    }
+
     #[getter]
     fn rank<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         py.detach(|| self.0.rank()).into_pyarray(py)
