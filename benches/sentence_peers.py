@@ -28,6 +28,7 @@ from sentence_transformers.sentence_transformer.modules import (
     Pooling,
     Transformer,
 )
+from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 from torch import nn
 
 from benches.harness import expect
@@ -51,26 +52,16 @@ class Recipe:
 
 
 def triplets(rows: Sequence[Row]) -> Row:
-    """A row a negative."""
-    found = [
-        (row["question"], row["ground_truth_contexts"][0], negative)
-        for row in rows
-        for negative in row["negative_contexts"]
-    ]
-    names = ("anchor", "positive", "negative")
-    return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
+    """A row a question, with the first of its negatives."""
+    return pairs(rows) | {"negative": [row["negative_contexts"][0] for row in rows]}
 
 
-def tuples(rows: Sequence[Row]) -> Row:
-    """A row a question, with as many negatives as all have."""
-    count = min(len(row["negative_contexts"]) for row in rows)
-    columns = {
+def pairs(rows: Sequence[Row]) -> Row:
+    """A row a question: the others of its batch are its negatives, as in our own loss."""
+    return {
         "anchor": [row["question"] for row in rows],
         "positive": [row["ground_truth_contexts"][0] for row in rows],
     }
-    for place in range(count):
-        columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
-    return columns
 
 
 def _triplet_loss(model: SentenceTransformer, recipe: Recipe) -> nn.Module:
@@ -82,10 +73,10 @@ def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
     return MultipleNegativesRankingLoss(model)
 
 
-# Of each the loss, the columns it takes, and how many of its rows a question makes.
+# Of each the loss, and the columns it takes.
 PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
     "TripletLoss": (_triplet_loss, triplets),
-    "MultipleNegativesRankingLoss": (_ranking_loss, tuples),
+    "MultipleNegativesRankingLoss": (_ranking_loss, pairs),
 }
 
 
@@ -131,7 +122,9 @@ def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Re
         arguments = SentenceTransformerTrainingArguments(
             output_dir=str(Path(folder)),
             num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch_size * max(1, len(data) // len(rows)),
+            per_device_train_batch_size=recipe.batch_size,
+            # What one question is answered by must not be a negative of another's.
+            batch_sampler=BatchSamplers.NO_DUPLICATES,
             learning_rate=recipe.learning_rate,
             seed=recipe.seed,
             bf16=recipe.bf16,

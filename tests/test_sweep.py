@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stage2 import files
-from stage2.config import REFERENCE, Settings
+from stage2.config import REFERENCE, RUN_DEFAULTS, Settings
 from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.replay import with_replay
@@ -76,6 +76,9 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
         "topk": {3, 5, 10},
         "pairs": {"all"},
         "batch_size": {8},
+        "loss": {"margin"},
+        "train_on": {"hard"},
+        "patience": {None},
     }
     assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
 
@@ -83,9 +86,10 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
 def test_the_strategies_preset_changes_one_thing_at_a_time() -> None:
     found = trials(BASE, {}, None, "strategies")
     assert found[0].changes == {}
-    keys = [set(trial.changes) for trial in found[1:]]
+    keys = [set(trial.changes) for trial in found[1:-1]]
     assert all(len(key) == 1 for key in keys)
-    assert {"source", "pairs", "replay"} <= set().union(*keys)
+    assert set().union(*keys) == {"source", "pairs", "train_on", "loss", "replay"}
+    assert found[-1].changes == RUN_DEFAULTS
 
 
 SWEEP = ["--topk", 1, "--learning-rate", 1e-3, "--grid", "epochs=1,2", "--grid", "margin=0.1,0.3"]

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from stage2 import files
-from stage2.config import RUN_PRESETS, SETTINGS, Settings, read_toml
+from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.trials import PRESETS, parse_grid, trials
 
@@ -61,25 +61,29 @@ TRAINING = (
 )
 
 
-def _option(name: str) -> Decorator:
-    """The flag of a setting: its help, type and default are those of `Settings`."""
+def _option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Decorator:
+    """The flag of a setting: its help, type and default are those of `Settings`.
+
+    A command may have some `defaults` of its own.
+    """
     item = SETTINGS[name]
+    default = defaults.get(name, item.default)
     meta = item.metadata
     flag = f"--{name.replace('_', '-')}"
     if meta["kind"] is bool:
-        if item.default:
+        if default:
             flag = f"{flag}/--no-{name.replace('_', '-')}"
         return click.option(
-            flag, is_flag=True, default=item.default, help=meta["help"], show_default=item.default
+            flag, is_flag=True, default=default, help=meta["help"], show_default=default
         )
     kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
     return click.option(
         flag,
         type=kind,
-        default=item.default,
+        default=default,
         help=meta["help"],
         metavar=meta["metavar"],
-        show_default=item.default is not None,
+        show_default=default is not None,
     )
 
 
@@ -109,10 +113,11 @@ def command(
     example: str,
     more: Sequence[Decorator] = (),
     presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a command of a function of `Settings`, with flags for the named settings and `more`.
 
-    A preset sets several; a settings file overrides it, and a flag both.
+    A preset overrides the command's own defaults; a settings file overrides it, and a flag both.
     """
 
     def wrap(function: Callable[..., None]) -> click.Command:
@@ -126,7 +131,7 @@ def command(
                 if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
             }
             values = read_toml(config) if config is not None else {}
-            values = {**presets.get(preset or "", {}), **values}
+            values = {**defaults, **presets.get(preset or "", {}), **values}
             function(Settings(**(values | given)), **extra)
 
         call = click.option(
@@ -141,7 +146,8 @@ def command(
                 help="reference: the recipe of the reference experiment, --split none included; "
                 "settings and flags override it.",
             )(call)
-        for decorate in (*more, *map(_option, reversed((*names, *COMMON)))):
+        options = [_option(name, defaults) for name in reversed((*names, *COMMON))]
+        for decorate in (*more, *options):
             call = decorate(call)
         return program.command(
             name=function.__name__,
@@ -173,6 +179,7 @@ def program(debug: bool) -> None:
     "drop_false_negatives",
     *SCORING,
     *TRAINING,
+    "train_on",
     "replay",
     "test_share",
     "folds",
@@ -182,6 +189,7 @@ def program(debug: bool) -> None:
     "language",
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
     presets=RUN_PRESETS,
+    defaults=RUN_DEFAULTS,
 )
 def run(settings: Settings) -> None:
     """Do everything: prepare, mine, train, evaluate on held-out questions, report.
@@ -326,10 +334,12 @@ def audit(settings: Settings, strict: bool) -> None:
     "drop_false_negatives",
     *SCORING,
     *TRAINING,
+    "train_on",
     "replay",
     "test_share",
     "corpus",
     "language",
+    defaults=RUN_DEFAULTS,
     example="stage2 sweep --grid margin=0.05,0.1 --grid epochs=5,10 --jobs 2 --output-dir sweep",
     more=[
         click.option(

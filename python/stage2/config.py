@@ -50,9 +50,10 @@ def _setting(
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
 Sampling = Literal["top", "random"]
-Loss = Literal["margin", "infonce", "triplet", "margin-mse", "listnet"]
+Loss = Literal["margin", "in-batch", "infonce", "triplet", "margin-mse", "listnet"]
 Schedule = Literal["constant", "linear", "cosine"]
 Freeze = Literal["none", "embeddings", "backbone"]
+TrainOn = Literal["hard", "all"]
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Settings:
         "Where vectors are kept, to be embedded once: auto is the user's cache folder.",
         metavar="auto|off|DIR",
     )
-    epochs: int = _setting(5, "Passes over the hard examples.", kind=int, low=1, metavar="N")
+    epochs: int = _setting(5, "Passes over the questions.", kind=int, low=1, metavar="N")
     batch_size: int = _setting(8, "Questions a step.", kind=int, low=1, metavar="N")
     learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X")
     weight_decay: float = _setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X")
@@ -204,13 +205,14 @@ class Settings:
     )
     loss: Loss = _setting(
         "margin",
-        "margin ranking; infonce, with the batch's other texts as negatives; triplet, the hardest "
-        "of each list; margin-mse, with stage 1 as the teacher; or listnet.",
-        choices=("margin", "infonce", "triplet", "margin-mse", "listnet"),
+        "margin ranking; in-batch, with the other questions' ground truths as negatives and no "
+        "others; infonce, with all of the batch's candidates; triplet, the hardest of each list; "
+        "margin-mse, with stage 1 as the teacher; or listnet.",
+        choices=("margin", "in-batch", "infonce", "triplet", "margin-mse", "listnet"),
     )
     temperature: float = _setting(
-        0.05, "That similarities are divided by in infonce and listnet.", kind=float, low=1e-3,
-        high=1e3, metavar="X",
+        0.05, "That similarities are divided by in in-batch, infonce and listnet.", kind=float,
+        low=1e-3, high=1e3, metavar="X",
     )  # fmt: skip
     accumulate: int = _setting(
         1, "Steps whose gradients make one update of --batch-size times as many questions.",
@@ -267,6 +269,11 @@ class Settings:
         "none",
         "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
         choices=("none", "tensorboard"),
+    )
+    train_on: TrainOn = _setting(
+        "hard",
+        "Of the questions that training may see: hard, and --replay easy ones beside them; or all.",
+        choices=("hard", "all"),
     )
     replay: float = _setting(
         0.0,
@@ -345,6 +352,17 @@ class Settings:
 
 SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
 
+# What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
+# held out: docs/defaults.md.
+RUN_DEFAULTS: Mapping[str, Any] = {
+    "epochs": 5,
+    "batch_size": 16,
+    "learning_rate": 2e-5,
+    "loss": "in-batch",
+    "train_on": "all",
+    "patience": 1,
+}
+
 # The recipe of the reference experiment.
 REFERENCE: Mapping[str, Any] = {
     "epochs": 5,
@@ -354,6 +372,9 @@ REFERENCE: Mapping[str, Any] = {
     "negatives": 5,
     "topk": 3,
     "pairs": "all",
+    "loss": "margin",
+    "train_on": "hard",
+    "patience": None,
 }
 
 # What `stage2 run --preset` sets; the reference measured on the questions that it trained on.

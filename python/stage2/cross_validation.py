@@ -88,7 +88,7 @@ def cross_validate(
         seen = recipe.rows(visible)
         name, dev_value = "stage 1", None
         if len(seen):
-            progress(f"fold {number + 1} of {len(parts)}: {len(seen)} hard examples, "
+            progress(f"fold {number + 1} of {len(parts)}: {len(seen)} questions to train on, "
                      f"{len(dev)} questions choose, {len(test)} are scored")  # fmt: skip
             model.load_state_dict(stage1)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".fold.") as place:

@@ -87,6 +87,11 @@ class RankingLists:
             offsets=kept[self.offsets],
         )
 
+    def without_negatives(self) -> RankingLists:
+        """Keep of each question's candidates the ground truths alone."""
+        place = np.arange(len(self.candidates)) - np.repeat(self.offsets[:-1], self.lengths)
+        return self.without(place >= np.repeat(self.num_relevant, self.lengths))
+
 
 def ranking_lists(
     model: ProbabilisticGBERTV4 | LazyModel,

@@ -30,7 +30,9 @@ class Recipe:
     settings: Settings
 
     def rows(self, visible: Ints) -> Ints:
-        """Rows to train on of those that may be seen: the hard ones, and easy ones to replay."""
+        """Rows to train on of those that may be seen: all, or the hard ones and some easy ones."""
+        if self.settings.train_on == "all":
+            return visible
         hard = np.intersect1d(self.hard, visible)
         return with_replay(hard, visible, self.lists, self.settings)
 

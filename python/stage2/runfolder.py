@@ -53,6 +53,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "freeze",
         "lora",
         "patience",
+        "train_on",
         "replay",
         "similarity",
         "precision",

@@ -213,11 +213,12 @@ def list_losses(
     device = vectors.mu.device
     question, candidate = _tensor(questions.question, device), _tensor(questions.candidate, device)
     mask, relevance = _tensor(questions.mask, device), _tensor(questions.relevance, device)
-    if settings.loss == "infonce":
+    if settings.loss in ("in-batch", "infonce"):
+        among = candidate[relevance > 0] if settings.loss == "in-batch" else candidate
         return loss.infonce(
             cross_similarity(vectors, question),
             relevance=_in_batch_relevance(candidate, relevance, len(vectors.mu)),
-            mask=_in_batch_mask(candidate, len(vectors.mu)),
+            mask=_among(among, len(vectors.mu)).expand(len(question), -1),
             temperature=settings.temperature,
         )
     similarities = pair_similarity(vectors, question[:, None], candidate)
@@ -258,11 +259,11 @@ def cross_similarity(vectors: Vectors, left: Tensor) -> Tensor:
     return torch.where(by_entity, entity, sentence)
 
 
-def _in_batch_mask(candidate: Tensor, texts: int) -> Tensor:
-    """The texts, bool (B, n), that are some question's candidate; questions are no contexts."""
-    among = torch.zeros(texts, dtype=torch.bool, device=candidate.device)
-    among[candidate.flatten()] = True
-    return among.expand(len(candidate), texts)
+def _among(contexts: Tensor, texts: int) -> Tensor:
+    """Which of the texts, bool (n,), are these contexts; a batch's questions are none."""
+    among = torch.zeros(texts, dtype=torch.bool, device=contexts.device)
+    among[contexts.flatten()] = True
+    return among
 
 
 def _in_batch_relevance(candidate: Tensor, relevance: Tensor, texts: int) -> Tensor:

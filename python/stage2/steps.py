@@ -199,7 +199,7 @@ def fit(
     settings = run.settings
     if state is not None:
         console.say(f"going on with a training that was interrupted: {state.position}")
-    console.say(f"training: {len(lists)} hard examples, {settings.epochs} epochs; "
+    console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
                 f"{len(dev)} questions choose among the epochs")  # fmt: skip
     before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     with console.steps() as progress:

@@ -79,6 +79,8 @@ def train(
     if not len(lists):
         raise BadInputError(no_hard_examples(settings.topk))
     check_trainable(settings)
+    if settings.loss == "in-batch":
+        lists = lists.without_negatives()
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     # These need stage 1, before a state brings other weights.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stage2.config import REFERENCE, SETTINGS, Settings
+from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, Settings
 from stage2.errors import BadInputError
 from stage2.runfolder import STAGES
 
@@ -41,8 +41,10 @@ _REFERENCE_STEPS: Sequence[Mapping[str, Any]] = (
     {"topk": 10, "negatives": 20},
 )
 
-# Each is changed by itself to every other choice it has.
-_STRATEGIES = ("source", "pairs", "loss")
+# Hard examples and the reference's loss, of which each is changed by itself to every other choice
+# it has; and what `stage2 run` does unless it is told otherwise.
+_STRATEGIES_BASE: Mapping[str, Any] = {"train_on": "hard", "loss": "margin"}
+_STRATEGIES = ("source", "pairs", "train_on", "loss")
 _REPLAY = 0.5
 
 PRESETS = ("reference", "strategies")
@@ -109,9 +111,9 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     if (preset is None) == (not grid):
         raise BadInputError("expected --grid key=v1,v2, or --preset, and not both")
     if preset is not None:
-        steps = _strategies(base) if preset == "strategies" else list(_REFERENCE_STEPS)
-        common = dict(REFERENCE) if preset == "reference" else {}
-        return [Trial(step, replace(base, **(common | dict(step)))) for step in steps]
+        base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else REFERENCE))
+        steps = _strategies(base) if preset == "strategies" else _REFERENCE_STEPS
+        return [Trial(step, replace(base, **step)) for step in steps]
     combinations = [
         Trial(changes, replace(base, **changes))
         for values in itertools.product(*grid.values())
@@ -137,7 +139,8 @@ def _strategies(base: Settings) -> list[dict[str, Any]]:
         if name in SETTINGS:
             choices = SETTINGS[name].metadata["choices"]
             steps += [{name: choice} for choice in choices if choice != getattr(base, name)]
-    return [*steps, {"replay": 0.0 if base.replay else _REPLAY}]
+    steps.append({"replay": 0.0 if base.replay else _REPLAY})
+    return [*steps, dict(RUN_DEFAULTS)]
 
 
 def _value(name: str, text: str) -> Any:

@@ -103,10 +103,12 @@ CATALOGS: dict[str, dict[str, str]] = {
         "hard_rule": "Rule",
         "hard_rule_value": "the ground truth is not in the top {topk}",
         "num_hard": "Hard examples",
-        "trained_on": "Of these in the training set",
+        "trained_on": "Questions trained on",
         "no_hard": "No question is hard for this model. Try a smaller `--topk` or more "
         "`--negatives`.",
         # settings
+        "loss_function": "Loss function",
+        "train_on": "Of the training set",
         "epochs": "Epochs",
         "batch_size": "Batch size",
         "learning_rate": "Learning rate",
@@ -308,9 +310,11 @@ CATALOGS: dict[str, dict[str, str]] = {
         "hard_rule": "判定",
         "hard_rule_value": "正确文本块不在前 {topk} 名",
         "num_hard": "难例数",
-        "trained_on": "其中属于训练集",
+        "trained_on": "参与训练的问题数",
         "no_hard": "对这个模型来说没有难例。可以减小 `--topk` 或增大 `--negatives`。",
         # settings
+        "loss_function": "损失函数",
+        "train_on": "训练集中用于训练的问题",
         "epochs": "轮数",
         "batch_size": "批大小",
         "learning_rate": "学习率",

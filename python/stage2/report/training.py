@@ -10,6 +10,8 @@ from stage2.report.run import Record, Run
 from stage2.report.text import Words
 
 _SETTINGS = (
+    "loss",
+    "train_on",
     "epochs",
     "batch_size",
     "learning_rate",
@@ -31,8 +33,11 @@ def training_settings(run: Run, say: Words) -> str:
     if not made_from and not run.log:
         return not_run(say, "train")
     examples = run.log[-1]["train_examples"] if run.log else 0
-    rows = [(say("hard_examples"), f"{examples:,}")]
-    rows += [(say(key), escape(made_from[key])) for key in _SETTINGS if key in made_from]
+    rows = [(say("trained_on"), f"{examples:,}")]
+    names = {"loss": "loss_function"}
+    rows += [
+        (say(names.get(key, key)), escape(made_from[key])) for key in _SETTINGS if key in made_from
+    ]
     return facts(rows, say)
 
 
