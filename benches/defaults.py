@@ -249,8 +249,6 @@ def peer_cell(name: str, data: Data, split: int, seed: int, options: Options) ->
     )
     if lists:
         device = model.device
-        # As many as ours had patience for.
-        settings["epochs"] = files.read_jsonl(folder / files.TRAINING_LOG)[-1]["epoch"]
         recipe = sentence_peers.Recipe(
             seed=seed,
             bf16=resolve_precision(options.precision, device) == torch.bfloat16,

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, files, similarity
 from stage2.cli import program
-from stage2.config import SETTINGS, read_toml
+from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, read_toml
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
 
 
@@ -404,13 +404,37 @@ def test_mining_the_corpus_does_not_depend_on_the_budget(
         assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
 
 
-def test_ranking_the_corpus_beyond_the_memory_is_refused(
+def test_a_run_over_the_corpus_needs_no_more_memory_for_more_questions(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = [*data_flags(corpus), "--model", model_dir, "--output-dir", tmp_path / "out"]
-    result = stage2("run", *flags, "--source", "corpus", "--memory-budget", "1KB", exit_code=2)
-    assert "--memory-budget" in result.stderr
-    assert not (tmp_path / "out").exists()
+    flags = [*data_flags(corpus), "--model", model_dir, "--precision", "fp32", "--epochs", 1]
+    for budget in ("1KB", "4GB"):
+        out = tmp_path / budget
+        stage2("run", *flags, "--source", "corpus", "--memory-budget", budget, "--output-dir", out)
+    for name in (files.HARD, files.COMPARISON, files.PER_QUESTION):
+        assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
+
+
+def test_run_trains_on_all_questions_unless_it_is_told_otherwise(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--folds", 0, "--topk", 2]
+    trained_on = {}
+    for name, more in {
+        "default": [], "hard": ["--train-on", "hard"], "reference": ["--preset", "reference"]
+    }.items():  # fmt: skip
+        stage2("run", *flags, *more, "--output-dir", tmp_path / name)
+        sides = json.loads((tmp_path / name / files.SPLIT).read_text())
+        trained_on[name] = (sides["trained_on"], sides["train"])
+        hard = {row["qa_id"] for row in read_jsonl(tmp_path / name / files.HARD)}
+        if name != "default":
+            assert set(sides["trained_on"]) == hard & set(sides["train"])
+    assert trained_on["default"][0] == trained_on["default"][1]
+    settings = {name: read_toml(tmp_path / name / files.SETTINGS) for name in trained_on}
+    chosen = {name: {key: settings[name][key] for key in RUN_DEFAULTS} for name in settings}
+    assert chosen["default"] == RUN_DEFAULTS
+    assert chosen["hard"] == {**RUN_DEFAULTS, "train_on": "hard"}
+    assert chosen["reference"] == {key: REFERENCE[key] for key in RUN_DEFAULTS}
 
 
 def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(

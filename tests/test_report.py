@@ -208,7 +208,7 @@ def test_every_table_of_the_reference_report(make: Make) -> None:
     assert "below chance" in parts["Before training"]
     hard = rows_of(parts["Hard examples"])
     assert ["Hard examples", "55.0% (33/60)"] in hard
-    assert ["Of these in the training set", "21"] in hard
+    assert ["Questions trained on", "21"] in hard
     settings = rows_of(parts["Training settings"])
     assert ["Learning rate", "1e-05"] in settings
     assert ["Pairs in the loss", "graded"] in settings
@@ -270,7 +270,7 @@ def test_training_without_hard_examples(make: Make) -> None:
     parts = sections(folder)
     assert "the stage-1 model is shipped" in parts[""]
     assert "the stage-1 model is shipped" in parts["Loss by epoch"]
-    assert ["Hard examples", "0"] in rows_of(parts["Training settings"])
+    assert ["Questions trained on", "0"] in rows_of(parts["Training settings"])
     assert not (folder / files.CHARTS[0]).exists()
 
 

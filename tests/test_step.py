@@ -13,6 +13,7 @@ from torch import Tensor
 
 import stage2
 from stage2.config import Settings
+from stage2.encode import encode_tokens
 from stage2.lists import RankingLists, ranking_lists
 from stage2.step import accumulate_gradients, batch_loss
 
@@ -65,7 +66,7 @@ def obvious(
     return value.item(), grads
 
 
-@pytest.mark.parametrize("loss", ["margin", "infonce", "triplet", "listnet"])
+@pytest.mark.parametrize("loss", ["margin", "in-batch", "infonce", "triplet", "listnet"])
 def test_a_step_has_the_gradient_of_the_mean_loss(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, loss: Any
 ) -> None:
@@ -121,3 +122,42 @@ def test_a_step_leaves_the_generators_where_its_seeds_were_drawn(
         gradients(model.train(training), lists)
         followed.append(torch.rand(3))
     assert torch.equal(*followed)
+
+
+def test_in_batch_negatives_are_the_other_questions_ground_truths(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    """The cross-entropy, written out, of each question among the batch's distinct chunks."""
+    model.eval()
+    embedded = encode_tokens(model, lists.tokens, precision="fp32")
+    parts = np.split(lists.candidates, lists.offsets[1:-1])
+    gold = [
+        set(part[:count].tolist()) for part, count in zip(parts, lists.num_relevant, strict=True)
+    ]
+    among = sorted(set.union(*gold))
+    scores = stage2.similarity(embedded.take(lists.questions), embedded.take(np.array(among)))
+    losses = []
+    for own, row in zip(gold, np.exp(scores.astype(np.float64) / 0.05), strict=True):
+        others = sum(value for chunk, value in zip(among, row, strict=True) if chunk not in own)
+        right = [value for chunk, value in zip(among, row, strict=True) if chunk in own]
+        losses.append(np.mean([-np.log(value / (value + others)) for value in right]))
+    settings = replace(SETTINGS, loss="in-batch")
+    value, found = gradients(model, lists, settings)
+    assert value == pytest.approx(np.mean(losses), rel=1e-4)
+    # Training leaves out texts that do not count; they did not count before.
+    shorter, same = gradients(model, lists.without_negatives(), settings)
+    assert shorter == pytest.approx(value, rel=1e-5)
+    expect_same(same, found)
+
+
+def test_in_half_precision_gradients_arrive_at_the_weights_in_float32(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    _, exact = gradients(model.eval(), lists)
+    _, rounded = gradients(model, lists, replace(SETTINGS, precision="bf16"))
+    assert rounded.keys() == exact.keys()
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert {gradient.dtype for gradient in rounded.values()} == {torch.float32}
+    together = (torch.cat([part.flatten() for part in side.values()]) for side in (exact, rounded))
+    assert torch.cosine_similarity(*together, dim=0) > 0.99
+    assert any(not torch.equal(rounded[name], exact[name]) for name in exact)

@@ -78,7 +78,6 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
         "batch_size": {8},
         "loss": {"margin"},
         "train_on": {"hard"},
-        "patience": {None},
     }
     assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
 
@@ -92,7 +91,10 @@ def test_the_strategies_preset_changes_one_thing_at_a_time() -> None:
     assert found[-1].changes == RUN_DEFAULTS
 
 
-SWEEP = ["--topk", 1, "--learning-rate", 1e-3, "--grid", "epochs=1,2", "--grid", "margin=0.1,0.3"]
+SWEEP = [
+    "--topk", 1, "--loss", "margin", "--learning-rate", 1e-3, "--precision", "fp32",
+    "--grid", "epochs=1,2", "--grid", "margin=0.1,0.3",
+]  # fmt: skip
 
 
 def sweep_flags(corpus: dict[str, Path], model_dir: Path) -> list[object]:
@@ -242,6 +244,7 @@ def test_replay_adds_easy_questions_of_those_allowed(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
+    flags += ["--train-on", "hard"]
     stage2(*flags, "--output-dir", tmp_path / "hard")
     stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
     hard, both = (

@@ -355,12 +355,11 @@ SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Setting
 # What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
 # held out: docs/defaults.md.
 RUN_DEFAULTS: Mapping[str, Any] = {
-    "epochs": 5,
-    "batch_size": 16,
+    "epochs": 2,
+    "batch_size": 64,
     "learning_rate": 2e-5,
     "loss": "in-batch",
     "train_on": "all",
-    "patience": 1,
 }
 
 # The recipe of the reference experiment.
@@ -374,7 +373,6 @@ REFERENCE: Mapping[str, Any] = {
     "pairs": "all",
     "loss": "margin",
     "train_on": "hard",
-    "patience": None,
 }
 
 # What `stage2 run --preset` sets; the reference measured on the questions that it trained on.

@@ -9,7 +9,7 @@ it its part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from stage2 import distributed, generators, loss
 from stage2.arrays import Floats, Ints
 from stage2.config import Settings
 from stage2.device import describe, resolve_precision
-from stage2.encode import BATCH_TOKENS, TokenizedTexts, autocast, batches_by_tokens, collate
+from stage2.encode import (
+    BATCH_TOKENS,
+    Batch,
+    TokenizedTexts,
+    batches_by_tokens,
+    collate,
+    plain_attention,
+)
 from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.model import Pooled, ProbabilisticGBERTV4
@@ -158,15 +166,27 @@ class Groups:
 
     def _embed(self, numbers: Iterable[int]) -> list[Vectors]:
         device = self.model.device
+        forward = with_weights_of(self.model, resolve_precision(self.precision, device))
         found = []
-        # One context for all groups: it keeps the weights that it has cast to bfloat16.
-        with autocast(device, resolve_precision(self.precision, device)):
-            for number in numbers:
-                texts = self.texts[number]
-                with generators.seeded(device, self.seeds[number]):
-                    pooled = self.model(collate(self.model, texts, np.arange(len(texts))))
-                found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
+        for number in numbers:
+            texts = self.texts[number]
+            with generators.seeded(device, self.seeds[number]), plain_attention(self.model):
+                pooled = forward(collate(self.model, texts, np.arange(len(texts))))
+            found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
         return found
+
+
+def with_weights_of(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
+    """The model's forward pass with weights of `dtype`, whose gradients arrive at its own.
+
+    Weights are cast once for all batches, and their gradients once on the way back. What is trained
+    stays in float32. `torch.autocast` would cast every product's activations too, and keep those
+    between products in float32: on a CPU most of a step's time.
+    """
+    if dtype == torch.float32:
+        return model
+    weights = {name: weight.to(dtype) for name, weight in model.named_parameters()}
+    return lambda batch: functional_call(model, weights, (batch,))
 
 
 def batch_loss(
