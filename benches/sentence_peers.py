@@ -76,7 +76,9 @@ def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
 # Of each the loss, and the columns it takes.
 PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
     "TripletLoss": (_triplet_loss, triplets),
-    "MultipleNegativesRankingLoss": (_ranking_loss, pairs),
+    "MultipleNegativesRankingLoss": (_ranking_loss, triplets),
+    # What our own loss is: the lists' negatives left out.
+    "the same, pairs alone": (_ranking_loss, pairs),
 }
 
 

@@ -442,6 +442,7 @@ def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
 ) -> None:
     flags = ["--source", "corpus", "--model", model_dir, "--topk", 1, "--epochs", 1]
     result = stage2("run", *flags, *data_flags(corpus))
+    assert "mined are ranked, and not trained on" in result.stderr
     comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
     assert {part["source"] for part in comparison["sets"]} == {"corpus"}
     assert "Top-1" in result.stdout

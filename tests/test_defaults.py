@@ -60,7 +60,7 @@ def test_the_table_has_a_row_a_cell_and_the_means() -> None:
     assert len(rows) == 5
     assert rows[2][5:8] == rows[4][5:8] == ["0.7500", "1.0000", "0.3750"]
     assert "over stage 1: +0.2500; significantly worse (p < 0.05) in 0 of 2" in text
-    assert "over TripletLoss +0.6250" in text
+    assert "over TripletLoss +0.6250 in 2" in text
 
 
 def test_the_document_has_the_markers_that_the_table_goes_between() -> None:

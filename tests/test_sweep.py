@@ -76,6 +76,7 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
         "topk": {3, 5, 10},
         "pairs": {"all"},
         "batch_size": {8},
+        "schedule": {"constant"},
         "loss": {"margin"},
         "train_on": {"hard"},
     }

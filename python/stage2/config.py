@@ -357,7 +357,8 @@ SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Setting
 RUN_DEFAULTS: Mapping[str, Any] = {
     "epochs": 2,
     "batch_size": 64,
-    "learning_rate": 2e-5,
+    "learning_rate": 3e-5,
+    "schedule": "linear",
     "loss": "in-batch",
     "train_on": "all",
 }
@@ -371,6 +372,7 @@ REFERENCE: Mapping[str, Any] = {
     "negatives": 5,
     "topk": 3,
     "pairs": "all",
+    "schedule": "constant",
     "loss": "margin",
     "train_on": "hard",
 }

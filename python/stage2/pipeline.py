@@ -110,6 +110,11 @@ def _trained(
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
         run.done("train", hashes, shipped=untrained(nothing, held_out))
         return before
+    if settings.source == "corpus" and settings.loss == "in-batch":
+        console.warn(
+            "--loss in-batch trains on ground truths alone: the negatives that --source corpus has "
+            "mined are ranked, and not trained on. --loss infonce or margin trains on them"
+        )
     lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
     stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
     fit(run, model, lists, dev, hashes, held_out, stage1_dev, state)
