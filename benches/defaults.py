@@ -326,7 +326,12 @@ def _table(data: Data, cells: Sequence[Row]) -> str:
             *("–" if rank is None else f"{np.mean(rank):.4f}" for rank in ranks),
             f"{flip_test(ours['rr'], found[(*place, methods[0])]['rr']):.3f}",
         ))  # fmt: skip
-    means = [f"**{mean_mrr(cells, method):.4f}**" for method in methods]
+    means = []
+    for method in methods:
+        count = sum(cell["method"] == method for cell in cells)
+        # A mean of other experiments than the others' is marked as one.
+        of = "" if count == len(places) else f" (of {count})"
+        means.append(f"**{mean_mrr(cells, method):.4f}**{of}")
     rows.append(("**all**", "", "", "", "", *means, ""))
     header = ("split", "seed", "test questions", "trained on", "shipped", *methods, "p")
     return report.table(header, rows)
