@@ -52,8 +52,22 @@ class Recipe:
 
 
 def triplets(rows: Sequence[Row]) -> Row:
-    """A row a question, with the first of its negatives."""
-    return pairs(rows) | {"negative": [row["negative_contexts"][0] for row in rows]}
+    """A row a negative."""
+    found = [
+        (row["question"], row["ground_truth_contexts"][0], negative)
+        for row in rows
+        for negative in row["negative_contexts"]
+    ]
+    names = ("anchor", "positive", "negative")
+    return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
+
+
+def tuples(rows: Sequence[Row]) -> Row:
+    """A row a question, with as many negatives as all have."""
+    columns = pairs(rows)
+    for place in range(min(len(row["negative_contexts"]) for row in rows)):
+        columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
+    return columns
 
 
 def pairs(rows: Sequence[Row]) -> Row:
@@ -76,7 +90,7 @@ def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
 # Of each the loss, and the columns it takes.
 PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
     "TripletLoss": (_triplet_loss, triplets),
-    "MultipleNegativesRankingLoss": (_ranking_loss, triplets),
+    "MultipleNegativesRankingLoss": (_ranking_loss, tuples),
     # What our own loss is: the lists' negatives left out.
     "the same, pairs alone": (_ranking_loss, pairs),
 }
@@ -124,7 +138,7 @@ def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Re
         arguments = SentenceTransformerTrainingArguments(
             output_dir=str(Path(folder)),
             num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch_size,
+            per_device_train_batch_size=recipe.batch_size * max(1, len(data) // len(rows)),
             # What one question is answered by must not be a negative of another's.
             batch_sampler=BatchSamplers.NO_DUPLICATES,
             learning_rate=recipe.learning_rate,
