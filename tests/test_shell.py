@@ -69,14 +69,21 @@ def test_threads_change_no_sample_and_no_rank(
         assert left == right
 
 
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [(4, "the loss is not finite"), (64, "vectors are not finite after the last update")],
+)
 def test_a_run_that_fails_exits_with_1(
-    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path, batch: int, said: str
 ) -> None:
+    """An update too far shows at the next step, or after the epoch where it was the last."""
     out = tmp_path / "out"
     flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--split", "none"]
-    result = call("run", *flags, "--learning-rate", 1e30, "--output-dir", out)
+    flags += ["--batch-size", batch, "--learning-rate", 1e30, "--output-dir", out]
+    result = call("run", *flags)
     assert result.returncode == 1
-    assert "is not finite" in result.stderr
+    assert said in result.stderr
+    assert (out / files.CHECKPOINTS / files.BEST_CHECKPOINT).is_file()
     assert "Traceback" not in result.stderr
     assert (out / files.HARD).stat().st_size
 

@@ -305,8 +305,18 @@ def evaluate_dev(
     settings: Settings,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Metrics of the questions that choose among the candidates."""
+    """Metrics of the questions that choose among the candidates.
+
+    Raises:
+        RunFailedError: the weights have become such that vectors are not finite.
+    """
     embeddings = encode_tokens(model, dev.tokens, precision=settings.precision, progress=progress)
+    if not np.isfinite(embeddings.mu).all():
+        raise RunFailedError(
+            "the model's vectors are not finite after the last update. The best model so far is "
+            f"kept in {files.CHECKPOINTS}/{files.BEST_CHECKPOINT}. Try a lower --learning-rate or "
+            "--precision fp32"
+        )
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
     return scored.ranking.metrics(TOPK)
 
