@@ -14,7 +14,7 @@ import click
 
 from stage2 import files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
-from stage2.errors import BadInputError, RegressedError, RunFailedError
+from stage2.errors import RunFailedError, exit_code_of, message_of
 from stage2.trials import PRESETS, parse_grid, trials
 
 Decorator = Callable[[Any], Any]
@@ -104,8 +104,8 @@ class Program(click.Group):
         except Exception as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            click.echo(f"error: {_message(error)}", err=True)
-            sys.exit(_exit_code(error))
+            click.echo(f"error: {message_of(error)}", err=True)
+            sys.exit(exit_code_of(error))
 
 
 def command(
@@ -489,24 +489,3 @@ def main() -> None:
 
         distributed.run(lambda: program(prog_name="stage2"))
     program(prog_name="stage2")
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"{error.filename}: no such file"
-    if isinstance(error, IsADirectoryError) and error.filename:
-        return f"{error.filename}: is a folder; expected a file"
-    return str(error) or type(error).__name__
-
-
-def _exit_code(error: Exception) -> int:
-    """2 where the user can mend it: bad values, files that are not there."""
-    if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
-        return error.exit_code
-    usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-    if isinstance(error, usage):
-        return BadInputError.exit_code
-    # What the core refuses is a ValueError of its own; any other is a fault of ours.
-    from stage2._core import InputError
-
-    return BadInputError.exit_code if isinstance(error, InputError) else RunFailedError.exit_code
