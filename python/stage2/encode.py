@@ -436,16 +436,24 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     return torch.autocast(device.type, dtype=dtype)
 
 
-def batches_by_tokens(lengths: Ints, budget: int) -> Iterable[Ints]:
+def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterable[Ints]:
     """Cut texts into batches of like length of at most `budget` tokens, padding included.
 
     The longest come first, so that memory runs out at once or not at all. Equal lengths stay in
-    the order of the input: the batches are a function of the lengths alone.
+    the order of the input: the batches are a function of the lengths alone. Batches that are not
+    `padded` hold about as many tokens each, for they may be embedded side by side.
     """
     order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    if not padded and len(order):
+        total, longest = int(ends[-1]), int(lengths[order[0]])
+        budget = min(budget, -(-total // -(-total // budget)) + longest)
     start = 0
     while start < len(order):
-        rows = max(1, budget // int(lengths[order[start]]))
+        longest = int(lengths[order[start]])
+        before = int(ends[start]) - longest
+        fit = int(np.searchsorted(ends, before + budget, "right")) - start
+        rows = max(1, budget // longest if padded else fit)
         yield order[start : start + rows]
         start += rows
 

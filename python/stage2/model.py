@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2 import checkpoint
+from stage2 import checkpoint, unpadded
 from stage2.embeddings import Embeddings
 from stage2.encode import Batch, EntityTargets, encode
 
@@ -80,19 +81,30 @@ class ProbabilisticGBERTV4(nn.Module):
 
     def forward(self, batch: Batch) -> Pooled:
         """Embed a batch; differentiable in every output but `has_entity`."""
-        hidden = self.backbone(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask
-        ).last_hidden_state
+        ids, mask = batch.input_ids, batch.attention_mask
+        inside = mask.bool()
+        end_to_end = self.backbone.config._attn_implementation == unpadded.NAME
+        if end_to_end:
+            hidden = unpadded.hidden_states(self.backbone, ids, mask, self.first_position or 0)
+        else:
+            hidden = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
         vectors = self.semantic_head(hidden).float()
         energy = F.softplus(self.energy_proj(hidden).squeeze(-1)).float()
+        if end_to_end:
+            vectors, energy = unpadded.pad(vectors, inside), unpadded.pad(energy, inside)
 
-        mu, kappa = pool(vectors, energy, batch.attention_mask.bool())
+        mu, kappa = pool(vectors, energy, inside)
         row = batch.entity_row
         entity_mu, entity_kappa = pool(vectors[row], energy[row], batch.entity_mask)
         count = torch.bincount(row, minlength=len(mu))
         total = torch.zeros_like(mu).index_add(0, row, entity_mu)
         entity = total / count.clamp_min(1).unsqueeze(-1)
         return Pooled(mu, kappa, entity, count > 0, entity_mu, entity_kappa)
+
+    @cached_property
+    def first_position(self) -> int | None:
+        """Of a text's first token, where the backbone can do without padding."""
+        return unpadded.first_position(self.backbone)
 
     def auxiliary(self, mu: Tensor) -> Tensor:
         """Logits of the auxiliary classes: float (B, d) → (B, 28)."""

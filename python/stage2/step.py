@@ -1,10 +1,10 @@
 """One step of training: questions in, gradients out.
 
-Texts are embedded in groups of like length, so that little is padded. By default the graph of all
-groups is kept and walked once. With gradient caching (Gao et al. 2021, "Scaling deep contrastive
-learning batch size under memory limited setup") there is never more than one group's: embed all
-without a graph, take the loss's gradient at the embeddings, then embed each group again and hand
-it its part.
+Texts are embedded in groups, end to end where that is possible, and else of like length, so that
+little is padded. By default the graph of all groups is kept and walked once. With gradient caching
+(Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup") there
+is never more than one group's: embed all without a graph, take the loss's gradient at the
+embeddings, then embed each group again and hand it its part.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from stage2 import distributed, generators, loss
+from stage2 import distributed, generators, loss, unpadded
 from stage2.arrays import Floats, Ints
 from stage2.config import Settings
 from stage2.device import describe, resolve_precision
@@ -29,7 +29,6 @@ from stage2.encode import (
     TokenizedTexts,
     batches_by_tokens,
     collate,
-    plain_attention,
 )
 from stage2.errors import BadInputError
 from stage2.lists import RankingLists
@@ -100,7 +99,7 @@ def accumulate_gradients(
     """
     if not len(rows):
         return 0.0
-    questions = gather_questions(lists, rows, _group_tokens(model, settings))
+    questions = gather_questions(model, lists, rows, settings)
     groups = _groups_of(model, lists, questions, settings)
     if (world := distributed.world()) is not None:
         from stage2.shares import SharedGroups
@@ -170,7 +169,7 @@ class Groups:
         found = []
         for number in numbers:
             texts = self.texts[number]
-            with generators.seeded(device, self.seeds[number]), plain_attention(self.model):
+            with generators.seeded(device, self.seeds[number]), unpadded.end_to_end(self.model):
                 pooled = forward(collate(self.model, texts, np.arange(len(texts))))
             found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
         return found
@@ -197,12 +196,14 @@ def batch_loss(
     teacher: Floats | None = None,
 ) -> Tensor:
     """Mean loss of the given questions, a scalar with its graph."""
-    questions = gather_questions(lists, rows, _group_tokens(model, settings))
+    questions = gather_questions(model, lists, rows, settings)
     vectors = _join(_groups_of(model, lists, questions, settings).embed())
     return list_losses(vectors, questions, settings, teacher).mean()
 
 
-def gather_questions(lists: RankingLists, rows: Ints, group_tokens: int) -> Questions:
+def gather_questions(
+    model: ProbabilisticGBERTV4, lists: RankingLists, rows: Ints, settings: Settings
+) -> Questions:
     """Find the distinct texts that questions need, and group them by length."""
     lengths = lists.lengths[rows]
     column = np.arange(lengths.max())
@@ -212,7 +213,9 @@ def gather_questions(lists: RankingLists, rows: Ints, group_tokens: int) -> Ques
     used, places = np.unique(needed, return_inverse=True)
 
     token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
-    groups = list(batches_by_tokens(token_counts, group_tokens))
+    padded = not unpadded.possible(model)
+    most = BATCH_TOKENS[model.device.type] if padded else unpadded.GROUP_TOKENS
+    groups = list(batches_by_tokens(token_counts, settings.micro_batch or most, padded))
     embedded_at = np.empty(len(used), np.int64)
     embedded_at[np.concatenate(groups)] = np.arange(len(used))
     question, candidate = np.split(embedded_at[places], [len(rows)])
@@ -290,10 +293,6 @@ def _in_batch_relevance(candidate: Tensor, relevance: Tensor, texts: int) -> Ten
     """Relevance, int64 (B, n): 1 for the question's own ground truths, in whose list ever."""
     found = torch.zeros(len(candidate), texts, dtype=torch.int64, device=candidate.device)
     return found.scatter_reduce(1, candidate, relevance, "amax")
-
-
-def _group_tokens(model: ProbabilisticGBERTV4, settings: Settings) -> int:
-    return settings.micro_batch or BATCH_TOKENS[model.device.type]
 
 
 def _groups_of(

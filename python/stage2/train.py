@@ -171,11 +171,11 @@ class _Training:
         settings, epoch = self.settings, self.position.epoch
         if not self.position.update:
             torch.manual_seed(_seed_of(settings.seed, epoch))
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(self.lists))
+        batches = self.batches(epoch)
         self.model.train()
         for number in range(self.position.update, self.updates):
             started = time.perf_counter()
-            rows = order[number * self.questions : (number + 1) * self.questions]
+            rows = batches[number]
             loss = self.update(rows, f"epoch {epoch}, step {number + 1}")
             seconds = time.perf_counter() - started
             self.position = self.position.after_update(loss * len(rows), seconds)
@@ -190,6 +190,20 @@ class _Training:
                 self.save()
             self.stop_if_asked()
         self.model.eval()
+
+    def batches(self, epoch: int) -> list[Ints]:
+        """The questions of each of an epoch's updates, in an order that the seed decides.
+
+        Where the batch's ground truths are the negatives, questions of one chunk go to different
+        batches, as long as there are batches: together they would have a negative less.
+        """
+        random = np.random.default_rng([self.settings.seed, epoch])
+        order = random.permutation(len(self.lists))
+        if self.settings.loss != "in-batch":
+            return np.split(order, range(self.questions, len(order), self.questions))
+        chunks = self.lists.candidates[self.lists.offsets[order]]
+        dealt = order[np.lexsort((random.permutation(chunks.max() + 1)[chunks],))]
+        return [dealt[number :: self.updates] for number in range(self.updates)]
 
     def update(self, rows: Ints, where: str) -> float:
         """Move the weights by the gradient of the rows' mean loss, and return that loss.
