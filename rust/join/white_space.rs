@@ -10,41 +10,67 @@ fn is_space(c: char) -> bool {
 
 /// Splits on white space and joins with one space; a text that is already so is borrowed.
 pub fn normalise(text: &str) -> Cow<'_, str> {
-    if is_normal(text) {
+    let found = accidental(text.as_bytes());
+    if found == 0 {
         return Cow::Borrowed(text);
     }
     let mut normal = String::with_capacity(text.len());
-    for word in text.split(is_space).filter(|word| !word.is_empty()) {
-        if !normal.is_empty() {
-            normal.push(' ');
+    if found & WIDE != 0 {
+        text.split(is_space)
+            .for_each(|word| push(&mut normal, word));
+    } else {
+        // All white space is of one byte: characters need not be decoded.
+        let mut rest = text;
+        while let Some(at) = rest.bytes().position(|b| b == b' ' || is_odd_space(b)) {
+            push(&mut normal, &rest[..at]);
+            rest = &rest[at + 1..];
         }
-        normal.push_str(word);
+        push(&mut normal, rest);
     }
     Cow::Owned(normal)
 }
 
-fn is_normal(text: &str) -> bool {
-    if text.is_ascii() {
-        return is_normal_ascii(text.as_bytes());
+fn push(normal: &mut String, word: &str) {
+    if !normal.is_empty() && !word.is_empty() {
+        normal.push(' ');
     }
-    let mut after_space = true;
-    for c in text.chars() {
-        let space = is_space(c);
-        if space && (after_space || c != ' ') {
-            return false;
-        }
-        after_space = space;
-    }
-    !after_space || text.is_empty()
+    normal.push_str(word);
 }
 
-/// Without an early end, which would keep the compiler from looking at many bytes at once.
-fn is_normal_ascii(text: &[u8]) -> bool {
-    let odd_space = |&byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=0x1f);
-    let odd = text.iter().fold(false, |odd, byte| odd | odd_space(byte));
-    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-    let double = pairs.fold(false, |double, (&a, &b)| double | (a == b' ' && b == b' '));
-    !odd && !double && text.first() != Some(&b' ') && text.last() != Some(&b' ')
+/// ASCII white space other than the space.
+fn is_odd_space(byte: u8) -> bool {
+    (byte.wrapping_sub(b'\t') < 5) | (byte.wrapping_sub(0x1c) < 4)
+}
+
+/// What [`accidental`] finds: white space of one byte, of more than one.
+const NARROW: u8 = 1;
+const WIDE: u8 = 2;
+
+/// Whether UTF-8 has white space other than one space between two words.
+///
+/// Without an early end, and in bytes alone: that the compiler turns into many bytes at once.
+fn accidental(text: &[u8]) -> u8 {
+    let (Some(&first), Some(&last)) = (text.first(), text.last()) else {
+        return 0;
+    };
+    let mut narrow = is_odd_space(first) | (first == b' ') | (last == b' ');
+    let mut wide = false;
+    let second = text.get(1..).unwrap_or_default();
+    for (&a, &b) in text.iter().zip(second) {
+        narrow |= is_odd_space(b) | ((a ^ b' ') | (b ^ b' ') == 0);
+        // U+0085, U+00A0.
+        wide |= (a == 0xc2) & ((b == 0x85) | (b == 0xa0));
+    }
+    let third = text.get(2..).unwrap_or_default();
+    for ((&a, &b), &c) in text.iter().zip(second).zip(third) {
+        // U+1680; U+2000 to U+200A, U+2028, U+2029, U+202F; U+205F; U+3000.
+        let general = (c.wrapping_sub(0x80) < 11) | (c & 0xfe == 0xa8) | (c == 0xaf);
+        wide |= ((a == 0xe1) & (b == 0x9a) & (c == 0x80))
+            | ((a == 0xe2) & (b == 0x80) & general)
+            | ((a == 0xe2) & (b == 0x81) & (c == 0x9f))
+            | ((a == 0xe3) & (b == 0x80) & (c == 0x80));
+    }
+    NARROW * u8::from(narrow) | WIDE * u8::from(wide)
 }
 
 /// Where the code points of a normalised text lie in the original.
@@ -94,5 +120,21 @@ impl Places {
     pub fn to_original(&self, [start, end]: [usize; 2]) -> Option<[usize; 2]> {
         let inside = start < end && end <= self.len();
         inside.then(|| [self.borders[start], self.borders[end]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_is_white_space_or_not_wherever_it_stands() {
+        for c in '\0'..=char::MAX {
+            let forms = ["a?b", "?a", "a?", "?", "a ?b", "a? b", "é?é", "“?”", "a??b"];
+            for text in forms.map(|form| form.replace('?', &c.to_string())) {
+                let words: Vec<_> = text.split(is_space).filter(|w| !w.is_empty()).collect();
+                assert_eq!(normalise(&text), words.join(" "), "{text:?}");
+            }
+        }
     }
 }

@@ -4,6 +4,10 @@ use std::ops::RangeInclusive;
 
 use super::mix;
 
+/// Odd and without a pattern, so that no text of letters makes a factor 0.
+const HEAD: u64 = 0x9e37_79b9_7f4a_7c15;
+const TAIL: u64 = 0xd1b5_4a32_d192_ed03;
+
 /// The largest difference in length that a text of `length` code points tolerates in a shorter one.
 pub fn tolerance(length: usize) -> usize {
     length.saturating_sub(1) / 10
@@ -104,12 +108,15 @@ impl Shape {
         keys.dedup();
     }
 
-    /// A hash of the gram's first and last eight bytes, which together are all of it.
+    /// A hash of the gram's first and last eight bytes, which together are all of it: the two
+    /// halves of one long product, folded.
     fn hash(&self, gram: &[u8]) -> u64 {
         let (Some(head), Some(tail)) = (gram.first_chunk::<8>(), gram.last_chunk::<8>()) else {
             return 0;
         };
-        let head = mix(u64::from_le_bytes(*head) ^ self.salt);
-        mix(head ^ u64::from_le_bytes(*tail))
+        let head = u64::from_le_bytes(*head) ^ self.salt.wrapping_add(HEAD);
+        let tail = u64::from_le_bytes(*tail) ^ TAIL;
+        let product = u128::from(head) * u128::from(tail);
+        product as u64 ^ (product >> 64) as u64
     }
 }
