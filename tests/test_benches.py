@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, threads=1, scale=0.001, rounds=(1, 2), budget=0.0)
+
+
+def no_check(_ours: object, _theirs: object) -> None:
+    pass
 
 
 def equal(ours: int, theirs: int) -> None:
@@ -104,11 +109,19 @@ def test_jobs_without_peers_to_install_agree(bench: Bench, job) -> None:
 def test_the_first_scripts_loop_gives_the_same_answer(
     tmp_path: Path, monte_cristo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("LAYERS", 1), ("WIDTH", 32), ("HEADS", 2)):
+    for name, value in (("QUICK_LAYERS", 1), ("WIDTH", 32), ("HEADS", 2)):
         monkeypatch.setattr(loop, name, value)
     bench = Bench(tmp_path, threads=1, scale=0.1, rounds=(1, 1), budget=0.0)
     found = [item for item in loop.measure(bench) if isinstance(item, Ratio)]
-    assert [ratio.claim.target for ratio in found] == [10, None]
+    assert [ratio.claim.target for ratio in found] == [10]
+
+
+def test_a_job_of_minutes_is_run_once(bench: Bench) -> None:
+    calls = []
+    once = replace(bench, rounds=(1, 1))
+    (details,) = once.race("race", lambda: calls.append(1), [Peer("a", lambda: 7, no_check)], [])
+    assert calls == [1]
+    assert [len(side.wall) for side in details.timings] == [1, 1]
 
 
 def test_growth_is_the_exponent_of_a_tenfold_step(bench: Bench) -> None:
