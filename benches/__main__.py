@@ -27,7 +27,9 @@ def main() -> None:
     """Run the jobs that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
-    parser.add_argument("--quick", action="store_true", help="smaller inputs, fewer rounds")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller inputs, fewer rounds and peers; prints only"
+    )
     parser.add_argument("--budget", type=float, default=10.0, metavar="SECONDS",
                         help="after which a race starts no more than three rounds")  # fmt: skip
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
@@ -44,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="stage2-bench-") as folder:
         bench = Bench(Path(folder), machine.cores(), budget=options.budget, device=options.device)
         if options.quick:
-            bench = replace(bench, scale=0.1, rounds=(3, 5), budget=4.0)
+            bench = replace(bench, scale=0.1, rounds=(3, 3))
         for job in options.jobs or (GPU_JOBS if options.device == "cuda" else JOBS):
             start = time.perf_counter()
             for found in importlib.import_module(f"benches.jobs.{job}").measure(bench):
@@ -55,8 +57,8 @@ def main() -> None:
 
     document = report.document(findings, facts, options.quick, options.device)
     print(document)
-    # A part of the jobs does not replace the results of all.
-    if not options.jobs:
+    # A part of the jobs, or smaller ones, do not replace the results of all.
+    if not options.jobs and not options.quick:
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(report.replaced(before, document), encoding="utf-8")
 

@@ -6,6 +6,7 @@ import copy
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -37,11 +38,15 @@ def measure(bench: Bench) -> Iterator[Finding]:
     if bench.device == "cuda":
         yield from compete(bench, model, texts, "bf16" if half else "fp32", None, [])
         return
-    with runtimes(default_backbone(), texts, LENGTH, bench.folder) as others:
+    exported: AbstractContextManager[list[Runtime]] = nullcontext([])
+    if not bench.quick:
+        exported = runtimes(default_backbone(), texts, LENGTH, bench.folder)
+    with exported as others:
         yield from compete(bench, model, texts, "fp32", 1.2, [] if half else others)
         if half:
             yield from compete(bench, model, texts, "bf16", 1.2, others)
-    yield flat(bench)
+    if not bench.quick:
+        yield flat(bench)
 
 
 def compete(

@@ -21,7 +21,7 @@ ROOM = 16 * 2**30
 
 def measure(bench: Bench) -> Iterator[Finding]:
     sizes = [bench.size(size) for size in (10**4, 10**5, 10**6)]
-    longer = [*sizes, 10**7] if bench.scale == 1 and machine.memory() > ROOM else sizes
+    longer = [*sizes, 10**7] if not bench.quick and machine.memory() > ROOM else sizes
     yield bench.growth("parse chunks", longer, lambda size: load(bench, 1, size))
     yield bench.growth("join as many texts as annotations", sizes, join)
     yield bench.growth("sample 20 of 1,000,000, questions", longer, sample)

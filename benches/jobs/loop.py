@@ -46,7 +46,7 @@ class Answer:
 
 def measure(bench: Bench) -> Iterator[Finding]:
     torch.set_num_threads(bench.threads)
-    layers = LAYERS if bench.scale >= 1 else QUICK_LAYERS
+    layers = QUICK_LAYERS if bench.quick else LAYERS
     model = random_model(layers, WIDTH, HEADS, naive.LENGTH).to(bench.device)
     few = samples_of(COMPARED)
     still = without_dropout(model)

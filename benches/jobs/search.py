@@ -34,6 +34,8 @@ def measure(bench: Bench) -> Iterator[Finding]:
         rows = inputs.isotropic(bench.size(count), width, seed=0)
         queries = inputs.isotropic(QUERIES, width, seed=1)
         yield from compete(bench, queries, rows, k, target)
+        if bench.quick:
+            return
     queries, rows = inputs.clustered(QUERIES, bench.size(200_000), 384)
     yield from compete(bench, queries, rows, 10, 1.5, "clustered")
     rows = inputs.isotropic(len(rows), 384, seed=0)

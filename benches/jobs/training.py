@@ -61,7 +61,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
         job = f"train an epoch of {len(samples)} × {2 + NEGATIVES} texts, MiniLM, {precision}"
         name = f"SentenceTransformerTrainer, {precision}"
         yield from bench.race(job, ours, [Peer(name, peer, moved)], [Claim(job, (name,), 1.3)])
-    if bench.device == "cuda":
+    if bench.device == "cuda" or bench.quick:
         return
     peaks = {side: peak_memory(training(side)) / MEGABYTE for side in ("stage2", "peer")}
     yield Limit(

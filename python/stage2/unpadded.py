@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AttentionInterface
 
 from stage2.encode import PLAIN_ATTENTION, plain_attention
 
@@ -142,9 +141,6 @@ def attend(
     return torch.cat(parts).unsqueeze(0), None
 
 
-AttentionInterface.register(NAME, attend)
-
-
 def first_position(backbone: Any) -> int | None:
     """The position of a text's first token, where an encoder can do without padding; else None.
 
@@ -153,6 +149,10 @@ def first_position(backbone: Any) -> int | None:
     """
     if not getattr(backbone, "_supports_attention_backend", False):
         return None
+    # Not at the top: commands whose vectors are all in the cache do without transformers.
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, attend)
     weight = next(backbone.parameters())
     # Ids that every vocabulary has, and none that means padding.
     pad = backbone.config.pad_token_id
