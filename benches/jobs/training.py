@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     rows = rows_of(samples)
     theirs = sentence_peers.sentence_transformer(copied(model))
     precisions = ["fp32"]
-    if multiplies(torch.bfloat16, model.device):
+    if multiplies(torch.bfloat16, model.device) and not bench.quick:
         precisions.append("bf16")
     for precision in precisions:
         recipe = sentence_peers.Recipe(

@@ -8,6 +8,7 @@ come in batches of nearly one length, and padding them is as quick.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -50,6 +51,8 @@ def end_to_end(model: ProbabilisticGBERTV4) -> Iterator[None]:
         with plain_attention(model):
             yield
         return
+    # What it was tried with may have been another process, which sent the model here.
+    _register()
     model.backbone.set_attn_implementation(NAME)
     try:
         yield
@@ -141,18 +144,25 @@ def attend(
     return torch.cat(parts).unsqueeze(0), None
 
 
+@functools.cache
+def _register() -> None:
+    # Not at the top: commands whose vectors are all in the cache do without transformers.
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, attend)
+
+
 def first_position(backbone: Any) -> int | None:
     """The position of a text's first token, where an encoder can do without padding; else None.
 
     It is found by trying: encoders count positions from 0 or from beyond that of their padding,
     and what some want of their attention cannot be done here.
     """
-    if not getattr(backbone, "_supports_attention_backend", False):
+    # Both came with the register of attention functions.
+    switch = hasattr(backbone, "set_attn_implementation")
+    if not (switch and getattr(backbone, "_supports_attention_backend", False)):
         return None
-    # Not at the top: commands whose vectors are all in the cache do without transformers.
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(NAME, attend)
+    _register()
     weight = next(backbone.parameters())
     # Ids that every vocabulary has, and none that means padding.
     pad = backbone.config.pad_token_id
