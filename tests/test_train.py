@@ -20,7 +20,7 @@ from stage2.lists import RankingLists, ranking_lists
 from stage2.loss import margin_ranking_loss
 from stage2.mining import score
 from stage2.step import accumulate_gradients, batch_loss
-from stage2.train import train
+from stage2.train import _Training, train
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
@@ -161,3 +161,24 @@ def test_nothing_to_train_on(
     with pytest.raises(BadInputError, match="no hard example"):
         train(model, lists.subset([]), lists, SETTINGS, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("loss", ["margin", "in-batch"])
+def test_questions_of_one_chunk_are_dealt_to_different_batches(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path, loss: Any
+) -> None:
+    """With the batch's ground truths as negatives; other losses take the questions as they come."""
+    thrice = lists.subset(np.repeat(np.arange(len(lists)), 3))
+    settings = replace(SETTINGS, loss=loss, batch_size=7)
+    optimizer = torch.optim.AdamW(model.parameters())
+    job = _Training(
+        model, thrice, thrice, settings, tmp_path, optimizer, [], None, lambda: False, {}
+    )
+    first, again, second = (job.batches(epoch) for epoch in (1, 1, 2))
+    assert sorted(np.concatenate(first)) == list(range(len(thrice)))
+    assert max(map(len, first)) <= 7
+    assert all(map(np.array_equal, first, again))
+    assert not all(map(np.array_equal, first, second))
+    repeats = [len(rows) - len(set(thrice.candidates[thrice.offsets[rows]])) for rows in first]
+    assert np.bincount(thrice.candidates[thrice.offsets[:-1]]).max() == job.updates == 6
+    assert (sum(repeats) == 0) == (loss == "in-batch")

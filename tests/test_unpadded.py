@@ -1,0 +1,112 @@
+"""Texts end to end give what padded ones do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+import stage2
+from stage2 import unpadded
+from stage2.encode import batches_by_tokens, collate, tokenize
+
+TEXTS = ["the count", "old ship", "treasure island prison abbot sea night", "sea", "the old ship"]
+SMALL: dict[str, Any] = {
+    "vocab_size": 90,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+
+
+def encoder(name: str, **further: Any) -> Any:
+    """A small encoder of a kind, of random weights."""
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**SMALL, **further)
+    return getattr(transformers, f"{name}Model")(config).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("Bert", 0), ("Electra", 0), ("Roberta", 2), ("XLMRoberta", 2), ("MPNet", None)],
+)
+def test_an_encoder_is_tried_before_it_goes_without_padding(name: str, first: int | None) -> None:
+    """MPNet's attention knows how far apart two tokens are, which ours does not."""
+    backbone = encoder(name)
+    was = backbone.config._attn_implementation
+    assert unpadded.first_position(backbone) == first
+    assert backbone.config._attn_implementation == was
+    assert not backbone.training
+
+
+def test_a_window_of_attention_is_refused() -> None:
+    backbone = encoder("ModernBert", pad_token_id=0, bos_token_id=1, eos_token_id=2,
+                       cls_token_id=1, sep_token_id=2)  # fmt: skip
+    assert unpadded.first_position(backbone) is None
+
+
+@pytest.mark.parametrize("plain", [0, 512])
+def test_vectors_and_gradients_are_those_of_padded_texts(
+    model: stage2.ProbabilisticGBERTV4, plain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By plain products and by the fused kernel, entities and all."""
+    monkeypatch.setattr(unpadded, "PLAIN_ATTENTION", plain)
+    tokens = tokenize(model, TEXTS, [[(0, 3)], [], [(0, 8), (9, 15)], [], []])
+    batch = collate(model.eval(), tokens, np.array([2, 4, 0, 1, 3]))
+
+    def run() -> tuple[stage2.model.Pooled, list[torch.Tensor]]:
+        model.zero_grad()
+        pooled = model(batch)
+        (pooled.mu[:, 0].sum() + pooled.entity[:, 1].sum() + pooled.kappa.sum()).backward()
+        return pooled, [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    expected, gradients = run()
+    with unpadded.end_to_end(model):
+        assert model.backbone.config._attn_implementation == unpadded.NAME
+        found, same = run()
+    assert model.backbone.config._attn_implementation == "sdpa"
+    for left, right in zip(vars(found).values(), vars(expected).values(), strict=True):
+        torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-5)
+    assert len(gradients) == len(same)
+    for left, right in zip(same, gradients, strict=True):
+        torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-4)
+
+
+def test_dropout_is_drawn_by_the_seed(model: stage2.ProbabilisticGBERTV4) -> None:
+    batch = collate(model.train(), tokenize(model, TEXTS, [[]] * 5), np.arange(5))
+    with unpadded.end_to_end(model):
+        first, second, third = (model(batch).mu for seed in (1, 1, 2) if not _seeded(seed))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def _seeded(seed: int) -> None:
+    torch.manual_seed(seed)
+
+
+def test_a_model_that_cannot_is_trained_with_padding(model: stage2.ProbabilisticGBERTV4) -> None:
+    model.__dict__["first_position"] = None
+    with unpadded.end_to_end(model):
+        assert model.backbone.config._attn_implementation == "eager"
+    assert model.backbone.config._attn_implementation == "sdpa"
+
+
+@given(st.lists(st.integers(1, 64), max_size=40), st.integers(1, 300))
+def test_batches_without_padding_are_even_and_within_the_budget(
+    lengths: list[int], budget: int
+) -> None:
+    batches = list(batches_by_tokens(np.array(lengths, np.int64), budget, padded=False))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    sums = [sum(lengths[row] for row in batch) for batch in batches]
+    for batch, total in zip(batches, sums, strict=True):
+        assert len(batch) == 1 or total <= budget
+    # No batch but the last is smaller than an even share would be.
+    fewest = -(-sum(lengths) // budget) if lengths else 1
+    for total in sums[:-1]:
+        assert total + max(lengths) > min(budget, sum(lengths) // fewest)
