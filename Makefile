@@ -9,6 +9,10 @@ RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
+# Where the environment forbids Python to keep what it compiled, each process would compile torch
+# and transformers anew, for five seconds and more; tests and benchmarks start many.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fuzz bench bench-gpu wheel clean
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def measure(bench: Bench) -> Iterator[Finding]:
     check_loss(model, samples)
     rows = rows_of(samples)
     theirs = sentence_peers.sentence_transformer(copied(model))
+    if bench.quick:
+        bench = replace(bench, rounds=(1, 1))
     precisions = ["fp32"]
     if multiplies(torch.bfloat16, model.device) and not bench.quick:
         precisions.append("bf16")
