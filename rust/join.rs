@@ -32,7 +32,7 @@ use memchr::memmem;
 use rayon::prelude::*;
 
 use crate::corpus::{FirstOf, hash};
-use postings::{Posting, Postings};
+use postings::{Posting, Postings, rank};
 use windows::{LengthClasses, near, tolerance};
 
 pub use transfer::{Transfer, transfer};
@@ -110,7 +110,7 @@ impl<'a> Index<'a> {
             let found = self
                 .fewest_candidates(class, middle)
                 .iter()
-                .map(|&(_, rank)| rank)
+                .map(|&posting| rank(posting))
                 .take_while(|&rank| earlier(rank))
                 .find(|&rank| self.annotations[rank].overlaps(text, length));
             first = found.or(first);
