@@ -109,8 +109,7 @@ def test_jobs_without_peers_to_install_agree(bench: Bench, job) -> None:
 def test_the_first_scripts_loop_gives_the_same_answer(
     tmp_path: Path, monte_cristo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("QUICK_LAYERS", 1), ("WIDTH", 32), ("HEADS", 2)):
-        monkeypatch.setattr(loop, name, value)
+    monkeypatch.setattr(loop, "QUICK_BACKBONE", (1, 32, 2))
     bench = Bench(tmp_path, threads=1, scale=0.1, rounds=(1, 1), budget=0.0)
     found = [item for item in loop.measure(bench) if isinstance(item, Ratio)]
     assert [ratio.claim.target for ratio in found] == [10]
