@@ -111,9 +111,14 @@ def main() -> None:
     text = document([data for data, _ in wanted], chosen, options)
     print(text)
     if given.limit is None:
-        before, rest = DOCUMENT.read_text(encoding="utf-8").split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        files.write_text(DOCUMENT, before + MARKERS[0] + text + MARKERS[1] + after)
+        write_between(MARKERS, text)
+
+
+def write_between(markers: tuple[str, str], text: str) -> None:
+    """Replace what stands between two markers of the document."""
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(markers[0])
+    after = rest.split(markers[1])[1]
+    files.write_text(DOCUMENT, before + markers[0] + text + markers[1] + after)
 
 
 def tell(cell: Row) -> None:

@@ -212,7 +212,7 @@ def test_run_drops_in_training(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = [*data_flags(corpus), "--model", model_dir, "--topk", 1, "--split", "none",
-             "--epochs", 1, "--loss", "margin", "--train-on", "hard"]  # fmt: skip
+             "--folds", 0, "--epochs", 1, "--loss", "margin", "--train-on", "hard"]  # fmt: skip
     stage2("run", *flags, "--output-dir", tmp_path / "kept")
     stage2("run", *flags, "--drop-false-negatives", "--output-dir", tmp_path / "dropped")
     kept, dropped = (

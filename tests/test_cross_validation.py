@@ -69,8 +69,9 @@ def test_few_questions_are_cross_validated_unless_told_otherwise() -> None:
     many = Groups([f"c{i}" for i in range(200)], 0, 0)
     assert len(folds_wanted(Settings(), few)) == 5
     assert folds_wanted(Settings(folds=0), few) == []
-    assert folds_wanted(Settings(split="none"), few) == []
-    assert len(folds_wanted(Settings(split="none", folds=4), few)) == 4
+    # Measured on what was trained on, few questions need the folds the more.
+    assert len(folds_wanted(Settings(split="none"), few)) == 5
+    assert folds_wanted(Settings(split="none", folds=0), few) == []
     assert folds_wanted(Settings(), many) == []
     assert len(folds_wanted(Settings(folds=10), many)) == 10
     one = Groups(["c0"] * 50, 0, 0)
@@ -139,7 +140,18 @@ def test_equal_seeds_give_equal_folds(
         found = tree(tmp_path / name)
         written.append([found[file] for file in (files.COMPARISON, files.PER_QUESTION)])
     assert written[0] == written[1]
-    report = (tmp_path / "one" / files.REPORT).read_text()
+
+
+def test_the_reference_preset_has_the_cross_validated_table_beside_its_own(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--preset", "reference", "--topk", 1, "--epochs", 1, "--learning-rate", 1e-3]
+    stage2("run", "--model", model_dir, *data_flags(corpus), *flags)
+    sets = files.read_json(tmp_path / "out" / files.COMPARISON)["sets"]
+    seen = {part["name"]: part["seen_in_training"] for part in sets}
+    assert list(seen) == ["cross-validated", "all"]
+    assert seen["cross-validated"] == 0 < seen["all"]
+    report = (tmp_path / "out" / files.REPORT).read_text()
     assert "What the model remembers" in report
 
 

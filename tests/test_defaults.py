@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benches import defaults
+from benches import defaults, reference
 
 
 def test_reciprocal_ranks_are_expected_ones() -> None:
@@ -65,7 +65,8 @@ def test_the_table_has_a_row_a_cell_and_the_means() -> None:
 
 def test_the_document_has_the_markers_that_the_table_goes_between() -> None:
     text = defaults.DOCUMENT.read_text(encoding="utf-8")
-    assert [text.count(marker) for marker in defaults.MARKERS] == [1, 1]
+    markers = (*defaults.MARKERS, *reference.MARKERS)
+    assert [text.count(marker) for marker in markers] == [1] * 4
 
 
 def test_cells_that_are_done_are_not_done_again(tmp_path: Path) -> None:
@@ -76,3 +77,25 @@ def test_cells_that_are_done_are_not_done_again(tmp_path: Path) -> None:
         for method in ("stage 1", defaults.OURS)
     ]
     assert list(defaults.missing(data, 0, 0, options, json.loads(json.dumps(cells)))) == []
+
+
+def test_what_was_trained_on_stands_beside_what_was_not_and_without_a_test() -> None:
+    def part(name: str, seen: int, mrr: float) -> dict[str, object]:
+        shares = {"top1": 0.2, "top3": 0.5, "top5": 0.8, "mrr": 0.4}
+        return {
+            "name": name, "source": "candidates", "held_out": not seen, "seen_in_training": seen,
+            "before": shares, "after": shares | {"top1": 0.54, "mrr": mrr},
+            "statistics": {"mrr": {"p": 0.0312}},
+        }  # fmt: skip
+
+    elsewhere = part("all", 25, 0.9) | {"source": "corpus"}
+    runs = {7: [part("cross-validated", 0, 0.45), part("all", 25, 0.7), elsewhere]}
+    text = reference.document(runs, "fp32", "words of the report")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if line.startswith("|")]  # fmt: skip
+    seen = ["7", "as the reference does", "25", "20% → 54%", "50% → 50%", "80% → 80%"]
+    assert rows[2:] == [
+        [*seen, "0.400 → 0.700", "–"],
+        ["7", "cross-validated", "0", *seen[3:], "0.400 → 0.450", "0.031"],
+    ]
+    assert text.endswith("> words of the report\n")

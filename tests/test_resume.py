@@ -237,7 +237,7 @@ def test_run_is_stopped_by_sigterm_and_goes_on(
     """Without --model: the stage 1 that the first attempt made is that of the second too."""
     flags = ["--backbone", backbone, *data_flags(corpus), "--topk", 1, "--split", "none",
              "--epochs", 12, "--batch-size", 1, "--learning-rate", 1e-4, "--loss", "margin",
-             "--train-on", "hard", "--precision", "fp32"]  # fmt: skip
+             "--train-on", "hard", "--folds", 0, "--precision", "fp32"]  # fmt: skip
     stage2("run", *flags, "--output-dir", tmp_path / "whole")
     out = tmp_path / "broken"
     with start("run", *flags, "--output-dir", out) as running:

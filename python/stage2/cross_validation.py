@@ -41,7 +41,7 @@ def folds_wanted(settings: Settings, grouped: Groups) -> list[Ints]:
     """
     asked = settings.folds
     if asked is None:
-        few = settings.split != "none" and len(grouped.names) < FEW_QUESTIONS
+        few = len(grouped.names) < FEW_QUESTIONS
         found = folds(grouped, FOLDS, settings.seed) if few else []
         return found if len(found) >= _LEAST else []
     if not asked:
