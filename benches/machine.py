@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _INSTRUCTIONS = {
     "asimd": "NEON",
     "asimddp": "NEON dot product",
 }
+# What decides the speed of products; the last that a processor has names it.
+_LEVELS = ("NEON", "AVX2", "AVX-512", "AVX-512 BF16", "AMX BF16")
 # They are read once, when a library starts its threads.
 _THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",
@@ -78,6 +81,16 @@ def describe(device: str = "cpu") -> list[tuple[str, str]]:
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("load at the start", f"{os.getloadavg()[0]:.1f}"),
     ]
+
+
+def name(facts: Sequence[tuple[str, str]]) -> str:
+    """What machines of one kind have in common: a GPU, or how the processor multiplies."""
+    known = dict(facts)
+    if "card" in known:
+        return "a GPU"
+    instructions = known.get("instructions", "").split(", ")
+    has = [level for level in _LEVELS if level in instructions]
+    return f"a CPU with {has[-1]}" if has else "a CPU"
 
 
 def versions() -> list[tuple[str, str]]:

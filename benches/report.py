@@ -100,19 +100,15 @@ def details(findings: Sequence[Finding]) -> str:
     return table(("race", "side", "median", "fastest", "processor time", "runs"), rows)
 
 
-# Of the part of RESULTS.md that each device has.
-HEADINGS = {"cpu": "# Benchmarks", "cuda": "# Benchmarks on a GPU"}
 TARGETS = {"cpu": "make bench", "cuda": "make bench-gpu"}
 
 
 def replaced(before: str, part: str) -> str:
-    """RESULTS.md with the part of one device written anew, the other's left as it is."""
-    parts = dict.fromkeys(HEADINGS.values(), "")
-    for text in re.split(r"(?m)^(?=# )", before):
-        if (heading := text.partition("\n")[0]) in parts:
-            parts[heading] = text.strip() + "\n"
-    parts[part.partition("\n")[0]] = part
-    return "\n".join(filter(None, parts.values()))
+    """RESULTS.md with the part of one kind of machine written anew, first; the others' as it is."""
+    heading = part.partition("\n")[0]
+    others = re.split(r"(?m)^(?=# )", before)
+    kept = (text.strip() + "\n" for text in others if text.partition("\n")[0] != heading)
+    return "\n".join(text for text in (part, *kept) if text.strip())
 
 
 def document(
@@ -121,9 +117,9 @@ def document(
     quick: bool,
     device: str = "cpu",
 ) -> str:
-    """One device's part of RESULTS.md."""
+    """One kind of machine's part of RESULTS.md."""
     parts = [
-        HEADINGS[device],
+        f"# Benchmarks on {machine.name(facts)}",
         f"Written by `{TARGETS[device]}`. A ratio is the best peer's median time over stage2's: "
         "same process, same input, same threads, runs in turn, answers compared first. Files are "
         "in the system's cache for all. A time marked (× n) is that of a part, scaled.",

@@ -64,16 +64,23 @@ def test_a_wrong_answer_fails_before_anything_is_timed(bench: Bench) -> None:
     assert calls == [1]
 
 
-def test_each_device_has_its_part_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_machine_has_its_part_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report.machine, "versions", lambda: [("peer", "1")])
-    cpu, gpu = (
-        report.document([], [("card", "?")], quick=False, device=d) for d in ("cpu", "cuda")
-    )
-    both = report.replaced(report.replaced("", gpu), cpu)
-    assert both.index("# Benchmarks\n") < both.index("# Benchmarks on a GPU\n")
-    assert both == f"{cpu}\n{gpu}"
-    assert report.replaced(both, gpu) == both
-    assert report.replaced(both, cpu.replace("?", "!")) == f"{cpu.replace('?', '!')}\n{gpu}"
+    kinds = {
+        "a GPU": [("card", "?"), ("instructions", "AVX2")],
+        "a CPU with AVX2": [("instructions", "AVX2, AVX VNNI")],
+        "a CPU with AVX-512 BF16": [("instructions", "AVX2, AVX-512, AVX-512 VNNI, AVX-512 BF16")],
+        "a CPU": [],
+    }
+    parts = {kind: report.document([], facts, quick=False) for kind, facts in kinds.items()}
+    text = ""
+    for kind, part in parts.items():
+        assert part.startswith(f"# Benchmarks on {kind}\n")
+        text = report.replaced(text, part)
+    assert text == "\n".join(reversed(parts.values()))
+    anew = parts["a GPU"].replace("?", "!")
+    rest = [part for kind, part in reversed(parts.items()) if kind != "a GPU"]
+    assert report.replaced(text, anew) == "\n".join([anew, *rest])
 
 
 def test_a_part_of_the_job_counts_for_the_whole() -> None:
