@@ -7,7 +7,8 @@ of `stage2 run`: two-sided paired randomisation test of MRR, 10,000 swaps, 5%. T
 rank is the question's difficulty and noise, of which before and after share 70%, as a model and its
 fine-tuned self do. Without an effect both are equally good; with it the second finds ten questions
 in a hundred more at rank 1. `grouped` has five questions a chunk that rise and fall together, as a
-corpus of paragraphs has; `strangers` share no noise: two models that have nothing in common.
+corpus of paragraphs has; `strangers` share no noise: two models that have nothing in common;
+`grouped strangers` are both.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ EXPERIMENTS = 1000
 QUESTIONS = 400
 PER_CHUNK = 5
 SHARED = 0.7
-KINDS = ("independent", "grouped", "strangers")
+KINDS = ("independent", "grouped", "strangers", "grouped strangers")
 RESULTS = Path(__file__).with_name("VERDICT.md")
 WORDS = ("better", "no_evidence", "worse")
 
@@ -36,12 +37,12 @@ def experiment(seed: int, effect: float, kind: str) -> tuple[Doubles, npt.NDArra
     generator = np.random.default_rng([seed, int(1000 * effect), KINDS.index(kind)])
     chunks = np.arange(QUESTIONS) // PER_CHUNK
     difficulty = generator.normal(0, 1, QUESTIONS)
-    common = 0.0 if kind == "strangers" else generator.normal(0, SHARED**0.5, QUESTIONS)
-    own = 1.0 if kind == "strangers" else (1 - SHARED) ** 0.5
+    common = 0.0 if "strangers" in kind else generator.normal(0, SHARED**0.5, QUESTIONS)
+    own = 1.0 if "strangers" in kind else (1 - SHARED) ** 0.5
 
     def reciprocal_ranks() -> Doubles:
         noise = generator.normal(0, own, QUESTIONS)
-        if kind == "grouped":  # a model that reads a chunk well finds it for each of its questions
+        if "grouped" in kind:  # a model that reads a chunk well finds it for each of its questions
             of_chunk = generator.normal(0, own, QUESTIONS // PER_CHUNK)[chunks]
             noise = (noise + of_chunk) / 2**0.5
         return 1 / np.clip(np.round(np.exp(difficulty + common + noise)), 1, 100)
@@ -49,7 +50,7 @@ def experiment(seed: int, effect: float, kind: str) -> tuple[Doubles, npt.NDArra
     before, after = reciprocal_ranks(), reciprocal_ranks()
     missed = np.flatnonzero(after < 1)
     after[generator.choice(missed, round(effect * QUESTIONS), replace=False)] = 1
-    return after - before, chunks if kind == "grouped" else None
+    return after - before, chunks if "grouped" in kind else None
 
 
 def shares(effect: float, kind: str, experiments: int) -> dict[str, float]:
