@@ -79,9 +79,11 @@ impl Dataset {
 }
 
 /// Reads a corpus by itself; bad rows are left out where `on_error` allows it.
-pub fn load_chunks(path: &Path, on_error: OnError) -> Result<Chunks> {
+pub fn load_chunks(path: &Path, on_error: OnError) -> Result<(Chunks, Findings)> {
     let corpus = Arc::new(Source::open(path, Access::Read)?);
-    checked_chunks(&corpus, on_error, &mut Findings::new(on_error))
+    let mut findings = Findings::new(on_error);
+    let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
+    Ok((chunks, findings))
 }
 
 fn checked_chunks(

@@ -374,10 +374,14 @@ impl PyDataset {
 
 #[pyfunction]
 #[pyo3(signature = (path, on_error = "strict"))]
-fn load_chunks(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<PyTextColumn> {
+fn load_chunks(
+    py: Python<'_>,
+    path: PathBuf,
+    on_error: &str,
+) -> PyResult<(PyTextColumn, PyLoaded)> {
     let on_error = OnError::from_str(on_error)?;
-    let chunks = py.detach(|| corpus::load_chunks(&path, on_error))?;
-    Ok(PyTextColumn(chunks.texts))
+    let (chunks, findings) = py.detach(|| corpus::load_chunks(&path, on_error))?;
+    Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
 /// Without this a negative number would be an OverflowError.

@@ -421,5 +421,9 @@ def match_annotations(texts: Sequence[str], annotation_texts: Sequence[str]) -> 
         Indices of `annotation_texts`, int64 (n,); -1 for none.
     """
 
-def load_chunks(path: Path, on_error: OnError = "strict") -> TextColumn:
-    """Read the texts of a corpus by itself, checked as `Dataset.load` checks it."""
+def load_chunks(path: Path, on_error: OnError = "strict") -> tuple[TextColumn, Loaded]:
+    """Read a corpus by itself, checked as `Dataset.load` checks it.
+
+    Returns:
+        The chunks' texts, and what was found wrong.
+    """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from stage2 import console, files
+from stage2._core import Loaded
 from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples
 from stage2.errors import BadInputError
@@ -27,6 +29,14 @@ class Inputs:
     source: Literal["files", "sample"] = "files"
     known: Mapping[str, Any] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def loaded(self) -> list[Loaded]:
+        """What was read, each with the rows that were left out of it."""
+        if self.dataset is not None:
+            # Its own, its annotations' among them.
+            return [self.dataset]
+        return [self.samples, *([] if self.annotations is None else [self.annotations])]
 
     @property
     def has_corpus(self) -> bool:
@@ -50,6 +60,18 @@ def gather(settings: Settings, memory_map: bool = False) -> Inputs:
 
     `memory_map` is for what is over in a second; a long run must not end because a file changed.
     """
+    inputs = _read(settings, memory_map)
+    if settings.similarity == "entity" and inputs.annotations is None:
+        raise BadInputError("--similarity entity needs entity annotations; give --entities FILE")
+    if settings.corpus == "always" and not inputs.has_corpus:
+        raise BadInputError(
+            "--corpus always: samples have their candidates, not the corpus; give --qa FILE and "
+            "--chunks FILE in place of --data"
+        )
+    return inputs
+
+
+def _read(settings: Settings, memory_map: bool) -> Inputs:
     if settings.data is not None:
         if settings.qa is not None or settings.chunks is not None:
             raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
@@ -84,6 +106,23 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
             )
         settings = replace(settings, entities=str(path))
     return settings, gather(settings)
+
+
+def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
+    """Warn of what was found in the files read, and write the rows that were skipped, if any."""
+    rejected = [row for one in loaded for row in one.rejected]
+    for one in loaded:
+        for warning in one.warnings:
+            console.warn(warning)
+    if not rejected:
+        return
+    names = ("file", "line", "column", "reason", "message", "row")
+    files.write_jsonl(
+        run / files.REJECTED, [{name: getattr(row, name) for name in names} for row in rejected]
+    )
+    for reason, count in sorted(Counter(row.reason for row in rejected).items()):
+        console.warn(f"{count} rows skipped: {reason}")
+    console.warn(f"rejected rows: {run / files.REJECTED}")
 
 
 def _sample_inputs(settings: Settings) -> Inputs:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from stage2._core import Annotations, Samples
 from stage2.arrays import Ints
 from stage2.encode import LazyModel, LazyTokens, Spans, loaded, tokenize
-from stage2.errors import BadInputError
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4
@@ -107,11 +106,9 @@ def ranking_lists(
         model: whose tokenizer is used.
         samples: questions with candidates.
         annotations: entity annotations; None for none.
-        similarity: `sentence` leaves the entities out; `entity` insists on annotations.
+        similarity: `sentence` leaves the entities out.
         corpus: whether every context of the samples is needed, or only the candidates.
     """
-    if similarity == "entity" and annotations is None:
-        raise BadInputError("--similarity entity needs entity annotations; give --entities FILE")
     flat = np.asarray(samples.candidates)
     wanted = np.arange(len(samples.contexts)) if corpus else np.unique(flat)
     contexts = samples.contexts.take(wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stage2 import console, files
 from stage2.config import Settings
-from stage2.inputs import Inputs, gather
+from stage2.inputs import Inputs, gather, write_rejected
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 
@@ -22,14 +22,6 @@ def write_constructed(run: RunFolder, inputs: Inputs) -> None:
     if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
     inputs.samples.write_jsonl(run / files.CONSTRUCTED)
-    dataset = inputs.dataset
-    if dataset is not None:
-        for warning in dataset.warnings:
-            console.warn(warning)
-        if dataset.rejected_counts:
-            dataset.write_rejected(run / files.REJECTED)
-            for reason, count in dataset.rejected_counts.items():
-                console.warn(f"{count} rows skipped: {reason}")
-            console.warn(f"rejected rows: {run / files.REJECTED}")
+    write_rejected(run, inputs.loaded)
     run.done("prepare", inputs.hashes, data=inputs.facts())
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")

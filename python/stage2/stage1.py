@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from stage2 import checkpoint, console, files
-from stage2._core import load_chunks
+from stage2._core import Loaded, load_chunks
 from stage2.cache import EmbeddingCache, folder_of
 from stage2.config import Settings
 from stage2.device import describe, resolve_device, resolve_precision
@@ -120,12 +120,13 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4
         )
 
 
-def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], str]:
-    """The texts of --chunks, or of the built-in sample, and their hash."""
+def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
+    """The texts of --chunks, or of the built-in sample, what was left out, and their hash."""
     if settings.chunks is not None:
-        chunks = load_chunks(settings.chunks, settings.on_error)
-        return chunks, files.sha256(settings.chunks)
+        chunks, loaded = load_chunks(settings.chunks, settings.on_error)
+        return chunks, loaded, files.sha256(settings.chunks)
     console.say("no --chunks given: fitting the heads on the built-in sample")
     with tempfile.TemporaryDirectory() as folder:
         path = write_sample(Path(folder)).chunks
-        return list(load_chunks(path)), files.sha256(path)
+        chunks, loaded = load_chunks(path)
+        return list(chunks), loaded, files.sha256(path)
