@@ -15,7 +15,7 @@ from stage2.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import RunFailedError
 from stage2.evaluate import Evaluation, evaluate
-from stage2.inputs import Inputs, with_folder_files
+from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.lists import ranking_lists
 from stage2.mining import DECIMALS
 from stage2.model import ProbabilisticGBERTV4
@@ -37,7 +37,7 @@ _NOT_CHECKED = {"en": "not checked, for want of data: {names}", "zh": "缺少数
 def audit_command(settings: Settings, strict: bool) -> None:
     """Audit the negatives of --data, of --qa and --chunks, or of the folder."""
     resolve_precision(settings.precision, resolve_device(settings.device))
-    run = RunFolder(settings)
+    run = RunFolder(settings, adds="audit")
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
     model = None
@@ -47,6 +47,7 @@ def audit_command(settings: Settings, strict: bool) -> None:
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
     run.begin({"audit": hashes})
+    write_rejected(run, inputs.loaded)
     scores = (
         _written_scores(run / files.EVALUATION, inputs.samples)
         if model is None

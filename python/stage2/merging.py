@@ -24,7 +24,7 @@ from stage2.config import Settings
 from stage2.device import resolve_device, resolve_precision
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
-from stage2.inputs import Inputs, with_folder_files
+from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
@@ -58,14 +58,21 @@ def merge(settings: Settings, models: Sequence[str]) -> None:
     """Combine models, and where there are questions say what came of it."""
     resolve_precision(settings.precision, resolve_device(settings.device))
     _check(settings, models)
-    run = RunFolder(settings)
+    run = RunFolder(settings, adds="merge")
+    if "train" in run.record.get("stages", {}):
+        raise BadInputError(
+            f"--output-dir {run.path} holds a trained model, whose place the merged one would "
+            "take. Give another --output-dir"
+        )
     settings, questions = _questions(settings, run)
     loaded = [placed(checkpoint.load_model(path, settings.backbone), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
     hashes = dict(questions.inputs.hashes) if questions else {}
     hashes |= {f"model_{number}": model_hash(path) for number, path in enumerate(models, 1)}
-    run.begin({"merge": hashes})
+    run.begin({"merge": hashes}, reads=models)
+    if questions:
+        write_rejected(run, questions.inputs.loaded)
 
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)

@@ -60,6 +60,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "split",
         "dev_share",
         "test_share",
+        # Decides what the dev MRR means that epochs are chosen by.
+        "corpus",
         "seed",
     ),
     "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
@@ -77,39 +79,42 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# What a run writes; anything else in the folder is not ours and is never touched.
+# The files of each stage; anything else in the folder is not ours and is never touched.
+_FILES: dict[str, tuple[str, ...]] = {
+    "init": (files.STAGE1_MODEL,),
+    "prepare": (files.SAMPLE, files.CONSTRUCTED, files.REJECTED),
+    "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
+    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES),
+    "train": (
+        files.SPLIT,
+        files.TRAINING_LOG,
+        files.TENSORBOARD,
+        files.CHECKPOINTS,
+        files.SHIPPED_MODEL,
+    ),
+    "sweep": (files.SWEEP, files.TRIALS, files.SEARCH_QA, files.TEST_QA, files.TEST),
+    "evaluate": (files.FOLDS, files.EVALUATION_AFTER, files.COMPARISON, files.PER_QUESTION),
+    "merge": (files.MERGE, files.SHIPPED_MODEL),
+}
+_REPORT = (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS)
 _OWN = (
     files.SETTINGS,
     files.RUN,
-    files.SAMPLE,
-    files.CONSTRUCTED,
-    files.REJECTED,
-    files.EVALUATION,
-    files.HARD,
-    files.MINING_SUMMARY,
-    files.AUDIT,
-    files.AUDIT_ROWS,
-    files.CROSS_SCORES,
-    files.SWEEP,
-    files.TRIALS,
-    files.SEARCH_QA,
-    files.TEST_QA,
-    files.TEST,
-    files.TRAINING_LOG,
-    files.TENSORBOARD,
-    files.CHECKPOINTS,
-    files.EVALUATION_AFTER,
-    files.COMPARISON,
-    files.PER_QUESTION,
-    files.MERGE,
-    files.SPLIT,
-    files.STAGE1_MODEL,
-    files.SHIPPED_MODEL,
-    files.REPORT,
-    files.PAGE,
-    files.REPORT_JSON,
-    *files.CHARTS,
+    *dict.fromkeys(name for names in _FILES.values() for name in names),
+    *_REPORT,
 )
+
+# Commands that add to a folder: under --overwrite they replace their own stage's files, and those
+# made from them. Any other command replaces the whole run.
+_ADDED: dict[str, tuple[str, ...]] = {
+    "audit": ("audit",),
+    "train": ("train", "evaluate"),
+    "evaluate": ("evaluate",),
+    "merge": ("merge", "evaluate"),
+}
+
+# Settings that name what a command reads.
+_READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
 
 
 class RunFolder:
@@ -119,10 +124,17 @@ class RunFolder:
     changes nothing on disk.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Look at the folder; raise BadInputError where it cannot be one."""
+    def __init__(self, settings: Settings, adds: str | None = None) -> None:
+        """Look at the folder; raise BadInputError where it cannot be one.
+
+        Args:
+            settings: of the command.
+            adds: the stage that the command adds to what the folder holds; None where it starts a
+                run anew.
+        """
         self.path = Path(settings.output_dir)
         self.settings = settings
+        self._replaced = tuple(STAGES) if adds is None else _ADDED[adds]
         if self.path.exists() and not self.path.is_dir():
             raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
         record = self.path / files.RUN
@@ -134,23 +146,29 @@ class RunFolder:
 
     def holds(self, stage: str) -> bool:
         """Whether an earlier command did `stage` here, and its files count."""
-        return not self.settings.overwrite and stage in self.record.get("stages", {})
+        kept = not self.settings.overwrite or stage not in self._replaced
+        return kept and stage in self.record.get("stages", {})
 
     @property
     def from_sample(self) -> bool:
         """Whether the folder was made from the built-in sample."""
         return bool(self.record.get("data", {}).get("source") == "sample")
 
-    def begin(self, stages: Mapping[str, Mapping[str, str]]) -> None:
+    def begin(
+        self, stages: Mapping[str, Mapping[str, str]], reads: Iterable[str | Path] = ()
+    ) -> None:
         """Start writing the files of `stages`; from here on the folder is this run's.
 
         Args:
             stages: for each stage, its inputs: names and hashes of content.
+            reads: what the command reads beside what its settings name.
 
         Raises:
-            BadInputError: the folder holds files of another run, and --overwrite was not given.
+            BadInputError: the folder holds files of another run, and --overwrite was not given; or
+                it was, and would delete what the command reads.
         """
         if self.settings.overwrite:
+            self._check_reads(reads)
             self._clear()
         elif not self.record:
             present = [name for name in _OWN if (self.path / name).exists()]
@@ -162,7 +180,9 @@ class RunFolder:
             if known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
         self.path.mkdir(parents=True, exist_ok=True)
-        self.settings.save(self.path / files.SETTINGS)
+        # An audit has nothing to say of how the run was made that it looks at.
+        if stages.keys() != {"audit"} or not self.record.get("stages", {}).keys() - {"audit"}:
+            self.settings.save(self.path / files.SETTINGS)
         self._clock = time.perf_counter()
 
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
@@ -192,14 +212,36 @@ class RunFolder:
         """What the files of `stage` depend on: settings, and hashes of inputs."""
         return {name: getattr(self.settings, name) for name in STAGES[stage]} | dict(inputs)
 
+    def _cleared(self) -> tuple[str, ...]:
+        """Names of what --overwrite deletes."""
+        if len(self._replaced) == len(STAGES):
+            return _OWN
+        return (*(name for stage in self._replaced for name in _FILES[stage]), *_REPORT)
+
+    def _check_reads(self, reads: Iterable[str | Path]) -> None:
+        named = (getattr(self.settings, name) for name in _READ)
+        # A name of the hub is no path; were it one, it would be read as one.
+        paths = [Path(path).resolve() for path in (*named, *reads) if path is not None]
+        for name in self._cleared():
+            target = (self.path / name).resolve()
+            for path in paths:
+                if target == path or target in path.parents:
+                    raise BadInputError(
+                        f"{path}: --overwrite would delete it, and it is read. Give another "
+                        "--output-dir, or a copy"
+                    )
+
     def _clear(self) -> None:
-        for name in _OWN:
+        for name in self._cleared():
             path = self.path / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        self.record = {}
+        if len(self._replaced) == len(STAGES):
+            self.record = {}
+        for stage in self._replaced:
+            self.record.get("stages", {}).pop(stage, None)
 
     def _refusal(self, what: str) -> str:
         return (

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stage2 import console, files
+from stage2._core import Loaded
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
@@ -26,7 +27,7 @@ from stage2.evaluate import (
     evaluate,
 )
 from stage2.init import default_backbone
-from stage2.inputs import Inputs, gather, with_folder_files
+from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
 from stage2.lists import ranking_lists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
@@ -63,10 +64,13 @@ def init(settings: Settings) -> None:
     run = RunFolder(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}
     chunks: Sequence[str] = ()
+    read: list[Loaded] = []
     if settings.fit:
-        chunks, hashes["chunks"] = chunks_to_fit(settings)
+        chunks, loaded, hashes["chunks"] = chunks_to_fit(settings)
+        read.append(loaded)
     model = new_model(settings, chunks)
     run.begin({"init": hashes})
+    write_rejected(run, read)
     model.save_pretrained(run / files.STAGE1_MODEL)
     run.done("init", hashes)
     console.say(f"stage-1 model: {run / files.STAGE1_MODEL}")
@@ -87,6 +91,8 @@ def mine(settings: Settings) -> None:
     inputs, mined = candidates(run, model, inputs, cache)
     if inputs.dataset is not None:
         write_constructed(run, inputs)
+    else:
+        write_rejected(run, inputs.loaded)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         evaluation = evaluate(model, lists, settings.precision, progress, cache)
@@ -98,7 +104,7 @@ def train_command(settings: Settings) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
     check_training_precision(settings.precision)
     check_machine(settings)
-    run = RunFolder(settings)
+    run = RunFolder(settings, adds="train")
     if settings.data is None and (run / files.HARD).is_file():
         settings = replace(settings, data=str(run / files.HARD))
         run.settings = settings
@@ -126,6 +132,7 @@ def train_command(settings: Settings) -> None:
         )
     state = check_training(run, hashes | model_hashes)
     run.begin({"train": hashes | model_hashes})
+    write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, model, inputs, model_hashes, made)
     lists, dev = (
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
@@ -143,7 +150,7 @@ def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool =
     claimed unless the caller says `held_out`.
     """
     check_machine(settings)
-    run = RunFolder(settings)
+    run = RunFolder(settings, adds="evaluate")
     if not 1 <= len(models) <= 2:
         raise BadInputError(
             f"{len(models)} models; expected --model once, or twice for before and after"
@@ -157,7 +164,8 @@ def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool =
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
         hashes[f"model_{number}"] = model_hash(path)
-    run.begin({"evaluate": hashes})
+    run.begin({"evaluate": hashes}, reads=models)
+    write_rejected(run, inputs.loaded)
     evaluations = [_evaluate(settings, model, inputs, name) for model, name in
                    zip(waiting, models, strict=True)]  # fmt: skip
     before, after = evaluations[0], evaluations[-1]
