@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import stage2
-from stage2 import cross_validation, files
+from stage2 import Samples, cross_validation, files
 from stage2.config import Settings
 from stage2.cross_validation import folds_wanted
 from stage2.errors import BadInputError
@@ -162,3 +162,50 @@ def test_folds_that_cannot_be_are_refused_and_nothing_is_written(
     result = stage2("run", *flags, exit_code=2)
     assert "--folds 2" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_stopped_in_a_fold_goes_on_with_it(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    flags = ["--model", model_dir, *data_flags(corpus), *FLAGS, "--precision", "fp32"]
+    stage2("run", *flags, "--output-dir", tmp_path / "whole")
+    trained: list[Path] = []
+    train = cross_validation.train
+
+    def stopped_in_the_second(*arguments: Any) -> Any:
+        folder = arguments[4]
+        trained.append(folder)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(cross_validation, "train", stopped_in_the_second)
+    stage2("run", *flags, exit_code=1)
+    out = tmp_path / "out"
+    assert (out / files.SHIPPED_MODEL).is_dir()
+    trained_before = len(trained)
+    result = stage2("run", *flags)
+    assert "the training is done already" in result.stderr
+    assert trained[trained_before] == trained[1], "the first fold is not trained again"
+    expected, found = tree(tmp_path / "whole"), tree(out)
+    assert expected.keys() == found.keys()
+    # These tell seconds, or the folder.
+    telling = {files.REPORT, files.PAGE, files.REPORT_JSON, files.RUN, files.SETTINGS,
+               files.TRAINING_LOG}  # fmt: skip
+    assert {name for name in expected if expected[name] != found[name]} <= telling
+
+
+def test_questions_of_one_wording_stay_together(tmp_path: Path) -> None:
+    rows = [
+        {"qa_id": f"q{i}", "question": question, "ground_truth_contexts": [text],
+         "gt_chunk_id": f"c{i}", "negative_contexts": ["something else altogether"]}
+        for i, (question, text) in enumerate([
+            ("Who sank the ship?", "A storm off the coast took the ship down in the night."),
+            ("who SANK the ship", "Pirates of the southern isles burned it at anchor."),
+            ("Who built the ship?", "Master Edmond laid the keel in the spring of that year."),
+        ])
+    ]  # fmt: skip
+    path = write_jsonl(tmp_path / "data.jsonl", rows)
+    names = group_questions(Samples.load_jsonl(path)).names
+    assert names[0] == names[1] != names[2]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ from stage2.config import Settings
 from stage2.errors import BadInputError
 from stage2.interrupt import StoppedError
 from stage2.lists import RankingLists, ranking_lists
-from stage2.resume import find_state
+from stage2.resume import Position, State, find_state
 from stage2.runfolder import STAGES
 from stage2.train import Trained, train
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
@@ -62,6 +63,7 @@ def attempt(
     state = find_state(settings, folder, made_from(settings))
     trained = train(model, lists, lists, settings, folder, progress, state=state)
     model.save_pretrained(folder / files.SHIPPED_MODEL)
+    (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink()
     return trained
 
 
@@ -284,3 +286,41 @@ def test_train_goes_on_too(
     result = stage2("train", *flags)
     assert "going on" in result.stderr
     assert [row["epoch"] for row in read_jsonl(out / files.TRAINING_LOG)] == list(range(13))
+
+
+def test_the_corpus_that_epochs_are_chosen_by_is_part_of_a_state(interrupted: Path) -> None:
+    other = replace(SETTINGS, corpus="never")
+    with pytest.raises(BadInputError, match="corpus was auto, is never"):
+        find_state(other, interrupted, made_from(other))
+
+
+def test_other_candidates_are_other_questions(lists: RankingLists, interrupted: Path) -> None:
+    state = find_state(SETTINGS, interrupted, made_from(SETTINGS))
+    assert state is not None
+    state.check_questions(lists)
+    dropped = np.zeros(len(lists.candidates), bool)
+    dropped[lists.offsets[1] - 1] = True
+    with pytest.raises(BadInputError, match="other questions"):
+        state.check_questions(lists.without(dropped))
+
+
+def test_a_model_that_a_state_needs_is_kept_until_the_next_state_is_whole(
+    model_dir: Path, lists: RankingLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, keep_checkpoints=1)
+    attempt(model_dir, lists, settings, tmp_path / "whole")
+    save = State.save
+    saved: list[Position] = []
+
+    def killed_in_the_second(self: State) -> None:
+        saved.append(self.position)
+        if len(saved) == 2:
+            raise KilledError
+        save(self)
+
+    monkeypatch.setattr(State, "save", killed_in_the_second)
+    with pytest.raises(KilledError):
+        attempt(model_dir, lists, settings, tmp_path / "run")
+    monkeypatch.setattr(State, "save", save)
+    attempt(model_dir, lists, settings, tmp_path / "run")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")

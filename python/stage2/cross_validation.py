@@ -6,23 +6,26 @@ measured is the recipe: the model shipped is one, trained by that recipe on the 
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from stage2 import files
+from stage2 import checkpoint, files
 from stage2.arrays import Ints
 from stage2.candidates import choose_on_dev
 from stage2.config import Settings
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, evaluate
+from stage2.lists import RankingLists
 from stage2.mining import Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe
+from stage2.resume import find_state, questions_hash
 from stage2.splits import Groups, folds
 from stage2.train import train
 
@@ -63,6 +66,7 @@ def cross_validate(
     parts: Sequence[Ints],
     before: Evaluation,
     folder: Path,
+    made_from: Mapping[str, Any],
     progress: Callable[[str], Any],
 ) -> tuple[dict[str, Ranked], list[dict[str, Any]]]:
     """Score each fold by a model trained on the others, the next of which chooses among candidates.
@@ -73,7 +77,9 @@ def cross_validate(
         recipe: what each fold trains on of the questions that are its to see.
         parts: rows of each fold; see `folds_wanted`.
         before: of stage 1, on the recipe's lists.
-        folder: where a fold's checkpoints lie while it is under way.
+        folder: where the folds' models lie until the caller deletes it: a run that is stopped goes
+            on with the fold that it was at.
+        made_from: what the training is made from; see `RunFolder.made_from`.
         progress: called with what is being done.
 
     Returns:
@@ -90,23 +96,11 @@ def cross_validate(
         if len(seen):
             progress(f"fold {number + 1} of {len(parts)}: {len(seen)} questions to train on, "
                      f"{len(dev)} questions choose, {len(test)} are scored")  # fmt: skip
-            model.load_state_dict(stage1)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".fold.") as place:
-                stage1_dev = (before.corpus or before.candidates).metrics(dev)
-                dev_lists = lists.subset(dev)
-                trained = train(
-                    model,
-                    recipe.lists_of(visible),
-                    dev_lists,
-                    settings,
-                    Path(place),
-                    None,
-                    stage1_dev,
-                )
-                best = choose_on_dev(
-                    model, stage1, trained, dev_lists, settings, Path(place) / files.CHECKPOINTS
-                )[0]
-            name, dev_value = best.name, best.dev_value
+            stage1_dev = (before.corpus or before.candidates).metrics(dev)
+            name, dev_value = _bring_chosen(
+                model, stage1, recipe.lists_of(visible), lists.subset(dev), stage1_dev, settings,
+                folder / f"fold-{number + 1}", made_from,
+            )  # fmt: skip
             found = evaluate(model, lists.subset(test), settings.precision).by_source()
         else:
             found = {source: ranked.take(test) for source, ranked in untrained.items()}
@@ -116,3 +110,36 @@ def cross_validate(
                       "chosen": name, "dev_value": dev_value})  # fmt: skip
     in_order = np.argsort(np.concatenate(parts))
     return {source: Ranked.concat(ranked).take(in_order) for source, ranked in after.items()}, facts
+
+
+def _bring_chosen(
+    model: ProbabilisticGBERTV4,
+    stage1: Mapping[str, Tensor],
+    lists: RankingLists,
+    dev: RankingLists,
+    stage1_dev: dict[str, Any],
+    settings: Settings,
+    folder: Path,
+    made_from: Mapping[str, Any],
+) -> tuple[str, float]:
+    """Leave in `model` the candidate that a fold chooses; its name and its value on dev.
+
+    What an earlier attempt came to in `folder` is gone on with.
+    """
+    chosen, weights = folder / "chosen.json", folder / "chosen.pt"
+    known = {**made_from, "trained_on": questions_hash(lists), "chosen_on": questions_hash(dev)}
+    if settings.resume != "never" and chosen.is_file():
+        earlier = files.read_json(chosen)
+        if earlier["made_from"] == known:
+            model.load_state_dict(checkpoint.read_state_dict(weights))
+            return earlier["name"], earlier["dev_value"]
+    # Of a fold's own folder: a state that --resume names is that of the main training.
+    wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
+    state = find_state(wanted, folder, made_from)
+    model.load_state_dict(stage1)
+    trained = train(model, lists, dev, settings, folder, None, stage1_dev, made_from, state)
+    best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
+    checkpoint.save_state_dict(model.state_dict(), weights)
+    files.write_json(chosen, {"made_from": known, "name": best.name, "dev_value": best.dev_value})
+    shutil.rmtree(folder / files.CHECKPOINTS)
+    return best.name, best.dev_value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ from stage2 import console, files
 from stage2.arrays import Ints
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.candidates import untrained
+from stage2.checkpoint import from_pretrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
@@ -86,10 +88,12 @@ def run_command(settings: Settings) -> None:
     sets = _sets(settings, sides, recipe.rows(sides[0]), np.arange(len(lists)))
     if parts:
         crossed, run.record["folds"] = cross_validate(
-            model, stage1_weights, recipe, parts, before, run.path, console.say
-        )
+            model, stage1_weights, recipe, parts, before, run / files.FOLDS,
+            run.made_from("train", stages["mine"]), console.say,
+        )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
     _tell(run, inputs, grouped, before, after, sets, stages["mine"])
+    shutil.rmtree(run / files.FOLDS, ignore_errors=True)
 
 
 def _trained(
@@ -115,12 +119,23 @@ def _trained(
             "--loss in-batch trains on ground truths alone: the negatives that --source corpus has "
             "mined are ranked, and not trained on. --loss infonce or margin trains on them"
         )
-    lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
-    stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-    fit(run, model, lists, dev, hashes, held_out, stage1_dev, state)
+    if _is_trained(run):
+        console.say("the training is done already: going on with the model that it shipped")
+        shipped = from_pretrained(run / files.SHIPPED_MODEL)
+        model.load_state_dict(shipped.state_dict())
+    else:
+        lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
+        stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
+        fit(run, model, lists, dev, hashes, held_out, stage1_dev, state)
     with console.bar("after training") as progress:
         cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
         return evaluate(model, recipe.lists, settings.precision, progress, cache)
+
+
+def _is_trained(run: RunFolder) -> bool:
+    """Whether an earlier attempt at this run was stopped after its training."""
+    begun = run.holds("train") and not run.holds("evaluate")
+    return begun and run.settings.resume == "auto" and (run / files.SHIPPED_MODEL).is_dir()
 
 
 def _tell(

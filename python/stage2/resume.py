@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +57,8 @@ class State:
 
     Attributes:
         made_from: settings of the training and hashes of its inputs.
-        questions: hash of the ids of the questions that it trains on, in their order.
+        questions: hash of the questions that it trains on and their candidates; see
+            `questions_hash`.
         position: how far it has come.
         log: rows of the training log up to the last whole epoch.
         model: weights, low-rank updates apart.
@@ -156,5 +158,8 @@ def read_state(path: Path) -> State:
 
 
 def questions_hash(lists: RankingLists) -> str:
-    """Hash of the questions' ids, in their order."""
-    return hashlib.sha256("\n".join(lists.qa_ids).encode()).hexdigest()
+    """Hash of the questions' ids, in their order, and of which candidates each has."""
+    digest = hashlib.sha256("\n".join(lists.qa_ids).encode())
+    for column in (lists.offsets, lists.candidates):
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()

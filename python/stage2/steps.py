@@ -224,6 +224,8 @@ def fit(
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
     model.save_pretrained(run / files.SHIPPED_MODEL)
     run.done("train", hashes, shipped=shipped(candidates, held_out))
+    # Nothing is left to go on with.
+    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
     console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "

@@ -113,7 +113,6 @@ def train(
 
     checkpoints = folder / files.CHECKPOINTS
     model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
-    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     return Trained(log, best_of(log).epoch)
 
 
@@ -162,9 +161,11 @@ class _Training:
         self.write_log()
         while self.position.epoch <= self.settings.epochs:
             if out_of_patience(self.log, self.settings.patience):
-                return
+                break
             self.train_epoch(progress, note)
             self.close_epoch(note)
+        # A signal may have come after the last question was looked at.
+        self.stop_if_asked()
 
     def train_epoch(self, progress: Steps | None, note: Note) -> None:
         """Do what is left of the epoch's updates."""
@@ -249,10 +250,10 @@ class _Training:
         if best_of(self.log) is entry:
             checkpoint.save_state_dict(weights, self.checkpoints / files.BEST_CHECKPOINT)
         self.write_log()
-        self.drop_old()
         self.position = Position(position.epoch + 1)
-        if self.position.epoch <= self.settings.epochs:
-            self.save()
+        self.save()
+        # Only now: the state before this one may need a model that is not kept.
+        self.drop_old()
 
     def rate(self, update: int) -> float:
         """Learning rate of an update, counted from 0."""
