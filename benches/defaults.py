@@ -325,7 +325,8 @@ def document(data: Sequence[Data], cells: Sequence[Row], options: Options) -> st
 
 
 def _table(data: Data, cells: Sequence[Row]) -> str:
-    methods = ("stage 1", OURS, *data.peers)
+    made = {cell["method"] for cell in cells}
+    methods = ("stage 1", OURS, *(name for name in data.peers if name in made))
     places = list(dict.fromkeys((cell["split"], cell["seed"]) for cell in cells))
     found = {(cell["split"], cell["seed"], cell["method"]): cell for cell in cells}
     rows = []
@@ -361,6 +362,8 @@ def _verdict(data: Data, cells: Sequence[Row]) -> str:
     peers = ""
     for name in data.peers:
         places = {(cell["split"], cell["seed"]) for cell in cells if cell["method"] == name}
+        if not places:
+            continue
         both = [cell for cell in cells if (cell["split"], cell["seed"]) in places]
         lead = mean_mrr(both, OURS) - mean_mrr(both, name)
         peers += f"; over {name} {lead:+.4f} in {len(places)}"

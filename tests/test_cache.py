@@ -340,3 +340,19 @@ def test_folder_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="is a file"):
         cache.folder_of(str(tmp_path / "file"))
+
+
+def test_the_name_of_a_model_may_be_long(stage2: Stage2, tmp_path: Path) -> None:
+    """In the file it is for people to read, and has its room."""
+    name = "/models/" + "基督山伯爵" * 60
+    about = {"model": name, "precision": "fp32"}
+    store = EmbeddingCache(tmp_path, WIDTH, {"weights": "w"}, about)
+    store.put(keys("a"), some(1))
+    found, missing = opened(tmp_path).get(keys("a"))
+    assert not len(missing)
+    assert same(found, some(1))
+    with store.path.open("rb") as file:
+        header = json.loads(file.read(HEADER_BYTES))
+    assert name.endswith(header["model"].removeprefix("…"))
+    shown = stage2("cache", "info", "--embedding-cache", tmp_path).output
+    assert "1 vectors" in shown

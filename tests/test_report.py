@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
@@ -10,10 +11,15 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
+from click.testing import CliRunner
 
 from stage2 import files
+from stage2.cli import program
+from stage2.config import read_toml
 from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape
+from stage2.report.page import command_line
+from stage2.report.run import read_run
 from stage2.report.text import CATALOGS
 from stage2.statistics import wilson
 from tests.comparisons import (
@@ -412,3 +418,21 @@ def test_interval_is_wilsons() -> None:
 )
 def test_numbers(written: str, expected: str) -> None:
     assert written == expected
+
+
+def test_the_command_to_run_it_again_makes_the_same_settings(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    """Also where a setting is the program's default, but not that of `stage2 run`."""
+    data = [str(word) for name, path in corpus.items() for word in (f"--{name}", path)]
+    flags = ["--model", str(model_dir), "--topk", "1", "--epochs", "1", "--folds", "0"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    preset = ["run", "--preset", "reference", *data, *flags, "--output-dir", str(first)]
+    assert CliRunner().invoke(program, preset).exit_code == 0
+    words = shlex.split(command_line(read_run(first)))
+    assert words[:2] == ["stage2", "run"]
+    words[words.index(str(first))] = str(second)
+    assert CliRunner().invoke(program, words[1:]).exit_code == 0
+    settings = [read_toml(str(folder / files.SETTINGS)) for folder in (first, second)]
+    assert settings[0].pop("output_dir") != settings[1].pop("output_dir")
+    assert settings[0] == settings[1]

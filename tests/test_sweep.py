@@ -230,6 +230,9 @@ def test_a_dry_run_prints_the_trials_and_writes_nothing(stage2: Stage2, tmp_path
         (["--grid", "epochs=1", "--split", "none"], "--split chunk"),
         (["--grid", "epochs=1", "--corpus", "never"], "--corpus never"),
         (["--grid", "topk=7,8"], "no trial is possible"),
+        (["--grid", "lora=4,8", "--freeze", "backbone"], "no trial is possible"),
+        (["--grid", "precision=fp32,fp16"], "trial precision=fp16: --precision fp16"),
+        (["--grid", "epochs=1", "--dev-share", 0.45, "--test-share", 0.5], "a sum of at most 0.9"),
     ],
 )
 def test_a_sweep_that_could_not_select_is_refused(

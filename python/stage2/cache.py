@@ -154,11 +154,20 @@ class EmbeddingCache:
             size = file.tell()
             if size < HEADER_BYTES:
                 file.truncate(0)
-                file.write(json.dumps(self._header).encode().ljust(HEADER_BYTES - 1) + b"\n")
+                file.write(_header_line(self._header))
             else:
                 # A writer that was killed may have left a part of a record.
                 file.truncate(size - (size - HEADER_BYTES) % self._record.itemsize)
             file.write(records.tobytes())
+
+
+def _header_line(header: Mapping[str, Any]) -> bytes:
+    """A file's first bytes. The model's name is for people: of a long one the end will do."""
+    line = json.dumps(header).encode()
+    if len(line) >= HEADER_BYTES:
+        # Twelve bytes for a character that needs the longest escape.
+        line = json.dumps({**header, "model": f"…{header['model'][-70:]}"}).encode()
+    return line.ljust(HEADER_BYTES - 1) + b"\n"
 
 
 def record_type(width: int) -> np.dtype[np.void]:

@@ -243,7 +243,8 @@ def prepare(settings: Settings) -> None:
 def mine(settings: Settings) -> None:
     """Score and rank the candidates, and select the hard examples.
 
-    Writes constructed_data.jsonl, evaluation_results.json and hard_negatives.jsonl. With
+    Writes evaluation_results.json and hard_negatives.jsonl, and constructed_data.jsonl unless it
+    was given samples by --data. With
     --source corpus the candidates are the hardest negatives of the whole corpus, found by exact
     search, and a question is hard when its ground truth ranks below --topk among all chunks.
     """
@@ -264,7 +265,11 @@ def mine(settings: Settings) -> None:
     example="stage2 train --data hard_negatives.jsonl --entities e.jsonl --model stage1/",
 )
 def train(settings: Settings) -> None:
-    """Train on hard examples with a margin ranking loss; ship the best epoch, or stage 1."""
+    """Train on hard examples with a margin ranking loss, or another.
+
+    What is shipped is the best on the dev questions of stage 1, the epochs, and the way between
+    stage 1 and the best epoch.
+    """
     from stage2 import stages
 
     stages.train_command(settings)
@@ -340,7 +345,7 @@ def audit(settings: Settings, strict: bool) -> None:
     "corpus",
     "language",
     defaults=RUN_DEFAULTS,
-    example="stage2 sweep --grid margin=0.05,0.1 --grid epochs=5,10 --jobs 2 --output-dir sweep",
+    example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",
     more=[
         click.option(
             "--grid",
@@ -367,9 +372,11 @@ def audit(settings: Settings, strict: bool) -> None:
             default=1,
             show_default=True,
             metavar="N",
-            help="Trials at a time, each in a process of its own.",
+            help="Trials at a time, each in a process of its own where there are several.",
         ),
-        click.option("--dry-run", is_flag=True, help="Print the trials and run none."),
+        click.option(
+            "--dry-run", is_flag=True, help="Print the trials, impossible ones too, and run none."
+        ),
     ],
 )
 def sweep(

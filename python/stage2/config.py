@@ -158,8 +158,9 @@ class Settings:
     )  # fmt: skip
     drop_false_negatives: bool = _setting(
         False,
-        "Leave out of training the negatives that are a ground truth or nearly one, that contain "
-        "the answer, or that --cross-encoder scores above the ground truth.",
+        "Leave out of hard_negatives.jsonl, and of what losses with listed negatives train on, the "
+        "negatives that are a ground truth or nearly one, that contain the answer, or that "
+        "--cross-encoder scores above the ground truth.",
         kind=bool,
     )
     topk: int = _setting(
@@ -196,11 +197,13 @@ class Settings:
     learning_rate: float = _setting(1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X")
     weight_decay: float = _setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X")
     margin: float = _setting(
-        0.1, "By how much the better context must win, in cosine.", kind=float, low=0, metavar="X"
-    )
+        0.1,
+        "By how much the better context must win, in cosine; of --loss margin and triplet.",
+        kind=float, low=0, metavar="X",
+    )  # fmt: skip
     pairs: Pairs = _setting(
         "all",
-        "Pairs in the loss: all i < j, or graded: only those whose relevance differs.",
+        "Pairs in --loss margin: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),
     )
     loss: Loss = _setting(
@@ -294,7 +297,7 @@ class Settings:
         choices=("chunk", "none"),
     )
     dev_share: float = _setting(
-        0.2, "Share of questions that choose among the epochs.", kind=float, low=0, high=0.9,
+        0.2, "Share of questions that choose among the epochs.", kind=float, low=0.01, high=0.9,
         metavar="X",
     )  # fmt: skip
     test_share: float = _setting(
@@ -432,6 +435,9 @@ def _check(item: Field[Any], value: Any) -> None:
     meta = item.metadata
     kind, low, high = meta["kind"], meta["low"], meta["high"]
     flag = f"--{item.name.replace('_', '-')}"
+    if kind is int and high is None:
+        # What the core counts with, and no machine holds.
+        high = 2**31 - 1
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise BadInputError(f"{flag} is {value!r}; expected {_KINDS[kind]}")

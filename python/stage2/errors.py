@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class BadInputError(ValueError):
     """Bad usage or bad input: the message says what, where, what was expected and what to do."""
@@ -35,7 +37,8 @@ def exit_code_of(error: Exception) -> int:
     if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
         return error.exit_code
     usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-    if isinstance(error, usage):
+    cannot_be = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+    if isinstance(error, usage) or (isinstance(error, OSError) and error.errno in cannot_be):
         return BadInputError.exit_code
     # What the core refuses is a ValueError of its own; any other is a fault of ours.
     from stage2._core import InputError

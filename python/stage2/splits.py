@@ -1,8 +1,8 @@
 """Which question stands on which side: by group, so that nothing that is asked was trained on.
 
-A group is what must not be torn apart: questions that share a ground-truth chunk, and those whose
-ground-truth chunks are near-duplicates. Its side follows from the seed and the least of its chunk
-ids alone: adding data moves no question that is not joined to it.
+A group is what must not be torn apart: questions that share a ground-truth chunk, those whose
+ground-truth chunks are near-duplicates, and those of one wording. Its side follows from the seed
+and the least of its chunk ids alone: adding data moves no question that is not joined to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from stage2._core import Samples
 from stage2.arrays import Ints
 from stage2.errors import BadInputError
-from stage2.near_duplicates import groups, near_duplicates
+from stage2.near_duplicates import groups, near_duplicates, normalised
 
 # Jaccard index from which two ground-truth chunks are kept on one side. Lower than what an audit
 # calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups. Unrelated
@@ -55,7 +55,10 @@ class Groups:
 
 
 def group_questions(samples: Samples) -> Groups:
-    """Join the questions that share a ground-truth chunk, or whose chunks are near-duplicates."""
+    """Join the questions that share a ground-truth chunk, or whose chunks are near-duplicates.
+
+    Questions of one wording are joined too, whatever answers them.
+    """
     relevant = _relevant(samples)
     chunks = sorted({chunk for row in relevant for chunk in row})
     place = {chunk: index for index, chunk in enumerate(chunks)}
@@ -63,6 +66,10 @@ def group_questions(samples: Samples) -> Groups:
     ids, texts = samples.context_ids.take(index), samples.contexts.take(index)
     similar = near_duplicates(list(texts), NEAR_DUPLICATE)
     together = [(place[row[0]], place[other]) for row in relevant for other in row[1:]]
+    asked_first: dict[str, int] = {}
+    for question, row in zip(samples.questions, relevant, strict=True):
+        first = asked_first.setdefault(normalised(question), place[row[0]])
+        together.append((first, place[row[0]]))
     joined = groups(len(chunks), np.concatenate([similar, np.reshape(together, (-1, 2))]).astype(
         np.int64))  # fmt: skip
 
@@ -129,7 +136,7 @@ def folds(grouped: Groups, count: int, seed: int) -> list[Ints]:
         Rows of each fold, int64 and rising; folds that no group fell into are left out.
     """
     of = np.asarray([_draw(f"{seed}\0fold\0{name}") % count for name in grouped.names], np.int64)
-    return [np.flatnonzero(of == fold).astype(np.int64) for fold in range(count) if fold in of]
+    return [np.flatnonzero(of == fold).astype(np.int64) for fold in np.unique(of)]
 
 
 def _draw(key: str) -> int:

@@ -7,7 +7,8 @@ not a win.
 
 Questions about the same chunk rise and fall together. Where their groups are given, whole groups
 are drawn and whole groups swap sides; a test that took them for independent would see evidence in
-what is one event told five times.
+what is one event told five times. Wilson's interval and McNemar's test have no groups: they are for
+looking, and the report says so.
 """
 
 from __future__ import annotations

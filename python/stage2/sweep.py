@@ -18,22 +18,24 @@ import torch
 from stage2 import console, files, pipeline, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
-from stage2.config import Settings
-from stage2.device import resolve_device, resolve_precision
+from stage2.config import SETTINGS, Settings
+from stage2.device import check_training_precision, resolve_device, resolve_precision
 from stage2.errors import BadInputError, RunFailedError
 from stage2.init import default_backbone
-from stage2.inputs import Inputs, gather
+from stage2.inputs import Inputs, gather, write_rejected
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 from stage2.splits import split_by_chunk
 from stage2.stage1 import stage1
+from stage2.trainable import check_trainable
 from stage2.trials import SWEPT, Trial, is_possible
 
 _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
     "zh": ("试验", "难例", "交付", "dev Top-1", "dev MRR", "秒"),
 }
+_IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze backbone"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
     _check(settings)
     possible = [trial for trial in wanted if is_possible(trial.settings)]
     if not possible:
-        raise BadInputError("no trial is possible: every --topk is above its --negatives plus 1")
+        raise BadInputError(f"no trial is possible: each has {_IMPOSSIBLE}")
+    for trial in possible:
+        try:
+            check_training_precision(trial.settings.precision)
+            check_trainable(trial.settings)
+        except BadInputError as error:
+            raise BadInputError(f"trial {trial.name}: {error}") from error
     run = RunFolder(settings)
     inputs = gather(settings)
     if inputs.dataset is None:
@@ -97,11 +105,12 @@ def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
     made_from = {**inputs.hashes, **hashes}
     run.begin(dict.fromkeys(["sweep", *(["init"] if settings.model is None else [])], made_from))
     if len(possible) < len(wanted):
-        console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: their "
-                     "--topk is above the number of candidates")  # fmt: skip
+        console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: they "
+                     f"have {_IMPOSSIBLE}")  # fmt: skip
     if made:
         model.save_pretrained(run / files.STAGE1_MODEL)
         run.done("init", made_from)
+    write_rejected(run, inputs.loaded)
     common = _shared(settings, run, inputs)
     _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
     _write_questions(inputs.dataset, test_rows, run / files.TEST_QA)
@@ -140,6 +149,13 @@ def _check(settings: Settings) -> None:
         raise BadInputError(
             "a sweep selects on dev and measures on test; expected --split chunk, and "
             "--dev-share and --test-share above 0"
+        )
+    # To a trial both are dev, and no more may be.
+    highest = SETTINGS["dev_share"].metadata["high"]
+    if settings.dev_share + settings.test_share > highest:
+        raise BadInputError(
+            f"--dev-share {settings.dev_share:g} and --test-share {settings.test_share:g} leave "
+            f"too little to train on; expected a sum of at most {highest:g}"
         )
     if settings.corpus == "never":
         raise BadInputError(

@@ -15,7 +15,7 @@ from stage2.runfolder import STAGES
 Grid = Mapping[str, Sequence[Any]]
 
 # Under another seed or split other questions choose: such trials cannot be compared.
-_FIXED = {"seed", "split", "dev_share", "test_share", "on_error"}
+_FIXED = {"seed", "split", "dev_share", "test_share", "corpus", "on_error"}
 SWEPT = tuple(
     dict.fromkeys(
         name
@@ -25,7 +25,7 @@ SWEPT = tuple(
     )
 )
 
-# Its authors' next steps, one at a time: the full grid has 243 trials, a third of which are not
+# Its authors' next steps, one at a time: the full grid has 243 trials, a ninth of which are not
 # possible. A top-k of 10 needs more than 10 candidates, hence the negatives beside it.
 _REFERENCE_STEPS: Sequence[Mapping[str, Any]] = (
     {},
@@ -129,8 +129,12 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
 
 
 def is_possible(settings: Settings) -> bool:
-    """Whether a question can be hard: among n candidates every rank is in the top n."""
-    return settings.source == "corpus" or settings.topk <= settings.negatives + 1
+    """Whether a question can be hard, and there is something to train.
+
+    Among n candidates every rank is in the top n; of a frozen encoder nothing is updated.
+    """
+    can_be_hard = settings.source == "corpus" or settings.topk <= settings.negatives + 1
+    return can_be_hard and (settings.lora is None or settings.freeze != "backbone")
 
 
 def _strategies(base: Settings) -> list[dict[str, Any]]:

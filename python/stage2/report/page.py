@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stage2 import files
-from stage2.config import SETTINGS, read_toml
+from stage2.config import RUN_DEFAULTS, SETTINGS, read_toml
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
 from stage2.report.page_text import PAGE_WORDS
@@ -84,7 +84,7 @@ def command_line(run: Run) -> str:
     words = ["stage2", "run"]
     for name, value in read_toml(str(path)).items():
         flag = name.replace("_", "-")
-        if name == "overwrite" or value == SETTINGS[name].default:
+        if name == "overwrite" or value == RUN_DEFAULTS.get(name, SETTINGS[name].default):
             continue
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")

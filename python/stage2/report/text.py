@@ -210,7 +210,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
         "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
         "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
-        "results whose intervals overlap widely may differ by luck.",
+        "results whose intervals overlap widely may differ by luck. It and McNemar's test count "
+        "each question by itself: where several ask about one chunk, both claim to know more than "
+        "they do.",
         "note_test": "The verdict is one test named beforehand: of MRR, by swapping before and "
         "after at random (10,000 times, all questions of a chunk together). Were both models "
         "equally good it would say better, or worse, at most 2.5 times in 100. Every other p in "
@@ -416,7 +418,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "note_chance": "*随机水平*：在同样的候选中随机排序所得的结果。",
         "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
         "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
-        "差别可能只是运气。",
+        "差别可能只是运气。它和 McNemar 检验把每个问题单独计算："
+        "若多个问题出自同一文本块，二者都会显得比实际更有把握。",
         "note_test": "结论只取决于事先指定的一个检验：对 MRR 随机交换训练前后"
         "（10,000 次，同一文本块的问题一起交换）。若两个模型一样好，它误判变好或变差的机会各不超过 "
         "2.5%。报告中其余的 p 只供参考，不作判断。",
