@@ -336,7 +336,7 @@ def _table(data: Data, cells: Sequence[Row]) -> str:
         rows.append((
             *map(str, place), str(len(ours["rr"])), str(ours["trained_on"]), ours["shipped"],
             *("–" if rank is None else f"{np.mean(rank):.4f}" for rank in ranks),
-            f"{flip_test(ours['rr'], found[(*place, methods[0])]['rr']):.3f}",
+            probability(flip_test(ours["rr"], found[(*place, methods[0])]["rr"])),
         ))  # fmt: skip
     means = []
     for method in methods:
@@ -377,6 +377,11 @@ def mean_mrr(cells: Sequence[Row], method: str) -> float:
     """The mean of all held-out questions of all cells of a method."""
     ranks = [cell["rr"] for cell in cells if cell["method"] == method]
     return float(np.mean(np.concatenate(ranks)))
+
+
+def probability(p: float) -> str:
+    """A p to three decimals, none of which is 0.000."""
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def flip_test(after: Sequence[float], before: Sequence[float]) -> float:

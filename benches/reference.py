@@ -55,14 +55,15 @@ def run_folder(data: Path, work: Path, seed: int, precision: str) -> Path:
         return folder
     initial = work / f"init-{seed}"
     chunks = data / "chunks.jsonl"
-    defaults.program(
-        "init", "--no-fit", "--chunks", chunks, "--seed", seed, "--output-dir", initial,
-        "--overwrite",
-    )  # fmt: skip
+    if not (initial / files.STAGE1_MODEL).is_dir():
+        defaults.program(
+            "init", "--no-fit", "--chunks", chunks, "--seed", seed, "--output-dir", initial
+        )
+    # One that was stopped goes on.
     defaults.program(
         "run", "--preset", "reference", "--qa", data / "qa.json", "--chunks", chunks,
         "--entities", data / "entities.jsonl", "--model", initial / files.STAGE1_MODEL,
-        "--seed", seed, "--precision", precision, "--output-dir", folder, "--overwrite",
+        "--seed", seed, "--precision", precision, "--output-dir", folder,
     )  # fmt: skip
     return folder
 
@@ -99,7 +100,7 @@ def in_words(folder: Path) -> str:
 def _changes(part: dict[str, Any]) -> list[str]:
     before, after = part["before"], part["after"]
     # What was trained on says nothing of other questions, and no test makes it do so.
-    p = f"{part['statistics']['mrr']['p']:.3f}" if part["held_out"] else "–"
+    p = defaults.probability(part["statistics"]["mrr"]["p"]) if part["held_out"] else "–"
     changes = (f"{before[name]:.0%} → {after[name]:.0%}" for name in METRICS)
     return [*changes, f"{before['mrr']:.3f} → {after['mrr']:.3f}", p]
 
