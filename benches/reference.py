@@ -94,7 +94,8 @@ def document(runs: dict[int, list[dict[str, Any]]], precision: str, words: str) 
 def in_words(folder: Path) -> str:
     """What a run's report says of what was remembered."""
     text = (folder / files.REPORT).read_text(encoding="utf-8")
-    return next(line for line in text.splitlines() if "What the model remembers" in line)
+    line = next(line for line in text.splitlines() if "What the model remembers" in line)
+    return line.removeprefix("- ")
 
 
 def _changes(part: dict[str, Any]) -> list[str]:
