@@ -90,6 +90,14 @@ def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: P
     assert scored.ranking.success(1).tolist() == [0.5]
 
 
+def test_entity_similarity_needs_annotations(
+    model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]
+) -> None:
+    _, samples = load(corpus)
+    with pytest.raises(BadInputError, match="--entities"):
+        ranking_lists(model, samples, None, similarity="entity")
+
+
 def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
     # Nothing in common: near-duplicates would join their questions.
     texts = [hashlib.sha256(bytes([i])).hexdigest() for i in range(60)]

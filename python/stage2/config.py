@@ -436,7 +436,7 @@ def _check(item: Field[Any], value: Any) -> None:
     kind, low, high = meta["kind"], meta["low"], meta["high"]
     flag = f"--{item.name.replace('_', '-')}"
     if kind is int and high is None:
-        # What the core counts with, and no machine holds.
+        # More than any machine holds, and within what the core counts with.
         high = 2**31 - 1
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):

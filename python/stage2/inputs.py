@@ -12,7 +12,7 @@ from typing import Any, Literal
 from stage2 import console, files
 from stage2._core import Loaded
 from stage2.config import Settings
-from stage2.data import Annotations, Dataset, Samples
+from stage2.data import Annotations, Dataset, Samples, check_similarity
 from stage2.errors import BadInputError
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
@@ -61,8 +61,7 @@ def gather(settings: Settings, memory_map: bool = False) -> Inputs:
     `memory_map` is for what is over in a second; a long run must not end because a file changed.
     """
     inputs = _read(settings, memory_map)
-    if settings.similarity == "entity" and inputs.annotations is None:
-        raise BadInputError("--similarity entity needs entity annotations; give --entities FILE")
+    check_similarity(settings.similarity, inputs.annotations)
     if settings.corpus == "always" and not inputs.has_corpus:
         raise BadInputError(
             "--corpus always: samples have their candidates, not the corpus; give --qa FILE and "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
 from stage2.arrays import Ints
+from stage2.data import check_similarity
 from stage2.encode import LazyModel, LazyTokens, Spans, loaded, tokenize
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ def ranking_lists(
         model: whose tokenizer is used.
         samples: questions with candidates.
         annotations: entity annotations; None for none.
-        similarity: `sentence` leaves the entities out.
+        similarity: `sentence` leaves the entities out; `entity` insists on annotations.
         corpus: whether every context of the samples is needed, or only the candidates.
     """
+    check_similarity(similarity, annotations)
     flat = np.asarray(samples.candidates)
     wanted = np.arange(len(samples.contexts)) if corpus else np.unique(flat)
     contexts = samples.contexts.take(wanted)

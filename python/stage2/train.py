@@ -56,8 +56,8 @@ def train(
 
     The candidates are the model as it came and every epoch; the earliest of equals wins. Written
     to `folder` as they come: `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`,
-    `training_log.jsonl` and, until the end, the state to go on from: whatever ends the run keeps
-    what is done.
+    `training_log.jsonl` and the state to go on from, which is the caller's to delete once it has
+    what it came for: whatever ends the run keeps what is done.
 
     Args:
         model: stage 1, on the device to train on.
