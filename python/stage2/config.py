@@ -447,7 +447,9 @@ def _check(item: Field[Any], value: Any) -> None:
         math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
     ):
         bounds = [f"{low:g} or more"] if low is not None else []
-        bounds += [f"at most {high:g}"] if high is not None else []
+        # The bound that every whole number has is told to whom it concerns.
+        if high is not None and (meta["high"] is not None or value > high):
+            bounds.append(f"at most {high}")
         raise BadInputError(f"{flag} is {value}; expected {_KINDS[kind]}, {', '.join(bounds)}")
 
 
