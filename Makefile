@@ -22,7 +22,7 @@ help:
 	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
-	@echo "make bench-gpu   encoding, training and the first script's loop on a CUDA device"
+	@echo "make bench-gpu   encoding, training, the first script's loop and search on a CUDA device"
 	@echo "make wheel   a wheel in dist/"
 
 # uv installs torch and all that it pulls five times as fast as pip does.

@@ -19,7 +19,7 @@ JOBS = (
     "encode", "cache", "training", "loop",
 )  # fmt: skip
 # Those whose work a GPU does.
-GPU_JOBS = ("encode", "training", "loop")
+GPU_JOBS = ("encode", "training", "loop", "card")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.device == "cuda" and not _has_card():
         parser.error("--device cuda: torch finds no CUDA device here")
-    if unknown := set(options.jobs) - set(JOBS):
+    if unknown := set(options.jobs) - {*JOBS, *GPU_JOBS}:
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
 
     facts = machine.describe(options.device)

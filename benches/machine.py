@@ -21,6 +21,8 @@ PEERS = (
     "ranx",
     "ir-measures",
 )
+# Those that take part on a card, and what they run on.
+GPU_PEERS = ("numpy", "torch", "transformers", "sentence-transformers", "accelerate")
 _INSTRUCTIONS = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -93,6 +95,7 @@ def name(facts: Sequence[tuple[str, str]]) -> str:
     return f"a CPU with {has[-1]}" if has else "a CPU"
 
 
-def versions() -> list[tuple[str, str]]:
+def versions(device: str = "cpu") -> list[tuple[str, str]]:
     """Name and version of stage2 and its peers."""
-    return [(name, version(name)) for name in ("stage2", *PEERS)]
+    peers = GPU_PEERS if device == "cuda" else PEERS
+    return [(name, version(name)) for name in ("stage2", *peers)]

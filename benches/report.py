@@ -136,6 +136,6 @@ def document(
     parts += [
         "## Machine and versions",
         table(("", ""), [("date", today), *facts]),
-        table(("package", "version"), machine.versions()),
+        table(("package", "version"), machine.versions(device)),
     ]
     return "\n\n".join(parts) + "\n"

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stage2
-from stage2.encode import batches_by_tokens, encode_tokens, tokenize
+from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
+from stage2.tokens import batches_by_tokens, tokenize
 from tests.conftest import WORDS
 
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -282,6 +281,7 @@ def test_samples_of_given_negatives(corpus: dict[str, Path], tmp_path: Path) -> 
 
 
 def on_device(device: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search by tensors of a device, which tests/test_cuda.py does on another."""
     monkeypatch.setattr(search_cuda, "_TILE_SCORES", 1 << 14)  # several tiles
     random = np.random.default_rng(2)
     queries, corpus = (random.standard_normal((n, 64), dtype=np.float32) for n in (40, rows))
@@ -298,11 +298,6 @@ def test_tiles_of_tensors_give_the_answer_of_the_core(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_device("cpu", rows, monkeypatch)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_gives_the_answer_of_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_device("cuda", 5000, monkeypatch)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e20, 3e38])

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from benches import xquad
+from benches import inputs, xquad
 from benches.child import peak_memory
-from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
+from benches.harness import Bench, Claim, Finding, Limit, Peer, Timing, expect
 from benches.inputs import Vectors
 from benches.runtimes import Runtime, runtimes
 from stage2.device import multiplies
-from stage2.encode import encode_tokens, tokenize
+from stage2.encode import encode_tokens
 from stage2.init import default_backbone, init_model
 from stage2.model import ProbabilisticGBERTV4
+from stage2.tokens import tokenize
 
 LENGTH = 128
 # Of cosines between two ways to make the same vector. Half precision rounds at every layer.
@@ -36,7 +37,9 @@ def measure(bench: Bench) -> Iterator[Finding]:
     model = model.to(bench.device)
     half = multiplies(torch.bfloat16, model.device)
     if bench.device == "cuda":
-        yield from compete(bench, model, texts, "bf16" if half else "fp32", None, [])
+        for precision in ("fp32", "bf16") if half else ("fp32",):
+            yield from compete(bench, model, texts, precision, None, [])
+        yield from compiling(bench, model)
         return
     exported: AbstractContextManager[list[Runtime]] = nullcontext([])
     if not bench.quick:
@@ -76,11 +79,31 @@ def compete(
 
     job = f"encode {len(texts):,} texts of XQuAD, {precision}"
     name = f"sentence-transformers, {precision}"
-    peers = [Peer(name, lambda: theirs.encode(texts, convert_to_tensor=True), agrees)]
+    peers = [Peer(name, lambda: theirs.encode(texts, convert_to_tensor=True).cpu(), agrees)]
     peers += [Peer(other.name, other.encode, agrees) for other in others]
     claims = [Claim(job, (name,), target)]
     claims += [Claim(f"{job}, against {peer.name}", (peer.name,), None) for peer in peers[1:]]
     yield from bench.race(job, lambda: model.encode(texts, precision=precision).mu, peers, claims)
+
+
+def compiling(bench: Bench, model: ProbabilisticGBERTV4) -> Iterator[Finding]:
+    """Many texts with the encoder compiled by torch, and as it is; how long compiling takes."""
+    many = list(inputs.texts(bench.size(50_000), seed=0))
+    quick = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
+    quick.compiled = True
+    first = Timing("first")
+    first.time(lambda: quick.encode(many[:1000]))
+
+    def agrees(ours: Vectors, found: Vectors) -> None:
+        far = 1 - float((ours * found).sum(axis=1).min())
+        expect(far < CLOSE["bf16"], f"vectors are {far:.2g} apart")
+
+    job = f"encode {len(many):,} texts, auto, --compile"
+    plain = Peer("stage2 without it", lambda: model.encode(many).mu, agrees)
+    name = f"{job} (compiled in {first.median:.0f} s)"
+    yield from bench.race(
+        job, lambda: quick.encode(many).mu, [plain], [Claim(name, (plain.name,), None)]
+    )
 
 
 def mean_pooled(model: ProbabilisticGBERTV4, texts: list[str], precision: str) -> Vectors:

@@ -18,13 +18,14 @@ from stage2.cache import EmbeddingCache
 from stage2.config import Settings
 from stage2.device import resolve_device
 from stage2.embeddings import Embeddings
-from stage2.encode import LazyModel, Progress, Spans, encode_windows
+from stage2.encode import LazyModel, Progress, encode_windows
 from stage2.errors import BadInputError
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
 from stage2.mining import DECIMALS, TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.search import Nearest, default_budget, search_texts
+from stage2.tokens import Spans
 
 _FLOAT_BYTES = 4
 

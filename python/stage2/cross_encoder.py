@@ -16,9 +16,10 @@ from stage2 import files
 from stage2.arrays import Floats
 from stage2.checkpoint import quiet_transformers
 from stage2.device import resolve_precision
-from stage2.encode import BATCH_TOKENS, Progress, autocast, batches_by_tokens
+from stage2.encode import Progress, autocast
 from stage2.errors import BadInputError
 from stage2.init import longest_input
+from stage2.tokens import BATCH_TOKENS, batches_by_tokens
 
 # Most tokens of a question and a context together, where the model takes them.
 MAX_LENGTH = 512

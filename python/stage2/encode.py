@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from stage2 import console, distributed
 from stage2.arrays import Ints
@@ -23,26 +20,27 @@ from stage2.device import describe, resolve_precision
 from stage2.embeddings import Embeddings
 from stage2.errors import BadInputError
 from stage2.packing import compiled, packed
+from stage2.tokens import (
+    BATCH_TOKENS,
+    Spans,
+    TokenizedTexts,
+    batches_by_tokens,
+    collate,
+    tokenize,
+)
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.model import Pooled, ProbabilisticGBERTV4
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
 Progress = console.Bar
-# Of one text: (char_start, char_end) pairs.
-Spans = Sequence[tuple[int, int]] | Ints
 # Gives the texts of some rows, and the spans of each.
 Read = Callable[[Ints], tuple[Sequence[str], Sequence[Spans]]]
 
 # Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
 # batches, and few enough that memory does not grow with the corpus.
 WINDOW = 16_384
-
-# Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
-# long ones few. A GPU wants more at once.
-BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
-
 
 # Up to so many tokens a text's attention weights fit the cache: see `plain_attention`.
 PLAIN_ATTENTION = 512
@@ -70,94 +68,6 @@ class LazyModel:
 def loaded(model: ProbabilisticGBERTV4 | LazyModel) -> ProbabilisticGBERTV4:
     """The model, read from disk if it is not in memory yet."""
     return model.model if isinstance(model, LazyModel) else model
-
-
-@dataclass(frozen=True)
-class TokenizedTexts:
-    """Tokens of n texts.
-
-    Attributes:
-        ids: for each text, int64 (tokens,), special tokens included.
-        entity_tokens: for each text, for each entity with a token left, int64 (its tokens,).
-    """
-
-    ids: list[Ints]
-    entity_tokens: list[list[Ints]]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def lengths(self) -> Ints:
-        """Tokens of each text, int64 (n,)."""
-        return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
-
-    def take(self, rows: npt.ArrayLike) -> TokenizedTexts:
-        """Select the given rows, in the given order."""
-        index = np.asarray(rows, np.int64)
-        return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
-
-
-class LazyTokens(TokenizedTexts):
-    """Texts that are tokenised when their tokens are first looked at.
-
-    Attributes:
-        texts: n texts.
-        spans: for each text its entities.
-    """
-
-    def __init__(
-        self,
-        texts: Sequence[str],
-        spans: Sequence[Spans],
-        tokenized: Callable[[], TokenizedTexts],
-    ) -> None:
-        self.texts = texts
-        self.spans = spans
-        self._tokenized = tokenized
-
-    @cached_property
-    def _tokens(self) -> TokenizedTexts:
-        return self._tokenized()
-
-    @property
-    def ids(self) -> list[Ints]:
-        """As `TokenizedTexts` has them."""
-        return self._tokens.ids
-
-    @property
-    def entity_tokens(self) -> list[list[Ints]]:
-        """As `TokenizedTexts` has them."""
-        return self._tokens.entity_tokens
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def read(self, rows: Ints) -> tuple[list[str], list[Spans]]:
-        """The given texts, and the spans of each."""
-        return [self.texts[i] for i in rows], [self.spans[i] for i in rows]
-
-    def take(self, rows: npt.ArrayLike) -> LazyTokens:
-        """Select the given rows, in the given order."""
-        index = np.asarray(rows, np.int64)
-        return LazyTokens(*self.read(index), lambda: self._tokens.take(index))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Tokenised texts, padded to the longest of them.
-
-    Attributes:
-        input_ids: int64 (B, T).
-        attention_mask: int64 (B, T), 1 on tokens, 0 on padding.
-        entity_mask: bool (E, T), the tokens of each entity.
-        entity_row: int64 (E,), the text that each entity stands in.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    entity_mask: Tensor
-    entity_row: Tensor
 
 
 def encode(
@@ -296,40 +206,6 @@ def _tokenized_ahead(
             yield part, tokens
 
 
-def tokenize(
-    model: ProbabilisticGBERTV4,
-    texts: Sequence[str],
-    spans: Sequence[Spans],
-) -> TokenizedTexts:
-    """Tokenise texts and find the tokens of their entities.
-
-    A token belongs to an entity when token_start < char_end and token_end > char_start. An entity
-    whose tokens all lie past the cut at `model.max_length` is absent.
-    """
-    if not len(texts):
-        return TokenizedTexts([], [])
-    encoded = model.tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=model.max_length,
-        padding=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )
-    ids = [np.asarray(row, np.int64) for row in encoded["input_ids"]]
-    entity_tokens: list[list[Ints]] = []
-    for offsets, targets in zip(encoded["offset_mapping"], spans, strict=True):
-        if not len(targets):
-            entity_tokens.append([])
-            continue
-        start, end = np.asarray(offsets).T
-        found = (np.flatnonzero((start < stop) & (end > begin)) for begin, stop in targets)
-        entity_tokens.append([tokens for tokens in found if len(tokens)])
-    return TokenizedTexts(ids, entity_tokens)
-
-
 def encode_tokens(
     model: ProbabilisticGBERTV4,
     tokens: TokenizedTexts,
@@ -363,17 +239,20 @@ def encode_batches(
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
+    found: list[Pooled] = []
     with inference(model, resolve_precision(precision, model.device)) as working:
         for rows in batches:
-            pooled = working(collate(working, tokens, rows))
-            out.mu[rows] = pooled.mu.cpu().numpy()
-            out.kappa[rows] = pooled.kappa.cpu().numpy()
-            out.entity[rows] = pooled.entity.cpu().numpy()
-            out.has_entity[rows] = pooled.has_entity.cpu().numpy()
+            found.append(working(collate(working, tokens, rows)))
             done += len(rows)
             done_tokens += int(lengths[rows].sum())
             if progress is not None:
                 progress(done, n, done_tokens)
+        # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
+        for rows, pooled in zip(batches, found, strict=True):
+            out.mu[rows] = pooled.mu.cpu().numpy()
+            out.kappa[rows] = pooled.kappa.cpu().numpy()
+            out.entity[rows] = pooled.entity.cpu().numpy()
+            out.has_entity[rows] = pooled.has_entity.cpu().numpy()
     return out
 
 
@@ -434,50 +313,6 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
-
-
-def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterable[Ints]:
-    """Cut texts into batches of like length of at most `budget` tokens, padding included.
-
-    The longest come first, so that memory runs out at once or not at all. Equal lengths stay in
-    the order of the input: the batches are a function of the lengths alone. Batches that are not
-    `padded` hold about as many tokens each, for they may be embedded side by side.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    ends = np.cumsum(lengths[order])
-    if not padded and len(order):
-        total, longest = int(ends[-1]), int(lengths[order[0]])
-        budget = min(budget, -(-total // -(-total // budget)) + longest)
-    start = 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        before = int(ends[start]) - longest
-        fit = int(np.searchsorted(ends, before + budget, "right")) - start
-        rows = max(1, budget // longest if padded else fit)
-        yield order[start : start + rows]
-        start += rows
-
-
-def collate(model: ProbabilisticGBERTV4, tokens: TokenizedTexts, rows: Ints) -> Batch:
-    """Pad the given texts to the longest of them, on the model's device."""
-    longest = max(len(tokens.ids[row]) for row in rows)
-    input_ids = np.full((len(rows), longest), model.tokenizer.pad_token_id or 0, np.int64)
-    attention_mask = np.zeros((len(rows), longest), np.int64)
-    entities = [(place, t) for place, row in enumerate(rows) for t in tokens.entity_tokens[row]]
-    entity_mask = np.zeros((len(entities), longest), np.bool_)
-    for place, row in enumerate(rows):
-        ids = tokens.ids[row]
-        input_ids[place, : len(ids)] = ids
-        attention_mask[place, : len(ids)] = 1
-    for entity, (_, inside) in enumerate(entities):
-        entity_mask[entity, inside] = True
-    arrays = (
-        input_ids,
-        attention_mask,
-        entity_mask,
-        np.fromiter((place for place, _ in entities), np.int64, len(entities)),
-    )
-    return Batch(*(torch.from_numpy(array).to(model.device) for array in arrays))
 
 
 def _spans(targets: EntityTargets) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from stage2 import checkpoint, unpadded
 from stage2.embeddings import Embeddings
-from stage2.encode import Batch, EntityTargets, encode
+from stage2.encode import EntityTargets, encode
+from stage2.tokens import Batch
 
 HEAD_WIDTH = 256
 AUX_WIDTH = 128

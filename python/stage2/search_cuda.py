@@ -44,9 +44,10 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
     scores = np.empty((len(queries), k), np.float32)
     error = 2.0**-23 * queries.shape[1] * norms[0] * norms[1].max() + _SMALLEST
     unproven: list[int] = []
+    resident = _resident(corpus, device)
     for start in range(0, len(queries), _QUERIES):
         block = queries[start : start + _QUERIES]
-        candidates, approximate = _candidates(block, corpus, kept, device)
+        candidates, approximate = _candidates(block, resident, kept, device)
         offsets = np.arange(len(block) + 1, dtype=np.int64) * kept
         exact = _core.similarities(block, corpus, candidates.ravel(), offsets)
         exact = exact.reshape(len(block), kept)
@@ -64,7 +65,17 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
     return rows, scores
 
 
-def _candidates(queries: Floats, corpus: Floats, kept: int, device: str) -> tuple[Ints, Floats]:
+def _resident(corpus: Floats, device: str) -> Floats | Tensor:
+    """The corpus on the device where a quarter of its free memory holds it, else where it is."""
+    place = torch.device(device)
+    if place.type != "cuda" or corpus.nbytes > torch.cuda.mem_get_info(place)[0] // 4:
+        return corpus
+    return torch.tensor(corpus, device=place)
+
+
+def _candidates(
+    queries: Floats, corpus: Floats | Tensor, kept: int, device: str
+) -> tuple[Ints, Floats]:
     """The rows with the largest float32 scores, int64 (Q, kept), best first, and these scores."""
     # TF32 would make the products with ten bits.
     before = torch.backends.cuda.matmul.allow_tf32
@@ -74,7 +85,8 @@ def _candidates(queries: Floats, corpus: Floats, kept: int, device: str) -> tupl
         left = torch.from_numpy(queries).to(device)
         step = max(kept, _TILE_SCORES // len(queries))
         for start in range(0, len(corpus), step):
-            tile = torch.tensor(corpus[start : start + step], device=device)
+            part = corpus[start : start + step]
+            tile = part if isinstance(part, Tensor) else torch.tensor(part, device=device)
             found = (left @ tile.T).topk(min(kept, len(tile)), dim=1)
             values, rows = found.values, found.indices + start
             if best is not None:

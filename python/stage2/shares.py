@@ -19,9 +19,10 @@ from torch import Tensor
 from stage2.arrays import Floats, Ints
 from stage2.distributed import World
 from stage2.embeddings import Embeddings
-from stage2.encode import Progress, TokenizedTexts, encode_batches
+from stage2.encode import Progress, encode_batches
 from stage2.search import Bools, Nearest, Texts, default_budget, search_texts
 from stage2.step import Groups, Vectors
+from stage2.tokens import TokenizedTexts
 
 # Vectors are copied a few times on their way: pickled, sent, unpickled, searched.
 _COPIES = 4

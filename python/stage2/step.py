@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +22,10 @@ from stage2 import distributed, generators, loss, unpadded
 from stage2.arrays import Floats, Ints
 from stage2.config import Settings
 from stage2.device import describe, resolve_precision
-from stage2.encode import (
-    BATCH_TOKENS,
-    Batch,
-    TokenizedTexts,
-    batches_by_tokens,
-    collate,
-)
 from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.model import Pooled, ProbabilisticGBERTV4
+from stage2.tokens import BATCH_TOKENS, Batch, TokenizedTexts, batches_by_tokens, collate, on_device
 
 
 @dataclass(frozen=True)
@@ -234,8 +227,11 @@ def list_losses(
 ) -> Tensor:
     """Loss of each question, float32 (B,), by the similarity that evaluation uses."""
     device = vectors.mu.device
-    question, candidate = _tensor(questions.question, device), _tensor(questions.candidate, device)
-    mask, relevance = _tensor(questions.mask, device), _tensor(questions.relevance, device)
+    question, candidate = (
+        on_device(questions.question, device),
+        on_device(questions.candidate, device),
+    )
+    mask, relevance = on_device(questions.mask, device), on_device(questions.relevance, device)
     if settings.loss in ("in-batch", "infonce"):
         among = candidate[relevance > 0] if settings.loss == "in-batch" else candidate
         return loss.infonce(
@@ -252,7 +248,7 @@ def list_losses(
     if settings.loss == "margin-mse":
         if teacher is None:
             raise BadInputError("the loss margin-mse needs the scores of a teacher")
-        taught = _tensor(teacher[questions.flat], device)
+        taught = on_device(teacher[questions.flat], device)
         return loss.margin_mse(similarities, taught, mask, relevance, settings.margin)
     return loss.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
 
@@ -320,7 +316,3 @@ def _join(groups: list[Vectors]) -> Vectors:
 
 def _gradient(leaf: Tensor) -> Tensor:
     return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-
-
-def _tensor(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device)

@@ -1,0 +1,208 @@
+"""Texts to tokens, and tokens to batches on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stage2.arrays import Ints
+
+if TYPE_CHECKING:
+    from stage2.model import ProbabilisticGBERTV4
+
+# Of one text: (char_start, char_end) pairs.
+Spans = Sequence[tuple[int, int]] | Ints
+
+# Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
+# long ones few. A GPU wants more at once.
+BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
+
+_NO_IDS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class TokenizedTexts:
+    """Tokens of n texts.
+
+    Attributes:
+        ids: for each text, int64 (tokens,), special tokens included.
+        entity_tokens: for each text, for each entity with a token left, int64 (its tokens,).
+    """
+
+    ids: list[Ints]
+    entity_tokens: list[list[Ints]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of each text, int64 (n,)."""
+        return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
+
+    def take(self, rows: npt.ArrayLike) -> TokenizedTexts:
+        """Select the given rows, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
+
+
+class LazyTokens(TokenizedTexts):
+    """Texts that are tokenised when their tokens are first looked at.
+
+    Attributes:
+        texts: n texts.
+        spans: for each text its entities.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Spans],
+        tokenized: Callable[[], TokenizedTexts],
+    ) -> None:
+        self.texts = texts
+        self.spans = spans
+        self._tokenized = tokenized
+
+    @cached_property
+    def _tokens(self) -> TokenizedTexts:
+        return self._tokenized()
+
+    @property
+    def ids(self) -> list[Ints]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.ids
+
+    @property
+    def entity_tokens(self) -> list[list[Ints]]:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.entity_tokens
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def read(self, rows: Ints) -> tuple[list[str], list[Spans]]:
+        """The given texts, and the spans of each."""
+        return [self.texts[i] for i in rows], [self.spans[i] for i in rows]
+
+    def take(self, rows: npt.ArrayLike) -> LazyTokens:
+        """Select the given rows, in the given order."""
+        index = np.asarray(rows, np.int64)
+        return LazyTokens(*self.read(index), lambda: self._tokens.take(index))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tokenised texts, padded to the longest of them.
+
+    Attributes:
+        input_ids: int64 (B, T).
+        attention_mask: int64 (B, T), 1 on tokens, 0 on padding.
+        entity_mask: bool (E, T), the tokens of each entity.
+        entity_row: int64 (E,), the text that each entity stands in.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    entity_mask: Tensor
+    entity_row: Tensor
+
+
+def tokenize(
+    model: ProbabilisticGBERTV4,
+    texts: Sequence[str],
+    spans: Sequence[Spans],
+) -> TokenizedTexts:
+    """Tokenise texts and find the tokens of their entities.
+
+    A token belongs to an entity when token_start < char_end and token_end > char_start. An entity
+    whose tokens all lie past the cut at `model.max_length` is absent.
+    """
+    ids: list[Ints] = [_NO_IDS] * len(texts)
+    entity_tokens: list[list[Ints]] = [[] for _ in texts]
+    # Where each token stands is asked of texts with entities alone: it takes as long again.
+    for annotated in (False, True):
+        rows = [row for row, targets in enumerate(spans) if (len(targets) > 0) == annotated]
+        if not rows:
+            continue
+        encoded = model.tokenizer(
+            [texts[row] for row in rows],
+            truncation=True,
+            max_length=model.max_length,
+            padding=False,
+            return_offsets_mapping=annotated,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        for row, found in zip(rows, encoded["input_ids"], strict=True):
+            ids[row] = np.asarray(found, np.int64)
+        for row, offsets in zip(rows, encoded["offset_mapping"] if annotated else (), strict=False):
+            entity_tokens[row] = _tokens_of(offsets, spans[row])
+    return TokenizedTexts(ids, entity_tokens)
+
+
+def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
+    """For each entity with a token left its tokens, of a text whose tokens stand at `offsets`."""
+    start, end = np.asarray(offsets).T
+    found = (np.flatnonzero((start < stop) & (end > begin)) for begin, stop in spans)
+    return [tokens for tokens in found if len(tokens)]
+
+
+def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterable[Ints]:
+    """Cut texts into batches of like length of at most `budget` tokens, padding included.
+
+    The longest come first, so that memory runs out at once or not at all. Equal lengths stay in
+    the order of the input: the batches are a function of the lengths alone. Batches that are not
+    `padded` hold about as many tokens each, for they may be embedded side by side.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    if not padded and len(order):
+        total, longest = int(ends[-1]), int(lengths[order[0]])
+        budget = min(budget, -(-total // -(-total // budget)) + longest)
+    start = 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        before = int(ends[start]) - longest
+        fit = int(np.searchsorted(ends, before + budget, "right")) - start
+        rows = max(1, budget // longest if padded else fit)
+        yield order[start : start + rows]
+        start += rows
+
+
+def collate(model: ProbabilisticGBERTV4, tokens: TokenizedTexts, rows: Ints) -> Batch:
+    """Pad the given texts to the longest of them, on the model's device."""
+    longest = max(len(tokens.ids[row]) for row in rows)
+    input_ids = np.full((len(rows), longest), model.tokenizer.pad_token_id or 0, np.int64)
+    attention_mask = np.zeros((len(rows), longest), np.int64)
+    entities = [(place, t) for place, row in enumerate(rows) for t in tokens.entity_tokens[row]]
+    entity_mask = np.zeros((len(entities), longest), np.bool_)
+    for place, row in enumerate(rows):
+        ids = tokens.ids[row]
+        input_ids[place, : len(ids)] = ids
+        attention_mask[place, : len(ids)] = 1
+    for entity, (_, inside) in enumerate(entities):
+        entity_mask[entity, inside] = True
+    arrays = (
+        input_ids,
+        attention_mask,
+        entity_mask,
+        np.fromiter((place for place, _ in entities), np.int64, len(entities)),
+    )
+    return Batch(*(on_device(array, model.device) for array in arrays))
+
+
+def on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """An array as a tensor; a card copies it while it does what it was told before."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
