@@ -112,7 +112,13 @@ def check_loss(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) ->
     lists, rows = lists_of(model, samples), np.arange(len(samples))
     settings = Settings(**{**vars(SETTINGS), "precision": "fp32"})
     theirs = sentence_peers.sentence_transformer(model)
-    columns: list[Any] = [theirs.preprocess(list(texts)) for texts in zip(*samples, strict=True)]
+    columns: list[Any] = [
+        {
+            name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+            for name, value in theirs.preprocess(list(texts)).items()
+        }
+        for texts in zip(*samples, strict=True)
+    ]
     criterion, _ = sentence_peers.PEERS[PEER]
     recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0.1, 0, bf16=False)
     with torch.inference_mode():
