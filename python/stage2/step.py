@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from stage2 import distributed, generators, loss, unpadded
+from stage2 import distributed, dropout, generators, loss, unpadded
 from stage2.arrays import Floats, Ints
 from stage2.config import Settings
 from stage2.device import describe, resolve_precision
@@ -162,7 +162,12 @@ class Groups:
         found = []
         for number in numbers:
             texts = self.texts[number]
-            with generators.seeded(device, self.seeds[number]), unpadded.end_to_end(self.model):
+            seed = self.seeds[number]
+            with (
+                generators.seeded(device, seed),
+                dropout.in_bulk(self.model, seed),
+                unpadded.end_to_end(self.model),
+            ):
                 pooled = forward(collate(self.model, texts, np.arange(len(texts))))
             found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
         return found

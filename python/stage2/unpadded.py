@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stage2.dropout import dropout as drop
 from stage2.encode import PLAIN_ATTENTION, plain_attention
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def attend(
         q, k, v = (side.unflatten(0, run).transpose(1, 2) for side in of_run)
         if run[1] <= PLAIN_ATTENTION:
             weights = torch.softmax((q * scaling) @ k.transpose(2, 3), dim=-1)
-            part = F.dropout(weights, dropout, module.training) @ v
+            part = drop(weights, dropout, module.training) @ v
         else:
             part = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         parts.append(part.transpose(1, 2).flatten(0, 1))
