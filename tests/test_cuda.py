@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 import stage2
-from stage2 import files
+from stage2 import distributed, files
 from stage2.config import Settings
 from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import find_state
@@ -112,6 +113,29 @@ def test_gradient_caching_repeats_its_dropout(
     without = gradients(card.eval(), lists, SETTINGS)
     assert all(torch.allclose(again[name], kept[name], rtol=0, atol=1e-5) for name in kept)
     assert any(not torch.allclose(without[name], kept[name], atol=1e-5) for name in kept)
+
+
+def test_a_world_of_one_card(
+    card: stage2.ProbabilisticGBERTV4, lists: RankingLists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What several cards do over NCCL, as far as one goes."""
+    card.train()
+    alone = gradients(card, lists, SETTINGS), card.encode(TEXTS, precision="fp32").mu
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    here = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_ADDR": "localhost"}
+    for name, value in {**here, "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, str(value))
+    world = distributed.World()
+    monkeypatch.setattr(distributed, "_world", world)
+    try:
+        shared = gradients(card, lists, SETTINGS), card.encode(TEXTS, precision="fp32").mu
+    finally:
+        world.close()
+    assert np.array_equal(shared[1], alone[1])
+    assert shared[0].keys() == alone[0].keys()
+    assert all(torch.equal(shared[0][name], grad) for name, grad in alone[0].items())
 
 
 class KilledError(Exception):
