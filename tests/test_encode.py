@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,3 +141,29 @@ def test_threads_change_no_more_than_the_last_digits(model: stage2.Probabilistic
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+@given(
+    texts=st.lists(st.text(max_size=80) | st.sampled_from(TEXTS), min_size=1, max_size=6),
+    annotated=st.sets(st.integers(0, 5)),
+)
+def test_tokens_are_those_that_transformers_gives(
+    backbone: Path, texts: list[str], annotated: set[int]
+) -> None:
+    """Texts with entities are asked for their offsets, the others are not."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(backbone)
+    model: Any = SimpleNamespace(tokenizer=tokenizer, max_length=16)
+    spans = [[(0, 3), (5, 9), (70, 75)] if i in annotated else [] for i in range(len(texts))]
+    found = tokenize(model, texts, spans)
+    right = transformers.AutoTokenizer.from_pretrained(backbone)(
+        texts, truncation=True, max_length=16, return_offsets_mapping=True
+    )
+    assert [ids.tolist() for ids in found.ids] == right["input_ids"]
+    for tokens, offsets, own in zip(
+        found.entity_tokens, right["offset_mapping"], spans, strict=True
+    ):
+        inside = (
+            [i for i, (begin, end) in enumerate(offsets) if begin < stop and end > start]
+            for start, stop in own
+        )
+        assert [entity.tolist() for entity in tokens] == [rows for rows in inside if rows]
