@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,34 @@ def test_margin_must_be_a_number_from_0(
 def test_a_half_of_the_data_is_refused(stage2: Stage2, corpus: dict[str, Path]) -> None:
     result = stage2("mine", "--qa", corpus["qa"], exit_code=2)
     assert "--chunks is missing" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
+def test_names_that_are_not_utf_8(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed they are refused; where a link or the working folder leads to them is written down."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    for name in ("qa", "chunks"):
+        (folder / f"{name}.jsonl").write_bytes(corpus[name].read_bytes())
+    done = stage2("prepare", "--qa", folder / "qa.jsonl", "--chunks", "c", exit_code=2)
+    assert "caf\\udce9/qa.jsonl' is not UTF-8; expected a name" in done.stderr
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    stage2("prepare", "--qa", tmp_path / "link/qa.jsonl", "--chunks", "chunks.jsonl")
+    written = files.read_json(tmp_path / "out" / files.RUN)["files"]
+    assert {Path(file["path"]).parent.name for file in written.values()} == {r"caf\xe9"}
+
+
+def test_init_says_what_it_computes_in(
+    stage2: Stage2, backbone: Path, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    """Heads are fitted in float32, whatever the machine multiplies besides."""
+    done = stage2("init", "--backbone", backbone, "--chunks", corpus["chunks"])
+    assert "in fp32" in done.stderr
+    assert files.read_json(tmp_path / "out" / files.RUN)["precision"] == "fp32"
 
 
 def test_a_pipe_is_refused(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:

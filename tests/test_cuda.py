@@ -118,7 +118,7 @@ def test_gradient_caching_repeats_its_dropout(
 def test_a_world_of_one_card(
     card: stage2.ProbabilisticGBERTV4, lists: RankingLists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What several cards do over NCCL, as far as one goes."""
+    """The sum of gradients over NCCL, as far as one card goes."""
     card.train()
     alone = gradients(card, lists, SETTINGS), card.encode(TEXTS, precision="fp32").mu
     with socket.socket() as free:

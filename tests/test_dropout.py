@@ -95,8 +95,13 @@ def test_modules_draw_by_it_and_are_left_as_they_were() -> None:
                 assert torch.equal(model.inner(ones), right)
             raise KeyError
 
-    with pytest.raises(KeyError):
-        fail()
+    with in_bulk(model, 1):
+        first, second = (model.inner(ones) for _ in range(2))
+    with in_bulk(model, 1):
+        assert torch.equal(model.inner(ones), first)
+        with pytest.raises(KeyError):
+            fail()
+        assert torch.equal(model.inner(ones), second), "what is within ended what is around it"
     assert "forward" not in vars(model.inner[0])
     torch.manual_seed(3)
     found = model.inner(ones)

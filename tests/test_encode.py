@@ -167,3 +167,22 @@ def test_tokens_are_those_that_transformers_gives(
             for start, stop in own
         )
         assert [entity.tolist() for entity in tokens] == [rows for rows in inside if rows]
+
+
+def test_a_class_of_tokenizers_with_a_way_of_its_own_is_left_it(backbone: Path) -> None:
+    class Shouting(transformers.BertTokenizerFast):
+        def __call__(self, text: list[str], **more: Any) -> Any:
+            return super().__call__([one.lower() for one in text], **more)
+
+    tokenizer = Shouting.from_pretrained(backbone)
+    tokenizer.backend_tokenizer.normalizer = None
+    found = tokenize(
+        SimpleNamespace(tokenizer=tokenizer, max_length=16), ["COUNT", "elba"], [(), ()]
+    )
+    right = transformers.AutoTokenizer.from_pretrained(backbone)(["count", "elba"])["input_ids"]
+    assert [ids.tolist() for ids in found.ids] == right
+
+
+def test_entities_of_other_texts_are_refused(model: stage2.ProbabilisticGBERTV4) -> None:
+    with pytest.raises(ValueError, match="2 texts, and entities of 1"):
+        tokenize(model, TEXTS[:2], [()])

@@ -300,6 +300,19 @@ def test_tiles_of_tensors_give_the_answer_of_the_core(
     on_device("cpu", rows, monkeypatch)
 
 
+def test_small_and_large_sides_are_searched_by_tensors() -> None:
+    """Squares of the rows underflow; their products with the queries do not."""
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        row = random.standard_normal(64)
+        corpus = (1e-23 * (row + 1e-6 * random.standard_normal((3000, 64)))).astype(np.float32)
+        queries = (1e17 * (row + random.standard_normal((4, 64)))).astype(np.float32)
+        for ours, right in zip(
+            search_cuda.topk(queries, corpus, 1, "cpu"), _core.topk(queries, corpus, 1), strict=True
+        ):
+            np.testing.assert_array_equal(ours, right)
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e20, 3e38])
 def test_vectors_of_any_size_are_searched_by_tensors(size: float) -> None:
     random = np.random.default_rng(3)

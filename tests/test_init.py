@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 import stage2
+from stage2.checkpoint import load_backbone
 from stage2.errors import BadInputError
 from stage2.init import default_backbone, init_model
 from tests.conftest import WORDS, Stage2, data_flags
@@ -129,3 +130,14 @@ def test_the_default_is_minilm_with_the_quality_of_its_own_space(xquad: Path) ->
     flat = np.concatenate([np.append(g, np.delete(row, i)) for g, row, (_, i) in lists])
     ranking = stage2.rank(flat, np.arange(0, len(flat) + 1, 240))
     assert ranking.metrics()["mrr"] >= 0.88
+
+
+def test_a_backbone_computes_nothing_again(backbone: Path) -> None:
+    """Its own checkpointing would draw another dropout than that of the loss."""
+    encoder, tokenizer = load_backbone(backbone)
+    having = [module for module in encoder.modules() if hasattr(module, "gradient_checkpointing")]
+    assert having
+    for module in having:
+        module.gradient_checkpointing = True
+    model = stage2.ProbabilisticGBERTV4(encoder, tokenizer, 64, 64)
+    assert not any(getattr(module, "gradient_checkpointing", False) for module in model.modules())

@@ -100,6 +100,11 @@ def test_gradient_caching_repeats_its_dropout(
     again, same = gradients(model, lists, settings)
     assert value == again
     expect_same(found, same, within=0)
+    # In one group, where what is kept and what is computed again draw from one seed.
+    kept, once = gradients(model, lists)
+    computed_again, twice = gradients(model, lists, replace(SETTINGS, micro_batch=10**6))
+    assert computed_again == pytest.approx(kept, abs=1e-6)
+    expect_same(twice, once)
     without, plain = gradients(model.eval(), lists, settings)
     assert value != without
     assert any(not torch.allclose(found[name], plain[name], atol=1e-5) for name in plain)

@@ -90,6 +90,18 @@ def _option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> De
 class Program(click.Group):
     """Turns what goes wrong into one line on stderr and an exit code; `--debug` shows it all."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse names that no settings file and no report could hold, before anything is done."""
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                raise click.UsageError(
+                    f"{word!a} is not UTF-8; expected a name that settings.toml and the report "
+                    "can hold: rename it, or give a link to it"
+                ) from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
         try:

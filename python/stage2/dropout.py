@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stage2.forward import replaced
+
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4
 
@@ -43,13 +45,9 @@ def in_bulk(model: ProbabilisticGBERTV4, seed: int) -> Iterator[None]:
     modules = [module for module in model.modules() if type(module) is nn.Dropout]
     before = _generator.set(np.random.SFC64(seed))
     try:
-        for module in modules:
-            # On the object, where it hides the method of the class.
-            module.__dict__["forward"] = _forward(module)
-        yield
+        with replaced((module, _forward(module)) for module in modules):
+            yield
     finally:
-        for module in modules:
-            module.__dict__.pop("forward", None)
         _generator.reset(before)
 
 

@@ -239,21 +239,30 @@ def encode_batches(
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
-    found: list[Pooled] = []
+    waiting: list[tuple[Ints, Pooled]] = []
+    # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
+    most = WINDOW if model.device.type == "cuda" else 0
     with inference(model, resolve_precision(precision, model.device)) as working:
         for rows in batches:
-            found.append(working(collate(working, tokens, rows)))
+            waiting.append((rows, working(collate(working, tokens, rows))))
+            if sum(len(held) for held, _ in waiting) > most:
+                _fetch(out, waiting)
             done += len(rows)
             done_tokens += int(lengths[rows].sum())
             if progress is not None:
                 progress(done, n, done_tokens)
-        # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
-        for rows, pooled in zip(batches, found, strict=True):
-            out.mu[rows] = pooled.mu.cpu().numpy()
-            out.kappa[rows] = pooled.kappa.cpu().numpy()
-            out.entity[rows] = pooled.entity.cpu().numpy()
-            out.has_entity[rows] = pooled.has_entity.cpu().numpy()
+        _fetch(out, waiting)
     return out
+
+
+def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
+    """Take the vectors of some rows from the device, and forget them there."""
+    for rows, pooled in waiting:
+        out.mu[rows] = pooled.mu.cpu().numpy()
+        out.kappa[rows] = pooled.kappa.cpu().numpy()
+        out.entity[rows] = pooled.entity.cpu().numpy()
+        out.has_entity[rows] = pooled.has_entity.cpu().numpy()
+    waiting.clear()
 
 
 @contextmanager

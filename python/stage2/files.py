@@ -94,6 +94,11 @@ def write_jsonl(path: str | os.PathLike[str], rows: list[Any]) -> None:
     write_text(path, "".join(lines))
 
 
+def written(path: str | os.PathLike[str]) -> str:
+    """Where a file is, as text can hold it: names on disk need not be UTF-8."""
+    return os.fsencode(Path(path).resolve()).decode("utf-8", "backslashreplace")
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that this project wrote."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -47,7 +47,7 @@ class Inputs:
         """What `run.json` says of the data."""
         named = {
             # The built-in sample is written to the run folder; other files stay where they are.
-            name: {"path": path.name if self.source == "sample" else str(path.resolve()),
+            name: {"path": path.name if self.source == "sample" else files.written(path),
                    "sha256": self.hashes[name]}
             for name, path in self.paths.items()
         }  # fmt: skip

@@ -66,6 +66,11 @@ class ProbabilisticGBERTV4(nn.Module):
     ) -> None:
         super().__init__()
         width = backbone.config.hidden_size
+        for module in backbone.modules():
+            # What it computes again would have another dropout; --micro-batch bounds memory too.
+            # The attribute has kept its name over versions, the method that sets it has not.
+            if getattr(module, "gradient_checkpointing", False):
+                module.gradient_checkpointing = False
         self.backbone = backbone
         self.semantic_head = nn.Sequential(
             nn.Linear(width, HEAD_WIDTH), nn.GELU(), nn.Linear(HEAD_WIDTH, embedding_dim)
@@ -98,7 +103,7 @@ class ProbabilisticGBERTV4(nn.Module):
         row = batch.entity_row
         entity_mu, entity_kappa = pool(vectors[row], energy[row], batch.entity_mask)
         count = torch.bincount(row, minlength=len(mu))
-        total = torch.zeros_like(mu).index_add(0, row, entity_mu)
+        total = add_up(entity_mu, row, mu)
         entity = total / count.clamp_min(1).unsqueeze(-1)
         return Pooled(mu, kappa, entity, count > 0, entity_mu, entity_kappa)
 
@@ -150,6 +155,18 @@ class ProbabilisticGBERTV4(nn.Module):
         tokenizer are read. No code in the file is run.
         """
         return checkpoint.from_reference(path, backbone)
+
+
+def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:
+    """Sums of the values, float (E, d), of each row, int64 (E,), in the shape of `like`, (B, d).
+
+    On every device in the order of the values: a card's `index_add` has none, and so another sum
+    each time.
+    """
+    zeros = torch.zeros_like(like)
+    if values.device.type == "cuda":
+        return zeros.index_put((row,), values, accumulate=True)
+    return zeros.index_add(0, row, values)
 
 
 def pool(vectors: Tensor, energy: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stage2.errors import RunFailedError
+from stage2.forward import replaced
 
 # Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.
 ROWS = 1024
@@ -31,14 +32,8 @@ def packed(model: nn.Module) -> Iterator[None]:
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear]
     layers = [layer for layer in layers if _can_pack(layer.weight.device.type, layer.weight.dtype)]
-    try:
-        for layer in layers:
-            # On the object, where it hides the method of the class.
-            layer.__dict__["forward"] = _multiply(layer)
+    with replaced((layer, _multiply(layer)) for layer in layers):
         yield
-    finally:
-        for layer in layers:
-            layer.__dict__.pop("forward", None)
 
 
 @contextmanager
@@ -49,17 +44,15 @@ def compiled(model: Any) -> Iterator[None]:
         RunFailedError: torch cannot, as where a CPU's machine has no C++ compiler.
     """
     backbone = model.backbone
-    # On the object, where it hides the method of the class.
-    backbone.__dict__["forward"] = torch.compile(backbone.forward, dynamic=True)
+    quick = torch.compile(backbone.forward, dynamic=True)
     try:
-        yield
+        with replaced([(backbone, quick)]):
+            yield
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = " ".join(str(error).split("\n")[:2])
         raise RunFailedError(
             f"--compile: torch cannot compile this encoder here ({reason}); leave --compile out"
         ) from error
-    finally:
-        backbone.__dict__.pop("forward", None)
 
 
 def _multiply(layer: nn.Linear) -> Callable[[Tensor], Tensor]:

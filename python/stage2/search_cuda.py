@@ -19,6 +19,8 @@ _SPARE = 64
 
 # Beyond these a float32 product or sum may overflow, or lose digits to underflow.
 _LARGEST, _SMALLEST = 1e18, 1e-12
+# A float32 sum of so many squares is short by a hundredth of it at most: d · 2⁻²⁴.
+_WIDEST = 160_000
 
 
 def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Floats]:
@@ -39,6 +41,7 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
     norms = [_norms(side) for side in (queries, corpus)]
     sound = all((side < _LARGEST).all() for side in norms)
     kept = min(len(corpus), k + max(k, _SPARE))
+    sound = sound and queries.shape[1] <= _WIDEST
     if not sound or not len(queries) or k < 1 or k > len(corpus):
         return _core.topk(queries, corpus, k)  # which also tells what is wrong
     rows = np.empty((len(queries), k), np.int64)
@@ -103,8 +106,7 @@ def _candidates(
 
 def _best_first(scores: Floats, device: str) -> Ints:
     """Places by falling score, equal ones as they stand: int64 (Q, kept), sorted on the device."""
-    # To a sort by bits, −0 would be less than 0.
-    keys = torch.from_numpy(scores + np.float32(0)).to(device)
+    keys = torch.from_numpy(scores).to(device)
     found: Ints = keys.sort(dim=1, descending=True, stable=True).indices.cpu().numpy()
     return found
 
@@ -113,6 +115,6 @@ def _norms(vectors: Floats) -> npt.NDArray[np.float64]:
     """Upper bounds of the lengths, (n,): infinite or NaN where float32 cannot square them."""
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("nd,nd->n", vectors, vectors).astype(np.float64)
-    # A sum of d squares is short by d · 2⁻²⁴ of it at most: a hundredth covers d = 160,000.
-    bounds: npt.NDArray[np.float64] = 1.01 * np.sqrt(squares)
+    # Each square may have lost what is below the least normal number of float32.
+    bounds: npt.NDArray[np.float64] = 1.01 * np.sqrt(squares + vectors.shape[1] * 2.0**-126)
     return bounds

@@ -95,7 +95,7 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
         checkpoint.embedding_dim(path),
         {**hashes, "precision": precision, "device": device.type}
         | ({"compiled": torch.__version__} if settings.compile else {}),
-        {"model": str(Path(path).resolve()), "precision": precision},
+        {"model": files.written(path), "precision": precision},
     )
 
 

@@ -60,6 +60,8 @@ from stage2.train import no_hard_examples
 
 def init(settings: Settings) -> None:
     """Make a stage-1 model and write its folder."""
+    # Heads are fitted in float32 everywhere: one model of one seed.
+    settings = replace(settings, precision="fp32")
     check_machine(settings)
     run = RunFolder(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}

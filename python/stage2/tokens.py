@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +126,8 @@ def tokenize(
     A token belongs to an entity when token_start < char_end and token_end > char_start. An entity
     whose tokens all lie past the cut at `model.max_length` is absent.
     """
+    if len(spans) != len(texts):
+        raise ValueError(f"{len(texts)} texts, and entities of {len(spans)}; expected as many")
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
     # Where each token stands is asked of texts with entities alone: it takes as long again.
@@ -144,14 +147,29 @@ def _encodings(model: ProbabilisticGBERTV4, texts: list[str], offsets: bool) -> 
     """What the tokenizer gives, before transformers makes lists of it, which takes half as long.
 
     A card would wait for those lists. One text goes by way of transformers, which tells the
-    tokenizer where to cut.
+    tokenizer where to cut; all do where a class of tokenizers does more than that.
     """
-    model.tokenizer(texts[:1], truncation=True, max_length=model.max_length, verbose=False)
+    own = _does_more(model.tokenizer.__class__)
+    encoded = model.tokenizer(
+        texts if own else texts[:1], truncation=True, max_length=model.max_length, verbose=False
+    )
+    if own:
+        return cast("Sequence[Any]", encoded.encodings)
     backend = model.tokenizer.backend_tokenizer
     whole = backend.encode_batch
     encode = whole if offsets else getattr(backend, "encode_batch_fast", whole)
-    found: Sequence[Any] = encode(texts)
-    return found
+    return cast("Sequence[Any]", encode(texts))
+
+
+@functools.cache
+def _does_more(tokenizer: type) -> bool:
+    """Whether a class of tokenizers prepares texts in a way of its own."""
+    from transformers import PreTrainedTokenizerFast
+
+    return any(
+        getattr(tokenizer, name, None) is not getattr(PreTrainedTokenizerFast, name, None)
+        for name in ("__call__", "_encode_plus", "_batch_encode_plus")
+    )
 
 
 def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
@@ -208,6 +226,7 @@ def collate(model: ProbabilisticGBERTV4, tokens: TokenizedTexts, rows: Ints) -> 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
     """An array as a tensor; a card copies it while it does what it was told before."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
+    if device.type != "cuda":
+        # Elsewhere a copy that is not waited for may read memory that is in use again.
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
