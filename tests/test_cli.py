@@ -239,7 +239,7 @@ def test_names_that_are_not_utf_8(
     (tmp_path / "link").symlink_to(folder)
     monkeypatch.chdir(folder)
     stage2("prepare", "--qa", tmp_path / "link/qa.jsonl", "--chunks", "chunks.jsonl")
-    written = files.read_json(tmp_path / "out" / files.RUN)["files"]
+    written = files.read_json(tmp_path / "out" / files.RUN)["data"]["files"]
     assert {Path(file["path"]).parent.name for file in written.values()} == {r"caf\xe9"}
 
 
