@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import stage2
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
-from stage2.tokens import batches_by_tokens, tokenize
+from stage2.tokens import batches_by_tokens, token_budget, tokenize
 from tests.conftest import WORDS
 
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
@@ -186,3 +186,11 @@ def test_a_class_of_tokenizers_with_a_way_of_its_own_is_left_it(backbone: Path) 
 def test_entities_of_other_texts_are_refused(model: stage2.ProbabilisticGBERTV4) -> None:
     with pytest.raises(ValueError, match="2 texts, and entities of 1"):
         tokenize(model, TEXTS[:2], [()])
+
+
+def test_a_batch_has_as_many_bytes_in_every_precision() -> None:
+    cpu = torch.device("cpu")
+    whole, half = (token_budget(cpu, dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert half == 2 * whole
+    card = torch.device("cuda")
+    assert token_budget(card, torch.float32) == token_budget(card, torch.bfloat16) > half

@@ -21,11 +21,11 @@ from stage2.embeddings import Embeddings
 from stage2.errors import BadInputError
 from stage2.packing import compiled, packed
 from stage2.tokens import (
-    BATCH_TOKENS,
     Spans,
     TokenizedTexts,
     batches_by_tokens,
     collate,
+    token_budget,
     tokenize,
 )
 
@@ -215,10 +215,10 @@ def encode_tokens(
     progress: Progress | None = None,
 ) -> Embeddings:
     """Embed tokenised texts with dropout off, in batches of like length."""
-    batches = list(
-        batches_by_tokens(tokens.lengths, batch_tokens or BATCH_TOKENS[model.device.type])
-    )
-    precision = describe(resolve_precision(precision, model.device))
+    dtype = resolve_precision(precision, model.device)
+    budget = batch_tokens or token_budget(model.device, dtype)
+    batches = list(batches_by_tokens(tokens.lengths, budget))
+    precision = describe(dtype)
     if (world := distributed.world()) is None:
         return encode_batches(model, tokens, batches, precision, progress)
     from stage2.shares import encode_shared

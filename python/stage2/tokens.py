@@ -179,6 +179,12 @@ def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
     return [tokens for tokens in found if len(tokens)]
 
 
+def token_budget(device: torch.device, dtype: torch.dtype) -> int:
+    """Tokens of a batch that is embedded, padding included: as many bytes of a CPU's cache always."""
+    most = BATCH_TOKENS[device.type]
+    return most * torch.float32.itemsize // dtype.itemsize if device.type == "cpu" else most
+
+
 def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterable[Ints]:
     """Cut texts into batches of like length of at most `budget` tokens, padding included.
 
