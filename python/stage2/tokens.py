@@ -180,7 +180,7 @@ def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
 
 
 def token_budget(device: torch.device, dtype: torch.dtype) -> int:
-    """Tokens of a batch that is embedded, padding included: as many bytes of a CPU's cache always."""
+    """Tokens of a batch that is embedded, padding included: of a CPU's cache always as much."""
     most = BATCH_TOKENS[device.type]
     return most * torch.float32.itemsize // dtype.itemsize if device.type == "cpu" else most
 
