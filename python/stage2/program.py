@@ -1,0 +1,44 @@
+"""What every command has in common: refusals, messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from stage2.errors import RunFailedError, exit_code_of, message_of
+
+
+class Program(click.Group):
+    """Turns what goes wrong into one line on stderr and an exit code; `--debug` shows it all."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse names that no settings file and no report could hold, before anything is done."""
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                raise click.UsageError(
+                    f"{word!a} is not UTF-8; expected a name that settings.toml and the report "
+                    "can hold: rename it, or give a link to it"
+                ) from None
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except KeyboardInterrupt as stopped:
+            click.echo("stopped; what was written before is whole and stays", err=True)
+            if str(stopped):
+                click.echo(str(stopped), err=True)
+            sys.exit(RunFailedError.exit_code)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            click.echo(f"error: {message_of(error)}", err=True)
+            sys.exit(exit_code_of(error))
