@@ -219,6 +219,26 @@ def test_margin_must_be_a_number_from_0(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("where", ["file/out", "x" * 300, "/proc/none/out"])
+def test_an_output_folder_that_cannot_be(
+    where: str, stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    done = stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / where, exit_code=2)
+    assert "--output-dir" in done.stderr
+    assert "no folder can be made there" in done.stderr
+
+
+def test_a_rank_that_no_matrix_has(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--folds", 0]
+    done = stage2("run", *flags, "--lora", 33, exit_code=2)
+    assert "--lora is 33; expected a rank" in done.stderr
+    assert "at most 32" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_half_of_the_data_is_refused(stage2: Stage2, corpus: dict[str, Path]) -> None:
     result = stage2("mine", "--qa", corpus["qa"], exit_code=2)
     assert "--chunks is missing" in result.stderr

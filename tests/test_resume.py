@@ -269,23 +269,40 @@ def test_run_is_stopped_by_sigterm_and_goes_on(
     assert len(read_jsonl(out / files.TRAINING_LOG)) == 13
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("folder", ["mined", "own"])
 def test_train_goes_on_too(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 1)
-    flags = ["--model", model_dir, "--split", "none", "--epochs", 12, "--batch-size", 1]
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    folder: str, number: signal.Signals,
+) -> None:  # fmt: skip
+    """Where it was mined, and in a folder of its own, that no command has ended in."""
+    mined, out = tmp_path / "mined", tmp_path / folder
+    stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 1, "--output-dir", mined)
+    flags = ["--model", model_dir, "--split", "none", "--epochs", 12, "--batch-size", 1,
+             "--precision", "fp32", "--data", mined / files.HARD,
+             "--entities", corpus["entities"]]  # fmt: skip
+    stage2("train", *flags, "--output-dir", tmp_path / "whole")
     with start("train", *flags, "--output-dir", out) as running:
-        while running.poll() is None and not (out / files.CHECKPOINTS / "epoch_1.pt").is_file():
+        state = out / files.CHECKPOINTS / files.TRAINING_STATE
+        while running.poll() is None and not state.is_file():
             time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         assert running.stderr is not None
         said = running.stderr.read().decode()
-    assert running.returncode == 1, said
-    assert "goes on from there" in said
-    result = stage2("train", *flags)
+    assert running.returncode == (1 if number == signal.SIGINT else -number), said
+    assert ("goes on from there" in said) == (number == signal.SIGINT)
+    if folder == "own":
+        before = tree(out)
+        refused = stage2("prepare", *data_flags(corpus), "--output-dir", out, exit_code=2)
+        assert "of a run that was not ended" in refused.stderr
+        assert "no run there" in stage2("report", "--output-dir", out, exit_code=2).stderr
+        assert tree(out) == before
+    result = stage2("train", *flags, "--output-dir", out)
     assert "going on" in result.stderr
     assert [row["epoch"] for row in read_jsonl(out / files.TRAINING_LOG)] == list(range(13))
+    assert tree(out / files.CHECKPOINTS) == tree(tmp_path / "whole" / files.CHECKPOINTS)
+    assert tree(out / files.SHIPPED_MODEL) == tree(tmp_path / "whole" / files.SHIPPED_MODEL)
+    assert "begun" not in files.read_json(out / files.RUN)
 
 
 def test_the_corpus_that_epochs_are_chosen_by_is_part_of_a_state(interrupted: Path) -> None:

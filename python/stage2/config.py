@@ -450,7 +450,8 @@ def _check(item: Field[Any], value: Any) -> None:
         # The bound that every whole number has is told to whom it concerns.
         if high is not None and (meta["high"] is not None or value > high):
             bounds.append(f"at most {high}")
-        raise BadInputError(f"{flag} is {value}; expected {_KINDS[kind]}, {', '.join(bounds)}")
+        wanted = _KINDS[kind] if math.isfinite(value) else "a finite number"
+        raise BadInputError(f"{flag} is {value}; expected {wanted}, {', '.join(bounds)}")
 
 
 _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

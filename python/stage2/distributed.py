@@ -111,7 +111,7 @@ class World:
             dist.gather_object((None, None), answers, group=self._control)
         except RuntimeError as error:
             raise RunFailedError(
-                f"one of the {self.size} processes was lost ({_first_line(error)}). torchrun says "
+                f"one of the {self.size} processes was lost. torchrun says "
                 "which; its --max-restarts N starts all again, and training goes on from its state"
             ) from error
         if failure is not None:
@@ -136,8 +136,8 @@ class World:
                 if failure is not None:
                     message = f"{type(failure).__name__}: {failure}"
                 dist.gather_object((value, message), None, group=self._control)
-            except RuntimeError as error:
-                console.say(f"error: rank {self.rank}: rank 0 was lost ({_first_line(error)})")
+            except RuntimeError:
+                console.say(f"error: rank {self.rank}: rank 0 was lost")
                 return RunFailedError.exit_code
 
     def dismiss(self, code: int) -> None:
@@ -328,7 +328,3 @@ def _spread_out(flat: Tensor, tensors: list[Tensor]) -> None:
     parts = flat.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
         tensor.copy_(part.view_as(tensor))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

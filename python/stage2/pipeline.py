@@ -66,7 +66,7 @@ def run_command(settings: Settings) -> None:
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     model_hashes |= cross_hashes
     stages = stage_inputs(inputs, model_hashes, made)
-    state = check_training(run, stages["mine"])
+    state = check_training(run, stages["mine"], model)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
     keep_stage1(run, model, inputs, model_hashes, made)
     cache = stage1_cache(run)

@@ -141,9 +141,9 @@ def read_state(path: Path) -> State:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError) as error:
-        raise BadInputError(f"{path}: a damaged state of training: {error}. {again}") from error
+        raise BadInputError(f"{path}: a damaged state of training. {again}") from error
     if damaged is not None:
-        raise BadInputError(f"{path}: a damaged state of training, in {damaged}. {again}")
+        raise BadInputError(f"{path}: a damaged state of training. {again}")
     try:
         content = read_tensors(path)
     except BadInputError as error:

@@ -135,8 +135,12 @@ class RunFolder:
         self.path = Path(settings.output_dir)
         self.settings = settings
         self._replaced = tuple(STAGES) if adds is None else _ADDED[adds]
-        if self.path.exists() and not self.path.is_dir():
-            raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
+        try:
+            # Of a name that is too long it cannot even be said whether it is there.
+            if self.path.exists() and not self.path.is_dir():
+                raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
+        except OSError as error:
+            raise self._impossible(error) from error
         record = self.path / files.RUN
         self.record: dict[str, Any] = files.read_json(record) if record.is_file() else {}
         self._clock = time.perf_counter()
@@ -175,14 +179,25 @@ class RunFolder:
             if present:
                 raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
         known = self.record.get("stages", {})
+        begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
+        if not known and (left := [name for stage in begun for name in self._present(stage)]):
+            raise BadInputError(self._refusal(f"{', '.join(left)} of a run that was not ended"))
         for stage in (stage for stage in stages if stage in known):
             wanted = self.made_from(stage, stages[stage])
             if known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._impossible(error) from error
         # An audit has nothing to say of how the run was made that it looks at.
         if stages.keys() != {"audit"} or not self.record.get("stages", {}).keys() - {"audit"}:
             self.settings.save(self.path / files.SETTINGS)
+        # Who was stopped before a stage was done comes back to a folder that is known.
+        begun += [stage for stage in stages if stage not in known]
+        if begun != self.record.get("begun", []):
+            self.record["begun"] = begun
+            files.write_json(self.path / files.RUN, self.record)
         self._clock = time.perf_counter()
 
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
@@ -200,6 +215,9 @@ class RunFolder:
             from stage2.device import facts as device_facts
 
             self.record |= device_facts(self.settings.device, self.settings.precision)
+        begun = [other for other in self.record.pop("begun", ()) if other != stage]
+        if begun:
+            self.record["begun"] = begun
         self.record.setdefault("stages", {})[stage] = {
             "seconds": round(now - self._clock, 3),
             "made_from": self.made_from(stage, inputs),
@@ -242,6 +260,18 @@ class RunFolder:
             self.record = {}
         for stage in self._replaced:
             self.record.get("stages", {}).pop(stage, None)
+        begun = [stage for stage in self.record.pop("begun", ()) if stage not in self._replaced]
+        if begun:
+            self.record["begun"] = begun
+
+    def _present(self, stage: str) -> list[str]:
+        return [name for name in _FILES[stage] if (self.path / name).exists()]
+
+    def _impossible(self, error: OSError) -> BadInputError:
+        reason = error.strerror or type(error).__name__
+        return BadInputError(
+            f"--output-dir {self.path}: no folder can be made there ({reason}). Give another"
+        )
 
     def _refusal(self, what: str) -> str:
         return (

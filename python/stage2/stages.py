@@ -132,7 +132,7 @@ def train_command(settings: Settings) -> None:
         train_rows, dev_rows, _ = split_by_chunk(
             inputs.samples, settings.dev_share, 0, settings.seed
         )
-    state = check_training(run, hashes | model_hashes)
+    state = check_training(run, hashes | model_hashes, model)
     run.begin({"train": hashes | model_hashes})
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, model, inputs, model_hashes, made)
@@ -193,7 +193,7 @@ def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool =
 def report(settings: Settings) -> Path:
     """Write the report of a run folder."""
     run = RunFolder(settings)
-    if not run.record:
+    if not run.record.get("stages"):
         raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
     path = write_report(run.path, settings.language)
     console.say(f"report: {path}")

@@ -36,7 +36,7 @@ from stage2.stage1 import (
     embedding_cache,
 )
 from stage2.train import Trained, no_hard_examples, train
-from stage2.trainable import check_trainable
+from stage2.trainable import check_rank, check_trainable
 from stage2.training_log import DEV_METRIC
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
@@ -51,9 +51,13 @@ def check_machine(settings: Settings) -> None:
     console.say(f"the model runs on {device} in {describe(precision)}")
 
 
-def check_training(run: RunFolder, hashes: Mapping[str, str]) -> State | None:
+def check_training(
+    run: RunFolder, hashes: Mapping[str, str], model: ProbabilisticGBERTV4 | LazyModel
+) -> State | None:
     """Refuse what training could not do; the state to go on from, if there is one."""
     check_trainable(run.settings)
+    if run.settings.lora is not None:
+        check_rank(loaded(model), run.settings.lora)
     check_follower(run.settings)
     return find_state(run.settings, run.path, run.made_from("train", hashes))
 

@@ -310,8 +310,13 @@ class _Training:
         raise RunFailedError(
             f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. The best "
             f"model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}. "
-            "Try a lower --learning-rate or --precision fp32"
+            f"{_calmer(self.settings)}"
         )
+
+
+def _calmer(settings: Settings) -> str:
+    other = "" if settings.precision == "fp32" else " or --precision fp32"
+    return f"Try a lower --learning-rate{other}"
 
 
 def evaluate_dev(
@@ -329,8 +334,7 @@ def evaluate_dev(
     if not np.isfinite(embeddings.mu).all():
         raise RunFailedError(
             "the model's vectors are not finite after the last update. The best model so far is "
-            f"kept in {files.CHECKPOINTS}/{files.BEST_CHECKPOINT}. Try a lower --learning-rate or "
-            "--precision fp32"
+            f"kept in {files.CHECKPOINTS}/{files.BEST_CHECKPOINT}. {_calmer(settings)}"
         )
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
     return scored.ranking.metrics(TOPK)

@@ -35,6 +35,21 @@ def check_trainable(settings: Settings) -> None:
         raise BadInputError("--lora needs the package peft: pip install stage2[lora]")
 
 
+def check_rank(model: ProbabilisticGBERTV4, rank: int) -> None:
+    """Refuse low-rank updates of more than the rank that the encoder's matrices have.
+
+    Raises:
+        BadInputError: the rank is above the smaller side of every one of them.
+    """
+    matrices = [part for part in model.backbone.modules() if type(part) is nn.Linear]
+    most = max((min(part.in_features, part.out_features) for part in matrices), default=0)
+    if rank > most:
+        raise BadInputError(
+            f"--lora is {rank}; expected a rank that this encoder's matrices can have, at most "
+            f"{most}. Usual are 8 to 64"
+        )
+
+
 @contextmanager
 def trainable(model: ProbabilisticGBERTV4, settings: Settings) -> Iterator[list[nn.Parameter]]:
     """Prepare a model for training as --freeze and --lora say; yields what an optimiser moves.
