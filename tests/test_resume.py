@@ -137,6 +137,25 @@ def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+def test_what_was_started_with_overwrite_goes_on_without(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    """The flag would delete the state: nobody is told to give it again."""
+    attempt(model_dir, lists, SETTINGS, tmp_path / "whole")
+    model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
+
+    def progress(what: str, done: int, *_: int) -> None:
+        if (what, done) == ("epoch 1/3", 2):
+            signal.raise_signal(signal.SIGINT)
+
+    over = replace(SETTINGS, overwrite=True)
+    with pytest.raises(StoppedError, match="same command again without --overwrite goes on"):
+        train(model, lists, lists, over, tmp_path / "stopped", progress)
+    assert find_state(over, tmp_path / "stopped", made_from(over)) is None
+    attempt(model_dir, lists, SETTINGS, tmp_path / "stopped")
+    assert results(tmp_path / "stopped") == results(tmp_path / "whole")
+
+
 def test_a_state_elsewhere_can_be_named(
     model_dir: Path, lists: RankingLists, tmp_path: Path
 ) -> None:

@@ -57,7 +57,7 @@ class World:
 
     Attributes:
         rank: of this process; 0 leads.
-        size: how many there are, two or more.
+        size: how many there are.
         lent: on every process the model that rank 0 works with; on rank 0 that model itself.
         kept: what a piece of work leaves for the next one, on each process its own.
     """
@@ -111,8 +111,8 @@ class World:
             dist.gather_object((None, None), answers, group=self._control)
         except RuntimeError as error:
             raise RunFailedError(
-                f"one of the {self.size} processes was lost. torchrun says "
-                "which; its --max-restarts N starts all again, and training goes on from its state"
+                f"one of the {self.size} processes was lost. torchrun says which; its "
+                "--max-restarts N starts all again, and training goes on from its state"
             ) from error
         if failure is not None:
             raise failure

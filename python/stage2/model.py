@@ -160,8 +160,8 @@ class ProbabilisticGBERTV4(nn.Module):
 def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:
     """Sums of the values, float (E, d), of each row, int64 (E,), in the shape of `like`, (B, d).
 
-    On every device in the order of the values: a card's `index_add` has none, and so another sum
-    each time.
+    On a CPU and on a card in the order of the values: a card's `index_add` has none, and so
+    another sum each time.
     """
     zeros = torch.zeros_like(like)
     if values.device.type == "cuda":

@@ -33,10 +33,7 @@ class Program(click.Group):
         except (click.exceptions.Exit, click.ClickException):
             raise
         except KeyboardInterrupt as stopped:
-            click.echo(
-                "stopped; what was written before is whole, and the same command goes on",
-                err=True,
-            )
+            click.echo("stopped; what was written before is whole and stays", err=True)
             if str(stopped):
                 click.echo(str(stopped), err=True)
             sys.exit(RunFailedError.exit_code)

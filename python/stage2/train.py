@@ -296,9 +296,12 @@ class _Training:
         if not self.stopped():
             return
         self.save()
+        # With that flag the state would be deleted.
+        without = " without --overwrite" if self.settings.overwrite else ""
         raise StoppedError(
             f"training stopped in {self.position}, and its state saved in "
-            f"{self.checkpoints / files.TRAINING_STATE}: the same command again goes on from there"
+            f"{self.checkpoints / files.TRAINING_STATE}: the same command again{without} goes on "
+            "from there"
         )
 
     def check_finite(self, loss: float, norm: float, where: str, rows: Ints) -> None:
