@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import stage2
-from stage2 import distributed, files
+from stage2 import distributed, files, unpadded
 from stage2.config import Settings
 from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import find_state
@@ -101,6 +101,11 @@ def test_gradients_are_those_of_the_cpu(
     assert sum(float(grad.abs().sum()) for grad in right.values()) > 0
     for name, grad in right.items():
         assert torch.allclose(found[name], grad, rtol=0, atol=1e-5), name
+
+
+def test_float32_goes_without_padding(card: stage2.ProbabilisticGBERTV4) -> None:
+    assert unpadded.possible(card, torch.float32)
+    assert not unpadded.possible(card, torch.bfloat16)
 
 
 def test_gradient_caching_repeats_its_dropout(

@@ -51,12 +51,18 @@ def test_a_window_of_attention_is_refused() -> None:
     assert unpadded.first_position(backbone) is None
 
 
-@pytest.mark.parametrize("plain", [0, 512])
+# By plain products and by the fused kernel, as a CPU attends, and as a card does.
+WAYS = pytest.mark.parametrize(
+    ("name", "value"), [("PLAIN_ATTENTION", 512), ("PLAIN_ATTENTION", 0), ("BY_RUNS", ())]
+)
+
+
+@WAYS
 def test_vectors_and_gradients_are_those_of_padded_texts(
-    model: stage2.ProbabilisticGBERTV4, plain: int, monkeypatch: pytest.MonkeyPatch
+    model: stage2.ProbabilisticGBERTV4, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By plain products and by the fused kernel, entities and all."""
-    monkeypatch.setattr(unpadded, "PLAIN_ATTENTION", plain)
+    """Entities and all."""
+    monkeypatch.setattr(unpadded, name, value)
     tokens = tokenize(model, TEXTS, [[(0, 3)], [], [(0, 8), (9, 15)], [], []])
     batch = collate(model.eval(), tokens, np.array([2, 4, 0, 1, 3]))
 
@@ -78,7 +84,11 @@ def test_vectors_and_gradients_are_those_of_padded_texts(
         torch.testing.assert_close(left, right, atol=1e-5, rtol=1e-4)
 
 
-def test_dropout_is_drawn_by_the_seed(model: stage2.ProbabilisticGBERTV4) -> None:
+@WAYS
+def test_dropout_is_drawn_by_the_seed(
+    model: stage2.ProbabilisticGBERTV4, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpadded, name, value)
     batch = collate(model.train(), tokenize(model, TEXTS, [[]] * 5), np.arange(5))
     with unpadded.end_to_end(model):
         first, second, third = (model(batch).mu for seed in (1, 1, 2) if not _seeded(seed))
@@ -95,6 +105,16 @@ def test_a_model_that_cannot_is_trained_with_padding(model: stage2.Probabilistic
     with unpadded.end_to_end(model):
         assert model.backbone.config._attn_implementation == "eager"
     assert model.backbone.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_half_precision_goes_end_to_end_on_a_cpu_alone(
+    model: stage2.ProbabilisticGBERTV4, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert unpadded.possible(model, dtype)
+    kind = property(lambda _model: torch.device("cuda"))
+    monkeypatch.setattr(stage2.ProbabilisticGBERTV4, "device", kind)
+    assert unpadded.possible(model, dtype) == (dtype == torch.float32)
 
 
 @given(st.lists(st.integers(1, 64), max_size=40), st.integers(1, 300))

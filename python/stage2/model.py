@@ -88,16 +88,16 @@ class ProbabilisticGBERTV4(nn.Module):
     def forward(self, batch: Batch) -> Pooled:
         """Embed a batch; differentiable in every output but `has_entity`."""
         ids, mask = batch.input_ids, batch.attention_mask
-        inside = mask.bool()
-        end_to_end = self.backbone.config._attn_implementation == unpadded.NAME
-        if end_to_end:
-            hidden = unpadded.hidden_states(self.backbone, ids, mask, self.first_position or 0)
+        inside, layout = mask.bool(), None
+        if self.backbone.config._attn_implementation == unpadded.NAME:
+            layout = unpadded.Layout.of(mask)
+            hidden = unpadded.hidden_states(self.backbone, ids, layout, self.first_position or 0)
         else:
             hidden = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
         vectors = self.semantic_head(hidden).float()
         energy = F.softplus(self.energy_proj(hidden).squeeze(-1)).float()
-        if end_to_end:
-            vectors, energy = unpadded.pad(vectors, inside), unpadded.pad(energy, inside)
+        if layout is not None:
+            vectors, energy = layout.pad(vectors), layout.pad(energy)
 
         mu, kappa = pool(vectors, energy, inside)
         row = batch.entity_row

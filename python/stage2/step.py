@@ -158,7 +158,8 @@ class Groups:
 
     def _embed(self, numbers: Iterable[int]) -> list[Vectors]:
         device = self.model.device
-        forward = with_weights_of(self.model, resolve_precision(self.precision, device))
+        dtype = resolve_precision(self.precision, device)
+        forward = with_weights_of(self.model, dtype)
         found = []
         for number in numbers:
             texts = self.texts[number]
@@ -166,7 +167,7 @@ class Groups:
             with (
                 generators.seeded(device, seed),
                 dropout.in_bulk(self.model, seed),
-                unpadded.end_to_end(self.model),
+                unpadded.end_to_end(self.model, dtype),
             ):
                 pooled = forward(collate(self.model, texts, np.arange(len(texts))))
             found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
@@ -211,7 +212,7 @@ def gather_questions(
     used, places = np.unique(needed, return_inverse=True)
 
     token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
-    padded = not unpadded.possible(model)
+    padded = not (model.device.type == "cpu" and unpadded.possible(model, torch.float32))
     most = BATCH_TOKENS[model.device.type] if padded else unpadded.GROUP_TOKENS
     groups = list(batches_by_tokens(token_counts, settings.micro_batch or most, padded))
     embedded_at = np.empty(len(used), np.int64)

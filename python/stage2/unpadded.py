@@ -1,9 +1,13 @@
-"""Texts of a batch end to end, in one long row: a CPU's matrix products without padding.
+"""Texts of a batch end to end, in one long row: matrix products without padding.
 
 All of an encoder but its attention works token by token, so that texts may follow one another as
 if they were one; attention is told where each of them ends. The few texts of a training step are
-of many lengths: padded, a fifth of their tokens would be padding. Many texts, as they are embedded,
-come in batches of nearly one length, and padding them is as quick.
+of many lengths: in a CPU's small groups a fifth of their tokens would be padding, in a card's one
+group most of them. Many texts, as they are embedded, come in batches of nearly one length, and
+padding them is as quick.
+
+A CPU attends to neighbours of one length at a time. A card, which waits for every operation that
+it is told to do, pads the texts again for their attention alone.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +34,8 @@ NAME = "stage2_end_to_end"
 # More tokens at once only leave the processor's cache; fewer pay more often for what is paid once
 # for each group, such as the gradient of all token embeddings.
 GROUP_TOKENS = 2048
+# Where neighbours of one length are attended to at a time.
+BY_RUNS = ("cpu",)
 # Rounding of another order of summation, as a share of the largest value.
 _CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
@@ -36,19 +43,61 @@ _CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 Runs = tuple[tuple[int, int], ...]
 
 
-def possible(model: ProbabilisticGBERTV4) -> bool:
-    """Whether this model, where it is, can be trained on texts end to end."""
+@dataclass(frozen=True)
+class Layout:
+    """Where texts stand that are end to end, and where they would if they were padded.
+
+    Attributes:
+        inside: bool (B, T), which places are not padding.
+        places: int64 (tokens of all texts,), of each token among the B · T.
+        runs: how long the texts are; empty where they are padded for their attention.
+    """
+
+    inside: Tensor
+    places: Tensor
+    runs: Runs
+
+    @staticmethod
+    def of(mask: Tensor) -> Layout:
+        """Of texts whose mask, int64 (B, T), has 1 for tokens, then 0 for padding."""
+        inside = mask.bool()
+        by_runs = mask.device.type in BY_RUNS
+        runs = runs_of(mask.sum(dim=1).tolist()) if by_runs else ()
+        return Layout(inside, inside.flatten().nonzero().squeeze(1), runs)
+
+    def pad(self, values: Tensor) -> Tensor:
+        """Values of tokens, (tokens of all texts, ...), padded with 0: (B, T, ...)."""
+        places = values.new_zeros(self.inside.numel(), *values.shape[1:])
+        padded: Tensor = places.index_copy(0, self.places, values)
+        return padded.view(*self.inside.shape, *values.shape[1:])
+
+    def take(self, padded: Tensor) -> Tensor:
+        """What `pad` was given, of what it gave: (B, T, ...) to (tokens of all texts, ...)."""
+        return padded.flatten(0, 1).index_select(0, self.places)
+
+
+def possible(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> bool:
+    """Whether this model, where it is, can be trained on texts end to end, and should.
+
+    A card multiplies in half precision so fast that it waits for what it is told to do next, and
+    padding is cheaper than the operations that save it.
+    """
     return (
-        model.device.type == "cpu"
+        (model.device.type == "cpu" or (model.device.type == "cuda" and dtype == torch.float32))
         and model.backbone.config._attn_implementation in ("sdpa", NAME)
         and model.first_position is not None
     )
 
 
 @contextmanager
-def end_to_end(model: ProbabilisticGBERTV4) -> Iterator[None]:
-    """Have the model put texts end to end where that is possible; else `plain_attention`."""
-    if not possible(model):
+def end_to_end(model: ProbabilisticGBERTV4, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Have the model put texts end to end where that is `possible`; else `plain_attention`.
+
+    Args:
+        model: that is trained.
+        dtype: of its matrix products.
+    """
+    if not possible(model, dtype):
         with plain_attention(model):
             yield
         return
@@ -61,34 +110,26 @@ def end_to_end(model: ProbabilisticGBERTV4) -> Iterator[None]:
         model.backbone.set_attn_implementation("sdpa")
 
 
-def hidden_states(backbone: Any, input_ids: Tensor, mask: Tensor, first_position: int) -> Tensor:
+def hidden_states(backbone: Any, input_ids: Tensor, layout: Layout, first_position: int) -> Tensor:
     """The last hidden states of padded texts, computed without the padding.
 
     Args:
         backbone: whose attention is `NAME`.
         input_ids: int64 (B, T).
-        mask: int64 (B, T): 1 for tokens, then 0 for padding.
+        layout: of the texts.
         first_position: that the encoder gives to a text's first token.
 
     Returns:
         float (tokens of all texts, D): text after text.
     """
-    inside = mask.bool()
-    lengths = mask.sum(dim=1).tolist()
-    positions = torch.arange(first_position, first_position + mask.shape[1], device=mask.device)
+    texts, longest = input_ids.shape
+    positions = torch.arange(first_position, first_position + longest, device=input_ids.device)
     found: Tensor = backbone(
-        input_ids=input_ids[inside].unsqueeze(0),
-        position_ids=positions.expand_as(input_ids)[inside].unsqueeze(0),
-        runs=runs_of(lengths),
+        input_ids=layout.take(input_ids).unsqueeze(0),
+        position_ids=layout.take(positions.expand(texts, longest)).unsqueeze(0),
+        layout=layout,
     ).last_hidden_state
     return found.squeeze(0)
-
-
-def pad(values: Tensor, inside: Tensor) -> Tensor:
-    """Values of tokens, (tokens of all texts, ...), padded with 0: (B, T, ...), for bool (B, T)."""
-    shape = (*inside.shape, *values.shape[1:])
-    where = inside.view(*inside.shape, *[1] * (values.dim() - 1))
-    return values.new_zeros(shape).masked_scatter(where, values)
 
 
 def runs_of(lengths: list[int]) -> Runs:
@@ -102,7 +143,7 @@ def attend(
     key: Tensor,
     value: Tensor,
     _mask: Tensor | None,
-    runs: Runs,
+    layout: Layout,
     scaling: float | None = None,
     dropout: float = 0.0,
     **further: Any,
@@ -115,7 +156,7 @@ def attend(
         key: likewise.
         value: likewise.
         _mask: none.
-        runs: how long the texts are.
+        layout: of the texts.
         scaling: of the products; default 1/√d.
         dropout: of the attention weights.
         further: what else an encoder wants of its attention; nothing of it is done here.
@@ -131,18 +172,37 @@ def attend(
         raise ValueError(f"attention with {', '.join(wanted)} cannot be had without padding")
     if scaling is None:
         scaling = query.shape[-1] ** -0.5
-    tokens = [texts * length for texts, length in runs]
-    sides = (side.squeeze(0).transpose(0, 1).split(tokens) for side in (query, key, value))
+    sides = tuple(side.squeeze(0).transpose(0, 1) for side in (query, key, value))
+    inner = _attend_by_runs if layout.runs else _attend_padded
+    dropout = dropout if module.training else 0.0
+    return inner(sides, layout, scaling, dropout).unsqueeze(0), None
+
+
+def _attend_by_runs(
+    sides: tuple[Tensor, ...], layout: Layout, scaling: float, dropout: float
+) -> Tensor:
+    """Attention of queries, keys and values, each (T, H, d), a length at a time: (T, H, d)."""
+    tokens = [texts * length for texts, length in layout.runs]
     parts = []
-    for run, *of_run in zip(runs, *sides, strict=True):
+    for run, *of_run in zip(layout.runs, *(side.split(tokens) for side in sides), strict=True):
         q, k, v = (side.unflatten(0, run).transpose(1, 2) for side in of_run)
         if run[1] <= PLAIN_ATTENTION:
             weights = torch.softmax((q * scaling) @ k.transpose(2, 3), dim=-1)
-            part = drop(weights, dropout, module.training) @ v
+            part = drop(weights, dropout, training=dropout > 0) @ v
         else:
             part = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         parts.append(part.transpose(1, 2).flatten(0, 1))
-    return torch.cat(parts).unsqueeze(0), None
+    return torch.cat(parts)
+
+
+def _attend_padded(
+    sides: tuple[Tensor, ...], layout: Layout, scaling: float, dropout: float
+) -> Tensor:
+    """Attention of queries, keys and values, each (T, H, d), all texts at once: (T, H, d)."""
+    q, k, v = (layout.pad(side).transpose(1, 2) for side in sides)
+    mask = layout.inside[:, None, None, :]
+    found = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, scale=scaling)
+    return layout.take(found.transpose(1, 2))
 
 
 @functools.cache
@@ -171,16 +231,18 @@ def first_position(backbone: Any) -> int | None:
     ids = torch.tensor(vocabulary, device=weight.device)[torch.arange(12) * 5 % len(vocabulary)]
     lengths = (5, 4, 3)
     mask = torch.tensor([[1] * n + [0] * (5 - n) for n in lengths], device=weight.device)
+    layout = Layout.of(mask)
     padded = torch.full_like(mask, 0 if pad is None else pad)
-    padded[mask.bool()] = ids
+    padded[layout.inside] = ids
     was_training, was = backbone.training, backbone.config._attn_implementation
     backbone.eval()
     try:
         with torch.inference_mode():
-            right = backbone(input_ids=padded, attention_mask=mask).last_hidden_state[mask.bool()]
+            right = backbone(input_ids=padded, attention_mask=mask).last_hidden_state
+            right = layout.take(right)
             backbone.set_attn_implementation(NAME)
             for first in dict.fromkeys((0, (pad or 0) + 1)):
-                found = hidden_states(backbone, padded, mask, first)
+                found = hidden_states(backbone, padded, layout, first)
                 if (found - right).abs().max() <= _CLOSE[weight.dtype] * right.abs().max():
                     return first
     except (TypeError, ValueError, RuntimeError, IndexError):
