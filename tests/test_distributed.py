@@ -138,13 +138,17 @@ def test_bad_input_is_said_once_and_nothing_written(flags: list[str], tmp_path: 
 
 
 def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: Path) -> None:
-    """One is killed in the midst of training; torchrun starts all again, and they go on."""
+    """One is killed in the midst of training; torchrun starts all again, and they go on.
+
+    What --overwrite replaces is another run's: not that of the attempt before.
+    """
     words = ["run", *flags, *RECIPE, "--epochs", 40, "--topk", 1, "--save-every", 1]
     whole = tmp_path / "whole"
     program(TWO, *words, "--output-dir", whole)
     broken = tmp_path / "broken"
+    program([sys.executable], "prepare", *flags[:6], "--seed", 5, "--output-dir", broken)
     launcher = [*TWO, "--max-restarts", "2", "--monitor-interval", "0.1"]
-    command = [*launcher, "-m", "stage2", *words, "--output-dir", broken]
+    command = [*launcher, "-m", "stage2", *words, "--overwrite", "--output-dir", broken]
     child = subprocess.Popen(
         list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True
     )
@@ -155,6 +159,7 @@ def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: P
     os.kill(worker_of(child.pid, rank=1), signal.SIGKILL)
     said = child.communicate(timeout=LIMIT)[1]
     assert child.returncode == 0, said
+    assert "going on with a training that was interrupted" in said
     assert losses(broken) == losses(whole)
     same = [files.HARD, f"{files.CHECKPOINTS}/epoch_40.pt"]
     for name in same:

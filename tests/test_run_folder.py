@@ -52,6 +52,26 @@ def test_skip_reports_what_it_left_out(
     assert len(read_jsonl(tmp_path / "out" / files.CONSTRUCTED)) == 12
 
 
+def test_rejected_rows_of_a_run_stay_when_others_are_evaluated(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "qa.jsonl"
+    broken.write_text(corpus["qa"].read_text() + '{"question": ""}\n')
+    model = ["--model", model_dir, "--on-error", "skip"]
+    stage2("mine", *model, *data_flags(dict(corpus, qa=broken)))
+    out = tmp_path / "out"
+    before = (out / files.REJECTED).read_bytes()
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text((out / files.CONSTRUCTED).read_text() + '{"question": 1}\n')
+    stage2("evaluate", *model, "--data", bad)
+    assert (out / files.REJECTED).read_bytes() == before
+    [row] = read_jsonl(out / "rejected_evaluate.jsonl")
+    assert Path(row["file"]) == bad
+    stage2("evaluate", "--model", model_dir, "--overwrite")
+    assert not (out / "rejected_evaluate.jsonl").exists()
+    assert (out / files.REJECTED).read_bytes() == before
+
+
 def test_skip_reports_it_whatever_was_read(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, backbone: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,13 @@ def test_preparing_needs_neither_torch_nor_numpy(corpus: dict[str, Path], tmp_pa
         [sys.executable, "-c", code, "prepare", *flags], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+    # A file that is not there is said so at once, not after torch has been imported for seconds.
+    data = ["train", "--data", "nowhere.jsonl", "--output-dir", str(tmp_path / "none")]
+    code = code.replace("program(sys", "import pytest\nwith pytest.raises(SystemExit): program(sys")
+    result = subprocess.run(
+        [sys.executable, "-c", code, *data], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "error: nowhere.jsonl: no such file\n")
     assert call("report", "--output-dir", tmp_path / "out").returncode == 0
 
 

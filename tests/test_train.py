@@ -66,6 +66,20 @@ def test_lists_of_different_length_are_masked(
     assert together == pytest.approx(np.mean(each), abs=1e-6)
 
 
+def test_each_epoch_is_told_when_it_ends(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    """Whoever reads a log file need not wait for the last epoch to see the first."""
+    seen: list[str] = []
+    train(
+        model, lists, lists, SETTINGS, tmp_path,
+        progress=lambda what, done, *_: seen.append(f"{what}: {done}"),
+        told=lambda entry: seen.append(f"told of {entry.epoch}"),
+    )  # fmt: skip
+    first, second = ([f"epoch {number}/2: {done}" for done in (1, 2, 3)] for number in (1, 2))
+    assert seen == ["told of 0", *first, "told of 1", *second, "told of 2"]
+
+
 def test_the_model_shipped_is_the_best_on_dev(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
 ) -> None:

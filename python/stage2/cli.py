@@ -18,6 +18,8 @@ from stage2.trials import PRESETS, parse_grid, trials
 Decorator = Callable[[Any], Any]
 
 COMMON = ("output_dir", "seed", "device", "overwrite")
+# Files that a command reads, whatever else it does.
+READ = ("qa", "chunks", "entities", "data", "dev_data")
 FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
 SCORING = ("similarity", "precision", "compile")
@@ -109,7 +111,9 @@ def command(
             }
             values = read_toml(config) if config is not None else {}
             values = {**defaults, **presets.get(preset or "", {}), **values}
-            function(Settings(**(values | given)), **extra)
+            settings = Settings(**(values | given))
+            files.check_present(getattr(settings, name) for name in READ)
+            function(settings, **extra)
 
         call = click.option(
             "--config",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,13 @@ class Bar(Protocol):
 def say(message: str) -> None:
     """Tell the user something that is no result."""
     click.echo(message, err=True)
+
+
+def say_above(message: str) -> None:
+    """The same while a bar may be shown, which moves down for it."""
+    from tqdm import tqdm
+
+    tqdm.write(message, file=sys.stderr)
 
 
 def result(text: str) -> None:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from stage2.errors import BadInputError
 
 SETTINGS = "settings.toml"
 RUN = "run.json"
@@ -47,6 +49,11 @@ STAGE1_MODEL = "stage1"
 SHIPPED_MODEL = "model"
 
 
+def rejected_by(stage: str) -> str:
+    """Rows that a stage skipped in a folder whose own rejected rows are of other files."""
+    return f"rejected_{stage}.jsonl"
+
+
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success flush it to disk and rename.
@@ -70,6 +77,17 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
         raise
     _sync(target.parent)
+
+
+def check_present(paths: Iterable[str | None]) -> None:
+    """Refuse a name of a file that is not there, before what takes seconds to import.
+
+    Raises:
+        BadInputError: the first that is missing.
+    """
+    for path in paths:
+        if path is not None and not os.path.exists(path):
+            raise BadInputError(f"{path}: no such file")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -116,12 +116,13 @@ def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
     if not rejected:
         return
     names = ("file", "line", "column", "reason", "message", "row")
-    files.write_jsonl(
-        run / files.REJECTED, [{name: getattr(row, name) for name in names} for row in rejected]
-    )
+    path = run / files.REJECTED
+    if run.adds is not None and (run.holds("prepare") or run.holds("mine")):
+        path = run / files.rejected_by(run.adds)
+    files.write_jsonl(path, [{name: getattr(row, name) for name in names} for row in rejected])
     for reason, count in sorted(Counter(row.reason for row in rejected).items()):
         console.warn(f"{count} rows skipped: {reason}")
-    console.warn(f"rejected rows: {run / files.REJECTED}")
+    console.warn(f"rejected rows: {path}")
 
 
 def _sample_inputs(settings: Settings) -> Inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import time
@@ -84,8 +85,9 @@ _FILES: dict[str, tuple[str, ...]] = {
     "init": (files.STAGE1_MODEL,),
     "prepare": (files.SAMPLE, files.CONSTRUCTED, files.REJECTED),
     "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
-    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES),
+    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES, files.rejected_by("audit")),
     "train": (
+        files.rejected_by("train"),
         files.SPLIT,
         files.TRAINING_LOG,
         files.TENSORBOARD,
@@ -93,8 +95,14 @@ _FILES: dict[str, tuple[str, ...]] = {
         files.SHIPPED_MODEL,
     ),
     "sweep": (files.SWEEP, files.TRIALS, files.SEARCH_QA, files.TEST_QA, files.TEST),
-    "evaluate": (files.FOLDS, files.EVALUATION_AFTER, files.COMPARISON, files.PER_QUESTION),
-    "merge": (files.MERGE, files.SHIPPED_MODEL),
+    "evaluate": (
+        files.rejected_by("evaluate"),
+        files.FOLDS,
+        files.EVALUATION_AFTER,
+        files.COMPARISON,
+        files.PER_QUESTION,
+    ),
+    "merge": (files.MERGE, files.SHIPPED_MODEL, files.rejected_by("merge")),
 }
 _REPORT = (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS)
 _OWN = (
@@ -113,6 +121,9 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "merge": ("merge", "evaluate"),
 }
 
+# How often torchrun has started its processes again, in their environment.
+_RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+
 # Settings that name what a command reads.
 _READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
 
@@ -122,6 +133,15 @@ class RunFolder:
 
     Nothing is written before `begin`; a command checks its inputs first, so that a refused call
     changes nothing on disk.
+
+    Attributes:
+        path: where it is.
+        settings: of the command.
+        adds: the stage that the command adds to what the folder holds; None where it starts a run
+            anew.
+        record: what `run.json` says.
+        overwrites: whether files of another run are replaced. Where torchrun has started a command
+            again they are its own, and it goes on.
     """
 
     def __init__(self, settings: Settings, adds: str | None = None) -> None:
@@ -134,6 +154,7 @@ class RunFolder:
         """
         self.path = Path(settings.output_dir)
         self.settings = settings
+        self.adds = adds
         self._replaced = tuple(STAGES) if adds is None else _ADDED[adds]
         try:
             # Of a name that is too long it cannot even be said whether it is there.
@@ -143,6 +164,8 @@ class RunFolder:
             raise self._impossible(error) from error
         record = self.path / files.RUN
         self.record: dict[str, Any] = files.read_json(record) if record.is_file() else {}
+        again = self.record.get("begun") and os.environ.get(_RESTARTS, "0") != "0"
+        self.overwrites = settings.overwrite and not again
         self._clock = time.perf_counter()
 
     def __truediv__(self, name: str) -> Path:
@@ -150,7 +173,7 @@ class RunFolder:
 
     def holds(self, stage: str) -> bool:
         """Whether an earlier command did `stage` here, and its files count."""
-        kept = not self.settings.overwrite or stage not in self._replaced
+        kept = not self.overwrites or stage not in self._replaced
         return kept and stage in self.record.get("stages", {})
 
     @property
@@ -171,7 +194,7 @@ class RunFolder:
             BadInputError: the folder holds files of another run, and --overwrite was not given; or
                 it was, and would delete what the command reads.
         """
-        if self.settings.overwrite:
+        if self.overwrites:
             self._check_reads(reads)
             self._clear()
         elif not self.record:

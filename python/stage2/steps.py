@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from stage2.stage1 import (
 )
 from stage2.train import Trained, no_hard_examples, train
 from stage2.trainable import check_rank, check_trainable
-from stage2.training_log import DEV_METRIC
+from stage2.training_log import DEV_METRIC, EpochLog
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
@@ -59,7 +60,8 @@ def check_training(
     if run.settings.lora is not None:
         check_rank(loaded(model), run.settings.lora)
     check_follower(run.settings)
-    return find_state(run.settings, run.path, run.made_from("train", hashes))
+    settings = replace(run.settings, overwrite=run.overwrites)
+    return find_state(settings, run.path, run.made_from("train", hashes))
 
 
 def stage_inputs(
@@ -217,10 +219,8 @@ def fit(
             stage1_dev,
             run.made_from("train", hashes),
             state,
+            _tell_epoch,
         )
-    for entry in trained.log:
-        loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
-        console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
     checkpoints = run / files.CHECKPOINTS
     candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
     for candidate in candidates:
@@ -235,6 +235,11 @@ def fit(
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
     return trained
+
+
+def _tell_epoch(entry: EpochLog) -> None:
+    loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
+    console.say_above(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
 
 
 def write_comparison(

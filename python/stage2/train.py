@@ -31,6 +31,8 @@ from stage2.training_log import EpochLog, best_of, out_of_patience
 
 # Called with (what, updates done, updates in all, texts of the last).
 Steps = Callable[[str, int, int, int], None]
+# Called with each row of the log once it is there.
+Told = Callable[[EpochLog], None]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def train(
     stage1_dev: dict[str, Any] | None = None,
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
+    told: Told | None = None,
 ) -> Trained:
     """Train on `lists` and leave in `model` the best candidate on `dev`.
 
@@ -69,6 +72,7 @@ def train(
         stage1_dev: metrics of the model as it came, where they are known already.
         made_from: what a state is told from others by; default: the settings of the stage.
         state: of this training, to go on from; see `resume.find_state`.
+        told: called with each row of the log as it comes; with those of the state at once.
 
     Raises:
         BadInputError: there is nothing to train on, the state is of other questions, or the
@@ -109,7 +113,7 @@ def train(
             if state is not None:
                 job.restore(state)
             with following(settings, folder, job.updates_done) as note:
-                job.run(progress, note)
+                job.run(progress, note, told or _tell_nobody)
 
     checkpoints = folder / files.CHECKPOINTS
     model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
@@ -156,14 +160,17 @@ class _Training:
         """Updates since the training began."""
         return (self.position.epoch - 1) * self.updates + self.position.update
 
-    def run(self, progress: Steps | None, note: Note) -> None:
+    def run(self, progress: Steps | None, note: Note, told: Told) -> None:
         """Train and evaluate, epoch by epoch."""
         self.write_log()
+        for entry in self.log:
+            told(entry)
         while self.position.epoch <= self.settings.epochs:
             if out_of_patience(self.log, self.settings.patience):
                 break
             self.train_epoch(progress, note)
             self.close_epoch(note)
+            told(self.log[-1])
         # A signal may have come after the last question was looked at.
         self.stop_if_asked()
 
@@ -315,6 +322,10 @@ class _Training:
             f"model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}. "
             f"{_calmer(self.settings)}"
         )
+
+
+def _tell_nobody(_: EpochLog) -> None:
+    """What is told of an epoch where nobody asked."""
 
 
 def _calmer(settings: Settings) -> str:
