@@ -1,6 +1,7 @@
 """Evaluation and training as a first script has them: a text a forward pass, padded to 128.
 
-The model and the loss are those of stage2; how they are fed is what differs.
+The model and the loss are those of stage2; how they are fed is what differs. In half precision it
+runs as such scripts do, under `torch.autocast`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stage2.encode import autocast
 from stage2.model import ProbabilisticGBERTV4
 
 LENGTH = 128
@@ -24,19 +26,28 @@ def embed(model: ProbabilisticGBERTV4, text: str) -> Tensor:
     hidden = model.backbone(
         input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]
     ).last_hidden_state
-    vectors = model.semantic_head(hidden)[0]
+    vectors = model.semantic_head(hidden)[0].float()
     mask = encoded["attention_mask"][0].unsqueeze(-1)
     return F.normalize((vectors * mask).sum(dim=0) / mask.sum(), dim=-1)
 
 
-def evaluate(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> list[list[float]]:
+def cosine(left: Tensor, right: Tensor) -> Tensor:
+    """Of unit vectors, float (d,); a scalar, which half precision would round to hundredths."""
+    return (left * right).sum()
+
+
+def evaluate(
+    model: ProbabilisticGBERTV4,
+    samples: Sequence[Sequence[str]],
+    dtype: torch.dtype = torch.float32,
+) -> list[list[float]]:
     """Cosines of each question, the first of a sample's texts, with its contexts, the others."""
     model.eval()
     found = []
-    with torch.no_grad():
+    with torch.no_grad(), autocast(model.device, dtype):
         for question, *contexts in samples:
             asked = embed(model, question)
-            found.append([float(asked @ embed(model, context)) for context in contexts])
+            found.append([float(cosine(asked, embed(model, context))) for context in contexts])
     return found
 
 
@@ -49,6 +60,7 @@ def train(
     learning_rate: float,
     weight_decay: float,
     margin: float,
+    dtype: torch.dtype = torch.float32,
 ) -> list[float]:
     """Margin ranking loss over all pairs; the mean loss of each epoch, in the order given."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
@@ -59,15 +71,16 @@ def train(
         for start in range(0, len(samples), batch_size):
             batch = samples[start : start + batch_size]
             loss = torch.zeros((), device=model.device)
-            for question, *contexts in batch:
-                asked = embed(model, question)
-                scores = [asked @ embed(model, context) for context in contexts]
-                pairs = [
-                    F.relu(margin - (scores[i] - scores[j]))
-                    for i in range(len(scores))
-                    for j in range(i + 1, len(scores))
-                ]
-                loss = loss + torch.stack(pairs).mean() / len(batch)
+            with autocast(model.device, dtype):
+                for question, *contexts in batch:
+                    asked = embed(model, question)
+                    scores = [cosine(asked, embed(model, context)) for context in contexts]
+                    pairs = [
+                        F.relu(margin - (scores[i] - scores[j]))
+                        for i in range(len(scores))
+                        for j in range(i + 1, len(scores))
+                    ]
+                    loss = loss + torch.stack(pairs).mean() / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

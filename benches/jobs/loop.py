@@ -18,7 +18,7 @@ from benches.harness import Bench, Claim, Details, Finding, Peer, Ratio, expect
 from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from benches.small import random_model
 from stage2.config import Settings
-from stage2.device import resolve_precision
+from stage2.device import describe, resolve_precision
 from stage2.evaluate import evaluate
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
@@ -32,7 +32,7 @@ BACKBONE, QUICK_BACKBONE = (12, 768, 12), (2, 384, 12)
 COMPARED = 4
 # Cosines, and losses after steps whose gradients differ by rounding; bf16 rounds more.
 CLOSE = {"fp32": (1e-4, 2e-2), "auto": (2e-2, 5e-2)}
-PEER, IN_FP32 = "a text a pass, fp32", "stage2, fp32"
+PEER, IN_HALF, IN_FP32 = "a text a pass, fp32", "a text a pass, {}", "stage2, fp32"
 
 Samples = Sequence[Sequence[str]]
 
@@ -50,7 +50,8 @@ def measure(bench: Bench) -> Iterator[Finding]:
     layers, width, heads = QUICK_BACKBONE if bench.quick else BACKBONE
     model = random_model(layers, width, heads, naive.LENGTH).to(bench.device)
     # Where the hardware multiplies nothing shorter, both are one.
-    half = resolve_precision("auto", model.device) != torch.float32
+    best = resolve_precision("auto", model.device)
+    half = best != torch.float32
     precisions = ["auto", "fp32"] if half else ["auto"]
     compared = COMPARED // 2 if bench.quick else COMPARED
     few = samples_of(compared)
@@ -58,6 +59,8 @@ def measure(bench: Bench) -> Iterator[Finding]:
     right = theirs(still, few, compared, compared // 2)
     for precision in precisions:
         compare(ours(still, few, compared, compared // 2, precision), right, precision)
+    if half:
+        compare(theirs(still, few, compared, compared // 2, best), right, "auto")
 
     # Dropout is drawn in another order on each side: what is timed agrees before training, and is
     # work of the same kind.
@@ -68,23 +71,24 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
     texts = len(samples) * (2 + NEGATIVES)
     job = f"evaluate {texts} texts, train {EPOCHS} epochs of {hard}, {layers} × {width}"
+    target = 20.0 if bench.device == "cuda" else 10.0
     peers = [Peer(PEER, lambda: theirs(model, samples, hard, BATCH), scores_agree)]
+    claims = [Claim(job, (PEER,), target)]
     if half:
-        peers.append(Peer(IN_FP32, lambda: ours(model, samples, hard, BATCH, "fp32"), scores_agree))
+        in_half = IN_HALF.format(describe(best))
+        peers += [
+            Peer(in_half, lambda: theirs(model, samples, hard, BATCH, best), scores_agree),
+            Peer(IN_FP32, lambda: ours(model, samples, hard, BATCH, "fp32"), scores_agree),
+        ]
+        claims.append(Claim(f"{job}, both {describe(best)}", (in_half,), target))
     # On a CPU it takes minutes: once is enough, and the same answers are compared.
     rounds = (2, 2) if bench.device == "cuda" else (1, 1)
-    target = 20.0 if bench.device == "cuda" else 10.0
-    for found in replace(bench, rounds=rounds).race(
-        job,
-        lambda: ours(model, samples, hard, BATCH, "auto"),
-        peers,
-        [Claim(job, (PEER,), target)],
-    ):
+    timed = replace(bench, rounds=rounds)
+    for found in timed.race(job, lambda: ours(model, samples, hard, BATCH, "auto"), peers, claims):
         yield found
-        if isinstance(found, Details):
+        if half and isinstance(found, Details):
             sides = {side.name: side for side in found.timings}
-            if IN_FP32 in sides:
-                yield Ratio(Claim(f"{job}, fp32", (PEER,), target), sides[IN_FP32], sides[PEER])
+            yield Ratio(Claim(f"{job}, both fp32", (PEER,), target), sides[IN_FP32], sides[PEER])
 
 
 def ours(
@@ -99,13 +103,19 @@ def ours(
     return Answer(before.candidates.scores.reshape(len(samples), -1), losses)
 
 
-def theirs(model: ProbabilisticGBERTV4, samples: Samples, hard: int, batch: int) -> Answer:
+def theirs(
+    model: ProbabilisticGBERTV4,
+    samples: Samples,
+    hard: int,
+    batch: int,
+    dtype: torch.dtype = torch.float32,
+) -> Answer:
     """The same as the first script does it."""
     worked, settings = copied(model), Settings()
-    scores = naive.evaluate(worked, samples)
+    scores = naive.evaluate(worked, samples, dtype)
     losses = naive.train(
         worked, samples[:hard], epochs=EPOCHS, batch_size=batch, margin=settings.margin,
-        learning_rate=settings.learning_rate, weight_decay=settings.weight_decay,
+        learning_rate=settings.learning_rate, weight_decay=settings.weight_decay, dtype=dtype,
     )  # fmt: skip
     return Answer(np.array(scores), losses)
 
