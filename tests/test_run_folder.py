@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from stage2 import files
+from stage2.config import Settings
+from stage2.runfolder import RunFolder
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 
@@ -52,6 +55,33 @@ def test_skip_reports_what_it_left_out(
     assert len(read_jsonl(tmp_path / "out" / files.CONSTRUCTED)) == 12
 
 
+def test_an_attempt_of_the_same_launch_is_not_overwritten(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was stopped or had ended; another launch's is, and what no launch made."""
+    out = tmp_path / "out"
+
+    def folder() -> RunFolder:
+        return RunFolder(Settings(output_dir=str(out), overwrite=True))
+
+    stage2("prepare", *data_flags(corpus))
+    assert folder().overwrites
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    first = folder()
+    assert first.overwrites  # what lies there is another run's, although torchrun started this one
+    first.begin({"mine": {}})
+    assert not (out / files.CONSTRUCTED).exists()
+    again = folder()
+    assert not again.overwrites
+    again.begin({"mine": {}})
+    again.done("mine", {})
+    assert not folder().overwrites
+    monkeypatch.setattr(os, "getppid", lambda: 2**22 + 1)
+    assert folder().overwrites
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    assert folder().overwrites
+
+
 def test_rejected_rows_of_a_run_stay_when_others_are_evaluated(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
@@ -70,6 +100,29 @@ def test_rejected_rows_of_a_run_stay_when_others_are_evaluated(
     stage2("evaluate", "--model", model_dir, "--overwrite")
     assert not (out / "rejected_evaluate.jsonl").exists()
     assert (out / files.REJECTED).read_bytes() == before
+
+
+def test_rejected_rows_are_those_of_the_last_call(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    """In a folder that training alone has made, and that is evaluated."""
+    stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
+    clean = tmp_path / "prepared" / files.CONSTRUCTED
+    train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
+    for path in (train, test):
+        path.write_text(clean.read_text() + '{"question": ""}\n')
+    flags = ["--model", model_dir, "--on-error", "skip", "--entities", corpus["entities"]]
+    stage2("train", *flags, "--data", train, "--epochs", 1)
+    stage2("evaluate", *flags, "--data", test)
+    out = tmp_path / "out"
+    for name, path in ((files.REJECTED, train), ("rejected_evaluate.jsonl", test)):
+        [row] = read_jsonl(out / name)
+        assert Path(row["file"]) == path
+    stage2("evaluate", *flags, "--data", clean, "--overwrite")
+    assert not (out / "rejected_evaluate.jsonl").exists()
+    assert (out / files.REJECTED).exists()
+    stage2("train", *flags, "--data", clean, "--epochs", 1, "--overwrite")
+    assert not (out / files.REJECTED).exists()
 
 
 def test_skip_reports_it_whatever_was_read(

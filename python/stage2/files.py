@@ -6,13 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from stage2.errors import BadInputError
 
 SETTINGS = "settings.toml"
 RUN = "run.json"
@@ -77,17 +75,6 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
         raise
     _sync(target.parent)
-
-
-def check_present(paths: Iterable[str | None]) -> None:
-    """Refuse a name of a file that is not there, before what takes seconds to import.
-
-    Raises:
-        BadInputError: the first that is missing.
-    """
-    for path in paths:
-        if path is not None and not os.path.exists(path):
-            raise BadInputError(f"{path}: no such file")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

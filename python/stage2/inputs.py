@@ -108,17 +108,22 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
 
 
 def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
-    """Warn of what was found in the files read, and write the rows that were skipped, if any."""
+    """Warn of what was found in the files read, and write the rows that were skipped, if any.
+
+    A command that adds to what another has made leaves that one's rejected rows alone.
+    """
     rejected = [row for one in loaded for row in one.rejected]
     for one in loaded:
         for warning in one.warnings:
             console.warn(warning)
+    path = run / files.REJECTED
+    if run.adds is not None and run.is_anothers:
+        path = run / files.rejected_by(run.adds)
     if not rejected:
+        if run.adds is not None:
+            path.unlink(missing_ok=True)  # of an earlier call, on other files
         return
     names = ("file", "line", "column", "reason", "message", "row")
-    path = run / files.REJECTED
-    if run.adds is not None and (run.holds("prepare") or run.holds("mine")):
-        path = run / files.rejected_by(run.adds)
     files.write_jsonl(path, [{name: getattr(row, name) for name in names} for row in rejected])
     for reason, count in sorted(Counter(row.reason for row in rejected).items()):
         console.warn(f"{count} rows skipped: {reason}")

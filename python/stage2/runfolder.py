@@ -121,9 +121,6 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "merge": ("merge", "evaluate"),
 }
 
-# How often torchrun has started its processes again, in their environment.
-_RESTARTS = "TORCHELASTIC_RESTART_COUNT"
-
 # Settings that name what a command reads.
 _READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
 
@@ -140,8 +137,8 @@ class RunFolder:
         adds: the stage that the command adds to what the folder holds; None where it starts a run
             anew.
         record: what `run.json` says.
-        overwrites: whether files of another run are replaced. Where torchrun has started a command
-            again they are its own, and it goes on.
+        overwrites: whether files of another run are replaced: not those of an attempt before, where
+            torchrun has started the command again, which goes on.
     """
 
     def __init__(self, settings: Settings, adds: str | None = None) -> None:
@@ -164,7 +161,8 @@ class RunFolder:
             raise self._impossible(error) from error
         record = self.path / files.RUN
         self.record: dict[str, Any] = files.read_json(record) if record.is_file() else {}
-        again = self.record.get("begun") and os.environ.get(_RESTARTS, "0") != "0"
+        self._launch = _launch()
+        again = self._launch is not None and self.record.get("launch") == self._launch
         self.overwrites = settings.overwrite and not again
         self._clock = time.perf_counter()
 
@@ -175,6 +173,11 @@ class RunFolder:
         """Whether an earlier command did `stage` here, and its files count."""
         kept = not self.overwrites or stage not in self._replaced
         return kept and stage in self.record.get("stages", {})
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether the folder holds what other commands made, and this one does not replace."""
+        return bool(self.record.get("stages", {}).keys() - set(self._replaced))
 
     @property
     def from_sample(self) -> bool:
@@ -218,9 +221,12 @@ class RunFolder:
             self.settings.save(self.path / files.SETTINGS)
         # Who was stopped before a stage was done comes back to a folder that is known.
         begun += [stage for stage in stages if stage not in known]
-        if begun != self.record.get("begun", []):
-            self.record["begun"] = begun
-            files.write_json(self.path / files.RUN, self.record)
+        attempt = {"begun": begun, "launch": self._launch}
+        record = {name: value for name, value in self.record.items() if name not in attempt}
+        record |= {name: value for name, value in attempt.items() if value}
+        if record != self.record:
+            self.record = record
+            files.write_json(self.path / files.RUN, record)
         self._clock = time.perf_counter()
 
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
@@ -301,6 +307,19 @@ class RunFolder:
             f"--output-dir {self.path} holds another run's files ({what}). "
             "Give another --output-dir, or --overwrite to replace them"
         )
+
+
+def _launch() -> str | None:
+    """What all attempts of one torchrun have in common: its process, and when that began."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    parent = os.getppid()
+    try:
+        began = Path(f"/proc/{parent}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        began = []
+    # The twentieth of what follows the name: ticks since the machine was started.
+    return f"{platform.node()} {parent} {began[19] if len(began) > 19 else ''}".strip()
 
 
 def cpu_name() -> str:
