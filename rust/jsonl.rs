@@ -27,6 +27,9 @@ use scan::{Kind, Scanner, Value};
 /// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
 const PIECE: usize = 256 << 10;
 
+/// Pieces that a file is cut into which is smaller than as many of those.
+const SMALL_FILE_PIECES: usize = 16;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What to do about a bad row.
@@ -226,8 +229,11 @@ impl Source {
                             row: row.range(),
                             fault,
                         });
+                        if on_error == OnError::Skip {
+                            return true;
+                        }
                         first_bad.fetch_min(i, Relaxed);
-                        return on_error == OnError::Skip;
+                        return false;
                     }
                     true
                 });
@@ -243,12 +249,14 @@ impl Source {
     }
 
     fn pieces(&self) -> Vec<Piece<'_>> {
+        // A small file is cut as well: what is tested with it then holds for a large one.
+        let size = (self.bytes.len() / SMALL_FILE_PIECES).clamp(1, PIECE);
         match &self.layout {
             Layout::Lines { start } => {
-                let mut pieces = Vec::with_capacity(self.bytes.len() / PIECE + 1);
+                let mut pieces = Vec::with_capacity(self.bytes.len() / size + 1);
                 let mut start = *start;
                 while start < self.bytes.len() {
-                    let end = line_end(&self.bytes, start.saturating_add(PIECE));
+                    let end = line_end(&self.bytes, start.saturating_add(size));
                     pieces.push(Piece::Lines(start..end));
                     start = end + 1;
                 }
@@ -258,7 +266,7 @@ impl Source {
                 let mut pieces = Vec::new();
                 let mut rest = &elements[..];
                 while let Some(first) = rest.first() {
-                    let count = rest.partition_point(|row| row.start < first.start + PIECE);
+                    let count = rest.partition_point(|row| row.start < first.start + size);
                     let (piece, after) = rest.split_at(count);
                     pieces.push(Piece::Elements(piece));
                     rest = after;

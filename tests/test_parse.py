@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from stage2._core import Annotations, Dataset, TextColumn
+from stage2._core import Annotations, Dataset, Samples, TextColumn
 from tests import reference
 from tests.files import FORMS, jsonl
 
@@ -251,6 +251,50 @@ def test_large_files_are_read_in_order(tmp_path: Path, form: str):
     assert [(row.line, row.column, row.reason) for row in dataset.rejected] == [
         (8001, 8, "duplicate_chunk_id")
     ]
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+@pytest.mark.parametrize("kind", ["qa", "chunks", "entities", "samples"])
+@pytest.mark.parametrize("bad", [{5}, {0, 5, 6, 431, 999}])
+def test_one_bad_row_takes_no_other_with_it(tmp_path: Path, kind: str, form: str, bad: set[int]):
+    """Two megabytes, which are read in many pieces: in the first, in the midst and in the last."""
+    filler = "x" * 2000
+    usual: dict[str, Callable[[int], dict[str, Any]]] = {
+        "qa": lambda i: {"question": f"{i}?", "chunk_id": "good", "answer": filler},
+        "chunks": lambda i: {"id": i, "text": f"{i} {filler}"},
+        "entities": lambda i: {"text": f"{i} {filler}", "targets": []},
+        "samples": lambda i: {
+            "question": f"{i}?",
+            "ground_truth_contexts": [filler],
+            "negative_contexts": ["other"],
+            "qa_id": str(i),
+            "gt_chunk_id": "good",
+        },
+    }
+    rows = [{"text": 1} if i in bad else usual[kind](i) for i in range(1000)]
+    content = jsonl(rows) if form == "lines" else json.dumps(rows).encode()
+    paths = {name: tmp_path / name for name in usual}
+    paths["qa"].write_bytes(jsonl([GOOD_QA]))
+    paths["chunks"].write_bytes(jsonl([GOOD_CHUNK]))
+    paths[kind].write_bytes(content)
+    kept = [i for i in range(1000) if i not in bad]
+    loaded: Any
+    if kind == "samples":
+        loaded = Samples.load_jsonl(paths["samples"], "skip")
+        assert list(loaded.qa_ids) == [str(i) for i in kept]
+    elif kind == "entities":
+        loaded = Annotations.load(paths["entities"], "skip")
+        assert [text.split()[0] for text in loaded.texts] == [str(i) for i in kept]
+    elif kind == "chunks":
+        paths["qa"].write_bytes(jsonl([{"question": "?", "chunk_id": "7"}]))
+        loaded = Dataset.load(paths["qa"], paths["chunks"], on_error="skip")
+        assert list(loaded.chunk_ids) == [str(i) for i in kept]
+    else:
+        loaded = Dataset.load(paths["qa"], paths["chunks"], on_error="skip")
+        assert list(loaded.questions) == [f"{i}?" for i in kept]
+    assert len(loaded.rejected) == len(bad)
+    if form == "lines":
+        assert [row.line for row in loaded.rejected] == [i + 1 for i in sorted(bad)]
 
 
 def test_real_data_is_what_json_says(monte_cristo: Path):
