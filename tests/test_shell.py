@@ -117,6 +117,47 @@ def test_a_run_that_fails_exits_with_1(
     assert (out / files.HARD).stat().st_size
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_midst_of_writing_leaves_nothing_half_written(
+    corpus: dict[str, Path], tmp_path: Path, number: int
+) -> None:
+    out = tmp_path / "out"
+    code = (
+        "import os; from stage2 import cli, files\n"
+        f"files._sync = lambda _: os.kill(os.getpid(), {int(number)})\n"
+        "cli.main()"
+    )
+    command = [sys.executable, "-c", code, "prepare", *data_flags(corpus), "--output-dir", out]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "stopped; what was written before is whole and stays\n"
+    assert not tree(out)
+
+
+def test_what_a_killed_process_was_writing_is_removed(
+    corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = ["prepare", *data_flags(corpus), "--output-dir", out]
+    assert call(*command).returncode == 0
+    checkpoints = out / files.CHECKPOINTS
+    # No system has so many processes; this one and its parent are there.
+    dead = [out / f".{files.CONSTRUCTED}.4194305-0.tmp", out / ".model.4194305-x_1.tmp" / "a.json",
+            checkpoints / f".{files.TRAINING_STATE}.99999999999999999999-ab.tmp"]  # fmt: skip
+    kept = [out / f".{files.RUN}.{os.getpid()}-ab.tmp", out / ".notes.tmp", out / "x.4194305-0.tmp"]
+    # One was killed while it replaced a folder by another: what there was comes back.
+    retired = out / ".stage1.4194305-y.tmp" / "stage1" / "config.json"
+    for path in (*dead, *kept, retired):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    assert call(*command).returncode == 0
+    assert not any(path.exists() for path in dead)
+    assert not dead[1].parent.exists()
+    assert all(path.exists() for path in kept)
+    assert (out / files.STAGE1_MODEL / "config.json").exists()
+    assert not retired.parents[1].exists()
+
+
 def test_ctrl_c_keeps_what_is_done(
     corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:

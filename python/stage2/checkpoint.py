@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stage2.errors import BadInputError
-from stage2.files import atomic, sha256, write_json
+from stage2.files import atomic, beside, sha256, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +171,7 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
     """Write a model folder; one that is there is replaced once the new one is whole."""
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    temporary = Path(tempfile.mkdtemp(**beside(target)))
     try:
         temporary.chmod(0o755)
         write_json(
@@ -193,7 +193,7 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
         with atomic(temporary / WEIGHTS) as weights:
             save_file(state, weights, metadata={"format": "pt"})
         if target.exists():
-            retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+            retired = Path(tempfile.mkdtemp(**beside(target)))
             os.replace(target, retired / target.name)
             os.replace(temporary, target)
             shutil.rmtree(retired)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -498,4 +499,7 @@ def main() -> None:
         from stage2 import distributed
 
         distributed.run(lambda: program(prog_name="stage2"))
+    # As Ctrl-C, where training does not take it by itself: no half-written file is left. Under
+    # torchrun it ends a process at once, which may be waiting for another that is lost.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     program(prog_name="stage2")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +54,9 @@ def rejected_by(stage: str) -> str:
     return f"rejected_{stage}.jsonl"
 
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)-\w+\.tmp")
+
+
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success flush it to disk and rename.
@@ -61,7 +66,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    handle, name = tempfile.mkstemp(**beside(target))
     os.close(handle)
     temporary = Path(name)
     try:
@@ -75,6 +80,41 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
         raise
     _sync(target.parent)
+
+
+def beside(target: Path) -> dict[str, Any]:
+    """How `tempfile` is to name what becomes `target`: the core's names have the same form."""
+    return {"dir": target.parent, "prefix": f".{target.name}.{os.getpid()}-", "suffix": ".tmp"}
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what processes that were killed were writing to a folder.
+
+    Theirs is what has the form of our temporary names and the number of a process that is not
+    there. Where a system does not tell of processes, nothing is removed.
+    """
+    for path in folder.glob(".*.tmp"):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is None or os.name != "posix" or _runs(int(found["process"])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            # A folder that was to be replaced, by a process that ended between the two renamings.
+            whole, target = path / found["name"], folder / found["name"]
+            if whole.exists() and not target.exists():
+                os.replace(whole, target)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

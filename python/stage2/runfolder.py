@@ -216,6 +216,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._impossible(error) from error
+        for folder in (self.path, self.path / files.CHECKPOINTS):
+            files.remove_left(folder)
         # An audit has nothing to say of how the run was made that it looks at.
         if stages.keys() != {"audit"} or not self.record.get("stages", {}).keys() - {"audit"}:
             self.settings.save(self.path / files.SETTINGS)
