@@ -70,9 +70,7 @@ WORDS = tuple(
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT with random weights and a tokenizer of whole words, made here: no download."""
     folder = tmp_path_factory.mktemp("backbone")
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = transformers.BertTokenizerFast(vocab=vocabulary, model_max_length=64)
-    tokenizer.save_pretrained(folder)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
@@ -83,6 +81,10 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_position_embeddings=64,
     )
     transformers.BertModel(config).save_pretrained(folder)
+    # From files, which transformers of all versions makes a tokenizer of.
+    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in vocabulary))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=64)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -112,6 +112,24 @@ def test_a_torn_tail_costs_what_was_in_it(tmp_path: Path, lost: int) -> None:
     assert (store.path.stat().st_size - HEADER_BYTES) % RECORD == 0
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_a_file_that_is_gone_or_closed_costs_its_vectors(
+    tmp_path: Path, error: type[OSError], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Pruned by another process between two looks at it, or not ours to read."""
+    opened(tmp_path).put(keys("a", "b"), some(2))
+
+    def refuse(*_: object) -> None:
+        raise error("no")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    found, missing = opened(tmp_path).get(keys("a", "b"))
+    assert missing.tolist() == [0, 1]
+    assert not found.mu.any()
+    assert ("cannot be read" in capsys.readouterr().err) == (error is PermissionError)
+
+
 def test_of_two_records_the_later_counts(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(keys("a", "b"), some(2, seed=1))
@@ -295,12 +313,17 @@ def test_info_and_prune(stage2: Stage2, tmp_path: Path) -> None:
         store.put(keys("a", "b"), some(2))
         age(store.path, days)
     (tmp_path / f"other{cache.SUFFIX}").write_text("not ours")
+    damaged = tmp_path / f"{'0a' * 16}{cache.SUFFIX}"
+    damaged.write_text("x")
+    age(damaged, 50)
     where = ["--embedding-cache", tmp_path]
     shown = stage2("cache", "info", *where).output
     assert shown.count("2 vectors") == 3
     assert "used 40.0 days ago" in shown
     assert "a model" in shown
+    assert "damaged" in shown
     stage2("cache", "prune", *where, "--older-than", 30)
+    assert not damaged.exists()
     assert [store.path.exists() for store in stores] == [False, True, True]
     size = stores[0].put(keys("a", "b"), some(2)) or stores[0].path.stat().st_size
     stage2("cache", "prune", *where, "--max-size", size * 2)

@@ -81,6 +81,7 @@ def gradients(
     return {name: grad.cpu().clone() for name, grad in grads if grad is not None}
 
 
+@pytest.mark.parametrize("wide", [0, 768])
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [({}, 1), ({}, 5), ({"micro_batch": 60}, 1), ({"loss": "in-batch"}, 1)],
@@ -92,7 +93,12 @@ def test_gradients_are_those_of_the_cpu(
     lists: RankingLists,
     changes: dict[str, Any],
     parts: int,
+    wide: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Padded, and as the float32 of a wide encoder goes: without."""
+    monkeypatch.setattr(unpadded, "_WIDE", wide)
+    assert unpadded.possible(card, torch.float32) == (wide == 0)
     settings = replace(SETTINGS, **changes)
     here = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir).eval()
     right = gradients(here, lists, replace(settings, micro_batch=None))
@@ -101,11 +107,6 @@ def test_gradients_are_those_of_the_cpu(
     assert sum(float(grad.abs().sum()) for grad in right.values()) > 0
     for name, grad in right.items():
         assert torch.allclose(found[name], grad, rtol=0, atol=1e-5), name
-
-
-def test_float32_goes_without_padding(card: stage2.ProbabilisticGBERTV4) -> None:
-    assert unpadded.possible(card, torch.float32)
-    assert not unpadded.possible(card, torch.bfloat16)
 
 
 def test_gradient_caching_repeats_its_dropout(

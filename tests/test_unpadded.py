@@ -45,6 +45,22 @@ def test_an_encoder_is_tried_before_it_goes_without_padding(name: str, first: in
     assert not backbone.training
 
 
+def test_no_position_is_tried_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card a place outside a table ends the process."""
+    tried: list[int] = []
+
+    def wrong(_backbone: Any, _ids: Any, _layout: Any, first: int) -> torch.Tensor:
+        tried.append(first)
+        return torch.full((12, 32), 9.0)
+
+    monkeypatch.setattr(unpadded, "hidden_states", wrong)
+    for room, places in ((64, [0]), (128, [0, 81])):
+        tried.clear()
+        backbone = encoder("Bert", pad_token_id=80, max_position_embeddings=room)
+        assert unpadded.first_position(backbone) is None
+        assert tried == places
+
+
 def test_a_window_of_attention_is_refused() -> None:
     backbone = encoder("ModernBert", pad_token_id=0, bos_token_id=1, eos_token_id=2,
                        cls_token_id=1, sep_token_id=2)  # fmt: skip
@@ -96,6 +112,26 @@ def test_dropout_is_drawn_by_the_seed(
     assert not torch.equal(first, third)
 
 
+@WAYS
+def test_attention_weights_are_dropped(
+    model: stage2.ProbabilisticGBERTV4, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other dropout is left, and the expected vectors are those without."""
+    monkeypatch.setattr(unpadded, name, value)
+    for where, module in model.named_modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.3 if where.endswith("attention.self.dropout") else 0.0
+    batch = collate(model, tokenize(model, TEXTS, [[]] * 5), np.arange(5))
+    with torch.no_grad(), unpadded.end_to_end(model):
+        right = model.eval()(batch).mu
+        model.train()
+        torch.manual_seed(0)
+        drawn = torch.stack([model(batch).mu for _ in range(200)])
+    assert (drawn - right).abs().amax(dim=(1, 2)).min() > 1e-4
+    mean = drawn.mean(dim=0)
+    assert (mean - right).abs().max() < 0.25 * (drawn - right).abs().max()
+
+
 def _seeded(seed: int) -> None:
     torch.manual_seed(seed)
 
@@ -108,12 +144,14 @@ def test_a_model_that_cannot_is_trained_with_padding(model: stage2.Probabilistic
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_half_precision_goes_end_to_end_on_a_cpu_alone(
+def test_a_card_goes_end_to_end_in_float32_where_the_encoder_is_wide(
     model: stage2.ProbabilisticGBERTV4, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert unpadded.possible(model, dtype)
     kind = property(lambda _model: torch.device("cuda"))
     monkeypatch.setattr(stage2.ProbabilisticGBERTV4, "device", kind)
+    assert not unpadded.possible(model, dtype)
+    monkeypatch.setattr(unpadded, "_WIDE", 32)
     assert unpadded.possible(model, dtype) == (dtype == torch.float32)
 
 

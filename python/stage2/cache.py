@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -115,11 +116,17 @@ class EmbeddingCache:
             Their vectors, zeros where there are none; and int64, rising, the rows of the texts
             that are not in the file.
         """
-        found = Embeddings.empty(len(keys), self.width)
-        count = len(self)
-        if not count or not len(keys):
-            return found, np.arange(len(keys))
-        records = np.memmap(self.path, self._record, "r", HEADER_BYTES, (count,))
+        found, absent = Embeddings.empty(len(keys), self.width), np.arange(len(keys))
+        try:
+            count = len(self)
+            if not count or not len(keys):
+                return found, absent
+            records = np.memmap(self.path, self._record, "r", HEADER_BYTES, (count,))
+        except FileNotFoundError:
+            return found, absent  # Somebody has pruned it just now.
+        except OSError as error:
+            console.warn(f"vectors kept earlier cannot be read: {error}. They are computed again")
+            return found, absent
         if len(self._index.order) != count:
             self._index = _Index.of(records["key"])
         places = self._index.find(keys)
@@ -279,13 +286,19 @@ def _embeddings(records: npt.NDArray[np.void]) -> Embeddings:
 
 
 def _cache_file(path: Path) -> CacheFile | None:
-    """Read a file's header; None where it is not one of ours."""
+    """Read a file's header; None where it is not one of ours, which have names of their own."""
     try:
         with open(path, "rb") as file:
-            header = json.loads(file.read(HEADER_BYTES))
+            start = file.read(HEADER_BYTES)
         known = path.stat()
-    except (OSError, ValueError):
+    except OSError:
         return None
+    try:
+        header = json.loads(start)
+    except ValueError:
+        if re.fullmatch(r"[0-9a-f]{32}", path.stem) is None:
+            return None
+        return CacheFile(path, "damaged", "–", 0, known.st_size, known.st_mtime)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         return None
     entries = max(0, known.st_size - HEADER_BYTES) // record_type(header["width"]).itemsize

@@ -147,8 +147,8 @@ def read_tensors(path: str | os.PathLike[str]) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise BadInputError(
-            f"{path}: refused: it holds more than tensors, and loading it could run code. "
-            "Expected torch.save(model.state_dict())"
+            f"{path}: refused: it is no file of torch's, or holds more than tensors, and loading "
+            "it could run code. Expected torch.save(model.state_dict())"
         ) from error
     except (EOFError, RuntimeError) as error:
         raise BadInputError(f"{path}: not a checkpoint that torch can read: {error}") from error
@@ -181,7 +181,8 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
                 "architectures": [type(model).__name__],
                 "embedding_dim": model.embedding_dim,
                 "max_length": model.max_length,
-                "backbone": model.backbone.config.to_dict(),
+                # Not every version of transformers says of which dtype the weights are.
+                "backbone": {**model.backbone.config.to_dict(), "dtype": "float32"},
             },
         )
         # Where texts were cut last is kept in the tokenizer, and would be written as its own.

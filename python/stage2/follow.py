@@ -29,12 +29,14 @@ def following(settings: Settings, folder: Path, updates_done: int) -> Iterator[N
     Args:
         settings: report_to.
         folder: of the run.
-        updates_done: where the training goes on from; what was noted later is taken back.
+        updates_done: where the training goes on from; what was noted of later ones is taken back.
     """
     if settings.report_to == "none":
         yield lambda *_: None
         return
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(folder / files.TENSORBOARD, purge_step=updates_done or None) as writer:
+    # The first step that is taken back: what was noted of the last update is not noted again.
+    first = updates_done + 1 if updates_done else None
+    with SummaryWriter(folder / files.TENSORBOARD, purge_step=first) as writer:
         yield writer.add_scalar

@@ -158,7 +158,7 @@ def search_shared(
     budget = default_budget() if memory_budget is None else memory_budget
     size, asked = len(corpus.mu), _Part.of(queries, slice(None))
     row_bytes = _COPIES * 2 * corpus.mu.shape[1] * corpus.mu.itemsize
-    step = -(-min(size, max(1, budget // row_bytes)) // world.size)
+    step = max(1, -(-min(size, max(1, budget // row_bytes)) // world.size))
     starts = list(range(0, size, step))
     best: Nearest | None = None
     for first in range(0, len(starts), world.size):

@@ -177,9 +177,10 @@ class Groups:
 def with_weights_of(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
     """The model's forward pass with weights of `dtype`, whose gradients arrive at its own.
 
-    Weights are cast once for all batches, and their gradients once on the way back. What is trained
-    stays in float32. `torch.autocast` would cast every product's activations too, and keep those
-    between products in float32: on a CPU a quarter of a step's time went into that.
+    Weights are cast once for all groups whose graph is kept, and their gradients once on the way
+    back; with gradient caching once more for each group. What is trained stays in float32.
+    `torch.autocast` would cast every product's activations too, and keep those between products in
+    float32: on a CPU a quarter of a step's time went into that.
     """
     if dtype == torch.float32:
         return model

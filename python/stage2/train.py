@@ -29,6 +29,9 @@ from stage2.step import accumulate_gradients
 from stage2.trainable import check_trainable, plain_state, trainable
 from stage2.training_log import EpochLog, best_of, out_of_patience
 
+# Added to the norm that gradients are clipped by, as torch adds it.
+_NEVER_ZERO = 1e-6
+
 # Called with (what, updates done, updates in all, texts of the last).
 Steps = Callable[[str, int, int, int], None]
 # Called with each row of the log once it is there.
@@ -226,11 +229,15 @@ class _Training:
             loss += accumulate_gradients(
                 self.model, self.lists, part, settings, len(rows), self.teacher
             )
-        parameters = [p for p in self.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        # Not by torch's own: not every version of it that this project runs on tells the norm
+        # before it clips, and a norm that is not finite must not reach the weights.
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
         self.check_finite(loss, norm.item(), where, rows)
         if settings.max_grad_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, settings.max_grad_norm, norm)
+            scale = (settings.max_grad_norm / (norm + _NEVER_ZERO)).clamp(max=1)
+            for gradient in gradients:
+                gradient.mul_(scale)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.updates_done)
         self.optimizer.step()
@@ -384,4 +391,4 @@ def _bring_best(
 
 def _seed_of(seed: int, epoch: int) -> int:
     """A seed for torch, which takes one number, from two."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1

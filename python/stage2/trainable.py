@@ -108,6 +108,8 @@ def _remove_lora(model: ProbabilisticGBERTV4) -> None:
     for name, module in _lora_layers(model):
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module.base_layer)
+    # What peft notes of its updates, and would warn of when the next are added.
+    vars(model.backbone).pop("peft_config", None)
 
 
 def _lora_layers(model: ProbabilisticGBERTV4) -> list[tuple[str, Any]]:
