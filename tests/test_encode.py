@@ -61,6 +61,27 @@ def test_both_forms_of_targets(model: stage2.ProbabilisticGBERTV4) -> None:
         model.encode(TEXTS, [[]])
 
 
+@pytest.mark.parametrize(
+    ("texts", "further", "said"),
+    [
+        ("a string", {}, "texts is one string"),
+        (["a", None], {}, r"texts\[1\] is None"),
+        (["a\ud800b"], {}, r"texts\[0\] has half a surrogate pair at character 1"),
+        (["a"], {"entities": [[(0, 2)]]}, r"entities\[0\] has the span 0 to 2.*1 characters"),
+        (["a", "b"], {"entities": [[], [(1, 1)]]}, r"entities\[1\] has the span 1 to 1"),
+        (["a"], {"entities": [[(-1, 1)]]}, "has the span -1 to 1"),
+        (["a"], {"entities": [None]}, r"entities\[0\] is None"),
+        (["a", "b"], {"entities": [None]}, "2 texts but entities for 1"),
+        (["a"], {"batch_tokens": 0}, "batch_tokens is 0; expected 1 or more"),
+    ],
+)
+def test_what_is_no_text_and_no_span_of_it_is_refused(
+    model: stage2.ProbabilisticGBERTV4, texts: Any, further: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=said):
+        model.encode(texts, **further)
+
+
 def test_mean_entity_vector(model: stage2.ProbabilisticGBERTV4) -> None:
     text = "count sailed marseilles"
     both = model.encode([text], [[(0, 5), (13, 23)]]).entity[0]

@@ -15,7 +15,8 @@ import stage2
 from stage2.config import Settings
 from stage2.encode import encode_tokens
 from stage2.lists import RankingLists, ranking_lists
-from stage2.step import accumulate_gradients, batch_loss
+from stage2.step import accumulate_gradients, batch_loss, share_of_tokens
+from stage2.tokens import batches_by_tokens
 
 SETTINGS = Settings(precision="fp32", pairs="all")
 ALL = np.arange(12)
@@ -127,6 +128,16 @@ def test_a_step_leaves_the_generators_where_its_seeds_were_drawn(
         gradients(model.train(training), lists)
         followed.append(torch.rand(3))
     assert torch.equal(*followed)
+
+
+@pytest.mark.parametrize("cards", [1, 2, 3, 8])
+def test_every_card_has_a_group_of_a_step(cards: int) -> None:
+    lengths = np.random.default_rng(0).integers(5, 128, 56)
+    budget = share_of_tokens(lengths, 32_768, cards)
+    groups = [lengths[rows] for rows in batches_by_tokens(lengths, budget)]
+    assert len(groups) >= cards
+    assert max(len(group) * group.max() for group in groups) <= 2 * lengths.sum() / cards
+    assert share_of_tokens(lengths, 64, cards) == 64
 
 
 def test_in_batch_negatives_are_the_other_questions_ground_truths(

@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import stage2
 from stage2 import files
 from stage2.config import Settings
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError, RunFailedError
+from stage2.follow import following
 from stage2.lists import RankingLists, ranking_lists
 from stage2.loss import margin_ranking_loss
 from stage2.mining import score
 from stage2.step import accumulate_gradients, batch_loss
 from stage2.train import _Training, train
+from stage2.trainable import trainable
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
@@ -44,6 +47,28 @@ def test_training_uses_the_similarity_that_evaluation_uses(
     similarities = torch.from_numpy(scored.scores).reshape(len(lists), 6)
     expected = margin_ranking_loss(similarities, SETTINGS.margin, pairs)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4) -> None:
+    """So that the next training on the model, as of a fold, is warned of nothing."""
+    before = [name for name, _ in model.named_modules()]
+    for _ in range(2):
+        with trainable(model, replace(SETTINGS, lora=2)):
+            assert [name for name, _ in model.named_modules()] != before
+        assert [name for name, _ in model.named_modules()] == before
+        assert not hasattr(model.backbone, "peft_config")
+
+
+def test_going_on_takes_back_only_what_is_noted_again(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, report_to="tensorboard")
+    for done, steps in ((0, (1, 2, 3, 4)), (3, (4, 5))):
+        with following(settings, tmp_path, done) as note:
+            for step in steps:
+                note("loss", step / 10 + done, step)
+    seen = EventAccumulator(str(tmp_path / files.TENSORBOARD)).Reload().Scalars("loss")
+    assert [(event.step, round(event.value, 4)) for event in seen] == [
+        (1, 0.1), (2, 0.2), (3, 0.3), (4, 3.4), (5, 3.5)
+    ]  # fmt: skip
 
 
 def test_lists_of_different_length_are_masked(

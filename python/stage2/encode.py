@@ -91,11 +91,19 @@ def encode(
         progress: called after each batch.
 
     Raises:
-        BadInputError: `entities` is not of the length of `texts`, or a target is not a span.
+        BadInputError: a text is none, or has half a surrogate pair; `entities` is not of the length
+            of `texts`, or a target is no span of its text; `batch_tokens` is below 1.
     """
-    spans = [_spans(targets) for targets in entities] if entities is not None else [()] * len(texts)
-    if len(spans) != len(texts):
-        raise BadInputError(f"{len(texts)} texts but entities for {len(spans)}; expected as many")
+    _check_texts(texts)
+    if entities is not None and len(entities) != len(texts):
+        raise BadInputError(
+            f"{len(texts)} texts but entities for {len(entities)}; expected as many"
+        )
+    if batch_tokens is not None and batch_tokens < 1:
+        raise BadInputError(f"batch_tokens is {batch_tokens}; expected 1 or more")
+    spans: list[tuple[tuple[int, int], ...]] = [()] * len(texts)
+    if entities is not None:
+        spans = [_spans(i, *pair) for i, pair in enumerate(zip(texts, entities, strict=True))]
     return encode_windows(
         model,
         len(texts),
@@ -324,18 +332,40 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     return torch.autocast(device.type, dtype=dtype)
 
 
-def _spans(targets: EntityTargets) -> tuple[tuple[int, int], ...]:
-    """Bring both forms of a text's targets to (char_start, char_end) pairs."""
+def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise BadInputError("texts is one string; expected a list of them")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise BadInputError(f"texts[{i}] is {text!r:.80}; expected a string")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BadInputError(
+                f"texts[{i}] has half a surrogate pair at character {error.start}; "
+                "expected a text that UTF-8 can hold"
+            ) from error
+
+
+def _spans(i: int, text: str, targets: EntityTargets) -> tuple[tuple[int, int], ...]:
+    """Bring both forms of the i-th text's targets to (char_start, char_end) pairs."""
     try:
-        return tuple(
+        spans = tuple(
             (int(t["char_start"]), int(t["char_end"])) if isinstance(t, Mapping) else _pair(t)
             for t in targets
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(
-            f"an entity target is {targets!r:.200}; "
+            f"entities[{i}] is {targets!r:.200}; "
             "expected mappings with char_start and char_end, or pairs of integers"
         ) from error
+    for start, end in spans:
+        if not 0 <= start < end <= len(text):
+            raise BadInputError(
+                f"entities[{i}] has the span {start} to {end}; expected one within the text's "
+                f"{len(text)} characters, and not empty"
+            )
+    return spans
 
 
 def _pair(target: Any) -> tuple[int, int]:

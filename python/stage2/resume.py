@@ -141,7 +141,7 @@ def read_state(path: Path) -> State:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError) as error:
-        raise BadInputError(f"{path}: a damaged state of training. {again}") from error
+        raise BadInputError(f"{path}: no state of training, or a damaged one. {again}") from error
     if damaged is not None:
         raise BadInputError(f"{path}: a damaged state of training. {again}")
     try:
@@ -152,8 +152,9 @@ def read_state(path: Path) -> State:
         raise BadInputError(f"{path}: not a state of training that this version wrote. {again}")
     try:
         position = Position(**content.pop("position"))
+        best_of([EpochLog(**row) for row in content["log"]])
         return State(**content, position=position, folder=path.parent)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"{path}: not a whole state of training: {error}. {again}") from error
 
 

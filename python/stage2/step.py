@@ -215,6 +215,8 @@ def gather_questions(
     token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
     padded = not (model.device.type == "cpu" and unpadded.possible(model, torch.float32))
     most = BATCH_TOKENS[model.device.type] if padded else unpadded.GROUP_TOKENS
+    if model.device.type == "cuda" and (world := distributed.world()) is not None:
+        most = share_of_tokens(token_counts, most, world.size)
     groups = list(batches_by_tokens(token_counts, settings.micro_batch or most, padded))
     embedded_at = np.empty(len(used), np.int64)
     embedded_at[np.concatenate(groups)] = np.arange(len(used))
@@ -227,6 +229,17 @@ def gather_questions(
         relevance=(column[None, :] < lists.num_relevant[rows][:, None]).astype(np.int64),
         flat=flat,
     )
+
+
+def share_of_tokens(lengths: Ints, most: int, cards: int) -> int:
+    """Tokens of a group, so that each of some cards has one: one could take a whole step.
+
+    Args:
+        lengths: int64 (n,), tokens of each text of a step.
+        most: that a card should take at once.
+        cards: that share the step.
+    """
+    return min(most, max(int(lengths.max()), -(-int(lengths.sum()) // cards)))
 
 
 def list_losses(
