@@ -239,6 +239,8 @@ def share_of_tokens(lengths: Ints, most: int, cards: int) -> int:
         most: that a card should take at once.
         cards: that share the step.
     """
+    if cards == 1:
+        return most
     return min(most, max(int(lengths.max()), -(-int(lengths.sum()) // cards)))
 
 
