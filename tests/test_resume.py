@@ -199,13 +199,17 @@ def test_a_state_of_other_questions_is_refused(
     assert tree(interrupted) == before
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "other"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "other", "columns", "no log"])
 def test_a_damaged_state_is_refused(interrupted: Path, damage: str) -> None:
     path = interrupted / files.CHECKPOINTS / files.TRAINING_STATE
     whole = path.read_bytes()
     middle = len(whole) // 2
     if damage == "other":
         torch.save({"format": 1, "position": {"epoch": 1}}, path)
+    elif damage in ("columns", "no log"):
+        content = torch.load(path, weights_only=True)
+        content["log"] = [{"epoch": 0, "unknown": 1}] if damage == "columns" else []
+        torch.save(content, path)
     else:
         path.write_bytes({
             "cut": whole[:middle],

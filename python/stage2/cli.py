@@ -13,15 +13,12 @@ import click
 
 from stage2 import files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
-from stage2.errors import BadInputError
-from stage2.program import Program
+from stage2.program import Program, check_present
 from stage2.trials import PRESETS, parse_grid, trials
 
 Decorator = Callable[[Any], Any]
 
 COMMON = ("output_dir", "seed", "device", "overwrite")
-# Files that a command with these options reads first of all.
-READ = ("qa", "chunks", "entities", "data", "dev_data")
 FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
 SCORING = ("similarity", "precision", "compile")
@@ -115,7 +112,7 @@ def command(
             values = {**defaults, **presets.get(preset or "", {}), **values}
             settings = Settings(**(values | given))
             if not extra.get("dry_run"):
-                _check_present(settings, names)
+                check_present(settings, names)
             function(settings, **extra)
 
         call = click.option(
@@ -139,26 +136,6 @@ def command(
         )(call)
 
     return wrap
-
-
-def _check_present(settings: Settings, names: Sequence[str]) -> None:
-    """Refuse a file that is not there before torch is imported, which takes seconds.
-
-    Raises:
-        BadInputError: there is none of that name; what else may be wrong is found as it is read.
-    """
-    for name in names:
-        path = getattr(settings, name) if name in READ else None
-        if path is None:
-            continue
-        try:
-            os.stat(path)
-        except FileNotFoundError:
-            raise BadInputError(
-                f"--{name.replace('_', '-')} {path}: no such file; expected one to read"
-            ) from None
-        except OSError:
-            continue
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from stage2.errors import RunFailedError, exit_code_of, message_of
+from stage2.config import Settings
+from stage2.errors import BadInputError, RunFailedError, exit_code_of, message_of
+
+# Files that a command with these options reads first of all.
+_READ = ("qa", "chunks", "entities", "data", "dev_data")
 
 
 class Program(click.Group):
@@ -42,3 +48,27 @@ class Program(click.Group):
                 traceback.print_exc()
             click.echo(f"error: {message_of(error)}", err=True)
             sys.exit(exit_code_of(error))
+
+
+def check_present(settings: Settings, names: Iterable[str]) -> None:
+    """Refuse a file that is not there before torch is imported, which takes seconds.
+
+    Args:
+        settings: of the command.
+        names: of the settings that it has options for.
+
+    Raises:
+        BadInputError: there is none of that name; what else may be wrong is found as it is read.
+    """
+    for name in names:
+        path = getattr(settings, name) if name in _READ else None
+        if path is None:
+            continue
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            raise BadInputError(
+                f"--{name.replace('_', '-')} {path}: no such file; expected one to read"
+            ) from None
+        except OSError:
+            continue

@@ -213,7 +213,7 @@ def gather_questions(
     used, places = np.unique(needed, return_inverse=True)
 
     token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
-    padded = not (model.device.type == "cpu" and unpadded.possible(model, torch.float32))
+    padded = not unpadded.by_runs(model)
     most = BATCH_TOKENS[model.device.type] if padded else unpadded.GROUP_TOKENS
     if model.device.type == "cuda" and (world := distributed.world()) is not None:
         most = share_of_tokens(token_counts, most, world.size)

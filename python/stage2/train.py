@@ -56,7 +56,7 @@ def train(
     stage1_dev: dict[str, Any] | None = None,
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
-    told: Told | None = None,
+    told: Told = lambda _: None,
 ) -> Trained:
     """Train on `lists` and leave in `model` the best candidate on `dev`.
 
@@ -116,7 +116,7 @@ def train(
             if state is not None:
                 job.restore(state)
             with following(settings, folder, job.updates_done) as note:
-                job.run(progress, note, told or _tell_nobody)
+                job.run(progress, note, told)
 
     checkpoints = folder / files.CHECKPOINTS
     model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
@@ -329,10 +329,6 @@ class _Training:
             f"model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}. "
             f"{_calmer(self.settings)}"
         )
-
-
-def _tell_nobody(_: EpochLog) -> None:
-    """What is told of an epoch where nobody asked."""
 
 
 def _calmer(settings: Settings) -> str:

@@ -100,6 +100,11 @@ def possible(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> bool:
     )
 
 
+def by_runs(model: ProbabilisticGBERTV4) -> bool:
+    """Whether texts of a group may differ in length for nothing: they are nowhere padded."""
+    return model.device.type in BY_RUNS and possible(model, torch.float32)
+
+
 @contextmanager
 def end_to_end(model: ProbabilisticGBERTV4, dtype: torch.dtype = torch.float32) -> Iterator[None]:
     """Have the model put texts end to end where that is `possible`; else `plain_attention`.
