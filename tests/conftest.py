@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import transformers
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli import program
 from stage2.init import init_model
+from tests.small import write_backbone, write_corpus
 
 # No test knows how fast the machine is: by default an example of 200 ms fails.
 settings.register_profile("stage2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,35 +56,10 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-WORDS = tuple(
-    dict.fromkeys(
-        "the count of monte cristo sailed from marseilles to elba with a letter for the marshal "
-        "and came back rich old ship treasure island prison abbot sea night lantern who where what "
-        "did hide bring find open key door stone map captain sailor merchant diamond".split()
-    )
-)
-
-
 @pytest.fixture(scope="session")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT with random weights and a tokenizer of whole words, made here: no download."""
-    folder = tmp_path_factory.mktemp("backbone")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    transformers.BertModel(config).save_pretrained(folder)
-    # From files, which transformers of all versions makes a tokenizer of.
-    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in vocabulary))
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=64)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return write_backbone(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="session")
@@ -105,34 +79,7 @@ def model(model_dir: Path) -> ProbabilisticGBERTV4:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small data of our own: 12 questions over 20 chunks, two questions sharing a chunk."""
-    folder = tmp_path_factory.mktemp("corpus")
-    size = len(WORDS)
-    texts = [" ".join(WORDS[(i * 7 + j * 3) % size] for j in range(9)) for i in range(20)]
-    chunks = [{"chunk_id": f"c{i:02}", "text": text} for i, text in enumerate(texts)]
-    qa = [
-        {
-            "question": " ".join(WORDS[(i * 5 + j) % size] for j in range(6)),
-            "chunk_id": f"c{i % 11:02}",
-            "qa_id": f"q{i:02}",
-            "answer": WORDS[i],
-        }
-        for i in range(12)
-    ]
-    annotated = texts[:15] + [row["question"] for row in qa[:6]]
-    entities = [
-        {"text": text, "targets": [{"char_start": 0, "char_end": len(text.split()[0])}]}
-        for text in annotated
-    ]
-    paths = {name: folder / f"{name}.jsonl" for name in ("qa", "chunks", "entities")}
-    for name, rows in (("qa", qa), ("chunks", chunks), ("entities", entities)):
-        write_jsonl(paths[name], rows)
-    return paths
-
-
-def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ from stage2.audit import CHECKS, Evidence, audit, tokens, with_negatives
 from stage2.cross_encoder import CrossEncoder
 from stage2.errors import BadInputError
 from stage2.near_duplicates import normalised
-from tests.conftest import Stage2, data_flags, read_jsonl, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import write_jsonl
 
 TRUTH = (
     "The Count of Monte Cristo sailed from Marseilles to Elba with a letter for the marshal, "

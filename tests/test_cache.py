@@ -18,7 +18,8 @@ from stage2.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
 from stage2.embeddings import Embeddings
 from stage2.encode import LazyModel, encode_windows
 from stage2.errors import BadInputError
-from tests.conftest import Stage2, data_flags, tree, write_jsonl
+from tests.conftest import Stage2, data_flags, tree
+from tests.small import write_jsonl
 
 WIDTH = 8
 RECORD = record_type(WIDTH).itemsize

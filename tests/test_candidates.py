@@ -12,6 +12,7 @@ from torch import Tensor
 import stage2
 from stage2 import checkpoint, files
 from stage2.candidates import ALPHAS, Candidate, choose, interpolate, shipped
+from stage2.training_log import EpochLog
 from tests.conftest import Stage2, data_flags
 
 
@@ -31,6 +32,11 @@ def epochs(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def log_of(*dev_mrr: float) -> list[EpochLog]:
+    """A training's log, of which only the dev metric is looked at."""
+    return [EpochLog(i, None, 0.0, 0.0, {"mrr": value}, 1) for i, value in enumerate(dev_mrr)]
+
+
 def moved_by(model: stage2.ProbabilisticGBERTV4, start: dict[str, Tensor]) -> float:
     name = "energy_proj.bias"
     return float(model.state_dict()[name] - start[name])
@@ -41,7 +47,7 @@ def test_a_part_of_the_way_is_shipped_where_it_is_best(
 ) -> None:
     start = weights(model)
     found = choose(
-        model, start, [0.5, 0.4, 0.45], lambda m: 1 - abs(moved_by(m, start) - 0.8), epochs
+        model, start, log_of(0.5, 0.4, 0.45), lambda m: 1 - abs(moved_by(m, start) - 0.8), epochs
     )
     assert (found[0].kind, found[0].epoch, found[0].alpha) == ("interpolation", 2, 0.4)
     assert moved_by(model, start) == pytest.approx(0.8, abs=1e-6)
@@ -54,7 +60,7 @@ def test_of_equals_the_simplest_is_shipped(
     model: stage2.ProbabilisticGBERTV4, epochs: Path
 ) -> None:
     start = weights(model)
-    found = choose(model, start, [0.5, 0.5, 0.5 + 1e-15], lambda _: 0.5, epochs)
+    found = choose(model, start, log_of(0.5, 0.5, 0.5 + 1e-15), lambda _: 0.5, epochs)
     # Epoch 1 is nearer than epoch 2: of equals it is the end that interpolations lead to.
     order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
     parts = [("interpolation", 1, alpha) for alpha in ALPHAS]
@@ -69,7 +75,7 @@ def test_an_epoch_whose_file_is_gone_is_no_candidate(
     model: stage2.ProbabilisticGBERTV4, epochs: Path
 ) -> None:
     (epochs / "epoch_2.pt").unlink()
-    found = choose(model, weights(model), [0.5, 0.6, 0.7], lambda _: 0.0, epochs)
+    found = choose(model, weights(model), log_of(0.5, 0.6, 0.7), lambda _: 0.0, epochs)
     assert found[0] == Candidate("epoch 1", "epoch", 1, 1.0, 0.6)
 
 

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, files, similarity
 from stage2.cli import program
 from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, read_toml
-from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree, write_jsonl
+from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree
+from tests.small import write_jsonl
 
 
 @pytest.mark.parametrize("name", COMMANDS)

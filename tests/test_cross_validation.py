@@ -15,7 +15,8 @@ from stage2.config import Settings
 from stage2.cross_validation import folds_wanted
 from stage2.errors import BadInputError
 from stage2.splits import Groups, folds, group_questions
-from tests.conftest import Stage2, data_flags, read_jsonl, tree, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.small import write_jsonl
 
 TEXT = "the count of monte cristo sailed from marseilles to elba with a letter for the marshal "
 

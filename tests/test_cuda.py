@@ -21,7 +21,8 @@ from stage2.resume import find_state
 from stage2.runfolder import STAGES
 from stage2.step import accumulate_gradients
 from stage2.train import train
-from tests.conftest import WORDS, Stage2, data_flags, read_jsonl, tree
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.small import WORDS
 from tests.test_hard_negatives import on_device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -17,7 +17,7 @@ from stage2.errors import BadInputError
 from stage2.lists import ranking_lists
 from stage2.mining import corpus_blocks, score, score_corpus
 from stage2.splits import split_by_chunk
-from tests.conftest import write_jsonl
+from tests.small import write_jsonl
 
 
 def load(corpus: dict[str, Path], negatives: int = 5) -> tuple[stage2.Dataset, stage2.Samples]:

@@ -17,7 +17,7 @@ import stage2
 from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
 from stage2.tokens import batches_by_tokens, token_budget, tokenize
-from tests.conftest import WORDS
+from tests.small import WORDS
 
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
 

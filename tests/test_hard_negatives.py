@@ -22,7 +22,8 @@ from stage2.corpus_mining import ranks_within
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.search import Nearest, search, search_texts, similarities
 from tests import reference
-from tests.conftest import read_jsonl, write_jsonl
+from tests.conftest import read_jsonl
+from tests.small import write_jsonl
 
 LIMIT = st.none() | st.sampled_from([-0.5, 0.0, 0.1, 0.25, 0.5])
 

@@ -14,7 +14,8 @@ import stage2
 from stage2.checkpoint import load_backbone
 from stage2.errors import BadInputError
 from stage2.init import default_backbone, init_model
-from tests.conftest import WORDS, Stage2, data_flags
+from tests.conftest import Stage2, data_flags
+from tests.small import WORDS
 
 OPTIONS = {"embedding_dim": 16, "max_length": 64, "seed": 0}
 TEXTS = [" ".join(WORDS[(i * 5 + j * j) % len(WORDS)] for j in range(4 + i % 9)) for i in range(80)]

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from stage2 import files
 from stage2.cli import program
-from tests.conftest import read_jsonl, write_jsonl
+from tests.conftest import read_jsonl
+from tests.small import write_jsonl
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -14,7 +14,7 @@ from stage2.device import multiplies
 from stage2.evaluate import evaluate
 from stage2.init import DEFAULT_HUB_ID, default_backbone, init_model
 from stage2.lists import ranking_lists
-from tests.conftest import write_jsonl
+from tests.small import write_jsonl
 
 TOPK = 3
 

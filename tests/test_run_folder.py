@@ -64,22 +64,27 @@ def test_an_attempt_of_the_same_launch_is_not_overwritten(
     def folder() -> RunFolder:
         return RunFolder(Settings(output_dir=str(out), overwrite=True))
 
+    def overwrites() -> bool:
+        with folder() as run:
+            return run.overwrites
+
     stage2("prepare", *data_flags(corpus))
-    assert folder().overwrites
+    assert overwrites()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    first = folder()
-    assert first.overwrites  # what lies there is another run's, although torchrun started this one
-    first.begin({"mine": {}})
-    assert not (out / files.CONSTRUCTED).exists()
-    again = folder()
-    assert not again.overwrites
-    again.begin({"mine": {}})
-    again.done("mine", {})
-    assert not folder().overwrites
+    with folder() as first:
+        # What lies there is another run's, although torchrun started this one.
+        assert first.overwrites
+        first.begin({"mine": {}})
+        assert not (out / files.CONSTRUCTED).exists()
+    with folder() as again:
+        assert not again.overwrites
+        again.begin({"mine": {}})
+        again.done("mine", {})
+    assert not overwrites()
     monkeypatch.setattr(os, "getppid", lambda: 2**22 + 1)
-    assert folder().overwrites
+    assert overwrites()
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")
-    assert folder().overwrites
+    assert overwrites()
 
 
 def test_rejected_rows_of_a_run_stay_when_others_are_evaluated(

@@ -20,7 +20,7 @@ from stage2.lists import ranking_lists
 from stage2.mining import DECIMALS
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import model_hash, placed
 
 _HEADERS = {
@@ -34,10 +34,10 @@ _TOTALS = {
 _NOT_CHECKED = {"en": "not checked, for want of data: {names}", "zh": "缺少数据，未检查：{names}"}
 
 
-def audit_command(settings: Settings, strict: bool) -> None:
+@in_run_folder(adds="audit")
+def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     """Audit the negatives of --data, of --qa and --chunks, or of the folder."""
     resolve_precision(settings.precision, resolve_device(settings.device))
-    run = RunFolder(settings, adds="audit")
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
     model = None
@@ -49,7 +49,7 @@ def audit_command(settings: Settings, strict: bool) -> None:
     run.begin({"audit": hashes})
     write_rejected(run, inputs.loaded)
     scores = (
-        _written_scores(run / files.EVALUATION, inputs.samples)
+        _written_scores(run.checked(files.EVALUATION), inputs.samples)
         if model is None
         else _model_scores(settings, model, inputs)
     )

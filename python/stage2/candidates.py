@@ -18,7 +18,7 @@ from stage2.config import Settings
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.train import Trained, evaluate_dev
-from stage2.training_log import DEV_METRIC
+from stage2.training_log import DEV_METRIC, EpochLog
 
 # Each costs an evaluation on dev, as an epoch does.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
@@ -70,7 +70,7 @@ def interpolate(
 def choose(
     model: ProbabilisticGBERTV4,
     stage1: Mapping[str, Tensor],
-    dev_values: Sequence[float],
+    log: Sequence[EpochLog],
     evaluate: Callable[[ProbabilisticGBERTV4], float],
     checkpoints: Path,
 ) -> list[Candidate]:
@@ -82,28 +82,33 @@ def choose(
     Args:
         model: that was trained; its weights may be any.
         stage1: its weights before training, on the CPU.
-        dev_values: dev MRR of stage 1 and of each epoch.
+        log: of the training: dev metrics of stage 1 and of each epoch, and the hash of its file.
         evaluate: gives the dev MRR of a model.
         checkpoints: folder of `epoch_N.pt`; epochs whose files are gone are left out.
 
     Returns:
         All candidates, the best first.
     """
-    found = [Candidate("stage 1", "stage1", 0, 0.0, dev_values[0])]
+    found = [Candidate("stage 1", "stage1", 0, 0.0, log[0].dev[DEV_METRIC])]
     found += [
-        Candidate(f"epoch {epoch}", "epoch", epoch, 1.0, value)
-        for epoch, value in enumerate(dev_values[1:], 1)
-        if (checkpoints / f"epoch_{epoch}.pt").is_file()
+        Candidate(f"epoch {entry.epoch}", "epoch", entry.epoch, 1.0, entry.dev[DEV_METRIC])
+        for entry in log[1:]
+        if (checkpoints / f"epoch_{entry.epoch}.pt").is_file()
     ]
+    hashes = {entry.epoch: entry.weights_sha256 for entry in log}
+
+    def weights(epoch: int) -> dict[str, Tensor]:
+        return checkpoint.read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
+
     if len(found) > 1:
         epoch = min(found[1:], key=lambda candidate: candidate.rank).epoch
-        end = checkpoint.read_state_dict(checkpoints / f"epoch_{epoch}.pt")
+        end = weights(epoch)
         for alpha in ALPHAS:
             model.load_state_dict(interpolate(stage1, end, alpha))
             name = f"{alpha:g} of the way to epoch {epoch}"
             found.append(Candidate(name, "interpolation", epoch, alpha, evaluate(model)))
     ordered = sorted(found, key=lambda candidate: candidate.rank)
-    model.load_state_dict(_weights(ordered[0], stage1, checkpoints))
+    model.load_state_dict(_weights(ordered[0], stage1, weights))
     checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
     return ordered
 
@@ -120,7 +125,7 @@ def choose_on_dev(
     return choose(
         model,
         stage1,
-        [entry.dev[DEV_METRIC] for entry in trained.log],
+        trained.log,
         lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
         checkpoints,
     )
@@ -175,9 +180,11 @@ def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
 
 
 def _weights(
-    candidate: Candidate, stage1: Mapping[str, Tensor], checkpoints: Path
+    candidate: Candidate,
+    stage1: Mapping[str, Tensor],
+    epoch_weights: Callable[[int], Mapping[str, Tensor]],
 ) -> Mapping[str, Tensor]:
     if candidate.kind == "stage1":
         return stage1
-    end = checkpoint.read_state_dict(checkpoints / f"epoch_{candidate.epoch}.pt")
+    end = epoch_weights(candidate.epoch)
     return end if candidate.kind == "epoch" else interpolate(stage1, end, candidate.alpha)

@@ -159,12 +159,32 @@ def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) ->
     save_state_dict(model.state_dict(), path)
 
 
-def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all."""
+def read_unchanged(path: Path, digest: str | None) -> dict[str, Tensor]:
+    """Read weights that were written earlier, and hold them against their hash.
+
+    Raises:
+        BadInputError: the file is not as it was written.
+    """
+    if digest is not None and (not path.is_file() or sha256(path) != digest):
+        raise BadInputError(
+            f"{path}: damaged, changed or gone since it was written: it does not have the hash "
+            "that was noted then. Give --resume never to start over"
+        )
+    return read_state_dict(path)
+
+
+def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> str:
+    """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all.
+
+    Returns:
+        SHA-256 of the file.
+    """
     state = {key: value.detach().cpu() for key, value in state.items()}
     # Into an open file: given a path, torch writes its name into the archive.
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        torch.save(state, file)
+    with atomic(path) as temporary:
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+        return sha256(temporary)
 
 
 def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str]) -> None:

@@ -6,7 +6,6 @@ measured is the recipe: the model shipped is one, trained by that recipe on the 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -126,12 +125,12 @@ def _bring_chosen(
 
     What an earlier attempt came to in `folder` is gone on with.
     """
-    chosen, weights = folder / "chosen.json", folder / "chosen.pt"
+    chosen, weights = folder / files.CHOSEN, folder / files.CHOSEN_WEIGHTS
     known = {**made_from, "trained_on": questions_hash(lists), "chosen_on": questions_hash(dev)}
     if settings.resume != "never" and chosen.is_file():
         earlier = files.read_json(chosen)
         if earlier["made_from"] == known:
-            model.load_state_dict(checkpoint.read_state_dict(weights))
+            model.load_state_dict(checkpoint.read_unchanged(weights, earlier["weights_sha256"]))
             return earlier["name"], earlier["dev_value"]
     # Of a fold's own folder: a state that --resume names is that of the main training.
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
@@ -139,7 +138,12 @@ def _bring_chosen(
     model.load_state_dict(stage1)
     trained = train(model, lists, dev, settings, folder, None, stage1_dev, made_from, state)
     best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
-    checkpoint.save_state_dict(model.state_dict(), weights)
-    files.write_json(chosen, {"made_from": known, "name": best.name, "dev_value": best.dev_value})
-    shutil.rmtree(folder / files.CHECKPOINTS)
+    content = {
+        "made_from": known,
+        "name": best.name,
+        "dev_value": best.dev_value,
+        "weights_sha256": checkpoint.save_state_dict(model.state_dict(), weights),
+    }
+    files.write_json(chosen, content)
+    files.remove(folder / files.CHECKPOINTS)
     return best.name, best.dev_value

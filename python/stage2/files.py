@@ -8,11 +8,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from stage2.errors import BadInputError
 
 SETTINGS = "settings.toml"
 RUN = "run.json"
@@ -40,6 +42,8 @@ PER_QUESTION = "per_question.jsonl"
 MERGE = "merge.json"
 SPLIT = "split.json"
 FOLDS = "folds"
+CHOSEN = "chosen.json"
+CHOSEN_WEIGHTS = "chosen.pt"
 REPORT = "report.md"
 PAGE = "report.html"
 REPORT_JSON = "report.json"
@@ -54,7 +58,10 @@ def rejected_by(stage: str) -> str:
     return f"rejected_{stage}.jsonl"
 
 
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)-\w+\.tmp")
+# What an earlier run left is kept here until it is replaced for good.
+ASIDE = ".replaced"
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9]+-\w+\.tmp")
 
 
 @contextmanager
@@ -87,17 +94,28 @@ def beside(target: Path) -> dict[str, Any]:
     return {"dir": target.parent, "prefix": f".{target.name}.{os.getpid()}-", "suffix": ".tmp"}
 
 
-def remove_left(folder: Path) -> None:
+def is_temporary(path: Path) -> bool:
+    """Whether a file has the form of our temporary names."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def remove_left(folder: Path, inside: Iterable[str] = ()) -> None:
     """Remove what processes that were killed were writing to a folder.
 
-    Theirs is what has the form of our temporary names and the number of a process that is not
-    there. Where a system does not tell of processes, nothing is removed.
+    Only for a folder that is locked: whoever writes there holds the lock, so that whatever has the
+    form of our temporary names is nobody's.
+
+    Args:
+        folder: that is locked.
+        inside: names of folders in it that are looked through too, with all that they hold.
     """
-    for path in folder.glob(".*.tmp"):
+    for path in sorted(folder.iterdir()):
         found = _TEMPORARY.fullmatch(path.name)
-        if found is None or os.name != "posix" or _runs(int(found["process"])):
-            continue
-        if path.is_dir() and not path.is_symlink():
+        is_folder = path.is_dir() and not path.is_symlink()
+        if found is None:
+            if is_folder and path.name in inside:
+                remove_left(path, [inner.name for inner in path.iterdir()])
+        elif is_folder:
             # A folder that was to be replaced, by a process that ended between the two renamings.
             whole, target = path / found["name"], folder / found["name"]
             if whole.exists() and not target.exists():
@@ -107,14 +125,15 @@ def remove_left(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
+def remove(path: Path) -> None:
+    """Remove a file, or a folder: under another name first, so that no part of it is met again."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    retired = Path(tempfile.mkdtemp(**beside(path)))
+    # Not into it: what is found there is put back by `remove_left`.
+    os.replace(path, retired)
+    shutil.rmtree(retired)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -145,14 +164,31 @@ def written(path: str | os.PathLike[str]) -> str:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file that this project wrote."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file that this project wrote.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    with _damaged(path):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> list[Any]:
-    """Read a JSONL file that this project wrote."""
-    lines = Path(path).read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines if line]
+    """Read a JSONL file that this project wrote; raises as `read_json` does."""
+    with _damaged(path):
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line]
+
+
+@contextmanager
+def _damaged(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise BadInputError(
+            f"{path}: damaged: {error}; expected the JSON that stage2 wrote. Make it anew, by the "
+            "command that wrote it with --overwrite, or give another --output-dir"
+        ) from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

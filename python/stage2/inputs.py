@@ -94,7 +94,7 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
     """
     named = settings.data or settings.qa or settings.chunks
     if not named and (run / files.CONSTRUCTED).is_file():
-        settings = replace(settings, data=str(run / files.CONSTRUCTED))
+        settings = replace(settings, data=str(run.checked(files.CONSTRUCTED)))
     known = run.record.get("data", {}).get("files", {}).get("entities")
     if settings.data is not None and settings.entities is None and known is not None:
         path = run / files.SAMPLE / known["path"] if run.from_sample else Path(known["path"])

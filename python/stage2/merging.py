@@ -28,7 +28,7 @@ from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.splits import Groups, group_questions
 from stage2.stage1 import model_hash, placed
 from stage2.steps import lists_of, sides_of, write_comparison
@@ -54,11 +54,12 @@ class Questions:
     test: Ints
 
 
-def merge(settings: Settings, models: Sequence[str]) -> None:
+@in_run_folder(adds="merge")
+def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     """Combine models, and where there are questions say what came of it."""
     resolve_precision(settings.precision, resolve_device(settings.device))
     _check(settings, models)
-    run = RunFolder(settings, adds="merge")
+    run.watch(*models)
     if "train" in run.record.get("stages", {}):
         raise BadInputError(
             f"--output-dir {run.path} holds a trained model, whose place the merged one would "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,7 +29,7 @@ from stage2.recipe import Recipe
 from stage2.report import table, write_report
 from stage2.report.text import CATALOGS, words
 from stage2.resume import State
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.splits import Groups, group_questions
 from stage2.stage1 import (
     embedding_cache,
@@ -52,11 +51,11 @@ from stage2.steps import (
 from stage2.train import no_hard_examples
 
 
-def run_command(settings: Settings) -> None:
+@in_run_folder()
+def run_command(settings: Settings, run: RunFolder) -> None:
     """Everything, in order, into one folder."""
     check_training_precision(settings.precision)
     check_machine(settings)
-    run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
     grouped = group_questions(inputs.samples)
@@ -93,7 +92,7 @@ def run_command(settings: Settings) -> None:
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
     _tell(run, inputs, grouped, before, after, sets, stages["mine"])
-    shutil.rmtree(run / files.FOLDS, ignore_errors=True)
+    files.remove(run / files.FOLDS)
 
 
 def _trained(
@@ -121,8 +120,9 @@ def _trained(
         )
     if _is_trained(run):
         console.say("the training is done already: going on with the model that it shipped")
-        shipped = from_pretrained(run / files.SHIPPED_MODEL)
+        shipped = from_pretrained(run.checked(files.SHIPPED_MODEL))
         model.load_state_dict(shipped.state_dict())
+        (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
         lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
         stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from stage2 import console, files
 from stage2.config import Settings
 from stage2.inputs import Inputs, gather, write_rejected
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.sample import write_sample
 
 
-def prepare(settings: Settings) -> None:
+@in_run_folder()
+def prepare(settings: Settings, run: RunFolder) -> None:
     """Construct samples and write them."""
-    run = RunFolder(settings)
     inputs = gather(settings, memory_map=True)
     run.begin({"prepare": inputs.hashes})
     write_constructed(run, inputs)

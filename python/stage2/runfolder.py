@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import platform
-import shutil
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from stage2 import files
+from stage2 import aside, console, files, run_files
 from stage2._core import __version__
 from stage2.config import Settings
-from stage2.errors import BadInputError
+from stage2.errors import BadInputError, RegressedError, RunFailedError
+from stage2.folder_lock import FolderLock
+from stage2.watched import Watched
 
 # The settings that each stage's files depend on, beside the content of its inputs.
 STAGES: dict[str, tuple[str, ...]] = {
@@ -80,37 +85,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# The files of each stage; anything else in the folder is not ours and is never touched.
-_FILES: dict[str, tuple[str, ...]] = {
-    "init": (files.STAGE1_MODEL,),
-    "prepare": (files.SAMPLE, files.CONSTRUCTED, files.REJECTED),
-    "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
-    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES, files.rejected_by("audit")),
-    "train": (
-        files.rejected_by("train"),
-        files.SPLIT,
-        files.TRAINING_LOG,
-        files.TENSORBOARD,
-        files.CHECKPOINTS,
-        files.SHIPPED_MODEL,
-    ),
-    "sweep": (files.SWEEP, files.TRIALS, files.SEARCH_QA, files.TEST_QA, files.TEST),
-    "evaluate": (
-        files.rejected_by("evaluate"),
-        files.FOLDS,
-        files.EVALUATION_AFTER,
-        files.COMPARISON,
-        files.PER_QUESTION,
-    ),
-    "merge": (files.MERGE, files.SHIPPED_MODEL, files.rejected_by("merge")),
-}
-_REPORT = (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS)
-_OWN = (
-    files.SETTINGS,
-    files.RUN,
-    *dict.fromkeys(name for names in _FILES.values() for name in names),
-    *_REPORT,
-)
+# What of a record is of the attempt under way.
+_OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
+
+# Inputs that are used for as long as a command works; others are in memory once they were read.
+_MODELS = ("model", "backbone", "cross_encoder", None)
 
 # Commands that add to a folder: under --overwrite they replace their own stage's files, and those
 # made from them. Any other command replaces the whole run.
@@ -119,6 +98,7 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "train": ("train", "evaluate"),
     "evaluate": ("evaluate",),
     "merge": ("merge", "evaluate"),
+    "report": (),
 }
 
 # Settings that name what a command reads.
@@ -126,10 +106,11 @@ _READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "c
 
 
 class RunFolder:
-    """An output folder and its `run.json`.
+    """An output folder and its `run.json`, locked for as long as a command works in it.
 
     Nothing is written before `begin`; a command checks its inputs first, so that a refused call
-    changes nothing on disk.
+    changes nothing on disk. The record is the first file of a folder, and speaks of every other:
+    what it does not vouch for is neither replaced nor deleted.
 
     Attributes:
         path: where it is.
@@ -142,7 +123,7 @@ class RunFolder:
     """
 
     def __init__(self, settings: Settings, adds: str | None = None) -> None:
-        """Look at the folder; raise BadInputError where it cannot be one.
+        """Look at the folder and lock it; raise BadInputError where it cannot be one.
 
         Args:
             settings: of the command.
@@ -153,21 +134,42 @@ class RunFolder:
         self.settings = settings
         self.adds = adds
         self._replaced = tuple(STAGES) if adds is None else _ADDED[adds]
+        self._lock = FolderLock(self.path)
+        self._begun = False
+        self._mapped = False
+        self._names: tuple[str, ...] = ()
+        # A whole run ends with a report.
+        self._more = () if adds is not None else ("report",)
+        self.record: dict[str, Any] = {}
+        # Before anything is read: whatever changes from now on is told.
+        self._watched = Watched(self._named())
         try:
             # Of a name that is too long it cannot even be said whether it is there.
             if self.path.exists() and not self.path.is_dir():
                 raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
+            if self.path.is_dir():
+                self._take()
         except OSError as error:
             raise self._impossible(error) from error
-        record = self.path / files.RUN
-        self.record: dict[str, Any] = files.read_json(record) if record.is_file() else {}
         self._launch = _launch()
         again = self._launch is not None and self.record.get("launch") == self._launch
         self.overwrites = settings.overwrite and not again
         self._clock = time.perf_counter()
 
     def __truediv__(self, name: str) -> Path:
+        if self._begun:
+            self._check_there()
         return self.path / name
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if self._begun and self._lock.is_there():
+                self._end(error)
+        finally:
+            self._lock.release()
 
     def holds(self, stage: str) -> bool:
         """Whether an earlier command did `stage` here, and its files count."""
@@ -184,6 +186,28 @@ class RunFolder:
         """Whether the folder was made from the built-in sample."""
         return bool(self.record.get("data", {}).get("source") == "sample")
 
+    def watch(self, *paths: str | Path) -> None:
+        """Note what the command reads beside what its settings name, before it is read."""
+        self._watched.add(paths)
+
+    def checked(self, name: str) -> Path:
+        """The path of a file or folder that an earlier command wrote, as it was written.
+
+        Raises:
+            BadInputError: it is not what the record has the hash of.
+        """
+        path, known = self / name, self.record.get("files", {})
+        for place, facts in known.items():
+            if place != name and not place.startswith(f"{name}/"):
+                continue
+            if not run_files.is_as_recorded(self.path / place, facts, quick=False):
+                raise BadInputError(
+                    f"{self.path / place}: damaged, changed or gone since stage2 wrote it: it is "
+                    f"not what {files.RUN} has the hash of. Make it anew with --overwrite, or give "
+                    "another --output-dir"
+                )
+        return path
+
     def begin(
         self, stages: Mapping[str, Mapping[str, str]], reads: Iterable[str | Path] = ()
     ) -> None:
@@ -195,44 +219,41 @@ class RunFolder:
 
         Raises:
             BadInputError: the folder holds files of another run, and --overwrite was not given; or
-                it was, and would delete what the command reads.
+                files that no run of stage2 has written; or what the command reads would be
+                replaced; or another command works in it.
+            RunFailedError: an input has changed while it was read.
         """
+        made_from = {stage: self.made_from(stage, inputs) for stage, inputs in stages.items()}
+        self._watched.check()
+        # What `stage2 prepare` reads is mapped, and so read for as long as it works.
+        self._mapped = stages.keys() == {"prepare"}
+        self._make()
+        self._names = run_files.patterns((*stages, *self._more))
+        replaced = (*self._names, *(self._cleared() if self.overwrites else ()))
+        self._check_reads(reads, replaced)
+        self._check_vouched(replaced)
+        if not self.overwrites:
+            self._check_same_run(made_from)
+        files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
-            self._check_reads(reads)
-            self._clear()
-        elif not self.record:
-            present = [name for name in _OWN if (self.path / name).exists()]
-            if present:
-                raise BadInputError(self._refusal(f"{', '.join(present)} of an unknown run"))
-        known = self.record.get("stages", {})
-        begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
-        if not known and (left := [name for stage in begun for name in self._present(stage)]):
-            raise BadInputError(self._refusal(f"{', '.join(left)} of a run that was not ended"))
-        for stage in (stage for stage in stages if stage in known):
-            wanted = self.made_from(stage, stages[stage])
-            if known[stage]["made_from"] != wanted:
-                raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._impossible(error) from error
-        for folder in (self.path, self.path / files.CHECKPOINTS):
-            files.remove_left(folder)
-        # An audit has nothing to say of how the run was made that it looks at.
-        if stages.keys() != {"audit"} or not self.record.get("stages", {}).keys() - {"audit"}:
-            self.settings.save(self.path / files.SETTINGS)
-        # Who was stopped before a stage was done comes back to a folder that is known.
-        begun += [stage for stage in stages if stage not in known]
-        attempt = {"begun": begun, "launch": self._launch}
-        record = {name: value for name, value in self.record.items() if name not in attempt}
-        record |= {name: value for name, value in attempt.items() if value}
-        if record != self.record:
-            self.record = record
-            files.write_json(self.path / files.RUN, record)
+            self._set_aside()
+        self._begin_record(stages)
         self._clock = time.perf_counter()
 
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
-        """Record that `stage` is on disk, how long it took, and what there is to say of it."""
+        """Record that `stage` is on disk, how long it took, and what there is to say of it.
+
+        Raises:
+            RunFailedError: a model has changed while it was used, or files that were mapped have;
+                or the folder is gone.
+        """
+        self._check_there()
+        try:
+            self._watched.check(None if self._mapped else _MODELS)
+        except RunFailedError:
+            for name in run_files.WRITTEN[stage]:
+                (self.path / name).unlink(missing_ok=True)
+            raise
         now = time.perf_counter()
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
         self.record |= {
@@ -255,48 +276,200 @@ class RunFolder:
         }
         self._clock = now
         self.record |= facts
-        files.write_json(self.path / files.RUN, self.record)
+        self._write_record()
+
+    def begin_report(self) -> None:
+        """Start writing the report of what the folder holds.
+
+        Raises:
+            BadInputError: files of its names are there that stage2 has not written.
+        """
+        if not self._begun:
+            self._names = run_files.WRITTEN["report"]
+            self._check_vouched(self._names)
+            files.remove_left(self.path)
+            self._begin_record(["report"])
 
     def made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
         """What the files of `stage` depend on: settings, and hashes of inputs."""
         return {name: getattr(self.settings, name) for name in STAGES[stage]} | dict(inputs)
 
-    def _cleared(self) -> tuple[str, ...]:
-        """Names of what --overwrite deletes."""
-        if len(self._replaced) == len(STAGES):
-            return _OWN
-        return (*(name for stage in self._replaced for name in _FILES[stage]), *_REPORT)
+    def _take(self) -> None:
+        """Lock the folder, read its record, and put right what a killed command left half done."""
+        if not self._lock.acquire():
+            raise BadInputError(self._held())
+        self.record = run_files.read_record(self.path)
+        self.record = aside.put_right(self.path, self.record)
 
-    def _check_reads(self, reads: Iterable[str | Path]) -> None:
-        named = (getattr(self.settings, name) for name in _READ)
+    def _make(self) -> None:
+        """Make the folder where it was not there, and lock it."""
+        if self._lock.held:
+            self._check_there()
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take()
+        except OSError as error:
+            raise self._impossible(error) from error
+        if self.record:
+            raise BadInputError(self._refusal("another command has just made a run there"))
+
+    def _cleared(self) -> tuple[str, ...]:
+        """Patterns of what --overwrite replaces."""
+        if self.adds is None:
+            return (files.SETTINGS, *run_files.patterns(run_files.WRITTEN))
+        settings = () if self.adds == "audit" else (files.SETTINGS,)
+        own = (run_files.WRITTEN[stage] for stage in (*self._replaced, "report"))
+        return (*settings, *(pattern for found in own for pattern in found))
+
+    def _named(self) -> dict[str, str]:
+        named = {name: getattr(self.settings, name) for name in _READ}
+        return {name: path for name, path in named.items() if path is not None}
+
+    def _check_reads(self, reads: Iterable[str | Path], replaced: Iterable[str]) -> None:
+        """Refuse to replace what the command reads."""
         # A name of the hub is no path; were it one, it would be read as one.
-        paths = [Path(path).resolve() for path in (*named, *reads) if path is not None]
-        for name in self._cleared():
+        paths = [Path(path).resolve() for path in (*self._named().values(), *reads)]
+        how = "--overwrite would delete it" if self.overwrites else "the command would replace it"
+        for name in run_files.top_names(replaced):
             target = (self.path / name).resolve()
             for path in paths:
                 if target == path or target in path.parents:
                     raise BadInputError(
-                        f"{path}: --overwrite would delete it, and it is read. Give another "
-                        "--output-dir, or a copy"
+                        f"{path}: {how}, and it is read. Give another --output-dir, or a copy"
                     )
 
-    def _clear(self) -> None:
-        for name in self._cleared():
-            path = self.path / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        if len(self._replaced) == len(STAGES):
+    def _check_vouched(self, replaced: Iterable[str]) -> None:
+        """Refuse to replace what stage2 has not written."""
+        names = (files.SETTINGS, *run_files.top_names(replaced))
+        if not self.record:
+            # A folder without a record is nobody's run: whatever has a name of ours is not ours.
+            names = (files.SETTINGS, *run_files.EVERY_NAME)
+        found = sorted(run_files.unvouched(self.path, self.record, names))
+        if not found:
+            return
+        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        if not self.record:
+            raise BadInputError(
+                f"--output-dir {self.path} holds files of an unknown run ({shown}): it has no "
+                f"{files.RUN}, so that nothing says that stage2 wrote them. Give another "
+                "--output-dir, or move them away"
+            )
+        raise BadInputError(
+            f"--output-dir {self.path} holds files that stage2 did not write, or that were changed "
+            f"since ({shown}): they would be replaced. Give another --output-dir, or move them away"
+        )
+
+    def _check_same_run(self, made_from: Mapping[str, Mapping[str, Any]]) -> None:
+        """Refuse to go on with a run that was made from something else."""
+        known = self.record.get("stages", {})
+        begun = [stage for stage in self.record.get("begun", ()) if stage not in made_from]
+        if not known and (left := [name for stage in begun for name in self._present(stage)]):
+            raise BadInputError(self._refusal(f"{', '.join(left)} of a run that was not ended"))
+        for stage, wanted in made_from.items():
+            if stage in known and known[stage]["made_from"] != wanted:
+                raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
+
+    def _begin_record(self, stages: Iterable[str]) -> None:
+        """Write what the folder is from now on, before anything else that is written there."""
+        stages, known = list(stages), self.record.get("stages", {})
+        # Who was stopped before a stage was done comes back to a folder that is known.
+        begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
+        begun += [stage for stage in stages if stage not in known and stage in STAGES]
+        # An audit and a report have nothing to say of how the run was made that they look at.
+        looks = not set(stages) - {"audit", "report"} and bool(known.keys() - {"audit"})
+        recorded = {
+            place: facts
+            for place, facts in self.record.get("files", {}).items()
+            if (self.path / place).is_file()
+        }
+        settings = self.settings.to_toml().encode()
+        if not looks:
+            digest = hashlib.sha256(settings).hexdigest()
+            recorded[files.SETTINGS] = {"sha256": digest, "size": len(settings)}
+        now = {
+            "begun": begun,
+            "launch": self._launch,
+            "replaced": aside.KEPT if aside.is_there(self.path) else None,
+            "working": _this_process() | {"stages": [*stages, *self._more]},
+        }
+        kept = {name: self.record[name] for name in self.record if name not in _OF_AN_ATTEMPT}
+        self.record = {name: value for name, value in now.items() if value} | kept
+        self.record["files"] = recorded
+        files.write_json(self.path / files.RUN, self.record)
+        if not looks:
+            files.write_bytes(self.path / files.SETTINGS, settings)
+        self._begun = True
+
+    def _write_record(self) -> None:
+        """Write the record, with the hash of each file of the command that is there by now."""
+        recorded = self.record["files"]
+        recorded |= run_files.record_files(self.path, self._names, recorded)
+        for place in [place for place in recorded if not (self.path / place).is_file()]:
+            if not run_files.comes_and_goes(place):
+                raise RunFailedError(
+                    f"{self.path / place}: deleted while the command worked. Run it again"
+                )
+            del recorded[place]
+        files.write_json(self.path / files.RUN, self.record)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Leave the folder: its record says whether the command has ended."""
+        whole = error is None or isinstance(error, RegressedError)
+        ended = whole or not self.record.get("begun")
+        if isinstance(error, Exception) and not ended and aside.is_there(self.path):
+            self.record = aside.put_back(self.path, self.record)
+            console.say(
+                f"--overwrite has replaced nothing: what {self.path} held before is there again"
+            )
+            return
+        self.record.pop("working", None)
+        if whole:
+            self.record["ended"] = True
+        if ended and aside.is_there(self.path):
+            self.record["replaced"] = aside.DROPPING
+        self._write_record()
+        if ended:
+            self.record = aside.put_right(self.path, self.record)
+
+    def _set_aside(self) -> None:
+        """Move what --overwrite replaces out of the way until the command has ended."""
+        names = run_files.top_names(self._cleared())
+        aside.keep(self.path, self.record, names)
+        if self.adds is None:
             self.record = {}
         for stage in self._replaced:
             self.record.get("stages", {}).pop(stage, None)
         begun = [stage for stage in self.record.pop("begun", ()) if stage not in self._replaced]
         if begun:
             self.record["begun"] = begun
+        kept = self.record.get("files", {})
+        self.record["files"] = {
+            place: facts for place, facts in kept.items() if place.split("/", 1)[0] not in names
+        }
 
     def _present(self, stage: str) -> list[str]:
-        return [name for name in _FILES[stage] if (self.path / name).exists()]
+        names = run_files.top_names(run_files.WRITTEN[stage])
+        return [name for name in names if (self.path / name).exists()]
+
+    def _check_there(self) -> None:
+        if not self._lock.is_there():
+            raise RunFailedError(
+                f"--output-dir {self.path} was deleted or replaced while the command worked in it; "
+                "what it had written is gone. Run it again"
+            )
+
+    def _held(self) -> str:
+        who = "another process"
+        with suppress(BadInputError, OSError):
+            working = run_files.read_record(self.path).get("working")
+            if working:
+                who = "`{command}` (process {process} on {machine}, since {since})"
+                who = who.format_map(working)
+        return (
+            f"--output-dir {self.path}: another command works in it: {who}. Wait for it to end, "
+            "or give another --output-dir"
+        )
 
     def _impossible(self, error: OSError) -> BadInputError:
         reason = error.strerror or type(error).__name__
@@ -309,6 +482,47 @@ class RunFolder:
             f"--output-dir {self.path} holds another run's files ({what}). "
             "Give another --output-dir, or --overwrite to replace them"
         )
+
+
+Arguments = ParamSpec("Arguments")
+Returned = TypeVar("Returned")
+
+
+def in_run_folder(
+    adds: str | None = None,
+) -> Callable[
+    [Callable[Concatenate[Settings, RunFolder, Arguments], Returned]],
+    Callable[Concatenate[Settings, Arguments], Returned],
+]:
+    """Give a command of settings the folder that it writes to, locked until it ends.
+
+    Args:
+        adds: as `RunFolder` has it.
+    """
+
+    def wrap(
+        command: Callable[Concatenate[Settings, RunFolder, Arguments], Returned],
+    ) -> Callable[Concatenate[Settings, Arguments], Returned]:
+        @functools.wraps(command)
+        def call(
+            settings: Settings, /, *args: Arguments.args, **more: Arguments.kwargs
+        ) -> Returned:
+            with RunFolder(settings, adds) as run:
+                return command(settings, run, *args, **more)
+
+        return call
+
+    return wrap
+
+
+def _this_process() -> dict[str, Any]:
+    """Who works in a folder, for whoever else comes to it."""
+    return {
+        "command": " ".join(["stage2", *sys.argv[1:2]]),
+        "process": os.getpid(),
+        "machine": platform.node(),
+        "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
 
 
 def _launch() -> str | None:

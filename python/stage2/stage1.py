@@ -33,7 +33,7 @@ def stage1(
         model = checkpoint.load_model(settings.model, settings.backbone)
         hashes, made = {"model": model_hash(settings.model)}, False
     elif run.holds("init"):
-        model = checkpoint.from_pretrained(run / files.STAGE1_MODEL)
+        model = checkpoint.from_pretrained(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if "backbone" in run.record["stages"].get("mine", {}).get("made_from", {}):
             # It was made on the way, by the command that is now repeated.

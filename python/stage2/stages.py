@@ -32,7 +32,7 @@ from stage2.lists import ranking_lists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.splits import group_questions, split_by_chunk
 from stage2.stage1 import (
     chunks_to_fit,
@@ -58,12 +58,12 @@ from stage2.steps import (
 from stage2.train import no_hard_examples
 
 
-def init(settings: Settings) -> None:
+@in_run_folder()
+def init(settings: Settings, run: RunFolder) -> None:
     """Make a stage-1 model and write its folder."""
     # Heads are fitted in float32 everywhere: one model of one seed.
-    settings = replace(settings, precision="fp32")
+    settings = run.settings = replace(settings, precision="fp32")
     check_machine(settings)
-    run = RunFolder(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}
     chunks: Sequence[str] = ()
     read: list[Loaded] = []
@@ -78,10 +78,10 @@ def init(settings: Settings) -> None:
     console.say(f"stage-1 model: {run / files.STAGE1_MODEL}")
 
 
-def mine(settings: Settings) -> None:
+@in_run_folder()
+def mine(settings: Settings, run: RunFolder) -> None:
     """Prepare if need be, score, rank, select hard examples."""
     check_machine(settings)
-    run = RunFolder(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
     model, model_hashes, made = stage1_when_needed(settings, run, inputs)
@@ -102,13 +102,13 @@ def mine(settings: Settings) -> None:
     write_mined(run, inputs, model_hashes, evaluation, mined, dropped)
 
 
-def train_command(settings: Settings) -> None:
+@in_run_folder(adds="train")
+def train_command(settings: Settings, run: RunFolder) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
     check_training_precision(settings.precision)
     check_machine(settings)
-    run = RunFolder(settings, adds="train")
     if settings.data is None and (run / files.HARD).is_file():
-        settings = replace(settings, data=str(run / files.HARD))
+        settings = replace(settings, data=str(run.checked(files.HARD)))
         run.settings = settings
     if settings.data is None:
         raise BadInputError(
@@ -145,14 +145,17 @@ def train_command(settings: Settings) -> None:
     fit(run, model, lists, dev, hashes | model_hashes, held_out, state=state)
 
 
-def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool = False) -> None:
+@in_run_folder(adds="evaluate")
+def evaluate_command(
+    settings: Settings, run: RunFolder, models: Sequence[str], held_out: bool = False
+) -> None:
     """Evaluate one model, or two on the same samples, and print the table.
 
     Whether training saw none of the samples cannot be read off a model's weights: nothing is
     claimed unless the caller says `held_out`.
     """
     check_machine(settings)
-    run = RunFolder(settings, adds="evaluate")
+    run.watch(*models)
     if not 1 <= len(models) <= 2:
         raise BadInputError(
             f"{len(models)} models; expected --model once, or twice for before and after"
@@ -190,11 +193,12 @@ def evaluate_command(settings: Settings, models: Sequence[str], held_out: bool =
     check_regression(comparison, settings)
 
 
-def report(settings: Settings) -> Path:
+@in_run_folder(adds="report")
+def report(settings: Settings, run: RunFolder) -> Path:
     """Write the report of a run folder."""
-    run = RunFolder(settings)
     if not run.record.get("stages"):
         raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
+    run.begin_report()
     path = write_report(run.path, settings.language)
     console.say(f"report: {path}")
     return path

@@ -6,7 +6,9 @@ import contextlib
 import io
 import multiprocessing
 import os
-import shutil
+import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from typing import Any
 
 import torch
 
-from stage2 import console, files, pipeline, stages
+from stage2 import console, files, pipeline, run_files, stages
 from stage2._core import Dataset
 from stage2.arrays import Ints
 from stage2.config import SETTINGS, Settings
@@ -24,7 +26,7 @@ from stage2.errors import BadInputError, RunFailedError
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, write_rejected
 from stage2.report.columns import aligned
-from stage2.runfolder import RunFolder
+from stage2.runfolder import RunFolder, in_run_folder
 from stage2.sample import write_sample
 from stage2.splits import split_by_chunk
 from stage2.stage1 import stage1
@@ -35,6 +37,9 @@ _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
     "zh": ("试验", "难例", "交付", "dev Top-1", "dev MRR", "秒"),
 }
+# Seconds between two looks at whether the process that started a trial is there.
+_LOOK = 0.5
+
 _IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze backbone"
 
 
@@ -70,7 +75,8 @@ class Outcome:
         return -1.0 if self.dev is None else float(self.dev["mrr"])
 
 
-def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
+@in_run_folder()
+def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int) -> None:
     """Run what is not done of the trials, select on dev, measure the winner on test.
 
     Test questions are taken out before the trials start: those get a file of questions without
@@ -78,6 +84,7 @@ def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
 
     Args:
         settings: what the trials have in common.
+        run: the sweep's folder.
         wanted: the trials; the earliest of equals wins.
         jobs: trials at a time, each in a process of its own; 1: one after another, in this one.
     """
@@ -91,7 +98,6 @@ def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
             check_trainable(trial.settings)
         except BadInputError as error:
             raise BadInputError(f"trial {trial.name}: {error}") from error
-    run = RunFolder(settings)
     inputs = gather(settings)
     if inputs.dataset is None:
         raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
@@ -111,6 +117,8 @@ def sweep(settings: Settings, wanted: Sequence[Trial], jobs: int) -> None:
         model.save_pretrained(run / files.STAGE1_MODEL)
         run.done("init", made_from)
     write_rejected(run, inputs.loaded)
+    if (run / files.TRIALS).is_dir():
+        files.remove_left(run / files.TRIALS)
     common = _shared(settings, run, inputs)
     _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
     _write_questions(inputs.dataset, test_rows, run / files.TEST_QA)
@@ -240,13 +248,16 @@ def _run_all(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[Trial, str | 
         return
     # Spawned: a forked process would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _share_threads, (jobs,)) as pool:
+    with ProcessPoolExecutor(jobs, context, _begin_worker, (jobs, os.getpid())) as pool:
         running = {pool.submit(run_trial, trial): trial for trial in trials}
         try:
             for future in as_completed(running):
                 yield running[future], future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            # Ctrl-C has reached them too; what else stops this process has not.
+            for process in multiprocessing.active_children():
+                process.terminate()
             raise
 
 
@@ -257,9 +268,6 @@ def run_trial(trial: Trial) -> str | None:
         Why it failed, or None.
     """
     folder = Path(trial.settings.output_dir)
-    if folder.is_dir() and not (folder / files.RUN).is_file():
-        # Interrupted before its first stage was done.
-        shutil.rmtree(folder)
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -270,24 +278,43 @@ def run_trial(trial: Trial) -> str | None:
         # Diverged, or out of memory: the other trials are none the worse.
         return str(error)
     finally:
-        files.write_text(folder.parent / f"{folder.name}.log", said.getvalue())
+        files.write_text(_log_of(folder), said.getvalue())
     return None
 
 
-def _share_threads(jobs: int) -> None:
+def _begin_worker(jobs: int, parent: int) -> None:
+    """Prepare a process for trials: its share of the threads, and an end with what started it."""
+    # As the program itself: what is being written is removed, and a training saves its state.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ["RAYON_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
 
 
+def _end_with(parent: int) -> None:
+    """Stop this process when the one that started it was killed: nobody waits for its trial."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _log_of(folder: Path) -> Path:
+    """What the run in a trial's folder has said."""
+    return folder.parent / f"{folder.name}.log"
+
+
 def _is_done(trial: Trial) -> bool:
-    """Whether a trial's run has ended, and was made with these very settings."""
+    """Whether a trial's run has ended with these very settings, and all its files are there."""
     folder = Path(trial.settings.output_dir)
-    if not (folder / files.RUN).is_file():
+    record = run_files.read_record(folder)
+    if not record.get("ended") or not _log_of(folder).is_file():
         return False
-    ended = "evaluate" in files.read_json(folder / files.RUN).get("stages", {})
-    saved = (folder / files.SETTINGS).read_text(encoding="utf-8")
-    return ended and saved == trial.settings.to_toml()
+    if not all(
+        run_files.is_as_recorded(folder / place, facts) for place, facts in record["files"].items()
+    ):
+        return False
+    return (folder / files.SETTINGS).read_text(encoding="utf-8") == trial.settings.to_toml()
 
 
 def _outcome(trial: Trial, run: RunFolder, error: str | None) -> Outcome:

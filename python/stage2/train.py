@@ -95,7 +95,7 @@ def train(
     if state is None:
         metrics = stage1_dev or evaluate_dev(model, dev, settings)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
-        (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
+        _drop_earlier(folder / files.CHECKPOINTS)
         checkpoint.save_reference(model, folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
     else:
         state.check_questions(lists)
@@ -247,6 +247,8 @@ class _Training:
         """Evaluate, and write what the epoch came to."""
         position = self.position
         metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+        weights = plain_state(self.model)
+        path = self.checkpoints / f"epoch_{position.epoch}.pt"
         entry = EpochLog(
             epoch=position.epoch,
             loss=position.loss / len(self.lists),
@@ -254,13 +256,12 @@ class _Training:
             seconds=position.seconds,
             dev=metrics,
             train_examples=len(self.lists),
+            weights_sha256=checkpoint.save_state_dict(weights, path),
         )
         for name, value in metrics.items():
             if isinstance(value, float):
                 note(f"dev/{name}", value, self.updates_done)
         self.log.append(entry)
-        weights = plain_state(self.model)
-        checkpoint.save_state_dict(weights, self.checkpoints / f"epoch_{entry.epoch}.pt")
         if best_of(self.log) is entry:
             checkpoint.save_state_dict(weights, self.checkpoints / files.BEST_CHECKPOINT)
         self.write_log()
@@ -300,6 +301,7 @@ class _Training:
 
     def restore(self, state: State) -> None:
         """Go back to a state; the log was brought already."""
+        self.drop_old()
         self.position = state.position
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
@@ -380,9 +382,17 @@ def _bring_best(
     if not best.epoch:
         checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
         return
-    weights = checkpoint.read_state_dict(source / f"epoch_{best.epoch}.pt")
+    path = source / f"epoch_{best.epoch}.pt"
+    weights = checkpoint.read_unchanged(path, best.weights_sha256)
     for name in {f"epoch_{best.epoch}.pt", files.BEST_CHECKPOINT}:
         checkpoint.save_state_dict(weights, checkpoints / name)
+
+
+def _drop_earlier(checkpoints: Path) -> None:
+    """Delete what an earlier training left: its state, and epochs that this one may not come to."""
+    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    for path in sorted(checkpoints.glob("epoch_*.pt")):
+        path.unlink()
 
 
 def _seed_of(seed: int, epoch: int) -> int:

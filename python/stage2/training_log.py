@@ -11,7 +11,7 @@ DEV_METRIC = "mrr"
 
 @dataclass(frozen=True)
 class EpochLog:
-    """A row of `training_log.jsonl`; epoch 0 is the model as it came."""
+    """A row of `training_log.jsonl`; epoch 0 is the model as it came, which has no file."""
 
     epoch: int
     loss: float | None
@@ -19,6 +19,7 @@ class EpochLog:
     seconds: float
     dev: dict[str, Any]
     train_examples: int
+    weights_sha256: str | None = None
 
 
 def best_of(log: Sequence[EpochLog]) -> EpochLog:

@@ -1,0 +1,91 @@
+"""A lock on a folder: one process works in it at a time, and the lock ends with that process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+# A command that was killed a moment ago may not be gone yet.
+WAIT = 2.0
+_PAUSE = 0.05
+
+
+class FolderLock:
+    """The lock of one folder, which has to be there.
+
+    The system keeps it, not a file: nothing is left behind, and a process that is killed holds it
+    no longer, in whatever container it ran.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._handle: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._handle is not None
+
+    def acquire(self, wait: float = WAIT) -> bool:
+        """Take the lock, waiting for at most so many seconds; False where another holds it.
+
+        Raises:
+            OSError: the folder cannot be opened.
+        """
+        if self.held:
+            return True
+        handle = _open(self.folder)
+        give_up = time.monotonic() + wait
+        while not _try(handle):
+            if time.monotonic() >= give_up:
+                os.close(handle)
+                return False
+            time.sleep(_PAUSE)
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let the lock go, if it is held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def is_there(self) -> bool:
+        """Whether the path still leads to the folder that is locked."""
+        if self._handle is None:
+            return self.folder.is_dir()
+        if sys.platform == "win32":
+            return self.folder.is_dir()
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(self.folder))
+        except OSError:
+            return False
+
+
+if sys.platform == "win32":  # no folder can be opened there: a file in it is locked instead
+    import msvcrt
+
+    def _open(folder: Path) -> int:
+        return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+
+    def _try(handle: int) -> bool:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _open(folder: Path) -> int:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def _try(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

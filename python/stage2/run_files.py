@@ -1,0 +1,241 @@
+"""Which files each stage writes, and which files of a folder a record vouches for.
+
+Nothing is replaced or deleted that stage2 has not written. A file is ours when the folder's record
+has its hash, or when it has the name of a file of a stage that was begun there and not ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from stage2 import files
+from stage2.errors import BadInputError
+
+# What `save_pretrained` of a model and of any tokenizer write.
+_MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")
+_CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
+_TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
+_IN_A_FOLD = (
+    *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
+    _TENSORBOARD,
+    files.TRAINING_LOG,
+    files.CHOSEN,
+    files.CHOSEN_WEIGHTS,
+)
+
+
+def _inside(folder: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in names)
+
+
+# The files of each stage, relative to the run's folder, as patterns of `fnmatch`.
+WRITTEN: dict[str, tuple[str, ...]] = {
+    "init": _inside(files.STAGE1_MODEL, _MODEL),
+    "prepare": (files.CONSTRUCTED, files.REJECTED, *_inside(files.SAMPLE, ("*.json", "*.jsonl"))),
+    "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
+    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES, files.rejected_by("audit")),
+    "train": (
+        files.rejected_by("train"),
+        files.SPLIT,
+        files.TRAINING_LOG,
+        _TENSORBOARD,
+        *_inside(files.CHECKPOINTS, _CHECKPOINTS),
+        *_inside(files.SHIPPED_MODEL, _MODEL),
+    ),
+    "sweep": (
+        files.SWEEP,
+        files.SEARCH_QA,
+        files.TEST_QA,
+        f"{files.TRIALS}/*.log",
+        # Runs in folders of their own, each with a record.
+        f"{files.TRIALS}/*",
+        files.TEST,
+    ),
+    "evaluate": (
+        files.rejected_by("evaluate"),
+        *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
+        files.EVALUATION_AFTER,
+        files.COMPARISON,
+        files.PER_QUESTION,
+    ),
+    "merge": (files.MERGE, *_inside(files.SHIPPED_MODEL, _MODEL), files.rejected_by("merge")),
+    "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
+}
+
+# Files of another stage that a stage writes too: it may replace them, and never deletes them.
+_WRITTEN_TOO: dict[str, tuple[str, ...]] = {
+    "init": (files.REJECTED,),
+    "mine": (files.REJECTED, *WRITTEN["audit"]),
+    "audit": (files.REJECTED,),
+    "train": (files.REJECTED,),
+    "sweep": (files.REJECTED, *WRITTEN["prepare"]),
+    "evaluate": (files.REJECTED, files.EVALUATION),
+    "merge": (files.REJECTED, *WRITTEN["evaluate"]),
+}
+
+# Folders of runs that have records of their own.
+RUNS = frozenset((files.TRIALS, files.TEST))
+
+# What a command deletes itself, sooner or later.
+_PASSING = (
+    *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
+    *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
+    _TENSORBOARD,
+    files.REJECTED,
+    files.rejected_by("*"),
+)
+
+
+def patterns(stages: Iterable[str]) -> tuple[str, ...]:
+    """Patterns of all files that the stages write."""
+    return tuple(
+        dict.fromkeys(
+            pattern
+            for stage in stages
+            for pattern in (*WRITTEN[stage], *_WRITTEN_TOO.get(stage, ()))
+        )
+    )
+
+
+def top_names(found: Iterable[str]) -> tuple[str, ...]:
+    """The files and folders at the top of a run's folder that patterns lie in."""
+    return tuple(dict.fromkeys(pattern.split("/", 1)[0] for pattern in found))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a folder's run; empty where it has none.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    path = folder / files.RUN
+    if not os.path.lexists(path):
+        return {}
+    record = files.read_json(path)
+    shapes = {"stages": dict, "files": dict, "begun": list, "data": dict}
+    if not isinstance(record, dict) or not all(
+        isinstance(record.get(name, shape()), shape) for name, shape in shapes.items()
+    ):
+        raise BadInputError(
+            f"{path}: no record of a run; expected the one that stage2 wrote. Give another "
+            "--output-dir, or move the file away"
+        )
+    return record
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What a record says of a file: its hash, and what tells quickly that it is the same."""
+    found = path.stat()
+    return {"sha256": files.sha256(path), "size": found.st_size, "modified": found.st_mtime_ns}
+
+
+def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = True) -> bool:
+    """Whether a file is the one that a record speaks of.
+
+    Args:
+        path: of the file.
+        known: its `facts`; None where the record has none.
+        quick: whether a size and a time that are the same are enough. They tell a file that was
+            replaced, and not a bit that the disk has turned over.
+    """
+    if known is None or not path.is_file():
+        return False
+    found = path.stat()
+    if found.st_size != known.get("size"):
+        return False
+    if quick and found.st_mtime_ns == known.get("modified"):
+        return True
+    return bool(files.sha256(path) == known.get("sha256"))
+
+
+def record_files(folder: Path, found: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of every file that the patterns find, by its place below the folder.
+
+    Runs in folders of their own are left to their own records.
+    """
+    recorded: dict[str, Any] = {}
+    patterns = tuple(found)
+    for name in top_names(patterns):
+        if name in RUNS:
+            continue
+        for path in _files_below(folder / name):
+            place = path.relative_to(folder).as_posix()
+            if not _fits(place, patterns) or not path.is_file():
+                continue
+            old = known.get(place)
+            same = old is not None and path.stat().st_mtime_ns == old.get("modified")
+            recorded[place] = old if same and is_as_recorded(path, old) else facts(path)
+    return recorded
+
+
+def unvouched(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    """The files at or below some top names that the record does not vouch for.
+
+    Args:
+        folder: of the run.
+        record: of the folder; empty where it has none.
+        names: at the top of the folder.
+    """
+    known = record.get("files", {})
+    working = record.get("working", {}).get("stages", ())
+    unfinished = {stage for stage in (*record.get("begun", ()), *working) if stage in WRITTEN}
+    begun = (*patterns(unfinished), *([files.SETTINGS] if working else []))
+    sweeps = "sweep" in (*record.get("stages", ()), *unfinished)
+    for name in names:
+        if name in RUNS and sweeps:
+            yield from _unvouched_runs(folder, name)
+            continue
+        for path in _files_below(folder / name):
+            place = path.relative_to(folder).as_posix()
+            written = _fits(place, begun) or files.is_temporary(path)
+            if not written and not is_as_recorded(path, known.get(place)):
+                yield place
+
+
+EVERY_NAME = top_names(patterns(WRITTEN))
+
+
+def comes_and_goes(place: str) -> bool:
+    """Whether a file is one that a command may delete after it was recorded."""
+    return _fits(place, _PASSING)
+
+
+def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
+    """The files below `trials` or `test` that no run of a sweep has made."""
+    root = folder / name
+    runs = [root] if name == files.TEST else sorted(path for path in _listed(root) if path.is_dir())
+    logs = {f"{run.name}.log" for run in runs}
+    for path in _listed(root) if name == files.TRIALS else ():
+        if not path.is_dir() and path.name not in logs and not files.is_temporary(path):
+            yield path.relative_to(folder).as_posix()
+    for run in runs:
+        own = read_record(run)
+        everything = [path.name for path in _listed(run) if path.name != files.RUN]
+        for place in unvouched(run, own, everything):
+            yield (run / place).relative_to(folder).as_posix()
+
+
+def _fits(place: str, found: Iterable[str]) -> bool:
+    """Whether a place has the form of a pattern, folder by folder."""
+    parts = place.split("/")
+    return any(
+        len(parts) == pattern.count("/") + 1 and all(map(fnmatchcase, parts, pattern.split("/")))
+        for pattern in found
+    )
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    """The file itself, or all that a folder holds; a link to a folder is a file of its own."""
+    if path.is_dir() and not path.is_symlink():
+        for inner in _listed(path):
+            yield from _files_below(inner)
+    elif os.path.lexists(path):
+        yield path
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

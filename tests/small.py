@@ -1,0 +1,69 @@
+"""A tiny encoder and small data, made here: no download, and quick."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+WORDS = tuple(
+    dict.fromkeys(
+        "the count of monte cristo sailed from marseilles to elba with a letter for the marshal "
+        "and came back rich old ship treasure island prison abbot sea night lantern who where what "
+        "did hide bring find open key door stone map captain sailor merchant diamond".split()
+    )
+)
+
+
+def write_backbone(folder: Path) -> Path:
+    """A tiny BERT with random weights and a tokenizer of whole words."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    transformers.BertModel(config).save_pretrained(folder)
+    # From files, which transformers of all versions makes a tokenizer of.
+    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in vocabulary))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=64)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_corpus(folder: Path) -> dict[str, Path]:
+    """12 questions over 20 chunks, two questions sharing a chunk; some are annotated."""
+    size = len(WORDS)
+    texts = [" ".join(WORDS[(i * 7 + j * 3) % size] for j in range(9)) for i in range(20)]
+    chunks = [{"chunk_id": f"c{i:02}", "text": text} for i, text in enumerate(texts)]
+    qa = [
+        {
+            "question": " ".join(WORDS[(i * 5 + j) % size] for j in range(6)),
+            "chunk_id": f"c{i % 11:02}",
+            "qa_id": f"q{i:02}",
+            "answer": WORDS[i],
+        }
+        for i in range(12)
+    ]
+    annotated = texts[:15] + [row["question"] for row in qa[:6]]
+    entities = [
+        {"text": text, "targets": [{"char_start": 0, "char_end": len(text.split()[0])}]}
+        for text in annotated
+    ]
+    paths = {name: folder / f"{name}.jsonl" for name in ("qa", "chunks", "entities")}
+    for name, rows in (("qa", qa), ("chunks", chunks), ("entities", entities)):
+        write_jsonl(paths[name], rows)
+    return paths
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
