@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stage2 import files
+from stage2 import files, inputs
+from stage2._core import Dataset
 from stage2.config import Settings
+from stage2.errors import BadInputError, RunFailedError
 from stage2.runfolder import RunFolder
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
@@ -234,3 +238,235 @@ def test_samples_have_no_corpus_to_be_ranked_against(
     result = stage2("evaluate", *data, "--corpus", "always", exit_code=2)
     assert "--corpus always" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+USERS_FILES = ("model/weights.bin", "checkpoints/epoch_1.pt", "trials/notes.txt", "split.json")
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_what_no_record_vouches_for_is_never_replaced(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, overwrite: list[str]
+) -> None:
+    out = tmp_path / "out"
+    for name in USERS_FILES:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("the user's")
+    before = tree(out)
+    result = stage2("prepare", *data_flags(corpus), *overwrite, exit_code=2)
+    assert "unknown run" in result.stderr
+    assert "checkpoints/epoch_1.pt" in result.stderr
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("place", ["model/notes.txt", "checkpoints/notes.txt", "trials/notes.txt"])
+def test_files_among_those_of_a_run_are_not_its_own(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path, place: str
+) -> None:
+    out = tmp_path / "out"
+    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    (out / place).parent.mkdir(exist_ok=True)
+    (out / place).write_text("the user's")
+    before = tree(out)
+    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 2, "--overwrite"]
+    assert place in stage2("mine", *flags, exit_code=2).stderr
+    assert tree(out) == before
+
+
+def test_a_file_that_was_changed_is_neither_replaced_nor_read_back(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out, flags = tmp_path / "out", ["--model", model_dir, *data_flags(corpus)]
+    stage2("mine", *flags)
+    hard = out / files.HARD
+    hard.write_text(hard.read_text().split("\n", 1)[1])
+    before = tree(out)
+    for more in ([], ["--overwrite"]):
+        assert files.HARD in stage2("mine", *flags, *more, exit_code=2).stderr
+    result = stage2("train", "--model", model_dir, "--epochs", 1, exit_code=2)
+    assert f"{hard}: damaged, changed or gone" in result.stderr
+    assert tree(out) == before
+    # Named as an input it is one like any other.
+    stage2("train", "--model", model_dir, "--epochs", 1, "--data", hard, "--output-dir",
+           tmp_path / "trained")  # fmt: skip
+
+
+def test_the_record_is_the_first_file(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command that was killed before its second file is gone on with by the same command."""
+    out, written = tmp_path / "out", files.atomic
+    names: list[str] = []
+
+    def killed(path: Path) -> Any:
+        names.append(Path(path).name)
+        if len(names) == 2:
+            raise KeyboardInterrupt
+        return written(path)
+
+    flags = ["--model", model_dir, *data_flags(corpus)]
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "atomic", killed)
+        patch.setattr(RunFolder, "_end", lambda *_: None)
+        stage2("mine", *flags, exit_code=1)
+    assert names == [files.RUN, files.SETTINGS]
+    assert [path.name for path in out.iterdir()] == [files.RUN]
+    stage2("mine", *flags)
+
+
+def test_one_command_at_a_time(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    settings = Settings(output_dir=str(out))
+    with RunFolder(settings) as first:
+        first.begin({"prepare": {}})
+        for command in (["prepare", *data_flags(corpus)], ["report"]):
+            result = stage2(*command, exit_code=2)
+            assert "another command works in it" in result.stderr
+            assert f"process {os.getpid()}" in result.stderr
+    # The folder came to be between the first look and the first file.
+    late = RunFolder(Settings(output_dir=str(tmp_path / "new")))
+    stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "new")
+    with late, pytest.raises(BadInputError, match="another command has just made a run there"):
+        late.begin({"prepare": {}})
+
+
+def test_a_failed_overwrite_leaves_the_earlier_run(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("train", "--model", model_dir, "--epochs", 1)
+    before = tree(out)
+    hopeless = ["--learning-rate", 1e30, "--epochs", 3, "--overwrite"]
+    result = stage2("train", "--model", model_dir, *hopeless, exit_code=1)
+    assert "what" in result.stderr
+    assert "is there again" in result.stderr
+    assert tree(out) == before
+    hopeless += ["--train-on", "all", "--loss", "margin", "--folds", 0]
+    stage2("run", "--model", model_dir, *data_flags(corpus), *hopeless, exit_code=1)
+    assert tree(out) == before
+    # One that ends leaves nothing of it.
+    stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 2, "--overwrite")
+    assert not (out / files.ASIDE).exists()
+    assert not (out / files.CHECKPOINTS).exists()
+
+
+def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with RunFolder(Settings(output_dir=str(out))) as run:
+        run.begin({"prepare": {}})
+        shutil.rmtree(out)
+        with pytest.raises(RunFailedError, match="deleted or replaced"):
+            run / files.CONSTRUCTED
+        out.mkdir()  # another folder under the same name is not the one
+        with pytest.raises(RunFailedError, match="deleted or replaced"):
+            run.done("prepare", {})
+    assert not list(out.iterdir())
+
+
+def test_a_file_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
+    with RunFolder(Settings(output_dir=str(tmp_path / "out"))) as run:
+        run.begin({"prepare": {}, "mine": {}})
+        files.write_text(run / files.CONSTRUCTED, "{}\n")
+        run.done("prepare", {})
+        (run / files.CONSTRUCTED).unlink()
+        with pytest.raises(RunFailedError, match="deleted while the command worked"):
+            run.done("mine", {})
+        files.write_text(run / files.CONSTRUCTED, "{}\n")
+
+
+def test_leftovers_are_known_by_the_lock(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    """Not by a process number, which another process may have by now."""
+    out, flags = tmp_path / "out", ["--model", model_dir, *data_flags(corpus)]
+    stage2("mine", *flags)
+    stage2("train", "--model", model_dir, "--epochs", 1)
+    wanted = set(tree(out))
+    for folder in (out, out / files.CHECKPOINTS):
+        (folder / f".epoch_1.pt.{os.getpid()}-left.tmp").write_text("half")
+    stage2("train", "--model", model_dir, "--epochs", 1)
+    assert set(tree(out)) == wanted
+    (out / f".report.md.{os.getpid()}-left.tmp").write_text("half")
+    stage2("report")
+    assert not list(out.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("how", ["replaced", "rewritten"])
+def test_an_input_that_changes_while_it_is_read_is_an_error(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    qa = tmp_path / "qa.jsonl"
+    qa.write_bytes(corpus["qa"].read_bytes())
+    load, out = Dataset.load, tmp_path / "out"
+
+    class Changing:
+        """The data set, whose file changes once it was read."""
+
+        @staticmethod
+        def load(*arguments: Any) -> Dataset:
+            found = load(*arguments)
+            text = corpus["qa"].read_text().replace("q00", "q99")
+            if how == "replaced":
+                (tmp_path / "new").write_text(text)
+                os.replace(tmp_path / "new", qa)
+            else:
+                with qa.open("r+") as file:
+                    file.write(text)
+                os.utime(qa, (1, 1))
+            return found
+
+    monkeypatch.setattr(inputs, "Dataset", Changing)
+    flags = data_flags(dict(corpus, qa=qa))
+    result = stage2("prepare", *flags, exit_code=1)
+    assert f"{qa}: changed while it was read" in result.stderr
+    assert not (out / files.CONSTRUCTED).exists()
+
+
+def test_what_is_mapped_must_not_change_until_it_is_written(tmp_path: Path) -> None:
+    qa = tmp_path / "qa.jsonl"
+    qa.write_text("{}\n")
+    settings = Settings(output_dir=str(tmp_path / "out"), qa=str(qa))
+    with RunFolder(settings) as run:
+        run.begin({"prepare": {}})
+        files.write_text(run / files.CONSTRUCTED, "{}\n")
+        qa.write_text("[]\n\n")
+        with pytest.raises(RunFailedError, match="changed while it was read"):
+            run.done("prepare", {})
+        assert not (run / files.CONSTRUCTED).exists()
+
+
+def test_what_is_read_is_not_replaced(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("train", "--model", model_dir, "--epochs", 1)
+    before = tree(out)
+    for command in (
+        ["train", "--model", out / files.SHIPPED_MODEL, "--epochs", 1, "--data", out / files.HARD],
+        ["mine", "--model", model_dir, "--data", out / files.HARD],
+    ):
+        result = stage2(*command, exit_code=2)
+        assert "would replace it, and it is read" in result.stderr
+        assert tree(out) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"stages": []}', '{"files": 3}'])
+def test_a_damaged_record_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, content: str
+) -> None:
+    out = tmp_path / "out"
+    stage2("prepare", *data_flags(corpus))
+    (out / files.RUN).write_text(content)
+    before = tree(out)
+    for command in (["prepare", *data_flags(corpus), "--overwrite"], ["report"]):
+        assert str(out / files.RUN) in stage2(*command, exit_code=2).stderr
+    assert tree(out) == before

@@ -153,9 +153,12 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     before = tree(out / files.TRIALS)
     first, second, third, _ = (out / row["folder"] for row in read_jsonl(out / files.SWEEP))
     # Interrupted before its first stage was done, and after training.
-    (first / files.RUN).unlink()
-    record = json.loads((second / files.RUN).read_text())
-    del record["stages"]["evaluate"]
+    record = json.loads((first / files.RUN).read_text())
+    working = {"stages": [*record["stages"], "report"]}
+    begun = {"begun": list(record["stages"]), "working": working}
+    (first / files.RUN).write_text(json.dumps(begun))
+    del record["stages"]["evaluate"], record["ended"]
+    record |= {"begun": ["evaluate"], "working": working}
     (second / files.RUN).write_text(json.dumps(record))
     untouched = (third / files.RUN).stat().st_mtime_ns
     result = stage2(*flags)

@@ -3,8 +3,8 @@
     python -m tests.torture            everything; minutes, and a table at the end
     python -m tests.torture --short    a few points of each command
 
-A process that has loaded everything forks, so that a command costs what it does and no imports. In the
-child every change on disk is counted, and before one of them something happens to it.
+A process that has loaded everything forks, so that a command costs what it does and no imports. In
+the child every change on disk is counted, and before one of them something happens to it.
 """
 
 from __future__ import annotations
@@ -319,7 +319,9 @@ def damaged(folder: Path) -> list[str]:
 def left_behind(folder: Path, wanted: dict[str, Any]) -> list[str]:
     """Files and folders that an undisturbed command does not leave."""
     places = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    known = {parent.as_posix() for place in wanted for parent in (Path(place), *Path(place).parents)}
+    known = {
+        parent.as_posix() for place in wanted for parent in (Path(place), *Path(place).parents)
+    }
     return sorted(places - known)
 
 

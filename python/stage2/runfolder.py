@@ -298,8 +298,11 @@ class RunFolder:
         """Lock the folder, read its record, and put right what a killed command left half done."""
         if not self._lock.acquire():
             raise BadInputError(self._held())
-        self.record = run_files.read_record(self.path)
-        self.record = aside.put_right(self.path, self.record)
+        try:
+            self.record = aside.put_right(self.path, run_files.read_record(self.path))
+        except BaseException:
+            self._lock.release()
+            raise
 
     def _make(self) -> None:
         """Make the folder where it was not there, and lock it."""
