@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import pytest
 import torch
 
 import stage2
-from stage2 import files
+from stage2 import files, pipeline
+from stage2 import train as train_module
 from stage2.config import Settings
 from stage2.errors import BadInputError
 from stage2.interrupt import StoppedError
@@ -25,6 +27,7 @@ from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import Position, State, find_state
 from stage2.runfolder import STAGES
 from stage2.train import Trained, train
+from stage2.training_log import EpochLog, best_of
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 SETTINGS = Settings(
@@ -244,6 +247,86 @@ def test_keeping_few_checkpoints_keeps_the_best(
     best = attempt(model_dir, lists, settings, tmp_path).best_epoch
     kept = {path.name for path in (tmp_path / files.CHECKPOINTS).glob("epoch_*.pt")}
     assert kept == {"epoch_5.pt", "epoch_6.pt"} | ({f"epoch_{best}.pt"} if best else set())
+
+
+def test_an_old_epoch_is_dropped_though_the_process_that_should_have_was_killed(
+    model_dir: Path, lists: RankingLists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, keep_checkpoints=1)
+    attempt(model_dir, lists, settings, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module._Training, "drop_old", lambda self: None)
+        # After the last update of the last epoch, whose model is written.
+        patch.setattr(train_module._Training, "stop_if_asked", killed_at_the_end)
+        with pytest.raises(KilledError):
+            attempt(model_dir, lists, settings, tmp_path / "run")
+    assert (tmp_path / "run" / files.CHECKPOINTS / "epoch_2.pt").is_file()
+    attempt(model_dir, lists, settings, tmp_path / "run")
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
+def killed_at_the_end(training: Any, *_: int) -> None:
+    if training.position.epoch > training.settings.epochs:
+        raise KilledError
+
+
+def test_a_training_anew_leaves_no_epoch_of_the_one_before(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    attempt(model_dir, lists, SETTINGS, tmp_path)
+    attempt(model_dir, lists, replace(SETTINGS, epochs=1), tmp_path)
+    names = {path.name for path in (tmp_path / files.CHECKPOINTS).iterdir()}
+    assert {name for name in names if name.startswith("epoch_")} == {"epoch_1.pt"}
+
+
+def turn_over_a_bit(path: Path) -> None:
+    """Of a weight: the middle of the file may be padding, where a bit means nothing."""
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+    raw = bytearray(path.read_bytes())
+    raw[largest.header_offset + largest.file_size // 2] ^= 1
+    path.write_bytes(raw)
+
+
+def test_a_damaged_epoch_is_not_gone_on_with(
+    model_dir: Path, lists: RankingLists, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        attempt(model_dir, lists, SETTINGS, tmp_path, kill_at=2 * UPDATES + 1)
+    state = find_state(SETTINGS, tmp_path, made_from(SETTINGS))
+    assert state is not None
+    best = best_of([EpochLog(**row) for row in state.log]).epoch
+    assert best > 0
+    turn_over_a_bit(tmp_path / files.CHECKPOINTS / f"epoch_{best}.pt")
+    with pytest.raises(BadInputError, match=rf"epoch_{best}.pt: damaged, changed or gone"):
+        attempt(model_dir, lists, SETTINGS, tmp_path)
+
+
+def test_a_damaged_model_is_not_gone_on_with(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that is stopped among its folds goes on with the model that it shipped."""
+    flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "cross_validate", raises_killed)
+        stage2("run", *flags, exit_code=1)
+    weights = tmp_path / "out" / files.SHIPPED_MODEL / "model.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-9] ^= 1
+    weights.write_bytes(raw)
+    result = stage2("run", *flags, exit_code=2)
+    assert f"{weights}" in result.stderr
+    raw[-9] ^= 1
+    weights.write_bytes(raw)
+    assert "the training is done already" in stage2("run", *flags).stderr
+
+
+def raises_killed(*_: object, **__: object) -> None:
+    raise KilledError
 
 
 def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +161,7 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     working = {"stages": [*record["stages"], "report"]}
     begun = {"begun": list(record["stages"]), "working": working}
     (first / files.RUN).write_text(json.dumps(begun))
+    record = json.loads((second / files.RUN).read_text())
     del record["stages"]["evaluate"], record["ended"]
     record |= {"begun": ["evaluate"], "working": working}
     (second / files.RUN).write_text(json.dumps(record))
@@ -169,6 +174,37 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     same = [name for name in after if name.endswith((".safetensors", files.COMPARISON))]
     assert len(same) == 8
     assert all(after[name] == before[name] for name in same)
+
+
+@pytest.mark.parametrize("missing", [files.REPORT, files.CHARTS[0], "log"])
+def test_a_trial_is_done_when_all_its_files_are_there(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path, missing: str
+) -> None:
+    flags = sweep_flags(corpus, model_dir)[:-2]
+    stage2(*flags)
+    row = read_jsonl(tmp_path / "out" / files.SWEEP)[0]
+    folder = tmp_path / "out" / row["folder"]
+    gone = folder.with_name(f"{folder.name}.log") if missing == "log" else folder / missing
+    gone.unlink()
+    stage2(*flags)
+    assert gone.is_file()
+
+
+def test_a_stopped_sweep_stops_its_trials(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    """SIGTERM reaches the sweep alone; its trials, in processes of their own, are told."""
+    flags = [*sweep_flags(corpus, model_dir)[:-2], "--jobs", "2", "--epochs", "2000"]
+    command = [sys.executable, "-m", "stage2", *map(str, flags), "--output-dir", tmp_path / "out"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sweep:
+        while not list((tmp_path / "out" / files.TRIALS).glob("*/training_log.jsonl")):
+            assert sweep.poll() is None
+            time.sleep(0.05)
+        sweep.send_signal(signal.SIGTERM)
+        # Ends only when nobody writes to it any more: the trials would for minutes.
+        assert "stopped" in sweep.communicate(timeout=120)[1]
+    assert sweep.returncode == 1
+    assert not list((tmp_path / "out").rglob(".*.tmp"))
 
 
 def test_many_processes_come_to_the_same(
