@@ -14,13 +14,14 @@ FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz bench bench-gpu wheel clean
+.PHONY: help run test lint fuzz torture bench bench-gpu wheel clean
 
 help:
 	@echo "make run     the main job on the built-in sample, ending with the before/after table"
 	@echo "make test    every test"
 	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make torture every command killed before each change on disk, and worse; half an hour"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
 	@echo "make bench-gpu   encoding, training, the first script's loop and search on a CUDA device"
 	@echo "make wheel   a wheel in dist/"
@@ -67,6 +68,9 @@ fuzz: fuzz/.cargo-fuzz
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz $$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 -verbosity=0 || exit 1; \
 	done
+
+torture: $(VENV)/.built
+	@$(BIN)/python -m tests.torture
 
 fuzz/.cargo-fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz

@@ -319,7 +319,7 @@ def test_a_damaged_model_is_not_gone_on_with(
     raw[-9] ^= 1
     weights.write_bytes(raw)
     result = stage2("run", *flags, exit_code=2)
-    assert f"{weights}" in result.stderr
+    assert "changed since (model/model.safetensors)" in result.stderr
     raw[-9] ^= 1
     weights.write_bytes(raw)
     assert "the training is done already" in stage2("run", *flags).stderr

@@ -1,0 +1,22 @@
+"""Each command, killed before a few of its changes on disk, is put right by the same command again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_killed_and_run_again() -> None:
+    """Nothing is damaged, refused, different or left behind; `make torture` tries every change."""
+    # A process of its own: this one has threads, with which nobody should fork.
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.torture", "--short"],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
