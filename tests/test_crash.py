@@ -1,4 +1,4 @@
-"""Each command, killed before a few of its changes on disk, is put right by the same command again."""
+"""Each command, killed before some of its changes on disk, is put right by the same again."""
 
 from __future__ import annotations
 
