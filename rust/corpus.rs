@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::cancel::check;
+use crate::error::{Error, InputError, Result};
 use crate::jsonl::{Access, OnError, Reject, Rejected, Source};
 use crate::memory::with_room;
 use crate::write::{lines, push_string};
@@ -55,7 +56,7 @@ impl Dataset {
 
         let annotations = match entities {
             Some(path) => {
-                let annotations = Annotations::load(path, on_error)?;
+                let annotations = Annotations::load(path, on_error, access.copied())?;
                 findings
                     .rejected
                     .extend_from_slice(&annotations.findings.rejected);
@@ -67,7 +68,7 @@ impl Dataset {
         let (questions, rejects) = questions.resolve(&chunks, corpus.name());
         findings.reject(&qa, rejects)?;
         if questions.ids.is_empty() {
-            return Err(qa.without_rows("every row of the file is bad"));
+            return Err(findings.without_rows(&qa));
         }
         Ok(Self {
             questions,
@@ -79,8 +80,8 @@ impl Dataset {
 }
 
 /// Reads a corpus by itself; bad rows are left out where `on_error` allows it.
-pub fn load_chunks(path: &Path, on_error: OnError) -> Result<(Chunks, Findings)> {
-    let corpus = Arc::new(Source::open(path, Access::Read)?);
+pub fn load_chunks(path: &Path, on_error: OnError, access: Access) -> Result<(Chunks, Findings)> {
+    let corpus = Arc::new(Source::open(path, access)?);
     let mut findings = Findings::new(on_error);
     let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
     Ok((chunks, findings))
@@ -95,7 +96,7 @@ fn checked_chunks(
     findings.reject(corpus, rejects)?;
     findings.warn_of_repeats(corpus, chunks.repeated);
     if chunks.is_empty() {
-        return Err(corpus.without_rows("every row of the file is bad"));
+        return Err(findings.without_rows(corpus));
     }
     Ok(chunks)
 }
@@ -118,15 +119,55 @@ impl Findings {
     }
 
     /// Notes bad rows of a file or, where none is allowed, makes the first the error.
-    pub(crate) fn reject(&mut self, source: &Arc<Source>, rejects: Vec<Reject>) -> Result<()> {
-        let rejected = source.locate(rejects);
-        match (self.on_error, rejected.first()) {
-            (OnError::Strict, Some(first)) => Err(Error::from(first.clone())),
-            _ => {
-                self.rejected.extend(rejected);
-                Ok(())
-            }
+    pub(crate) fn reject(&mut self, source: &Arc<Source>, mut rejects: Vec<Reject>) -> Result<()> {
+        if self.on_error == OnError::Strict {
+            rejects = rejects
+                .into_iter()
+                .min_by_key(Reject::place)
+                .into_iter()
+                .collect();
         }
+        let mut rejected = source.locate(rejects);
+        if self.on_error == OnError::Strict
+            && let Some(first) = rejected.pop()
+        {
+            return Err(Error::from(first));
+        }
+        self.rejected.extend(rejected);
+        Ok(())
+    }
+
+    /// The error of a file of which every row was rejected: at the first, with all reasons.
+    pub(crate) fn without_rows(&self, source: &Arc<Source>) -> Error {
+        let of_file = || {
+            let rejected = self.rejected.iter();
+            rejected.filter(|rejected| Arc::ptr_eq(&rejected.source, source))
+        };
+        // What refers to other files is found out last, and may stand before what is not.
+        let Some(first) = of_file().min_by_key(|rejected| (rejected.line, rejected.column)) else {
+            return source.without_rows("no row of the file can be used");
+        };
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for rejected in of_file() {
+            *counts.entry(rejected.reason.as_str()).or_default() += 1;
+        }
+        let counts: Vec<String> = counts
+            .into_iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        let message = format!(
+            "every row of the file was rejected: {}; the first, here: {}; expected at least one row \
+             to use: check that this is the right file and that it belongs to the others",
+            counts.join(", "),
+            first.message
+        );
+        Error::from(InputError {
+            file: source.name().to_owned(),
+            line: first.line,
+            column: first.column,
+            reason: first.reason,
+            message,
+        })
     }
 
     fn warn_of_repeats(&mut self, source: &Source, repeated: usize) {
@@ -185,6 +226,7 @@ where
         parts.push(part);
     }
     parts.into_par_iter().zip(pieces).for_each(|(part, piece)| {
+        check();
         for (place, value) in part.iter_mut().zip(column(piece)) {
             place.write(value.clone());
         }
@@ -196,7 +238,7 @@ where
 
 /// A column but for the rows in `dropped`, which ascend.
 pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
-    let mut kept = Vec::with_capacity(column.len() - dropped.len());
+    let mut kept = with_room(column.len() - dropped.len());
     let mut from = 0;
     for &row in dropped {
         kept.extend_from_slice(&column[from..row]);
@@ -208,7 +250,7 @@ pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
 
 /// Where each of the lists of these lengths starts, laid end to end, and where the last ends.
 pub(crate) fn offsets(lengths: &[usize]) -> Vec<i64> {
-    let mut offsets = Vec::with_capacity(lengths.len() + 1);
+    let mut offsets = with_room(lengths.len() + 1);
     let mut end = 0;
     offsets.push(end);
     offsets.extend(lengths.iter().map(|&length| {

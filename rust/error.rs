@@ -16,6 +16,16 @@ pub enum Error {
     Input(Box<InputError>),
     /// The call asks for something that cannot be.
     Usage(String),
+    /// There is no room for what the call makes.
+    Memory {
+        /// What there is no room for.
+        what: Cow<'static, str>,
+        bytes: usize,
+    },
+    /// The system gives no threads.
+    Threads(io::Error),
+    /// Whoever called has said that the work should stop.
+    Stopped,
 }
 
 impl Error {
@@ -31,6 +41,18 @@ impl fmt::Display for Error {
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Input(error) => error.fmt(f),
             Self::Usage(message) => f.write_str(message),
+            Self::Memory { what, bytes } => write!(
+                f,
+                "no memory for {what}, {}; expected that much to be free: ask for less, or raise \
+                 the limit on this process's memory",
+                size(*bytes as u64)
+            ),
+            Self::Threads(source) => write!(
+                f,
+                "the system starts no threads ({source}); expected some: set RAYON_NUM_THREADS to \
+                 a smaller number, or raise the limits on this process"
+            ),
+            Self::Stopped => f.write_str("stopped"),
         }
     }
 }
@@ -96,6 +118,8 @@ pub enum Reason {
     EmptyFile,
     FileShrank,
     CorruptArchive,
+    OtherFormat,
+    TooLarge,
 }
 
 impl Reason {
@@ -125,7 +149,37 @@ impl Reason {
             Self::EmptyFile => "empty_file",
             Self::FileShrank => "file_shrank",
             Self::CorruptArchive => "corrupt_archive",
+            Self::OtherFormat => "other_format",
+            Self::TooLarge => "too_large",
         }
+    }
+}
+
+/// A number of bytes as people say it.
+pub fn size(bytes: u64) -> String {
+    let units = ["bytes", "KB", "MB", "GB", "TB"];
+    let unit = (bytes.max(1).ilog2() / 10).min(4);
+    match unit {
+        0 => format!("{bytes} bytes"),
+        _ => format!(
+            "{:.1} {}",
+            bytes as f64 / f64::from(1 << 10).powi(unit as i32),
+            units[unit as usize]
+        ),
+    }
+}
+
+/// What a message quotes of a text: all of it, or where it is long its start, and how long it is.
+pub fn quoted(text: &str) -> String {
+    /// A message is for reading: more than a line of a text tells no more.
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        None => format!("{text:?}"),
+        Some((cut, _)) => format!(
+            "{:?}… (cut here, {} in all)",
+            &text[..cut],
+            size(text.len() as u64)
+        ),
     }
 }
 
@@ -148,5 +202,34 @@ impl Fault {
             reason,
             message: message.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_where_they_are_quoted() {
+        assert_eq!(quoted("c\"1\n"), r#""c\"1\n""#);
+        let long = "é".repeat(5000);
+        let cut = format!("\"{}\"… (cut here, 9.8 KB in all)", "é".repeat(100));
+        assert_eq!(quoted(&long), cut);
+    }
+
+    #[test]
+    fn sizes_are_said_as_people_say_them() {
+        let said = [0, 1023, 1024, 1 << 20, 3 << 29, 1 << 50].map(size);
+        assert_eq!(
+            said,
+            [
+                "0 bytes",
+                "1023 bytes",
+                "1.0 KB",
+                "1.0 MB",
+                "1.5 GB",
+                "1024.0 TB"
+            ]
+        );
     }
 }

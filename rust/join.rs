@@ -31,6 +31,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 use rayon::prelude::*;
 
+use crate::cancel::check;
 use crate::corpus::{FirstOf, hash};
 use postings::{Posting, Postings, rank};
 use windows::{LengthClasses, near, tolerance};
@@ -66,6 +67,7 @@ impl<'a> Index<'a> {
         let longest = annotations.iter().map(|a| a.length).max().unwrap_or(0);
         let classes = LengthClasses::up_to(longest);
         let windows = Postings::collect(annotations.len(), |rank, keys| {
+            check();
             let a = &annotations[rank];
             if let (Some(_), Some(class)) = (a.last, classes.of(a.length)) {
                 classes.shape(class).push_keys(a.text.as_bytes(), keys);
@@ -81,6 +83,7 @@ impl<'a> Index<'a> {
 
     /// The index of the annotation that belongs to `text`.
     pub fn lookup(&self, text: &str) -> Option<usize> {
+        check();
         let text = normalise(text);
         let rank = self.equal(&text).or_else(|| self.contained(&text))?;
         self.annotations[rank].last
@@ -112,6 +115,7 @@ impl<'a> Index<'a> {
                 .iter()
                 .map(|&posting| rank(posting))
                 .take_while(|&rank| earlier(rank))
+                .inspect(|_| check())
                 .find(|&rank| self.annotations[rank].overlaps(text, length));
             first = found.or(first);
         }
@@ -160,6 +164,7 @@ fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
         .enumerate()
         .with_min_len(TEXTS_PER_JOB)
         .map(|(i, text)| {
+            check();
             let text = normalise(text);
             Annotation {
                 length: text.chars().count(),

@@ -5,6 +5,7 @@
 //! same whatever the number of threads.
 
 mod array;
+pub mod foreign;
 pub mod openings;
 mod read;
 pub mod scan;
@@ -19,7 +20,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
+use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
+use crate::memory;
 pub use read::Access;
 use read::Contents;
 use scan::{Kind, Scanner, Value};
@@ -29,6 +32,12 @@ const PIECE: usize = 256 << 10;
 
 /// Pieces that a file is cut into which is smaller than as many of those.
 const SMALL_FILE_PIECES: usize = 16;
+
+/// Pieces whose columns and rejected rows there should be room for before they are read.
+const PIECES_PER_LOOK: usize = 64;
+
+/// Bytes that lines and columns are counted in between two looks at whether to stop.
+const BLOCK: usize = 16 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -89,6 +98,13 @@ pub struct Rejected {
     pub column: usize,
     pub reason: Reason,
     pub message: String,
+}
+
+impl Reject {
+    /// What rejected rows are put in order by.
+    pub fn place(&self) -> (usize, usize) {
+        (self.row.start, self.fault.at)
+    }
 }
 
 impl Rejected {
@@ -184,7 +200,7 @@ impl Source {
 
     /// The error of something at a byte offset that no policy can leave out.
     pub fn error_at(&self, at: usize, reason: Reason, message: String) -> Error {
-        let (line, column) = line_and_column(&self.bytes, at);
+        let (line, column) = Places::of(&self.bytes).move_to(at);
         InputError {
             file: self.name.clone(),
             line,
@@ -218,8 +234,13 @@ impl Source {
                 if i > first_bad.load(Relaxed) {
                     return (columns, rejects);
                 }
+                check();
+                if i % PIECES_PER_LOOK == 0 {
+                    memory::look_for_room(PIECES_PER_LOOK * PIECE);
+                }
                 let known_utf8 = simdutf8::basic::from_utf8(&self.bytes[piece.span()]).is_ok();
                 piece.each_row(&self.bytes, |row| {
+                    check();
                     let mut outcome = if known_utf8 { Ok(()) } else { row.check_utf8() };
                     if outcome.is_ok() {
                         outcome = read(&mut columns, row);
@@ -297,24 +318,19 @@ impl Source {
 
     /// Puts `rejects` in file order and counts their lines and columns, in one pass.
     pub fn locate(self: &Arc<Self>, mut rejects: Vec<Reject>) -> Vec<Rejected> {
-        rejects.sort_by_key(|reject| (reject.row.start, reject.fault.at));
-        let mut line = 1;
-        let mut line_start = 0;
+        rejects.sort_by_key(Reject::place);
+        let mut places = Places::of(&self.bytes);
         rejects
             .into_iter()
             .map(|Reject { row, fault }| {
+                check();
                 // Faults of rows in order are in order themselves.
-                let at = fault.at.clamp(line_start, self.bytes.len());
-                let passed = &self.bytes[line_start..at];
-                line += memchr::memchr_iter(b'\n', passed).count();
-                line_start += memchr::memrchr(b'\n', passed).map_or(0, |newline| newline + 1);
-                let before = &self.bytes[line_start..at];
-                let before = before.strip_prefix(BYTE_ORDER_MARK).unwrap_or(before);
+                let (line, column) = places.move_to(fault.at);
                 Rejected {
                     source: Arc::clone(self),
                     row,
                     line,
-                    column: 1 + code_points(before),
+                    column,
                     reason: fault.reason,
                     message: fault.message.into_owned(),
                 }
@@ -476,10 +492,46 @@ fn code_points(utf8: &[u8]) -> usize {
     utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
-/// Both from 1; the column counts code points.
-fn line_and_column(bytes: &[u8], at: usize) -> (usize, usize) {
-    let before = &bytes[..at];
-    let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-    let line = 1 + memchr::memchr_iter(b'\n', before).count();
-    (line, 1 + code_points(&before[line_start..]))
+/// Lines and columns of places in a file that come in order. Each is counted on from the one
+/// before: a line may be the whole file, and every row of it may be at fault.
+#[derive(Debug)]
+pub struct Places<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Both from 1; the column counts code points, without a mark of byte order.
+    line: usize,
+    column: usize,
+}
+
+impl<'a> Places<'a> {
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    /// The line and column of a byte offset; one before the last asked for counts as that.
+    pub fn move_to(&mut self, at: usize) -> (usize, usize) {
+        let at = at.clamp(self.at, self.bytes.len());
+        for passed in self.bytes[self.at..at].chunks(BLOCK) {
+            check();
+            match memchr::memrchr(b'\n', passed) {
+                Some(newline) => {
+                    self.line += memchr::memchr_iter(b'\n', passed).count();
+                    self.column = 1 + code_points(&passed[newline + 1..]);
+                }
+                None => self.column += code_points(passed),
+            }
+        }
+        let mark = BYTE_ORDER_MARK.len();
+        if self.at < mark && at >= mark && self.bytes.starts_with(BYTE_ORDER_MARK) && self.line == 1
+        {
+            self.column -= 1;
+        }
+        self.at = at;
+        (self.line, self.column)
+    }
 }

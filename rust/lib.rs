@@ -7,6 +7,7 @@
 //! ```
 //!
 //! * [`error`]: one error enum; file, line, column, what was expected
+//! * [`pool`], [`cancel`]: threads that survive a fork; work that can be told to stop
 //! * [`jsonl`]: bytes to records, in parallel by line ranges
 //! * [`corpus`]: columns of text and ids; look-up by id; rejected rows
 //! * [`join`]: annotation ↔ text
@@ -15,17 +16,19 @@
 //! * [`ranking`]: expected ranks, metrics, order
 //! * [`search`]: exact top-k over a whole corpus, tile by tile
 //! * [`mining`]: which of the rows found are hard negatives
-//! * `memory`: room for what is large
+//! * [`memory`]: room for what is large, or an error where there is none
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
 
+pub mod cancel;
 pub mod corpus;
 pub mod error;
 pub mod join;
 pub mod jsonl;
-mod memory;
+pub mod memory;
 pub mod mining;
 pub mod negatives;
+pub mod pool;
 pub mod ranking;
 pub mod samples;
 pub mod search;

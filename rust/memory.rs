@@ -1,14 +1,137 @@
 //! Room for what is large.
 
+use std::alloc::{Layout, alloc_zeroed};
+use std::borrow::Cow;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::cancel::throw;
+use crate::error::{Error, Result};
+
 /// Less is not worth a 2 MiB page.
 const LARGE: usize = 4 << 20;
 
-/// A vector with room for `capacity` items, in huge pages if that is much: fewer faults while it is
-/// filled, and fewer misses when it is read here and there.
+/// What to count with where a system does not tell how much memory there is.
+const UNTOLD: u64 = 64 << 30;
+
+/// Bytes of memory that this process may have: the machine's, or less where a limit is set on the
+/// process or on its control group.
+pub fn total() -> u64 {
+    // No lock, which a child that is forked meanwhile would find taken for ever.
+    static TOTAL: AtomicU64 = AtomicU64::new(0);
+    match TOTAL.load(Relaxed) {
+        0 => {
+            let total = told().into_iter().min().unwrap_or(UNTOLD).max(1);
+            TOTAL.store(total, Relaxed);
+            total
+        }
+        total => total,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn told() -> Vec<u64> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let number = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
+    let line = |text: &str, name: &str| {
+        text.lines()
+            .find_map(|line| number(line.strip_prefix(name)?))
+    };
+    let machine = line(&read("/proc/meminfo"), "MemTotal:").map(|kib| kib << 10);
+    let process = line(&read("/proc/self/limits"), "Max address space");
+    let groups = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let group = groups.iter().find_map(|path| number(&read(path)));
+    [machine, process, group].into_iter().flatten().collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn told() -> Vec<u64> {
+    Vec::new()
+}
+
+/// An empty vector with room for `capacity` items, in huge pages if that is much: fewer faults while
+/// it is filled, and fewer misses when it is read here and there. Throws where there is no room.
 pub fn with_room<T>(capacity: usize) -> Vec<T> {
-    let mut room = Vec::with_capacity(capacity);
+    room_for("what is read or made", capacity).unwrap_or_else(|error| throw(error))
+}
+
+/// The same; no room is an error that says what it was for.
+pub fn room_for<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
+    let bytes = capacity.saturating_mul(size_of::<T>());
+    let mut room = Vec::new();
+    // A system that promises more than it has would break the promise by ending the process.
+    let refused = bytes as u64 > total() || room.try_reserve_exact(capacity).is_err();
+    if refused {
+        let what = what.into();
+        return Err(Error::Memory { what, bytes });
+    }
     advise_huge_pages(room.spare_capacity_mut());
-    room
+    Ok(room)
+}
+
+/// A type of which all bits 0 are a value, 0.
+///
+/// # Safety
+/// They have to be.
+pub unsafe trait Zero: Copy {}
+
+// SAFETY: integers are such types.
+unsafe impl Zero for u8 {}
+unsafe impl Zero for i64 {}
+
+/// `count` zeros, which the system makes where they are first touched; no room is an error that
+/// says what it was for.
+pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Result<Vec<T>> {
+    let layout = Layout::array::<T>(count).ok();
+    let layout = layout.filter(|layout| layout.size() as u64 <= total());
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the size is not 0.
+    let start = layout.map_or(ptr::null_mut(), |layout| unsafe { alloc_zeroed(layout) });
+    if start.is_null() {
+        let (what, bytes) = (what.into(), count.saturating_mul(size_of::<T>()));
+        return Err(Error::Memory { what, bytes });
+    }
+    // SAFETY: the allocator gave room for as many, and their bits are 0, which is a value of each.
+    let mut items = unsafe { Vec::from_raw_parts(start.cast::<T>(), count, count) };
+    advise_huge_pages(&mut items);
+    Ok(items)
+}
+
+/// Throws unless `bytes` more could be had now. Ahead of many small pieces, of which none can be
+/// refused one by one.
+pub fn look_for_room(bytes: usize) {
+    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        let what = "what is read or made".into();
+        throw(Error::Memory { what, bytes });
+    }
+}
+
+/// Adds an item; throws where there is no room for as many.
+#[inline]
+pub fn push<T>(items: &mut Vec<T>, item: T) {
+    if items.len() == items.capacity() {
+        grow(items);
+    }
+    items.push(item);
+}
+
+/// Makes room for `more` items; throws where there is none.
+pub fn reserve<T>(items: &mut Vec<T>, more: usize) {
+    let bytes = more.saturating_mul(size_of::<T>());
+    if bytes as u64 > total() || items.try_reserve(more).is_err() {
+        let what = "what is read or made".into();
+        throw(Error::Memory { what, bytes });
+    }
+}
+
+#[cold]
+fn grow<T>(items: &mut Vec<T>) {
+    reserve(items, items.len().max(16));
 }
 
 /// Asks for 2 MiB pages, of which a large block needs 500 times fewer; a refusal costs only time.
@@ -47,3 +170,36 @@ pub fn prefetch<T>(block: &[T]) {
 
 #[cfg(not(target_arch = "x86_64"))]
 pub fn prefetch<T>(_: &[T]) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::catch;
+
+    #[test]
+    fn what_no_machine_has_is_refused() {
+        for items in [usize::MAX, usize::MAX / 16, 1 << 50] {
+            let error = room_for::<u128>("a test", items).expect_err("too much");
+            assert!(
+                error.to_string().starts_with("no memory for a test, "),
+                "{error}"
+            );
+            let thrown = catch(|| Ok(with_room::<u64>(items)));
+            assert!(matches!(thrown, Err(Error::Memory { .. })));
+        }
+        let looked = catch(|| Ok(look_for_room(usize::MAX / 4)));
+        assert!(looked.is_err());
+    }
+
+    #[test]
+    fn what_there_is_room_for_is_given() {
+        assert!(total() > 1 << 20);
+        assert_eq!(zeros::<i64>("a test", 3).expect("three numbers"), [0, 0, 0]);
+        assert!(zeros::<u8>("a test", 0).expect("nothing").is_empty());
+        assert!(zeros::<i64>("a test", usize::MAX / 4).is_err());
+        let mut items = Vec::new();
+        (0..1000).for_each(|item| push(&mut items, item));
+        assert!(items.into_iter().eq(0..1000));
+        look_for_room(1 << 20);
+    }
+}

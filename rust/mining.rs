@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::cancel;
 use crate::error::{Error, Result};
 use crate::negatives;
 
@@ -82,6 +83,7 @@ pub fn select(
         .map(|numbers| {
             let mut mined = Mined::default();
             for &i in numbers {
+                cancel::check();
                 let nearest = i * width..(i + 1) * width;
                 let own = positives.offsets[i] as usize..positives.offsets[i + 1] as usize;
                 let question = Question {
@@ -100,6 +102,7 @@ pub fn select(
     all.offsets.push(0);
     for job in jobs {
         let start = all.rows.len() as i64;
+        cancel::check();
         all.rows.extend(job.rows);
         all.scores.extend(job.scores);
         all.offsets

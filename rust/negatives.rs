@@ -11,7 +11,8 @@ use std::fmt;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use crate::error::{Error, Result};
+use crate::cancel::check;
+use crate::error::{Error, Result, quoted};
 use crate::memory;
 
 /// Questions per parallel work item: one takes a fraction of a microsecond.
@@ -52,6 +53,7 @@ pub fn draw(
     let start = out.len();
     // Before room is made for them: `n` may be absurd.
     if n <= total {
+        memory::reserve(out, n);
         out.resize(start + n, 0);
         let drawn = fill(seed, qa_id, total, excluded, &mut out[start..]);
         return drawn.inspect_err(|_| out.truncate(start));
@@ -122,18 +124,18 @@ pub fn draw_all(
         let available = total;
         return Err(Error::Usage(TooFew { wanted, available }.to_string()));
     }
-    let mut drawn = vec![0; qa_ids.len() * n];
-    memory::advise_huge_pages(&mut drawn);
+    let mut drawn = memory::zeros("the negatives", qa_ids.len().saturating_mul(n))?;
     let jobs: Vec<Result<()>> = drawn
-        .par_chunks_mut((n * QUESTIONS_PER_JOB).max(1))
+        .par_chunks_mut(n.saturating_mul(QUESTIONS_PER_JOB).max(1))
         .zip(qa_ids.par_chunks(QUESTIONS_PER_JOB))
         .enumerate()
         .map(|(job, (out, qa_ids))| {
             for (place, qa_id) in qa_ids.iter().enumerate() {
+                check();
                 let i = job * QUESTIONS_PER_JOB + place;
                 let excluded = &excluded[offsets[i] as usize..offsets[i + 1] as usize];
                 fill(seed, qa_id, total, excluded, &mut out[place * n..][..n])
-                    .map_err(|few| Error::Usage(format!("question {qa_id:?}: {few}")))?;
+                    .map_err(|few| Error::Usage(format!("question {}: {few}", quoted(qa_id))))?;
             }
             Ok(())
         })

@@ -16,6 +16,7 @@ mod ties;
 
 use rayon::prelude::*;
 
+use crate::cancel::check;
 use crate::error::{Error, Result};
 
 pub use lists::Lists;
@@ -53,6 +54,7 @@ impl Ranking {
             .enumerate()
             .with_min_len(LISTS_PER_JOB)
             .map(|(list, slots)| {
+                check();
                 let candidates = Candidates::of(lists, list, ties);
                 candidates.fill(relevant.of(lists, list, slots.len()), slots);
                 lists::all_finite(candidates.scores)
@@ -81,6 +83,7 @@ impl Ranking {
         }
         let mut taken = Self::of_none();
         for &row in rows {
+            check();
             taken.push(self, row as usize);
         }
         Ok(taken)
@@ -91,6 +94,7 @@ impl Ranking {
         let mut all = Self::of_none();
         for part in parts {
             for list in 0..part.len() {
+                check();
                 all.push(part, list);
             }
         }
@@ -125,6 +129,7 @@ impl Ranking {
         let mut groups = self.groups.clone();
         let slots = slices_mut(&mut groups, &self.starts);
         for (slots, &length) in slots.into_iter().zip(&self.lengths) {
+            check();
             slots[0] = TieGroup {
                 above: 0,
                 size: length,
@@ -163,6 +168,7 @@ impl Ranking {
         let mut last: (Slots, f64) = ((&[], &[]), 0.0);
         let value = |slots| {
             if slots != last.0 {
+                check();
                 last = (slots, metric(slots));
             }
             last.1

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::cancel::check;
 use crate::corpus::{Dataset, Field, Findings, OWN_MEMBERS, TextColumn, concat, key_text, offsets};
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
+use crate::memory::room_for;
 use crate::negatives;
 use crate::write::{lines, push_list, push_one_line, push_string};
 
@@ -77,12 +79,16 @@ impl Samples {
             return Err(Error::Usage(message.to_owned()));
         }
         let questions = &dataset.questions;
+        let drawn = negatives.min(dataset.chunks.len());
+        // Before any is drawn: so many may be wanted that they cannot be held.
+        room_for::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
         let numbers: Vec<usize> = (0..questions.ids.len()).collect();
         let jobs: Vec<Result<Vec<i64>>> = numbers
             .par_chunks(QUESTIONS_PER_JOB)
             .map(|numbers| {
                 let mut candidates = Vec::new();
                 for &i in numbers {
+                    check();
                     push_candidates(dataset, i, negatives, seed, &mut candidates)?;
                 }
                 Ok(candidates)
@@ -143,7 +149,8 @@ impl Samples {
             )));
         }
         let own = |i: usize| offsets[i] as usize..offsets[i + 1] as usize;
-        let mut candidates = Vec::with_capacity(dataset.questions.relevant.len() + negatives.len());
+        let len = dataset.questions.relevant.len() + negatives.len();
+        let mut candidates = room_for("the candidates", len)?;
         for i in 0..questions {
             candidates.extend_from_slice(dataset.questions.relevant_to(i));
             candidates.extend_from_slice(&negatives[own(i)]);
@@ -288,8 +295,10 @@ fn push_candidates(
     let id = questions.ids.get(question);
     negatives::draw(seed, &id, negatives, dataset.chunks.len(), relevant, out).map_err(|few| {
         let at = questions.rows[question].start;
-        questions
-            .source
-            .error_at(at, Reason::TooFewChunks, format!("question {id:?}: {few}"))
+        questions.source.error_at(
+            at,
+            Reason::TooFewChunks,
+            format!("question {}: {few}", quoted(&id)),
+        )
     })
 }

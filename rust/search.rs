@@ -22,7 +22,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::cancel::check as check_stop;
 use crate::error::{Error, Result};
+use crate::memory::room_for;
 use best::{Best, row_of, score_of};
 use codes::{
     Centre, GROUP_ROWS, GroupStep, MAX_WIDTH, PANEL, PanelStep, QueryFacts, TILE_ROWS, TileFacts,
@@ -40,6 +42,9 @@ const SAMPLE_SHARE: usize = 32;
 
 /// With fewer queries than this, approximating the corpus costs more than scoring it.
 const FEW_QUERIES: usize = 4;
+
+/// Given rows that are scored between two looks at whether to stop.
+const ROWS_AT_A_TIME: usize = 1 << 12;
 
 /// Panels that a task takes over a slab, at most: their codes stay in the cache.
 const MAX_PANELS: usize = 16;
@@ -110,17 +115,21 @@ pub fn top_k(queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
 
 fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
     check(queries, corpus, k)?;
+    // Before the search: so many may be asked for that they cannot be held.
+    let count = queries.count().saturating_mul(k);
+    let (rows, scores) = (
+        room_for("the rows found", count)?,
+        room_for("their scores", count)?,
+    );
     let best = if queries.count() < FEW_QUERIES || corpus.width > MAX_WIDTH {
         corpus.check_finite("corpus")?;
         score_all(isa, queries, corpus, k)
     } else {
         filter(isa, queries, corpus, k)?
     };
-    let mut found = TopK {
-        rows: Vec::with_capacity(queries.count() * k),
-        scores: Vec::with_capacity(queries.count() * k),
-    };
+    let mut found = TopK { rows, scores };
     for best in best {
+        check_stop();
         for key in best.into_sorted() {
             found.rows.push(i64::from(row_of(key)));
             found.scores.push(score_of(key));
@@ -156,7 +165,11 @@ pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) ->
         .into_par_iter()
         .map(|i| {
             let rows = &rows[offsets[i] as usize..offsets[i + 1] as usize];
-            exact::scores(isa, queries.row(i), corpus, rows)
+            let scored = rows.chunks(ROWS_AT_A_TIME).map(|rows| {
+                check_stop();
+                exact::scores(isa, queries.row(i), corpus, rows)
+            });
+            scored.collect::<Vec<_>>().concat()
         })
         .collect();
     Ok(parts.concat())
@@ -193,6 +206,7 @@ fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
 fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
     let none = || queries.iter().map(|_| Best::new(k)).collect::<Vec<_>>();
     let score_tile = |mut best: Vec<Best>, tile: usize| {
+        check_stop();
         let start = tile * TILE_ROWS;
         let rows = start..(start + TILE_ROWS).min(corpus.count());
         for (query, best) in queries.iter().zip(&mut best) {
@@ -309,6 +323,7 @@ impl Slab {
             .zip(&mut self.tiles)
             .enumerate()
             .map(|(tile, (groups, facts))| {
+                check_stop();
                 let start = rows.start + tile * TILE_ROWS;
                 let rows = corpus.rows(start..(start + TILE_ROWS).min(rows.end));
                 let encoded = codes::encode_tile(isa, rows, centre, groups);
@@ -354,6 +369,7 @@ impl<'a> Block<'a> {
             .chunks_exact(slab.steps_per_tile())
             .zip(&slab.tiles);
         for (tile, (groups, facts)) in tiles.enumerate() {
+            check_stop();
             for (panel, codes) in self.panels.chunks_exact(slab.steps).enumerate() {
                 let first_query = panel * PANEL;
                 let panel = Panel {

@@ -4,6 +4,7 @@ mod output;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::mem;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -13,6 +14,7 @@ use std::thread;
 
 use rayon::prelude::*;
 
+use crate::cancel::{check, obey, obeyed};
 use crate::error::{Error, Result};
 use crate::jsonl::special::next_special;
 use output::Output;
@@ -24,15 +26,31 @@ const LINES_PER_JOB: usize = 256;
 /// renamed: a reader sees the old file or the new one. After an error `path` is as it was.
 pub fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let (temporary, mut file) = create_beside(path).map_err(Error::io(path))?;
-    let written = fill(&mut file)
+    let temporary = Temporary(temporary);
+    fill(&mut file)
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
-    if written.is_err() {
-        // Gone already if the rename succeeded; there is nothing more to be done if it stays.
-        let _ = fs::remove_file(&temporary);
+        .and_then(|()| temporary.rename(path))
+        .and_then(|()| sync_folder(path))
+        .map_err(Error::io(path))
+}
+
+/// A file that is removed unless it is given its name: after an error, and when the work is told to
+/// stop.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn rename(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)?;
+        mem::forget(self);
+        Ok(())
     }
-    written.map_err(Error::io(path))
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // There is nothing more to be done if it stays.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Writes `count` lines; `push` appends the text of one. Lines are formatted in parallel while those
@@ -45,6 +63,7 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
             block.clear();
             let first = start + i * LINES_PER_JOB;
             for line in first..count.min(first + LINES_PER_JOB) {
+                check();
                 push(line, block);
                 block.push(b'\n');
             }
@@ -55,15 +74,21 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
         let (written, to_use_again) = mpsc::channel();
         thread::scope(|scope| {
             // A thread of its own: waiting for the disk keeps no core from formatting.
-            let writer = scope.spawn(move || {
+            let told = obeyed();
+            let write = move || {
+                obey(told);
                 let mut output = Output::new(file);
                 for blocks in to_write {
-                    output.write(&blocks)?;
+                    for block in &blocks {
+                        check();
+                        output.write(block)?;
+                    }
                     // Nobody waits for the last.
                     let _ = written.send(blocks);
                 }
                 output.finish()
-            });
+            };
+            let writer = thread::Builder::new().spawn_scoped(scope, write)?;
             for start in (0..count).step_by(batch) {
                 let used = to_use_again.try_recv();
                 let mut texts = used.unwrap_or_else(|_| vec![Vec::new(); blocks]);
@@ -195,6 +220,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::pool::run_while;
 
     #[test]
     fn strings_come_back() {
@@ -228,6 +254,16 @@ mod tests {
         let expected: String = (0..5000).map(|i| format!("{i}\n")).collect();
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_is_told_to_stop_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers");
+        let endless = |_, out: &mut Vec<u8>| out.extend_from_slice(&[b'1'; 1000]);
+        let stopped = run_while(|| lines(&path, usize::MAX / 2, endless), || false);
+        assert!(matches!(stopped, Err(Error::Stopped)));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
 use super::{Findings, concat, offsets};
-use crate::error::{Fault, Reason, Result};
+use crate::cancel::check;
+use crate::error::{Fault, Reason, Result, quoted};
 use crate::join::{self, Index};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Value};
@@ -50,8 +51,8 @@ impl Spans {
 }
 
 impl Annotations {
-    pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
-        Self::read(&Arc::new(Source::open(path, Access::Read)?), on_error)
+    pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
+        Self::read(&Arc::new(Source::open(path, access)?), on_error)
     }
 
     pub fn read(source: &Arc<Source>, on_error: OnError) -> Result<Self> {
@@ -61,7 +62,7 @@ impl Annotations {
         let pieces = &parsed.pieces;
         let texts = concat(pieces, |piece| &piece.texts);
         if texts.is_empty() {
-            return Err(source.without_rows("every row of the file is bad"));
+            return Err(findings.without_rows(source));
         }
         Ok(Self {
             findings,
@@ -84,6 +85,7 @@ impl Annotations {
             .map(|texts| {
                 let (mut spans, mut counts) = (Vec::new(), Vec::with_capacity(texts.len()));
                 for text in texts {
+                    check();
                     let before = spans.len();
                     if let Some(i) = index.lookup(text) {
                         join::transfer(annotated[i], text, self.spans.of(i), &mut spans);
@@ -166,8 +168,10 @@ fn span(
         let expected_text = expected.decode(target.bytes());
         if found != expected_text {
             let message = format!(
-                "the text has {found:?} at {start}..{end}, its span_text says {expected_text:?}; \
-                 expected the two to be equal, offsets counted in code points"
+                "the text has {} at {start}..{end}, its span_text says {}; expected the two to be \
+                 equal, offsets counted in code points",
+                quoted(found),
+                quoted(&expected_text)
             );
             return Err(Fault::new(expected.start(), Reason::SpanMismatch, message));
         }

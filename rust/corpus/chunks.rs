@@ -8,7 +8,8 @@ use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
 use super::first::{FirstOf, hash};
 use super::{concat, without};
-use crate::error::{Fault, Reason, Result};
+use crate::cancel::check;
+use crate::error::{Fault, Reason, Result, quoted};
 use crate::join::normalise;
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
@@ -135,6 +136,7 @@ impl Chunks {
             |i: usize, j: usize| normalise(&self.texts.get(i)) == normalise(&self.texts.get(j));
         let hashes: Vec<u64> = (0..self.len())
             .into_par_iter()
+            .inspect(|_| check())
             .map(|i| hash(normalise(&self.texts.get(i)).as_bytes()))
             .collect();
         let (first_of, repeats) = FirstOf::build(&hashes, same);
@@ -156,8 +158,8 @@ impl Chunks {
 
 fn duplicate(source: &Source, id: Span) -> Reject {
     let message = format!(
-        "the chunk id {:?} has been given to another text before; expected one text an id",
-        id.decode(source.bytes())
+        "the chunk id {} has been given to another text before; expected one text an id",
+        quoted(&id.decode(source.bytes()))
     );
     Reject {
         row: source.row_at(id.start()),

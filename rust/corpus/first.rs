@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rayon::prelude::*;
 use rustc_hash::FxHasher;
 
+use crate::cancel::{Ticks, check};
 use crate::memory::with_room;
 
 /// A slot holds the upper bits of a hash above an item's number plus one; zero is free.
@@ -49,7 +50,9 @@ impl FirstOf {
     /// The first item with `hash` that `is_it`.
     pub fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut slot = self.home(hash);
+        let mut ticks = Ticks::default();
         loop {
+            ticks.tick();
             let entry = self.slots[slot].load(Relaxed);
             if entry == 0 {
                 return None;
@@ -70,6 +73,7 @@ impl FirstOf {
     ) -> Vec<usize> {
         let mut repeats = Vec::new();
         for (batch, hashes) in hashes.chunks(BATCH).enumerate() {
+            check();
             // Each look at a slot waits for memory. Looks wait together, swaps would not.
             let mut seen = [0; BATCH];
             for (seen, &hash) in seen.iter_mut().zip(hashes) {
@@ -95,7 +99,9 @@ impl FirstOf {
     ) -> Option<usize> {
         let entry = (hash & !NUMBER) | (item as u64 + 1);
         let mut slot = self.home(hash);
+        let mut ticks = Ticks::default();
         loop {
+            ticks.tick();
             let place = &self.slots[slot];
             if taken == 0 {
                 match place.compare_exchange(0, entry, Relaxed, Relaxed) {

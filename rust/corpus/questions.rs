@@ -12,9 +12,11 @@ use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
 use super::first::FirstOf;
 use super::{concat, offsets, without};
-use crate::error::{Fault, Reason, Result};
+use crate::cancel::check;
+use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Reject, Row, Source};
+use crate::memory::with_room;
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
 const QUESTION: Field = Field(0, 1);
@@ -162,12 +164,14 @@ impl Unresolved {
         let found: Vec<Option<usize>> = rows
             .chunk_ids
             .par_iter()
+            .inspect(|_| check())
             .map(|id| chunks.find(&id.decode(bytes)))
             .collect();
         let first = offsets(&rows.counts);
         let (mut dropped, mut rejects) = (Vec::new(), Vec::new());
-        let mut relevant = Vec::with_capacity(found.len());
+        let mut relevant = with_room(found.len());
         for (row, range) in first.windows(2).enumerate() {
+            check();
             let range = range[0] as usize..range[1] as usize;
             let ids = &rows.chunk_ids[range.clone()];
             match check_chunks(bytes, ids, &found[range.clone()], chunks_name) {
@@ -207,8 +211,8 @@ pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
 
 pub fn repeated_id(source: &Source, row: &Range<usize>, id: Span) -> Reject {
     let message = format!(
-        "the question id {:?} has been given before; expected an id of its own",
-        id.decode(source.bytes())
+        "the question id {} has been given before; expected an id of its own",
+        quoted(&id.decode(source.bytes()))
     );
     Reject {
         row: row.clone(),
@@ -227,15 +231,15 @@ fn check_chunks(
     for (id, chunk) in ids.iter().zip(found) {
         let Some(chunk) = chunk else {
             let message = format!(
-                "the chunk {:?} is not in {chunks_name}; expected the id of a chunk there",
-                id.decode(bytes)
+                "the chunk {} is not in {chunks_name}; expected the id of a chunk there",
+                quoted(&id.decode(bytes))
             );
             return Err(Fault::new(id.start(), Reason::UnknownChunk, message));
         };
         if ids.len() > 1 && !seen.insert(chunk) {
             let message = format!(
-                "the chunk {:?} is named twice; expected each chunk of a question once",
-                id.decode(bytes)
+                "the chunk {} is named twice; expected each chunk of a question once",
+                quoted(&id.decode(bytes))
             );
             return Err(Fault::new(id.start(), Reason::RepeatedChunk, message));
         }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::TEXTS_PER_JOB;
+use crate::cancel::check;
 use crate::memory;
 
 /// Postings that are sorted together: they fit the cache, so that a list ten times as long takes ten
@@ -96,6 +97,7 @@ fn by_top_bits(parts: &[Vec<Posting>]) -> Vec<Posting> {
     let bits = (count / SORTED_TOGETHER).max(2).ilog2();
     let bucket = |entry: Posting| (entry >> (u64::BITS - bits)) as usize;
     let mut sizes = vec![0; 1 << bits];
+    check();
     for &entry in parts.iter().flatten() {
         sizes[bucket(entry)] += 1;
     }
@@ -117,6 +119,9 @@ fn by_top_bits(parts: &[Vec<Posting>]) -> Vec<Posting> {
         buckets.push(bucket);
         rest = behind;
     }
-    buckets.into_par_iter().for_each(<[Posting]>::sort_unstable);
+    buckets.into_par_iter().for_each(|bucket| {
+        check();
+        bucket.sort_unstable();
+    });
     entries
 }

@@ -3,26 +3,29 @@
 use std::ops::Range;
 
 use super::skip_white;
+use crate::cancel::Ticks;
 use crate::error::{Fault, Reason};
+use crate::memory::push;
 
 /// The extents of the elements of the array that opens at `open`, found by their brackets and
 /// quotes, and what is wrong with the array itself.
 pub fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fault>>) {
     let mut elements = Vec::new();
+    let mut ticks = Ticks::default();
     let mut at = skip_white(bytes, open + 1);
     if bytes.get(at) == Some(&b']') {
         return (elements, trailing(bytes, at + 1));
     }
     loop {
-        let Some(end) = lenient_end(bytes, at) else {
+        let Some(end) = lenient_end(bytes, at, &mut ticks) else {
             // The element is cut off, and will be found at fault for it when it is read.
-            elements.push(at..bytes.len());
+            push(&mut elements, at..bytes.len());
             return (elements, None);
         };
         if end == at {
             return (elements, Some(broken_array(bytes, at, "a row")));
         }
-        elements.push(at..end);
+        push(&mut elements, at..end);
         at = skip_white(bytes, end);
         match bytes.get(at) {
             Some(b',') => at = skip_white(bytes, at + 1),
@@ -57,10 +60,11 @@ fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
 
 /// Where the JSON value that starts at `at` ends, judged by its brackets and quotes alone; none
 /// if the bytes end first.
-fn lenient_end(bytes: &[u8], at: usize) -> Option<usize> {
+fn lenient_end(bytes: &[u8], at: usize, ticks: &mut Ticks) -> Option<usize> {
     let mut depth = 0usize;
     let mut i = at;
     loop {
+        ticks.tick();
         match bytes.get(i)? {
             b'"' => i = lenient_string_end(bytes, i)?,
             b'{' | b'[' => depth += 1,
@@ -95,9 +99,10 @@ mod tests {
 
     #[test]
     fn lenient_ends_survive_what_is_wrong_inside() {
-        assert_eq!(lenient_end(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
-        assert_eq!(lenient_end(b"tru , 2", 0), Some(4));
-        assert_eq!(lenient_end(b"1]", 0), Some(1));
-        assert_eq!(lenient_end(br#"{"a"#, 0), None);
+        let end_of = |bytes: &[u8], at| lenient_end(bytes, at, &mut Ticks::default());
+        assert_eq!(end_of(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
+        assert_eq!(end_of(b"tru , 2", 0), Some(4));
+        assert_eq!(end_of(b"1]", 0), Some(1));
+        assert_eq!(end_of(br#"{"a"#, 0), None);
     }
 }

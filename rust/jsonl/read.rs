@@ -13,26 +13,46 @@ use std::path::Path;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use crate::error::{Error, InputError, Reason, Result};
-use crate::memory::advise_huge_pages;
+use super::foreign;
+use crate::cancel::check;
+use crate::error::{Error, InputError, Reason, Result, size};
+use crate::memory;
 
 /// Large enough that a system call's cost vanishes, small enough to share evenly.
 const READ_SIZE: usize = 4 << 20;
 
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Bytes that are decompressed, or come from a pipe, at a time.
+const STREAM_SIZE: usize = 1 << 20;
 
 /// Below this a file is read: that costs nothing, and nothing can happen to it.
 const WORTH_MAPPING: usize = 4 << 20;
 
 /// How a file's bytes are come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub struct Access {
+    /// Take the system's copy instead of one of our own. The file must then not be cut short or
+    /// rewritten in place while it is used; that another file takes its name does no harm.
+    pub map: bool,
+    /// Bytes that what is compressed, or comes from a pipe, may turn out to be; none: half of the
+    /// memory. A few bytes can stand for more than any machine holds.
+    pub most: Option<u64>,
+}
+
+impl Access {
     /// A copy of its own.
-    Read,
-    /// The system's copy. The file must not be cut short or rewritten in place while it is used;
-    /// that another file takes its name does no harm.
-    Map,
+    pub const READ: Self = Self {
+        map: false,
+        most: None,
+    };
+
+    /// The same, but a copy of its own.
+    pub fn copied(self) -> Self {
+        Self { map: false, ..self }
+    }
+
+    fn ceiling(self) -> u64 {
+        self.most.unwrap_or(memory::total() / 2)
+    }
 }
 
 /// A file's bytes.
@@ -59,47 +79,233 @@ impl From<Vec<u8>> for Contents {
     }
 }
 
-/// Reads or maps `path`; gzip and Zstandard are told by their first bytes.
+/// Reads or maps `path`; gzip and Zstandard are told by their first bytes, and so is what is read
+/// in no form.
 pub fn read(path: &Path, access: Access) -> Result<Contents> {
     let bytes = read_raw(path, access)?;
-    if bytes.starts_with(GZIP_MAGIC) {
-        let decoder = flate2::read::MultiGzDecoder::new(&bytes[..]);
-        decompress(path, "gzip", decoder).map(Contents::Owned)
-    } else if bytes.starts_with(ZSTD_MAGIC) {
-        let decoder = zstd::Decoder::with_buffer(&bytes[..]).map_err(Error::io(path))?;
-        decompress(path, "zstd", decoder).map(Contents::Owned)
-    } else {
-        Ok(bytes)
+    let contents = match Compression::of(&bytes) {
+        None => bytes,
+        Some(compression) => {
+            let stream = Stream::new(path, access, compression.name());
+            let text = match compression {
+                Compression::Gzip => stream.read(flate2::read::MultiGzDecoder::new(&bytes[..])),
+                Compression::Zstandard => stream.read(zstandard(path, &bytes, access)?),
+            };
+            Contents::Owned(text?)
+        }
+    };
+    foreign::check(path, &contents)?;
+    Ok(contents)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstandard,
+}
+
+impl Compression {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        const GZIP: &[u8] = &[0x1f, 0x8b];
+        const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+        if bytes.starts_with(GZIP) {
+            return Some(Self::Gzip);
+        }
+        after_skippable_frames(bytes)
+            .starts_with(ZSTANDARD)
+            .then_some(Self::Zstandard)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstandard => "zstd",
+        }
     }
 }
 
+/// What follows the frames of Zstandard or LZ4 that hold nothing of the text. Programs that compress
+/// in parallel note sizes in them, before the first frame or between any two.
+pub fn after_skippable_frames(mut bytes: &[u8]) -> &[u8] {
+    while let Some((&[kind, 0x2a, 0x4d, 0x18, a, b, c, d], rest)) = bytes.split_first_chunk()
+        && (0x50..=0x5f).contains(&kind)
+        && let Some(after) = rest.get(u32::from_le_bytes([a, b, c, d]) as usize..)
+    {
+        bytes = after;
+    }
+    bytes
+}
+
+fn zstandard<'a>(path: &Path, bytes: &'a [u8], access: Access) -> Result<impl Read + use<'a>> {
+    let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(Error::io(path))?;
+    // As far back as a frame may refer, as with `zstd --long=31`, but no further than may be read.
+    let window = access.ceiling().max(1).ilog2().clamp(10, 31);
+    decoder.window_log_max(window).map_err(Error::io(path))?;
+    Ok(decoder)
+}
+
+/// Bytes that come one after another, nobody knows how many.
+struct Stream<'a> {
+    path: &'a Path,
+    ceiling: u64,
+    is_default: bool,
+    /// What they come from, for messages.
+    kind: &'static str,
+}
+
+impl<'a> Stream<'a> {
+    fn new(path: &'a Path, access: Access, kind: &'static str) -> Self {
+        Self {
+            path,
+            ceiling: access.ceiling(),
+            is_default: access.most.is_none(),
+            kind,
+        }
+    }
+
+    fn read(&self, mut from: impl Read) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        loop {
+            check();
+            let room = STREAM_SIZE + STREAM_SIZE / 8;
+            let refused = bytes.try_reserve(room).is_err();
+            if refused || bytes.len() as u64 > self.ceiling {
+                return Err(self.too_large(bytes.len(), refused));
+            }
+            // One byte more than is allowed tells that there are too many.
+            let left = (self.ceiling - bytes.len() as u64).saturating_add(1);
+            let wanted = left.min(STREAM_SIZE as u64);
+            match from.by_ref().take(wanted).read_to_end(&mut bytes) {
+                Ok(0) => return Ok(bytes),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                    return Err(self.too_large(bytes.len(), true));
+                }
+                Err(error) => return Err(self.broken(&bytes, error)),
+            }
+        }
+    }
+
+    /// A damaged archive is an error even where bad rows are left out: nobody knows how many rows
+    /// it takes away.
+    fn broken(&self, bytes: &[u8], error: io::Error) -> Error {
+        if self.kind == PIPE {
+            return Error::io(self.path)(error);
+        }
+        let message = format!(
+            "the {} data is cut off or damaged after {} bytes of text ({error}); expected an \
+             intact archive; fetch or compress it again",
+            self.kind,
+            bytes.len()
+        );
+        damaged(self.path, bytes, Reason::CorruptArchive, message)
+    }
+
+    fn too_large(&self, found: usize, refused: bool) -> Error {
+        let expected = if refused {
+            "and there is no memory for more; expected a file that fits into it: cut it up, or \
+             read it where there is more memory"
+                .to_owned()
+        } else {
+            format!(
+                "more than {}{}; expected no more: if it is what you take it for, allow it with \
+                 --max-decompressed SIZE, in Python max_decompressed",
+                size(self.ceiling),
+                if self.is_default {
+                    ", half of the memory"
+                } else {
+                    ""
+                },
+            )
+        };
+        let holds = if refused {
+            size(found as u64)
+        } else {
+            String::new()
+        };
+        let message = format!("the {} data holds {holds} {expected}", self.kind);
+        too_large(self.path, message.replace("  ", " "))
+    }
+}
+
+/// What a stream is that is no archive.
+const PIPE: &str = "pipe's";
+
 fn read_raw(path: &Path, access: Access) -> Result<Contents> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
+    let file = open(path)?;
     let metadata = file.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
         // A pipe has no size and cannot be read at an offset; a folder cannot be read at all.
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Error::io(path))?;
+        let bytes = Stream::new(path, access, PIPE).read(Pipe(file))?;
         return Ok(bytes.into());
     }
-    let size = usize::try_from(metadata.len()).map_err(|_| {
-        Error::Usage(format!(
-            "{} is larger than this machine's memory",
-            path.display()
-        ))
-    })?;
-    let contents = if access == Access::Map && size >= WORTH_MAPPING {
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    let contents = if access.map && size >= WORTH_MAPPING {
         map(&file, size).map(Contents::Mapped)
     } else {
-        read_exactly(&file, size).map(Contents::Owned)
+        let Ok(mut bytes) = memory::zeros("the file", size) else {
+            return Err(too_large(path, larger_than_memory(size)));
+        };
+        read_exactly(&file, &mut bytes).map(|()| Contents::Owned(bytes))
     };
-    contents.map_err(|error| {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            shrank(path, size)
-        } else {
-            Error::io(path)(error)
-        }
+    contents.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => shrank(path, size),
+        io::ErrorKind::OutOfMemory => too_large(path, larger_than_memory(size)),
+        _ => Error::io(path)(error),
     })
+}
+
+fn larger_than_memory(bytes: usize) -> String {
+    format!(
+        "the file has {}, and there is no memory for it; expected a file that fits into memory: \
+         cut it up, or read it where there is more",
+        size(bytes as u64)
+    )
+}
+
+fn too_large(path: &Path, message: String) -> Error {
+    damaged(path, &[], Reason::TooLarge, message)
+}
+
+/// Opens a file to read. A pipe that nobody writes to is opened too: it is waited for where the
+/// waiting can be told to stop.
+fn open(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.open(path).map_err(Error::io(path))
+}
+
+/// A pipe, or another file that gives its bytes when it has them.
+struct Pipe(File);
+
+impl Read for Pipe {
+    #[cfg(target_os = "linux")]
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        use std::os::fd::AsRawFd;
+        let mut event = libc::pollfd {
+            fd: self.0.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        loop {
+            check();
+            // SAFETY: one descriptor, which is open as long as the file is.
+            let ready = unsafe { libc::poll(&raw mut event, 1, 50) };
+            if ready != 0 {
+                match self.0.read(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    outcome => return outcome,
+                }
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
 }
 
 fn map(file: &File, size: usize) -> io::Result<Mmap> {
@@ -120,6 +326,7 @@ fn populate(bytes: &Mmap) {
         .into_par_iter()
         .step_by(READ_SIZE)
         .for_each(|start| {
+            check();
             let length = READ_SIZE.min(bytes.len() - start);
             let _ = bytes.advise_range(memmap2::Advice::PopulateRead, start, length);
         });
@@ -128,14 +335,15 @@ fn populate(bytes: &Mmap) {
 #[cfg(not(target_os = "linux"))]
 fn populate(_: &Mmap) {}
 
-fn read_exactly(file: &File, size: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; size];
-    advise_huge_pages(&mut bytes);
+/// Fills `bytes` with a file's first ones.
+fn read_exactly(file: &File, bytes: &mut [u8]) -> io::Result<()> {
     bytes
         .par_chunks_mut(READ_SIZE)
         .enumerate()
-        .try_for_each(|(i, block)| read_at(file, block, (i * READ_SIZE) as u64))?;
-    Ok(bytes)
+        .try_for_each(|(i, block)| {
+            check();
+            read_at(file, block, (i * READ_SIZE) as u64)
+        })
 }
 
 #[cfg(unix)]
@@ -158,25 +366,6 @@ fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()>
     Ok(())
 }
 
-/// A damaged archive is an error even where bad rows are left out: nobody knows how many rows
-/// it takes away.
-fn decompress(path: &Path, format: &str, mut decoder: impl Read) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match decoder.read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(damaged(
-            path,
-            &bytes,
-            Reason::CorruptArchive,
-            format!(
-                "the {format} data is cut off or damaged after {} bytes of text ({error}); \
-                 expected an intact archive; fetch or compress it again",
-                bytes.len()
-            ),
-        )),
-    }
-}
-
 fn shrank(path: &Path, size: usize) -> Error {
     let message = format!(
         "the file became shorter while it was read; expected the {size} bytes that it had when it \
@@ -187,7 +376,7 @@ fn shrank(path: &Path, size: usize) -> Error {
 
 /// The error of a file that is good as far as `text`.
 fn damaged(path: &Path, text: &[u8], reason: Reason, message: String) -> Error {
-    let (line, column) = super::line_and_column(text, text.len());
+    let (line, column) = super::Places::of(text).move_to(text.len());
     InputError {
         file: path.display().to_string(),
         line,
@@ -211,18 +400,26 @@ mod tests {
             .collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        assert!(read_exactly(&file, bytes.len()).unwrap() == bytes);
+        let mut found = vec![0; bytes.len()];
+        read_exactly(&file, &mut found).unwrap();
+        assert!(found == bytes);
     }
 
     #[test]
     fn a_map_holds_what_a_read_does() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let bytes: Vec<u8> = (0..WORTH_MAPPING + 321).map(|i| (i % 241) as u8).collect();
+        let bytes: Vec<u8> = (0..WORTH_MAPPING + 321)
+            .map(|i| b'a' + (i % 23) as u8)
+            .collect();
         file.write_all(&bytes).unwrap();
-        let mapped = read(file.path(), Access::Map).unwrap();
+        let mapped = Access {
+            map: true,
+            ..Access::READ
+        };
+        let mapped = read(file.path(), mapped).unwrap();
         assert!(matches!(mapped, Contents::Mapped(_)));
         assert!(*mapped == bytes[..]);
-        let owned = read(file.path(), Access::Read).unwrap();
+        let owned = read(file.path(), Access::READ).unwrap();
         assert!(matches!(owned, Contents::Owned(_)));
         assert!(*owned == bytes[..]);
     }
@@ -232,7 +429,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
         file.rewind().unwrap();
-        let error = read_exactly(&file, 11).unwrap_err();
+        let error = read_exactly(&file, &mut [0; 11]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,6 +1,7 @@
 //! A validating JSON scanner that builds nothing: it reports where values start and end.
 
 use super::special::next_special;
+use crate::cancel::Ticks;
 use crate::error::{Fault, Reason};
 
 /// Rows may nest this deep, the row itself counted.
@@ -50,6 +51,7 @@ pub struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: u32,
+    ticks: Ticks,
 }
 
 impl<'a> Scanner<'a> {
@@ -58,6 +60,7 @@ impl<'a> Scanner<'a> {
             bytes,
             at,
             depth: 0,
+            ticks: Ticks::default(),
         }
     }
 
@@ -224,6 +227,7 @@ impl<'a> Scanner<'a> {
         self.skip_white();
         match self.peek() {
             Some(b',') => {
+                self.ticks.tick();
                 self.at += 1;
                 Ok(true)
             }

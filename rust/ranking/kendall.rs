@@ -1,8 +1,14 @@
 //! Kendall's τ-b, by counting the inversions of a merge sort.
 
+use crate::cancel::check;
+
+/// A merge of more scores than this takes some microseconds.
+const LONG: usize = 1 << 12;
+
 /// Kendall's τ-b between the order in which `scores` stand, best first, and the order of their
 /// values. 0 where it is undefined: fewer than two scores, or all of them equal.
 pub fn kendall_tau(scores: &[f32]) -> f64 {
+    check();
     let mut sorted = scores.to_vec();
     let discordant = sort_falling(&mut sorted, &mut Vec::with_capacity(scores.len()));
     let equal_runs = sorted.chunk_by(|a, b| a == b);
@@ -26,6 +32,9 @@ fn pairs(n: usize) -> u64 {
 fn sort_falling(scores: &mut [f32], merged: &mut Vec<f32>) -> u64 {
     if scores.len() < 2 {
         return 0;
+    }
+    if scores.len() > LONG {
+        check();
     }
     let (left, right) = scores.split_at_mut(scores.len() / 2);
     let mut inversions = sort_falling(left, merged) + sort_falling(right, merged);

@@ -7,7 +7,9 @@ use rayon::prelude::*;
 
 use super::kendall::kendall_tau;
 use super::relevant::check_length;
+use crate::cancel::{self, check};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Lists per parallel work item.
 pub const LISTS_PER_JOB: usize = 64;
@@ -74,12 +76,14 @@ impl<'a> Lists<'a> {
     }
 
     /// Kendall's τ-b of every list between the order it is given in and that of its scores.
-    pub fn kendall_tau(&self) -> Vec<f64> {
-        (0..self.len())
+    /// Refuses scores that are NaN or infinite.
+    pub fn kendall_tau(&self) -> Result<Vec<f64>> {
+        self.check_finite()?;
+        Ok((0..self.len())
             .into_par_iter()
             .with_min_len(LISTS_PER_JOB)
             .map(|list| kendall_tau(self.get(list)))
-            .collect()
+            .collect())
     }
 
     /// For every list its local indices by falling score; equal scores by rising key where keys,
@@ -89,7 +93,7 @@ impl<'a> Lists<'a> {
         if let Some(keys) = tie_keys {
             check_length("tie_keys", keys.len(), self.scores.len(), "scores")?;
         }
-        let mut order = vec![0; self.scores.len()];
+        let mut order = memory::zeros("the order", self.scores.len())?;
         slices_mut(&mut order, self.offsets)
             .into_par_iter()
             .zip(self.offsets)
@@ -104,10 +108,11 @@ impl<'a> Lists<'a> {
 }
 
 fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
+    check();
     for (i, place) in places.iter_mut().enumerate() {
         *place = i as i64;
     }
-    places.sort_unstable_by(|&a, &b| {
+    cancel::sort_unstable_by(places, |&a, &b| {
         let (i, j) = (a as usize, b as usize);
         let by_score = falling(scores[i], scores[j]);
         let by_key = || tie_keys.map_or(Ordering::Equal, |keys| keys[i].cmp(&keys[j]));

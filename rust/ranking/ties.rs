@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use super::lists::{Lists, falling};
 use super::relevant::check_length;
+use crate::cancel;
 use crate::error::{Error, Result};
 
 /// With more relevant candidates than this, a list is sorted instead of scanned for each of them.
@@ -203,7 +204,7 @@ impl<'a> Candidates<'a> {
 
     fn sorted(self) -> Vec<usize> {
         let mut sorted: Vec<usize> = (0..self.scores.len()).collect();
-        sorted.sort_unstable_by(|&i, &j| self.compare(i, j));
+        cancel::sort_unstable_by(&mut sorted, |&i, &j| self.compare(i, j));
         sorted
     }
 

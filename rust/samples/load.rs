@@ -21,8 +21,8 @@ use crate::jsonl::{Access, OnError, Row, Source};
 impl Samples {
     /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
     /// of the first ground truth.
-    pub fn load(path: &Path, on_error: OnError) -> Result<Self> {
-        let source = Arc::new(Source::open(path, Access::Read)?);
+    pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
+        let source = Arc::new(Source::open(path, access)?);
         let parsed = source.parse(on_error, Columns::push);
         let mut columns = Columns::joined(&parsed.pieces);
         let repeats = repeated_ids(source.bytes(), &columns.qa_ids);
@@ -36,7 +36,7 @@ impl Samples {
         let mut findings = Findings::new(on_error);
         findings.reject(&source, rejects)?;
         if columns.rows.is_empty() {
-            return Err(source.without_rows("every row of the file is bad"));
+            return Err(findings.without_rows(&source));
         }
 
         let (candidates, firsts) = distinct(source.bytes(), &columns);

@@ -35,10 +35,6 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub fn write(&mut self, texts: &[Vec<u8>]) -> io::Result<()> {
-        texts.iter().try_for_each(|text| self.write_one(text))
-    }
-
     /// Writes what is left of the last piece.
     pub fn finish(&mut self) -> io::Result<()> {
         set_direct(self.file, false);
@@ -46,7 +42,7 @@ impl<'a> Output<'a> {
             .write_all(&self.memory[self.start..self.start + self.len])
     }
 
-    fn write_one(&mut self, mut text: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, mut text: &[u8]) -> io::Result<()> {
         if self.memory.is_empty() {
             self.memory = vec![0; PIECE + BLOCK];
             self.start = self.memory.as_ptr().align_offset(BLOCK);
@@ -129,7 +125,7 @@ mod tests {
                 let parts: Vec<Vec<u8>> = text.chunks(100_003).map(<[u8]>::to_vec).collect();
                 let mut file = tempfile::NamedTempFile::new_in(folder).unwrap();
                 let mut output = Output::new(file.as_file_mut());
-                output.write(&parts).unwrap();
+                parts.iter().for_each(|part| output.write(part).unwrap());
                 output.finish().unwrap();
                 assert!(fs::read(file.path()).unwrap() == text, "{len} bytes");
             }

@@ -1,0 +1,145 @@
+//! Work that can be told to stop, and an end that does not wait for it to return.
+//!
+//! Whoever starts work on a [`pool`](crate::pool) may tell it to stop. The work's loops look now and
+//! then, by [`check`], and where they were told to, they end: they unwind, as salsa's cancelled
+//! queries do, so that loops which cannot fail need no `Result` for it, and what they hold, half a
+//! file among it, is dropped on the way. The same way out, [`throw`], is taken where memory is
+//! refused. Off such a pool nobody can say so, and a check does nothing.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::panic::{self, AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
+
+thread_local! {
+    /// Where the threads of a pool look.
+    static TOLD: Cell<Option<&'static AtomicBool>> = const { Cell::new(None) };
+}
+
+/// What an unwinding carries.
+struct Thrown(Error);
+
+/// Makes `told` what this thread's checks look at.
+pub fn obey(told: Option<&'static AtomicBool>) {
+    TOLD.set(told);
+}
+
+/// What this thread's checks look at, for a thread that works for it.
+pub fn obeyed() -> Option<&'static AtomicBool> {
+    TOLD.get()
+}
+
+/// Ends the work if it was told to stop. Takes a nanosecond.
+#[inline]
+pub fn check() {
+    if TOLD.get().is_some_and(|told| told.load(Relaxed)) {
+        throw(Error::Stopped);
+    }
+}
+
+/// Ends the work with an error, wherever it is found: [`catch`] returns it. Not a panic: nothing is
+/// printed.
+#[cold]
+pub fn throw(error: Error) -> ! {
+    resume_unwind(Box::new(Thrown(error)))
+}
+
+/// Does some work; what it throws becomes its error, and a panic stays one.
+pub fn catch<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+    // What unwinding leaves half done is dropped with the work.
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let Thrown(error) = *payload
+            .downcast::<Thrown>()
+            .unwrap_or_else(|panic| resume_unwind(panic));
+        Err(error)
+    })
+}
+
+/// Looks once in so many steps, for loops whose steps are shorter than a look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ticks(u32);
+
+impl Ticks {
+    const STEPS: u32 = 1 << 12;
+
+    #[inline]
+    pub fn tick(&mut self) {
+        self.0 = self.0.wrapping_add(1);
+        if self.0.is_multiple_of(Self::STEPS) {
+            check();
+        }
+    }
+}
+
+/// `sort_unstable_by` that can be told to stop.
+pub fn sort_unstable_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    /// Sorted within a few milliseconds.
+    const SHORT: usize = 1 << 14;
+    if items.len() <= SHORT {
+        return items.sort_unstable_by(compare);
+    }
+    let mut ticks = Ticks::default();
+    items.sort_unstable_by(|a, b| {
+        ticks.tick();
+        compare(a, b)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told() -> &'static AtomicBool {
+        Box::leak(Box::new(AtomicBool::new(true)))
+    }
+
+    #[test]
+    fn what_is_thrown_is_caught() {
+        let caught = catch(|| -> Result<()> { throw(Error::Usage("no".into())) });
+        assert_eq!(caught.expect_err("thrown").to_string(), "no");
+        assert_eq!(catch(|| Ok(3)).expect("nothing thrown"), 3);
+    }
+
+    #[test]
+    fn a_panic_is_no_error() {
+        let panicked =
+            panic::catch_unwind(|| catch(|| -> Result<()> { resume_unwind(Box::new(7)) }));
+        assert_eq!(panicked.expect_err("it panicked").downcast_ref(), Some(&7));
+    }
+
+    #[test]
+    fn nobody_is_told_off_a_pool() {
+        check();
+        obey(Some(told()));
+        let stopped = catch(|| {
+            check();
+            Ok(())
+        });
+        obey(None);
+        assert!(matches!(stopped, Err(Error::Stopped)));
+    }
+
+    #[test]
+    fn a_long_sort_stops() {
+        let compare =
+            |a: &u32, b: &u32| (a.wrapping_mul(0x9e37_79b9)).cmp(&b.wrapping_mul(0x9e37_79b9));
+        let mut items: Vec<u32> = (0..100_000).collect();
+        sort_unstable_by(&mut items, compare);
+        assert!(items.is_sorted_by(|a, b| compare(a, b).is_le()));
+        items.sort_unstable();
+        obey(Some(told()));
+        let stopped = catch(|| {
+            sort_unstable_by(&mut items, compare);
+            Ok(())
+        });
+        obey(None);
+        assert!(stopped.is_err());
+        items.sort_unstable();
+        assert!(
+            items.into_iter().eq(0..100_000),
+            "what was sorted is all there"
+        );
+    }
+}

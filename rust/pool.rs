@@ -1,0 +1,191 @@
+//! The threads that the work runs on.
+//!
+//! Not rayon's own: those do not live in a child that was forked, where whoever waits for them waits
+//! for ever. Here every process makes its own, when it first needs them. And there are two pools,
+//! each made when it is first needed: one for the call that can be told to stop, of which there is
+//! one at a time, and one for all others, so that stopping the one stops nothing else.
+
+use std::io;
+use std::process;
+use std::ptr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::cancel::{catch, obey};
+use crate::error::{Error, Result};
+
+/// How long a caller waits before it asks again whether to go on.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The pools of a process. They are never taken down: in a child there is nothing to take down, and
+/// a process that ends has no need to.
+struct Pools {
+    process: u32,
+    stoppable: OnceLock<ThreadPool>,
+    others: OnceLock<ThreadPool>,
+    /// Whether a call has the stoppable pool.
+    taken: AtomicBool,
+    /// Whether that call was told to stop.
+    stop: AtomicBool,
+}
+
+/// Does `work` on the pool; what it throws is its error.
+pub fn run<R: Send>(work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
+    let pools = Pools::of_this_process();
+    let pool = made(&pools.others, None)?;
+    pool.install(|| catch(work))
+}
+
+/// The same; meanwhile `go_on` is asked every now and then, on the thread that called. Once it says
+/// no the work is told to stop, and [`Error::Stopped`] is returned when it has.
+///
+/// Within such a call, as in what `go_on` does, another can be no more than [`run`].
+pub fn run_while<R: Send>(
+    work: impl FnOnce() -> Result<R> + Send,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<R> {
+    let pools = Pools::of_this_process();
+    if pools.taken.swap(true, AcqRel) {
+        return run(work);
+    }
+    let _given_back = GivenBack(&pools.taken);
+    pools.stop.store(false, Relaxed);
+    let pool = made(&pools.stoppable, Some(&pools.stop))?;
+    let (outcome, done) = (Mutex::new(None), Condvar::new());
+    let lock = || outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    pool.in_place_scope(|scope| {
+        scope.spawn(|_| {
+            let found = catch(work);
+            *lock() = Some(found);
+            done.notify_one();
+        });
+        loop {
+            let waited = done.wait_timeout_while(lock(), PATIENCE, |outcome| outcome.is_none());
+            let (outcome, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !waited.timed_out() {
+                return;
+            }
+            drop(outcome);
+            if !go_on() {
+                pools.stop.store(true, Relaxed);
+                return; // The scope waits for what was spawned.
+            }
+        }
+    });
+    if pools.stop.load(Relaxed) {
+        return Err(Error::Stopped);
+    }
+    let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcome.unwrap_or(Err(Error::Stopped))
+}
+
+impl Pools {
+    fn of_this_process() -> &'static Self {
+        static CURRENT: AtomicPtr<Pools> = AtomicPtr::new(ptr::null_mut());
+        let process = process::id();
+        let current = CURRENT.load(Acquire);
+        // SAFETY: what is stored is null or was leaked below, and is never changed or freed.
+        if let Some(pools) = unsafe { current.as_ref() }
+            && pools.process == process
+        {
+            return pools;
+        }
+        // The first call of this process. No lock: a parent may have been forked while it held one.
+        let fresh: &'static Self = Box::leak(Box::new(Self {
+            process,
+            stoppable: OnceLock::new(),
+            others: OnceLock::new(),
+            taken: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        }));
+        let place = ptr::from_ref(fresh).cast_mut();
+        match CURRENT.compare_exchange(current, place, AcqRel, Acquire) {
+            Ok(_) => fresh,
+            // SAFETY: as above; another thread of this process has stored its own.
+            Err(other) => unsafe { other.as_ref() }.unwrap_or(fresh),
+        }
+    }
+}
+
+/// A pool of as many threads as rayon's own would have, whose work looks at `stop`.
+fn made(
+    pool: &'static OnceLock<ThreadPool>,
+    stop: Option<&'static AtomicBool>,
+) -> Result<&'static ThreadPool> {
+    if let Some(pool) = pool.get() {
+        return Ok(pool);
+    }
+    let new = ThreadPoolBuilder::new()
+        .thread_name(|i| format!("stage2-{i}"))
+        .start_handler(move |_| obey(stop))
+        .build()
+        .map_err(|error| Error::Threads(io::Error::other(error)))?;
+    // Of two made at once, one goes.
+    Ok(pool.get_or_init(|| new))
+}
+
+struct GivenBack<'a>(&'a AtomicBool);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use rayon::prelude::*;
+
+    use super::*;
+    use crate::cancel::check;
+
+    fn endless() -> Result<()> {
+        (0..64).into_par_iter().for_each(|_| {
+            loop {
+                check();
+                thread::yield_now();
+            }
+        });
+        Ok(())
+    }
+
+    #[test]
+    fn endless_work_stops_and_leaves_the_pool_usable() {
+        for _ in 0..2 {
+            assert!(matches!(run_while(endless, || false), Err(Error::Stopped)));
+            assert_eq!(run_while(|| Ok(7), || true).expect("not told to stop"), 7);
+        }
+    }
+
+    #[test]
+    fn other_work_is_not_told() {
+        let mut asked = 0;
+        let stopped = run_while(endless, || {
+            asked += 1;
+            let sum = || {
+                Ok((0..100_000u64)
+                    .into_par_iter()
+                    .inspect(|_| check())
+                    .sum::<u64>())
+            };
+            let within = run_while(sum, || false).expect("a call within a call is not stopped");
+            assert_eq!(within, run(sum).expect("nothing to stop it"));
+            asked < 2
+        });
+        assert!(stopped.is_err());
+    }
+
+    #[test]
+    fn an_error_is_the_work_s_own() {
+        let fail = || -> Result<()> { Err(Error::Usage("no".into())) };
+        for failed in [run(fail), run_while(fail, || true)] {
+            assert_eq!(failed.expect_err("it failed").to_string(), "no");
+        }
+    }
+}
