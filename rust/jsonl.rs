@@ -7,6 +7,7 @@
 mod array;
 pub mod foreign;
 pub mod openings;
+mod places;
 mod read;
 pub mod scan;
 pub mod special;
@@ -23,6 +24,7 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
+pub use places::Places;
 pub use read::Access;
 use read::Contents;
 use scan::{Kind, Scanner, Value};
@@ -35,9 +37,6 @@ const SMALL_FILE_PIECES: usize = 16;
 
 /// Pieces whose columns and rejected rows there should be room for before they are read.
 const PIECES_PER_LOOK: usize = 64;
-
-/// Bytes that lines and columns are counted in between two looks at whether to stop.
-const BLOCK: usize = 16 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -486,52 +485,4 @@ fn without_return(bytes: &[u8], end: usize) -> usize {
 
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-fn code_points(utf8: &[u8]) -> usize {
-    utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
-}
-
-/// Lines and columns of places in a file that come in order. Each is counted on from the one
-/// before: a line may be the whole file, and every row of it may be at fault.
-#[derive(Debug)]
-pub struct Places<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// Both from 1; the column counts code points, without a mark of byte order.
-    line: usize,
-    column: usize,
-}
-
-impl<'a> Places<'a> {
-    pub fn of(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            line: 1,
-            column: 1,
-        }
-    }
-
-    /// The line and column of a byte offset; one before the last asked for counts as that.
-    pub fn move_to(&mut self, at: usize) -> (usize, usize) {
-        let at = at.clamp(self.at, self.bytes.len());
-        for passed in self.bytes[self.at..at].chunks(BLOCK) {
-            check();
-            match memchr::memrchr(b'\n', passed) {
-                Some(newline) => {
-                    self.line += memchr::memchr_iter(b'\n', passed).count();
-                    self.column = 1 + code_points(&passed[newline + 1..]);
-                }
-                None => self.column += code_points(passed),
-            }
-        }
-        let mark = BYTE_ORDER_MARK.len();
-        if self.at < mark && at >= mark && self.bytes.starts_with(BYTE_ORDER_MARK) && self.line == 1
-        {
-            self.column -= 1;
-        }
-        self.at = at;
-        (self.line, self.column)
-    }
 }

@@ -6,20 +6,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use numpy::prelude::*;
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::corpus::{self, Annotations, Dataset, Findings, Spans};
-use crate::error::Error;
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
-use arrays::flat;
+use interrupt::{run, run_infallible};
+use numbers::{Array1, count, whole};
 use text::{PyTextColumn, Texts, position};
 
 mod arrays;
+mod errors;
+mod interrupt;
+mod numbers;
 mod text;
 
 #[pymodule]
@@ -30,7 +32,7 @@ mod _core {
         similarities, topk,
     };
     #[pymodule_export]
-    use super::exceptions::InputError;
+    use super::errors::InputError;
     #[pymodule_export]
     use super::text::PyTextColumn;
     #[pymodule_export]
@@ -44,48 +46,6 @@ mod _core {
         sequence.call_method1("register", (py.get_type::<PyTextColumn>(),))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
-}
-
-mod exceptions {
-    pyo3::create_exception!(stage2._core, InputError, pyo3::exceptions::PyValueError);
-}
-
-impl From<Error> for PyErr {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Usage(message) => PyValueError::new_err(message),
-            // With an error number OSError makes itself a FileNotFoundError or what else fits.
-            Error::Io { path, source } => match source.raw_os_error() {
-                Some(number) => {
-                    PyOSError::new_err((number, describe(&source), path.into_os_string()))
-                }
-                None => Python::attach(|py| {
-                    let kind = PyErr::from(source);
-                    let message = format!("{}: {}", path.display(), kind.value(py));
-                    PyErr::from_type(kind.get_type(py), message)
-                }),
-            },
-            Error::Input(input) => Python::attach(|py| {
-                let error = exceptions::InputError::new_err(input.to_string());
-                let value = error.value(py);
-                let set = value
-                    .setattr("file", &input.file)
-                    .and_then(|()| value.setattr("line", input.line))
-                    .and_then(|()| value.setattr("column", input.column))
-                    .and_then(|()| value.setattr("reason", input.reason.as_str()));
-                set.err().unwrap_or(error)
-            }),
-        }
-    }
-}
-
-/// The system's words without the "(os error 2)" that Rust adds: Python gives the number itself.
-fn describe(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// An array that is made when it is first asked for; read-only, since it is shared after that.
@@ -187,7 +147,7 @@ impl PyLoaded {
     }
 
     fn write_rejected(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        Ok(py.detach(|| self.0.write_rejected(&path))?)
+        run(py, || self.0.write_rejected(&path))
     }
 }
 
@@ -204,10 +164,17 @@ impl PyAnnotations {
 #[pymethods]
 impl PyAnnotations {
     #[staticmethod]
-    #[pyo3(signature = (path, on_error = "strict"))]
-    fn load(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<Py<Self>> {
+    #[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        on_error: &str,
+        max_decompressed: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Self>> {
         let on_error = OnError::from_str(on_error)?;
-        Self::wrap(py, py.detach(|| Annotations::load(&path, on_error))?)
+        let access = access(false, max_decompressed)?;
+        let annotations = run(py, || Annotations::load(&path, on_error, access))?;
+        Self::wrap(py, annotations)
     }
 
     fn __len__(&self) -> usize {
@@ -246,7 +213,9 @@ struct PyDataset {
 #[pymethods]
 impl PyDataset {
     #[staticmethod]
-    #[pyo3(signature = (qa, chunks, entities = None, on_error = "strict", memory_map = true))]
+    #[pyo3(signature = (
+        qa, chunks, entities = None, on_error = "strict", memory_map = true, max_decompressed = None
+    ))]
     fn load(
         py: Python<'_>,
         qa: PathBuf,
@@ -254,15 +223,13 @@ impl PyDataset {
         entities: Option<PathBuf>,
         on_error: &str,
         memory_map: bool,
+        max_decompressed: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<Self>> {
         let on_error = OnError::from_str(on_error)?;
-        let access = if memory_map {
-            Access::Map
-        } else {
-            Access::Read
-        };
-        let mut dataset =
-            py.detach(|| Dataset::load(&qa, &chunks, entities.as_deref(), on_error, access))?;
+        let access = access(memory_map, max_decompressed)?;
+        let mut dataset = run(py, || {
+            Dataset::load(&qa, &chunks, entities.as_deref(), on_error, access)
+        })?;
         let annotations = dataset.annotations.take();
         let base = PyClassInitializer::from(PyLoaded(dataset.findings.clone()));
         let this = Self {
@@ -323,7 +290,11 @@ impl PyDataset {
         PyTextColumn(self.dataset.questions.answers.clone())
     }
 
-    fn chunk_text<'py>(&self, py: Python<'py>, i: isize) -> PyResult<Bound<'py, PyString>> {
+    fn chunk_text<'py>(
+        &self,
+        py: Python<'py>,
+        i: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyString>> {
         let texts = &self.dataset.chunks.texts;
         Ok(PyString::new(py, &texts.get(position(i, texts.len())?)))
     }
@@ -346,48 +317,57 @@ impl PyDataset {
             .map(|annotations| annotations.clone_ref(py))
     }
 
-    #[pyo3(signature = (negatives = 5, seed = 0))]
-    fn construct(&self, py: Python<'_>, negatives: i64, seed: i64) -> PyResult<Py<PySamples>> {
-        let negatives = not_negative("negatives", negatives)?;
-        let seed = not_negative("seed", seed)? as u64;
-        let samples = py.detach(|| Samples::construct(&self.dataset, negatives, seed))?;
+    #[pyo3(signature = (negatives = None, seed = None))]
+    fn construct(
+        &self,
+        py: Python<'_>,
+        negatives: Option<Bound<'_, PyAny>>,
+        seed: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PySamples>> {
+        let negatives = negatives.map_or(Ok(5), |negatives| count("negatives", &negatives))?;
+        let seed = seed.map_or(Ok(0), |seed| whole("seed", &seed))?;
+        let samples = run(py, || Samples::construct(&self.dataset, negatives, seed))?;
         PySamples::wrap(py, samples)
     }
 
     fn with_negatives(
         &self,
         py: Python<'_>,
-        negatives: PyReadonlyArray1<'_, i64>,
-        offsets: PyReadonlyArray1<'_, i64>,
+        negatives: Array1<'_, i64>,
+        offsets: Array1<'_, i64>,
     ) -> PyResult<Py<PySamples>> {
-        let (negatives, offsets) = (flat(&negatives), flat(&offsets));
-        let samples = py.detach(|| Samples::with_negatives(&self.dataset, &negatives, &offsets))?;
+        let (negatives, offsets) = (&*negatives, &*offsets);
+        let samples = run(py, || {
+            Samples::with_negatives(&self.dataset, negatives, offsets)
+        })?;
         PySamples::wrap(py, samples)
     }
 
     #[getter]
-    fn first_of_text<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        py.detach(|| self.dataset.chunks.first_of_text())
-            .into_pyarray(py)
+    fn first_of_text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let first = run_infallible(py, || self.dataset.chunks.first_of_text())?;
+        Ok(first.into_pyarray(py))
     }
 }
 
 #[pyfunction]
-#[pyo3(signature = (path, on_error = "strict"))]
+#[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
 fn load_chunks(
     py: Python<'_>,
     path: PathBuf,
     on_error: &str,
+    max_decompressed: Option<Bound<'_, PyAny>>,
 ) -> PyResult<(PyTextColumn, PyLoaded)> {
     let on_error = OnError::from_str(on_error)?;
-    let (chunks, findings) = py.detach(|| corpus::load_chunks(&path, on_error))?;
+    let access = access(false, max_decompressed)?;
+    let (chunks, findings) = run(py, || corpus::load_chunks(&path, on_error, access))?;
     Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
-/// Without this a negative number would be an OverflowError.
-fn not_negative(name: &str, number: i64) -> PyResult<usize> {
-    usize::try_from(number)
-        .map_err(|_| PyValueError::new_err(format!("{name} is {number}; expected 0 or more")))
+fn access(map: bool, max_decompressed: Option<Bound<'_, PyAny>>) -> PyResult<Access> {
+    let most = max_decompressed.map(|most| whole("max_decompressed", &most));
+    let most = most.transpose()?;
+    Ok(Access { map, most })
 }
 
 #[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
@@ -414,10 +394,17 @@ impl PySamples {
 #[pymethods]
 impl PySamples {
     #[staticmethod]
-    #[pyo3(signature = (path, on_error = "strict"))]
-    fn load_jsonl(py: Python<'_>, path: PathBuf, on_error: &str) -> PyResult<Py<Self>> {
+    #[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
+    fn load_jsonl(
+        py: Python<'_>,
+        path: PathBuf,
+        on_error: &str,
+        max_decompressed: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Self>> {
         let on_error = OnError::from_str(on_error)?;
-        Self::wrap(py, py.detach(|| Samples::load(&path, on_error))?)
+        let access = access(false, max_decompressed)?;
+        let samples = run(py, || Samples::load(&path, on_error, access))?;
+        Self::wrap(py, samples)
     }
 
     fn __len__(&self) -> usize {
@@ -469,9 +456,9 @@ impl PySamples {
         &self,
         py: Python<'_>,
         path: PathBuf,
-        rows: Option<PyReadonlyArray1<'_, i64>>,
+        rows: Option<Array1<'_, i64>>,
     ) -> PyResult<()> {
-        let rows = rows.map(|rows| rows.as_array().to_vec());
-        Ok(py.detach(|| self.samples.write_jsonl(&path, rows.as_deref()))?)
+        let rows = rows.as_deref();
+        run(py, || self.samples.write_jsonl(&path, rows))
     }
 }

@@ -14,6 +14,8 @@ mod lists;
 mod relevant;
 mod ties;
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::cancel::check;
@@ -48,6 +50,14 @@ impl Ranking {
     pub fn new(lists: Lists, relevant: Relevant, ties: Ties) -> Result<Self> {
         ties.check(lists)?;
         let starts = relevant.starts(lists)?;
+        let gains = match relevant {
+            Relevant::Gains(gains) => relevant::scaled(gains, lists),
+            _ => Cow::default(),
+        };
+        let relevant = match relevant {
+            Relevant::Gains(_) => Relevant::Gains(&gains),
+            other => other,
+        };
         let mut groups = vec![TieGroup::default(); *starts.last().unwrap_or(&0) as usize];
         let finite = slices_mut(&mut groups, &starts)
             .into_par_iter()

@@ -6,9 +6,14 @@ varying length are CSR: one flat array, and `offsets` of length n + 1, list i be
 
 Every function that reads or writes a file raises FileNotFoundError, IsADirectoryError or another
 OSError where the system refuses, and InputError where the file's contents are wrong. Every
-function raises ValueError for arguments that make no sense. Heavy work runs on all cores
-(`RAYON_NUM_THREADS` limits them) and without the interpreter's lock; results do not depend on how
-many.
+function raises ValueError for arguments that make no sense, TypeError for those of another type,
+an array's dtype and number of dimensions among it, and MemoryError where there is no room for what
+was asked for. An array may lie in memory in any way; a masked one is refused.
+
+Heavy work runs on all cores (`RAYON_NUM_THREADS` limits them) and without the interpreter's lock;
+results do not depend on how many. What the main thread calls ends within a fraction of a second of
+Ctrl-C, files that it was writing removed; its calls have threads of their own, and those of all
+other threads share some. A process that was forked makes its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,7 +105,9 @@ class Annotations(Loaded):
     """Texts with the spans of the entities in them, in file order."""
 
     @staticmethod
-    def load(path: Path, on_error: OnError = "strict") -> Annotations:
+    def load(
+        path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
+    ) -> Annotations:
         """Read annotations: JSONL or a JSON array, plain, gzip or Zstandard."""
     def __len__(self) -> int: ...
     @property
@@ -136,6 +143,7 @@ class Dataset(Loaded):
         entities: Path | None = None,
         on_error: OnError = "strict",
         memory_map: bool = True,
+        max_decompressed: int | None = None,
     ) -> Dataset:
         """Read a data set: JSONL or JSON arrays, plain, gzip or Zstandard.
 
@@ -150,6 +158,8 @@ class Dataset(Loaded):
                 A file must then not be cut short or rewritten in place while the data set is used
                 (the system ends the process); that another takes its name, as it does where files
                 are written whole, does no harm. False reads them, for what runs for long.
+            max_decompressed: bytes that a file may have when it is decompressed, or comes from a
+                pipe, at most; None: half of the memory. More is an InputError, `too_large`.
         """
     @property
     def num_qa(self) -> int: ...
@@ -205,7 +215,9 @@ class Samples(Loaded):
     """Questions with their candidates, ground truths first."""
 
     @staticmethod
-    def load_jsonl(path: Path, on_error: OnError = "strict") -> Samples:
+    def load_jsonl(
+        path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
+    ) -> Samples:
         """Read what `write_jsonl` wrote, or the reference's files, which have fewer chunk ids."""
     def __len__(self) -> int: ...
     @property
@@ -378,7 +390,7 @@ def order(scores: Scores, offsets: Ints, tie_keys: Ints | None = None) -> Ints:
 def kendall_tau(scores: Scores, offsets: Ints) -> Floats:
     """Compare each list's order by score with its given order: τ-b, float64 (n,).
 
-    Zero where it is not defined.
+    Zero where it is not defined. Scores, float32 (m,), are finite.
     """
 
 def sample_negatives(
@@ -421,7 +433,9 @@ def match_annotations(texts: Sequence[str], annotation_texts: Sequence[str]) -> 
         Indices of `annotation_texts`, int64 (n,); -1 for none.
     """
 
-def load_chunks(path: Path, on_error: OnError = "strict") -> tuple[TextColumn, Loaded]:
+def load_chunks(
+    path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
+) -> tuple[TextColumn, Loaded]:
     """Read a corpus by itself, checked as `Dataset.load` checks it.
 
     Returns:

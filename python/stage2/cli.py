@@ -19,7 +19,7 @@ from stage2.trials import PRESETS, parse_grid, trials
 Decorator = Callable[[Any], Any]
 
 COMMON = ("output_dir", "seed", "device", "overwrite")
-FROM_FILES = ("qa", "chunks", "entities", "on_error", "negatives")
+FROM_FILES = ("qa", "chunks", "entities", "on_error", "max_decompressed", "negatives")
 STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
 SCORING = ("similarity", "precision", "compile")
 FROM_CORPUS = (
@@ -186,6 +186,7 @@ def run(settings: Settings) -> None:
     "backbone",
     "chunks",
     "on_error",
+    "max_decompressed",
     "embedding_dim",
     "max_length",
     "fit",
@@ -238,6 +239,7 @@ def mine(settings: Settings) -> None:
     "data",
     "entities",
     "on_error",
+    "max_decompressed",
     "dev_data",
     *STAGE1,
     "topk",

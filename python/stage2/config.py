@@ -120,6 +120,12 @@ class Settings:
         "beyond it vectors go to disk. Default: a quarter of the machine's.",
         metavar="SIZE",
     )
+    max_decompressed: str | None = _setting(
+        None,
+        "The most that a .gz or .zst file may hold when it is decompressed, such as 512MB or 4GB. "
+        "Default: half of the machine's memory.",
+        metavar="SIZE",
+    )
     data: str | None = _setting(
         None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
     )
@@ -335,6 +341,8 @@ class Settings:
             _check(item, getattr(self, item.name))
         if self.budget == 0:
             raise BadInputError("--memory-budget is 0; expected some memory, such as 512MB")
+        if self.decompressed == 0:
+            raise BadInputError("--max-decompressed is 0; expected a size such as 4GB")
 
     @property
     def budget(self) -> int | None:
@@ -342,6 +350,13 @@ class Settings:
         if self.memory_budget is None:
             return None
         return size_of("--memory-budget", self.memory_budget)
+
+    @property
+    def decompressed(self) -> int | None:
+        """`max_decompressed` in bytes."""
+        if self.max_decompressed is None:
+            return None
+        return size_of("--max-decompressed", self.max_decompressed)
 
     def to_toml(self) -> str:
         """Every setting that has a value, as TOML."""

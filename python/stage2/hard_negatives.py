@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.arrays import Floats, Ints
+from stage2.arrays import Floats, Ints, floats, ints, whole
 from stage2.config import Sampling
 from stage2.errors import BadInputError
 from stage2.search import Nearest, Texts, search_texts, similarities
@@ -60,10 +61,28 @@ class Rules:
         return self.range_min + ranks
 
     def check(self) -> None:
-        """Raise BadInputError where no row could be chosen."""
-        if self.negatives < 1:
-            raise BadInputError(f"negatives is {self.negatives}; expected at least 1")
-        if self.range_min < 0 or self.end <= self.range_min:
+        """Raise BadInputError where a rule is none, or no row could be chosen."""
+        try:
+            whole("negatives", self.negatives, low=1)
+            whole("range_min", self.range_min)
+            whole("range_max", 1 if self.range_max is None else self.range_max)
+            whole("seed", self.seed, high=2**64 - 1)
+        except ValueError as error:
+            raise BadInputError(str(error)) from None
+        for name in ("absolute_margin", "relative_margin", "max_score", "min_score"):
+            _check_number(name, getattr(self, name))
+        if self.relative_margin is not None and self.relative_margin < 0:
+            raise BadInputError(f"relative_margin is {self.relative_margin}; expected 0 or more")
+        if (
+            self.min_score is not None
+            and self.max_score is not None
+            and self.min_score > self.max_score
+        ):
+            raise BadInputError(
+                f"min_score is {self.min_score} and max_score {self.max_score}; expected the "
+                "first to be no larger: no score lies between"
+            )
+        if self.end <= self.range_min:
             raise BadInputError(
                 f"the window of ranks is from {self.range_min} to before {self.end}; expected "
                 "--range-min from 0, and --range-max above it"
@@ -78,7 +97,7 @@ class Positives:
 
     Attributes:
         rows: int64 (p,); those of question i are `rows[offsets[i]:offsets[i + 1]]`.
-        offsets: int64 (n + 1,).
+        offsets: int64 (n + 1,). Both may be of another integer type.
     """
 
     rows: Ints
@@ -161,11 +180,20 @@ def mine_negatives(
     """
     rules = rules or Rules()
     rules.check()
-    left, right = _texts(queries), _texts(corpus)
+    left, right = _texts("queries", queries), _texts("corpus", corpus)
     size = len(right.mu)
     names = [str(i) for i in range(len(left.mu))] if keys is None else list(keys)
+    if len(names) != len(left.mu):
+        raise ValueError(f"{len(names)} keys for {len(left.mu)} questions; expected one for each")
+    positives = _checked(positives, len(left.mu), size)
+    groups = None if groups is None else ints("groups", groups)
+    if groups is not None and groups.shape != (size,):
+        raise ValueError(
+            f"groups: an array of shape {groups.shape}; expected one for each of {size} rows"
+        )
     excluded = _excluded(positives, groups)
-    k = min(size, max(rules.end, depth) + int(excluded.max(initial=0)))
+    wanted = max(rules.end, whole("depth", depth))
+    k = min(size, wanted + int(excluded.max(initial=0)))
     nearest = search(left, right, k, device=device, memory_budget=memory_budget)
     scores = similarities(left, right, positives.rows, positives.offsets)
     chosen = _core.select_negatives(
@@ -174,9 +202,10 @@ def mine_negatives(
         groups,
         names,
         {
-            "negatives": rules.negatives,
-            "range_min": rules.range_min,
-            "range_max": rules.end,
+            # No more than there are: what is beyond is no other rule.
+            "negatives": min(rules.negatives, size),
+            "range_min": min(rules.range_min, size),
+            "range_max": min(rules.end, size),
             "absolute_margin": rules.absolute_margin,
             "relative_margin": rules.relative_margin,
             "max_score": rules.max_score,
@@ -187,15 +216,53 @@ def mine_negatives(
     return MinedNegatives(*chosen, scores, nearest)
 
 
-def _texts(given: Texts | npt.ArrayLike) -> Texts:
+def _check_number(name: str, value: Any) -> None:
+    """Refuse what is no finite number of float32, in which scores are; None is no rule."""
+    if value is None:
+        return
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise BadInputError(f"{name} is {value!r}; expected a number or None")
+    # Not by way of numpy, which warns of what is beyond it.
+    if not abs(value) <= float(np.finfo(np.float32).max):
+        raise BadInputError(f"{name} is {value}; expected a finite number of float32")
+
+
+def _texts(name: str, given: Texts | npt.ArrayLike) -> Texts:
     if isinstance(given, Texts):
         return given
-    return _Plain(np.asarray(given))
+    vectors = floats(name, given)
+    if vectors.ndim != 2:
+        raise ValueError(f"{name}: an array of shape {vectors.shape}; expected (n, d)")
+    return _Plain(vectors)
+
+
+def _checked(positives: Positives, questions: int, size: int) -> Positives:
+    """The same in the core's types, once they fit the questions and the corpus."""
+    rows, offsets = (
+        ints("positives.rows", positives.rows),
+        ints("positives.offsets", positives.offsets),
+    )
+    if rows.ndim != 1 or offsets.shape != (questions + 1,):
+        raise ValueError(
+            f"positives: rows of shape {rows.shape} and offsets of shape {offsets.shape}; expected "
+            f"(p,) and ({questions + 1},), one more than there are questions"
+        )
+    if rows.size and not (rows.min() >= 0 and rows.max() < size):
+        raise ValueError(
+            f"positives: rows from {rows.min()} to {rows.max()}; expected from 0 to {size - 1}"
+        )
+    if offsets[0] != 0 or offsets[-1] != len(rows) or (np.diff(offsets) < 0).any():
+        raise ValueError(
+            f"positives: the offsets do not cut up the rows; expected rising numbers from 0 to "
+            f"{len(rows)}"
+        )
+    return Positives(rows, offsets)
 
 
 def _excluded(positives: Positives, groups: Ints | None) -> Ints:
     """At most how many rows are no negative of each question, int64 (n,)."""
     if groups is None:
         return np.diff(positives.offsets)
-    sizes = np.bincount(groups)[groups[positives.rows]]
+    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    sizes = counts[group.reshape(-1)[positives.rows]]
     return np.diff(np.concatenate([[0], np.cumsum(sizes)])[positives.offsets])

@@ -75,10 +75,9 @@ def _read(settings: Settings, memory_map: bool) -> Inputs:
         if settings.qa is not None or settings.chunks is not None:
             raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
         hashes = files.Hashes(_paths(settings, ("data", "entities")))
-        samples = Samples.load_jsonl(settings.data, settings.on_error)
-        annotations = (
-            Annotations.load(settings.entities, settings.on_error) if settings.entities else None
-        )
+        how = settings.on_error, settings.decompressed
+        samples = Samples.load_jsonl(settings.data, *how)
+        annotations = Annotations.load(settings.entities, *how) if settings.entities else None
         return Inputs(samples, annotations, None, hashes)
     if settings.qa is None and settings.chunks is None and settings.entities is None:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
@@ -150,8 +149,9 @@ def _dataset_inputs(
         raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
     paths = _paths(settings, ("qa", "chunks", "entities"))
     dataset = Dataset.load(
-        settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map
-    )
+        settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map,
+        settings.decompressed,
+    )  # fmt: skip
     # Parsing leaves no core idle; what comes next does.
     hashes = files.Hashes(paths)
     known = {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.arrays import Floats, Ints
+from stage2.arrays import Floats, Ints, floats, plain, whole
 
 Bools = npt.NDArray[np.bool_]
 
@@ -86,7 +86,13 @@ def topk(
         ValueError: widths that differ, k out of range, or NaN or infinity; the message names the
             row.
     """
-    left, right = np.asarray(queries, np.float32), np.asanyarray(corpus)
+    plain("corpus", corpus)
+    left, right = floats("queries", queries), np.asanyarray(corpus)
+    if right.dtype != np.float32 and right.dtype.kind != "f":
+        right = floats("corpus", right)
+    k = whole("k", k, low=1)
+    if memory_budget is not None:
+        memory_budget = whole("memory_budget", memory_budget, low=1)
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
         raise ValueError(
             f"queries of shape {left.shape} and a corpus of shape {right.shape}; "
@@ -188,7 +194,7 @@ def similarities(queries: Texts, corpus: Texts, rows: Ints, offsets: Ints) -> Fl
 
 
 def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
-    return np.ascontiguousarray(vectors, np.float32)
+    return floats("vectors", vectors)
 
 
 def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:

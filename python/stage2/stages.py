@@ -123,7 +123,8 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     rows = np.arange(len(inputs.samples))
     dev_samples = inputs.samples
     if settings.dev_data is not None:
-        dev_samples = Samples.load_jsonl(settings.dev_data, settings.on_error)
+        how = settings.on_error, settings.decompressed
+        dev_samples = Samples.load_jsonl(settings.dev_data, *how)
         hashes["dev_data"] = files.sha256(settings.dev_data)
         train_rows, dev_rows = rows, np.arange(len(dev_samples))
     elif settings.split == "none":

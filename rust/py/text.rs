@@ -1,12 +1,14 @@
 //! Texts across the border: columns that Python indexes, sequences of `str` that the core reads.
 
-use numpy::PyReadonlyArray1;
 use pyo3::Borrowed;
-use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyList, PySequence, PySlice, PyString, PyTuple};
 
+use super::interrupt::{Signals, run};
+use super::numbers::Array1;
+use crate::cancel::check;
 use crate::corpus::TextColumn;
 
 /// A column of text that is decoded when it is asked for.
@@ -23,35 +25,37 @@ impl PyTextColumn {
         let py = index.py();
         if let Ok(slice) = index.cast::<PySlice>() {
             let range = slice.indices(self.0.len() as isize)?;
-            let texts = (0..range.slicelength as isize)
-                .map(|i| self.0.get((range.start + i * range.step) as usize));
-            return Ok(PyList::new(py, texts)?.into_any());
+            let places = (0..range.slicelength as isize)
+                .map(|i| Ok((range.start + i * range.step) as usize));
+            return Ok(self.list(py, places)?.into_any());
         }
-        let i = position(index.extract()?, self.0.len())?;
+        let i = position(index, self.0.len())?;
         Ok(PyString::new(py, &self.0.get(i)).into_any())
     }
 
-    fn take<'py>(&self, indices: PyReadonlyArray1<'py, i64>) -> PyResult<Bound<'py, PyList>> {
-        let places: Vec<usize> = indices
-            .as_array()
-            .iter()
-            .map(|&i| position(i as isize, self.0.len()))
-            .collect::<PyResult<_>>()?;
-        PyList::new(indices.py(), places.into_iter().map(|i| self.0.get(i)))
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        indices: Array1<'py, i64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.list(py, indices.iter().map(|&i| place(i, self.0.len())))
     }
 
-    fn __contains__(&self, text: &Bound<'_, PyAny>) -> bool {
-        text.extract::<PyBackedStr>()
-            .is_ok_and(|text| self.0.iter().any(|other| other == *text))
+    fn __contains__(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match text.extract::<PyBackedStr>() {
+            Ok(text) => Ok(self.places(py, &text).next().transpose()?.is_some()),
+            Err(_) => Ok(false),
+        }
     }
 
-    fn index(&self, text: PyBackedStr) -> PyResult<usize> {
-        let found = self.0.iter().position(|other| other == *text);
+    fn index(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<usize> {
+        let found = self.places(py, &text).next().transpose()?;
         found.ok_or_else(|| PyValueError::new_err("the text is not in the column"))
     }
 
-    fn count(&self, text: PyBackedStr) -> usize {
-        self.0.iter().filter(|other| *other == *text).count()
+    fn count(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<usize> {
+        self.places(py, &text)
+            .try_fold(0, |count, place| place.map(|_| count + 1))
     }
 
     fn __repr__(&self) -> String {
@@ -59,13 +63,49 @@ impl PyTextColumn {
     }
 }
 
+impl PyTextColumn {
+    /// The texts at some places.
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        places: impl Iterator<Item = PyResult<usize>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (list, mut signals) = (PyList::empty(py), Signals::new());
+        for place in places {
+            signals.check(py)?;
+            list.append(PyString::new(py, &self.0.get(place?)))?;
+        }
+        Ok(list)
+    }
+
+    /// Where a text stands.
+    fn places<'a>(
+        &'a self,
+        py: Python<'a>,
+        text: &'a str,
+    ) -> impl Iterator<Item = PyResult<usize>> + use<'a> {
+        let mut signals = Signals::new();
+        let texts = self.0.iter().enumerate();
+        texts.filter_map(move |(i, other)| match signals.check(py) {
+            Ok(()) => (other == text).then_some(Ok(i)),
+            Err(raised) => Some(Err(raised)),
+        })
+    }
+}
+
 /// A Python index, negative from the end.
-pub fn position(index: isize, len: usize) -> PyResult<usize> {
-    let from_start = if index < 0 {
-        index + len as isize
-    } else {
-        index
-    };
+pub fn position(index: &Bound<'_, PyAny>, len: usize) -> PyResult<usize> {
+    match index.extract() {
+        Ok(index) => place(index, len),
+        Err(error) if error.is_instance_of::<PyOverflowError>(index.py()) => Err(
+            PyIndexError::new_err(format!("no text has that number; there are {len}")),
+        ),
+        Err(error) => Err(error),
+    }
+}
+
+fn place(index: i64, len: usize) -> PyResult<usize> {
+    let from_start = if index < 0 { index + len as i64 } else { index };
     usize::try_from(from_start)
         .ok()
         .filter(|&i| i < len)
@@ -118,15 +158,16 @@ impl Texts<'_> {
         match self {
             Self::Column(column) => {
                 let column = &column.0;
-                Ok(py.detach(|| {
-                    let texts: Vec<_> = column.iter().collect();
+                run(py, || {
+                    let texts = column.iter().inspect(|_| check());
+                    let texts: Vec<_> = texts.collect();
                     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-                    call(&texts)
-                }))
+                    Ok(call(&texts))
+                })
             }
             Self::Strings(strings) => {
                 let texts = strings.texts()?;
-                Ok(py.detach(|| call(&texts)))
+                run(py, || Ok(call(&texts)))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Which candidates are relevant, and how much.
 
+use std::borrow::Cow;
+
 use super::lists::{Lists, slices_mut};
 use crate::error::{Error, Result};
 
@@ -77,6 +79,37 @@ impl<'a> Relevant<'a> {
         ideal
     }
 }
+
+/// The gains, but of lists whose sums would overflow, or vanish, a power of two times as small or
+/// as large: the metrics are ratios of sums and know no difference.
+pub(super) fn scaled<'a>(gains: &'a [f64], lists: Lists) -> Cow<'a, [f64]> {
+    let extreme = |largest: f64| largest > MODERATE || largest < 1.0 / MODERATE && largest > 0.0;
+    let largest = |gains: &[f64]| gains.iter().copied().fold(0.0, f64::max);
+    let places = (0..lists.len()).map(|list| lists.places(list));
+    if gains.len() != lists.num_scores() || !places.clone().any(|at| extreme(largest(&gains[at]))) {
+        return Cow::Borrowed(gains);
+    }
+    let mut scaled = gains.to_vec();
+    for gains in places.map(|at| at.start..at.end) {
+        let gains = &mut scaled[gains];
+        let largest = largest(gains);
+        if extreme(largest) {
+            let factor = if largest > 1.0 { 1.0 / FACTOR } else { FACTOR };
+            // What is relevant stays so: a gain that would vanish is as small as may be.
+            let scale = |gain: f64| (gain * factor).max(f64::MIN_POSITIVE);
+            gains
+                .iter_mut()
+                .filter(|gain| **gain > 0.0)
+                .for_each(|gain| *gain = scale(*gain));
+        }
+    }
+    Cow::Owned(scaled)
+}
+
+/// A billion gains of this size can be added up, and one over it keeps all its digits.
+const MODERATE: f64 = 1e200;
+/// 2 to the 600th.
+const FACTOR: f64 = f64::from_bits((1023 + 600) << 52);
 
 fn check_gains(gains: &[f64], lists: Lists) -> Result<()> {
     check_length("relevance", gains.len(), lists.num_scores(), "scores")?;
