@@ -35,8 +35,15 @@ const PIECE: usize = 256 << 10;
 /// Pieces that a file is cut into which is smaller than as many of those.
 const SMALL_FILE_PIECES: usize = 16;
 
-/// Pieces whose columns and rejected rows there should be room for before they are read.
+/// Pieces whose columns there should be room for before they are read, and how many times the bytes
+/// of a file with short rows they take.
 const PIECES_PER_LOOK: usize = 64;
+const COLUMNS_SHARE: usize = 4;
+
+/// Rejected rows that there should be room for before they are noted, and bytes that one takes
+/// until it has been told.
+const REJECTS_PER_LOOK: usize = 1 << 12;
+pub const REJECT_BYTES: usize = 1 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -235,7 +242,8 @@ impl Source {
                 }
                 check();
                 if i % PIECES_PER_LOOK == 0 {
-                    memory::look_for_room(PIECES_PER_LOOK * PIECE);
+                    let left = self.bytes.len() - piece.span().start.min(self.bytes.len());
+                    memory::look_for_room(COLUMNS_SHARE * left.min(PIECES_PER_LOOK * PIECE));
                 }
                 let known_utf8 = simdutf8::basic::from_utf8(&self.bytes[piece.span()]).is_ok();
                 piece.each_row(&self.bytes, |row| {
@@ -245,6 +253,9 @@ impl Source {
                         outcome = read(&mut columns, row);
                     }
                     if let Err(fault) = outcome {
+                        if rejects.len() % REJECTS_PER_LOOK == REJECTS_PER_LOOK - 1 {
+                            memory::look_for_room(REJECTS_PER_LOOK * REJECT_BYTES);
+                        }
                         rejects.push(Reject {
                             row: row.range(),
                             fault,
@@ -261,6 +272,8 @@ impl Source {
             })
             .collect();
         let (pieces, rejects): (Vec<T>, Vec<Vec<Reject>>) = parsed.into_iter().unzip();
+        let count: usize = rejects.iter().map(Vec::len).sum();
+        memory::look_for_room(count * REJECT_BYTES);
         let mut rejects: Vec<Reject> = rejects.into_iter().flatten().collect();
         if let Some(damage) = &self.damage {
             rejects.push(damage.clone());

@@ -118,6 +118,11 @@ pub fn draw_all(
             excluded.len()
         )));
     }
+    if i64::try_from(total).is_err() {
+        return Err(Error::Usage(format!(
+            "total is {total}; expected less than 2**63"
+        )));
+    }
     // Before room is made for them: `n` may be absurd.
     if n > total {
         let wanted = n;

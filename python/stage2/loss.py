@@ -197,6 +197,12 @@ def _checked(
     similarities: Tensor, mask: Tensor | None, relevance: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The three with their defaults; what is masked is 0, for it may be infinite."""
+    given = {"similarities": similarities, "mask": mask, "relevance": relevance}
+    for name, tensor in given.items():
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} is a {type(tensor).__name__}; expected a tensor")
+    if not similarities.is_floating_point():
+        raise TypeError(f"similarities is of {similarities.dtype}; expected floating point")
     if similarities.dim() != 2:
         raise BadInputError(f"similarities has shape {tuple(similarities.shape)}; expected (B, N)")
     for name, tensor in (("mask", mask), ("relevance", relevance)):

@@ -15,8 +15,8 @@ use super::{concat, offsets, without};
 use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::openings::Openings;
-use crate::jsonl::{OnError, Reject, Row, Source};
-use crate::memory::with_room;
+use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
+use crate::memory::{look_for_room, with_room};
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
 const QUESTION: Field = Field(0, 1);
@@ -177,6 +177,9 @@ impl Unresolved {
             match check_chunks(bytes, ids, &found[range.clone()], chunks_name) {
                 Ok(()) => relevant.extend(found[range].iter().flatten().map(|&c| c as i64)),
                 Err(fault) => {
+                    if rejects.len() % 4096 == 4095 {
+                        look_for_room(rejects.len() * REJECT_BYTES);
+                    }
                     let row_range = rows.rows[row].clone();
                     rejects.push(Reject {
                         row: row_range,

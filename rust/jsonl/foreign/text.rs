@@ -64,7 +64,9 @@ fn object(text: &[u8]) -> Option<Format> {
     let end = Scanner::new(text, 0).value().ok()?.end;
     let is_alone = skip_white(text, end) == text.len();
     let in_lines = memchr::memchr(b'\n', &text[..end]).is_some();
-    if is_article(text, &members) || is_alone && is_squad(text, &members) {
+    let has = |names: &[&[u8]]| members.iter().any(|member| names.contains(&member.name));
+    let is_row = has(&ROW_NAMES);
+    if !is_row && (is_article(text, &members) || is_alone && is_squad(text, &members)) {
         return Some(Format {
             name: SQUAD.into(),
             remedy: SQUAD_ROWS.into(),
@@ -73,9 +75,7 @@ fn object(text: &[u8]) -> Option<Format> {
     if !is_alone && !in_lines {
         return None;
     }
-    let has = |names: &[&[u8]]| members.iter().any(|member| names.contains(&member.name));
     let all = |kind| !members.is_empty() && members.iter().all(|m| m.value.kind == kind);
-    let is_row = has(&ROW_NAMES);
     let (name, remedy) = if !is_row && all(Kind::Object) {
         (
             "one JSON object that holds objects by name",
