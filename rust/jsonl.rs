@@ -9,6 +9,7 @@ pub mod foreign;
 pub mod openings;
 mod places;
 mod read;
+mod reject;
 pub mod scan;
 pub mod special;
 pub mod unescape;
@@ -27,6 +28,7 @@ use crate::memory;
 pub use places::Places;
 pub use read::Access;
 use read::Contents;
+pub use reject::{Reject, Rejected};
 use scan::{Kind, Scanner, Value};
 
 /// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
@@ -86,58 +88,6 @@ enum Layout {
     Lines { start: usize },
     /// The elements of a JSON array.
     Elements(Vec<Range<usize>>),
-}
-
-/// A row that cannot be used: where it stands and why.
-#[derive(Debug, Clone)]
-pub struct Reject {
-    pub row: Range<usize>,
-    pub fault: Box<Fault>,
-}
-
-/// A rejected row as people see it.
-#[derive(Debug, Clone)]
-pub struct Rejected {
-    pub source: Arc<Source>,
-    pub row: Range<usize>,
-    pub line: usize,
-    pub column: usize,
-    pub reason: Reason,
-    pub message: String,
-}
-
-impl Reject {
-    /// What rejected rows are put in order by.
-    pub fn place(&self) -> (usize, usize) {
-        (self.row.start, self.fault.at)
-    }
-}
-
-impl Rejected {
-    pub fn file(&self) -> &str {
-        &self.source.name
-    }
-
-    /// The row as it stands in the file; what is not UTF-8 is replaced.
-    pub fn row(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.source.bytes[self.row.clone()])
-    }
-}
-
-impl From<Rejected> for Error {
-    fn from(rejected: Rejected) -> Self {
-        InputError {
-            file: rejected.file().to_owned(),
-            line: rejected.line,
-            column: rejected.column,
-            reason: rejected.reason,
-            message: format!(
-                "{}; correct it, or leave bad rows out with on_error \"skip\"",
-                rejected.message
-            ),
-        }
-        .into()
-    }
 }
 
 /// Rows read so far: one `T` a piece, in file order, and what was rejected.

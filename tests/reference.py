@@ -59,6 +59,28 @@ def lines(data: bytes) -> list[bytes]:
     ]
 
 
+def place_of(data: bytes, at: int) -> tuple[int, int]:
+    """The line and column, in code points, of a byte offset; both from 1, a mark not counted."""
+    before = data[:at].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "ignore")
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def without_skippable_frames(data: bytes) -> bytes:
+    """A Zstandard archive of raw blocks, as the tests make it, without what holds no text."""
+    kept = b""
+    while data:
+        length = 8 + int.from_bytes(data[4:8], "little")
+        if data[0] & 0xF0 != 0x50 or data[1:4] != b"\x2a\x4d\x18":
+            end = 9
+            last = 0
+            while not last:
+                block = int.from_bytes(data[end : end + 3], "little")
+                last, end = block & 1, end + 3 + (block >> 3)
+            kept, length = kept + data[:end], end
+        data = data[length:]
+    return kept
+
+
 def first_of(row: dict[str, Any], *names: str) -> Any:
     """The first of these members that is there and not null."""
     return next((row[name] for name in names if row.get(name) is not None), None)

@@ -47,11 +47,19 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: stage2.rank(SCORES, [0, 9, 6]), ValueError, "do not cut up the scores"),
     (lambda: stage2.rank(SCORES, [-1, 6]), ValueError, "do not cut up the scores"),
     (lambda: stage2.rank(SCORES, []), ValueError, "do not cut up the scores"),
-    (lambda: stage2.rank(SCORES, OFFSETS, ties="trec_eval", tie_keys=SCORES), ValueError, "tie_keys"),
+    (
+        lambda: stage2.rank(SCORES, OFFSETS, ties="trec_eval", tie_keys=SCORES),
+        ValueError,
+        "tie_keys",
+    ),
     # Scores and gains.
     (lambda: stage2.rank(MASKED, OFFSETS), ValueError, "scores: a masked array"),
     (lambda: stage2.rank(SCORES, np.ma.masked_array(OFFSETS)), ValueError, "offsets: a masked"),
-    (lambda: stage2.rank(SCORES, OFFSETS, np.ma.masked_array([1, 1])), ValueError, "a masked array"),
+    (
+        lambda: stage2.rank(SCORES, OFFSETS, np.ma.masked_array([1, 1])),
+        ValueError,
+        "a masked array",
+    ),
     (lambda: stage2.rank(SCORES, OFFSETS, relevance=MASKED), ValueError, "relevance: a masked"),
     (lambda: stage2.rank([1e300, 0.0], [0, 2]), ValueError, r"scores: 1e\+300 is beyond float32"),
     (lambda: stage2.rank([math.nan, 0.0], [0, 2]), ValueError, "score 0 of list 0 is NaN"),
@@ -88,13 +96,21 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     # Mining.
     (lambda: mined(Rules(absolute_margin=math.nan)), BadInputError, "absolute_margin is nan"),
     (lambda: mined(Rules(relative_margin=math.inf)), BadInputError, "relative_margin is inf"),
-    (lambda: mined(Rules(relative_margin=-0.1)), BadInputError, "relative_margin is -0.1; expected"),
+    (
+        lambda: mined(Rules(relative_margin=-0.1)),
+        BadInputError,
+        "relative_margin is -0.1; expected",
+    ),
     (lambda: mined(Rules(max_score=1e300)), BadInputError, r"max_score is 1e\+300; expected a fin"),
     (lambda: mined(Rules(min_score="0.5")), BadInputError, "min_score is '0.5'; expected a number"),
     (lambda: mined(Rules(min_score=True)), BadInputError, "min_score is True; expected a number"),
     (lambda: mined(Rules(min_score=1, max_score=0)), BadInputError, "no score lies between"),
     (lambda: mined(Rules(negatives=0)), BadInputError, "negatives is 0; expected 1 or more"),
-    (lambda: mined(Rules(negatives=2.5)), BadInputError, "negatives is 2.5; expected a whole number"),
+    (
+        lambda: mined(Rules(negatives=2.5)),
+        BadInputError,
+        "negatives is 2.5; expected a whole number",
+    ),
     (lambda: mined(Rules(negatives=None)), BadInputError, "negatives is None; expected a whole"),
     (lambda: mined(Rules(range_min=-1)), BadInputError, "range_min is -1; expected 0 or more"),
     (lambda: mined(Rules(range_min=0.5)), BadInputError, "range_min is 0.5; expected a whole"),
@@ -167,8 +183,16 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: stage2.margin_ranking_loss([[1.0, 2.0]]), TypeError, "similarities is a list"),
     (lambda: stage2.margin_ranking_loss(torch.ones(2, 2, dtype=torch.int64)), TypeError, "int64"),
     (lambda: stage2.margin_ranking_loss(torch.ones(2)), BadInputError, r"expected \(B, N\)"),
-    (lambda: stage2.margin_ranking_loss(torch.ones(1, 2), margin=math.nan), BadInputError, "margin"),
-    (lambda: stage2.margin_ranking_loss(torch.ones(1, 2), mask=[[True]]), TypeError, "mask is a li"),
+    (
+        lambda: stage2.margin_ranking_loss(torch.ones(1, 2), margin=math.nan),
+        BadInputError,
+        "margin",
+    ),
+    (
+        lambda: stage2.margin_ranking_loss(torch.ones(1, 2), mask=[[True]]),
+        TypeError,
+        "mask is a li",
+    ),
 ]
 
 

@@ -228,7 +228,7 @@ def test_the_window_defaults_to_what_is_asked_for_or_ten_times_that() -> None:
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        (Rules(negatives=0), "expected at least 1"),
+        (Rules(negatives=0), "expected 1 or more"),
         (Rules(range_min=4, range_max=4), "--range-max above it"),
         (Rules(sampling="best"), "expected top or random"),  # type: ignore[arg-type]
     ],

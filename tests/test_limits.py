@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stage2._core import Annotations, Dataset, InputError, Samples, load_chunks
+from tests import reference
 from tests.files import jsonl, zstd
 
 
@@ -135,6 +138,31 @@ def test_rejected_rows_of_one_line_are_counted_on(tmp_path: Path):
         assert row.line == 1
         assert text[row.column - 1 :].startswith('c1"')
         assert json.loads(row.row) == rows[2 * at + 1]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1),
+    gaps=st.lists(st.sampled_from(["", " ", "\n", "\r\n", "\n\n\t"]), min_size=1),
+    mark=st.booleans(),
+)
+def test_places_of_rejected_rows_are_those_of_the_twin(tmp_path: Path, words, gaps, mark):
+    """Rows of an array, some on a line with others, all at fault for their chunk."""
+    rows = [json.dumps({"chunk_id": 7, "question": f"{i} {word}"}, ensure_ascii=False)
+            for i, word in enumerate(words)]  # fmt: skip
+    parts = [gaps[i % len(gaps)] + row for i, row in enumerate(rows)]
+    data = (b"\xef\xbb\xbf" if mark else b"") + f"[{','.join(parts)}]".encode()
+    (tmp_path / "qa").write_bytes(data)
+    (tmp_path / "chunks").write_bytes(jsonl([{"id": 1, "text": "a"}]))
+    good = b'{"question": "good", "chunk_id": 1}'
+    (tmp_path / "qa").write_bytes(data[:-1] + b"," + good + b"]")
+    found = Dataset.load(tmp_path / "qa", tmp_path / "chunks", on_error="skip").rejected
+    at = -1
+    for rejected in found:
+        at = data.index(b'"chunk_id": 7', at + 1)
+        place = reference.place_of(data, at + len(b'"chunk_id": '))
+        assert (rejected.line, rejected.column) == place
+    assert len(found) == len(words)
 
 
 def test_long_ids_are_cut_in_messages(tmp_path: Path):

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stage2._core import InputError, Samples, load_chunks
+from tests import reference
 from tests.files import jsonl, zstd
 
 ROWS = [{"id": f"c{i}", "text": f"text {i} of some"} for i in range(50)]
@@ -50,6 +53,24 @@ def test_archives_of_several_parts_are_read_whole(tmp_path: Path, archive: bytes
     (tmp_path / "chunks").write_bytes(archive)
     texts, _ = load_chunks(tmp_path / "chunks")
     assert list(texts) == [row["text"] for row in ROWS]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    notes=st.lists(st.tuples(st.integers(0, 15), st.binary(max_size=9)), max_size=6),
+    order=st.randoms(use_true_random=False),
+)
+def test_frames_without_text_may_stand_anywhere(tmp_path: Path, notes, order):
+    skippable = [bytes([0x50 + kind]) + b"\x2a\x4d\x18" + len(note).to_bytes(4, "little") + note
+                 for kind, note in notes]  # fmt: skip
+    cuts = range(0, len(LINES), 300)
+    parts = [zstd(LINES[cut : cut + 300]) for cut in cuts]
+    for frame in skippable:
+        parts.insert(order.randint(0, len(parts)), frame)
+    (tmp_path / "chunks").write_bytes(b"".join(parts))
+    (tmp_path / "twin").write_bytes(reference.without_skippable_frames(b"".join(parts)))
+    found, twin = (list(load_chunks(tmp_path / name)[0]) for name in ("chunks", "twin"))
+    assert found == twin == [row["text"] for row in ROWS]
 
 
 def database() -> bytes:

@@ -134,5 +134,7 @@ def test_k_out_of_range(k: int):
 
 
 def test_widths_that_differ():
-    with pytest.raises(ValueError, match="3 wide and the corpus 4"):
+    with pytest.raises(
+        ValueError, match="queries of width 3 cannot be compared with rows of width 4"
+    ):
         topk(np.ones((2, 3), np.float32), np.ones((4, 4), np.float32), 1)

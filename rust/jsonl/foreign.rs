@@ -9,8 +9,19 @@ mod text;
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::read::after_skippable_frames;
 use crate::error::{Error, InputError, Reason, Result};
+
+/// What follows the frames of Zstandard or LZ4 that hold nothing of the text. Programs that compress
+/// in parallel note sizes in them, before the first frame or between any two.
+pub fn after_skippable_frames(mut bytes: &[u8]) -> &[u8] {
+    while let Some((&[kind, 0x2a, 0x4d, 0x18, a, b, c, d], rest)) = bytes.split_first_chunk()
+        && (0x50..=0x5f).contains(&kind)
+        && let Some(after) = rest.get(u32::from_le_bytes([a, b, c, d]) as usize..)
+    {
+        bytes = after;
+    }
+    bytes
+}
 
 /// What a file looks like, and what makes JSONL of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

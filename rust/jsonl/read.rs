@@ -13,7 +13,7 @@ use std::path::Path;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::foreign;
+use super::foreign::{self, after_skippable_frames};
 use crate::cancel::check;
 use crate::error::{Error, InputError, Reason, Result, size};
 use crate::memory;
@@ -122,18 +122,6 @@ impl Compression {
             Self::Zstandard => "zstd",
         }
     }
-}
-
-/// What follows the frames of Zstandard or LZ4 that hold nothing of the text. Programs that compress
-/// in parallel note sizes in them, before the first frame or between any two.
-pub fn after_skippable_frames(mut bytes: &[u8]) -> &[u8] {
-    while let Some((&[kind, 0x2a, 0x4d, 0x18, a, b, c, d], rest)) = bytes.split_first_chunk()
-        && (0x50..=0x5f).contains(&kind)
-        && let Some(after) = rest.get(u32::from_le_bytes([a, b, c, d]) as usize..)
-    {
-        bytes = after;
-    }
-    bytes
 }
 
 fn zstandard<'a>(path: &Path, bytes: &'a [u8], access: Access) -> Result<impl Read + use<'a>> {

@@ -1,0 +1,59 @@
+//! Rows that cannot be used.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Source;
+use crate::error::{Error, Fault, InputError, Reason};
+
+/// A row that cannot be used: where it stands and why.
+#[derive(Debug, Clone)]
+pub struct Reject {
+    pub row: Range<usize>,
+    pub fault: Box<Fault>,
+}
+
+/// A rejected row as people see it.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    pub source: Arc<Source>,
+    pub row: Range<usize>,
+    pub line: usize,
+    pub column: usize,
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Reject {
+    /// What rejected rows are put in order by.
+    pub fn place(&self) -> (usize, usize) {
+        (self.row.start, self.fault.at)
+    }
+}
+
+impl Rejected {
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+
+    /// The row as it stands in the file; what is not UTF-8 is replaced.
+    pub fn row(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.source.bytes[self.row.clone()])
+    }
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        InputError {
+            file: rejected.file().to_owned(),
+            line: rejected.line,
+            column: rejected.column,
+            reason: rejected.reason,
+            message: format!(
+                "{}; correct it, or leave bad rows out with on_error \"skip\"",
+                rejected.message
+            ),
+        }
+        .into()
+    }
+}
