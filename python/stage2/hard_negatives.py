@@ -223,7 +223,7 @@ def _check_number(name: str, value: Any) -> None:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise BadInputError(f"{name} is {value!r}; expected a number or None")
     # Not by way of numpy, which warns of what is beyond it.
-    if not abs(value) <= float(np.finfo(np.float32).max):
+    if not abs(float(value)) <= float(np.finfo(np.float32).max):
         raise BadInputError(f"{name} is {value}; expected a finite number of float32")
 
 
