@@ -17,6 +17,7 @@
 //! * [`search`]: exact top-k over a whole corpus, tile by tile
 //! * [`mining`]: which of the rows found are hard negatives
 //! * [`memory`]: room for what is large, or an error where there is none
+//! * [`near_duplicates`]: texts that are the same but for a little
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
 
@@ -27,6 +28,7 @@ pub mod join;
 pub mod jsonl;
 pub mod memory;
 pub mod mining;
+pub mod near_duplicates;
 pub mod negatives;
 pub mod pool;
 pub mod ranking;

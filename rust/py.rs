@@ -19,6 +19,7 @@ use numbers::{Array1, count, whole};
 use text::{PyTextColumn, Texts, position};
 
 mod arrays;
+mod duplicates;
 mod errors;
 mod interrupt;
 mod numbers;
@@ -33,6 +34,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::errors::InputError;
+    #[pymodule_export]
+    use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]
     use super::text::PyTextColumn;
     #[pymodule_export]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Python's `str.isspace`, which `str.split` goes by: Unicode white space and the four ASCII
 /// separators.
-fn is_space(c: char) -> bool {
+pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 

@@ -1,0 +1,130 @@
+//! The shingles of a text: its distinct runs of five characters.
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::join::is_space;
+
+/// Five characters work in every script; in English they are a word with its spaces.
+pub const SHINGLE: usize = 5;
+
+/// Of a polynomial hash: any odd number with its bits well mixed, here of the golden ratio.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Room for the shingles of one text after another.
+#[derive(Default)]
+pub struct Shingler {
+    codes: Vec<u32>,
+    hashes: Vec<u64>,
+}
+
+impl Shingler {
+    /// The hashes of a text's shingles, each once, rising: of a text below five characters one, of
+    /// a blank one none.
+    pub fn shingles(&mut self, text: &str) -> &[u64] {
+        self.read(text);
+        if !self.codes.is_empty() && self.codes.len() < SHINGLE {
+            self.codes.resize(SHINGLE, 0);
+        }
+        self.hashes.clear();
+        let windows = self.codes.windows(SHINGLE);
+        self.hashes.extend(windows.map(hash));
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        &self.hashes
+    }
+
+    /// A hash that texts have in common which differ in case, width and white space alone.
+    pub fn fingerprint(&mut self, text: &str) -> u64 {
+        self.read(text);
+        hash(&self.codes)
+    }
+
+    /// The code points of a text, case, width and white space aside. Symbols stay: "C++" is not
+    /// "C#".
+    pub fn read(&mut self, text: &str) -> &[u32] {
+        self.codes.clear();
+        if text.is_ascii() {
+            // Half of the work is here, and ASCII needs no tables.
+            push_words(text.chars().map(|c| c.to_ascii_lowercase()), &mut self.codes);
+        } else {
+            let narrow: String = text.chars().flat_map(narrow).collect();
+            let composed = if is_nfc(&narrow) {
+                narrow
+            } else {
+                narrow.nfc().collect()
+            };
+            push_words(
+                composed.chars().flat_map(char::to_lowercase),
+                &mut self.codes,
+            );
+        }
+        &self.codes
+    }
+}
+
+/// Appends code points, with one space for white space between words and none around them.
+fn push_words(chars: impl Iterator<Item = char>, codes: &mut Vec<u32>) {
+    let mut gap = false;
+    for c in chars {
+        if is_space(c) {
+            gap = !codes.is_empty();
+            continue;
+        }
+        if gap {
+            codes.push(u32::from(' '));
+            gap = false;
+        }
+        codes.push(u32::from(c));
+    }
+}
+
+/// Full-width and half-width forms as the characters that they are forms of.
+fn narrow(c: char) -> impl Iterator<Item = char> {
+    let is_form = ('\u{ff00}'..='\u{ffef}').contains(&c);
+    let forms = is_form.then(|| c.nfkc()).into_iter().flatten();
+    forms.chain((!is_form).then_some(c))
+}
+
+fn hash(codes: &[u32]) -> u64 {
+    let polynomial = codes.iter().fold(0u64, |sum, &code| {
+        sum.wrapping_mul(MULTIPLIER).wrapping_add(u64::from(code))
+    });
+    mixed(polynomial)
+}
+
+/// Every bit of the result depends on every bit of `x`.
+pub fn mixed(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> String {
+        let mut shingler = Shingler::default();
+        let codes = shingler.read(text).iter();
+        codes.filter_map(|&code| char::from_u32(code)).collect()
+    }
+
+    #[test]
+    fn case_width_and_white_space_are_aside_and_symbols_stay() {
+        assert_eq!(plain("  The\tCOUNT,\r\nof x!  "), "the count, of x!");
+        assert_eq!(plain("ＡＢＣ　１２"), "abc 12");
+        assert_eq!(plain("e\u{301}É"), "éé");
+        assert_eq!(plain("ｶﾞ"), "ガ");
+        assert_ne!(plain("C++"), plain("C#"));
+        assert_ne!(plain("x²"), plain("x2"));
+        assert_eq!(plain(" \n\u{3000}"), "");
+    }
+
+    #[test]
+    fn short_texts_have_one_shingle_and_blank_ones_none() {
+        let mut shingler = Shingler::default();
+        let mut count = |text: &str| shingler.shingles(text).len();
+        assert_eq!([count(""), count(" "), count("a"), count("abcde")], [0, 0, 1, 1]);
+        assert_eq!([count("abcdef"), count("aaaaaaaa")], [2, 1]);
+    }
+}

@@ -1,0 +1,45 @@
+//! Sketches: of two texts about as many slots agree as their shingles overlap (Broder, 1997).
+
+use std::sync::LazyLock;
+
+use super::shingles::mixed;
+
+/// Numbers that a sketch has.
+pub const SLOTS: usize = 48;
+
+/// In each slot the low half of the least of a set's hashes, under a hash function of its own.
+pub type Sketch = [u16; SLOTS];
+
+/// Factor and summand of each slot's hash function.
+static FUNCTIONS: LazyLock<[[u32; 2]; SLOTS]> = LazyLock::new(|| {
+    std::array::from_fn(|slot| {
+        let number = mixed(slot as u64 + 1);
+        [(number >> 32) as u32 | 1, number as u32]
+    })
+});
+
+/// The sketch of a set of shingles; none of the empty set, which is like no other.
+pub fn sketch(shingles: impl Iterator<Item = u64>) -> Option<Sketch> {
+    let functions = &*FUNCTIONS;
+    let (mut least, mut any) = ([u32::MAX; SLOTS], false);
+    for shingle in shingles {
+        any = true;
+        let upper = (shingle >> 32) as u32;
+        for (least, [factor, summand]) in least.iter_mut().zip(functions) {
+            *least = (*least).min(upper.wrapping_mul(*factor).wrapping_add(*summand));
+        }
+    }
+    any.then(|| least.map(|number| number as u16))
+}
+
+/// How many slots of two sketches agree.
+pub fn agreeing(left: &Sketch, right: &Sketch) -> usize {
+    left.iter().zip(right).filter(|(a, b)| a == b).count()
+}
+
+/// `count` slots from `first` on, the first again after the last, as one number.
+pub fn slots(sketch: &Sketch, first: usize, count: usize) -> u64 {
+    (first..first + count).fold(0, |number, slot| {
+        (number << 16) | u64::from(sketch[slot % SLOTS])
+    })
+}
