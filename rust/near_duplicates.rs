@@ -14,7 +14,7 @@
 //! each of which is equal in two texts with the probability of their overlap. Sorted by a slot, or
 //! by two of them where there are many texts, a text is compared with those next to it that agree
 //! there, if enough other slots do. That is linear in the texts, and it may miss a pair: with an
-//! overlap of a half, 1 in 10^6 of few texts, 1 in 1,000 of many.
+//! overlap of a half, 1 in 10^6 of few texts, 1 in 500 of many.
 //!
 //! Texts are read anew by each step: what is kept is a hash and a sketch for each, and the counts
 //! of shingles in a table of limited size.
@@ -47,8 +47,8 @@ const ONE_SLOT: usize = 20_000;
 /// Neighbours that a text is compared with in each order.
 const NEIGHBOURS: usize = 16;
 
-/// Of the slots that should agree in a near-duplicate the share that has to.
-const SLACK: f64 = 1.0 / 3.0;
+/// Of the slots that should agree in a near-duplicate the share that has to: of few texts, of many.
+const SLACK: [f64; 2] = [0.3, 0.6];
 
 /// Texts, places in an order, and candidates that are worked on between two reports.
 const BLOCK: usize = 1 << 14;
@@ -82,7 +82,9 @@ pub fn groups<E: From<Error> + Send>(
     let total = 4 * texts.len();
     let first = firsts(texts, |done| report(done, total))?;
     let mut joined = Forest { parent: first };
-    let distinct: Vec<usize> = (0..texts.len()).filter(|&i| joined.parent[i] == i).collect();
+    let distinct: Vec<usize> = (0..texts.len())
+        .filter(|&i| joined.parent[i] == i)
+        .collect();
     let count = distinct.len();
 
     let counts = Counts::with_room_for(distinct.iter().map(|&i| texts[i].len()).sum());
@@ -108,15 +110,16 @@ pub fn groups<E: From<Error> + Send>(
         report(2 * texts.len() + block.end, total)
     })?;
 
+    let width = if count <= ONE_SLOT { 1 } else { 2 };
     let pair = Pair {
         texts: &|place| texts[distinct[place]],
         sketches: &sketches,
         counts: &counts,
         limit,
         threshold,
+        slack: SLACK[width - 1],
     };
     let mut rejected = FxHashSet::default();
-    let width = if count <= ONE_SLOT { 1 } else { 2 };
     for first in (0..SLOTS).step_by(width) {
         let order = sorted(&sketches, first, width);
         in_blocks(order.len(), |block| {
@@ -156,7 +159,9 @@ fn firsts<E: From<Error>>(
         prints.par_extend(
             texts[block.clone()]
                 .par_iter()
-                .map_init(Shingler::default, |shingler, text| shingler.fingerprint(text)),
+                .map_init(Shingler::default, |shingler, text| {
+                    shingler.fingerprint(text)
+                }),
         );
         report(block.end)
     })?;
@@ -252,6 +257,7 @@ struct Pair<'a> {
     counts: &'a Counts,
     limit: u32,
     threshold: f64,
+    slack: f64,
 }
 
 impl Pair<'_> {
@@ -282,15 +288,18 @@ impl Pair<'_> {
             let common = PIECE_SHARE * f64::from(small.rare);
             least = least.min(common / (f64::from(small.rare + large.rare) - common));
         }
-        agreeing(one, other) >= ((SLOTS as f64 * least * SLACK) as usize).max(1)
+        agreeing(one, other) >= ((SLOTS as f64 * least * self.slack) as usize).max(1)
     }
 
     /// Whether two texts are near-duplicates.
     fn compare(&self, places: [usize; 2], room: &mut [(Shingler, Vec<u64>); 2]) -> bool {
         for (place, (shingler, rare)) in places.into_iter().zip(room.iter_mut()) {
             rare.clear();
-            let shingles = shingler.shingles((self.texts)(place));
+            let shingles = shingler.unsorted((self.texts)(place));
             rare.extend(self.counts.rare(shingles, self.limit));
+            // Of a template's page little is left to sort.
+            rare.sort_unstable();
+            rare.dedup();
         }
         let [left, right] = room.each_ref().map(|(_, rare)| rare.as_slice());
         let common = in_common(left, right);

@@ -207,7 +207,7 @@ def test_every_table_of_the_reference_report(make: Make) -> None:
     assert ["qa", "qa.json, SHA-256 0123456789ab…"] in data
     samples = rows_of(parts["Samples"])
     assert ["Distinct texts encoded", "350"] in samples
-    assert ["Split", "by chunk: train 30, dev 10, test 20 questions"] in samples
+    assert ["Split", "by chunk group: train 30, dev 10, test 20 questions"] in samples
     before = rows_of(parts["Before training"])
     assert ["Top-1", "16.7%", "10.0% (6/60)", "5–20%"] in before
     assert ["Top-5", "83.3%", "80.0% (48/60)", "68–88%"] in before

@@ -25,7 +25,7 @@ from stage2.mining import Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe
 from stage2.resume import find_state, questions_hash
-from stage2.splits import Groups, folds
+from stage2.splits import Groups, Placed, folds
 from stage2.train import train
 
 FOLDS = 5
@@ -35,8 +35,8 @@ FEW_QUESTIONS = 200
 _LEAST = 3
 
 
-def folds_wanted(settings: Settings, grouped: Groups) -> list[Ints]:
-    """The folds that the settings ask for; none where they ask for no cross-validation.
+def folds_wanted(settings: Settings, grouped: Groups) -> Placed | None:
+    """The folds that the settings ask for; None where they ask for no cross-validation.
 
     Raises:
         BadInputError: --folds asks for what these questions cannot be cut into.
@@ -44,16 +44,16 @@ def folds_wanted(settings: Settings, grouped: Groups) -> list[Ints]:
     asked = settings.folds
     if asked is None:
         few = len(grouped.names) < FEW_QUESTIONS
-        found = folds(grouped, FOLDS, settings.seed) if few else []
-        return found if len(found) >= _LEAST else []
+        found = folds(grouped, FOLDS, settings.seed) if few else None
+        return found if found and len(found.parts) >= _LEAST else None
     if not asked:
-        return []
-    found = folds(grouped, asked, settings.seed) if asked >= _LEAST else []
-    if len(found) < _LEAST:
+        return None
+    found = folds(grouped, asked, settings.seed)
+    if len(found.parts) < _LEAST:
         raise BadInputError(
-            f"--folds {asked} cuts the {len(set(grouped.names))} groups of questions into "
-            f"{len(found)} folds; expected {_LEAST} or more: to train on, to choose on and to test "
-            "on. Give more --folds, more questions, or --folds 0 for none"
+            f"--folds {asked} cuts {len(grouped.names)} questions of {grouped.units} different "
+            f"wordings into {len(found.parts)} folds; expected {_LEAST} or more: to train on, to "
+            "choose on and to test on. Give more --folds, more questions, or --folds 0 for none"
         )
     return found
 

@@ -232,8 +232,9 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
         return settings, None
     settings, inputs = with_folder_files(settings, run)
     grouped = group_questions(inputs.samples)
-    _, dev, test = sides_of(settings, inputs.samples, grouped)
-    return settings, Questions(inputs, grouped, dev, test)
+    placed = sides_of(settings, grouped)
+    _, dev, test = placed.parts
+    return settings, Questions(inputs, placed.groups, dev, test)
 
 
 def _evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from stage2.report import table, write_report
 from stage2.report.text import CATALOGS, words
 from stage2.resume import State
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.splits import Groups, group_questions
+from stage2.splits import Groups, Placed, given_sides, group_questions
 from stage2.stage1 import (
     embedding_cache,
     stage1,
@@ -45,6 +45,7 @@ from stage2.steps import (
     sides_of,
     stage1_cache,
     stage_inputs,
+    tell_split,
     write_comparison,
     write_mined,
 )
@@ -52,15 +53,23 @@ from stage2.train import no_hard_examples
 
 
 @in_run_folder()
-def run_command(settings: Settings, run: RunFolder) -> None:
-    """Everything, in order, into one folder."""
+def run_command(
+    settings: Settings, run: RunFolder, sides: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Everything, in order, into one folder.
+
+    Args:
+        settings: of the run.
+        run: its folder.
+        sides: ids of the questions of `train` and `dev`, where they are chosen already.
+    """
     check_training_precision(settings.precision)
     check_machine(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
     grouped = group_questions(inputs.samples)
-    parts = folds_wanted(settings, grouped)
-    sides = sides_of(settings, inputs.samples, grouped)
+    folds = folds_wanted(settings, grouped)
+    placed = sides_of(settings, grouped) if sides is None else given_sides(grouped, sides)
     model, model_hashes, made = stage1(settings, run, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     model_hashes |= cross_hashes
@@ -79,19 +88,22 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     dropped = audit_mined(run, inputs, before, cross_encoder)
     hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
     recipe = Recipe(lists, hard, dropped, settings)
-    _write_split(run, lists, sides, recipe.rows(sides[0]), grouped)
+    trained_on = recipe.rows(placed.parts[0])
+    _write_split(run, lists, placed, trained_on, folds)
     stage1_weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
 
-    after = _trained(run, model, recipe, sides, stages["mine"], before, state)
+    after = _trained(run, model, recipe, placed.parts, stages["mine"], before, state)
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
-    sets = _sets(settings, sides, recipe.rows(sides[0]), np.arange(len(lists)))
-    if parts:
+    sets = _sets(settings, placed.parts, trained_on, np.arange(len(lists)))
+    if folds is not None:
         crossed, run.record["folds"] = cross_validate(
-            model, stage1_weights, recipe, parts, before, run / files.FOLDS,
+            model, stage1_weights, recipe, folds.parts, before, run / files.FOLDS,
             run.made_from("train", stages["mine"]), console.say,
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
-    _tell(run, inputs, grouped, before, after, sets, stages["mine"])
+    # What the questions of the verdict were kept together by.
+    kept = (folds or placed).groups
+    _tell(run, inputs, kept, before, after, sets, stages["mine"])
     files.remove(run / files.FOLDS)
 
 
@@ -99,7 +111,7 @@ def _trained(
     run: RunFolder,
     model: ProbabilisticGBERTV4,
     recipe: Recipe,
-    sides: tuple[Ints, Ints, Ints],
+    sides: Sequence[Ints],
     hashes: Mapping[str, str],
     before: Evaluation,
     state: State | None,
@@ -164,7 +176,7 @@ def _tell(
 
 
 def _sets(
-    settings: Settings, sides: tuple[Ints, Ints, Ints], train_hard: Ints, everyone: Ints
+    settings: Settings, sides: Sequence[Ints], train_hard: Ints, everyone: Ints
 ) -> list[QuestionSet]:
     """The sets of questions to report on."""
     train_rows, dev_rows, test_rows = sides
@@ -177,27 +189,17 @@ def _sets(
 
 
 def _write_split(
-    run: RunFolder,
-    lists: RankingLists,
-    parts: tuple[Ints, Ints, Ints],
-    hard: Ints,
-    grouped: Groups,
+    run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints, folds: Placed | None
 ) -> None:
     """Write which question stands on which side, and what a split by question would have torn."""
-    sides = dict(zip(("train", "dev", "test", "trained_on"), (*parts, hard), strict=True))
+    names = ("train", "dev", "test", "trained_on")
+    sides = dict(zip(names, (*placed.parts, trained_on), strict=True))
     files.write_json(
         run / files.SPLIT,
         {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
     )
-    facts = grouped.facts()
     run.record["split"] = {
         "by": run.settings.split,
         **{name: len(rows) for name, rows in sides.items()},
-        "overlaps": facts,
+        **tell_split(run, placed, folds),
     }
-    console.say(
-        f"split: {len(lists)} questions in {facts['groups']} groups; "
-        f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "
-        f"{facts['near_duplicate_pairs']} pairs of ground-truth chunks are near-duplicates"
-        + ("" if run.settings.split == "none" else ": no group crosses the split")
-    )

@@ -49,6 +49,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "sweep": (
         files.SWEEP,
         files.SEARCH_QA,
+        files.SEARCH_SPLIT,
         files.TEST_QA,
         f"{files.TRIALS}/*.log",
         # Runs in folders of their own, each with a record.

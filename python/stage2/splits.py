@@ -2,26 +2,62 @@
 
 A group is what must not be torn apart: questions that share a ground-truth chunk, those whose
 ground-truth chunks are near-duplicates, and those of one wording. Its side follows from the seed
-and the least of its chunk ids alone: adding data moves no question that is not joined to it.
+and the least of its chunk ids, unless the shares of questions would not come out: then groups are
+moved to other sides (`balance`), and groups that no side can hold are cut.
+
+A group is cut by dropping what joins it: the chunks that most questions share count as shared no
+longer, as few of them as suffice. Questions of one wording are never parted, those with the same
+ground truths only where they alone are too many.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from stage2._core import Samples
 from stage2.arrays import Ints
+from stage2.balance import TOLERANCE, Dealt, deal
 from stage2.errors import BadInputError
 from stage2.near_duplicates import groups, near_duplicates, normalised
 
-# Jaccard index from which two ground-truth chunks are kept on one side. Lower than what an audit
-# calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups. Unrelated
-# passages of XQuAD and of Monte Cristo stay below 0.3, overlapping cuts of one text begin at 0.6.
+# From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
+# an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.
+# Unrelated passages of XQuAD and of Monte Cristo stay below 0.3, overlapping cuts begin at 0.6.
 NEAR_DUPLICATE = 0.5
+
+# Of few questions a part may miss its share by so many before a group is cut for it.
+FEW_ASTRAY = 4
+
+
+@dataclass(frozen=True)
+class Links:
+    """What joins n questions.
+
+    Attributes:
+        qa_ids: of each question.
+        wording: for each question the first of the same wording.
+        chunks: of each question its ground-truth chunks, as numbers.
+        alike: for each of those numbers that of the first chunk which it nearly repeats.
+        names: the id, or else the text, of each chunk.
+    """
+
+    qa_ids: Sequence[str]
+    wording: list[int]
+    chunks: list[list[int]]
+    alike: list[int]
+    names: list[str]
+
+    @cached_property
+    def kinds(self) -> list[frozenset[int]]:
+        """Of each question its ground-truth chunks, of near-duplicates the first."""
+        return [frozenset(self.alike[chunk] for chunk in row) for row in self.chunks]
 
 
 @dataclass(frozen=True)
@@ -29,19 +65,38 @@ class Groups:
     """The groups of n questions.
 
     Attributes:
-        names: for each question the least chunk id (or text) of its group.
+        names: for each question the name of its group: the least id of its chunks, or of its
+            questions where it is a piece of a group that was cut.
         sharing: questions whose ground-truth chunk another question has too.
-        near_duplicates: pairs of ground-truth chunks that are near-duplicates.
+        near_duplicates: ground-truth chunks that are near-duplicates of another before them.
+        links: what joined the questions; without it no group can be cut.
+        cut: chunks that several questions share, near-duplicates counted as one, which no longer
+            join them.
+        parted: whether nothing joins questions of the groups that were cut but their wording or
+            their having the same ground truths.
     """
 
     names: list[str]
     sharing: int
     near_duplicates: int
+    links: Links | None = field(default=None, compare=False)
+    cut: int = 0
+    parted: bool = False
 
     @property
     def numbers(self) -> Ints:
         """A number for each question, int64 (n,), equal within a group."""
         return np.unique(np.asarray(self.names), return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def rule(self) -> str:
+        """What is kept together, as in `run.json`: `group`, `cut` groups, or the `question`."""
+        return "question" if self.parted else "cut" if self.cut else "group"
+
+    @property
+    def units(self) -> int:
+        """How many groups are left at most, however much is cut."""
+        return len(set(self.names if self.links is None else self.links.wording))
 
     def facts(self) -> dict[str, int]:
         """The overlaps that a split by question would have torn apart."""
@@ -54,6 +109,43 @@ class Groups:
         }
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Questions in parts.
+
+    Attributes:
+        parts: rows of each, int64 and rising.
+        groups: what was kept together.
+        shares: of all questions, as asked for.
+        error: by how much the part that is furthest from its share misses it.
+    """
+
+    parts: list[Ints]
+    groups: Groups
+    shares: Sequence[float]
+    error: float
+
+    def facts(self) -> dict[str, Any]:
+        """By what rule questions were placed, and how near the shares came."""
+        return {
+            "rule": self.groups.rule,
+            "chunks_cut": self.groups.cut,
+            "largest_kept_together": self.groups.facts()["largest_group"],
+            "furthest_from_its_share": round(self.error, 4),
+        }
+
+    def leaked(self, seen: Ints, asked: Ints) -> dict[str, int]:
+        """Questions of `asked` with a ground truth of one of `seen`, or nearly the same."""
+        links = self.groups.links
+        if links is None:
+            return {"same_chunk": 0, "near_duplicate": 0}
+        chunks = {chunk for row in seen.tolist() for chunk in links.chunks[row]}
+        alike = {links.alike[chunk] for chunk in chunks}
+        same = [not chunks.isdisjoint(links.chunks[row]) for row in asked.tolist()]
+        near = [not alike.isdisjoint(links.kinds[row]) for row in asked.tolist()]
+        return {"same_chunk": sum(same), "near_duplicate": sum(near) - sum(same)}
+
+
 def group_questions(samples: Samples) -> Groups:
     """Join the questions that share a ground-truth chunk, or whose chunks are near-duplicates.
 
@@ -64,79 +156,202 @@ def group_questions(samples: Samples) -> Groups:
     place = {chunk: index for index, chunk in enumerate(chunks)}
     index = np.asarray(chunks, np.int64)
     ids, texts = samples.context_ids.take(index), samples.contexts.take(index)
-    similar = near_duplicates(list(texts), NEAR_DUPLICATE)
-    together = [(place[row[0]], place[other]) for row in relevant for other in row[1:]]
-    asked_first: dict[str, int] = {}
-    for question, row in zip(samples.questions, relevant, strict=True):
-        first = asked_first.setdefault(normalised(question), place[row[0]])
-        together.append((first, place[row[0]]))
-    joined = groups(len(chunks), np.concatenate([similar, np.reshape(together, (-1, 2))]).astype(
-        np.int64))  # fmt: skip
-
+    alike = near_duplicates(texts, NEAR_DUPLICATE).tolist()
+    first_asked: dict[str, int] = {}
+    links = Links(
+        qa_ids=samples.qa_ids,
+        wording=[
+            first_asked.setdefault(normalised(question), row)
+            for row, question in enumerate(samples.questions)
+        ],
+        chunks=[[place[chunk] for chunk in row] for row in relevant],
+        alike=alike,
+        names=[chunk_id or text for chunk_id, text in zip(ids, texts, strict=True)],
+    )
+    roots = _joined(links, range(len(relevant)), frozenset())
     least: dict[int, str] = {}
-    for root, chunk_id, text in zip(joined.tolist(), ids, texts, strict=True):
-        name = chunk_id or text
+    for root, row in zip(roots, links.chunks, strict=True):
+        name = min(links.names[chunk] for chunk in row)
         least[root] = min(name, least.get(root, name))
     asked = Counter(chunk for row in relevant for chunk in set(row))
     return Groups(
-        names=[least[int(joined[place[row[0]]])] for row in relevant],
+        names=[least[root] for root in roots],
         sharing=sum(any(asked[chunk] > 1 for chunk in row) for row in relevant),
-        near_duplicates=len(similar),
+        near_duplicates=sum(first != chunk for chunk, first in enumerate(alike)),
+        links=links,
     )
 
 
-def split_by_chunk(
-    samples: Samples,
-    dev_share: float,
-    test_share: float,
-    seed: int,
-    grouped: Groups | None = None,
-) -> tuple[Ints, Ints, Ints]:
-    """Split questions so that those of a group stay on one side.
-
-    Args:
-        samples: n questions.
-        dev_share: of the groups.
-        test_share: of the groups.
-        seed: of the draw.
-        grouped: of `samples`, where they are known already.
-
-    Returns:
-        Rows of train, dev and test, each int64 and rising.
+def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Placed:
+    """Split questions into train, dev and test, so that those of a group stay on one side.
 
     Raises:
-        BadInputError: a side that was asked for is empty.
+        BadInputError: the shares leave nothing to train on, or there are too few questions.
     """
     if dev_share + test_share >= 1:
         raise BadInputError(
             f"dev share {dev_share:g} and test share {test_share:g} leave nothing to train on; "
             "expected a sum below 1"
         )
-    sides: tuple[list[int], list[int], list[int]] = ([], [], [])
-    for row, group in enumerate((grouped or group_questions(samples)).names):
-        share = _draw(f"{seed}\0{group}") / 2**64
-        side = 2 if share < test_share else 1 if share < test_share + dev_share else 0
-        sides[side].append(row)
-    for name, rows, share in zip(
-        ("train", "dev", "test"), sides, (1, dev_share, test_share), strict=True
-    ):
-        if share and not rows:
-            raise BadInputError(
-                f"the split leaves no {name} question: {len(samples)} questions are too few for "
-                "it. Use another --seed, other shares, or --split none"
-            )
-    train, dev, test = (np.asarray(rows, np.int64) for rows in sides)
+    # Where a group falls by itself: between 0 and the test share, and so on.
+    shares = [test_share, dev_share, 1 - dev_share - test_share]
+    bounds = np.cumsum(shares[:2])
+    placed = _placed(
+        grouped, shares, seed, lambda draw: int(np.searchsorted(bounds, draw / 2**64, "right"))
+    )
+    sides = placed.parts[::-1]
+    wanted = [
+        name for name, share in zip(("train", "dev", "test"), shares[::-1], strict=True) if share
+    ]
+    if any(share and not len(rows) for share, rows in zip(shares[::-1], sides, strict=True)):
+        raise BadInputError(
+            f"{len(grouped.names)} questions of {grouped.units} different wordings cannot be split "
+            f"into {', '.join(wanted)}; expected {len(wanted)} or more. Give more questions, or "
+            "--split none to measure on the questions that are trained on"
+        )
+    return replace(placed, parts=sides, shares=shares[::-1])
+
+
+def split_by_chunk(
+    samples: Samples, dev_share: float, test_share: float, seed: int
+) -> tuple[Ints, Ints, Ints]:
+    """Rows of train, dev and test, each int64 and rising; see `split`."""
+    train, dev, test = split(group_questions(samples), dev_share, test_share, seed).parts
     return train, dev, test
 
 
-def folds(grouped: Groups, count: int, seed: int) -> list[Ints]:
-    """Cut questions into folds, whole groups at a time.
+def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
+    """Sides that were chosen before: train and dev by their questions' ids, and no test.
+
+    A group that stands on both is cut there.
+
+    Raises:
+        KeyError: an id is none of these questions'.
+    """
+    if grouped.links is None:
+        raise ValueError("groups without links do not know the ids of their questions")
+    row_of = {qa_id: row for row, qa_id in enumerate(grouped.links.qa_ids)}
+    parts = [
+        np.asarray(sorted(row_of[qa_id] for qa_id in sides[name]), np.int64)
+        for name in ("train", "dev")
+    ]
+    held = [{grouped.names[row] for row in rows} for rows in parts]
+    both = held[0] & held[1]
+    kinds = [{kind for row in rows for kind in grouped.links.kinds[row]} for rows in parts]
+    dev = set(parts[1].tolist())
+    names = [
+        f"\0side\0{row in dev}\0{name}" if name in both else name
+        for row, name in enumerate(grouped.names)
+    ]
+    shares = [len(rows) / max(1, len(row_of)) for rows in parts]
+    kept = replace(grouped, names=names, cut=len(kinds[0] & kinds[1]))
+    return Placed([*parts, parts[0][:0]], kept, [*shares, 0.0], 0.0)
+
+
+def folds(grouped: Groups, count: int, seed: int) -> Placed:
+    """Cut questions into folds of about one size, whole groups at a time.
 
     Returns:
-        Rows of each fold, int64 and rising; folds that no group fell into are left out.
+        Rows of each fold, int64 and rising; no more folds than groups can be had.
     """
-    of = np.asarray([_draw(f"{seed}\0fold\0{name}") % count for name in grouped.names], np.int64)
-    return [np.flatnonzero(of == fold).astype(np.int64) for fold in np.unique(of)]
+    count = max(1, min(count, grouped.units))
+    placed = _placed(grouped, [1 / count] * count, seed, lambda draw: draw % count, "fold\0")
+    return replace(placed, parts=[rows for rows in placed.parts if len(rows)])
+
+
+def _placed(
+    grouped: Groups,
+    shares: Sequence[float],
+    seed: int,
+    part_of: Callable[[int], int],
+    key: str = "",
+) -> Placed:
+    """Place groups, cut where they are too large; the least cut that comes near the shares."""
+    count = len(grouped.names)
+    allowed = max(TOLERANCE, FEW_ASTRAY / max(1, count))
+    most = int(count * (max(shares) + allowed))
+    best: tuple[Groups, Dealt] | None = None
+    while True:
+        cut = cut_down(grouped, most)
+        sizes = Counter(cut.names)
+        draws = sorted((_draw(f"{seed}\0{key}{name}"), name) for name in sizes)
+        dealt = deal(sizes, {name: part_of(draw) for draw, name in draws}, shares)
+        if best is None or (dealt.empty, dealt.error) < (best[1].empty, best[1].error):
+            best = cut, dealt
+        if most <= 1 or not (dealt.empty or dealt.error > allowed):
+            break
+        most = max(1, min(most, max(sizes.values())) // 2)
+    cut, dealt = best
+    parts = np.asarray([dealt.part_of[name] for name in cut.names], np.int64)
+    rows = [np.flatnonzero(parts == part).astype(np.int64) for part in range(len(shares))]
+    return Placed(rows, cut, shares, dealt.error)
+
+
+def cut_down(grouped: Groups, most: int) -> Groups:
+    """Cut the groups of more than `most` questions, as little as brings them to that.
+
+    What is left of a group may still be larger where its questions are of one wording.
+    """
+    links = grouped.links
+    if links is None:
+        return grouped
+    rows_of = defaultdict(list)
+    for row, name in enumerate(grouped.names):
+        rows_of[name].append(row)
+    names, cut, parted = list(grouped.names), 0, False
+    for rows in rows_of.values():
+        if len(rows) <= most:
+            continue
+        dropped, whole, roots = _cut_one(links, rows, most)
+        cut, parted = cut + dropped, parted or not whole
+        least: dict[int, str] = {}
+        for row, root in zip(rows, roots, strict=True):
+            least[root] = min(links.qa_ids[row], least.get(root, links.qa_ids[row]))
+        for row, root in zip(rows, roots, strict=True):
+            # No chunk's id: pieces of one group may have the same.
+            names[row] = f"\0question\0{least[root]}"
+    return replace(grouped, names=names, cut=grouped.cut + cut, parted=grouped.parted or parted)
+
+
+def _cut_one(links: Links, rows: list[int], most: int) -> tuple[int, bool, list[int]]:
+    """How many chunks are dropped for a group, whether one is left, and the pieces' roots."""
+    asked = Counter(chunk for row in rows for chunk in links.kinds[row])
+    shared = sorted(
+        (chunk for chunk, count in asked.items() if count > 1),
+        key=lambda chunk: (-asked[chunk], links.names[chunk]),
+    )
+
+    def pieces(count: int) -> list[int]:
+        return _joined(links, rows, frozenset(shared[:count]), most)
+
+    low, high = 0, len(shared)
+    while low < high:
+        middle = (low + high) // 2
+        if max(Counter(pieces(middle)).values()) <= most:
+            high = middle
+        else:
+            low = middle + 1
+    return low, low < len(shared), pieces(low)
+
+
+def _joined(
+    links: Links, rows: Sequence[int], dropped: frozenset[int], most: int | None = None
+) -> list[int]:
+    """For each of `rows` the least place of one that it is joined to, though not by `dropped`.
+
+    With `most`, questions with the same ground truths are joined whatever is dropped, unless they
+    alone are more.
+    """
+    first: dict[Any, int] = {}
+    alike = Counter(links.kinds[row] for row in rows) if most else Counter()
+    pairs = []
+    for place, row in enumerate(rows):
+        kinds = links.kinds[row]
+        pairs.append((first.setdefault(("wording", links.wording[row]), place), place))
+        if most and alike[kinds] <= most:
+            pairs.append((first.setdefault(kinds, place), place))
+        pairs += [(first.setdefault(chunk, place), place) for chunk in kinds - dropped]
+    return groups(len(rows), pairs)
 
 
 def _draw(key: str) -> int:

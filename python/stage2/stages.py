@@ -33,7 +33,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.splits import group_questions, split_by_chunk
+from stage2.splits import group_questions, split
 from stage2.stage1 import (
     chunks_to_fit,
     embedding_cache,
@@ -52,6 +52,7 @@ from stage2.steps import (
     lists_of,
     stage1_cache,
     stage_inputs,
+    tell_split,
     write_comparison,
     write_mined,
 )
@@ -122,6 +123,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     model, model_hashes, made = stage1(settings, run, inputs)
     rows = np.arange(len(inputs.samples))
     dev_samples = inputs.samples
+    placed = None
     if settings.dev_data is not None:
         how = settings.on_error, settings.decompressed
         dev_samples = Samples.load_jsonl(settings.dev_data, *how)
@@ -130,11 +132,12 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     elif settings.split == "none":
         train_rows = dev_rows = rows
     else:
-        train_rows, dev_rows, _ = split_by_chunk(
-            inputs.samples, settings.dev_share, 0, settings.seed
-        )
+        placed = split(group_questions(inputs.samples), settings.dev_share, 0, settings.seed)
+        train_rows, dev_rows, _ = placed.parts
     state = check_training(run, hashes | model_hashes, model)
     run.begin({"train": hashes | model_hashes})
+    if placed is not None:
+        tell_split(run, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, model, inputs, model_hashes, made)
     lists, dev = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,11 @@ from stage2 import console, files
 from stage2.arrays import Ints
 from stage2.audit import Mask
 from stage2.auditing import write_hard
+from stage2.balance import TOLERANCE
 from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
-from stage2.data import Samples
 from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel, loaded
 from stage2.evaluate import (
@@ -32,13 +33,20 @@ from stage2.mining import TOPK, Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
-from stage2.splits import Groups, split_by_chunk
+from stage2.splits import Groups, Placed, split
 from stage2.stage1 import (
     embedding_cache,
 )
 from stage2.train import Trained, no_hard_examples, train
 from stage2.trainable import check_rank, check_trainable
 from stage2.training_log import DEV_METRIC, EpochLog
+
+# What is kept on one side, by the rule's name.
+RULES = {
+    "group": "no group crosses",
+    "cut": "groups cut at {cut} shared chunks",
+    "question": "by question, since groups had to be cut at all of their {cut} shared chunks",
+}
 
 # `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
 CORPUS_AUTO = 5_000
@@ -259,10 +267,64 @@ def write_comparison(
     return comparison
 
 
-def sides_of(settings: Settings, samples: Samples, grouped: Groups) -> tuple[Ints, Ints, Ints]:
-    """Rows of train, dev and test; without a split the first two are everyone."""
+def sides_of(settings: Settings, grouped: Groups) -> Placed:
+    """Train, dev and test; without a split the first two are everyone."""
     if settings.split == "chunk":
-        shares = settings.dev_share, settings.test_share
-        return split_by_chunk(samples, *shares, settings.seed, grouped)
-    everyone = np.arange(len(samples))
-    return everyone, everyone, everyone[:0]
+        return split(grouped, settings.dev_share, settings.test_share, settings.seed)
+    everyone = np.arange(len(grouped.names))
+    return Placed([everyone, everyone, everyone[:0]], grouped, (1.0, 1.0, 0.0), 0.0)
+
+
+def tell_split(run: RunFolder, placed: Placed, folds: Placed | None) -> dict[str, Any]:
+    """Say what was kept together and what was not; return that for `run.json`."""
+    facts, settings = placed.groups.facts(), run.settings
+    console.say(
+        f"questions: {len(placed.groups.names)} in {facts['groups']} groups; "
+        f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "
+        f"{facts['near_duplicate_pairs']} ground-truth chunks nearly repeat another"
+    )
+    told: dict[str, Any] = {"overlaps": facts}
+    if settings.split == "chunk":
+        train, dev, test = placed.parts
+        told |= placed.facts()
+        told["leaked"] = {
+            name: placed.leaked(train, rows) for name, rows in (("dev", dev), ("test", test))
+        }
+        _tell_placed("split", placed, _sum(told["leaked"].values()))
+    if folds is not None:
+        leaked = _sum(
+            folds.leaked(np.setdiff1d(np.arange(len(folds.groups.names)), rows), rows)
+            for rows in folds.parts
+        )
+        told["folds"] = {
+            **folds.facts(), "sizes": [len(rows) for rows in folds.parts], "leaked": leaked
+        }  # fmt: skip
+        _tell_placed("folds", folds, leaked)
+    return told
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter({"same_chunk": 0, "near_duplicate": 0})
+    for count in counts:
+        total.update(count)
+    return dict(total)
+
+
+def _tell_placed(what: str, placed: Placed, leaked: Mapping[str, int]) -> None:
+    sizes = " + ".join(str(len(rows)) for rows in placed.parts)
+    rule = RULES[placed.groups.rule].format(cut=placed.groups.cut)
+    console.say(f"{what}: {sizes} questions, {rule}")
+    if placed.groups.cut:
+        console.warn(
+            f"{what}: groups of questions that share ground-truth chunks were too large to place, "
+            f"and were cut at their {placed.groups.cut} most-shared chunks. "
+            f"{leaked['same_chunk']} held-out questions have a ground-truth chunk that a question "
+            f"on another side has too, {leaked['near_duplicate']} one that nearly repeats it"
+        )
+    if placed.error > TOLERANCE:
+        asked = " + ".join(f"{share:.0%}" for share in placed.shares)
+        console.warn(
+            f"{what}: {asked} were asked for; no side comes nearer, since the largest of the "
+            f"groups that stay together has {placed.facts()['largest_kept_together']} of "
+            f"{len(placed.groups.names)} questions"
+        )

@@ -28,8 +28,9 @@ from stage2.inputs import Inputs, gather, write_rejected
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.sample import write_sample
-from stage2.splits import split_by_chunk
+from stage2.splits import group_questions, split
 from stage2.stage1 import stage1
+from stage2.steps import tell_split
 from stage2.trainable import check_trainable
 from stage2.trials import SWEPT, Trial, is_possible
 
@@ -101,9 +102,9 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     inputs = gather(settings)
     if inputs.dataset is None:
         raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
-    train_rows, dev_rows, test_rows = split_by_chunk(
-        inputs.samples, settings.dev_share, settings.test_share, settings.seed
-    )
+    grouped = group_questions(inputs.samples)
+    placed = split(grouped, settings.dev_share, settings.test_share, settings.seed)
+    train_rows, dev_rows, test_rows = placed.parts
     model, hashes, made = stage1(settings, run, inputs)
     if settings.model is None:
         # A stage 1 that an earlier call made here is the one that this call would make.
@@ -119,8 +120,16 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     write_rejected(run, inputs.loaded)
     if (run / files.TRIALS).is_dir():
         files.remove_left(run / files.TRIALS)
+    tell_split(run, placed, None)
     common = _shared(settings, run, inputs)
     _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
+    files.write_json(
+        run / files.SEARCH_SPLIT,
+        {
+            name: inputs.dataset.qa_ids.take(rows)
+            for name, rows in (("train", train_rows), ("dev", dev_rows))
+        },
+    )
     _write_questions(inputs.dataset, test_rows, run / files.TEST_QA)
 
     ready = [_placed(trial, common, run) for trial in possible]
@@ -158,7 +167,6 @@ def _check(settings: Settings) -> None:
             "a sweep selects on dev and measures on test; expected --split chunk, and "
             "--dev-share and --test-share above 0"
         )
-    # To a trial both are dev, and no more may be.
     highest = SETTINGS["dev_share"].metadata["high"]
     if settings.dev_share + settings.test_share > highest:
         raise BadInputError(
@@ -173,10 +181,9 @@ def _check(settings: Settings) -> None:
 
 
 def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
-    """What all trials are told: the one stage 1, the questions without test's, the same dev.
+    """What all trials are told: the one stage 1, the questions without test's.
 
-    A question's side follows from where its hash lies: below the test share, below that and the
-    dev share, or above. With test's taken out, both shares together are dev's.
+    Which of those are dev's stands in a file: the shares of fewer questions would be others.
     """
     if inputs.source == "sample":
         paths = write_sample(run / files.SAMPLE)
@@ -185,7 +192,6 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
         settings,
         qa=str(run / files.SEARCH_QA),
         model=settings.model or str(run / files.STAGE1_MODEL),
-        dev_share=settings.dev_share + settings.test_share,
         test_share=0.0,
         corpus="always",
         # Trials are compared with each other; stage 1 and the winner are compared on test.
@@ -271,7 +277,8 @@ def run_trial(trial: Trial) -> str | None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            pipeline.run_command(trial.settings)
+            sides = files.read_json(folder.parent.parent / files.SEARCH_SPLIT)
+            pipeline.run_command(trial.settings, sides)
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:

@@ -1,5 +1,7 @@
 //! The shingles of a text: its distinct runs of five characters.
 
+use std::borrow::Cow;
+
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::join::is_space;
@@ -9,6 +11,7 @@ pub const SHINGLE: usize = 5;
 
 /// Of a polynomial hash: any odd number with its bits well mixed, here of the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+const HIGHEST: u64 = MULTIPLIER.wrapping_pow(SHINGLE as u32 - 1);
 
 /// Room for the shingles of one text after another.
 #[derive(Default)]
@@ -21,48 +24,60 @@ impl Shingler {
     /// The hashes of a text's shingles, each once, rising: of a text below five characters one, of
     /// a blank one none.
     pub fn shingles(&mut self, text: &str) -> &[u64] {
+        self.unsorted(text);
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        &self.hashes
+    }
+
+    /// The same in the order of the text, as often as they stand there.
+    pub fn unsorted(&mut self, text: &str) -> &[u64] {
         self.read(text);
         if !self.codes.is_empty() && self.codes.len() < SHINGLE {
             self.codes.resize(SHINGLE, 0);
         }
         self.hashes.clear();
-        let windows = self.codes.windows(SHINGLE);
-        self.hashes.extend(windows.map(hash));
-        self.hashes.sort_unstable();
-        self.hashes.dedup();
+        if let Some((first, rest)) = self.codes.split_at_checked(SHINGLE) {
+            // The hash of the next window, from that of the one before: what leaves it is known.
+            let mut window = polynomial(first);
+            self.hashes.push(mixed(window));
+            for (&leaves, &comes) in self.codes.iter().zip(rest) {
+                let others = window.wrapping_sub(u64::from(leaves).wrapping_mul(HIGHEST));
+                window = others
+                    .wrapping_mul(MULTIPLIER)
+                    .wrapping_add(u64::from(comes));
+                self.hashes.push(mixed(window));
+            }
+        }
         &self.hashes
     }
 
     /// A hash that texts have in common which differ in case, width and white space alone.
     pub fn fingerprint(&mut self, text: &str) -> u64 {
         self.read(text);
-        hash(&self.codes)
+        mixed(polynomial(&self.codes))
     }
 
     /// The code points of a text, case, width and white space aside. Symbols stay: "C++" is not
     /// "C#".
     pub fn read(&mut self, text: &str) -> &[u32] {
         self.codes.clear();
-        if text.is_ascii() {
-            // Half of the work is here, and ASCII needs no tables.
-            push_words(text.chars().map(|c| c.to_ascii_lowercase()), &mut self.codes);
+        // The forms are the characters whose first byte this is, among others.
+        let narrowed: Cow<str> = if text.as_bytes().contains(&0xef) {
+            text.chars().flat_map(narrow).collect()
         } else {
-            let narrow: String = text.chars().flat_map(narrow).collect();
-            let composed = if is_nfc(&narrow) {
-                narrow
-            } else {
-                narrow.nfc().collect()
-            };
-            push_words(
-                composed.chars().flat_map(char::to_lowercase),
-                &mut self.codes,
-            );
+            text.into()
+        };
+        if narrowed.is_ascii() || is_nfc(&narrowed) {
+            push_words(narrowed.chars(), &mut self.codes);
+        } else {
+            push_words(narrowed.nfc(), &mut self.codes);
         }
         &self.codes
     }
 }
 
-/// Appends code points, with one space for white space between words and none around them.
+/// Appends lower-case code points, with one space for white space between words and none around.
 fn push_words(chars: impl Iterator<Item = char>, codes: &mut Vec<u32>) {
     let mut gap = false;
     for c in chars {
@@ -74,7 +89,11 @@ fn push_words(chars: impl Iterator<Item = char>, codes: &mut Vec<u32>) {
             codes.push(u32::from(' '));
             gap = false;
         }
-        codes.push(u32::from(c));
+        if c.is_ascii() {
+            codes.push(u32::from(c.to_ascii_lowercase()));
+        } else {
+            codes.extend(c.to_lowercase().map(u32::from));
+        }
     }
 }
 
@@ -85,11 +104,10 @@ fn narrow(c: char) -> impl Iterator<Item = char> {
     forms.chain((!is_form).then_some(c))
 }
 
-fn hash(codes: &[u32]) -> u64 {
-    let polynomial = codes.iter().fold(0u64, |sum, &code| {
+fn polynomial(codes: &[u32]) -> u64 {
+    codes.iter().fold(0, |sum: u64, &code| {
         sum.wrapping_mul(MULTIPLIER).wrapping_add(u64::from(code))
-    });
-    mixed(polynomial)
+    })
 }
 
 /// Every bit of the result depends on every bit of `x`.
@@ -124,7 +142,10 @@ mod tests {
     fn short_texts_have_one_shingle_and_blank_ones_none() {
         let mut shingler = Shingler::default();
         let mut count = |text: &str| shingler.shingles(text).len();
-        assert_eq!([count(""), count(" "), count("a"), count("abcde")], [0, 0, 1, 1]);
+        assert_eq!(
+            [count(""), count(" "), count("a"), count("abcde")],
+            [0, 0, 1, 1]
+        );
         assert_eq!([count("abcdef"), count("aaaaaaaa")], [2, 1]);
     }
 }

@@ -14,14 +14,21 @@ fn copies_with_small_edits_are_grouped_and_other_texts_are_not() {
     let parcel = TEXT.replace("letter", "parcel");
     let upper = TEXT.to_uppercase();
     let other = "an abbot told him in prison where a treasure lay, and when free he went there";
-    assert_eq!(grouped(&[TEXT, other, &parcel, &upper, ""], 0.8), [0, 1, 0, 0, 4]);
+    assert_eq!(
+        grouped(&[TEXT, other, &parcel, &upper, ""], 0.8),
+        [0, 1, 0, 0, 4]
+    );
 }
 
 #[test]
 fn a_piece_of_a_text_is_grouped_with_it() {
     let piece = &TEXT[20..70];
     assert_eq!(grouped(&[TEXT, piece], 0.5), [0, 0]);
-    assert_eq!(grouped(&[TEXT, "monte cristo"], 0.5), [0, 1], "too short to tell");
+    assert_eq!(
+        grouped(&[TEXT, "monte cristo"], 0.5),
+        [0, 1],
+        "too short to tell"
+    );
 }
 
 #[test]

@@ -23,9 +23,7 @@ pub fn near_duplicates<'py>(
             }
         })
     };
-    let groups = texts.lend(py, |texts| {
-        core::groups(texts, threshold, report)
-    })??;
+    let groups = texts.lend(py, |texts| core::groups(texts, threshold, report))??;
     Ok(groups
         .into_iter()
         .map(|first| first as i64)

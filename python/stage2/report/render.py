@@ -6,11 +6,12 @@ import os
 from pathlib import Path, PurePath
 
 from stage2 import files
+from stage2.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
 from stage2.report.markdown import escape, facts, not_run, table
 from stage2.report.page import write_page
-from stage2.report.run import Run, read_run
+from stage2.report.run import Record, Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
 from stage2.runfolder import STAGES
@@ -102,9 +103,38 @@ def _samples(run: Run, say: Words) -> str:
     rows.append((say("pairs_fallback"), _count(pairs.get("fallback"), say)))
     split = run.record.get("split")
     if split:
-        sizes = {name: split.get(name, 0) for name in ("train", "dev", "test")}
-        rows.append((say("split"), say(f"split_{split['by']}", **sizes)))
+        rows += _split(split, say)
     return facts(rows, say)
+
+
+def _split(split: Record, say: Words) -> list[tuple[str, str]]:
+    """What was kept together, how evenly, and what may have leaked."""
+    sizes = {name: split.get(name, 0) for name in ("train", "dev", "test")}
+    rows = [(say("split"), say(f"split_{split['by']}", rule=_rule(split, say), **sizes))]
+    folds = split.get("folds")
+    if folds:
+        counts = " + ".join(map(str, folds["sizes"]))
+        rows.append((say("folds"), say("folds_value", rule=_rule(folds, say), sizes=counts)))
+    if split.get("overlaps"):
+        rows.append((say("overlaps"), say("overlaps_value", **split["overlaps"])))
+    placed = [(say("split"), split), *([(say("folds"), folds)] if folds else [])]
+    for part, facts in placed:
+        furthest = facts.get("furthest_from_its_share", 0)
+        if furthest > TOLERANCE:
+            largest = facts["largest_kept_together"]
+            value = say("uneven_value", largest_kept_together=largest,
+                        furthest=numbers.percent(furthest))  # fmt: skip
+            rows.append((say("uneven", part=part), value))
+    leaks = [(say(f"plain_{name}"), counts) for name, counts in (split.get("leaked") or {}).items()]
+    leaks += [(say("folds"), folds["leaked"])] if folds else []
+    for part, counts in leaks:
+        if any(counts.values()):
+            rows.append((say("leaked", part=part), say("leaked_value", **counts)))
+    return rows
+
+
+def _rule(facts: Record, say: Words) -> str:
+    return say(f"rule_{facts.get('rule', 'group')}", cut=facts.get("chunks_cut", 0))
 
 
 def _before_training(run: Run, say: Words) -> str:

@@ -91,8 +91,24 @@ CATALOGS: dict[str, dict[str, str]] = {
         "pairs_entity": "Pairs compared by entities",
         "pairs_fallback": "Pairs compared by sentence",
         "split": "Split",
-        "split_chunk": "by chunk: train {train}, dev {dev}, test {test} questions",
+        "split_chunk": "by {rule}: train {train}, dev {dev}, test {test} questions",
         "split_none": "none: trained, chosen and measured on the same {train} questions",
+        "rule_group": "chunk group",
+        "rule_cut": "chunk group, {cut} shared chunks cut",
+        "rule_question": "question, all {cut} shared chunks of large groups cut",
+        "folds": "Folds",
+        "folds_value": "by {rule}: {sizes} questions",
+        "overlaps": "Groups of questions",
+        "overlaps_value": "{groups}, the largest of {largest_group}; {questions_sharing_a_chunk} "
+        "questions share a ground-truth chunk, {near_duplicate_pairs} ground-truth chunks nearly "
+        "repeat another",
+        "leaked": "Leaks, {part}",
+        "leaked_value": "**{same_chunk} questions have a ground-truth chunk that a question trained "
+        "or chosen on has too, {near_duplicate} one that nearly repeats it**: groups were too large "
+        "to place and were cut at their most-shared chunks",
+        "uneven": "Shares, {part}",
+        "uneven_value": "not as asked for: groups that stay together, the largest of "
+        "{largest_kept_together} questions, come no nearer than {furthest}",
         # metrics
         "mrr": "MRR",
         "ndcg10": "nDCG@10",
@@ -300,8 +316,24 @@ CATALOGS: dict[str, dict[str, str]] = {
         "pairs_entity": "按实体比较的文本对",
         "pairs_fallback": "按整句比较的文本对",
         "split": "划分",
-        "split_chunk": "按文本块：训练 {train}、开发 {dev}、测试 {test} 个问题",
+        "split_chunk": "按{rule}：训练 {train}、开发 {dev}、测试 {test} 个问题",
         "split_none": "不划分：训练、选模型与评测用的是同样的 {train} 个问题",
+        "rule_group": "文本块分组",
+        "rule_cut": "文本块分组（拆开 {cut} 个共用的文本块）",
+        "rule_question": "问题（大组中 {cut} 个共用的文本块全部拆开）",
+        "folds": "交叉验证各折",
+        "folds_value": "按{rule}：{sizes} 个问题",
+        "overlaps": "问题分组",
+        "overlaps_value": "{groups} 组，最大的一组有 {largest_group} 个问题；"
+        "{questions_sharing_a_chunk} 个问题与别的问题共用正确文本块，"
+        "{near_duplicate_pairs} 个正确文本块与别的近似重复",
+        "leaked": "泄漏：{part}",
+        "leaked_value": "**{same_chunk} 个问题的正确文本块也属于训练或选模型用的问题，"
+        "另有 {near_duplicate} 个与之近似重复**：这些组太大，无法整组划分，"
+        "已在共用最多的文本块处拆开",
+        "uneven": "占比：{part}",
+        "uneven_value": "与要求不符：必须放在一起的组中最大的有 {largest_kept_together} 个问题，"
+        "误差最小为 {furthest}",
         # metrics
         "mrr": "MRR",
         "ndcg10": "nDCG@10",
