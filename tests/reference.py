@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -239,6 +241,51 @@ def _places(text: str) -> list[tuple[str, list[int]]]:
     if places and places[-1][0] == " ":
         places.pop()
     return places
+
+
+# --- near-duplicates -----------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """A text, case, width and white space aside."""
+    narrow = (unicodedata.normalize("NFKC", c) if "\uff00" <= c <= "\uffef" else c for c in text)
+    composed = unicodedata.normalize("NFC", "".join(narrow))
+    return " ".join("".join(c.lower() for c in composed).split())
+
+
+def shingles(text: str) -> set[str]:
+    """The runs of five characters of a text; of a shorter one itself."""
+    whole = plain(text)
+    return {whole[i : i + 5] for i in range(max(1, len(whole) - 4))} if whole else set()
+
+
+def near_duplicate_groups(texts: list[str], threshold: float) -> list[int]:
+    """For each text the first that it is connected to, by comparing all with all."""
+    distinct = {plain(text): shingles(text) for text in texts}
+    counts = Counter(shingle for found in distinct.values() for shingle in found)
+    limit = max(10, len(distinct) // 100)
+    rare = {
+        text: {shingle for shingle in found if counts[shingle] <= limit}
+        for text, found in distinct.items()
+    }
+
+    def is_piece(piece: str, whole: str) -> bool:
+        size, common = len(rare[piece]), len(rare[piece] & rare[whole])
+        large = size >= 20 and 2 * size >= len(distinct[piece])
+        return large and common / size >= max(0.8, threshold)
+
+    def connected(left: str, right: str) -> bool:
+        either = len(rare[left] | rare[right])
+        alike = either > 0 and len(rare[left] & rare[right]) / either >= threshold
+        small, large = sorted([left, right], key=lambda text: len(rare[text]))
+        return alike or is_piece(small, large)
+
+    group = {text: i for i, text in reversed(list(enumerate(map(plain, texts))))}
+    for left, right in itertools.combinations(distinct, 2):
+        if connected(left, right):
+            low, high = sorted((group[left], group[right]))
+            group = {text: low if first == high else first for text, first in group.items()}
+    return [group[plain(text)] for text in texts]
 
 
 # --- sampling ------------------------------------------------------------------------------------

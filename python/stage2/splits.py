@@ -269,26 +269,29 @@ def _placed(
     """Place groups, cut where they are too large; the least cut that comes near the shares."""
     count = len(grouped.names)
     allowed = max(TOLERANCE, FEW_ASTRAY / max(1, count))
-    most = int(count * (max(shares) + allowed))
+    above = max(1, int(count * (max(shares) + allowed)))
+    # Pieces that any part can hold: of larger ones the same would lie in the same part under every
+    # seed.
+    most = max(1, int(count * min(share for share in shares if share)))
     best: tuple[Groups, Dealt] | None = None
     while True:
-        cut = cut_down(grouped, most)
+        cut = cut_down(grouped, above, min(above, most))
         sizes = Counter(cut.names)
         draws = sorted((_draw(f"{seed}\0{key}{name}"), name) for name in sizes)
         dealt = deal(sizes, {name: part_of(draw) for draw, name in draws}, shares)
         if best is None or (dealt.empty, dealt.error) < (best[1].empty, best[1].error):
             best = cut, dealt
-        if most <= 1 or not (dealt.empty or dealt.error > allowed):
+        if above <= 1 or not (dealt.empty or dealt.error > allowed):
             break
-        most = max(1, min(most, max(sizes.values())) // 2)
+        above = max(1, min(above, max(sizes.values())) // 2)
     cut, dealt = best
     parts = np.asarray([dealt.part_of[name] for name in cut.names], np.int64)
     rows = [np.flatnonzero(parts == part).astype(np.int64) for part in range(len(shares))]
     return Placed(rows, cut, shares, dealt.error)
 
 
-def cut_down(grouped: Groups, most: int) -> Groups:
-    """Cut the groups of more than `most` questions, as little as brings them to that.
+def cut_down(grouped: Groups, above: int, most: int) -> Groups:
+    """Cut the groups of more questions than `above` into pieces of at most `most`.
 
     What is left of a group may still be larger where its questions are of one wording.
     """
@@ -300,7 +303,7 @@ def cut_down(grouped: Groups, most: int) -> Groups:
         rows_of[name].append(row)
     names, cut, parted = list(grouped.names), 0, False
     for rows in rows_of.values():
-        if len(rows) <= most:
+        if len(rows) <= above:
             continue
         dropped, whole, roots = _cut_one(links, rows, most)
         cut, parted = cut + dropped, parted or not whole

@@ -118,10 +118,10 @@ def _split(split: Record, say: Words) -> list[tuple[str, str]]:
     if split.get("overlaps"):
         rows.append((say("overlaps"), say("overlaps_value", **split["overlaps"])))
     placed = [(say("split"), split), *([(say("folds"), folds)] if folds else [])]
-    for part, facts in placed:
-        furthest = facts.get("furthest_from_its_share", 0)
+    for part, found in placed:
+        furthest = found.get("furthest_from_its_share", 0)
         if furthest > TOLERANCE:
-            largest = facts["largest_kept_together"]
+            largest = found["largest_kept_together"]
             value = say("uneven_value", largest_kept_together=largest,
                         furthest=numbers.percent(furthest))  # fmt: skip
             rows.append((say("uneven", part=part), value))

@@ -103,9 +103,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "questions share a ground-truth chunk, {near_duplicate_pairs} ground-truth chunks nearly "
         "repeat another",
         "leaked": "Leaks, {part}",
-        "leaked_value": "**{same_chunk} questions have a ground-truth chunk that a question trained "
-        "or chosen on has too, {near_duplicate} one that nearly repeats it**: groups were too large "
-        "to place and were cut at their most-shared chunks",
+        "leaked_value": "**{same_chunk} questions have a ground-truth chunk that a question "
+        "trained or chosen on has too, {near_duplicate} one that nearly repeats it**: groups were "
+        "too large to place and were cut at their most-shared chunks",
         "uneven": "Shares, {part}",
         "uneven_value": "not as asked for: groups that stay together, the largest of "
         "{largest_kept_together} questions, come no nearer than {furthest}",
