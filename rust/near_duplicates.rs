@@ -2,8 +2,9 @@
 //!
 //! The rule: a shingle (five characters in a row) is *rare* where at most a hundredth of the texts
 //! have it, or ten of them. Two texts are near-duplicates when they have at least a given share of
-//! the rare shingles that either has; or when four fifths of the rare shingles of one are in the
-//! other, if the one has twenty of them and they are half of all that it has: a piece of it.
+//! the rare shingles that either has, and where one has fewer than twenty that share of all their
+//! shingles too; or when four fifths of the rare shingles of one are in the other, if the one has
+//! twenty of them and they are half of all that it has: a piece of it.
 //!
 //! What more than a hundredth of the texts have is how they are all written: a page's header, the
 //! wording of a form. Pages of one template that differ in what they say are no near-duplicates,
@@ -37,8 +38,10 @@ use sketch::{SLOTS, Sketch, agreeing, sketch, slots};
 const COMMON_SHARE: usize = 100;
 const FEW: u32 = 10;
 
-/// What makes a text a piece of another: so many rare shingles, this share of them in the other.
-const PIECE_LEAST: usize = 20;
+/// Rare shingles that a text is known by: about five words.
+const EVIDENCE: usize = 20;
+
+/// The share of a text's rare shingles that another has of which it is a piece.
 const PIECE_SHARE: f64 = 0.8;
 
 /// Up to so many texts one slot that agrees makes a candidate; of more it takes two.
@@ -227,7 +230,7 @@ impl Sketched {
 
     /// Whether it may be a piece of another text.
     fn may_be_a_piece(&self) -> bool {
-        self.rare as usize >= PIECE_LEAST && 2 * self.rare >= self.all
+        self.rare as usize >= EVIDENCE && 2 * self.rare >= self.all
     }
 }
 
@@ -291,6 +294,13 @@ impl Pair<'_> {
         agreeing(one, other) >= ((SLOTS as f64 * least * self.slack) as usize).max(1)
     }
 
+    /// Whether two texts have enough of all their shingles in common.
+    fn overlap(&self, places: [usize; 2]) -> bool {
+        let [left, right] = places.map(|place| shingles((self.texts)(place)));
+        let common = in_common(&left, &right);
+        common as f64 / (left.len() + right.len() - common) as f64 >= self.threshold
+    }
+
     /// Whether two texts are near-duplicates.
     fn compare(&self, places: [usize; 2], room: &mut [(Shingler, Vec<u64>); 2]) -> bool {
         for (place, (shingler, rare)) in places.into_iter().zip(room.iter_mut()) {
@@ -305,7 +315,7 @@ impl Pair<'_> {
         let common = in_common(left, right);
         let either = left.len() + right.len() - common;
         if common as f64 / either as f64 >= self.threshold {
-            return true;
+            return left.len().min(right.len()) >= EVIDENCE || self.overlap(places);
         }
         let piece = places[usize::from(left.len() > right.len())];
         let share = common as f64 / left.len().min(right.len()) as f64;

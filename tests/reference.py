@@ -277,6 +277,9 @@ def near_duplicate_groups(texts: list[str], threshold: float) -> list[int]:
     def connected(left: str, right: str) -> bool:
         either = len(rare[left] | rare[right])
         alike = either > 0 and len(rare[left] & rare[right]) / either >= threshold
+        if min(len(rare[left]), len(rare[right])) < 20:
+            common = len(distinct[left] & distinct[right])
+            alike = alike and common / len(distinct[left] | distinct[right]) >= threshold
         small, large = sorted([left, right], key=lambda text: len(rare[text]))
         return alike or is_piece(small, large)
 

@@ -92,6 +92,12 @@ def test_a_text_with_a_word_changed_is_a_near_duplicate() -> None:
     assert found.tolist() == [0, 1, 0, 0]
 
 
+def test_short_texts_are_not_alike_by_one_rare_word() -> None:
+    texts = ["“Yes,” replied a gendarme", "“It is for you,” replied a gendarme"]
+    others = [f"“{number * 7919}, then,” replied a" for number in range(20)]
+    assert near_duplicates([*texts, *others], 0.5).tolist() == list(range(22))
+
+
 def test_a_third_of_a_text_is_grouped_with_it() -> None:
     assert near_duplicates([TEXT, OTHER, TEXT[50:110]], 0.5).tolist() == [0, 1, 0]
 

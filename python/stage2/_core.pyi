@@ -442,9 +442,10 @@ def near_duplicates(
 
     A shingle, five characters in a row, is rare where at most a hundredth of the distinct texts
     have it, or ten of them. Two texts are near-duplicates when they have at least `threshold` of
-    the rare shingles that either has in common; or when four fifths of the rare shingles of one are
-    in the other (or `threshold` of them, if that is more), if the one has at least twenty of them
-    and they are half of all that it has. Case, width and white space count for nothing, and texts
+    the rare shingles that either has in common, and where one has fewer than twenty that share of
+    all their shingles too; or when four fifths of the rare shingles of one are in the other (or
+    `threshold` of them, if that is more), if the one has at least twenty of them and they are half
+    of all that it has. Case, width and white space count for nothing, and texts
     that differ in them alone are near-duplicates whatever they have.
 
     The texts are compared where sketches of them agree. Where there are more than 20,000, a pair
