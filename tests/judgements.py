@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import stage2
-from tests.conftest import write_jsonl
+from tests.small import write_jsonl
 
 
 def cranfield_like(

@@ -1,0 +1,257 @@
+"""Shares of questions, groups that stay together, and groups that are cut because they cannot."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stage2 import files
+from stage2.balance import deal
+from stage2.errors import BadInputError
+from stage2.splits import Groups, Links, folds, given_sides, group_questions, split
+from tests.conftest import Stage2
+from tests.small import WORDS, write_jsonl
+from tests.judgements import catalogue, cranfield_like, samples_of, unlike
+
+SEEDS = range(20)
+
+
+def linked(relevant: list[list[int]], wording: list[int] | None = None) -> Groups:
+    """Groups of questions with these chunks, none of them near-duplicates."""
+    count = 1 + max(chunk for row in relevant for chunk in row)
+    links = Links(
+        qa_ids=[f"q{i:04}" for i in range(len(relevant))],
+        wording=wording or list(range(len(relevant))),
+        chunks=relevant,
+        alike=list(range(count)),
+        names=[f"c{i:04}" for i in range(count)],
+    )
+    roots = list(range(len(relevant)))
+    for chunk in range(count):
+        rows = {roots[row] for row, chunks in enumerate(relevant) if chunk in chunks}
+        roots = [min(rows) if root in rows else root for root in roots]
+    return Groups([f"c{root:04}" for root in roots], 0, 0, links)
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_shares_of_judgements_that_are_shared_come_out_under_every_seed(made: int) -> None:
+    grouped = linked(cranfield_like(made))
+    assert grouped.facts()["largest_group"] > 120
+    orders = set()
+    for seed in SEEDS:
+        placed = split(grouped, 0.2, 0.3, seed)
+        shares = [len(rows) / 225 for rows in placed.parts]
+        assert np.abs(np.subtract(shares, [0.5, 0.2, 0.3])).max() <= 0.05
+        assert sorted(np.concatenate(placed.parts).tolist()) == list(range(225))
+        assert placed.facts()["rule"] == "cut"
+        assert placed.groups.cut > 0
+        orders.add(tuple(placed.parts[2]))
+        sizes = [len(rows) for rows in folds(grouped, 5, seed).parts]
+        assert min(sizes) >= 40
+        assert max(sizes) <= 50
+    assert len(orders) == len(SEEDS)
+
+
+def test_a_cut_is_as_small_as_it_can_be_and_its_leaks_are_counted() -> None:
+    # One chunk holds all together; without it there are pairs.
+    relevant = [[0, 1 + i // 2] for i in range(40)]
+    placed = split(linked(relevant), 0.2, 0.3, 0)
+    assert placed.groups.cut == 1
+    assert placed.groups.rule == "cut"
+    train, dev, test = (set(rows.tolist()) for rows in placed.parts)
+    assert all((row ^ 1) in side for side in (train, dev, test) for row in side)
+    assert placed.leaked(placed.parts[0], placed.parts[2]) == {
+        "same_chunk": len(test),
+        "near_duplicate": 0,
+    }
+
+
+def test_questions_of_one_chunk_alone_are_split_by_question_and_one_wording_never() -> None:
+    wording = [i - i % 4 for i in range(40)]
+    placed = split(linked([[0]] * 40, wording), 0.2, 0.3, 0)
+    assert placed.facts()["rule"] == "question"
+    for rows in placed.parts:
+        assert {row - row % 4 for row in rows.tolist()} == {row for row in rows if row % 4 == 0}
+    assert [len(rows) for rows in placed.parts] == [20, 8, 12]
+
+
+def test_the_same_ground_truths_stay_together_where_a_group_is_cut() -> None:
+    # A hub and ten sets of eight questions each.
+    placed = split(linked([[0, 1 + i // 8, 20 + i // 8] for i in range(80)]), 0.2, 0.3, 1)
+    assert placed.groups.cut == 1
+    assert {len({row // 8 for row in rows.tolist()}) * 8 - len(rows) for rows in placed.parts} == {
+        0
+    }
+
+
+def test_groups_that_can_be_placed_are_not_cut_for_the_shares() -> None:
+    # Five paragraphs of four questions.
+    placed = split(linked([[i // 4] for i in range(20)]), 0.2, 0.3, 3)
+    assert placed.groups.cut == 0
+    assert placed.facts()["furthest_from_its_share"] == 0.1
+
+
+def test_where_groups_fall_well_by_themselves_more_questions_move_none() -> None:
+    few = linked([[i] for i in range(300)])
+    more = linked([[i] for i in range(400)])
+    seed = next(
+        seed
+        for seed in SEEDS
+        if all(split(grouped, 0.2, 0.3, seed).error > 0.005 for grouped in (few, more))
+    )
+    for before, after in zip(
+        split(few, 0.2, 0.3, seed).parts, split(more, 0.2, 0.3, seed).parts, strict=True
+    ):
+        assert set(before.tolist()) == {row for row in after.tolist() if row < 300}
+
+
+def test_the_order_of_questions_changes_nothing() -> None:
+    relevant = cranfield_like()
+    order = np.random.default_rng(0).permutation(len(relevant)).tolist()
+    grouped = linked(relevant)
+    assert grouped.links is not None
+    links = replace(
+        grouped.links,
+        qa_ids=[grouped.links.qa_ids[row] for row in order],
+        chunks=[relevant[row] for row in order],
+    )
+    names = [grouped.names[row] for row in order]
+    one, other = (split(each, 0.2, 0.3, 7) for each in (grouped, Groups(names, 0, 0, links)))
+    for before, after in zip(one.parts, other.parts, strict=True):
+        assert set(before.tolist()) == {order[row] for row in after.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("relevant", "wording", "shares", "said"),
+    [
+        ([[0], [1]], None, (0.2, 0.3), "2 questions of 2 different wordings"),
+        ([[0]] * 9, [0] * 9, (0.2, 0.3), "into train, dev, test; expected 3 or more"),
+        ([[0]], None, (0.2, 0.0), "into train, dev; expected 2 or more"),
+        ([[0], [1], [2]], None, (0.5, 0.5), "leave nothing to train on"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(
+    relevant: list[list[int]], wording: list[int] | None, shares: tuple[float, float], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=said):
+        split(linked(relevant, wording), *shares, 0)
+
+
+@given(
+    st.dictionaries(st.text("abc", min_size=1), st.integers(1, 30), min_size=3, max_size=40),
+    st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    st.randoms(use_true_random=False),
+)
+def test_dealing_parts_all_groups_and_leaves_no_part_empty(
+    sizes: dict[str, int], weights: list[int], draws: random.Random
+) -> None:
+    shares = [weight / sum(weights) for weight in weights]
+    first = {name: draws.randint(0, len(shares) - 1) for name in sizes}
+    dealt = deal(sizes, first, shares)
+    assert dealt.part_of.keys() == sizes.keys()
+    if len(sizes) >= len(shares):
+        assert set(dealt.part_of.values()) == set(range(len(shares)))
+    counts = [0] * len(shares)
+    for name, part in dealt.part_of.items():
+        counts[part] += sizes[name]
+    total = sum(sizes.values())
+    astray = [abs(count / total - share) for count, share in zip(counts, shares, strict=True)]
+    assert dealt.error == pytest.approx(max(astray))
+    # No part misses its share by more than the largest group, but where each has one group only.
+    if len(sizes) > 3 * len(shares) and max(sizes.values()) <= 0.5 * total * min(shares):
+        assert max(astray) <= max(0.05, max(sizes.values()) / total)
+
+
+def test_sides_that_were_chosen_are_taken_and_their_leaks_known() -> None:
+    grouped = linked([[0], [0], [1], [2]])
+    placed = given_sides(grouped, {"train": ["q0000", "q0003"], "dev": ["q0001", "q0002"]})
+    assert [rows.tolist() for rows in placed.parts] == [[0, 3], [1, 2], []]
+    assert placed.groups.cut == 1
+    assert len(set(placed.groups.names)) == 4
+    assert placed.leaked(*placed.parts[:2])["same_chunk"] == 1
+
+
+def test_a_catalogue_of_ten_thousand_articles_is_split(tmp_path: Path) -> None:
+    grouped = group_questions(samples_of(tmp_path, catalogue(10_000), [[i] for i in range(10_000)]))
+    assert grouped.facts()["largest_group"] <= 3
+    placed = split(grouped, 0.2, 0.3, 0)
+    assert placed.facts()["rule"] == "group"
+    assert placed.error <= 0.05
+
+
+def test_near_duplicates_that_cross_are_counted(tmp_path: Path) -> None:
+    texts = unlike(20)
+    copies = [text[:-2] + "犬猫" for text in texts[:6]]
+    grouped = group_questions(samples_of(tmp_path, texts + copies, [[i] for i in range(26)]))
+    assert grouped.facts()["near_duplicate_pairs"] == 6
+    assert grouped.names[20:] == grouped.names[:6]
+    seen, asked = np.arange(20), np.arange(20, 26)
+    placed = split(grouped, 0.2, 0.3, 0)
+    assert placed.leaked(seen, asked) == {"same_chunk": 0, "near_duplicate": 6}
+    assert placed.leaked(placed.parts[0], placed.parts[2]) == {"same_chunk": 0, "near_duplicate": 0}
+
+
+def write_questions(folder: Path, relevant: list[list[int]]) -> list[object]:
+    count = 1 + max(chunk for row in relevant for chunk in row)
+    size = len(WORDS)
+    texts = [" ".join(WORDS[(i * 7 + j * (3 + i)) % size] for j in range(9)) for i in range(count)]
+    chunks = [{"chunk_id": f"c{i}", "text": text} for i, text in enumerate(texts)]
+    qa = [
+        {"question": f"{WORDS[i % size]} {WORDS[i * 3 % size]} {i}?", "qa_id": f"q{i:02}",
+         "chunk_ids": [f"c{chunk}" for chunk in row]}
+        for i, row in enumerate(relevant)
+    ]  # fmt: skip
+    return [
+        "--qa", write_jsonl(folder / "qa.jsonl", qa),
+        "--chunks", write_jsonl(folder / "chunks.jsonl", chunks),
+        "--negatives", 2, "--epochs", 1, "--batch-size", 4,
+    ]  # fmt: skip
+
+
+def test_twenty_questions_end_with_a_verdict_from_folds(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    flags = write_questions(tmp_path, [[i] for i in range(20)])
+    stage2("run", "--model", model_dir, *flags)
+    out = tmp_path / "out"
+    comparison = files.read_json(out / files.COMPARISON)
+    assert comparison["verdict"]["set"] == "cross-validated"
+    record = files.read_json(out / files.RUN)["split"]
+    sides = [record[side] for side in ("train", "dev", "test")]
+    assert np.abs(np.subtract(sides, [10, 4, 6])).max() <= 1
+    assert sum(record["folds"]["sizes"]) == 20
+    assert set(record["folds"]["sizes"]) <= {3, 4, 5}
+
+
+def test_a_cut_is_said_and_stands_in_the_record_and_the_report(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    flags = write_questions(tmp_path, [[0, 1 + i // 2] for i in range(24)])
+    result = stage2("run", "--model", model_dir, *flags)
+    assert "cut at their 1 most-shared chunks" in result.stderr
+    out = tmp_path / "out"
+    record = json.loads((out / files.RUN).read_text())["split"]
+    assert (record["rule"], record["chunks_cut"]) == ("cut", 1)
+    assert record["leaked"]["test"]["same_chunk"] == record["test"]
+    assert record["folds"]["leaked"] == {"same_chunk": 24, "near_duplicate": 0}
+    report = (out / files.REPORT).read_text()
+    assert "by chunk group, 1 shared chunks cut: train " in report
+    assert "24 questions have a ground-truth chunk that a question trained or chosen" in report
+    stage2("report", "--language", "zh")
+    assert "拆开 1 个共用的文本块" in (out / files.REPORT).read_text()
+
+
+def test_two_questions_are_refused_and_nothing_is_written(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    flags = write_questions(tmp_path, [[0], [1]])
+    result = stage2("run", "--model", model_dir, *flags, "--topk", 1, "--negatives", 1, exit_code=2)
+    assert "cannot be split into train, dev, test; expected 3 or more" in result.stderr
+    assert not (tmp_path / "out").exists()
