@@ -17,8 +17,8 @@ from stage2.balance import deal
 from stage2.errors import BadInputError
 from stage2.splits import Groups, Links, folds, given_sides, group_questions, split
 from tests.conftest import Stage2
-from tests.small import WORDS, write_jsonl
 from tests.judgements import catalogue, cranfield_like, samples_of, unlike
+from tests.small import WORDS, write_jsonl
 
 SEEDS = range(20)
 
