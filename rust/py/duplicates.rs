@@ -4,6 +4,8 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use super::text::Texts;
+use crate::cancel;
+use crate::error::Error;
 use crate::near_duplicates as core;
 
 #[pyfunction]
@@ -14,16 +16,23 @@ pub fn near_duplicates<'py>(
     threshold: f64,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    // What the progress function raises ends the work, and is raised here.
+    let mut raised = None;
     let report = |done: usize, total: usize| {
-        Python::attach(|py| {
-            py.check_signals()?;
-            match &progress {
-                Some(progress) => progress.call1(py, (done, total)).map(drop),
-                None => Ok(()),
-            }
+        cancel::check();
+        let Some(progress) = &progress else {
+            return Ok(());
+        };
+        Python::attach(|py| progress.call1(py, (done, total)).map(drop)).map_err(|error| {
+            raised = Some(error);
+            Error::Stopped
         })
     };
-    let groups = texts.lend(py, |texts| core::groups(texts, threshold, report))??;
+    let found = texts.lend(py, |texts| core::groups(texts, threshold, report));
+    let groups = match raised {
+        Some(error) => return Err(error),
+        None => found??,
+    };
     Ok(groups
         .into_iter()
         .map(|first| first as i64)
