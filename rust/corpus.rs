@@ -6,6 +6,7 @@ mod column;
 mod fields;
 mod first;
 mod questions;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,13 +21,14 @@ use crate::memory::with_room;
 use crate::write::{lines, push_string};
 use questions::Unresolved;
 
-pub use annotations::{Annotations, Spans};
+pub use annotations::{Annotations, Matched, Spans};
 pub use chunks::Chunks;
 pub use column::{Span, TextColumn};
-pub(crate) use fields::{Field, Fields, key_text};
+pub(crate) use fields::{Field, Fields, Ignored, key_text};
 pub(crate) use first::{FirstOf, hash};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
+pub(crate) use shared::SharedTruths;
 
 #[derive(Debug)]
 pub struct Dataset {
@@ -50,6 +52,7 @@ impl Dataset {
         let qa = Arc::new(Source::open(qa, access)?);
         let (questions, rejects) = Unresolved::read(&qa, on_error);
         findings.reject(&qa, rejects)?;
+        findings.warn_of_ignored(&qa, questions.ignored());
 
         let corpus = Arc::new(Source::open(chunks, access)?);
         let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
@@ -65,11 +68,14 @@ impl Dataset {
             None => None,
         };
 
-        let (questions, rejects) = questions.resolve(&chunks, corpus.name());
+        let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
         findings.reject(&qa, rejects)?;
         if questions.ids.is_empty() {
             return Err(findings.without_rows(&qa));
         }
+        findings
+            .warnings
+            .extend(questions.share_ground_truths(&chunks)?);
         Ok(Self {
             questions,
             chunks,
@@ -95,6 +101,7 @@ fn checked_chunks(
     let (chunks, rejects) = Chunks::read(corpus, on_error);
     findings.reject(corpus, rejects)?;
     findings.warn_of_repeats(corpus, chunks.repeated);
+    findings.warn_of_ignored(corpus, &chunks.ignored);
     if chunks.is_empty() {
         return Err(findings.without_rows(corpus));
     }
@@ -178,6 +185,10 @@ impl Findings {
                 source.name()
             ));
         }
+    }
+
+    pub(crate) fn warn_of_ignored(&mut self, source: &Source, ignored: &Ignored) {
+        self.warnings.extend(ignored.warnings(source.name()));
     }
 
     /// Writes the rejected rows, one JSON object a line.

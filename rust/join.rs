@@ -54,6 +54,14 @@ pub struct Index<'a> {
     windows: Postings,
 }
 
+/// The annotation that belongs to a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    pub annotation: usize,
+    /// Whether the two texts are equal, white space aside; else one contains the other.
+    pub is_equal: bool,
+}
+
 /// An annotation's normalised text.
 struct Annotation<'a> {
     text: Cow<'a, str>,
@@ -84,10 +92,19 @@ impl<'a> Index<'a> {
 
     /// The index of the annotation that belongs to `text`.
     pub fn lookup(&self, text: &str) -> Option<usize> {
+        self.find(text).map(|found| found.annotation)
+    }
+
+    /// [`Index::lookup`], and whether the two are equal.
+    pub fn find(&self, text: &str) -> Option<Match> {
         check();
         let text = normalise(text);
-        let rank = self.equal(&text).or_else(|| self.contained(&text))?;
-        self.annotations[rank].last
+        let equal = self.equal(&text);
+        let rank = equal.or_else(|| self.contained(&text))?;
+        Some(Match {
+            annotation: self.annotations[rank].last?,
+            is_equal: equal.is_some(),
+        })
     }
 
     /// [`Index::lookup`] for many texts at once, in parallel.

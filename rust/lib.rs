@@ -11,6 +11,7 @@
 //! * [`jsonl`]: bytes to records, in parallel by line ranges
 //! * [`corpus`]: columns of text and ids; look-up by id; rejected rows
 //! * [`join`]: annotation ↔ text
+//! * [`same_text`]: what it is for two texts to be the same
 //! * [`negatives`]: seeded sampling
 //! * [`samples`]: questions with their candidates, as ids until they are written
 //! * [`ranking`]: expected ranks, metrics, order
@@ -32,6 +33,7 @@ pub mod near_duplicates;
 pub mod negatives;
 pub mod pool;
 pub mod ranking;
+pub mod same_text;
 pub mod samples;
 pub mod search;
 pub mod write;

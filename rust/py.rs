@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::corpus::{self, Annotations, Dataset, Findings, Spans};
+use crate::corpus::{self, Annotations, Dataset, Findings, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use interrupt::{run, run_infallible};
@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]
-    use super::text::PyTextColumn;
+    use super::text::{PyTextColumn, same_text, text_key};
     #[pymodule_export]
     use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples, load_chunks};
     use pyo3::prelude::*;
@@ -199,6 +199,21 @@ impl PyAnnotations {
         self.0.spans.offsets.to_pyarray(py)
     }
 
+    fn matched(&self, py: Python<'_>, texts: Texts<'_>) -> PyResult<BTreeMap<&'static str, usize>> {
+        let Matched {
+            equal,
+            contained,
+            with_entity,
+            if_composed,
+        } = texts.lend(py, |texts| self.0.matched(texts))?;
+        Ok(BTreeMap::from([
+            ("equal", equal),
+            ("contained", contained),
+            ("with_entity", with_entity),
+            ("if_composed", if_composed),
+        ]))
+    }
+
     fn spans_for<'py>(&self, py: Python<'py>, texts: Texts<'_>) -> PyResult<SpanArrays<'py>> {
         let spans = texts.lend(py, |texts| self.0.spans_for(texts))?;
         span_arrays(py, &spans)
@@ -348,7 +363,7 @@ impl PyDataset {
 
     #[getter]
     fn first_of_text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let first = run_infallible(py, || self.dataset.chunks.first_of_text())?;
+        let first = run_infallible(py, || self.dataset.chunks.same_text().first.clone())?;
         Ok(first.into_pyarray(py))
     }
 }

@@ -1,12 +1,14 @@
 //! Samples: questions with their candidates, ground truths first.
 
 mod load;
+mod shared;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use crate::cancel::check;
 use crate::corpus::{Dataset, Field, Findings, OWN_MEMBERS, TextColumn, concat, key_text, offsets};
@@ -14,6 +16,7 @@ use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
 use crate::memory::room_for;
 use crate::negatives;
+use crate::same_text::SameText;
 use crate::write::{lines, push_list, push_one_line, push_string};
 
 /// Questions that one task samples for.
@@ -60,6 +63,8 @@ pub struct Samples {
     pub findings: Findings,
     origin: Origin,
     source: Arc<Source>,
+    /// Samples of a file whose candidates are no longer those that their row has.
+    changed: FxHashSet<usize>,
     /// Where each sample, or the question it was made of, stands in `source`.
     rows: Vec<Range<usize>>,
 }
@@ -82,6 +87,7 @@ impl Samples {
         let drawn = negatives.min(dataset.chunks.len());
         // Before any is drawn: so many may be wanted that they cannot be held.
         room_for::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
+        let same_text = dataset.chunks.same_text();
         let numbers: Vec<usize> = (0..questions.ids.len()).collect();
         let jobs: Vec<Result<Vec<i64>>> = numbers
             .par_chunks(QUESTIONS_PER_JOB)
@@ -89,7 +95,7 @@ impl Samples {
                 let mut candidates = Vec::new();
                 for &i in numbers {
                     check();
-                    push_candidates(dataset, i, negatives, seed, &mut candidates)?;
+                    push_candidates(dataset, same_text, i, negatives, seed, &mut candidates)?;
                 }
                 Ok(candidates)
             })
@@ -123,6 +129,7 @@ impl Samples {
             findings: Findings::new(OnError::Strict),
             origin: Origin::Questions,
             source: Arc::clone(&questions.source),
+            changed: FxHashSet::default(),
             rows: questions.rows.clone(),
         }
     }
@@ -167,7 +174,7 @@ impl Samples {
     }
 
     /// Writes the samples, or those numbered `rows` in that order, one a line. What was read from
-    /// a file is written as it stood there.
+    /// a file is written as it stood there, but for candidates that other rows have changed.
     pub fn write_jsonl(&self, path: &Path, rows: Option<&[i64]>) -> Result<()> {
         let Some(rows) = rows else {
             return lines(path, self.len(), |i, out| self.push_line(i, out));
@@ -188,6 +195,7 @@ impl Samples {
     fn push_line(&self, i: usize, out: &mut Vec<u8>) {
         match self.origin {
             Origin::Questions => self.push_constructed(i, out),
+            Origin::Samples if self.changed.contains(&i) => self.push_changed(i, out),
             Origin::Samples => {
                 let row = self.source.bytes()[self.rows[i].clone()].trim_ascii();
                 // A line of a JSONL file has no line break; an element of an array may.
@@ -222,37 +230,45 @@ impl Samples {
 
     fn push_constructed(&self, i: usize, out: &mut Vec<u8>) {
         self.prefetch_candidates(i);
-        let all = self.candidates_of(i);
-        let (relevant, negative) = all.split_at(self.num_relevant[i] as usize);
-        let texts = |ids: &[i64], out: &mut Vec<u8>| {
-            push_list(out, ids, |&c, out| self.contexts.push_json(c as usize, out));
-        };
-        let ids = |ids: &[i64], out: &mut Vec<u8>| {
-            push_list(out, ids, |&c, out| {
-                self.context_ids.push_json(c as usize, out)
-            });
-        };
+        let (relevant, negative) = self.relevant_and_negative(i);
         out.push(b'{');
         push_name(out, QUESTION);
         self.questions.push_json(i, out);
         push_name(out, GROUND_TRUTH_CONTEXTS);
-        texts(relevant, out);
+        self.push_texts(relevant, out);
         push_name(out, NEGATIVE_CONTEXTS);
-        texts(negative, out);
+        self.push_texts(negative, out);
         push_name(out, QA_ID);
         self.qa_ids.push_json(i, out);
         push_name(out, GT_CHUNK_ID);
         self.context_ids.push_json(relevant[0] as usize, out);
         push_name(out, GT_CHUNK_IDS);
-        ids(relevant, out);
+        self.push_ids(relevant, out);
         push_name(out, NEGATIVE_CHUNK_IDS);
-        ids(negative, out);
+        self.push_ids(negative, out);
         if !self.answers.is_blank(i) {
             push_name(out, ANSWER);
             self.answers.push_json(i, out);
         }
         self.push_other_members(i, out);
         out.push(b'}');
+    }
+
+    fn relevant_and_negative(&self, i: usize) -> (&[i64], &[i64]) {
+        self.candidates_of(i)
+            .split_at(self.num_relevant[i] as usize)
+    }
+
+    fn push_texts(&self, contexts: &[i64], out: &mut Vec<u8>) {
+        push_list(out, contexts, |&context, out| {
+            self.contexts.push_json(context as usize, out)
+        });
+    }
+
+    fn push_ids(&self, contexts: &[i64], out: &mut Vec<u8>) {
+        push_list(out, contexts, |&context, out| {
+            self.context_ids.push_json(context as usize, out)
+        });
     }
 
     /// What else the question's row says, as it says it.
@@ -281,9 +297,10 @@ fn push_name(out: &mut Vec<u8>, member: Field) {
     out.extend_from_slice(b": ");
 }
 
-/// Appends a question's ground truths and its draw of negatives.
+/// Appends a question's ground truths and its draw of negatives, none of which has the text of one.
 fn push_candidates(
     dataset: &Dataset,
+    same_text: &SameText,
     question: usize,
     negatives: usize,
     seed: u64,
@@ -293,7 +310,8 @@ fn push_candidates(
     let relevant = questions.relevant_to(question);
     out.extend_from_slice(relevant);
     let id = questions.ids.get(question);
-    negatives::draw(seed, &id, negatives, dataset.chunks.len(), relevant, out).map_err(|few| {
+    let excluded = same_text.with_same_text(relevant);
+    negatives::draw(seed, &id, negatives, dataset.chunks.len(), &excluded, out).map_err(|few| {
         let at = questions.rows[question].start;
         questions.source.error_at(
             at,

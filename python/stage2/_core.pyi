@@ -118,6 +118,18 @@ class Annotations(Loaded):
     @property
     def offsets(self) -> Ints:
         """Where each text's spans start in `spans`: int64 (n + 1,)."""
+    def matched(self, texts: Sequence[str]) -> dict[str, int]:
+        """Count the texts that have an annotation.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            `equal`, those whose annotation has an equal text, white space aside; `contained`, those
+            whose annotation contains them or is contained in them; `with_entity`, those of both
+            that have an entity by it; `if_composed`, those that have no annotation, but would if
+            both texts were composed (Unicode's NFC).
+        """
     def spans_for(self, texts: Sequence[str]) -> tuple[Ints, Ints]:
         """Find the annotation of each text and move its spans there.
 
@@ -148,7 +160,8 @@ class Dataset(Loaded):
         """Read a data set: JSONL or JSON arrays, plain, gzip or Zstandard.
 
         Args:
-            qa: rows with `question`, `chunk_id` or `chunk_ids`, optional `qa_id` or `id`, `answer`.
+            qa: rows with `question`, `chunk_id` or `chunk_ids` (of both the chunk goes before the
+                list), optional `qa_id` or `id`, `answer`.
             chunks: rows with `chunk_id`, `id` or `_id`; `text`, `chunk_text`, `input` or
                 `content`; optional `title`.
             entities: rows with `text` and `targets` of `char_start`, `char_end` and optional
@@ -185,14 +198,17 @@ class Dataset(Loaded):
         """The empty string where a question has none."""
     @property
     def relevant(self) -> Ints:
-        """Indices of the chunks of each question in the given order: int64 (m,), read-only."""
+        """Indices of the chunks of each question in the given order: int64 (m,), read-only.
+
+        Rows whose questions are the same text have each other's chunks behind their own.
+        """
     @property
     def relevant_offsets(self) -> Ints:
         """Where each question's chunks start in `relevant`: int64 (num_qa + 1,), read-only."""
     @property
     def annotations(self) -> Annotations | None: ...
     def construct(self, negatives: int = 5, seed: int = 0) -> Samples:
-        """Draw `negatives` distinct chunks for each question, none of them its own.
+        """Draw `negatives` distinct chunks for each question, none with the text of its own.
 
         A draw depends on the seed and the question's id alone.
 
@@ -208,7 +224,7 @@ class Dataset(Loaded):
         """
     @property
     def first_of_text(self) -> Ints:
-        """For each chunk the first with the same text, white space aside: int64 (num_chunks,)."""
+        """For each chunk the first with the same text, as `same_text` has it: int64 (num_chunks,)."""
 
 @final
 class Samples(Loaded):
@@ -218,7 +234,11 @@ class Samples(Loaded):
     def load_jsonl(
         path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
     ) -> Samples:
-        """Read what `write_jsonl` wrote, or the reference's files, which have fewer chunk ids."""
+        """Read what `write_jsonl` wrote, or the reference's files, which have fewer chunk ids.
+
+        Samples whose questions are the same text get each other's ground truths behind their own,
+        in place of negatives that are the same by id or text.
+        """
     def __len__(self) -> int: ...
     @property
     def qa_ids(self) -> TextColumn: ...
@@ -248,7 +268,8 @@ class Samples(Loaded):
     def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
         """Write the samples, or those at `rows`, int64 (k,), in that order; whole or not at all.
 
-        Samples read from a file are written as they stood there.
+        Samples read from a file are written as they stood there, but for the candidates of those
+        that share a question.
         """
 
 @final
@@ -469,6 +490,24 @@ def shingles(text: str) -> npt.NDArray[np.uint64]:
 
     Returns:
         uint64 (s,), rising; of a text below five characters one, of a blank one none.
+    """
+
+def same_text(texts: Sequence[str]) -> Ints:
+    """Find for each text the first that is the same: white space, composition, case, width aside.
+
+    Args:
+        texts: n texts.
+
+    Returns:
+        int64 (n,): the least index of a text with an equal `text_key`.
+    """
+
+def text_key(text: str) -> str:
+    """Give what a text says; equal for texts that are the same.
+
+    Words are joined by one space, code points composed (Unicode's NFC), letters made small one by
+    one, full-width and half-width forms replaced by the usual ones. Punctuation and symbols stay,
+    and so do forms that only compatibility equates, such as "²".
     """
 
 def load_chunks(

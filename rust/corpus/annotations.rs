@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields};
 use super::{Findings, concat, offsets};
 use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::join::{self, Index};
+use crate::join::{self, Index, Match};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::{Access, OnError, Row, Source};
@@ -34,6 +35,19 @@ pub struct Annotations {
     pub texts: TextColumn,
     pub spans: Spans,
     pub findings: Findings,
+}
+
+/// How many of some texts have an annotation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Matched {
+    /// Whose annotation has an equal text, white space aside.
+    pub equal: usize,
+    /// Whose annotation contains them, or is contained in them.
+    pub contained: usize,
+    /// That have an entity by it.
+    pub with_entity: usize,
+    /// That would have an annotation if both texts were composed (Unicode's NFC), and have none.
+    pub if_composed: usize,
 }
 
 /// Start and end of entities in code points of their text, end exclusive: those of text `i` are
@@ -74,6 +88,37 @@ impl Annotations {
         })
     }
 
+    /// How many of `texts` have an annotation.
+    pub fn matched(&self, texts: &[&str]) -> Matched {
+        let annotated: Vec<Cow<str>> = self.texts.iter().collect();
+        let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
+        let index = Index::build(&annotated);
+        let found: Vec<Option<Match>> = texts.par_iter().map(|text| index.find(text)).collect();
+        let has_entity = |text: &str, annotation: usize| {
+            let mut spans = Vec::new();
+            join::transfer(
+                annotated[annotation],
+                text,
+                self.spans.of(annotation),
+                &mut spans,
+            );
+            !spans.is_empty()
+        };
+        let with_entity = (texts.par_iter().zip(&found))
+            .filter(|(text, found)| found.is_some_and(|one| has_entity(text, one.annotation)))
+            .count();
+        let equal = found.iter().flatten().filter(|one| one.is_equal).count();
+        let without: Vec<&str> = (texts.iter().zip(&found))
+            .filter_map(|(text, found)| found.is_none().then_some(*text))
+            .collect();
+        Matched {
+            equal,
+            contained: texts.len() - without.len() - equal,
+            with_entity,
+            if_composed: matched_if_composed(&annotated, &without),
+        }
+    }
+
     /// The entity spans of each of `texts`, in code points of that very text: those of the
     /// annotation that belongs to it, as far as they lie inside.
     pub fn spans_for(&self, texts: &[&str]) -> Spans {
@@ -100,6 +145,20 @@ impl Annotations {
             offsets: offsets(&concat(&jobs, |(_, counts)| counts)),
         }
     }
+}
+
+/// How many of `texts` have an annotation once these and those are composed.
+fn matched_if_composed(annotated: &[&str], texts: &[&str]) -> usize {
+    let is_composed = |text: &&str| text.is_ascii() || is_nfc(text);
+    if texts.is_empty() || annotated.par_iter().chain(texts).all(is_composed) {
+        return 0;
+    }
+    let [annotated, texts] = [annotated, texts]
+        .map(|all| -> Vec<String> { all.par_iter().map(|text| text.nfc().collect()).collect() });
+    let [annotated, texts] =
+        [&annotated, &texts].map(|all| all.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = Index::build(&annotated).lookup_all(&texts);
+    found.iter().flatten().count()
 }
 
 /// A piece's columns.

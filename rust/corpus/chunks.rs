@@ -1,18 +1,15 @@
 //! The chunks of a corpus.
 
-use std::sync::Arc;
-
-use rayon::prelude::*;
+use std::sync::{Arc, OnceLock};
 
 use super::column::{Span, TextColumn};
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Ignored};
 use super::first::{FirstOf, hash};
 use super::{concat, without};
-use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::join::normalise;
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
+use crate::same_text::SameText;
 
 const NAMES: [&str; 8] = [
     "chunk_id",
@@ -35,8 +32,10 @@ pub struct Chunks {
     /// The empty string where there is none.
     pub titles: TextColumn,
     by_id: FirstOf,
+    same_text: OnceLock<SameText>,
     /// Rows left out because one with the same id and text came before.
     pub repeated: usize,
+    pub ignored: Ignored,
 }
 
 /// A piece's columns.
@@ -47,6 +46,7 @@ struct Columns {
     texts: Vec<Span>,
     /// Empty as long as no row has one: few corpora have titles.
     titles: Vec<Span>,
+    ignored: Ignored,
     openings: Openings,
 }
 
@@ -58,6 +58,7 @@ impl Columns {
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let title = fields.string(TITLE)?.unwrap_or_default();
+        self.ignored.note(&fields, &[ID, TEXT]);
         if !title.is_empty() || !self.titles.is_empty() {
             self.titles.resize(self.ids.len(), Span::default());
             self.titles.push(title);
@@ -117,7 +118,9 @@ impl Chunks {
             ids: TextColumn::of_file(source, ids),
             texts: TextColumn::of_file(source, texts),
             by_id,
+            same_text: OnceLock::new(),
             repeated,
+            ignored: Ignored::sum(pieces.into_iter().map(|piece| piece.ignored)),
         };
         (chunks, rejects)
     }
@@ -130,23 +133,14 @@ impl Chunks {
         self.ids.is_empty()
     }
 
-    /// For each chunk the first whose text is the same but for white space.
-    pub fn first_of_text(&self) -> Vec<i64> {
-        let same =
-            |i: usize, j: usize| normalise(&self.texts.get(i)) == normalise(&self.texts.get(j));
-        let hashes: Vec<u64> = (0..self.len())
-            .into_par_iter()
-            .inspect(|_| check())
-            .map(|i| hash(normalise(&self.texts.get(i)).as_bytes()))
-            .collect();
-        let (first_of, repeats) = FirstOf::build(&hashes, same);
-        let mut first: Vec<i64> = (0..self.len() as i64).collect();
-        for repeat in repeats {
-            if let Some(original) = first_of.find(hashes[repeat], |other| same(repeat, other)) {
-                first[repeat] = original as i64;
-            }
+    /// The chunks by their text; found out when it is first asked for.
+    pub fn same_text(&self) -> &SameText {
+        if let Some(found) = self.same_text.get() {
+            return found;
         }
-        first
+        // Not within the lock: what runs in parallel must not wait for one.
+        let found = SameText::of(self.len(), |chunk| self.texts.get(chunk));
+        self.same_text.get_or_init(|| found)
     }
 
     /// The chunk with this id.

@@ -1,6 +1,7 @@
 //! The fields of a row: which names they go by, and what they may hold.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::column::Span;
 use crate::error::{Fault, Reason};
@@ -13,7 +14,7 @@ type Result<T> = std::result::Result<T, Box<Fault>>;
 
 /// A field: the place of its names, from and to, in a list of names. Of those that a row has, the
 /// first in the list wins; `null` counts as not there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field(pub usize, pub usize);
 
 /// What a row holds under each of `N` names.
@@ -52,6 +53,10 @@ impl<'a, const N: usize> Fields<'a, N> {
                 Ok(())
             },
         )
+    }
+
+    pub fn bytes(&self) -> &'a [u8] {
+        self.row.bytes()
     }
 
     #[inline]
@@ -213,6 +218,56 @@ impl<'a, const N: usize> Fields<'a, N> {
     pub fn name(&self, Field(from, to): Field) -> String {
         let used = (from..to).find(|&rank| self.values[rank].is_some());
         format!("{:?}", self.names[used.unwrap_or(from)])
+    }
+}
+
+/// Values that were not used, because the row has another under a name that goes before theirs:
+/// in how many rows, by the names.
+#[derive(Debug, Default)]
+pub struct Ignored(BTreeMap<(&'static str, Vec<&'static str>), usize>);
+
+impl Ignored {
+    /// Notes what a row holds in vain for these fields.
+    #[inline]
+    pub fn note<const N: usize>(&mut self, fields: &Fields<'_, N>, of: &[Field]) {
+        for field in of {
+            let values = &fields.values[field.0..field.1];
+            if values.iter().flatten().nth(1).is_some() {
+                self.note_field(fields, *field);
+            }
+        }
+    }
+
+    #[cold]
+    fn note_field<const N: usize>(&mut self, fields: &Fields<'_, N>, field: Field) {
+        let text = |value| Span::of(value).decode(fields.row.bytes());
+        let used = fields.value(field).map(text);
+        let names = &fields.names[field.0..field.1];
+        for (name, value) in names.iter().zip(&fields.values[field.0..field.1]) {
+            if value.is_some() && value.map(text) != used {
+                *self.0.entry((name, names.to_vec())).or_default() += 1;
+            }
+        }
+    }
+
+    pub fn sum(all: impl IntoIterator<Item = Self>) -> Self {
+        let mut sum = Self::default();
+        for (names, count) in all.into_iter().flat_map(|one| one.0) {
+            *sum.0.entry(names).or_default() += count;
+        }
+        sum
+    }
+
+    /// What a user should know of them.
+    pub fn warnings(&self, file: &str) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |((name, names), rows)| {
+            let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+            format!(
+                "{file}: {rows} rows hold another value in {name:?} than in the field that was \
+                 used; of {} the first that a row has counts",
+                names.join(", ")
+            )
+        })
     }
 }
 

@@ -9,19 +9,22 @@ use rustc_hash::FxHashSet;
 
 use super::chunks::Chunks;
 use super::column::{Span, TextColumn};
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Ignored};
 use super::first::FirstOf;
+use super::shared::SharedTruths;
 use super::{concat, offsets, without};
 use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
 use crate::memory::{look_for_room, with_room};
+use crate::same_text::SameText;
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
 const QUESTION: Field = Field(0, 1);
 const CHUNK: Field = Field(1, 3);
 const CHUNK_ID: Field = Field(1, 2);
+const CHUNK_IDS: Field = Field(2, 3);
 const QA_ID: Field = Field(3, 5);
 const ANSWER: Field = Field(5, 6);
 
@@ -36,7 +39,8 @@ pub struct Questions {
     /// The empty string where there is none.
     pub answers: TextColumn,
     /// Indices of each question's chunks, the most relevant first: those of question `i` are
-    /// `relevant[offsets[i]..offsets[i + 1]]`.
+    /// `relevant[offsets[i]..offsets[i + 1]]`. Rows of one question have each other's behind
+    /// their own, each text once.
     pub relevant: Vec<i64>,
     pub offsets: Vec<i64>,
     /// Where each question stands in the file.
@@ -46,6 +50,31 @@ pub struct Questions {
 impl Questions {
     pub fn relevant_to(&self, question: usize) -> &[i64] {
         &self.relevant[self.offsets[question] as usize..self.offsets[question + 1] as usize]
+    }
+
+    /// Gives rows of one question each other's ground truths; returns what is to be said of it.
+    pub fn share_ground_truths(&mut self, chunks: &Chunks) -> Result<Option<String>> {
+        let asked = SameText::of(self.ids.len(), |row| self.questions.get(row));
+        if asked.all_differ() {
+            return Ok(None);
+        }
+        let shared = SharedTruths::collect(
+            &asked,
+            |row| self.relevant_to(row),
+            &[&chunks.same_text().first],
+            &self.source,
+            |row| self.rows[row].start,
+        )?;
+        let of_row = |row: usize| match shared.of_row.get(&row) {
+            Some(all) => all.as_slice(),
+            None => self.relevant_to(row),
+        };
+        let lists: Vec<&[i64]> = (0..self.ids.len()).map(of_row).collect();
+        let lengths: Vec<usize> = lists.iter().map(|list| list.len()).collect();
+        let relevant = lists.concat();
+        self.relevant = relevant;
+        self.offsets = offsets(&lengths);
+        Ok(shared.warning(&self.source))
     }
 }
 
@@ -60,6 +89,7 @@ struct Rows {
     chunk_ids: Vec<Span>,
     /// How many chunk ids each row has.
     counts: Vec<usize>,
+    ignored: Ignored,
     openings: Openings,
 }
 
@@ -75,6 +105,7 @@ impl Rows {
             self.chunk_ids.truncate(before);
             return Err(fault);
         }
+        self.ignored.note(&fields, &[QA_ID]);
         self.counts.push(self.chunk_ids.len() - before);
         self.rows.push(row.range());
         self.questions.push(question);
@@ -84,23 +115,25 @@ impl Rows {
     }
 
     fn push_chunk_ids(&mut self, fields: &Fields<'_, 6>) -> Result<(), Box<Fault>> {
-        if let Some(id) = fields.id(CHUNK_ID)? {
-            self.chunk_ids.push(id);
-            return Ok(());
-        }
-        let list = fields.required(CHUNK)?;
+        // Where a row has both, the one chunk goes before the list, which may name it again.
+        let mut first = fields.id(CHUNK_ID)?;
         let before = self.chunk_ids.len();
-        fields.each(CHUNK, list, |value| {
-            self.chunk_ids.push(fields.as_id(CHUNK, value)?);
+        self.chunk_ids.extend(first);
+        let Some(list) = fields.value(CHUNK_IDS) else {
+            return first.map(|_| ()).ok_or_else(|| fields.missing(CHUNK));
+        };
+        fields.each(CHUNK_IDS, list, |value| {
+            let id = fields.as_id(CHUNK_IDS, value)?;
+            match first {
+                Some(again) if again.equals(id, fields.bytes()) => first = None,
+                _ => self.chunk_ids.push(id),
+            }
             Ok(())
         })?;
         if self.chunk_ids.len() > before {
             return Ok(());
         }
-        let message = format!(
-            "{} is empty; expected at least one chunk id",
-            fields.name(CHUNK)
-        );
+        let message = "\"chunk_ids\" is empty; expected at least one chunk id";
         Err(Fault::new(list.start, Reason::MissingField, message))
     }
 
@@ -112,6 +145,7 @@ impl Rows {
             ids: concat(pieces, |piece| &piece.ids),
             chunk_ids: concat(pieces, |piece| &piece.chunk_ids),
             counts: concat(pieces, |piece| &piece.counts),
+            ignored: Ignored::default(),
             openings: Openings::default(),
         }
     }
@@ -145,6 +179,7 @@ impl Unresolved {
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
         let parsed = source.parse(on_error, Rows::push);
         let mut rows = Rows::joined(&parsed.pieces);
+        rows.ignored = Ignored::sum(parsed.pieces.into_iter().map(|piece| piece.ignored));
         let mut rejects = parsed.rejects;
         let repeats = repeated_ids(source.bytes(), &rows.ids);
         rejects.extend(
@@ -155,6 +190,10 @@ impl Unresolved {
         rows.drop(&repeats);
         let source = Arc::clone(source);
         (Self { source, rows }, rejects)
+    }
+
+    pub fn ignored(&self) -> &Ignored {
+        &self.rows.ignored
     }
 
     /// Looks the chunks up; also returns the rows whose chunks are not there or come twice.

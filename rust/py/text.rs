@@ -1,5 +1,8 @@
 //! Texts across the border: columns that Python indexes, sequences of `str` that the core reads.
 
+use std::borrow::Cow;
+
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::Borrowed;
 use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -91,6 +94,18 @@ impl PyTextColumn {
             Err(raised) => Some(Err(raised)),
         })
     }
+}
+
+#[pyfunction]
+pub fn same_text<'py>(py: Python<'py>, texts: Texts<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let text =
+        |texts: &[&str]| crate::same_text::first_of(texts.len(), |i| Cow::Borrowed(texts[i]));
+    Ok(texts.lend(py, text)?.into_pyarray(py))
+}
+
+#[pyfunction]
+pub fn text_key(text: PyBackedStr) -> String {
+    crate::same_text::key(&text).into_owned()
 }
 
 /// A Python index, negative from the end.

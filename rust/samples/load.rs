@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::{
     ANSWER, GROUND_TRUTH_CONTEXTS, GT_CHUNK_ID, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS,
@@ -39,12 +40,14 @@ impl Samples {
             return Err(findings.without_rows(&source));
         }
 
+        findings.warnings.extend(columns.warning(source.name()));
+
         let (candidates, firsts) = distinct(source.bytes(), &columns);
         let pick = |spans: &[Span]| {
             let spans = firsts.iter().map(|&i| spans[i]).collect();
             TextColumn::of_file(&source, spans)
         };
-        Ok(Self {
+        let mut samples = Self {
             findings,
             contexts: pick(&columns.contexts),
             context_ids: pick(&columns.context_ids),
@@ -56,8 +59,11 @@ impl Samples {
             num_relevant: columns.num_relevant,
             origin: Origin::Samples,
             source,
+            changed: FxHashSet::default(),
             rows: columns.rows,
-        })
+        };
+        samples.share_ground_truths()?;
+        Ok(samples)
     }
 }
 
@@ -74,6 +80,8 @@ struct Columns {
     counts: Vec<usize>,
     /// One a context; empty where it is not known.
     context_ids: Vec<Span>,
+    /// Rows whose one id is not the first of their list.
+    other_gt_chunk_ids: usize,
     openings: Openings,
 }
 
@@ -107,10 +115,13 @@ impl Columns {
             let message = "\"ground_truth_contexts\" is empty; expected at least one text";
             return Err(Fault::new(list.start, Reason::MissingField, message));
         }
-        if let Some(id) = fields.id(GT_CHUNK_ID)?
-            && self.context_ids[first].is_empty()
-        {
-            self.context_ids[first] = id;
+        if let Some(id) = fields.id(GT_CHUNK_ID)? {
+            let known = &mut self.context_ids[first];
+            if known.is_empty() {
+                *known = id;
+            } else if !known.equals(id, fields.bytes()) {
+                self.other_gt_chunk_ids += 1;
+            }
         }
         self.push_list(fields, NEGATIVE_CONTEXTS, NEGATIVE_CHUNK_IDS)?;
         Ok(num_relevant)
@@ -158,8 +169,20 @@ impl Columns {
             contexts: concat(pieces, |piece| &piece.contexts),
             counts: concat(pieces, |piece| &piece.counts),
             context_ids: concat(pieces, |piece| &piece.context_ids),
+            other_gt_chunk_ids: pieces.iter().map(|piece| piece.other_gt_chunk_ids).sum(),
             openings: Openings::default(),
         }
+    }
+
+    /// What a user should know of ids that were not used.
+    fn warning(&self, file: &str) -> Option<String> {
+        let rows = self.other_gt_chunk_ids;
+        (rows > 0).then(|| {
+            format!(
+                "{file}: in {rows} rows \"gt_chunk_id\" is not the first of \"gt_chunk_ids\"; the \
+                 list was used"
+            )
+        })
     }
 
     /// `dropped` ascends.

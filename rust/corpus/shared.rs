@@ -1,0 +1,116 @@
+//! Ground truths that rows of one question share: asked twice, it is one question, and what
+//! answers one row answers the other.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::error::{Reason, Result};
+use crate::jsonl::Source;
+use crate::same_text::SameText;
+
+/// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
+const MOST: usize = 1 << 27;
+
+/// The ground truths of rows whose question other rows ask too.
+#[derive(Debug, Default)]
+pub struct SharedTruths {
+    /// By row: its own in their order, then those of the other rows in theirs.
+    pub of_row: FxHashMap<usize, Vec<i64>>,
+    /// How many questions these rows are of.
+    pub questions: usize,
+}
+
+impl SharedTruths {
+    /// Collects them.
+    ///
+    /// `truths` gives the ground truths of a row. Each of `first` says for every ground truth which
+    /// is the first of its kind; those that are of one kind by any of them count as one, and only a
+    /// row's own may repeat one another. An error is that of the row `place` gives the start of.
+    pub fn collect<'a>(
+        asked: &SameText,
+        truths: impl Fn(usize) -> &'a [i64],
+        first: &[&[i64]],
+        source: &Source,
+        place: impl Fn(usize) -> usize,
+    ) -> Result<Self> {
+        let mut found = Self::default();
+        let mut held = 0;
+        for rows in asked.shared() {
+            let mut all = Kinds::new(first);
+            for &row in rows {
+                all.extend(truths(row as usize));
+            }
+            held += rows.len() * all.items.len();
+            if held > MOST {
+                let message = format!(
+                    "the question is asked in {} rows with {} different ground truths, and each \
+                     row would have all of them; expected a question to be given once, with its \
+                     chunks in \"chunk_ids\"",
+                    rows.len(),
+                    all.items.len()
+                );
+                return Err(source.error_at(place(rows[0] as usize), Reason::TooManyRows, message));
+            }
+            found.questions += 1;
+            for &row in rows {
+                let mut own = Kinds::new(first);
+                own.push_all(truths(row as usize));
+                own.extend(&all.items);
+                found.of_row.insert(row as usize, own.items);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a user should know of them; nothing where there are none.
+    pub fn warning(&self, source: &Source) -> Option<String> {
+        (self.questions > 0).then(|| {
+            format!(
+                "{}: {} questions are given in several rows, {} in all (case and white space \
+                 aside); what answers one row of a question counts as an answer in all of them",
+                source.name(),
+                self.questions,
+                self.of_row.len()
+            )
+        })
+    }
+}
+
+/// Items, and what kinds they are of.
+struct Kinds<'a> {
+    items: Vec<i64>,
+    first: &'a [&'a [i64]],
+    seen: Vec<FxHashSet<i64>>,
+}
+
+impl<'a> Kinds<'a> {
+    fn new(first: &'a [&'a [i64]]) -> Self {
+        Self {
+            items: Vec::new(),
+            first,
+            seen: vec![FxHashSet::default(); first.len()],
+        }
+    }
+
+    /// Takes in all items.
+    fn push_all(&mut self, items: &[i64]) {
+        for &item in items {
+            self.items.push(item);
+            for (first, seen) in self.first.iter().zip(&mut self.seen) {
+                seen.insert(first[item as usize]);
+            }
+        }
+    }
+
+    /// Takes in the items of new kinds.
+    fn extend(&mut self, items: &[i64]) {
+        for &item in items {
+            let kinds = self.first.iter().zip(&self.seen);
+            if kinds
+                .into_iter()
+                .all(|(first, seen)| !seen.contains(&first[item as usize]))
+            {
+                self.push_all(&[item]);
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What it is for two texts to be the same: to say the same, however they were typed.
+//!
+//! The *key* of a text leaves out what does not change what it says, and two texts are the same
+//! when their keys are equal:
+//!
+//! * white space: words are joined by one space;
+//! * composition: "é" may be one code point or two (Unicode's canonical forms);
+//! * case: letter by letter. Not Unicode's full case folding, which makes "ß" of "ss": German
+//!   measures ("Maße") and masses ("Masse") are two things;
+//! * width: full-width and half-width forms, which East Asian keyboards produce.
+//!
+//! All else counts: punctuation and symbols ("C++" is not "C#", "+2" is not "-2"), and what only
+//! compatibility equates ("x²" is not "x2").
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use crate::corpus::{FirstOf, hash};
+use crate::join::normalise;
+
+/// Code points of a key that are compared before all of it is, and the bytes that they are looked
+/// for in: most texts differ in them, so that the rest need not be read.
+const OPENING: usize = 32;
+const OPENING_BYTES: usize = 128;
+
+/// Texts per parallel work item.
+const TEXTS_PER_JOB: usize = 256;
+
+/// What a text says; equal for texts that are the same.
+pub fn key(text: &str) -> Cow<'_, str> {
+    if !text.is_ascii() {
+        return Cow::Owned(into_normal(folded(text)));
+    }
+    let normal = normalise(text);
+    if normal.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let mut lower = normal.into_owned();
+        lower.make_ascii_lowercase();
+        return Cow::Owned(lower);
+    }
+    normal
+}
+
+fn into_normal(text: String) -> String {
+    match normalise(&text) {
+        Cow::Owned(normal) => normal,
+        Cow::Borrowed(_) => text,
+    }
+}
+
+/// A text without case and width, composed.
+fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut settled = true;
+    for c in text.chars() {
+        match in_usual_width(c) {
+            c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
+            // The sigma at the end of a word is no other letter: its capital is the same.
+            'ς' => folded.push('σ'),
+            c if is_settled(c) && !may_have_case(c) => folded.push(c),
+            c => {
+                folded.extend(c.to_lowercase());
+                settled &= is_settled(c);
+            }
+        }
+    }
+    if settled || is_nfc_quick(folded.chars()) == IsNormalized::Yes {
+        return folded;
+    }
+    folded.nfc().collect()
+}
+
+/// Whether a code point is known to stay as it is, case aside, whatever stands beside it: it
+/// begins a composition and is in no other's. Those of the common scripts, for speed alone.
+fn is_settled(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{2ff}'
+            | 'Α'..='\u{482}'
+            | '\u{48a}'..='\u{52f}'
+            | '\u{2010}'..='\u{205e}'
+            | '\u{3001}'..='\u{3029}'
+            | 'ぁ'..='ゖ'
+            | 'ァ'..='ヺ'
+            | '\u{3400}'..='\u{9fff}'
+            | '가'..='힣'
+    ) && c != 'İ'
+}
+
+fn may_have_case(c: char) -> bool {
+    c < '\u{530}'
+}
+
+/// The usual form of a full-width or half-width one.
+fn in_usual_width(c: char) -> char {
+    match c {
+        '\u{3000}' => ' ',
+        '！'..='～' => char::from((u32::from(c) - 0xff00) as u8 + b' '),
+        '｟'..='\u{ffee}' => USUAL_FORMS[(u32::from(c) - 0xff5f) as usize],
+        _ => c,
+    }
+}
+
+/// Those of U+FF5F to U+FFEE, themselves where they are none.
+#[rustfmt::skip]
+const USUAL_FORMS: [char; 144] = [
+    '⦅', '⦆', '。', '「', '」', '、', '・', 'ヲ', 'ァ', 'ィ', 'ゥ', 'ェ', 'ォ', 'ャ', 'ュ', 'ョ', 'ッ',
+    'ー', 'ア', 'イ', 'ウ', 'エ', 'オ', 'カ', 'キ', 'ク', 'ケ', 'コ', 'サ', 'シ', 'ス', 'セ', 'ソ', 'タ',
+    'チ', 'ツ', 'テ', 'ト', 'ナ', 'ニ', 'ヌ', 'ネ', 'ノ', 'ハ', 'ヒ', 'フ', 'ヘ', 'ホ', 'マ', 'ミ', 'ム',
+    'メ', 'モ', 'ヤ', 'ユ', 'ヨ', 'ラ', 'リ', 'ル', 'レ', 'ロ', 'ワ', 'ン', '\u{3099}', '\u{309a}',
+    '\u{3164}', 'ㄱ', 'ㄲ', 'ㄳ', 'ㄴ', 'ㄵ', 'ㄶ', 'ㄷ', 'ㄸ', 'ㄹ', 'ㄺ', 'ㄻ', 'ㄼ', 'ㄽ', 'ㄾ',
+    'ㄿ', 'ㅀ', 'ㅁ', 'ㅂ', 'ㅃ', 'ㅄ', 'ㅅ', 'ㅆ', 'ㅇ', 'ㅈ', 'ㅉ', 'ㅊ', 'ㅋ', 'ㅌ', 'ㅍ', 'ㅎ',
+    '\u{ffbf}', '\u{ffc0}', '\u{ffc1}', 'ㅏ', 'ㅐ', 'ㅑ', 'ㅒ', 'ㅓ', 'ㅔ', '\u{ffc8}',
+    '\u{ffc9}', 'ㅕ', 'ㅖ', 'ㅗ', 'ㅘ', 'ㅙ', 'ㅚ', '\u{ffd0}', '\u{ffd1}', 'ㅛ', 'ㅜ', 'ㅝ',
+    'ㅞ', 'ㅟ', 'ㅠ', '\u{ffd8}', '\u{ffd9}', 'ㅡ', 'ㅢ', 'ㅣ', '\u{ffdd}', '\u{ffde}',
+    '\u{ffdf}', '¢', '£', '¬', '¯', '¦', '¥', '₩', '\u{ffe7}', '│', '←', '↑', '→', '↓',
+    '■', '○',
+];
+
+/// For each of `len` items the first with the same text.
+pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
+    let mut first: Vec<i64> = (0..len as i64).collect();
+    let alike = with_a_shared_opening(len, &text);
+    let hashes: Vec<u64> = alike
+        .par_iter()
+        .with_min_len(TEXTS_PER_JOB)
+        .map(|&item| hash(key(&text(item)).as_bytes()))
+        .collect();
+    let same = |i: usize, j: usize| is_same(&text(alike[i]), &text(alike[j]));
+    let (table, repeats) = FirstOf::build(&hashes, same);
+    let of_repeats: Vec<Option<usize>> = repeats
+        .par_iter()
+        .map(|&repeat| table.find(hashes[repeat], |other| same(repeat, other)))
+        .collect();
+    for (repeat, original) in repeats.into_iter().zip(of_repeats) {
+        first[alike[repeat]] = alike[original.unwrap_or(repeat)] as i64;
+    }
+    first
+}
+
+pub fn is_same(one: &str, other: &str) -> bool {
+    one == other || key(one) == key(other)
+}
+
+/// The items whose key begins as another's does, ascending: all that may have the same text.
+fn with_a_shared_opening<'a>(
+    len: usize,
+    text: &(impl Fn(usize) -> Cow<'a, str> + Sync),
+) -> Vec<usize> {
+    let hashes: Vec<u64> = (0..len)
+        .into_par_iter()
+        .with_min_len(TEXTS_PER_JOB)
+        .map(|item| opening_hash(&text(item)))
+        .collect();
+    let same = |i: usize, j: usize| hashes[i] == hashes[j];
+    let (table, repeats) = FirstOf::build(&hashes, same);
+    let mut shared = vec![false; len];
+    for repeat in repeats {
+        shared[repeat] = true;
+        if let Some(first) = table.find(hashes[repeat], |other| same(repeat, other)) {
+            shared[first] = true;
+        }
+    }
+    (0..len).filter(|&item| shared[item]).collect()
+}
+
+/// A hash of the first code points of a text's key, made of no more of the text than that takes.
+fn opening_hash(text: &str) -> u64 {
+    let mut bytes = OPENING_BYTES;
+    loop {
+        let start = &text[..border(text, bytes)];
+        let key = key(start);
+        let opening = key.char_indices().nth(OPENING).map(|(end, _)| &key[..end]);
+        match opening {
+            Some(opening) => return hash(opening.as_bytes()),
+            None if start.len() == text.len() => return hash(key.as_bytes()),
+            None => bytes *= 2,
+        }
+    }
+}
+
+/// A place from `bytes` on before which nothing depends on what follows; else the end.
+fn border(text: &str, bytes: usize) -> usize {
+    let rest = text
+        .bytes()
+        .skip(bytes)
+        .position(|byte| byte & 0xc0 != 0x80);
+    let from = rest.map_or(text.len(), |rest| bytes + rest);
+    let settled = text[from..].char_indices().find(|&(_, c)| is_settled(c));
+    settled.map_or(text.len(), |(at, _)| from + at)
+}
+
+/// Items by their text.
+#[derive(Debug, Default)]
+pub struct SameText {
+    /// For each item the first with the same text.
+    pub first: Vec<i64>,
+    /// Of texts that several items have, by the first of them: all, ascending.
+    shared: FxHashMap<i64, Vec<i64>>,
+}
+
+impl SameText {
+    pub fn of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Self {
+        Self::from_first(first_of(len, text))
+    }
+
+    fn from_first(first: Vec<i64>) -> Self {
+        let mut shared: FxHashMap<i64, Vec<i64>> = FxHashMap::default();
+        for (item, &original) in (0..).zip(&first) {
+            if item != original {
+                let all = shared.entry(original).or_insert_with(|| vec![original]);
+                all.push(item);
+            }
+        }
+        Self { first, shared }
+    }
+
+    /// Whether no two items have the same text.
+    pub fn all_differ(&self) -> bool {
+        self.shared.is_empty()
+    }
+
+    /// The items of each text that several have, in the order of the first.
+    pub fn shared(&self) -> Vec<&[i64]> {
+        let mut groups: Vec<&[i64]> = self.shared.values().map(Vec::as_slice).collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// These items, and all others that have the text of one of them.
+    pub fn with_same_text(&self, items: &[i64]) -> Vec<i64> {
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            match self.shared.get(&self.first[*item as usize]) {
+                Some(same) => all.extend_from_slice(same),
+                None => all.push(*item),
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_normalization::char::canonical_combining_class;
+
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_and_what_is_not() {
+        for (one, other) in [
+            ("Who made  it?\n", " who MADE it?"),
+            ("caf\u{e9}", "CAFE\u{301}"),
+            ("ＡＢＣ　１２３", "abc 123"),
+            ("ｶﾞｲﾄﾞ", "ガイド"),
+            ("ΟΔΟΣ", "οδος"),
+            ("\u{1100}\u{1161}\u{11a8}", "각"),
+            ("İ", "I\u{307}"),
+        ] {
+            assert!(is_same(one, other), "{one:?} {other:?}");
+        }
+        for (one, other) in [
+            ("Who made C++?", "Who made C#?"),
+            ("The charge is +2.", "The charge is -2."),
+            ("x²", "x2"),
+            ("①", "1"),
+            ("Maße", "Masse"),
+            ("Who?", "Who"),
+            ("ﬁ", "fi"),
+        ] {
+            assert!(!is_same(one, other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn settled_code_points_are() {
+        let slow = |text: &str| {
+            text.chars()
+                .flat_map(char::to_lowercase)
+                .nfc()
+                .collect::<String>()
+        };
+        for c in (0..=0x10ffff)
+            .filter_map(char::from_u32)
+            .filter(|&c| is_settled(c))
+        {
+            let lower: String = c.to_lowercase().collect();
+            assert_eq!(is_nfc_quick(lower.chars()), IsNormalized::Yes, "{c:?}");
+            assert_eq!(canonical_combining_class(c), 0, "{c:?}");
+            assert!(c < '\u{530}' || lower == c.to_string(), "{c:?}");
+            for before in ["a", "e\u{301}", "\u{1100}", "가", "か"] {
+                let together = slow(&format!("{before}{c}"));
+                assert_eq!(
+                    together,
+                    slow(before) + &slow(&c.to_string()),
+                    "{before:?} {c:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_begin_alike_are_told_apart_and_found() {
+        let long = "é".repeat(200);
+        let texts = [
+            format!("{long} a"),
+            format!("{long} b"),
+            format!("{}  B", "e\u{301}".repeat(200)),
+            "short".to_owned(),
+            " ".repeat(500) + "SHORT",
+            long.clone(),
+        ];
+        let same = SameText::of(texts.len(), |i| Cow::Borrowed(&*texts[i]));
+        assert_eq!(same.first, [0, 1, 1, 3, 3, 5]);
+        assert_eq!(same.shared(), [[1, 2], [3, 4]]);
+        assert_eq!(same.with_same_text(&[0, 4]), [0, 3, 4]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Samples of one question, read from a file: what is a ground truth in one of them is one in all,
+//! and a negative in none.
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS, NEGATIVE_CONTEXTS, Samples,
+    push_name,
+};
+use crate::corpus::{FirstOf, SharedTruths, TextColumn, hash, key_text, offsets};
+use crate::error::Result;
+use crate::same_text::SameText;
+use crate::write::push_one_line;
+
+impl Samples {
+    /// Gives samples of one question each other's ground truths, in place of negatives that are
+    /// the same by id or text. A negative that is its own sample's ground truth stays, for the
+    /// audit to find.
+    pub(super) fn share_ground_truths(&mut self) -> Result<()> {
+        let asked = SameText::of(self.len(), |i| self.questions.get(i));
+        if asked.all_differ() {
+            return Ok(());
+        }
+        let same_text = SameText::of(self.contexts.len(), |context| self.contexts.get(context));
+        let kinds: [&[i64]; 2] = [&same_text.first, &first_of_id(&self.context_ids)];
+        let shared = SharedTruths::collect(
+            &asked,
+            |i| self.relevant_and_negative(i).0,
+            &kinds,
+            &self.source,
+            |i| self.rows[i].start,
+        )?;
+        let mut taken_out = 0;
+        let mut lists = Vec::with_capacity(self.len());
+        for i in 0..self.len() {
+            let (own, negative) = self.relevant_and_negative(i);
+            let Some(relevant) = shared.of_row.get(&i) else {
+                lists.push((own.to_vec(), negative.to_vec()));
+                continue;
+            };
+            let added = &relevant[own.len()..];
+            let kept = without_kinds_of(added, negative, &kinds);
+            taken_out += negative.len() - kept.len();
+            if !added.is_empty() {
+                self.changed.insert(i);
+            }
+            lists.push((relevant.clone(), kept));
+        }
+        let lengths: Vec<usize> = lists.iter().map(|(a, b)| a.len() + b.len()).collect();
+        self.num_relevant = lists.iter().map(|(a, _)| a.len() as i64).collect();
+        self.candidates = lists
+            .into_iter()
+            .flat_map(|(a, b)| [a, b])
+            .flatten()
+            .collect();
+        self.offsets = offsets(&lengths);
+        self.findings.warnings.extend(shared.warning(&self.source));
+        if taken_out > 0 {
+            self.findings.warnings.push(format!(
+                "{}: {taken_out} negatives are ground truths of another row of their question; \
+                 they count as ground truths",
+                self.source.name()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes a sample whose candidates have changed since they were read; all else as it stood.
+    pub(super) fn push_changed(&self, i: usize, out: &mut Vec<u8>) {
+        let (relevant, negative) = self.relevant_and_negative(i);
+        let known = |contexts: &[i64]| {
+            contexts
+                .iter()
+                .all(|&context| !self.context_ids.is_blank(context as usize))
+        };
+        let mut has_ids = false;
+        out.push(b'{');
+        let row = self.source.row(self.rows[i].clone());
+        let scanned = row.object(|key, value| {
+            let name = key_text(row.bytes(), key);
+            let field = [
+                GROUND_TRUTH_CONTEXTS,
+                NEGATIVE_CONTEXTS,
+                GT_CHUNK_IDS,
+                NEGATIVE_CHUNK_IDS,
+            ]
+            .into_iter()
+            .find(|field| MEMBERS[field.0].as_bytes() == &*name);
+            match field {
+                // Of ids there is one for each text or none.
+                Some(GT_CHUNK_IDS) if !known(relevant) => {}
+                Some(NEGATIVE_CHUNK_IDS) if !known(negative) => {}
+                Some(field) => {
+                    push_name(out, field);
+                    match field {
+                        GROUND_TRUTH_CONTEXTS => self.push_texts(relevant, out),
+                        NEGATIVE_CONTEXTS => self.push_texts(negative, out),
+                        GT_CHUNK_IDS => self.push_ids(relevant, out),
+                        _ => self.push_ids(negative, out),
+                    }
+                }
+                None => {
+                    if out.last() != Some(&b'{') {
+                        out.extend_from_slice(b", ");
+                    }
+                    out.extend_from_slice(&row.bytes()[key.start..key.end]);
+                    out.extend_from_slice(b": ");
+                    push_one_line(out, &row.bytes()[value.start..value.end]);
+                }
+            }
+            has_ids |= field == Some(GT_CHUNK_IDS);
+            Ok(())
+        });
+        debug_assert!(scanned.is_ok(), "the row was validated when it was read");
+        if !has_ids && known(relevant) {
+            push_name(out, GT_CHUNK_IDS);
+            self.push_ids(relevant, out);
+        }
+        out.push(b'}');
+    }
+}
+
+/// Those of `items` that are of no kind that one of `added` is of.
+fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> {
+    let mut kept = items.to_vec();
+    for first in kinds {
+        let taken: FxHashSet<i64> = added.iter().map(|&item| first[item as usize]).collect();
+        kept.retain(|&item| !taken.contains(&first[item as usize]));
+    }
+    kept
+}
+
+/// For each context the first with the same id; for one without an id itself.
+fn first_of_id(ids: &TextColumn) -> Vec<i64> {
+    let mut first: Vec<i64> = (0..ids.len() as i64).collect();
+    let given: Vec<usize> = (0..ids.len()).filter(|&i| !ids.is_blank(i)).collect();
+    let hashes: Vec<u64> = given.iter().map(|&i| hash(ids.get(i).as_bytes())).collect();
+    let same = |i: usize, j: usize| ids.get(given[i]) == ids.get(given[j]);
+    let (table, repeats) = FirstOf::build(&hashes, same);
+    for repeat in repeats {
+        if let Some(original) = table.find(hashes[repeat], |other| same(repeat, other)) {
+            first[given[repeat]] = given[original] as i64;
+        }
+    }
+    first
+}
