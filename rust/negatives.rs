@@ -30,8 +30,8 @@ impl fmt::Display for TooFew {
         let Self { wanted, available } = self;
         write!(
             f,
-            "{wanted} negatives asked for, but only {available} chunks are no ground truth of the \
-             question, nor the same text as one; ask for fewer negatives or give more chunks"
+            "{wanted} negatives asked for, but only {available} chunks are neither a ground truth of \
+             the question nor the same text as one; ask for fewer negatives or give more chunks"
         )
     }
 }

@@ -129,12 +129,16 @@ def read_question(row: dict[str, Any]) -> tuple[str, str, str | None, list[str]]
     answer = read_string(row.get("answer"))
     qa_id = first_of(row, "qa_id", "id")
     qa_id = None if qa_id is None else read_id(qa_id)
-    ids = [row["chunk_id"]] if row.get("chunk_id") is not None else row.get("chunk_ids")
-    if ids is None or ids == []:
-        raise BadRowError("missing_field")
-    if not isinstance(ids, list) or None in ids:
+    first = [] if row.get("chunk_id") is None else [read_id(row["chunk_id"])]
+    others = [] if row.get("chunk_ids") is None else row["chunk_ids"]
+    if not isinstance(others, list) or None in others:
         raise BadRowError("wrong_type")
-    return question, answer, qa_id, [read_id(chunk) for chunk in ids]
+    ids = [read_id(chunk) for chunk in others]
+    if first and first[0] in ids:
+        ids.remove(first[0])
+    if not first + ids:
+        raise BadRowError("missing_field")
+    return question, answer, qa_id, first + ids
 
 
 def read_annotation(row: dict[str, Any]) -> tuple[str, list[tuple[int, int]]]:
@@ -180,6 +184,46 @@ def read_rows(data: bytes, read: Callable[[dict[str, Any]], T]) -> tuple[list[T]
         except BadRowError as error:
             bad.append(str(error).split(":")[0])
     return good, bad
+
+
+# --- texts that are the same ---------------------------------------------------------------------
+
+
+def text_key(text: str) -> str:
+    """White space, composition, case and width aside; symbols and punctuation stay."""
+    usual = "".join(map(_in_usual_width, text))
+    # Letter by letter: `str.lower` makes another sigma of the last of a word.
+    lower = "".join(char.lower() for char in usual).replace("ς", "σ")
+    return " ".join(unicodedata.normalize("NFC", lower).split())
+
+
+def _in_usual_width(char: str) -> str:
+    form, _, usual = unicodedata.decomposition(char).partition(" ")
+    return chr(int(usual, 16)) if form in ("<wide>", "<narrow>") else char
+
+
+def same_text(texts: Sequence[str]) -> list[int]:
+    """For each text the first that is the same, by comparing it with all."""
+    keys = [text_key(text) for text in texts]
+    return [keys.index(key) for key in keys]
+
+
+def shared_truths(
+    questions: Sequence[str],
+    truths: Sequence[Sequence[T]],
+    same: Callable[[T, T], bool],
+) -> list[list[T]]:
+    """Each row's ground truths, then those of the other rows of its question that are not there."""
+    found = []
+    for question, own in zip(questions, truths, strict=True):
+        shared = list(own)
+        for other, theirs in zip(questions, truths, strict=True):
+            if text_key(other) == text_key(question):
+                for truth in theirs:
+                    if not any(same(truth, known) for known in shared):
+                        shared.append(truth)
+        found.append(shared)
+    return found
 
 
 # --- entity join ---------------------------------------------------------------------------------

@@ -77,17 +77,21 @@ def test_a_corpus_is_ranked_a_few_questions_at_a_time(
 
 
 def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> None:
-    """A copy of the ground truth under another id takes half of its Top-1."""
+    """A copy of the ground truth takes half of its Top-1 where it is given as a negative."""
     rows = [{"chunk_id": name, "text": "treasure island"} for name in ("b", "a")]
     corpus = {
         "qa": write_jsonl(tmp_path / "qa.jsonl", [{"question": "where treasure", "chunk_id": "b"}]),
         "chunks": write_jsonl(tmp_path / "chunks.jsonl", rows),
     }
-    _, samples = load(corpus, negatives=1)
-    lists = ranking_lists(model, samples, None)
-    scored = score(lists, encode_tokens(model, lists.tokens))
+    dataset = stage2.Dataset.load(**corpus)
+    samples = dataset.with_negatives(np.array([1]), np.array([0, 1]))
+    lists = ranking_lists(model, samples, None, corpus=True)
+    embeddings = encode_tokens(model, lists.tokens)
+    scored = score(lists, embeddings)
     assert scored.ranking.rank.tolist() == [1.5]
     assert scored.ranking.success(1).tolist() == [0.5]
+    # Found in the corpus, it is as good an answer.
+    assert score_corpus(lists, embeddings).ranking.rank.tolist() == [1]
 
 
 def test_entity_similarity_needs_annotations(

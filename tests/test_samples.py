@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from stage2._core import Dataset, Samples
@@ -52,13 +52,34 @@ def load(folder: Path, qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -
     return Dataset.load(folder / "qa.jsonl", folder / "chunks.jsonl")
 
 
+def relevant_to(qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -> list[list[int]]:
+    """The ground truths of each question, those of rows that ask the same among them."""
+    place = {chunk["chunk_id"]: i for i, chunk in enumerate(chunks)}
+    first = reference.same_text([chunk["text"] for chunk in chunks])
+    return reference.shared_truths(
+        [row["question"] for row in qa],
+        [[place[chunk] for chunk in row["chunk_ids"]] for row in qa],
+        lambda one, other: first[one] == first[other],
+    )
+
+
+def excluded_of(relevant: list[int], chunks: list[dict[str, Any]]) -> list[int]:
+    """The chunks that have the text of a ground truth."""
+    first = reference.same_text([chunk["text"] for chunk in chunks])
+    texts = {first[chunk] for chunk in relevant}
+    return [chunk for chunk, text in enumerate(first) if text in texts]
+
+
 def expected_row(
-    row: dict[str, Any], chunks: list[dict[str, Any]], negatives: int, seed: int
+    row: dict[str, Any],
+    relevant: list[int],
+    chunks: list[dict[str, Any]],
+    negatives: int,
+    seed: int,
 ) -> dict[str, Any]:
     """What a sample of this question has to say, members in order."""
-    place = {chunk["chunk_id"]: i for i, chunk in enumerate(chunks)}
-    relevant = [place[chunk] for chunk in row["chunk_ids"]]
-    drawn = reference.draw_negatives(seed, row["qa_id"], negatives, len(chunks), relevant)
+    excluded = excluded_of(relevant, chunks)
+    drawn = reference.draw_negatives(seed, row["qa_id"], negatives, len(chunks), excluded)
     others = {
         name: value
         for name, value in row.items()
@@ -71,7 +92,7 @@ def expected_row(
         "negative_contexts": [chunks[i]["text"] for i in drawn],
         "qa_id": row["qa_id"],
         "gt_chunk_id": row["chunk_ids"][0],
-        "gt_chunk_ids": row["chunk_ids"],
+        "gt_chunk_ids": [chunks[i]["chunk_id"] for i in relevant],
         "negative_chunk_ids": [chunks[i]["chunk_id"] for i in drawn],
         **answer,
         **others,
@@ -87,10 +108,17 @@ def test_written_samples_say_what_they_should(
     tmp_path: Path, data: tuple[list[Any], list[Any]], negatives: int, seed: int
 ):
     qa, chunks = data
+    relevant = relevant_to(qa, chunks)
+    most = max(len(excluded_of(own, chunks)) for own in relevant)
+    assume(negatives <= len(chunks) - most)
     samples = load(tmp_path, qa, chunks).construct(negatives=negatives, seed=seed)
     samples.write_jsonl(tmp_path / "samples.jsonl")
     written = (tmp_path / "samples.jsonl").read_bytes()
-    assert written == jsonl([expected_row(row, chunks, negatives, seed) for row in qa])
+    expected = [
+        expected_row(row, own, chunks, negatives, seed)
+        for row, own in zip(qa, relevant, strict=True)
+    ]
+    assert written == jsonl(expected)
 
     again = Samples.load_jsonl(tmp_path / "samples.jsonl")
     for column in ("questions", "qa_ids", "answers", "offsets", "num_relevant"):
@@ -223,7 +251,7 @@ def test_threads_and_order_change_nothing(tmp_path: Path):
 
 def test_a_write_is_whole_or_not_at_all(tmp_path: Path):
     dataset = load(
-        tmp_path, [{"question": "?", "chunk_id": 1}], [{"id": i, "text": "t"} for i in range(3)]
+        tmp_path, [{"question": "?", "chunk_id": 1}], [{"id": i, "text": str(i)} for i in range(3)]
     )
     samples = dataset.construct(negatives=1)
     with pytest.raises(FileNotFoundError) as missing:

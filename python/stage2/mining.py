@@ -138,7 +138,7 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
 
 
 def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Ranked:
-    """Rank each question's ground truths among all N contexts of the samples.
+    """Rank each question's ground truths among all N contexts of the samples, copies of them aside.
 
     The scores of a block of questions are in memory at a time, never all n × N.
     """
@@ -149,21 +149,30 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
     """Score all N contexts of the samples for each question, a block of questions at a time.
 
     Yields:
-        Lists of N, ground truths first, the others in the order of the corpus.
+        Lists of N, ground truths first, the others in the order of the corpus. A context with the
+        text of a ground truth, under another id, is no answer that is wrong: it is left out.
     """
     corpus = embeddings.take(lists.corpus)
-    size, with_entity = len(corpus), int(corpus.has_entity.sum())
+    size, texts = len(corpus), lists.same_text[lists.corpus]
+    has_copies = len(np.unique(texts)) < size
     step = max(1, _BLOCK_SCORES // max(1, size))
     for start in range(0, len(lists), step):
         rows = np.arange(start, min(start + step, len(lists)))
         block = embeddings.take(lists.questions[rows])
         scores = similarity(block, corpus)
-        for row, own in zip(rows.tolist(), scores, strict=True):
-            relevant = _relevant(lists, row)
-            own[:] = np.concatenate([own[relevant], np.delete(own, relevant)])
-        offsets = np.arange(len(rows) + 1, dtype=np.int64) * size
-        by_entity = block.has_entity.astype(np.int64) * with_entity
-        yield Scored.of(scores.ravel(), offsets, lists.num_relevant[rows], by_entity)
+        parts, by_entity = [], np.zeros(len(rows), np.int64)
+        for place, own in enumerate(scores):
+            relevant = _relevant(lists, int(rows[place]))
+            others = np.ones(size, np.bool_)
+            others[relevant] = False
+            if has_copies:
+                others &= ~np.isin(texts, texts[relevant])
+            ranked = np.concatenate([relevant, np.flatnonzero(others)])
+            parts.append(own[ranked])
+            if block.has_entity[place]:
+                by_entity[place] = corpus.has_entity[ranked].sum()
+        offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+        yield Scored.of(np.concatenate(parts), offsets, lists.num_relevant[rows], by_entity)
 
 
 def evaluation_rows(

@@ -56,6 +56,7 @@ class Questions:
         mask: bool (B, N).
         relevance: int64 (B, N), 1 for ground truths.
         flat: int64 (B, N), rows of the lists' candidates.
+        same_text: int64 (n,), equal for texts that are the same, as they are embedded.
     """
 
     groups: list[Ints]
@@ -64,6 +65,7 @@ class Questions:
     mask: npt.NDArray[np.bool_]
     relevance: Ints
     flat: Ints
+    same_text: Ints
 
 
 def accumulate_gradients(
@@ -228,6 +230,7 @@ def gather_questions(
         mask=mask,
         relevance=(column[None, :] < lists.num_relevant[rows][:, None]).astype(np.int64),
         flat=flat,
+        same_text=np.unique(lists.same_text[used[np.concatenate(groups)]], return_inverse=True)[1],
     )
 
 
@@ -258,7 +261,9 @@ def list_losses(
         among = candidate[relevance > 0] if settings.loss == "in-batch" else candidate
         return loss.infonce(
             cross_similarity(vectors, question),
-            relevance=_in_batch_relevance(candidate, relevance, len(vectors.mu)),
+            relevance=_in_batch_relevance(
+                candidate, relevance, on_device(questions.same_text, device)
+            ),
             mask=_among(among, len(vectors.mu)).expand(len(question), -1),
             temperature=settings.temperature,
         )
@@ -307,10 +312,14 @@ def _among(contexts: Tensor, texts: int) -> Tensor:
     return among
 
 
-def _in_batch_relevance(candidate: Tensor, relevance: Tensor, texts: int) -> Tensor:
-    """Relevance, int64 (B, n): 1 for the question's own ground truths, in whose list ever."""
-    found = torch.zeros(len(candidate), texts, dtype=torch.int64, device=candidate.device)
-    return found.scatter_reduce(1, candidate, relevance, "amax")
+def _in_batch_relevance(candidate: Tensor, relevance: Tensor, same_text: Tensor) -> Tensor:
+    """Relevance, int64 (B, n): 1 for texts that are a ground truth of the question, however typed.
+
+    In whose list ever they stand.
+    """
+    kinds = int(same_text.max()) + 1
+    found = torch.zeros(len(candidate), kinds, dtype=torch.int64, device=candidate.device)
+    return found.scatter_reduce(1, same_text[candidate], relevance, "amax")[:, same_text]
 
 
 def _groups_of(

@@ -205,14 +205,15 @@ class _Training:
     def batches(self, epoch: int) -> list[Ints]:
         """The questions of each of an epoch's updates, in an order that the seed decides.
 
-        Where the batch's ground truths are the negatives, questions of one chunk go to different
-        batches, as long as there are batches: together they would have a negative less.
+        Where the batch's ground truths are the negatives, questions of one chunk, and rows of one
+        question, go to different batches, as long as there are batches: together they would have a
+        negative less.
         """
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(len(self.lists))
         if self.settings.loss != "in-batch":
             return np.split(order, range(self.questions, len(order), self.questions))
-        chunks = self.lists.candidates[self.lists.offsets[order]]
+        chunks = self.lists.first_ground_truths[order]
         dealt = order[np.lexsort((random.permutation(chunks.max() + 1)[chunks],))]
         return [dealt[number :: self.updates] for number in range(self.updates)]
 
