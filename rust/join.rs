@@ -37,7 +37,6 @@ use postings::{Posting, Postings, rank};
 use windows::{LengthClasses, near, tolerance};
 
 pub use transfer::{Transfer, transfer};
-pub(crate) use white_space::is_space;
 pub use white_space::normalise;
 
 /// Texts per parallel work item: one takes about a microsecond.

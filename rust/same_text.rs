@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use crate::cancel::check;
 use crate::corpus::{FirstOf, hash};
 use crate::join::normalise;
 
@@ -126,6 +127,7 @@ pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> 
     let hashes: Vec<u64> = alike
         .par_iter()
         .with_min_len(TEXTS_PER_JOB)
+        .inspect(|_| check())
         .map(|&item| hash(key(&text(item)).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| is_same(&text(alike[i]), &text(alike[j]));

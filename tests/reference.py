@@ -290,22 +290,15 @@ def _places(text: str) -> list[tuple[str, list[int]]]:
 # --- near-duplicates -----------------------------------------------------------------------------
 
 
-def plain(text: str) -> str:
-    """A text, case, width and white space aside."""
-    narrow = (unicodedata.normalize("NFKC", c) if "\uff00" <= c <= "\uffef" else c for c in text)
-    composed = unicodedata.normalize("NFC", "".join(narrow))
-    return " ".join("".join(c.lower() for c in composed).split())
-
-
 def shingles(text: str) -> set[str]:
     """The runs of five characters of a text; of a shorter one itself."""
-    whole = plain(text)
+    whole = text_key(text)
     return {whole[i : i + 5] for i in range(max(1, len(whole) - 4))} if whole else set()
 
 
 def near_duplicate_groups(texts: list[str], threshold: float) -> list[int]:
     """For each text the first that it is connected to, by comparing all with all."""
-    distinct = {plain(text): shingles(text) for text in texts}
+    distinct = {text_key(text): shingles(text) for text in texts}
     counts = Counter(shingle for found in distinct.values() for shingle in found)
     limit = max(10, len(distinct) // 100)
     rare = {
@@ -332,7 +325,7 @@ def near_duplicate_groups(texts: list[str], threshold: float) -> list[int]:
         if connected(left, right):
             low, high = sorted((group[left], group[right]))
             group = {text: low if first == high else first for text, first in group.items()}
-    return [group[plain(text)] for text in texts]
+    return [group[text_key(text)] for text in texts]
 
 
 # --- sampling ------------------------------------------------------------------------------------

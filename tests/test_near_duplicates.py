@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stage2._core import near_duplicates, shingles
-from stage2.near_duplicates import groups, jaccard, normalised
+from stage2.near_duplicates import groups, jaccard
 from tests import reference
 from tests.judgements import catalogue
 
@@ -67,24 +67,6 @@ def test_jaccard_is_that_of_sets_of_strings(left: str, right: str) -> None:
     assert len(shingles(left)) == len(one)
     expected = len(one & other) / max(1, len(one | other))
     assert jaccard(shingles(left), shingles(right)) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "same"),
-    [
-        ("The  Count,\nof Monte-Cristo!", "the count of monte cristo"),
-        ("ＡＢＣ １２", "abc 12"),
-        ("宝藏，在岛上。", "宝藏 在岛上"),
-        ("हिन्दी", "हिन्दी"),
-        ("…", ""),
-    ],
-)
-def test_normalised_leaves_words(text: str, same: str) -> None:
-    assert normalised(text) == same
-
-
-def test_symbols_that_mean_something_count() -> None:
-    assert near_duplicates(["C++", "C#", "c++", "+2", "-2"], 0.5).tolist() == [0, 1, 0, 3, 4]
 
 
 def test_a_text_with_a_word_changed_is_a_near_duplicate() -> None:

@@ -272,5 +272,5 @@ def test_other_values_under_another_name_are_told(tmp_path: Path):
 
     row = sample("1", "?", "a", "b", gt_chunk_id="z")
     samples = Samples.load_jsonl(write_jsonl(tmp_path / "samples.jsonl", [row]))
-    assert "in 1 rows \"gt_chunk_id\" is not the first" in samples.warnings[0]
+    assert 'in 1 rows "gt_chunk_id" is not the first' in samples.warnings[0]
     assert list(samples.context_ids) == ["a", "b"]

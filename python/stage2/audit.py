@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stage2._core import Samples
+from stage2._core import Samples, text_key
 from stage2.arrays import Floats, Ints
 from stage2.config import default
-from stage2.near_duplicates import Shingles, jaccard, normalised, shingles
+from stage2.near_duplicates import Shingles, jaccard, shingles
+from stage2.words import has_words, words
 
 Mask = npt.NDArray[np.bool_]
 
@@ -198,8 +199,9 @@ class Audit:
 def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
     """Look for what is wrong with each question's negatives.
 
-    Texts are compared normalised: case, width, punctuation and white space aside. A check that
-    lacks its evidence is left out and named in `not_checked`.
+    Texts are the same when their `text_key` is: white space, composition, case and width aside.
+    Answers are looked for by their words. A check that lacks its evidence is left out and named in
+    `not_checked`.
     """
     evidence = evidence or Evidence()
     look = _Look(samples, evidence)
@@ -240,17 +242,17 @@ class _Look:
         self.wanted = most if evidence.negatives is None else evidence.negatives
         # Neighbouring questions share contexts; all of a corpus would not fit in memory.
         self.plain: Callable[[int], str] = lru_cache(1 << 14)(
-            lambda context: normalised(samples.contexts[context])
+            lambda context: text_key(samples.contexts[context])
         )
-        self.tokens: Callable[[int], str] = lru_cache(1 << 12)(
-            lambda context: tokens(self.plain(context))
+        self.words: Callable[[int], str] = lru_cache(1 << 12)(
+            lambda context: words(samples.contexts[context])
         )
         self.shingles: Callable[[int], Shingles] = lru_cache(1 << 12)(
             lambda context: shingles(samples.contexts[context])
         )
         self.alike: dict[str, list[int]] = {}
         for row, question in enumerate(samples.questions):
-            self.alike.setdefault(normalised(question), []).append(row)
+            self.alike.setdefault(text_key(question), []).append(row)
 
     def at(self, row: int) -> Iterator[_Found]:
         """The findings of one question."""
@@ -275,7 +277,7 @@ class _Look:
     def _texts(
         self, row: int, positives: list[int], negatives: list[int], first: int
     ) -> Iterator[_Found]:
-        answer = tokens(normalised(self.samples.answers[row]))
+        answers = self._answers(row)
         titles = self.evidence.titles
         own_titles = {titles[context] for context in positives} - {""} if titles else set()
         truths = self._truths(row)
@@ -286,23 +288,28 @@ class _Look:
             elif (best := self._nearest(positives, context))[0] >= self.evidence.threshold:
                 name = self._name(best[1])
                 yield "near_duplicate", place, f"Jaccard index {best[0]:.2f} with {name}"
-            if answer and f" {answer} " in f" {self.tokens(context)} ":
-                yield "contains_answer", place, f"the answer is {self.samples.answers[row]!r}"
+            there = [answer for answer in answers if has_words(self.words(context), answer)]
+            if there:
+                yield "contains_answer", place, f"the answer is {answers[there[0]]!r}"
             if titles and titles[context] in own_titles:
                 yield "sibling", place, f"the title is {titles[context]!r}"
 
+    def _answers(self, row: int) -> dict[str, str]:
+        """The words of a question's answers, its own row's first, and the answers."""
+        same = self.alike[text_key(self.samples.questions[row])]
+        found: dict[str, str] = {}
+        for one in [row, *same]:
+            answer = self.samples.answers[one]
+            found.setdefault(words(answer), answer)
+        return found
+
     def _truths(self, row: int) -> dict[_Key, str]:
-        """Ids and normalised texts of ground truths, and whose each is."""
+        """Ids and keys of the texts of ground truths, and which each is."""
         found: dict[_Key, str] = {}
-        same = self.alike[normalised(self.samples.questions[row])]
-        for other in [row, *(one for one in same if one != row)]:
-            start, split, _ = self._bounds(other)
-            for context in self.candidates[start:split].tolist():
-                whose = self._name(context)
-                if other != row:
-                    whose += f" of {self.samples.qa_ids[other]}, which has the same text"
-                for key in self._keys(context):
-                    found.setdefault(key, whose)
+        start, split, _ = self._bounds(row)
+        for context in self.candidates[start:split].tolist():
+            for key in self._keys(context):
+                found.setdefault(key, self._name(context))
         return found
 
     def _nearest(self, positives: list[int], context: int) -> tuple[float, int]:
@@ -358,19 +365,6 @@ def with_negatives(offsets: Ints, num_relevant: Ints, dropped: Mask) -> Mask:
     """
     kept = np.concatenate([[0], np.cumsum(~dropped)])[offsets]
     return np.asarray(np.diff(kept) > num_relevant)
-
-
-def tokens(plain: str) -> str:
-    """A normalised text with spaces around each letter of a script that has no case.
-
-    So words are found whole where a script puts spaces between them, and anywhere in Chinese.
-    """
-    spaced = (f" {char} " if _caseless(char) else char for char in plain)
-    return " ".join("".join(spaced).split())
-
-
-def _caseless(char: str) -> bool:
-    return char.isalpha() and not char.islower() and not char.isupper() and not char.isascii()
 
 
 def _excerpt(text: str) -> str:

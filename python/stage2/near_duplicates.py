@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,26 +12,11 @@ from stage2._core import near_duplicates as grouped_by_core
 from stage2._core import shingles
 from stage2.arrays import Ints
 
-__all__ = ["Shingles", "groups", "jaccard", "near_duplicates", "normalised", "shingles"]
+__all__ = ["Shingles", "groups", "jaccard", "near_duplicates", "shingles"]
 
 Shingles = npt.NDArray[np.uint64]
 
 
-class _Letters(dict[int, int]):
-    """A table for `str.translate`: letters, marks and digits stay, all else is a space."""
-
-    def __missing__(self, code: int) -> int:
-        self[code] = code if unicodedata.category(chr(code))[0] in "LMN" else ord(" ")
-        return self[code]
-
-
-_LETTERS = _Letters()
-
-
-def normalised(text: str) -> str:
-    """The words of a text: case, width, punctuation and white space aside."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(plain.translate(_LETTERS).split())
 
 
 def jaccard(left: Shingles, right: Shingles) -> float:

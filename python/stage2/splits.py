@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from stage2._core import Samples
+from stage2._core import Samples, text_key
 from stage2.arrays import Ints
 from stage2.balance import TOLERANCE, Dealt, deal
 from stage2.errors import BadInputError
-from stage2.near_duplicates import groups, near_duplicates, normalised
+from stage2.near_duplicates import groups, near_duplicates
 
 # From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
 # an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.
@@ -161,7 +161,7 @@ def group_questions(samples: Samples) -> Groups:
     links = Links(
         qa_ids=samples.qa_ids,
         wording=[
-            first_asked.setdefault(normalised(question), row)
+            first_asked.setdefault(text_key(question), row)
             for row, question in enumerate(samples.questions)
         ],
         chunks=[[place[chunk] for chunk in row] for row in relevant],

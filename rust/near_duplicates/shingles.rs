@@ -1,10 +1,6 @@
 //! The shingles of a text: its distinct runs of five characters.
 
-use std::borrow::Cow;
-
-use unicode_normalization::{UnicodeNormalization, is_nfc};
-
-use crate::join::is_space;
+use crate::same_text::key;
 
 /// Five characters work in every script; in English they are a word with its spaces.
 pub const SHINGLE: usize = 5;
@@ -58,50 +54,12 @@ impl Shingler {
         mixed(polynomial(&self.codes))
     }
 
-    /// The code points of a text, case, width and white space aside. Symbols stay: "C++" is not
-    /// "C#".
+    /// The code points of what a text says: see [`key`].
     pub fn read(&mut self, text: &str) -> &[u32] {
         self.codes.clear();
-        // The forms are the characters whose first byte this is, among others.
-        let narrowed: Cow<str> = if text.as_bytes().contains(&0xef) {
-            text.chars().flat_map(narrow).collect()
-        } else {
-            text.into()
-        };
-        if narrowed.is_ascii() || is_nfc(&narrowed) {
-            push_words(narrowed.chars(), &mut self.codes);
-        } else {
-            push_words(narrowed.nfc(), &mut self.codes);
-        }
+        self.codes.extend(key(text).chars().map(u32::from));
         &self.codes
     }
-}
-
-/// Appends lower-case code points, with one space for white space between words and none around.
-fn push_words(chars: impl Iterator<Item = char>, codes: &mut Vec<u32>) {
-    let mut gap = false;
-    for c in chars {
-        if is_space(c) {
-            gap = !codes.is_empty();
-            continue;
-        }
-        if gap {
-            codes.push(u32::from(' '));
-            gap = false;
-        }
-        if c.is_ascii() {
-            codes.push(u32::from(c.to_ascii_lowercase()));
-        } else {
-            codes.extend(c.to_lowercase().map(u32::from));
-        }
-    }
-}
-
-/// Full-width and half-width forms as the characters that they are forms of.
-fn narrow(c: char) -> impl Iterator<Item = char> {
-    let is_form = ('\u{ff00}'..='\u{ffef}').contains(&c);
-    let forms = is_form.then(|| c.nfkc()).into_iter().flatten();
-    forms.chain((!is_form).then_some(c))
 }
 
 fn polynomial(codes: &[u32]) -> u64 {
