@@ -224,7 +224,7 @@ class Dataset(Loaded):
         """
     @property
     def first_of_text(self) -> Ints:
-        """For each chunk the first with the same text, as `same_text` has it: int64 (num_chunks,)."""
+        """For each chunk the first with the same text (see `same_text`): int64 (num_chunks,)."""
 
 @final
 class Samples(Loaded):

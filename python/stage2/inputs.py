@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stage2 import console, files
-from stage2._core import Loaded
+from stage2._core import Loaded, same_text
+from stage2.annotated import annotated_facts, count_annotated, tell_annotated
 from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples, check_similarity
 from stage2.errors import BadInputError
@@ -62,12 +63,26 @@ def gather(settings: Settings, memory_map: bool = False) -> Inputs:
     """
     inputs = _read(settings, memory_map)
     check_similarity(settings.similarity, inputs.annotations)
+    inputs = _with_annotated(settings, inputs)
     if settings.corpus == "always" and not inputs.has_corpus:
         raise BadInputError(
             "--corpus always: samples have their candidates, not the corpus; give --qa FILE and "
             "--chunks FILE in place of --data"
         )
     return inputs
+
+
+def _with_annotated(settings: Settings, inputs: Inputs) -> Inputs:
+    """Say how many texts the annotations belong to, and note it."""
+    if inputs.annotations is None:
+        return inputs
+    samples = inputs.samples
+    chunks = "chunks" if inputs.has_corpus else "contexts"
+    counts = count_annotated(
+        inputs.annotations, {"questions": samples.questions, chunks: samples.contexts}
+    )
+    tell_annotated(counts, settings)
+    return replace(inputs, known={**inputs.known, **annotated_facts(counts)})
 
 
 def _read(settings: Settings, memory_map: bool) -> Inputs:
@@ -156,6 +171,7 @@ def _dataset_inputs(
     hashes = files.Hashes(paths)
     known = {
         "num_qa": dataset.num_qa,
+        "num_questions": len(set(same_text(dataset.questions).tolist())),
         "num_chunks": dataset.num_chunks,
         "num_annotations": dataset.num_annotations,
         "negatives": settings.negatives,

@@ -170,7 +170,8 @@ def write_mined(
     if mined is not None:
         summary["corpus"] = mined.summary(settings.negatives)
     files.write_json(run / files.MINING_SUMMARY, summary)
-    facts = run.record.get("data", {}) | {"texts_encoded": len(evaluation.lists.tokens)}
+    facts = inputs.facts() | run.record.get("data", {})
+    facts |= {"texts_encoded": len(evaluation.lists.tokens)}
     run.done("mine", {**inputs.hashes, **model_hashes}, data=facts)
     accuracy = ", ".join(
         f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"

@@ -81,6 +81,11 @@ def _data(run: Run, say: Words) -> str:
         return not_run(say, "prepare")
     rows = [(say(key), _count(data.get(key), say)) for key in
             ("num_qa", "num_chunks", "num_annotations")]  # fmt: skip
+    if data.get("num_questions", data.get("num_qa")) != data.get("num_qa"):
+        rows.insert(1, (say("num_questions"), _count(data["num_questions"], say)))
+    for kind, counts in data.get("annotated", {}).items():
+        found = {name: escape(f"{count:,}") for name, count in counts.items()}
+        rows.append((say(f"annotated_{kind}"), say("annotated_value", **found)))
     rows.append((say("source"), say(f"source_{data['source']}")))
     for name, file in data.get("files", {}).items():
         path, digest = escape(PurePath(file["path"]).name), escape(file["sha256"][:12])

@@ -77,7 +77,13 @@ CATALOGS: dict[str, dict[str, str]] = {
         # data
         "num_qa": "Question–answer pairs",
         "num_chunks": "Chunks",
+        "num_questions": "Different questions",
         "num_annotations": "Texts with entity annotations",
+        "annotated_questions": "Questions that they belong to",
+        "annotated_chunks": "Chunks that they belong to",
+        "annotated_contexts": "Contexts that they belong to",
+        "annotated_value": "{equal} of {texts} by equal text, {contained} by containment; "
+        "{with_entity} have an entity",
         "source": "Source",
         "source_sample": "the built-in sample (a fictional harbour's records)",
         "source_files": "files",
@@ -302,7 +308,13 @@ CATALOGS: dict[str, dict[str, str]] = {
         # data
         "num_qa": "问答对",
         "num_chunks": "文本块",
+        "num_questions": "不同的问题",
         "num_annotations": "带实体标注的文本",
+        "annotated_questions": "匹配到标注的问题",
+        "annotated_chunks": "匹配到标注的文本块",
+        "annotated_contexts": "匹配到标注的上下文",
+        "annotated_value": "共 {texts} 个：文本相同 {equal} 个，包含关系 {contained} 个；"
+        "其中 {with_entity} 个有实体",
         "source": "来源",
         "source_sample": "内置样例（一座虚构港口的档案）",
         "source_files": "文件",
