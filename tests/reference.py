@@ -320,7 +320,7 @@ def near_duplicate_groups(texts: list[str], threshold: float) -> list[int]:
         small, large = sorted([left, right], key=lambda text: len(rare[text]))
         return alike or is_piece(small, large)
 
-    group = {text: i for i, text in reversed(list(enumerate(map(plain, texts))))}
+    group = {text: i for i, text in reversed(list(enumerate(map(text_key, texts))))}
     for left, right in itertools.combinations(distinct, 2):
         if connected(left, right):
             low, high = sorted((group[left], group[right]))

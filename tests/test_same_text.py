@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from stage2._core import Dataset, Samples, same_text, text_key
 from tests import reference
-from tests.conftest import read_jsonl, write_jsonl
+from tests.conftest import read_jsonl
+from tests.small import write_jsonl
 
 # What the keys fold, what they must not, and pieces that join or trade places.
 PIECES = st.sampled_from(

@@ -17,8 +17,6 @@ __all__ = ["Shingles", "groups", "jaccard", "near_duplicates", "shingles"]
 Shingles = npt.NDArray[np.uint64]
 
 
-
-
 def jaccard(left: Shingles, right: Shingles) -> float:
     """The share of shingles that two texts have in common, of all that either has."""
     common = len(np.intersect1d(left, right, assume_unique=True))
