@@ -25,9 +25,9 @@ from stage2.errors import BadInputError
 from stage2.interrupt import StoppedError
 from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import Position, State, find_state
-from stage2.runfolder import STAGES
 from stage2.train import Trained, train
 from stage2.training_log import EpochLog, best_of
+from stage2.usage import STAGES
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 SETTINGS = Settings(

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from stage2 import files
+from stage2 import console, files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
 from stage2.program import Program, check_present
-from stage2.trials import PRESETS, parse_grid, trials
+from stage2.trials import PRESETS, check_grid, parse_grid, trials
+from stage2.usage import Call, check_given, unused
 
 Decorator = Callable[[Any], Any]
 
@@ -86,16 +87,32 @@ def _option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> De
     )
 
 
+def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
+    """What a command comes to that does one thing with its settings."""
+    return [Call(settings, name, tuple(extra.get("models", ())))]
+
+
+def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
+    """The trials of a sweep."""
+    grid = parse_grid(extra["grid"])
+    wanted = trials(settings, grid, extra["draws"], extra["preset"])
+    calls = [Call(trial.settings, name) for trial in wanted]
+    check_grid(grid, calls)
+    return calls
+
+
 def command(
     *names: str,
     example: str,
     more: Sequence[Decorator] = (),
     presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     defaults: Mapping[str, Any] = MappingProxyType({}),
+    calls_of: Callable[[Settings, str, Mapping[str, Any]], list[Call]] = one_call,
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a command of a function of `Settings`, with flags for the named settings and `more`.
 
-    A preset overrides the command's own defaults; a settings file overrides it, and a flag both.
+    A preset overrides the command's own defaults; a settings file overrides it, and a flag both. A
+    flag of which nothing would come, by what the command comes to (`calls_of`), is refused.
     """
 
     def wrap(function: Callable[..., None]) -> click.Command:
@@ -108,11 +125,16 @@ def command(
                 for name, value in flags.items()
                 if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
             }
-            values = read_toml(config) if config is not None else {}
-            values = {**defaults, **presets.get(preset or "", {}), **values}
-            settings = Settings(**(values | given))
+            written = read_toml(config) if config is not None else {}
+            values = {**defaults, **presets.get(preset or "", {}), **written}
+            settings = Settings(**(values | given), given=frozenset(given))
+            calls = calls_of(settings, function.__name__, extra)
+            check_given(given, calls)
             if not extra.get("dry_run"):
                 check_present(settings, names)
+            # A file of settings serves many calls: what this one cannot use of it is only told.
+            for sentence in unused(written.keys() & {*names} - given.keys(), calls):
+                console.warn(f"{config}: {sentence}")
             function(settings, **extra)
 
         call = click.option(
@@ -264,6 +286,7 @@ def train(settings: Settings) -> None:
     "backbone",
     *SCORING,
     "corpus",
+    "memory_budget",
     "embedding_cache",
     "fail_if_regressed",
     "language",
@@ -328,6 +351,7 @@ def audit(settings: Settings, strict: bool) -> None:
     "corpus",
     "language",
     defaults=RUN_DEFAULTS,
+    calls_of=calls_of_sweep,
     example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",
     more=[
         click.option(
@@ -395,6 +419,7 @@ def sweep(
     "test_share",
     *SCORING,
     "corpus",
+    "memory_budget",
     "fail_if_regressed",
     "language",
     example="stage2 merge --model stage1/ --model model/ --data constructed_data.jsonl",

@@ -5,19 +5,17 @@ A setting's name, type, default and help stand here and nowhere else.
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import tomli_w
-
 from stage2.errors import BadInputError
-from stage2.files import write_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -336,8 +334,11 @@ class Settings:
         False, "Write into a folder that holds another run's files.", kind=bool
     )
 
+    # No setting itself: those that the user named by flags; the others are of a file, or defaults.
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+
     def __post_init__(self) -> None:
-        for item in fields(self):
+        for item in SETTINGS.values():
             _check(item, getattr(self, item.name))
         if self.budget == 0:
             raise BadInputError("--memory-budget is 0; expected some memory, such as 512MB")
@@ -358,17 +359,10 @@ class Settings:
             return None
         return size_of("--max-decompressed", self.max_decompressed)
 
-    def to_toml(self) -> str:
-        """Every setting that has a value, as TOML."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return tomli_w.dumps({key: value for key, value in values.items() if value is not None})
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `settings.toml`, whole or not at all."""
-        write_text(path, self.to_toml())
-
-
-SETTINGS: Mapping[str, Field[Any]] = {item.name: item for item in fields(Settings)}
+SETTINGS: Mapping[str, Field[Any]] = {
+    item.name: item for item in fields(Settings) if item.name != "given"
+}
 
 # What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
 # held out: docs/defaults.md.
@@ -423,24 +417,54 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read settings; keys may be written with `-` or `_`.
 
     Raises:
-        BadInputError: the file is not TOML, or holds a key that is no setting, or a value of
-            another type or out of range.
+        BadInputError: the file is no regular one, or not TOML, or holds a key that is no setting,
+            one setting twice, or a value of another type or out of range.
     """
+    # A pipe or a device may never end, and whoever opens one may wait for ever.
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise BadInputError(f"{path}: no regular file; expected a file of settings, as TOML")
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(f"{path}: not TOML: {error}") from error
-    settings = {key.replace("-", "_"): value for key, value in values.items()}
-    for name, value in settings.items():
+    settings: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
+    for key, value in values.items():
+        name, place = key.replace("-", "_"), f"{path}{_line_of(key, text)}"
         if name not in SETTINGS:
+            raise BadInputError(f"{place}: {key!r} is no setting; {nearest(name, SETTINGS)}")
+        if name in spelt:
             raise BadInputError(
-                f"{path}: {name!r} is no setting; expected some of {', '.join(SETTINGS)}"
+                f"{place}: {spelt[name]!r} and {key!r} are one setting, given twice; expected it "
+                "once"
             )
+        spelt[name] = key
         try:
             _check(SETTINGS[name], value)
         except BadInputError as error:
-            raise BadInputError(f"{path}: {error}") from error
+            raise BadInputError(f"{place}: {error}") from error
+        settings[name] = value
     return settings
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say was expected in place of a name that is none: the most alike, or all."""
+    names = list(known)
+    # With `-` and `_` alike, and whatever the case.
+    alike = difflib.get_close_matches(name.replace("-", "_").lower(), names, 3)
+    if alike:
+        return f"did you mean {' or '.join(alike)}?"
+    return f"expected some of {', '.join(names)}"
+
+
+def _line_of(key: str, text: str) -> str:
+    """Where a key of the top level stands, as `:LINE`; empty where it is written otherwise."""
+    written = re.compile(rf"""\s*(["']?){re.escape(key)}\1\s*[=.]""")
+    for number, line in enumerate(text.split("\n"), 1):
+        if written.match(line):
+            return f":{number}"
+    return ""
 
 
 def _check(item: Field[Any], value: Any) -> None:

@@ -17,6 +17,7 @@ from stage2.data import Annotations, Dataset, Samples, check_similarity
 from stage2.errors import BadInputError
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
+from stage2.usage import Call, check_given
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
     named = settings.data or settings.qa or settings.chunks
     if not named and (run / files.CONSTRUCTED).is_file():
         settings = replace(settings, data=str(run.checked(files.CONSTRUCTED)))
+        check_given(settings.given, [Call(settings)])
     known = run.record.get("data", {}).get("files", {}).get("entities")
     if settings.data is not None and settings.entities is None and known is not None:
         path = run / files.SAMPLE / known["path"] if run.from_sample else Path(known["path"])

@@ -19,8 +19,8 @@ from stage2.config import Settings
 from stage2.errors import BadInputError
 from stage2.files import atomic
 from stage2.lists import RankingLists
-from stage2.runfolder import difference
 from stage2.training_log import EpochLog, best_of
+from stage2.usage import difference
 
 _FORMAT = 1
 

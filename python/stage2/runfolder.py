@@ -14,76 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from stage2 import aside, console, files, run_files
+from stage2 import aside, console, files, run_files, usage
 from stage2._core import __version__
 from stage2.config import Settings
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.folder_lock import FolderLock
+from stage2.usage import STAGES, difference
 from stage2.watched import Watched
-
-# The settings that each stage's files depend on, beside the content of its inputs.
-STAGES: dict[str, tuple[str, ...]] = {
-    "init": ("embedding_dim", "max_length", "fit", "seed"),
-    "prepare": ("negatives", "seed", "on_error"),
-    "mine": (
-        "topk",
-        "similarity",
-        "precision",
-        "source",
-        "range_min",
-        "range_max",
-        "absolute_margin",
-        "relative_margin",
-        "max_score",
-        "min_score",
-        "sampling",
-        "drop_false_negatives",
-        "near_duplicate",
-        "cross_encoder_margin",
-    ),
-    "audit": ("similarity", "precision", "near_duplicate", "cross_encoder_margin"),
-    "train": (
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "weight_decay",
-        "margin",
-        "pairs",
-        "loss",
-        "temperature",
-        "accumulate",
-        "micro_batch",
-        "warmup",
-        "schedule",
-        "max_grad_norm",
-        "freeze",
-        "lora",
-        "patience",
-        "train_on",
-        "replay",
-        "similarity",
-        "precision",
-        "split",
-        "dev_share",
-        "test_share",
-        # Decides what the dev MRR means that epochs are chosen by.
-        "corpus",
-        "seed",
-    ),
-    "sweep": ("split", "dev_share", "test_share", "seed", "on_error"),
-    "evaluate": ("similarity", "precision", "corpus", "folds"),
-    "merge": (
-        "method",
-        "alpha",
-        "similarity",
-        "precision",
-        "corpus",
-        "split",
-        "dev_share",
-        "test_share",
-        "seed",
-    ),
-}
 
 # What of a record is of the attempt under way.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
@@ -223,6 +160,7 @@ class RunFolder:
                 replaced; or another command works in it.
             RunFailedError: an input has changed while it was read.
         """
+        reads = tuple(reads)
         made_from = {stage: self.made_from(stage, inputs) for stage, inputs in stages.items()}
         self._watched.check()
         # What `stage2 prepare` reads is mapped, and so read for as long as it works.
@@ -237,7 +175,7 @@ class RunFolder:
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
-        self._begin_record(stages)
+        self._begin_record(stages, reads)
         self._clock = time.perf_counter()
 
     def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
@@ -292,7 +230,7 @@ class RunFolder:
 
     def made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
         """What the files of `stage` depend on: settings, and hashes of inputs."""
-        return {name: getattr(self.settings, name) for name in STAGES[stage]} | dict(inputs)
+        return usage.made_from(self.settings, stage) | dict(inputs)
 
     def _take(self) -> None:
         """Lock the folder, read its record, and put right what a killed command left half done."""
@@ -373,7 +311,7 @@ class RunFolder:
             if stage in known and known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
 
-    def _begin_record(self, stages: Iterable[str]) -> None:
+    def _begin_record(self, stages: Iterable[str], reads: Iterable[str | Path] = ()) -> None:
         """Write what the folder is from now on, before anything else that is written there."""
         stages, known = list(stages), self.record.get("stages", {})
         # Who was stopped before a stage was done comes back to a folder that is known.
@@ -386,7 +324,7 @@ class RunFolder:
             for place, facts in self.record.get("files", {}).items()
             if (self.path / place).is_file()
         }
-        settings = self.settings.to_toml().encode()
+        settings = usage.saved(self.settings, stages, map(str, reads)).encode()
         if not looks:
             digest = hashlib.sha256(settings).hexdigest()
             recorded[files.SETTINGS] = {"sha256": digest, "size": len(settings)}
@@ -549,16 +487,3 @@ def cpu_name() -> str:
         lines = ()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Name what differs between two things that were made from something."""
-    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return "; ".join(
-        f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names
-    )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return f"{text[:12]}…" if len(text) == 64 else text

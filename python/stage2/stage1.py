@@ -19,6 +19,7 @@ from stage2.inputs import Inputs
 from stage2.model import ProbabilisticGBERTV4
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
+from stage2.usage import with_stage1_of
 
 
 def stage1(
@@ -33,11 +34,14 @@ def stage1(
         model = checkpoint.load_model(settings.model, settings.backbone)
         hashes, made = {"model": model_hash(settings.model)}, False
     elif run.holds("init"):
+        known = run.record["stages"]["init"]["made_from"]
+        backbone = settings.backbone or default_backbone()
+        run.settings = with_stage1_of(run.settings, known, run.adds is None, backbone)
         model = checkpoint.from_pretrained(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if "backbone" in run.record["stages"].get("mine", {}).get("made_from", {}):
             # It was made on the way, by the command that is now repeated.
-            hashes = {"backbone": settings.backbone or default_backbone()}
+            hashes = {"backbone": known.get("backbone", backbone)}
     else:
         name = settings.backbone or default_backbone()
         console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from stage2 import console, files, pipeline, run_files, stages
+from stage2 import console, files, pipeline, run_files, stages, usage
 from stage2._core import Dataset
 from stage2.arrays import Ints
 from stage2.config import SETTINGS, Settings
@@ -321,7 +321,9 @@ def _is_done(trial: Trial) -> bool:
         run_files.is_as_recorded(folder / place, facts) for place, facts in record["files"].items()
     ):
         return False
-    return (folder / files.SETTINGS).read_text(encoding="utf-8") == trial.settings.to_toml()
+    return (folder / files.SETTINGS).read_text(encoding="utf-8") == usage.saved(
+        trial.settings, usage.RUN
+    )
 
 
 def _outcome(trial: Trial, run: RunFolder, error: str | None) -> Outcome:

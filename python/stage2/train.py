@@ -23,11 +23,11 @@ from stage2.lists import RankingLists
 from stage2.mining import TOPK, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import Position, State, questions_hash
-from stage2.runfolder import STAGES
 from stage2.schedule import learning_rate
 from stage2.step import accumulate_gradients
 from stage2.trainable import check_trainable, plain_state, trainable
 from stage2.training_log import EpochLog, best_of, out_of_patience
+from stage2.usage import STAGES
 
 # Added to the norm that gradients are clipped by, as torch adds it.
 _NEVER_ZERO = 1e-6

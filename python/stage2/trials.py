@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, Settings
+from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, Settings, nearest
 from stage2.errors import BadInputError
-from stage2.runfolder import STAGES
+from stage2.usage import STAGES, Call, why_unused
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -87,7 +87,9 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
             raise BadInputError(f"--grid is {text!r}; expected key=v1,v2, as in margin=0.05,0.1")
         if name not in SWEPT:
             why = "is the same for all trials" if name in _FIXED else "is not swept"
-            raise BadInputError(f"--grid {key}: {why}; expected some of {', '.join(SWEPT)}")
+            if name not in SETTINGS:
+                why = "is no setting"
+            raise BadInputError(f"--grid {key}: {why}; {nearest(name, SWEPT)}")
         if name in grid:
             raise BadInputError(f"--grid {key} is given twice; expected all its values in one")
         found = [_value(name, value.strip()) for value in values.split(",")]
@@ -126,6 +128,21 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
         rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
         return [combinations[row] for row in rows]
     return combinations
+
+
+def check_grid(grid: Grid, calls: Sequence[Call]) -> None:
+    """Refuse a key of the grid that no trial uses: all its values would be one trial.
+
+    Args:
+        grid: for each key its values.
+        calls: the trials.
+
+    Raises:
+        BadInputError: there is such a key; the message says with what it would work.
+    """
+    for name in grid:
+        if why := why_unused(name, calls):
+            raise BadInputError(f"--grid {name} has no effect here: {why}")
 
 
 def is_possible(settings: Settings) -> bool:

@@ -14,7 +14,7 @@ from stage2.report.page import write_page
 from stage2.report.run import Record, Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
-from stage2.runfolder import STAGES
+from stage2.usage import STAGES
 
 # Stages that are no part of `stage2 run`.
 _BY_THEMSELVES = ("audit", "sweep")

@@ -1,0 +1,399 @@
+"""Which setting a call uses: one table, for refusals, for resuming and for `settings.toml`.
+
+A setting stands here with the stages whose files depend on it, with those that need it without
+their files depending on it, and with what a call must be for the setting to count. From the table
+follow which flags are refused, what must be equal for a folder to be gone on with, and what a
+folder's `settings.toml` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stage2.config import SETTINGS, Settings, default
+from stage2.errors import BadInputError
+
+# In the order in which a run does them; what stands by itself is no part of `stage2 run`.
+_ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
+
+# What `stage2 run` does with a model that it is given.
+RUN = ("prepare", "mine", "train", "evaluate")
+
+# Commands that make a stage-1 model where none is given.
+_MAKERS = ("init", "mine", "train", "run", "sweep")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What decides which settings count.
+
+    Attributes:
+        settings: of the call.
+        command: its name; None where it is not known, as from Python.
+        models: those of a command that takes several.
+    """
+
+    settings: Settings
+    command: str | None = None
+    models: tuple[str, ...] = ()
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        """Every model that the call names."""
+        one = (self.settings.model,) if self.settings.model is not None else ()
+        return (*one, *self.models)
+
+    @property
+    def makes_stage1(self) -> bool:
+        """Whether the call works on a stage-1 model that is made, or that the folder holds."""
+        return self.settings.model is None and (self.command is None or self.command in _MAKERS)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether a model is a file of weights, which says nothing of its encoder."""
+        # What is not there is not known: it is refused where it is read.
+        return any(not Path(path).is_dir() for path in self.all_models)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a call must be for a setting to count, and how a message says it."""
+
+    holds: Callable[[Call], bool]
+    text: str | Callable[[Call], str]
+
+    def words(self, call: Call) -> str:
+        """The condition after "it works …"."""
+        return self.text if isinstance(self.text, str) else self.text(call)
+
+
+@dataclass(frozen=True)
+class Use:
+    """Where a setting counts.
+
+    Attributes:
+        decides: stages whose files depend on it.
+        serves: stages that use it and whose files are the same without it.
+        when: what the call must be besides, all of it.
+    """
+
+    decides: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    when: tuple[Condition, ...] = ()
+
+
+def _chosen(name: str, *values: str) -> Condition:
+    """The setting has one of the values."""
+    *others, last = values
+    listed = f"{', '.join(others)} or {last}" if others else last
+    flag = f"--{name.replace('_', '-')}"
+    return Condition(lambda call: getattr(call.settings, name) in values, f"with {flag} {listed}")
+
+
+def _given(name: str, kind: str) -> Condition:
+    flag = f"--{name.replace('_', '-')} {kind}"
+    return Condition(lambda call: getattr(call.settings, name) is not None, f"with {flag}")
+
+
+def _absent(name: str) -> Condition:
+    flag = f"--{name.replace('_', '-')}"
+    return Condition(lambda call: getattr(call.settings, name) is None, f"without {flag}")
+
+
+def _of_weights(call: Call) -> str:
+    if call.command is None or call.command in _MAKERS:
+        return "without --model, where a stage-1 model is made, or with --model FILE.pt"
+    return "with --model FILE.pt"
+
+
+_MADE = Condition(lambda call: call.makes_stage1, "without --model, where a stage-1 model is made")
+_MADE_OR_WEIGHTS = Condition(lambda call: call.makes_stage1 or call.reads_weights, _of_weights)
+_DRAWN = Condition(
+    lambda call: call.settings.data is None,
+    "with --qa and --chunks, not with samples that are there already (--data, or the folder's own)",
+)
+_CORPUS = Condition(
+    lambda call: call.settings.data is None, "with --qa and --chunks, which have a corpus to rank"
+)
+_NOT_MINED = Condition(
+    lambda call: call.settings.source == "candidates" or call.settings.corpus != "never",
+    "with --source candidates: what is mined from the corpus is measured on it",
+)
+_SEARCHES = Condition(
+    lambda call: (
+        call.settings.source == "corpus"
+        or (call.command != "mine" and call.settings.corpus != "never")
+    ),
+    lambda call: (
+        "with --source corpus"
+        if call.command == "mine"
+        else "with --source corpus, or without --corpus never"
+    ),
+)
+_FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
+_SCORES = Condition(
+    lambda call: call.command != "audit" or call.settings.model is not None, "with --model DIR"
+)
+_EMBEDS_OR_READS = Condition(
+    lambda call: (
+        call.command != "audit"
+        or call.settings.model is not None
+        or call.settings.cross_encoder is not None
+    ),
+    "with --model DIR or --cross-encoder DIR",
+)
+_MINES_CORPUS = _chosen("source", "corpus")
+_SPLITS = _chosen("split", "chunk")
+_OWN_DEV = _absent("dev_data")
+_READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
+_RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge")
+
+
+def _training(*when: Condition) -> Use:
+    return Use(decides=("train",), serves=("sweep",), when=when)
+
+
+def _mining(*when: Condition) -> Use:
+    return Use(decides=("mine",), serves=("sweep",), when=when)
+
+
+USES: Mapping[str, Use] = {
+    "output_dir": Use(serves=_ORDER),
+    "seed": Use(
+        decides=("init", "prepare", "train", "sweep", "merge"),
+        serves=("mine", "audit", "evaluate"),
+    ),
+    "device": Use(serves=_ORDER),
+    # Their content is hashed: another name of the same file is no other input.
+    "qa": Use(serves=_READERS),
+    "chunks": Use(serves=("init", *_READERS), when=(_FITS,)),
+    "entities": Use(serves=_READERS),
+    "on_error": Use(
+        decides=("prepare", "sweep"),
+        serves=("init", "mine", "audit", "train", "evaluate", "merge"),
+        when=(_FITS,),
+    ),
+    "max_decompressed": Use(serves=("init", *_READERS), when=(_FITS,)),
+    "negatives": Use(
+        decides=("prepare",),
+        serves=("mine", "audit", "sweep", "evaluate", "merge"),
+        when=(_DRAWN,),
+    ),
+    "source": _mining(),
+    "range_min": _mining(_MINES_CORPUS),
+    "range_max": _mining(_MINES_CORPUS),
+    "absolute_margin": _mining(_MINES_CORPUS),
+    "relative_margin": _mining(_MINES_CORPUS),
+    "max_score": _mining(_MINES_CORPUS),
+    "min_score": _mining(_MINES_CORPUS),
+    "sampling": _mining(_MINES_CORPUS),
+    "memory_budget": Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
+    "data": Use(serves=_RANKERS),
+    "model": Use(serves=("mine", "audit", "train", "sweep")),
+    "backbone": Use(serves=("init", *_RANKERS), when=(_MADE_OR_WEIGHTS,)),
+    "embedding_dim": Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
+    "max_length": Use(decides=("init",), serves=_RANKERS, when=(_MADE_OR_WEIGHTS,)),
+    "fit": Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
+    "near_duplicate": Use(decides=("mine", "audit"), serves=("sweep",)),
+    "cross_encoder": Use(serves=("mine", "audit", "sweep")),
+    "cross_encoder_margin": Use(
+        decides=("mine", "audit"), serves=("sweep",), when=(_given("cross_encoder", "DIR|ID"),)
+    ),
+    "drop_false_negatives": _mining(),
+    "topk": Use(decides=("mine",), serves=("train", "sweep")),
+    "similarity": Use(
+        decides=("mine", "audit", "train", "evaluate", "merge"), serves=("sweep",), when=(_SCORES,)
+    ),
+    "corpus": Use(
+        # Decides what the dev MRR means that epochs are chosen by.
+        decides=("train", "evaluate", "merge"),
+        serves=("sweep",),
+        when=(_CORPUS, _NOT_MINED),
+    ),
+    "precision": Use(
+        decides=("mine", "audit", "train", "evaluate", "merge"),
+        serves=("sweep",),
+        when=(_EMBEDS_OR_READS,),
+    ),
+    "compile": Use(serves=_RANKERS, when=(_SCORES,)),
+    "embedding_cache": Use(serves=("mine", "evaluate")),
+    "epochs": _training(),
+    "batch_size": _training(),
+    "learning_rate": _training(),
+    "weight_decay": _training(),
+    "margin": _training(_chosen("loss", "margin", "triplet", "margin-mse")),
+    "pairs": _training(_chosen("loss", "margin")),
+    "loss": _training(),
+    "temperature": _training(_chosen("loss", "in-batch", "infonce", "listnet")),
+    "accumulate": _training(),
+    "micro_batch": _training(),
+    "warmup": _training(),
+    "schedule": _training(),
+    "max_grad_norm": _training(),
+    "freeze": _training(),
+    "lora": _training(),
+    "patience": _training(),
+    "resume": Use(serves=("train", "sweep")),
+    "save_every": Use(serves=("train", "sweep")),
+    "keep_checkpoints": Use(serves=("train", "sweep")),
+    "report_to": Use(serves=("train", "sweep")),
+    "train_on": _training(),
+    "replay": _training(_chosen("train_on", "hard")),
+    "dev_data": Use(serves=("train",)),
+    "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
+    "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
+    "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
+    "folds": Use(decides=("evaluate",)),
+    "method": Use(decides=("merge",)),
+    "alpha": Use(
+        decides=("merge",), when=(_chosen("method", "interpolate", "sum", "reciprocal-rank"),)
+    ),
+    "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
+    "language": Use(serves=("audit", "sweep", "evaluate", "merge")),
+    "overwrite": Use(serves=_ORDER),
+}
+
+# The settings that each stage's files depend on, beside the content of its inputs.
+STAGES: dict[str, tuple[str, ...]] = {
+    stage: tuple(name for name, use in USES.items() if stage in use.decides) for stage in _ORDER
+}
+
+# Of a stage-1 model: what it is made from, beside the texts that it is fitted on.
+_STAGE1 = ("embedding_dim", "max_length", "fit", "seed")
+
+
+def missing(name: str, call: Call) -> list[Condition]:
+    """What a call lacks for a setting to count."""
+    return [condition for condition in USES[name].when if not condition.holds(call)]
+
+
+def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
+    """Refuse settings that a user named and that nothing would come of.
+
+    Args:
+        names: of the settings named.
+        calls: what the command comes to: one call, or a sweep's trials; one of them suffices.
+
+    Raises:
+        BadInputError: no call uses one of them; the message says with what it would work.
+    """
+    for name in names:
+        if why := why_unused(name, calls):
+            raise BadInputError(f"{_flag(name, calls[0].settings)} has no effect here: {why}")
+
+
+def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
+    """A sentence for each of the named settings that is not the default and that nobody uses."""
+    found = []
+    for name in names:
+        value = getattr(calls[0].settings, name)
+        if value != default(name) and (why := why_unused(name, calls)):
+            found.append(f"{name} = {value} has no effect here: {why}")
+    return found
+
+
+def made_from(settings: Settings, stage: str) -> dict[str, Any]:
+    """The settings that a stage's files depend on; one that does not count has its default."""
+    call = Call(settings, stage if stage in ("init", "audit") else None)
+    return {
+        name: default(name) if missing(name, call) else getattr(settings, name)
+        for name in STAGES[stage]
+    }
+
+
+def saved(settings: Settings, stages: Iterable[str], models: Iterable[str] = ()) -> str:
+    """The content of `settings.toml`: what counts in making the files of `stages`, as TOML.
+
+    `models` are those of a command that takes several.
+    """
+    begun = set(stages)
+    # By itself a stage is a command of that name; together they are a run.
+    call = Call(settings, next(iter(begun)) if len(begun) == 1 else None, tuple(models))
+    values = {
+        name: value
+        for name, use in USES.items()
+        if (value := getattr(settings, name)) is not None
+        and begun & {*use.decides, *use.serves}
+        and not missing(name, call)
+    }
+    return tomli_w.dumps(values)
+
+
+def with_stage1_of(
+    settings: Settings, known: Mapping[str, Any], started_anew: bool, backbone: str
+) -> Settings:
+    """The settings of a command that works on the stage-1 model that its folder holds.
+
+    A run that is begun again must have the settings that the model was made with on its way. What
+    `stage2 init` made, or another command, is used as it is: there only what the user named may
+    differ, and is then refused.
+
+    Args:
+        settings: of the command, without --model.
+        known: what the folder's model was made from.
+        started_anew: whether the command makes a run, rather than adding to one.
+        backbone: the encoder that the settings name, or the default one.
+
+    Returns:
+        The settings with those that the model has.
+
+    Raises:
+        BadInputError: the model has others.
+    """
+    on_the_way = bool({"qa", "data"} & known.keys())
+    strict = started_anew and on_the_way
+    wanted = {name: getattr(settings, name) for name in _STAGE1} | {"backbone": backbone}
+    defaults = {name: default(name) for name in wanted}
+    differing = {
+        name: value
+        for name, value in wanted.items()
+        if name in known
+        and known[name] != value
+        # Another seed draws other negatives from the same model.
+        and (strict or name != "seed")
+        and (strict or name in settings.given or getattr(settings, name) != defaults[name])
+    }
+    if differing:
+        what = difference({name: known[name] for name in differing}, differing)
+        raise BadInputError(
+            f"--output-dir {settings.output_dir} holds a stage-1 model that was made with other "
+            f"settings ({what}). Give these, or another --output-dir, or --overwrite to make it "
+            "anew"
+        )
+    kept = {name: known[name] for name in _STAGE1 if name in known and name != "seed"}
+    if known.get("backbone", backbone) != backbone:
+        kept["backbone"] = known["backbone"]
+    return replace(settings, **kept)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Name what differs between two things that were made from something."""
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return "; ".join(
+        f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names
+    )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def why_unused(name: str, calls: Sequence[Call]) -> str:
+    """Why none of the calls uses a setting; empty where one does."""
+    lacking = [missing(name, call) for call in calls]
+    if not all(lacking):
+        return ""
+    return f"it works {', and '.join(one.words(calls[0]) for one in lacking[0])}"
+
+
+def _flag(name: str, settings: Settings) -> str:
+    flag = name.replace("_", "-")
+    if SETTINGS[name].metadata["kind"] is bool:
+        return f"--{flag}" if getattr(settings, name) else f"--no-{flag}"
+    return f"--{flag} {getattr(settings, name)}"
