@@ -46,13 +46,11 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
         hashes["model"] = model_hash(settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
+    scores = None if model else _written_scores(run.checked(files.EVALUATION), inputs.samples)
     run.begin({"audit": hashes})
     write_rejected(run, inputs.loaded)
-    scores = (
-        _written_scores(run.checked(files.EVALUATION), inputs.samples)
-        if model is None
-        else _model_scores(settings, model, inputs)
-    )
+    if model is not None:
+        scores = _model_scores(settings, model, inputs)
     found = _audit(run, inputs, scores, cross_encoder)
     run.done("audit", hashes)
     console.result(audit_table(found, settings.language))

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import click
 
+from stage2.errors import one_line
+
 
 class Bar(Protocol):
     """Shows how far something is."""
@@ -20,14 +22,14 @@ class Bar(Protocol):
 
 def say(message: str) -> None:
     """Tell the user something that is no result."""
-    click.echo(message, err=True)
+    click.echo(one_line(message), err=True)
 
 
 def say_above(message: str) -> None:
     """The same while a bar may be shown, which moves down for it."""
     from tqdm import tqdm
 
-    tqdm.write(message, file=sys.stderr)
+    tqdm.write(one_line(message), file=sys.stderr)
 
 
 def result(text: str) -> None:
@@ -37,7 +39,7 @@ def result(text: str) -> None:
 
 def warn(message: str) -> None:
     """Tell the user something to look at."""
-    click.echo(f"warning: {message}", err=True)
+    click.echo(f"warning: {one_line(message)}", err=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import unicodedata
 
 
 class BadInputError(ValueError):
@@ -23,13 +24,45 @@ class RegressedError(RuntimeError):
     exit_code = 3
 
 
+def one_line(text: str) -> str:
+    r"""Text of which no part can pass for another line, or reorder what stands around it.
+
+    File names and ids are foreign: control characters, line breaks and marks of the reading
+    direction are written as escapes, such as `\n` and `\u202e`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in _UNPRINTABLE
+        else char
+        for char in text
+    )
+
+
+# Control, format (reading direction among it) and surrogate characters; line and paragraph ends.
+_UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
 def message_of(error: Exception) -> str:
     """What to tell of an error, in one line."""
     if isinstance(error, FileNotFoundError) and error.filename:
-        return f"{error.filename}: no such file"
-    if isinstance(error, IsADirectoryError) and error.filename:
-        return f"{error.filename}: is a folder; expected a file"
-    return str(error) or type(error).__name__
+        text = f"{_name(error)}: no such file"
+    elif isinstance(error, IsADirectoryError) and error.filename:
+        text = f"{_name(error)}: is a folder; expected a file"
+    elif isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{_name(error)}: {error.strerror}"
+    elif isinstance(error, LookupError) or not str(error):
+        # By itself what was looked for says nothing.
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    else:
+        text = str(error)
+    return one_line(text)
+
+
+def _name(error: OSError) -> str:
+    name = error.filename
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 def exit_code_of(error: Exception) -> int:

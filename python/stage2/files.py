@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from stage2.errors import BadInputError
+from stage2.schema import check_schema, damaged
 
 SETTINGS = "settings.toml"
 RUN = "run.json"
@@ -168,28 +168,36 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that this project wrote.
 
     Raises:
-        BadInputError: it is damaged.
+        BadInputError: it is no JSON any more, or lacks what such a file has.
     """
-    with _damaged(path):
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+    value = _parsed(path, Path(path).read_bytes())
+    check_schema(path, value)
+    return value
 
 
 def read_jsonl(path: str | os.PathLike[str]) -> list[Any]:
-    """Read a JSONL file that this project wrote; raises as `read_json` does."""
-    with _damaged(path):
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines if line]
+    """Read a JSONL file that this project wrote.
+
+    Raises:
+        BadInputError: as `read_json` raises it.
+    """
+    lines = Path(path).read_bytes().split(b"\n")
+    rows = [_parsed(path, line, number) for number, line in enumerate(lines, 1) if line]
+    check_schema(path, rows)
+    return rows
 
 
-@contextmanager
-def _damaged(path: str | os.PathLike[str]) -> Iterator[None]:
+def _parsed(path: str | os.PathLike[str], data: bytes, line: int = 1) -> Any:
+    """JSON of bytes that begin at a line of a file."""
     try:
-        yield
-    except ValueError as error:
-        raise BadInputError(
-            f"{path}: damaged: {error}; expected the JSON that stage2 wrote. Make it anew, by the "
-            "command that wrote it with --overwrite, or give another --output-dir"
-        ) from error
+        return json.loads(data.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        place = f"line {line + error.lineno - 1}, column {error.colno}"
+        raise damaged(path, f"no JSON at {place}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, f"no UTF-8 at byte {error.start} from line {line} on") from error
+    except RecursionError as error:
+        raise damaged(path, "it is nested too deep") from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from stage2.config import Settings
-from stage2.errors import BadInputError, RunFailedError, exit_code_of, message_of
+from stage2.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # Files that a command with these options reads first of all.
 _READ = ("qa", "chunks", "entities", "data", "dev_data")
@@ -30,24 +31,35 @@ class Program(click.Group):
                     f"{word!a} is not UTF-8; expected a name that settings.toml and the report "
                     "can hold: rename it, or give a link to it"
                 ) from None
-        return super().parse_args(ctx, args)
+        with _one_line_refusals():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
         try:
-            return super().invoke(ctx)
+            with _one_line_refusals():
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except KeyboardInterrupt as stopped:
             click.echo("stopped; what was written before is whole and stays", err=True)
             if str(stopped):
-                click.echo(str(stopped), err=True)
+                click.echo(one_line(str(stopped)), err=True)
             sys.exit(RunFailedError.exit_code)
         except Exception as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
             click.echo(f"error: {message_of(error)}", err=True)
             sys.exit(exit_code_of(error))
+
+
+@contextmanager
+def _one_line_refusals() -> Iterator[None]:
+    """What click refuses it quotes as it was typed, line breaks and all."""
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(one_line(error.format_message()), error.ctx) from None
 
 
 def check_present(settings: Settings, names: Iterable[str]) -> None:

@@ -39,7 +39,7 @@ def stage1(
         run.settings = with_stage1_of(run.settings, known, run.adds is None, backbone)
         model = checkpoint.from_pretrained(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
-        if "backbone" in run.record["stages"].get("mine", {}).get("made_from", {}):
+        if {"qa", "data"} & known.keys():
             # It was made on the way, by the command that is now repeated.
             hashes = {"backbone": known.get("backbone", backbone)}
     else:

@@ -1,0 +1,167 @@
+"""What the files of a run folder hold that are read back, so that a damaged one is told by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stage2.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """A key that need not be there, or whose value may be null."""
+
+    schema: Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """A mapping whose values are all alike."""
+
+    schema: Any
+
+
+# A schema is a type; a list of one schema, that of every item; or a mapping of keys to schemas.
+_NUMBER = (int, float)
+_TEXTS = {"en": str, "zh": str}
+_CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
+_METRICS = {**_CHANCE, "ties": _NUMBER, "num_queries": int, "chance": _CHANCE}
+_SIDES = Each({"before": Maybe(_NUMBER), "after": Maybe(_NUMBER)})
+_FILE = {"path": str, "sha256": str}
+_CANDIDATE = {"name": str, "kind": str, "epoch": Maybe(int), "alpha": Maybe(_NUMBER)}
+
+SCHEMAS: Mapping[str, Any] = {
+    "run.json": {
+        "stages": Maybe(Each({"seconds": _NUMBER, "made_from": dict})),
+        "begun": Maybe([str]),
+        "data": Maybe(
+            {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}
+        ),
+        "split": Maybe({"by": str}),
+        "shipped": Maybe(
+            {
+                **_CANDIDATE,
+                "reason": Maybe(_TEXTS),
+                "candidates": [{**_CANDIDATE, "dev_value": Maybe(_NUMBER)}],
+            }
+        ),
+    },
+    "mining_summary.json": {
+        "metrics": Maybe(_METRICS),
+        "pairs": Maybe(dict),
+        "num_hard": Maybe(int),
+        "num_samples": Maybe(int),
+        "hard_share": Maybe(_NUMBER),
+        "topk": Maybe(int),
+    },
+    "evaluation_results.json": [
+        {
+            "qa_id": (str, int),
+            "question": str,
+            "similarities": Each(_NUMBER),
+            "consistency_metrics": {"expected_rank": Maybe(_NUMBER)},
+        }
+    ],
+    "comparison.json": {
+        "sets": [
+            {
+                "name": str,
+                "source": str,
+                "held_out": bool,
+                "num_queries": int,
+                "seen_in_training": Maybe(int),
+                "before": _METRICS,
+                "after": _METRICS,
+                "statistics": Maybe(dict),
+            }
+        ],
+        "verdict": Maybe({"word": str, "text": _TEXTS}),
+        "models": Maybe([str]),
+    },
+    "training_log.jsonl": [
+        {
+            "epoch": int,
+            "loss": Maybe(_NUMBER),
+            "dev": _METRICS,
+            "seconds": _NUMBER,
+            "train_examples": int,
+        }
+    ],
+    "per_question.jsonl": [
+        {"qa_id": (str, int), "question": str, "set": Maybe(str), "ranks": _SIDES, "change": str}
+    ],
+    "constructed_data.jsonl": [
+        {
+            "qa_id": (str, int),
+            "question": str,
+            "ground_truth_contexts": [str],
+            "negative_contexts": [str],
+        }
+    ],
+    "audit.json": {"checks": [{"meaning": _TEXTS, "count": int}]},
+    "chosen.json": {"made_from": dict, "name": str, "dev_value": Maybe(_NUMBER)},
+    "split.json": Each([str]),
+}
+SCHEMAS = {**SCHEMAS, "evaluation_after_training.json": SCHEMAS["evaluation_results.json"]}
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
+          dict: "an object", list: "an array"}  # fmt: skip
+
+
+def check_schema(path: str | os.PathLike[str], value: Any) -> None:
+    """Hold what was read from a file against the schema of files of its name, if there is one.
+
+    Raises:
+        BadInputError: it does not fit; the message names the file, the place and what to do.
+    """
+    schema = SCHEMAS.get(Path(path).name)
+    if schema is not None and (wrong := _wrong(value, schema, "")):
+        raise damaged(path, wrong)
+
+
+def damaged(path: str | os.PathLike[str], what: str) -> BadInputError:
+    """A refusal of a file of the run folder."""
+    remedy = "Make it anew, with the command that made it and --overwrite"
+    if Path(path).name == "run.json":
+        # What is to be replaced is known by this file alone.
+        remedy = "Restore it, or give another --output-dir"
+    return BadInputError(f"{path}: not as stage2 wrote it: {what}. {remedy}")
+
+
+def _wrong(value: Any, schema: Any, place: str) -> str:
+    """What does not fit, with its place; empty where all does."""
+    if isinstance(schema, Maybe):
+        return "" if value is None else _wrong(value, schema.schema, place)
+    if isinstance(schema, (type, tuple)):
+        return _wrong_type(value, schema, place)
+    parts: list[tuple[str, Any, Any]]
+    if isinstance(schema, list):
+        if not isinstance(value, list):
+            return _wrong_type(value, list, place)
+        parts = [(f"{place}[{i}]", item, schema[0]) for i, item in enumerate(value)]
+    elif not isinstance(value, dict):
+        return _wrong_type(value, dict, place)
+    elif isinstance(schema, Each):
+        parts = [(_joined(place, key), item, schema.schema) for key, item in value.items()]
+    else:
+        absent = [k for k, s in schema.items() if k not in value and not isinstance(s, Maybe)]
+        if absent:
+            return f"{_joined(place, absent[0])} is missing"
+        parts = [(_joined(place, k), value.get(k), s) for k, s in schema.items()]
+    return next((found for where, item, s in parts if (found := _wrong(item, s, where))), "")
+
+
+def _wrong_type(value: Any, kinds: type | tuple[type, ...], place: str) -> str:
+    accepted = kinds if isinstance(kinds, tuple) else (kinds,)
+    if isinstance(value, accepted) and (not isinstance(value, bool) or bool in accepted):
+        return ""
+    expected = " or ".join(dict.fromkeys(_KINDS[kind] for kind in accepted))
+    return f"{place or 'it'} is {value!r:.60}; expected {expected}"
+
+
+def _joined(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
