@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 pub use lists::Lists;
 use lists::{LISTS_PER_JOB, slices_mut};
 pub use relevant::Relevant;
+use relevant::check_length;
 pub use ties::Ties;
 use ties::{Candidates, TieGroup};
 
@@ -79,6 +80,56 @@ impl Ranking {
             ideal: relevant.ideal(&starts),
             starts,
             lengths,
+        })
+    }
+
+    /// What ranking lists would give whose scores were only counted, as where no list fits in
+    /// memory: for every relevant candidate how many of its list score above it, and how many as it
+    /// does, itself among them. `starts` cuts the relevant candidates up into lists of `lengths`.
+    ///
+    /// Refuses counts that no scores have.
+    pub fn from_counts(
+        above: &[i64],
+        equal: &[i64],
+        starts: &[i64],
+        lengths: &[i64],
+    ) -> Result<Self> {
+        check_length("equal", equal.len(), above.len(), "counts above")?;
+        check_length(
+            "starts",
+            starts.len(),
+            lengths.len() + 1,
+            "list starts and the end",
+        )?;
+        let rising = starts.first() == Some(&0) && starts.is_sorted();
+        if !rising || starts.last() != Some(&(above.len() as i64)) {
+            let message = "the starts do not cut up the counts; expected rising numbers from 0 to \
+                           the number of counts";
+            return Err(Error::Usage(message.into()));
+        }
+        let mut groups: Vec<TieGroup> = above
+            .iter()
+            .zip(equal)
+            .map(|(&above, &equal)| TieGroup::of_one(above.max(0) as usize, equal.max(0) as usize))
+            .collect();
+        let slots = slices_mut(&mut groups, starts);
+        for (list, (slots, &length)) in slots.into_iter().zip(lengths).enumerate() {
+            slots.sort_unstable_by_key(|slot| (slot.above, slot.size));
+            ties::merge_equal(slots);
+            let range = starts[list] as usize..starts[list + 1] as usize;
+            let negative = above[range].iter().any(|&count| count < 0);
+            if negative || !ties::can_be(slots, length) {
+                return Err(Error::Usage(format!(
+                    "the counts of list {list} are of no {length} scores; expected for each \
+                     relevant candidate those above it and those equal to it, itself among them"
+                )));
+            }
+        }
+        Ok(Self {
+            groups,
+            ideal: Vec::new(),
+            starts: starts.to_vec(),
+            lengths: lengths.iter().map(|&length| length as usize).collect(),
         })
     }
 

@@ -288,6 +288,20 @@ class Ranking:
             ValueError: there is no such list.
         """
     @staticmethod
+    def from_counts(above: Ints, equal: Ints, starts: Ints, lengths: Ints) -> Ranking:
+        """Rank lists whose scores were only counted, ties being random.
+
+        Args:
+            above: int64 (p,), for each relevant candidate, one list's after another's, how many of
+                its list score above it.
+            equal: int64 (p,), how many score as it does, itself among them.
+            starts: int64 (n + 1,), where each list's relevant candidates start.
+            lengths: int64 (n,), candidates of each list.
+
+        Raises:
+            ValueError: no scores have such counts.
+        """
+    @staticmethod
     def concat(parts: Sequence[Ranking]) -> Ranking:
         """Give the lists of several rankings, one after another."""
     @property

@@ -7,7 +7,7 @@ keeps most of what was won (Wortsman et al., "Robust fine-tuning of zero-shot mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stage2 import checkpoint, files
 from stage2.config import Settings
+from stage2.dev_corpus import Dev
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.train import Trained, evaluate_dev
@@ -37,6 +38,8 @@ class Candidate:
         epoch: whose weights; 0 is stage 1.
         alpha: how far from stage 1 to them; 0 is stage 1, 1 the epoch itself.
         dev_value: its dev MRR.
+        whole_value: the same among all chunks, where `dev_value` is among a part of them and it was
+            measured.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Candidate:
     epoch: int
     alpha: float
     dev_value: float
+    whole_value: float | None = None
 
     @property
     def rank(self) -> tuple[float, float, int]:
@@ -117,26 +121,53 @@ def choose_on_dev(
     model: ProbabilisticGBERTV4,
     stage1: Mapping[str, Tensor],
     trained: Trained,
-    dev: RankingLists,
+    dev: Dev,
     settings: Settings,
     checkpoints: Path,
 ) -> list[Candidate]:
-    """Choose among what a training left behind; see `choose`."""
-    return choose(
+    """Choose among what a training left behind; see `choose`.
+
+    What was best among a part of the corpus must beat stage 1 among all of it, or stage 1 stays.
+    """
+
+    def value(candidate: ProbabilisticGBERTV4, lists: RankingLists) -> float:
+        return float(evaluate_dev(candidate, lists, settings)[DEV_METRIC])
+
+    found = choose(
         model,
         stage1,
         trained.log,
-        lambda candidate: float(evaluate_dev(candidate, dev, settings)[DEV_METRIC]),
+        lambda candidate: value(candidate, dev.lists),
         checkpoints,
     )
+    if dev.whole is None or found[0].kind == "stage1":
+        return found
+    whole = round(value(model, dev.whole), _DIGITS)
+    if whole > round(dev.stage1_whole, _DIGITS):
+        return [replace(found[0], whole_value=whole), *found[1:]]
+    model.load_state_dict(stage1)
+    checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+    first = next(candidate for candidate in found if candidate.kind == "stage1")
+    others = [replace(found[0], whole_value=whole), *found[1:]]
+    return [
+        replace(first, whole_value=dev.stage1_whole),
+        *(candidate for candidate in others if candidate.kind != "stage1"),
+    ]
 
 
-def shipped(candidates: Sequence[Candidate], held_out: bool) -> dict[str, Any]:
+def shipped(
+    candidates: Sequence[Candidate],
+    held_out: bool,
+    dev: Dev | None = None,
+    remarks: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What `run.json` says of the model shipped: which it is, and why, in two languages.
 
     Args:
         candidates: the best first, at least stage 1.
         held_out: whether training saw none of the dev questions.
+        dev: what they were chosen on.
+        remarks: of a training of which little or nothing came.
     """
     best = candidates[0]
     others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
@@ -148,6 +179,13 @@ def shipped(candidates: Sequence[Candidate], held_out: bool) -> dict[str, Any]:
     if others:
         en += f"; {len(others)} more had the same, and this one changes stage 1 the least"
         zh += f"；另有 {len(others)} 个相同，此模型对第一阶段改动最小"
+    if dev is not None and dev.whole is not None:
+        more_en, more_zh = _among_a_part(candidates, dev)
+        en += more_en
+        zh += more_zh
+    if remarks:
+        en += f"; {remarks['en']}"
+        zh += f"；{remarks['zh']}"
     if not held_out:
         en += "; training saw the dev questions"
         zh += "；训练见过这些开发问题"
@@ -162,6 +200,28 @@ def shipped(candidates: Sequence[Candidate], held_out: bool) -> dict[str, Any]:
         "reason": {"en": en, "zh": zh},
         "candidates": [asdict(candidate) for candidate in candidates],
     }
+
+
+def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
+    """That candidates were chosen among a part of the corpus, and what all of it says of them."""
+    best, part, chunks = candidates[0], len(dev.lists.corpus), dev.chunks
+    en = f"; chosen among {part:,} of the {chunks:,} chunks: the ground truths and what stage 1 "
+    en += "has nearest to the dev questions"
+    zh = f"；候选在 {chunks:,} 个文本块中的 {part:,} 个里选出：正确文本块，以及第一阶段"
+    zh += "认为离开发问题最近的文本块"
+    if best.whole_value is None:
+        return en, zh
+    was = f"{dev.stage1_whole:.4f}"
+    if best.kind != "stage1":
+        en += f"; among all chunks its dev MRR is {best.whole_value:.4f}, that of stage 1 {was}"
+        zh += f"；在全部文本块中其开发集 MRR 为 {best.whole_value:.4f}，第一阶段为 {was}"
+        return en, zh
+    other = next(c for c in candidates[1:] if c.whole_value is not None)
+    en += f". {other.name} was best there, but among all chunks its dev MRR is "
+    en += f"{other.whole_value:.4f}, and that of stage 1 {was}: so stage 1 stays"
+    zh += f"。其中最好的是 {other.name}，但在全部文本块中其开发集 MRR 为 "
+    zh += f"{other.whole_value:.4f}，第一阶段为 {was}，因此保留第一阶段"
+    return en, zh
 
 
 def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:

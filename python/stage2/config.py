@@ -178,7 +178,8 @@ class Settings:
     )
     corpus: str = _setting(
         "auto",
-        "Evaluate against every chunk too, not only the candidates; auto: up to 5,000 chunks.",
+        "Evaluate against every chunk too, not only the candidates; auto: where there is a corpus. "
+        "Above 5,000 chunks epochs are chosen among a part of them, which is said.",
         choices=("auto", "always", "never"),
     )
     precision: str = _setting(

@@ -18,6 +18,7 @@ from stage2 import checkpoint, files
 from stage2.arrays import Ints
 from stage2.candidates import choose_on_dev
 from stage2.config import Settings
+from stage2.dev_corpus import Dev, dev_of
 from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, evaluate
 from stage2.lists import RankingLists
@@ -95,12 +96,14 @@ def cross_validate(
         if len(seen):
             progress(f"fold {number + 1} of {len(parts)}: {len(seen)} questions to train on, "
                      f"{len(dev)} questions choose, {len(test)} are scored")  # fmt: skip
-            stage1_dev = (before.corpus or before.candidates).metrics(dev)
             name, dev_value = _bring_chosen(
-                model, stage1, recipe.lists_of(visible), lists.subset(dev), stage1_dev, settings,
+                model, stage1, recipe.lists_of(visible), dev_of(before, dev), settings,
                 folder / f"fold-{number + 1}", made_from,
             )  # fmt: skip
-            found = evaluate(model, lists.subset(test), settings.precision).by_source()
+            found = evaluate(
+                model, lists.subset(test), settings.precision,
+                folder=folder.parent, memory_budget=settings.budget,
+            ).by_source()  # fmt: skip
         else:
             found = {source: ranked.take(test) for source, ranked in untrained.items()}
         for source, ranked in after.items():
@@ -115,8 +118,7 @@ def _bring_chosen(
     model: ProbabilisticGBERTV4,
     stage1: Mapping[str, Tensor],
     lists: RankingLists,
-    dev: RankingLists,
-    stage1_dev: dict[str, Any],
+    dev: Dev,
     settings: Settings,
     folder: Path,
     made_from: Mapping[str, Any],
@@ -126,7 +128,11 @@ def _bring_chosen(
     What an earlier attempt came to in `folder` is gone on with.
     """
     chosen, weights = folder / files.CHOSEN, folder / files.CHOSEN_WEIGHTS
-    known = {**made_from, "trained_on": questions_hash(lists), "chosen_on": questions_hash(dev)}
+    known = {
+        **made_from,
+        "trained_on": questions_hash(lists),
+        "chosen_on": questions_hash(dev.lists),
+    }
     if settings.resume != "never" and chosen.is_file():
         earlier = files.read_json(chosen)
         if earlier["made_from"] == known:
@@ -136,7 +142,7 @@ def _bring_chosen(
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
     state = find_state(wanted, folder, made_from)
     model.load_state_dict(stage1)
-    trained = train(model, lists, dev, settings, folder, None, stage1_dev, made_from, state)
+    trained = train(model, lists, dev.lists, settings, folder, None, dev.stage1, made_from, state)
     best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
     content = {
         "made_from": known,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stage2 import console
 from stage2.arrays import Ints
 from stage2.cache import EmbeddingCache
 from stage2.config import Settings
 from stage2.embeddings import Embeddings
-from stage2.encode import LazyModel, Progress, encode_tokens, encode_windows, loaded
+from stage2.encode import WINDOW, LazyModel, Progress, encode_tokens, encode_windows, loaded
 from stage2.errors import RegressedError
 from stage2.lists import RankingLists
 from stage2.mining import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
+from stage2.search import default_budget
 from stage2.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.verdict import verdict
 
@@ -66,24 +69,35 @@ def evaluate(
     precision: str,
     progress: Progress | None = None,
     cache: EmbeddingCache | None = None,
+    folder: Path | None = None,
+    memory_budget: int | None = None,
 ) -> Evaluation:
     """Embed every text of `lists` that the cache lacks once, and rank.
 
-    Over the corpus too where `lists` has it.
+    Over the corpus too where `lists` has it: that holds the scores of a block at a time.
+
+    Args:
+        model: on its device.
+        lists: what is ranked.
+        precision: of embedding.
+        progress: of embedding.
+        cache: of the model's vectors.
+        folder: where vectors beyond the budget lie; None: in memory, all of them.
+        memory_budget: bytes that vectors may take; default a quarter of the memory.
     """
     tokens = lists.tokens
-    if cache is None:
+    if cache is None and len(tokens) <= WINDOW:
         embeddings = encode_tokens(loaded(model), tokens, precision=precision, progress=progress)
     else:
+        budget = default_budget() if memory_budget is None else memory_budget
+        vectors = 2 * len(tokens) * model.embedding_dim * np.dtype(np.float32).itemsize
         embeddings = encode_windows(
-            model, len(tokens), tokens.read, precision=precision, progress=progress, cache=cache
-        )
-    return Evaluation(
-        lists,
-        embeddings,
-        score(lists, embeddings),
-        score_corpus(lists, embeddings) if len(lists.corpus) else None,
-    )
+            model, len(tokens), tokens.read, precision=precision, progress=progress, cache=cache,
+            folder=folder if vectors > budget else None,
+        )  # fmt: skip
+    with console.bar("ranking the corpus", "question") as ranked:
+        corpus = score_corpus(lists, embeddings, ranked) if len(lists.corpus) else None
+    return Evaluation(lists, embeddings, score(lists, embeddings), corpus)
 
 
 def compare(

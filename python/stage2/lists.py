@@ -28,7 +28,7 @@ class RankingLists:
         qa_ids: n ids.
         questions: int64 (n,), rows of `tokens`.
         candidates: int64 (m,), rows of `tokens`, all lists end to end, ground truths first.
-        contexts: int64 (m,), the same candidates as indices of the samples' contexts.
+        contexts: int64 (m,), the same candidates as places in `corpus`, where there is one.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
         tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
@@ -72,27 +72,53 @@ class RankingLists:
 
     def subset(self, rows: Sequence[int] | Ints) -> RankingLists:
         """The given questions, in the given order, with only the texts that they need."""
+        return self.select(rows).trimmed()
+
+    def select(self, rows: Sequence[int] | Ints) -> RankingLists:
+        """The given questions, in the given order, with all texts."""
         flat = np.concatenate(
             [np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows]
             or [np.empty(0, np.int64)]
         )
         index = np.asarray(rows, np.int64)
-        needed = (self.questions[index], self.candidates[flat], self.corpus)
-        used, places = np.unique(np.concatenate(needed), return_inverse=True)
-        questions, candidates, corpus = np.split(
-            places.astype(np.int64), np.cumsum([len(part) for part in needed])[:-1]
-        )
-        return RankingLists(
-            tokens=self.tokens.take(used),
+        return replace(
+            self,
             qa_ids=[self.qa_ids[row] for row in rows],
-            questions=questions,
-            candidates=candidates,
+            questions=self.questions[index],
+            candidates=self.candidates[flat],
             contexts=self.contexts[flat],
             offsets=np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64),
             num_relevant=self.num_relevant[index],
             tie_keys=self.tie_keys[flat],
+        )
+
+    def trimmed(self) -> RankingLists:
+        """The same with only the texts that are needed."""
+        needed = (self.questions, self.candidates, self.corpus)
+        used, places = np.unique(np.concatenate(needed), return_inverse=True)
+        questions, candidates, corpus = np.split(
+            places.astype(np.int64), np.cumsum([len(part) for part in needed])[:-1]
+        )
+        return replace(
+            self,
+            tokens=self.tokens.take(used),
+            questions=questions,
+            candidates=candidates,
             corpus=corpus,
             same_text=_first_of_each(self.same_text[used]),
+        )
+
+    def among(self, kept: Ints) -> RankingLists:
+        """The same with a part of the corpus.
+
+        Args:
+            kept: int64, rising, the contexts that stay; all ground truths are among them. Those of
+                other candidates that are not become -1 in `contexts`.
+        """
+        place = np.searchsorted(kept, self.contexts)
+        there = kept[np.minimum(place, len(kept) - 1)] == self.contexts
+        return replace(
+            self, corpus=self.corpus[kept], contexts=np.where(there, place, -1).astype(np.int64)
         )
 
     def without(self, dropped: npt.NDArray[np.bool_]) -> RankingLists:

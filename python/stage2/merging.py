@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -242,7 +243,8 @@ def _evaluate(
 ) -> Evaluation:
     with console.bar(f"evaluating {name}") as progress:
         lists = lists_of(settings, model, inputs)
-        return evaluate(model, lists, settings.precision, progress)
+        folder = Path(settings.output_dir)
+        return evaluate(model, lists, settings.precision, progress, None, folder, settings.budget)
 
 
 def _check(settings: Settings, models: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from stage2 import _core
 from stage2.arrays import Floats, Ints
 from stage2.embeddings import Embeddings
+from stage2.encode import Progress
 from stage2.lists import RankingLists
 
 # A similarity is written, ranked and compared at this precision. What torch's products leave to
@@ -21,8 +22,11 @@ DECIMALS = 6
 
 TOPK = (1, 3, 5)
 
-# Scores of questions by corpus, float64, that are looked at together: 32 MB.
+# Scores of questions by chunks, float64, that are looked at together: 32 MB.
 _BLOCK_SCORES = 1 << 22
+
+# Chunks whose vectors are brought to float64 together: at a width of 384, 50 MB.
+_TILE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -127,22 +131,111 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
     """
     question = np.repeat(lists.questions, lists.lengths)
     by_entity = embeddings.has_entity[question] & embeddings.has_entity[lists.candidates]
-    left = np.where(by_entity[:, None], embeddings.entity[question], embeddings.mu[question])
-    right = np.where(
-        by_entity[:, None], embeddings.entity[lists.candidates], embeddings.mu[lists.candidates]
-    )
-    scores = _at_precision(np.einsum("md,md->m", left.astype(np.float64), right.astype(np.float64)))
+    scores = _pairs(embeddings, question, lists.candidates)
     list_of = np.repeat(np.arange(len(lists)), lists.lengths)
     counts = np.bincount(list_of[by_entity], minlength=len(lists)).astype(np.int64)
     return Scored.of(scores, lists.offsets, lists.num_relevant, counts)
 
 
-def score_corpus(lists: RankingLists, embeddings: Embeddings) -> Ranked:
+def score_corpus(
+    lists: RankingLists, embeddings: Embeddings, progress: Progress | None = None
+) -> Ranked:
     """Rank each question's ground truths among all N contexts of the samples, copies of them aside.
 
-    The scores of a block of questions are in memory at a time, never all n × N.
+    For each ground truth it is counted how many contexts score above it, and how many as it does:
+    no more than a block of scores is in memory at a time, whatever N is.
+
+    Args:
+        lists: n questions, with a corpus.
+        embeddings: of `lists.tokens`; they may be mapped from a file.
+        progress: called with the questions done and n, those counted tile by tile as they go.
     """
-    return Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
+    size, counts = len(lists.corpus), lists.num_relevant
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    asked = np.repeat(np.arange(len(lists)), counts)
+    place = np.arange(len(asked)) - np.repeat(starts[:-1], counts)
+    context = lists.contexts[lists.offsets[asked] + place]
+    own = _pairs(embeddings, lists.questions[asked], lists.corpus[context])
+    above, equal = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
+    copies = _Copies.of(lists)
+    copied = np.repeat(np.arange(len(lists)), copies.counts)
+    # Of every tile all questions, so that its vectors are brought to float64 once.
+    for first in range(0, size, _TILE):
+        tile = embeddings.take(lists.corpus[first : first + _TILE])
+        for part in _blocks(starts, len(tile)):
+            rows = np.arange(asked[part.start], asked[part.stop - 1] + 1)
+            scores = similarity(embeddings.take(lists.questions[rows]), tile)
+            # Both ways of computing a score agree but for its last bits, which could round apart.
+            row, column = asked[part] - rows[0], context[part] - first
+            here = (column >= 0) & (column < len(tile))
+            scores[row[here], column[here]] = own[part][here]
+            theirs = slice(copies.starts[rows[0]], copies.starts[rows[-1] + 1])
+            row_of_copy, copy = copied[theirs] - rows[0], copies.columns[theirs] - first
+            in_tile = (copy >= 0) & (copy < len(tile))
+            scores[row_of_copy[in_tile], copy[in_tile]] = -np.inf
+            of_each, limit = scores[row], own[part][:, None]
+            above[part] += (of_each > limit).sum(axis=1)
+            equal[part] += (of_each == limit).sum(axis=1)
+        if progress is not None:
+            progress(int(len(lists) * min(1.0, (first + _TILE) / size)), len(lists))
+    lengths = size - copies.counts
+    ranking = _core.Ranking.from_counts(above, equal, starts, lengths)
+    has_entity = embeddings.has_entity[lists.corpus]
+    of_copies = np.bincount(copied, has_entity[copies.columns], len(lists)).astype(np.int64)
+    with_entity = embeddings.has_entity[lists.questions] * (int(has_entity.sum()) - of_copies)
+    return Ranked(ranking, lengths, with_entity)
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """The contexts that have the text of a question's ground truth under another id.
+
+    They are no answers that are wrong: no question is ranked against its own.
+
+    Attributes:
+        columns: int64, places in the corpus, those of question i at `starts[i]:starts[i + 1]`.
+        starts: int64 (n + 1,).
+    """
+
+    columns: Ints
+    starts: Ints
+
+    @property
+    def counts(self) -> Ints:
+        """Of each question, int64 (n,)."""
+        return np.diff(self.starts)
+
+    @classmethod
+    def of(cls, lists: RankingLists) -> _Copies:
+        texts = lists.same_text[lists.corpus]
+        order = np.argsort(texts, kind="stable")
+        ordered = texts[order]
+        found: list[Ints] = []
+        if len(order) and (ordered[1:] == ordered[:-1]).any():
+            for row in range(len(lists)):
+                relevant = _relevant(lists, row)
+                first, last = (
+                    np.searchsorted(ordered, np.unique(texts[relevant]), side)
+                    for side in ("left", "right")
+                )
+                alike = [order[start:stop] for start, stop in zip(first, last, strict=True)]
+                found.append(np.setdiff1d(np.concatenate(alike), relevant))
+        counts = list(map(len, found)) or [0] * len(lists)
+        return cls(
+            np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64),
+            np.cumsum([0, *counts]).astype(np.int64),
+        )
+
+
+def _blocks(starts: Ints, width: int) -> Iterator[slice]:
+    """Cut ground truths, whole questions at a time, so that their scores are a block."""
+    most = max(1, _BLOCK_SCORES // max(1, width))
+    start, end = 0, len(starts) - 1
+    while start < end:
+        stop = int(np.searchsorted(starts, starts[start] + most, "right")) - 1
+        stop = min(max(stop, start + 1), end)
+        yield slice(int(starts[start]), int(starts[stop]))
+        start = stop
 
 
 def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Scored]:
@@ -152,25 +245,26 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
         Lists of N, ground truths first, the others in the order of the corpus. A context with the
         text of a ground truth, under another id, is no answer that is wrong: it is left out.
     """
-    corpus = embeddings.take(lists.corpus)
-    size, texts = len(corpus), lists.same_text[lists.corpus]
-    has_copies = len(np.unique(texts)) < size
+    size, copies = len(lists.corpus), _Copies.of(lists)
+    has_entity = embeddings.has_entity[lists.corpus]
     step = max(1, _BLOCK_SCORES // max(1, size))
     for start in range(0, len(lists), step):
         rows = np.arange(start, min(start + step, len(lists)))
         block = embeddings.take(lists.questions[rows])
-        scores = similarity(block, corpus)
+        scores = np.empty((len(rows), size), np.float32)
+        for first in range(0, size, _TILE):
+            tile = embeddings.take(lists.corpus[first : first + _TILE])
+            scores[:, first : first + _TILE] = similarity(block, tile)
         parts, by_entity = [], np.zeros(len(rows), np.int64)
-        for place, own in enumerate(scores):
-            relevant = _relevant(lists, int(rows[place]))
+        for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
+            relevant = _relevant(lists, row)
             others = np.ones(size, np.bool_)
             others[relevant] = False
-            if has_copies:
-                others &= ~np.isin(texts, texts[relevant])
+            others[copies.columns[copies.starts[row] : copies.starts[row + 1]]] = False
             ranked = np.concatenate([relevant, np.flatnonzero(others)])
             parts.append(own[ranked])
             if block.has_entity[place]:
-                by_entity[place] = corpus.has_entity[ranked].sum()
+                by_entity[place] = has_entity[ranked].sum()
         offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
         yield Scored.of(np.concatenate(parts), offsets, lists.num_relevant[rows], by_entity)
 
@@ -211,6 +305,19 @@ def evaluation_rows(
             "q_entities_count": int(entity_count[lists.questions[row]]),
             "c_entities_count": entity_count[lists.candidates[part]].tolist(),
         }
+
+
+def _pairs(embeddings: Embeddings, left: Ints, right: Ints) -> Floats:
+    """Similarity of pairs of texts: rows, int64 (m,) each, to float32 (m,)."""
+    scores = np.empty(len(left), np.float32)
+    step = max(1, _BLOCK_SCORES // max(1, embeddings.mu.shape[1]))
+    for start in range(0, len(left), step):
+        part = slice(start, start + step)
+        one, other = embeddings.take(left[part]), embeddings.take(right[part])
+        both = (one.has_entity & other.has_entity)[:, None]
+        sides = (np.where(both, text.entity, text.mu).astype(np.float64) for text in (one, other))
+        scores[part] = _at_precision(np.einsum("md,md->m", *sides))
+    return scores
 
 
 def _relevant(lists: RankingLists, row: int) -> Ints:

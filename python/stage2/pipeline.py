@@ -14,6 +14,7 @@ from stage2.checkpoint import from_pretrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
+from stage2.dev_corpus import dev_of
 from stage2.device import check_training_precision
 from stage2.evaluate import (
     Evaluation,
@@ -22,6 +23,7 @@ from stage2.evaluate import (
     evaluate,
 )
 from stage2.inputs import Inputs, gather
+from stage2.learnable import check_texts_to_learn
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
@@ -40,6 +42,7 @@ from stage2.steps import (
     check_machine,
     check_training,
     fit,
+    ground_truths,
     keep_stage1,
     lists_of,
     sides_of,
@@ -70,6 +73,7 @@ def run_command(
     grouped = group_questions(inputs.samples)
     folds = folds_wanted(settings, grouped)
     placed = sides_of(settings, grouped) if sides is None else given_sides(grouped, sides)
+    check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     model, model_hashes, made = stage1(settings, run, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     model_hashes |= cross_hashes
@@ -84,7 +88,9 @@ def run_command(
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     with console.bar("before training") as progress:
-        before = evaluate(model, lists, settings.precision, progress, cache)
+        before = evaluate(
+            model, lists, settings.precision, progress, cache, run.path, settings.budget
+        )
     dropped = audit_mined(run, inputs, before, cross_encoder)
     hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
     recipe = Recipe(lists, hard, dropped, settings)
@@ -136,12 +142,13 @@ def _trained(
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
-        lists, dev = recipe.lists_of(train_rows), recipe.lists.subset(dev_rows)
-        stage1_dev = (before.corpus or before.candidates).metrics(dev_rows)
-        fit(run, model, lists, dev, hashes, held_out, stage1_dev, state)
+        lists, dev = recipe.lists_of(train_rows), dev_of(before, dev_rows)
+        fit(run, model, lists, dev, hashes, held_out, state)
     with console.bar("after training") as progress:
         cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
-        return evaluate(model, recipe.lists, settings.precision, progress, cache)
+        return evaluate(
+            model, recipe.lists, settings.precision, progress, cache, run.path, settings.budget
+        )
 
 
 def _is_trained(run: RunFolder) -> bool:

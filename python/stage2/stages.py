@@ -17,6 +17,7 @@ from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.data import Samples
+from stage2.dev_corpus import Dev
 from stage2.device import check_training_precision
 from stage2.encode import LazyModel
 from stage2.errors import BadInputError
@@ -28,6 +29,7 @@ from stage2.evaluate import (
 )
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
+from stage2.learnable import check_texts_to_learn
 from stage2.lists import ranking_lists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
@@ -48,6 +50,7 @@ from stage2.steps import (
     check_machine,
     check_training,
     fit,
+    ground_truths,
     keep_stage1,
     lists_of,
     stage1_cache,
@@ -134,6 +137,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     else:
         placed = split(group_questions(inputs.samples), settings.dev_share, 0, settings.seed)
         train_rows, dev_rows, _ = placed.parts
+    check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(run, hashes | model_hashes, model)
     run.begin({"train": hashes | model_hashes})
     if placed is not None:
@@ -146,7 +150,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     )
     lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
     held_out = settings.dev_data is not None or settings.split != "none"
-    fit(run, model, lists, dev, hashes | model_hashes, held_out, state=state)
+    fit(run, model, lists, Dev(dev), hashes | model_hashes, held_out, state)
 
 
 @in_run_folder(adds="evaluate")
@@ -214,4 +218,5 @@ def _evaluate(
     cache = embedding_cache(settings, name)
     with console.bar(f"evaluating {name}") as progress:
         lists = lists_of(settings, model, inputs)
-        return evaluate(model, lists, settings.precision, progress, cache)
+        folder = Path(settings.output_dir)
+        return evaluate(model, lists, settings.precision, progress, cache, folder, settings.budget)

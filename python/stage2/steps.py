@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
+from stage2.data import Samples
+from stage2.dev_corpus import Dev
 from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel, loaded
 from stage2.evaluate import (
@@ -28,6 +31,7 @@ from stage2.evaluate import (
 )
 from stage2.follow import check_follower
 from stage2.inputs import Inputs
+from stage2.learnable import epoch_warnings
 from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK, Ranked
 from stage2.model import ProbabilisticGBERTV4
@@ -48,9 +52,6 @@ RULES = {
     "question": "by question, since groups had to be cut at all of their {cut} shared chunks",
 }
 
-# `--corpus auto` ranks against every chunk up to this many: on a CPU they take a minute or so.
-CORPUS_AUTO = 5_000
-
 
 def check_machine(settings: Settings) -> None:
     """Refuse a device, precision or cache folder that cannot be; say what the model runs on."""
@@ -58,6 +59,15 @@ def check_machine(settings: Settings) -> None:
     precision = resolve_precision(settings.precision, device)
     folder_of(settings.embedding_cache)
     console.say(f"the model runs on {device} in {describe(precision)}")
+
+
+def ground_truths(samples: Samples, rows: Ints) -> Iterator[list[str]]:
+    """The texts that answer each of some questions."""
+    offsets, candidates = np.asarray(samples.offsets), np.asarray(samples.candidates)
+    counts = np.asarray(samples.num_relevant)
+    for row in rows:
+        relevant = candidates[offsets[row] : offsets[row] + counts[row]]
+        yield samples.contexts.take(relevant)
 
 
 def check_training(
@@ -131,12 +141,7 @@ def lists_of(
 
 def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
     """Whether questions are ranked against every chunk, and not only their candidates."""
-    wanted = (
-        settings.corpus == "always"
-        or settings.source == "corpus"
-        or (settings.corpus == "auto" and len(inputs.samples.contexts) <= CORPUS_AUTO)
-    )
-    return wanted and inputs.has_corpus
+    return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
 
 
 def write_mined(
@@ -204,10 +209,9 @@ def fit(
     run: RunFolder,
     model: ProbabilisticGBERTV4,
     lists: RankingLists,
-    dev: RankingLists,
+    dev: Dev,
     hashes: Mapping[str, str],
     held_out: bool,
-    stage1_dev: dict[str, Any] | None = None,
     state: State | None = None,
 ) -> Trained:
     """Train, ship the best candidate, and say which it is and why."""
@@ -215,20 +219,20 @@ def fit(
     if state is not None:
         console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
-                f"{len(dev)} questions choose among the epochs")  # fmt: skip
+                f"{_choosing(dev)} choose among the epochs")  # fmt: skip
     before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     with console.steps() as progress:
         trained = train(
             model,
             lists,
-            dev,
+            dev.lists,
             settings,
             run.path,
             progress,
-            stage1_dev,
+            dev.stage1,
             run.made_from("train", hashes),
             state,
-            _tell_epoch,
+            partial(_tell_epoch, settings),
         )
     checkpoints = run / files.CHECKPOINTS
     candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
@@ -236,9 +240,12 @@ def fit(
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
     model.save_pretrained(run / files.SHIPPED_MODEL)
-    run.done("train", hashes, shipped=shipped(candidates, held_out))
+    facts = shipped(candidates, held_out, dev, trained.remarks)
+    run.done("train", hashes, shipped=facts, dev=dev.facts())
     # Nothing is left to go on with.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    if trained.remarks:
+        console.warn(trained.remarks["en"])
     best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
     console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
@@ -246,9 +253,18 @@ def fit(
     return trained
 
 
-def _tell_epoch(entry: EpochLog) -> None:
+def _choosing(dev: Dev) -> str:
+    among = (
+        "" if dev.whole is None else f", among {len(dev.lists.corpus):,} of {dev.chunks:,} chunks,"
+    )
+    return f"{len(dev.lists)} questions{among}"
+
+
+def _tell_epoch(settings: Settings, entry: EpochLog) -> None:
     loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
     console.say_above(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    for warning in epoch_warnings(entry, settings):
+        console.say_above(f"warning: {warning}")
 
 
 def write_comparison(

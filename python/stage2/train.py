@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from stage2.encode import Progress, encode_tokens
 from stage2.errors import BadInputError, RunFailedError
 from stage2.follow import Note, following
 from stage2.interrupt import StoppedError, asked_to_stop
+from stage2.learnable import remarks, without_negative
 from stage2.lists import RankingLists
 from stage2.mining import TOPK, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
@@ -40,10 +41,17 @@ Told = Callable[[EpochLog], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What training ended with: its log, and which of the candidates the model now is."""
+    """What training ended with.
+
+    Attributes:
+        log: its rows.
+        best_epoch: which of the candidates the model now is.
+        remarks: what to say of a training of which nothing came; see `learnable.remarks`.
+    """
 
     log: list[EpochLog]
     best_epoch: int
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 def train(
@@ -91,6 +99,7 @@ def train(
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     # These need stage 1, before a state brings other weights.
+    started_from = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     teacher = _teacher(model, lists, settings)
     if state is None:
         metrics = stage1_dev or evaluate_dev(model, dev, settings)
@@ -119,8 +128,11 @@ def train(
                 job.run(progress, note, told)
 
     checkpoints = folder / files.CHECKPOINTS
+    last = checkpoints / f"epoch_{log[-1].epoch}.pt"
+    ended_with = checkpoint.read_state_dict(last) if last.is_file() else None
+    found = remarks(log, started_from, ended_with)
     model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
-    return Trained(log, best_of(log).epoch)
+    return Trained(log, best_of(log).epoch, found)
 
 
 class _Training:
@@ -217,6 +229,12 @@ class _Training:
         dealt = order[np.lexsort((random.permutation(chunks.max() + 1)[chunks],))]
         return [dealt[number :: self.updates] for number in range(self.updates)]
 
+    def steps(self, epoch: int) -> Iterator[Ints]:
+        """The questions of each of an epoch's steps: of its updates in parts of --batch-size."""
+        for rows in self.batches(epoch):
+            for start in range(0, len(rows), self.settings.batch_size):
+                yield rows[start : start + self.settings.batch_size]
+
     def update(self, rows: Ints, where: str) -> float:
         """Move the weights by the gradient of the rows' mean loss, and return that loss.
 
@@ -258,6 +276,9 @@ class _Training:
             dev=metrics,
             train_examples=len(self.lists),
             weights_sha256=checkpoint.save_state_dict(weights, path),
+            without_negative=without_negative(
+                self.lists, self.steps(position.epoch), self.settings
+            ),
         )
         for name, value in metrics.items():
             if isinstance(value, float):

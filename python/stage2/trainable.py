@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stage2.config import Settings
 from stage2.errors import BadInputError
+from stage2.learnable import check_learnable
 from stage2.model import ProbabilisticGBERTV4
 
 # peft's names: a wrapped matrix is `base_layer`, the factors of its update lie beside it.
@@ -23,8 +24,10 @@ def check_trainable(settings: Settings) -> None:
     """Refuse, before anything is written, what cannot be trained.
 
     Raises:
-        BadInputError: --lora without peft, or with an encoder that is frozen.
+        BadInputError: --lora without peft, or with an encoder that is frozen; a loss under which
+            no question has a negative.
     """
+    check_learnable(settings)
     if settings.lora is None:
         return
     if settings.freeze == "backbone":

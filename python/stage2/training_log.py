@@ -11,7 +11,11 @@ DEV_METRIC = "mrr"
 
 @dataclass(frozen=True)
 class EpochLog:
-    """A row of `training_log.jsonl`; epoch 0 is the model as it came, which has no file."""
+    """A row of `training_log.jsonl`; epoch 0 is the model as it came, which has no file.
+
+    Attributes:
+        without_negative: questions of the epoch that had nothing worse to be compared with.
+    """
 
     epoch: int
     loss: float | None
@@ -20,6 +24,7 @@ class EpochLog:
     dev: dict[str, Any]
     train_examples: int
     weights_sha256: str | None = None
+    without_negative: int = 0
 
 
 def best_of(log: Sequence[EpochLog]) -> EpochLog:

@@ -265,6 +265,20 @@ impl PyRanking {
     }
 
     #[staticmethod]
+    fn from_counts(
+        py: Python<'_>,
+        above: Array1<'_, i64>,
+        equal: Array1<'_, i64>,
+        starts: Array1<'_, i64>,
+        lengths: Array1<'_, i64>,
+    ) -> PyResult<Self> {
+        let (above, equal, starts, lengths) = (&*above, &*equal, &*starts, &*lengths);
+        Ok(Self(run(py, || {
+            Ranking::from_counts(above, equal, starts, lengths)
+        })?))
+    }
+
+    #[staticmethod]
     fn concat(py: Python<'_>, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
         let parts: Vec<&Ranking> = parts.iter().map(|part| &part.0).collect();
         Ok(Self(run_infallible(py, || Ranking::concat(&parts))?))

@@ -158,3 +158,30 @@ fn tau_counts_pairs() {
     // 2 concordant, 2 discordant, 2 tied.
     assert_eq!(kendall::kendall_tau(&[2.0, 1.0, 1.0, 2.0]), 0.0);
 }
+
+#[test]
+fn counts_give_what_the_scores_do() {
+    let scores = [2.0, 1.0, 1.0, 2.0, 2.0, 0.0, 1.0];
+    let counted = Ranking::from_counts(&[3, 0, 3], &[3, 3, 3], &[0, 3], &[7]).expect("counts");
+    let whole = ranking(&scores, 3);
+    assert_eq!(counted.groups, whole.groups);
+    assert_eq!(counted.lengths, whole.lengths);
+}
+
+#[test]
+fn counts_that_no_scores_have_are_refused() {
+    let refused: [(&[i64], &[i64], &[i64], &[i64]); 9] = [
+        (&[-1], &[1], &[0, 1], &[5]),
+        (&[0], &[0], &[0, 1], &[5]),
+        (&[3], &[3], &[0, 1], &[5]),
+        (&[0, 0], &[1, 1], &[0, 2], &[5]),
+        (&[0, 1], &[2, 1], &[0, 2], &[5]),
+        (&[], &[], &[0, 0], &[5]),
+        (&[0], &[1], &[0, 2], &[5]),
+        (&[0], &[1], &[0, 1], &[-5]),
+        (&[i64::MAX], &[i64::MAX], &[0, 1], &[5]),
+    ];
+    for (above, equal, starts, lengths) in refused {
+        assert!(Ranking::from_counts(above, equal, starts, lengths).is_err());
+    }
+}

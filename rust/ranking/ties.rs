@@ -71,6 +71,16 @@ pub struct TieGroup {
 }
 
 impl TieGroup {
+    /// The group of one relevant candidate, with a gain of 1.
+    pub fn of_one(above: usize, size: usize) -> Self {
+        Self {
+            above,
+            size,
+            relevant: 1,
+            gain: 1.0,
+        }
+    }
+
     /// Of r relevant in a random order of n the first has the expected place (n + 1)/(r + 1).
     pub fn expected_rank(&self) -> f64 {
         self.above as f64 + (self.size + 1) as f64 / (self.relevant + 1) as f64
@@ -212,12 +222,7 @@ impl<'a> Candidates<'a> {
     fn search(self, sorted: &[usize], i: usize) -> TieGroup {
         let above = sorted.partition_point(|&other| self.compare(other, i).is_lt());
         let size = sorted[above..].partition_point(|&other| self.compare(other, i).is_eq());
-        TieGroup {
-            above,
-            size,
-            relevant: 1,
-            gain: 1.0,
-        }
+        TieGroup::of_one(above, size)
     }
 
     /// The tie group of one relevant candidate, by a look at all the others.
@@ -230,12 +235,7 @@ impl<'a> Candidates<'a> {
             above = (0..self.scores.len()).filter(is_above).count();
             size = 1;
         }
-        TieGroup {
-            above,
-            size,
-            relevant: 1,
-            gain: 1.0,
-        }
+        TieGroup::of_one(above, size)
     }
 }
 
@@ -256,7 +256,7 @@ fn counts(scores: &[f32], score: f32) -> (usize, usize) {
 }
 
 /// Joins slots of the same group, which stand side by side, and leaves the freed ones at the end.
-fn merge_equal(slots: &mut [TieGroup]) {
+pub fn merge_equal(slots: &mut [TieGroup]) {
     let mut filled = 0;
     for i in 1..slots.len() {
         if slots[i].above == slots[filled].above {
@@ -270,4 +270,16 @@ fn merge_equal(slots: &mut [TieGroup]) {
     if let Some(free) = slots.get_mut(filled + 1..) {
         free.fill(TieGroup::default());
     }
+}
+
+/// Whether a list of `length` scores may have these groups, which rise and were merged; there must
+/// be one.
+pub fn can_be(slots: &[TieGroup], length: i64) -> bool {
+    let mut end = 0;
+    let fits = filled(slots).all(|group| {
+        let apart = group.above >= end && group.size >= group.relevant;
+        end = group.above.saturating_add(group.size);
+        apart
+    });
+    !slots.is_empty() && fits && usize::try_from(length).is_ok_and(|length| end <= length)
 }

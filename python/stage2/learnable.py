@@ -1,0 +1,133 @@
+"""Whether there is anything that training could learn from: questions with a negative, a change.
+
+A loss compares a question's ground truths with what is worse. Where nothing is, it is 0 or leads
+nowhere, and a training on that looks like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from stage2.arrays import Ints
+from stage2.config import Settings
+from stage2.errors import BadInputError
+from stage2.lists import RankingLists
+from stage2.training_log import EpochLog
+
+# Losses whose negatives are texts of the other questions of a step.
+_IN_BATCH = ("in-batch", "infonce")
+
+
+def check_learnable(settings: Settings) -> None:
+    """Refuse settings under which no question has a negative.
+
+    Raises:
+        BadInputError: --loss in-batch with a question a step.
+    """
+    if settings.loss == "in-batch" and settings.batch_size == 1:
+        raise BadInputError(
+            "--loss in-batch with --batch-size 1: a question's negatives are the ground truths of "
+            "the other questions of its step, and there are none (--accumulate adds steps, not "
+            "negatives). Expected --batch-size 2 or more, or a loss with listed negatives, such as "
+            "--loss infonce or margin"
+        )
+
+
+def check_texts_to_learn(settings: Settings, ground_truths: Iterable[Sequence[str]]) -> None:
+    """Refuse, before anything is written, questions that are no negatives for each other.
+
+    Args:
+        settings: of the training.
+        ground_truths: the texts that answer each question that may be trained on.
+
+    Raises:
+        BadInputError: --loss in-batch, and all questions are answered by the same text.
+    """
+    if settings.loss != "in-batch":
+        return
+    answers = list(ground_truths)
+    every = {text for texts in answers for text in texts}
+    if answers and all(set(texts) == every for texts in answers):
+        raise BadInputError(
+            f"--loss in-batch: the {len(answers)} questions to train on are all answered by the "
+            "same text, so that none has a negative. Expected questions on different chunks, or a "
+            "loss with listed negatives, such as --loss infonce or margin"
+        )
+
+
+def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: Settings) -> int:
+    """Count the questions that have nothing worse to be compared with.
+
+    Args:
+        lists: as they are trained on.
+        steps: rows of the questions of each step, int64.
+        settings: loss and pairs.
+    """
+    if settings.loss in _IN_BATCH:
+        return sum(_alone(lists, rows) for rows in steps)
+    others = lists.lengths - lists.num_relevant
+    if settings.loss == "margin" and settings.pairs == "all":
+        # The order of several ground truths is learnt too.
+        others = lists.lengths - 1
+    return int((others == 0).sum())
+
+
+def _alone(lists: RankingLists, rows: Ints) -> int:
+    """Questions of a step that all texts of the step are relevant to."""
+    parts = [slice(lists.offsets[row], lists.offsets[row + 1]) for row in rows.tolist()]
+    among = np.unique(np.concatenate([lists.candidates[part] for part in parts]))
+    return sum(
+        len(np.unique(lists.candidates[part.start : part.start + lists.num_relevant[row]]))
+        == len(among)
+        for row, part in zip(rows.tolist(), parts, strict=True)
+    )
+
+
+def epoch_warnings(entry: EpochLog, settings: Settings) -> list[str]:
+    """What of an epoch looks like training and is none."""
+    found = []
+    if entry.without_negative:
+        found.append(
+            f"epoch {entry.epoch}: {entry.without_negative} of {entry.train_examples} questions "
+            "had no negative, so that nothing was learnt from them. "
+            + (
+                "Their steps hold no other question's ground truth: give a larger --batch-size"
+                if settings.loss == "in-batch"
+                else "Their lists hold ground truths alone"
+            )
+        )
+    if entry.loss == 0:
+        found.append(
+            f"epoch {entry.epoch}: the loss was 0 at every step, so that nothing was learnt"
+        )
+    return found
+
+
+def remarks(
+    log: Sequence[EpochLog],
+    before: Mapping[str, Tensor],
+    after: Mapping[str, Tensor] | None,
+) -> dict[str, str]:
+    """What to say of a training of which little or nothing came, in two languages; else nothing.
+
+    Args:
+        log: of the training.
+        before: weights that it started from, on the CPU.
+        after: those that it ended with; None where they are not known.
+    """
+    epochs = [entry for entry in log if entry.epoch]
+    en, zh = [], []
+    if after is not None and all(tensor.equal(after[name]) for name, tensor in before.items()):
+        en.append("training changed no weight")
+        zh.append("训练没有改变任何权重")
+    if epochs and all(entry.loss == 0 for entry in epochs):
+        en.append("the loss was 0 at every step, so that nothing was learnt")
+        zh.append("每一步的损失都是 0，因此什么也没有学到")
+    if worst := max((entry.without_negative for entry in epochs), default=0):
+        count = epochs[0].train_examples
+        en.append(f"{worst} of the {count} questions trained on had no negative")
+        zh.append(f"训练的 {count} 个问题中有 {worst} 个没有负例")
+    return {"en": "; ".join(en), "zh": "；".join(zh)} if en else {}
