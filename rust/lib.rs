@@ -17,6 +17,7 @@
 //! * [`ranking`]: expected ranks, metrics, order
 //! * [`search`]: exact top-k over a whole corpus, tile by tile
 //! * [`mining`]: which of the rows found are hard negatives
+//! * `finite`: NaN and infinity, found in bulk
 //! * [`memory`]: room for what is large, or an error where there is none
 //! * [`near_duplicates`]: texts that are the same but for a little
 //! * [`write`]: files that appear whole or not at all
@@ -25,6 +26,7 @@
 pub mod cancel;
 pub mod corpus;
 pub mod error;
+mod finite;
 pub mod join;
 pub mod jsonl;
 pub mod memory;

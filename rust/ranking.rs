@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use crate::cancel::check;
 use crate::error::{Error, Result};
+use crate::finite::all_finite;
 
 pub use lists::Lists;
 use lists::{LISTS_PER_JOB, slices_mut};
@@ -68,7 +69,7 @@ impl Ranking {
                 check();
                 let candidates = Candidates::of(lists, list, ties);
                 candidates.fill(relevant.of(lists, list, slots.len()), slots);
-                lists::all_finite(candidates.scores)
+                all_finite(candidates.scores)
             })
             .reduce(|| true, |a, b| a & b);
         if !finite {

@@ -24,6 +24,7 @@ use rayon::prelude::*;
 
 use crate::cancel::check as check_stop;
 use crate::error::{Error, Result};
+use crate::finite::first_not_finite;
 use crate::memory::room_for;
 use best::{Best, row_of, score_of};
 use codes::{
@@ -87,8 +88,7 @@ impl<'a> Matrix<'a> {
     }
 
     fn check_finite(&self, name: &str) -> Result<()> {
-        let wrong = |value: &f32| !value.is_finite();
-        match self.values.par_iter().position_first(wrong) {
+        match first_not_finite(self.values) {
             None => Ok(()),
             Some(at) => Err(Error::Usage(format!(
                 "row {} of the {name} has {} at position {}; expected finite numbers",

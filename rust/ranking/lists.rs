@@ -9,6 +9,7 @@ use super::kendall::kendall_tau;
 use super::relevant::check_length;
 use crate::cancel::{self, check};
 use crate::error::{Error, Result};
+use crate::finite::first_not_finite;
 use crate::memory;
 
 /// Lists per parallel work item.
@@ -64,8 +65,7 @@ impl<'a> Lists<'a> {
 
     /// Refuses NaN and infinity, and says where the first is.
     pub fn check_finite(&self) -> Result<()> {
-        let wrong = |score: &f32| !score.is_finite();
-        let Some(at) = self.scores.par_iter().position_first(wrong) else {
+        let Some(at) = first_not_finite(self.scores) else {
             return Ok(());
         };
         let (list, place) = self.place_of(at);
@@ -124,13 +124,6 @@ fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
 pub fn falling(a: f32, b: f32) -> Ordering {
     // A total order knows two zeros; −0 + 0 is 0.
     (b + 0.0).total_cmp(&(a + 0.0))
-}
-
-pub fn all_finite(scores: &[f32]) -> bool {
-    // No short cut, so that it runs as vector instructions.
-    scores
-        .iter()
-        .fold(true, |finite, score| finite & score.is_finite())
 }
 
 /// The parts between neighbouring offsets.
