@@ -15,6 +15,9 @@ use crate::memory;
 /// Lists per parallel work item.
 pub const LISTS_PER_JOB: usize = 64;
 
+/// Places that are numbered between two looks at whether to stop.
+const BLOCK: usize = 1 << 16;
+
 /// Lists of scores, one after the other.
 #[derive(Clone, Copy)]
 pub struct Lists<'a> {
@@ -108,9 +111,11 @@ impl<'a> Lists<'a> {
 }
 
 fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
-    check();
-    for (i, place) in places.iter_mut().enumerate() {
-        *place = i as i64;
+    for (block, places) in places.chunks_mut(BLOCK).enumerate() {
+        check();
+        for (i, place) in places.iter_mut().enumerate() {
+            *place = (block * BLOCK + i) as i64;
+        }
     }
     cancel::sort_unstable_by(places, |&a, &b| {
         let (i, j) = (a as usize, b as usize);
