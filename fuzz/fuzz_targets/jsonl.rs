@@ -23,15 +23,9 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let parsed = source.parse(OnError::Skip, check_row);
-    let good = lines
-        .iter()
-        .filter_map(|line| parse(line).and_then(as_row))
-        .count();
+    let good = lines.iter().filter_map(|line| parse(line).and_then(as_row)).count();
     assert_eq!(parsed.pieces.iter().sum::<usize>(), good);
     assert_eq!(parsed.rejects.len(), lines.len() - good);
-    assert_eq!(
-        source.parse(OnError::Strict, check_row).rejects.is_empty(),
-        good == lines.len()
-    );
+    assert_eq!(source.parse(OnError::Strict, check_row).rejects.is_empty(), good == lines.len());
     source.parse(OnError::Skip, Names::check_row);
 });

@@ -17,9 +17,7 @@ fuzz_target!(|input: &[u8]| {
     if is_special(input) || input.contains(&b'[') && input.trim_ascii_start().starts_with(b"[") {
         return;
     }
-    let Ok(source) = Source::from_bytes("input", input.to_vec()) else {
-        return;
-    };
+    let Ok(source) = Source::from_bytes("input", input.to_vec()) else { return };
     let expected: Vec<_> = input
         .strip_prefix(b"\xef\xbb\xbf")
         .unwrap_or(input)
@@ -37,19 +35,11 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(annotations.spans.of(i), spans);
     }
 
-    let shortened: Vec<&str> = texts
-        .iter()
-        .map(|text| text.trim_end_matches('a'))
-        .collect();
+    let shortened: Vec<&str> = texts.iter().map(|text| text.trim_end_matches('a')).collect();
     let moved = annotations.spans_for(&shortened);
     for (i, text) in shortened.iter().enumerate() {
         let length = text.chars().count() as i64;
-        assert!(
-            moved
-                .of(i)
-                .iter()
-                .all(|&[start, end]| 0 <= start && start < end && end <= length)
-        );
+        assert!(moved.of(i).iter().all(|&[start, end]| 0 <= start && start < end && end <= length));
     }
 });
 

@@ -46,9 +46,7 @@ pub fn is_special(text: &[u8]) -> bool {
 /// Reads a row with the core, which must accept it exactly if `serde_json` does, and count it.
 pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
     let Some(expected) = parse(&row.bytes()[row.start()..]).and_then(as_row) else {
-        return Err(row
-            .object(|_, _| Ok(()))
-            .expect_err("serde_json refuses the row"));
+        return Err(row.object(|_, _| Ok(())).expect_err("serde_json refuses the row"));
     };
     let mut found = BTreeMap::new();
     row.object(|name, value| {
@@ -101,9 +99,7 @@ impl Names {
             },
         );
         assert_eq!(remembered, plain);
-        let found = found
-            .into_iter()
-            .map(|(rank, value)| (seen[rank].clone(), value));
+        let found = found.into_iter().map(|(rank, value)| (seen[rank].clone(), value));
         assert_eq!(found.collect::<Vec<_>>(), expected);
         plain
     }
