@@ -15,8 +15,8 @@ from benches.harness import Bench, Finding
 
 # Each is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
-    "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "prepare", "growth",
-    "encode", "cache", "training", "loop",
+    "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
+    "prepare", "growth", "encode", "cache", "training", "loop",
 )  # fmt: skip
 # Those whose work a GPU does.
 GPU_JOBS = ("encode", "training", "loop", "card")

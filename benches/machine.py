@@ -16,6 +16,7 @@ PEERS = (
     "pyarrow",
     "orjson",
     "faiss-cpu",
+    "datasketch",
     "sentence-transformers",
     "pytrec-eval-terrier",
     "ranx",

@@ -15,7 +15,8 @@
 //! each of which is equal in two texts with the probability of their overlap. Sorted by a slot, or
 //! by two of them where there are many texts, a text is compared with those next to it that agree
 //! there, if enough other slots do. That is linear in the texts, and it may miss a pair: with an
-//! overlap of a half, 1 in 10^6 of few texts, 1 in 500 of many.
+//! overlap of a half, none of few texts and 1 in 1,000 of many; a piece that is a third of
+//! another text, none and 1 in 17 (`docs/log.md`).
 //!
 //! Texts are read anew by each step: what is kept is a hash and a sketch for each, and the counts
 //! of shingles in a table of limited size.

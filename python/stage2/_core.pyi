@@ -483,9 +483,9 @@ def near_duplicates(
     of all that it has. Case, width and white space count for nothing, and texts
     that differ in them alone are near-duplicates whatever they have.
 
-    The texts are compared where sketches of them agree. Where there are more than 20,000, a pair
-    with an overlap of a half is missed once in 1,000 times, one of six tenths never to speak of; of
-    fewer texts none is. Time grows with the texts, and memory by some 150 bytes for each.
+    The texts are compared where sketches of them agree. Of more than 20,000, a pair with an overlap
+    of a half is missed once in 1,000 times, and a piece that is a third of another text once in 17;
+    of fewer neither is. Time grows as the texts do, and memory by some 400 bytes for each.
 
     Args:
         texts: n texts.
