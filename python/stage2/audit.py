@@ -14,6 +14,7 @@ from stage2._core import Samples, text_key
 from stage2.arrays import Floats, Ints
 from stage2.config import default
 from stage2.near_duplicates import Shingles, jaccard, shingles
+from stage2.verdict import fixed
 from stage2.words import has_words, words
 
 Mask = npt.NDArray[np.bool_]
@@ -343,7 +344,11 @@ class _Look:
         for place in range(split - start, end - start):
             value = float(scores[start + place])
             if finite[place] and value > lowest - margin:
-                yield check, place, f"score {value:.4f}, the ground truth's {lowest:.4f}"
+                yield (
+                    check,
+                    place,
+                    f"score {fixed(value, 4)}, the ground truth's {fixed(lowest, 4)}",
+                )
 
     def _keys(self, context: int) -> list[_Key]:
         """What a context is the same by: its text, and its id where it has one."""

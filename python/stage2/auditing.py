@@ -22,6 +22,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import model_hash, placed
+from stage2.truncation import accounts, tell
 
 _HEADERS = {
     "en": ("check", "found", "questions", "a negative that …"),
@@ -50,6 +51,7 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     run.begin({"audit": hashes})
     write_rejected(run, inputs.loaded)
     if model is not None:
+        tell(accounts(model, inputs.samples))
         scores = _model_scores(settings, model, inputs)
     found = _audit(run, inputs, scores, cross_encoder)
     run.done("audit", hashes)

@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,20 @@ def from_pretrained(folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
     model = _build(backbone_config, _tokenizer(root), config["embedding_dim"], config["max_length"])
     _load_state(model, state, root / WEIGHTS)
     return model
+
+
+@dataclass(frozen=True)
+class TokenReader:
+    """A model's tokenizer and its limit, without the weights."""
+
+    tokenizer: Any
+    max_length: int
+
+
+def read_reader(folder: str | os.PathLike[str]) -> TokenReader:
+    """Read of a model folder what says which tokens of a text the model sees."""
+    limit: int = _read_config(Path(folder) / CONFIG)["max_length"]
+    return TokenReader(_tokenizer(folder), limit)
 
 
 def from_reference(

@@ -78,6 +78,14 @@ def check_mining(settings: Settings, inputs: Inputs) -> None:
             )
         _rules(settings).check()
         candidates, more = inputs.dataset.num_chunks, "more --chunks"
+        counts = np.diff(inputs.dataset.relevant_offsets)
+        others = candidates - int(counts.min(initial=candidates))
+        if settings.range_min >= others:
+            raise BadInputError(
+                f"--range-min is {settings.range_min}, but a question has at most {others} chunks "
+                "that are no ground truth, ranked from 0: the window lies past the corpus. "
+                f"Expected --range-min below {others}, or more --chunks"
+            )
     else:
         lengths = np.diff(inputs.samples.offsets)
         candidates = int(lengths.min(initial=np.iinfo(np.int64).max))

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -48,6 +48,18 @@ PLAIN_ATTENTION = 512
 _NO_KEYS = np.empty(0, f"V{KEY_BYTES}")
 
 
+class Reader(Protocol):
+    """What of a model says which tokens of a text it sees; a model is such."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """A fast tokenizer of transformers."""
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a text, special tokens included."""
+
+
 class LazyModel:
     """A model that is loaded when there is something to embed: the cache may have it all.
 
@@ -55,9 +67,27 @@ class LazyModel:
         embedding_dim: d.
     """
 
-    def __init__(self, load: Callable[[], ProbabilisticGBERTV4], embedding_dim: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[], ProbabilisticGBERTV4],
+        embedding_dim: int,
+        read: Callable[[], Reader] | None = None,
+    ) -> None:
+        """Remember how to load it.
+
+        Args:
+            load: gives the model on its device.
+            embedding_dim: d.
+            read: gives its tokenizer and limit without its weights; default: the model.
+        """
         self.embedding_dim = embedding_dim
         self._load = load
+        self._read = read
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Its tokenizer and limit; the weights need not be read for that."""
+        return self.model if self._read is None else self._read()
 
     @cached_property
     def model(self) -> ProbabilisticGBERTV4:

@@ -35,6 +35,7 @@ from stage2.stage1 import model_hash, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
+from stage2.truncation import accounts, tell
 
 # α is chosen among these; the ends are the two models themselves.
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
@@ -75,6 +76,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     run.begin({"merge": hashes}, reads=models)
     if questions:
         write_rejected(run, questions.inputs.loaded)
+        run.record["texts"] = tell(accounts(loaded[0], questions.inputs.samples), models[0])
 
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)

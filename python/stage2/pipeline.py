@@ -53,6 +53,7 @@ from stage2.steps import (
     write_mined,
 )
 from stage2.train import no_hard_examples
+from stage2.truncation import accounts, tell
 
 
 @in_run_folder()
@@ -81,6 +82,7 @@ def run_command(
     state = check_training(run, stages["mine"], model)
     run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
     keep_stage1(run, model, inputs, model_hashes, made)
+    run.record["texts"] = tell(accounts(model, inputs.samples))
     cache = stage1_cache(run)
     inputs, mined = candidates(run, model, inputs, cache)
     write_constructed(run, inputs)
@@ -126,7 +128,15 @@ def _trained(
     settings, held_out = run.settings, run.settings.split == "chunk"
     train_rows, dev_rows, _ = sides
     if not len(recipe.rows(train_rows)):
-        console.warn(f"{no_hard_examples(settings.topk)}. The stage-1 model is shipped as it is")
+        why = no_hard_examples(settings.topk)
+        if len(recipe.hard):
+            why = (
+                f"none of the {len(train_rows)} training questions is hard: the "
+                f"{len(recipe.hard)} hard examples are held out"
+            )
+        elif below := files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]:
+            why = no_hard_examples(settings.topk, below)
+        console.warn(f"{why}. The stage-1 model is shipped as it is")
         model.save_pretrained(run / files.SHIPPED_MODEL)
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
         run.done("train", hashes, shipped=untrained(nothing, held_out))

@@ -10,6 +10,10 @@ from typing import Any
 
 from stage2.errors import BadInputError
 
+# A share of tokens, not seen or not known, above which it is warned of. It stands here because the
+# report must not wait for torch.
+WORTH_A_WARNING = 0.1
+
 
 @dataclass(frozen=True)
 class Maybe:
@@ -31,6 +35,11 @@ _TEXTS = {"en": str, "zh": str}
 _CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
 _METRICS = {**_CHANCE, "ties": _NUMBER, "num_queries": int, "chance": _CHANCE}
 _SIDES = Each({"before": Maybe(_NUMBER), "after": Maybe(_NUMBER)})
+_TEXTS_SEEN = {
+    **dict.fromkeys(("texts", "counted", "max_length", "cut", "tokens"), int),
+    "lost_share": _NUMBER,
+    "unknown_share": _NUMBER,
+}
 _FILE = {"path": str, "sha256": str}
 _CANDIDATE = {"name": str, "kind": str, "epoch": Maybe(int), "alpha": Maybe(_NUMBER)}
 
@@ -38,6 +47,7 @@ SCHEMAS: Mapping[str, Any] = {
     "run.json": {
         "stages": Maybe(Each({"seconds": _NUMBER, "made_from": dict})),
         "begun": Maybe([str]),
+        "texts": Maybe({"questions": _TEXTS_SEEN, "chunks": _TEXTS_SEEN}),
         "data": Maybe(
             {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}
         ),
@@ -54,6 +64,7 @@ SCHEMAS: Mapping[str, Any] = {
         "metrics": Maybe(_METRICS),
         "pairs": Maybe(dict),
         "num_hard": Maybe(int),
+        "num_below_topk": Maybe(int),
         "num_samples": Maybe(int),
         "hard_share": Maybe(_NUMBER),
         "topk": Maybe(int),

@@ -78,7 +78,7 @@ def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | L
     if (Path(path) / checkpoint.CONFIG).is_file():
         cache = embedding_cache(settings, path)
         if cache is not None and len(cache):
-            return LazyModel(load, cache.width)
+            return LazyModel(load, cache.width, lambda: checkpoint.read_reader(path))
     return load()
 
 

@@ -60,6 +60,7 @@ from stage2.steps import (
     write_mined,
 )
 from stage2.train import no_hard_examples
+from stage2.truncation import accounts, tell
 
 
 @in_run_folder()
@@ -93,6 +94,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
     model_hashes |= cross_hashes
     run.begin(stage_inputs(inputs, model_hashes, made))
     keep_stage1(run, model, inputs, model_hashes, made)
+    run.record["texts"] = tell(accounts(model, inputs.samples))
     cache = stage1_cache(run)
     inputs, mined = candidates(run, model, inputs, cache)
     if inputs.dataset is not None:
@@ -120,7 +122,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
             "Make one with stage2 mine"
         )
     if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
-        raise BadInputError(f"{settings.data}: {no_hard_examples(settings.topk)}")
+        raise BadInputError(f"{settings.data}: {_no_hard_examples(run)}")
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
     model, model_hashes, made = stage1(settings, run, inputs)
@@ -144,6 +146,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         tell_split(run, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, model, inputs, model_hashes, made)
+    run.record["texts"] = tell(accounts(model, inputs.samples))
     lists, dev = (
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
@@ -179,6 +182,9 @@ def evaluate_command(
         hashes[f"model_{number}"] = model_hash(path)
     run.begin({"evaluate": hashes}, reads=models)
     write_rejected(run, inputs.loaded)
+    run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])
+    if len(models) == 2:
+        run.record["texts_after"] = tell(accounts(waiting[1], inputs.samples), models[1])
     evaluations = [_evaluate(settings, model, inputs, name) for model, name in
                    zip(waiting, models, strict=True)]  # fmt: skip
     before, after = evaluations[0], evaluations[-1]
@@ -210,6 +216,14 @@ def report(settings: Settings, run: RunFolder) -> Path:
     path = write_report(run.path, settings.language)
     console.say(f"report: {path}")
     return path
+
+
+def _no_hard_examples(run: RunFolder) -> str:
+    """Why the file to train on is empty: as mining in the folder found, if it is the folder's."""
+    summary = run / files.MINING_SUMMARY
+    own = Path(run.settings.data or "").resolve() == (run / files.HARD).resolve()
+    found = files.read_json(summary) if own and summary.is_file() else {}
+    return no_hard_examples(found.get("topk", run.settings.topk), found.get("num_below_topk", 0))
 
 
 def _evaluate(

@@ -159,12 +159,16 @@ def write_mined(
     settings, scored = run.settings, evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
+    # Of these some may have no negative to train on.
+    ranks = scored.ranking.rank if mined is None else mined.ranks
+    below = int((ranks > settings.topk).sum())
     hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
     metrics = scored.ranking.metrics(TOPK)
     summary: dict[str, Any] = {
         "num_samples": len(inputs.samples),
         "topk": settings.topk,
         "num_hard": len(hard),
+        "num_below_topk": below,
         "hard_share": len(hard) / max(1, len(inputs.samples)),
         "metrics": metrics,
         "pairs": scored.pairs(),
@@ -188,9 +192,10 @@ def write_mined(
     console.say(
         f"hard examples: {len(hard)} of {len(inputs.samples)} "
         f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
+        + (f"; {below - len(hard)} more have no negative" if below > len(hard) else "")
     )
     if not len(hard):
-        console.warn(no_hard_examples(settings.topk))
+        console.warn(no_hard_examples(settings.topk, below))
     return hard
 
 
@@ -200,8 +205,8 @@ def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
     if summary["short_lists"]:
         console.warn(
             f"{summary['short_lists']} questions have fewer than {settings.negatives} negatives, "
-            f"{summary['without_negatives']} of them none: the filters leave too few. Widen "
-            "--range-max, or loosen the margins and scores"
+            f"{summary['without_negatives']} of them none: the window of ranks and the filters "
+            "leave too few. Widen --range-min to --range-max, or loosen the margins and scores"
         )
 
 

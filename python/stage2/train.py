@@ -381,8 +381,19 @@ def evaluate_dev(
     return scored.ranking.metrics(TOPK)
 
 
-def no_hard_examples(topk: int) -> str:
-    """What to say, and to try, when the model gets every question right."""
+def no_hard_examples(topk: int, below: int = 0) -> str:
+    """What to say, and to try, where there is no hard example to train on.
+
+    Args:
+        topk: a question is hard whose ground truth ranks below it.
+        below: how many questions are such; their lists hold no negative to train on.
+    """
+    if below:
+        return (
+            f"no hard example: {below} ground truths rank below the top {topk}, but no negative "
+            "is left beside them, so there is nothing to train on. Move --range-min and "
+            "--range-max, loosen margins and scores, or do without --drop-false-negatives"
+        )
     return (
         f"no hard example: every ground truth ranks in the top {topk}, so there is nothing to "
         "train on. Try a smaller --topk or more --negatives"

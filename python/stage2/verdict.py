@@ -85,7 +85,18 @@ def _sentence(part: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 def signed(value: float) -> str:
     """Write a difference of a metric: +0.012."""
-    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
+    return fixed(value, 3, "+").replace("-", "−")
+
+
+def fixed(value: float, digits: int, sign: str = "-") -> str:
+    """Write a number with so many decimals: what rounds to nothing is 0, and not −0.
+
+    Args:
+        value: the number.
+        digits: decimals.
+        sign: `+` writes one before positive numbers too.
+    """
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"
 
 
 def probability(p: float) -> str:

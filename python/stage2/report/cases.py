@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stage2 import files
+from stage2.report.excerpt import CONTEXTS, NAME, TEXT, cut, cut_pieces
 from stage2.report.run import Record, Run
 
 # Contexts of this many questions of each kind are in the page: a page of 10,000 questions stays
@@ -24,17 +25,31 @@ def ranks(run: Run) -> list[Record]:
     return [_rank_row(row, source) for row in rows]
 
 
-def cases(run: Run, rows: list[Record]) -> dict[str, list[Record]]:
-    """For each kind the first `CASES` questions, with their contexts, scores and entities."""
-    chosen = {kind: [row for row in rows if row["kind"] == kind][:CASES] for kind in KINDS}
+def cases(run: Run, rows: list[Record], left_out: str) -> dict[str, list[Record]]:
+    """For each kind the first `CASES` questions, with their contexts, scores and entities.
+
+    Args:
+        run: of the folder.
+        rows: of all questions.
+        left_out: how it is said that a text was cut, with a place for `{count}`.
+    """
+    numbered = [row | {"row": number} for number, row in enumerate(rows)]
+    chosen = {kind: [row for row in numbered if row["kind"] == kind][:CASES] for kind in KINDS}
     wanted = {row["id"] for group in chosen.values() for row in group}
     before = _scores(run.folder / files.EVALUATION, wanted)
     after = _scores(run.folder / files.EVALUATION_AFTER, wanted)
     samples = _samples(run.folder / files.CONSTRUCTED, wanted)
     texts = [text for sample in samples.values() for text in _texts(sample)]
-    marked = dict(zip(texts, _marked(run, texts), strict=True))
+    marked = {
+        text: cut_pieces(found, TEXT, left_out)
+        for text, found in zip(texts, _marked(run, texts), strict=True)
+    }
     return {
-        kind: [_case(row, samples.get(row["id"], {}), before, after, marked) for row in group]
+        kind: [
+            _case(row, samples.get(row["id"], {}), before, after, marked)
+            | {"name": cut(row["id"], NAME, left_out)}
+            for row in group
+        ]
         for kind, group in chosen.items()
     }
 
@@ -121,9 +136,13 @@ def _case(
         for place, text in enumerate(_texts(sample)[1:] if sample else ())
     ]
     contexts.sort(key=lambda c: -(c["after"] if c["after"] is not None else c["before"] or 0.0))
+    shown = contexts[:CONTEXTS]
+    # The first ground truth is what the others are read against.
+    shown += [context for context in contexts[CONTEXTS:] if context["right"]][:1]
     return row | {
-        "text": marked.get(row["question"], [(row["question"], False)]),
-        "contexts": contexts,
+        "text": marked.get(row["question"]) or [(row["question"][:TEXT], False)],
+        "contexts": shown,
+        "contexts_left_out": len(contexts) - len(shown),
     }
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from stage2.statistics import wilson
-from stage2.verdict import signed
+from stage2.verdict import fixed, signed
 
 
 def percent(share: float) -> str:
     """Write 0.6 as 60.0%."""
-    return f"{100 * share:.1f}%"
+    return f"{fixed(100 * share, 1)}%"
 
 
 def decimal(value: float) -> str:
     """Write a metric that is no share of questions: 0.387."""
-    return f"{value:.3f}"
+    return fixed(value, 3)
 
 
 def difference(before: float, after: float) -> str:
@@ -28,12 +28,14 @@ def counted(share: float, total: int) -> str:
 
 def points(difference: float) -> str:
     """Write a difference of two shares: +40.0 pp."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f} pp".replace("-", "−")
+    return f"{fixed(100 * difference, 1, '+')} pp".replace("-", "−")
 
 
 def change(first: float, last: float) -> str:
     """Write a relative change: −47.2%."""
-    return f"{100 * (last - first) / first:+.1f}%".replace("-", "−") if first else "–"
+    if not first:
+        return "–"
+    return f"{fixed(100 * (last - first) / first, 1, '+')}%".replace("-", "−")
 
 
 def size(count: int) -> str:
@@ -50,5 +52,9 @@ def interval(share: float, total: int) -> str:
     """Write Wilson's 95% interval of a share of `total` questions."""
     if not total:
         return "–"
-    low, high = wilson(share, total)
-    return f"{100 * low:.0f}–{100 * high:.0f}%"
+    return span(*wilson(share, total))
+
+
+def span(low: float, high: float) -> str:
+    """Write an interval of shares: 46–72%."""
+    return f"{fixed(100 * low, 0)}–{fixed(100 * high, 0)}%"

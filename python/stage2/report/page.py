@@ -14,8 +14,10 @@ from markupsafe import Markup
 
 from stage2 import files
 from stage2.config import RUN_DEFAULTS, SETTINGS, read_toml
+from stage2.errors import one_line
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
+from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.page_text import PAGE_WORDS
 from stage2.report.run import Record, Run
 from stage2.report.text import Words
@@ -43,9 +45,28 @@ def write_page(run: Run, language: str) -> Path:
     return path
 
 
+def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: str) -> list[Record]:
+    """The rows of the table, their texts cut, each with the place of its case, if it has one."""
+    places = {
+        case["row"]: f"{kind}-{number}"
+        for kind, group in found.items()
+        for number, case in enumerate(group, 1)
+    }
+    return [
+        row
+        | {
+            "id": cut(row["id"], NAME, left_out),
+            "question": cut(row["question"], LINE, left_out),
+            "case": places.get(number),
+        }
+        for number, row in enumerate(rows[:ROWS])
+    ]
+
+
 def render_page(run: Run, rows: list[Record], language: str) -> str:
     """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
     words = PAGE_WORDS[language]
+    found = cases(run, rows, words["left_out"])
     environment = Environment(
         loader=PackageLoader("stage2", "report/templates"),
         autoescape=True,
@@ -65,14 +86,18 @@ def render_page(run: Run, rows: list[Record], language: str) -> str:
         tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
         chart=_chart(run),
         shipped=run.shipped,
-        data=_json({"rows": rows, "words": words}),
+        data=_json({"rows": _shown_rows(rows, found, words["left_out"]), "words": words}),
         count=len(rows),
+        shown=min(len(rows), ROWS),
         kinds=KINDS,
-        cases=cases(run, rows),
+        cases=found,
+        decimal=numbers.decimal,
         cap=CASES,
         audit=_optional(run.folder / files.AUDIT),
-        command=command_line(run),
-        facts=_facts(run),
+        command=one_line(command_line(run)),
+        facts=[
+            (name, cut(one_line(value), LINE, words["left_out"])) for name, value in _facts(run)
+        ],
     )
 
 
@@ -120,7 +145,7 @@ def _table(part: Record, say: Words) -> Record:
 
 
 def _range(side: Record) -> str:
-    return f"{100 * side['low']:.0f}–{100 * side['high']:.0f}%"
+    return numbers.span(side["low"], side["high"])
 
 
 def _difference(change: Record) -> str:

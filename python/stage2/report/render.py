@@ -9,11 +9,12 @@ from stage2 import files
 from stage2.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
-from stage2.report.markdown import escape, facts, not_run, table
+from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import write_page
 from stage2.report.run import Record, Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
+from stage2.schema import WORTH_A_WARNING
 from stage2.usage import STAGES
 
 # Stages that are no part of `stage2 run`.
@@ -104,12 +105,40 @@ def _samples(run: Run, say: Words) -> str:
     if data.get("negatives") is not None:
         rows.append((say("contexts"), say("contexts_value", negatives=escape(data["negatives"]))))
     rows.append((say("texts_encoded"), _count(data.get("texts_encoded"), say)))
+    rows += _seen(run, say)
     rows.append((say("pairs_entity"), _count(pairs.get("entity"), say)))
     rows.append((say("pairs_fallback"), _count(pairs.get("fallback"), say)))
     split = run.record.get("split")
     if split:
         rows += _split(split, say)
-    return facts(rows, say)
+    warned = [quote(f"**{say('texts_unseen')}**")] if much_unseen(run) else []
+    return "\n\n".join([facts(rows, say), *warned])
+
+
+def much_unseen(run: Run) -> bool:
+    """Whether the model does not see, or not know, more of the texts than is worth a warning."""
+    texts = (run.record.get("texts") or {}).values()
+    shares = [text[name] for text in texts for name in ("lost_share", "unknown_share")]
+    return max(shares, default=0.0) > WORTH_A_WARNING
+
+
+def _seen(run: Run, say: Words) -> list[tuple[str, str]]:
+    """What of the texts the model sees, by role."""
+    return [
+        (
+            say(f"texts_{role}"),
+            say(
+                "texts_seen" if text["counted"] == text["texts"] else "texts_seen_of_some",
+                cut=_count(text["cut"], say),
+                counted=_count(text["counted"], say),
+                texts=_count(text["texts"], say),
+                max_length=escape(text["max_length"]),
+                lost=numbers.percent(text["lost_share"]),
+                unknown=numbers.percent(text["unknown_share"]),
+            ),
+        )
+        for role, text in (run.record.get("texts") or {}).items()
+    ]
 
 
 def _split(split: Record, say: Words) -> list[tuple[str, str]]:
@@ -172,7 +201,12 @@ def _hard_examples(run: Run, say: Words) -> str:
     trained_on = (run.record.get("split") or {}).get("trained_on")
     if trained_on is not None:
         rows.append((say("trained_on"), _count(trained_on, say)))
-    note = [] if mining["num_hard"] else [say("no_hard")]
+    note, below = [], mining.get("num_below_topk") or 0
+    if below > mining["num_hard"]:
+        count = _count(below - mining["num_hard"], say)
+        note.append(say("hard_without_negative", count=count, topk=mining["topk"]))
+    elif not mining["num_hard"]:
+        note.append(say("no_hard"))
     return "\n\n".join([facts(rows, say), *note])
 
 

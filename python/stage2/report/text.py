@@ -94,6 +94,14 @@ CATALOGS: dict[str, dict[str, str]] = {
         "contexts": "Contexts a sample",
         "contexts_value": "ground truth + {negatives} random negatives",
         "texts_encoded": "Distinct texts encoded",
+        "texts_questions": "Questions as the model sees them",
+        "texts_chunks": "Chunks as the model sees them",
+        "texts_seen": "{cut} of {texts} cut at {max_length} tokens, {lost} of all tokens lost; "
+        "{unknown} of all tokens unknown",
+        "texts_seen_of_some": "{cut} of {counted} looked at (of {texts}) cut at {max_length} "
+        "tokens, {lost} of all tokens lost; {unknown} of all tokens unknown",
+        "texts_unseen": "Warning: more than a tenth of the tokens is cut off or unknown to the "
+        "model. It ranks by the rest.",
         "pairs_entity": "Pairs compared by entities",
         "pairs_fallback": "Pairs compared by sentence",
         "split": "Split",
@@ -126,6 +134,9 @@ CATALOGS: dict[str, dict[str, str]] = {
         "hard_rule_value": "the ground truth is not in the top {topk}",
         "num_hard": "Hard examples",
         "trained_on": "Questions trained on",
+        "hard_without_negative": "{count} more questions rank below the top {topk}, but have no "
+        "negative to train on: the window of ranks, the filters or `--drop-false-negatives` left "
+        "none.",
         "no_hard": "No question is hard for this model. Try a smaller `--topk` or more "
         "`--negatives`.",
         # settings
@@ -325,6 +336,13 @@ CATALOGS: dict[str, dict[str, str]] = {
         "contexts": "每个样本的上下文",
         "contexts_value": "正确文本块 + {negatives} 个随机负例",
         "texts_encoded": "编码的不同文本",
+        "texts_questions": "模型看到的问题",
+        "texts_chunks": "模型看到的文本块",
+        "texts_seen": "{texts} 个中有 {cut} 个在 {max_length} 个词元处截断，丢失全部词元的 {lost}；"
+        "未知词元占 {unknown}",
+        "texts_seen_of_some": "抽查 {counted} 个（共 {texts} 个），其中 {cut} 个在 {max_length} "
+        "个词元处截断，丢失全部词元的 {lost}；未知词元占 {unknown}",
+        "texts_unseen": "警告：超过十分之一的词元被截断或不为模型所知，模型只按其余部分排序。",
         "pairs_entity": "按实体比较的文本对",
         "pairs_fallback": "按整句比较的文本对",
         "split": "划分",
@@ -357,6 +375,8 @@ CATALOGS: dict[str, dict[str, str]] = {
         "hard_rule_value": "正确文本块不在前 {topk} 名",
         "num_hard": "难例数",
         "trained_on": "参与训练的问题数",
+        "hard_without_negative": "另有 {count} 个问题排在前 {topk} 名之外，但没有可用于训练的负例："
+        "名次窗口、过滤条件或 `--drop-false-negatives` 没有留下任何负例。",
         "no_hard": "对这个模型来说没有难例。可以减小 `--topk` 或增大 `--negatives`。",
         # settings
         "loss_function": "损失函数",

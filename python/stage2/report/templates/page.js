@@ -23,6 +23,12 @@
     made.className = name || "";
     return made;
   }
+  // Foreign text stands by itself: no mark in it turns round what is beside it.
+  function foreign(text) {
+    const made = document.createElement("bdi");
+    made.textContent = text;
+    return made;
+  }
   function draw() {
     const found = chosen();
     const pages = Math.max(1, Math.ceil(found.length / size));
@@ -30,14 +36,16 @@
     body.replaceChildren();
     for (const item of found.slice(page * size, (page + 1) * size)) {
       const row = body.insertRow();
-      const first = cell(row, item.id);
-      if (cases.has(item.id)) {
+      const first = cell(row, "");
+      if (item.case) {
         const link = document.createElement("a");
-        link.href = "#" + cases.get(item.id).id;
-        link.textContent = item.id;
-        first.replaceChildren(link);
+        link.href = "#" + item.case;
+        link.append(foreign(item.id));
+        first.append(link);
+      } else {
+        first.append(foreign(item.id));
       }
-      cell(row, item.question, "q");
+      cell(row, "", "q").append(foreign(item.question));
       cell(row, item.set);
       cell(row, item.before, "n");
       cell(row, item.after, "n");
@@ -47,7 +55,6 @@
     document.getElementById("previous").disabled = page === 0;
     document.getElementById("next").disabled = page + 1 === pages;
   }
-  const cases = new Map([...document.querySelectorAll("details[data-qa]")].map((d) => [d.dataset.qa, d]));
   function reveal() {
     const target = document.getElementById(location.hash.slice(1));
     if (target && target.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }

@@ -1,0 +1,151 @@
+"""What a model does not see of the texts: tokens past its limit, and those that it does not know.
+
+Counted once a stage, whether vectors come from the model or from the cache, on as many texts as
+are tokenised in a few seconds.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stage2 import console
+from stage2._core import Samples
+from stage2.arrays import Ints
+from stage2.encode import LazyModel, Reader
+from stage2.model import ProbabilisticGBERTV4
+from stage2.schema import WORTH_A_WARNING
+
+# Of each role so many texts are looked at, evenly spaced where there are more: of 800 characters
+# each they are tokenised in two to four seconds on one core, a tenth of what MiniLM takes to embed
+# them once.
+SAMPLE = 4_000
+
+_WINDOW = 1024
+
+
+@dataclass(frozen=True)
+class Account:
+    """What of the texts of one role a model sees.
+
+    Attributes:
+        texts: how many there are.
+        counted: how many of them the other numbers are of.
+        max_length: most tokens of a text, special tokens included.
+        cut: texts of which something is past that.
+        tokens: of all texts counted, uncut, without special tokens.
+        lost: those past the limit.
+        unknown: those that the vocabulary lacks, uncut.
+    """
+
+    texts: int
+    counted: int
+    max_length: int
+    cut: int
+    tokens: int
+    lost: int
+    unknown: int
+
+    @property
+    def lost_share(self) -> float:
+        """Share of the tokens that are past the limit."""
+        return self.lost / max(1, self.tokens)
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens that the vocabulary lacks."""
+        return self.unknown / max(1, self.tokens)
+
+
+def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
+    """Tokenise texts without a limit, and count what the model's limit and vocabulary take away.
+
+    Args:
+        reader: what of a model is needed.
+        texts: those to count.
+        total: how many there are of their role.
+    """
+    # A tokenizer of its own: where texts are cut is kept in it, and others may be using it.
+    backend = copy.deepcopy(reader.tokenizer.backend_tokenizer)
+    backend.no_truncation()
+    backend.no_padding()
+    encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
+    room = reader.max_length - reader.tokenizer.num_special_tokens_to_add()
+    unknown_id = reader.tokenizer.unk_token_id
+    cut = tokens = lost = unknown = 0
+    for start in range(0, len(texts), _WINDOW):
+        for encoding in encode(list(texts[start : start + _WINDOW]), add_special_tokens=False):
+            ids = encoding.ids
+            cut += len(ids) > room
+            lost += max(0, len(ids) - room)
+            tokens += len(ids)
+            unknown += 0 if unknown_id is None else ids.count(unknown_id)
+    return Account(total, len(texts), reader.max_length, cut, tokens, lost, unknown)
+
+
+def accounts(model: ProbabilisticGBERTV4 | LazyModel, samples: Samples) -> dict[str, Account]:
+    """What the model sees of the questions, and of the chunks that they are ranked against."""
+    reader = model.reader if isinstance(model, LazyModel) else model
+    columns = {"questions": samples.questions, "chunks": samples.contexts}
+    return {
+        role: account_of(reader, column.take(_spread(len(column))), len(column))
+        for role, column in columns.items()
+    }
+
+
+def tell(found: Mapping[str, Account], name: str = "") -> dict[str, Any]:
+    """Say what was counted, and warn where it is much.
+
+    Args:
+        found: by role.
+        name: of the model, where there are several.
+
+    Returns:
+        What `run.json` says of it.
+    """
+    of = f" of {name}" if name else ""
+    for role, account in found.items():
+        for sentence in _sentences(role, account, of):
+            console.say(sentence)
+        for sentence in _warnings(role, account, of):
+            console.warn(sentence)
+    return {
+        role: asdict(account)
+        | {"lost_share": account.lost_share, "unknown_share": account.unknown_share}
+        for role, account in found.items()
+    }
+
+
+def _spread(count: int) -> Ints:
+    """At most `SAMPLE` of so many rows, evenly spaced."""
+    if count <= SAMPLE:
+        return np.arange(count)
+    return np.linspace(0, count - 1, SAMPLE).astype(np.int64)
+
+
+def _sentences(role: str, account: Account, of: str) -> Iterator[str]:
+    count = f"{account.counted:,}"
+    if account.counted < account.texts:
+        count = f"{account.counted:,} looked at, of {account.texts:,}"
+    yield (
+        f"{role} ({count}): {account.cut:,} are cut at {account.max_length} tokens{of}, "
+        f"{account.lost_share:.1%} of all tokens are lost; {account.unknown_share:.1%} are unknown"
+    )
+
+
+def _warnings(role: str, account: Account, of: str) -> Iterator[str]:
+    if account.lost_share > WORTH_A_WARNING:
+        yield (
+            f"{account.lost_share:.0%} of the {role}' tokens lie past the limit of "
+            f"{account.max_length}{of}, and the model does not see them. Cut the texts into "
+            "shorter ones, or make a model with a larger --max-length"
+        )
+    if account.unknown_share > WORTH_A_WARNING:
+        yield (
+            f"{account.unknown_share:.0%} of the {role}' tokens are unknown to the vocabulary{of}: "
+            "the model cannot tell them apart. Take an encoder of the texts' language"
+        )
