@@ -446,6 +446,12 @@ def average_precision(gains: list[float]) -> float:
     return sum(n / place for n, place in enumerate(places, 1)) / len(places)
 
 
+def counts(scores: list[float], relevant: int) -> tuple[list[int], list[int]]:
+    """For each of the first `relevant` how many score above it, and how many as it does."""
+    own = scores[:relevant]
+    return [sum(s > o for s in scores) for o in own], [scores.count(o) for o in own]
+
+
 def kendall_tau(scores: list[float]) -> float:
     """Tau-b between the given order, best first, and the scores; 0 where it is undefined."""
     pairs = list(itertools.combinations(scores, 2))

@@ -77,6 +77,36 @@ def test_metrics_are_means_over_the_orders_of_ties(case, k: int):
     ]
 
 
+@given(case=ranked_lists(), k=st.integers(1, 8))
+def test_counts_give_the_metrics_of_the_scores(case, k: int):
+    lists, relevant = case
+    counted = [reference.counts(*both) for both in zip(lists, relevant, strict=True)]
+    above, equal = (np.array(list(itertools.chain(*part))) for part in zip(*counted, strict=True))
+    starts = np.cumsum([0, *relevant])
+    ranking = Ranking.from_counts(above, equal, starts, np.array([*map(len, lists)]))
+    gains = heads(lists, relevant)
+    check_metrics(ranking, k, lambda metric: [
+        reference.expected(*both, metric) for both in zip(lists, gains, strict=True)
+    ])  # fmt: skip
+    assert ranking.metrics() == rank(*flat(lists), np.array(relevant)).metrics()
+
+
+@given(
+    above=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 4), max_size=4),
+    equal=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 4), max_size=4),
+    starts=st.lists(st.integers(-1, 5), max_size=4),
+    lengths=st.lists(st.integers(-1, 8), max_size=3),
+)
+def test_counts_that_no_scores_have_are_refused_or_harmless(above, equal, starts, lengths):
+    arrays = [np.array(values, np.int64) for values in (above, equal, starts, lengths)]
+    try:
+        ranking = Ranking.from_counts(*arrays)
+    except ValueError:
+        return
+    assert (ranking.rank >= 1).all()
+    assert (ranking.reciprocal_rank <= 1).all()
+
+
 @given(case=graded_lists(), k=st.integers(1, 8))
 def test_relevance_may_be_graded_and_stand_anywhere(case, k: int):
     lists, gains = case

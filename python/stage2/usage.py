@@ -306,6 +306,12 @@ def made_from(settings: Settings, stage: str) -> dict[str, Any]:
     }
 
 
+def counted(known: Mapping[str, Any]) -> set[str]:
+    """Of the settings that a stage was made from those that counted."""
+    call = Call(Settings(**{name: known[name] for name in SETTINGS if name in known}))
+    return {name for name in SETTINGS if name in known and not missing(name, call)}
+
+
 def saved(settings: Settings, stages: Iterable[str], models: Iterable[str] = ()) -> str:
     """The content of `settings.toml`: what counts in making the files of `stages`, as TOML.
 

@@ -8,6 +8,7 @@ from stage2.report.compared import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
 from stage2.report.run import Record, Run
 from stage2.report.text import Words
+from stage2.usage import counted
 
 _SETTINGS = (
     "loss",
@@ -35,9 +36,8 @@ def training_settings(run: Run, say: Words) -> str:
     examples = run.log[-1]["train_examples"] if run.log else 0
     rows = [(say("trained_on"), f"{examples:,}")]
     names = {"loss": "loss_function"}
-    rows += [
-        (say(names.get(key, key)), escape(made_from[key])) for key in _SETTINGS if key in made_from
-    ]
+    used = counted(made_from)
+    rows += [(say(names.get(key, key)), escape(made_from[key])) for key in _SETTINGS if key in used]
     return facts(rows, say)
 
 

@@ -1,0 +1,135 @@
+"""Training on nothing is refused, or said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stage2 import files
+from stage2.config import Settings
+from stage2.errors import BadInputError
+from stage2.learnable import (
+    check_learnable,
+    check_texts_to_learn,
+    epoch_warnings,
+    remarks,
+    without_negative,
+)
+from stage2.lists import RankingLists
+from stage2.tokens import LazyTokens
+from stage2.training_log import EpochLog
+from tests.conftest import Stage2, data_flags, read_jsonl, write_jsonl
+
+IN_BATCH = Settings(loss="in-batch")
+
+
+def lists_of(*questions: tuple[list[int], list[int]]) -> RankingLists:
+    """Questions by the texts that are relevant to them, and those that are not."""
+    flat = np.asarray([text for right, wrong in questions for text in (*right, *wrong)], np.int64)
+    lengths = [len(right) + len(wrong) for right, wrong in questions]
+    return RankingLists(
+        tokens=LazyTokens([], [], lambda: pytest.fail("no text is looked at")),
+        qa_ids=[str(i) for i in range(len(questions))],
+        questions=np.arange(100, 100 + len(questions)),
+        candidates=flat,
+        contexts=flat,
+        offsets=np.cumsum([0, *lengths]).astype(np.int64),
+        num_relevant=np.asarray([len(right) for right, _ in questions], np.int64),
+        tie_keys=flat,
+        corpus=np.empty(0, np.int64),
+    )
+
+
+def test_a_question_alone_in_its_step_has_no_negative() -> None:
+    lists = lists_of(([1], []), ([2], []), ([1], []), ([1, 2], []))
+    steps: list[tuple[list[list[int]], int]] = [
+        ([[0], [1]], 2),
+        ([[0, 1]], 0),
+        ([[0, 2]], 2),
+        ([[0, 1, 3]], 1),
+        ([[0, 1], [3]], 1),
+    ]
+    for rows, expected in steps:
+        parts = [np.asarray(part) for part in rows]
+        assert without_negative(lists, parts, IN_BATCH) == expected
+
+
+def test_a_list_of_ground_truths_alone_has_no_negative() -> None:
+    lists = lists_of(([1], []), ([1, 2], []), ([1], [3]))
+    rows = [np.arange(3)]
+    for loss, expected in (("triplet", 2), ("margin-mse", 2), ("listnet", 2), ("margin", 1)):
+        assert without_negative(lists, rows, Settings(loss=loss)) == expected
+    graded = Settings(loss="margin", pairs="graded")
+    assert without_negative(lists, rows, graded) == 2
+    assert without_negative(lists, rows, Settings(loss="infonce")) == 0
+
+
+def test_what_is_known_beforehand_is_refused() -> None:
+    for accumulate in (1, 8):
+        with pytest.raises(BadInputError, match="--batch-size 1"):
+            check_learnable(replace(IN_BATCH, batch_size=1, accumulate=accumulate))
+    check_learnable(replace(IN_BATCH, batch_size=2))
+    check_learnable(Settings(loss="margin", batch_size=1))
+    with pytest.raises(BadInputError, match="2 questions to train on are all answered by the same"):
+        check_texts_to_learn(IN_BATCH, [["a"], ["a"]])
+    check_texts_to_learn(IN_BATCH, [["a"], ["a", "b"]])
+    check_texts_to_learn(Settings(loss="margin"), [["a"], ["a"]])
+
+
+def row(epoch: int, loss: float | None, without: int = 0) -> EpochLog:
+    return EpochLog(epoch, loss, 0.0, 0.0, {"mrr": 0.5}, 8, without)
+
+
+def test_a_training_of_which_nothing_came_is_said() -> None:
+    one, other = {"w": torch.zeros(2)}, {"w": torch.ones(2)}
+    log = [row(0, None), row(1, 0.3), row(2, 0.2)]
+    assert remarks(log, one, other) == {}
+    assert remarks(log, one, None) == {}
+    assert remarks(log, one, one)["en"] == "training changed no weight"
+    assert "权重" in remarks(log, one, one)["zh"]
+    assert "loss was 0" in remarks([row(0, None), row(1, 0.0)], one, other)["en"]
+    assert "3 of the 8 questions" in remarks([row(0, None), row(1, 0.1, 3)], one, other)["en"]
+    assert epoch_warnings(row(1, 0.2), IN_BATCH) == []
+    assert "3 of 8 questions had no negative" in epoch_warnings(row(1, 0.2, 3), IN_BATCH)[0]
+    assert "loss was 0" in epoch_warnings(row(1, 0.0), IN_BATCH)[0]
+
+
+def one_chunk(corpus: dict[str, Path], path: Path) -> dict[str, Path]:
+    rows = [question | {"chunk_id": "c00"} for question in read_jsonl(corpus["qa"])]
+    return corpus | {"qa": write_jsonl(path, rows)}
+
+
+REFUSED: list[tuple[list[object], Callable[[dict[str, Path], Path], dict[str, Path]], str]] = [
+    (["--batch-size", 1], lambda corpus, _: corpus, "--batch-size 1"),
+    (["--split", "none"], one_chunk, "all answered by the same text"),
+]
+
+
+@pytest.mark.parametrize(("flags", "data", "said"), REFUSED, ids=["one a step", "one chunk"])
+def test_run_refuses_it_before_anything_is_written(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    flags: list[object], data: Callable[[dict[str, Path], Path], dict[str, Path]], said: str,
+) -> None:  # fmt: skip
+    found = data_flags(data(corpus, tmp_path / "qa.jsonl"))
+    assert said in stage2("run", *found, "--model", model_dir, *flags, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_says_it_where_it_shows(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--learning-rate", 0, "--split", "none", "--folds", 0, "--epochs", 1]
+    done = stage2("run", *data_flags(corpus), "--model", model_dir, *flags, "--batch-size", 11)
+    assert "warning: epoch 1: " not in done.stderr
+    assert "warning: training changed no weight" in done.stderr
+    out = tmp_path / "out"
+    reason = json.loads((out / files.RUN).read_text())["shipped"]["reason"]
+    assert "training changed no weight" in reason["en"]
+    assert "training changed no weight" in (out / files.REPORT).read_text()
+    assert [entry["without_negative"] for entry in read_jsonl(out / files.TRAINING_LOG)] == [0, 0]

@@ -1,0 +1,166 @@
+"""Flags of which nothing would come are refused; what is saved is what counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stage2 import files, usage
+from stage2.config import RUN_DEFAULTS, SETTINGS, Settings, read_toml
+from stage2.usage import Call, Condition
+from tests.conftest import Stage2, data_flags, tree
+
+
+def test_every_setting_stands_in_the_table() -> None:
+    assert usage.USES.keys() == SETTINGS.keys()
+    for name, use in usage.USES.items():
+        assert use.decides or use.serves, name
+
+
+def test_every_condition_can_hold_and_says_so() -> None:
+    """For each: a call without it is refused in words, one with it is not."""
+    conditions = {one for use in usage.USES.values() for one in use.when}
+    tried = [
+        Call(Settings(**values), command, models)
+        for command in (None, "audit", "mine", "run", "init")
+        for models in ((), ("some.pt",))
+        for values in (
+            {},
+            {"data": "d", "model": "/", "dev_data": "e", "split": "none", "corpus": "never"},
+            {"source": "corpus", "loss": "triplet", "fit": False, "cross_encoder": "c"},
+            {"source": "corpus", "corpus": "never", "method": "soup", "train_on": "all"},
+            {"loss": "in-batch", "model": "/"},
+        )
+    ]
+    for condition in conditions:
+        assert isinstance(condition, Condition)
+        assert {condition.holds(call) for call in tried} == {True, False}, condition
+        assert all(condition.words(call).startswith("with") for call in tried)
+
+
+UNUSED: list[tuple[str, list[object], str]] = [
+    ("mine", ["--max-length", 64], "without --model"),
+    ("mine", ["--embedding-dim", 32], "without --model"),
+    ("mine", ["--no-fit"], "without --model"),
+    ("mine", ["--fit"], "without --model"),
+    ("mine", ["--backbone", "there"], "with --model FILE.pt"),
+    ("evaluate", ["--backbone", "there"], "with --model FILE.pt"),
+    ("audit", ["--cross-encoder-margin", 1], "with --cross-encoder DIR|ID"),
+    ("run", ["--range-min", 1], "with --source corpus"),
+    ("run", ["--sampling", "random"], "with --source corpus"),
+    ("mine", ["--memory-budget", "1GB"], "with --source corpus"),
+    ("run", ["--memory-budget", "1GB", "--corpus", "never"], "without --corpus never"),
+    ("run", ["--margin", 0.2], "with --loss margin, triplet or margin-mse"),
+    ("run", ["--pairs", "graded"], "with --loss margin"),
+    ("run", ["--loss", "margin", "--temperature", 0.1], "in-batch, infonce or listnet"),
+    ("run", ["--replay", 0.5], "with --train-on hard"),
+    ("run", ["--split", "none", "--dev-share", 0.1], "with --split chunk"),
+    ("run", ["--source", "corpus", "--corpus", "never"], "with --source candidates"),
+    ("sweep", ["--grid", "epochs=1,2", "--margin", 0.2], "with --loss margin"),
+    ("sweep", ["--grid", "margin=0.1,0.2"], "--grid margin has no effect here"),
+]
+
+
+@pytest.mark.parametrize(("command", "flags", "said"), UNUSED, ids=str)
+def test_a_flag_of_which_nothing_would_come(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    command: str, flags: list[object], said: str,
+) -> None:  # fmt: skip
+    call = [command, *data_flags(corpus), "--model", model_dir, *flags]
+    refused = stage2(*call, exit_code=2)
+    assert "has no effect here: it works with" in refused.stderr
+    assert said in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_samples_that_are_there_already_have_their_negatives(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    stage2("prepare", *data_flags(corpus))
+    before = tree(tmp_path / "out")
+    data = ["--data", tmp_path / "out" / files.CONSTRUCTED, "--model", model_dir]
+    for call in (
+        ["mine", *data, "--output-dir", tmp_path / "other"],
+        ["evaluate", "--model", model_dir],
+    ):
+        refused = stage2(*call, "--negatives", 3, exit_code=2)
+        assert "--negatives 3 has no effect here" in refused.stderr
+    assert tree(tmp_path / "out") == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_trial_that_uses_a_flag_suffices(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path
+) -> None:
+    grid = ["--grid", "loss=margin,in-batch", "--grid", "margin=0.1,0.2", "--temperature", 0.1]
+    done = stage2("sweep", *data_flags(corpus), "--model", model_dir, *grid, "--dry-run")
+    assert len(done.stdout.splitlines()) == 4
+
+
+def test_of_a_settings_file_it_is_only_told(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "stage2.toml"
+    config.write_text("max_length = 64\nmargin = 0.1\nepochs = 9\ntopk = 2\n")
+    done = stage2("mine", *data_flags(corpus), "--model", model_dir, "--config", config)
+    told = [line for line in done.stderr.splitlines() if "has no effect" in line]
+    assert told == [
+        f"warning: {config}: max_length = 64 has no effect here: it works without --model, where a "
+        "stage-1 model is made, or with --model FILE.pt"
+    ]
+
+
+def test_what_is_saved_is_what_counted() -> None:
+    given = Settings(**RUN_DEFAULTS, model="there", max_length=64, margin=0.4, folds=0)
+    saved = usage.saved(given, usage.RUN)
+    assert "max_length" not in saved
+    assert "margin = 0.4" not in saved
+    assert "epochs = 2" in saved
+    assert "epochs" not in usage.saved(given, ("prepare", "mine"))
+    assert "max_length = 64" in usage.saved(Settings(max_length=64), ("prepare", "mine", "init"))
+    assert 'backbone = "b"' in usage.saved(Settings(backbone="b"), ("evaluate",), ["a.pt"])
+
+
+def test_a_setting_that_does_not_count_makes_no_difference() -> None:
+    one, other = (Settings(loss="in-batch", margin=margin) for margin in (0.1, 0.3))
+    assert usage.made_from(one, "train") == usage.made_from(other, "train")
+    one, other = (Settings(loss="triplet", margin=margin) for margin in (0.1, 0.3))
+    assert usage.made_from(one, "train") != usage.made_from(other, "train")
+
+
+def test_the_model_of_a_folder_keeps_its_settings(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    flags = ["mine", *data_flags(corpus), "--backbone", backbone, "--no-fit"]
+    stage2(*flags, "--max-length", 32)
+    out = tmp_path / "out"
+    saved, before = read_toml(out / files.SETTINGS), tree(out)
+    assert (saved["max_length"], saved["fit"]) == (32, False)
+    others = [
+        (["--max-length", 8], "max_length was 32, is 8"),
+        ([], "max_length was 32, is 128"),
+        (["--max-length", 32, "--embedding-dim", 16], "embedding_dim was 64, is 16"),
+        (["--max-length", 32, "--fit"], "fit was False, is True"),
+        (["--max-length", 32, "--seed", 1], "seed was 0, is 1"),
+        (["--max-length", 32, "--backbone", "other"], "backbone was"),
+    ]
+    for other, said in others:
+        assert said in stage2(*flags, *other, exit_code=2).stderr
+        assert tree(out) == before
+    stage2(*flags, "--max-length", 32)
+    assert read_toml(out / files.SETTINGS) == saved
+
+
+def test_a_model_made_by_itself_is_used_as_it_is(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    stage2("init", "--backbone", backbone, "--no-fit", "--max-length", 32)
+    refused = stage2("mine", *data_flags(corpus), "--max-length", 64, exit_code=2)
+    assert "max_length was 32, is 64" in refused.stderr
+    # Named by the user, even as the default.
+    assert stage2("mine", *data_flags(corpus), "--max-length", 128, exit_code=2)
+    stage2("mine", *data_flags(corpus), "--seed", 1)
+    saved = read_toml(tmp_path / "out" / files.SETTINGS)
+    assert (saved["max_length"], saved["fit"], saved["seed"]) == (32, False, 1)
+    assert saved["backbone"] == str(backbone)
