@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stage2 import checkpoint, console, files
+from stage2 import console, files
 from stage2._core import Samples
 from stage2.arrays import Floats, Ints
 from stage2.audit import Audit, Evidence, Mask, audit, with_negatives
@@ -21,7 +21,7 @@ from stage2.mining import DECIMALS
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import model_hash, placed
+from stage2.stage1 import load_given, model_hash, placed
 from stage2.truncation import accounts, tell
 
 _HEADERS = {
@@ -43,7 +43,7 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     hashes = dict(inputs.hashes)
     model = None
     if settings.model is not None:
-        model = checkpoint.load_model(settings.model, settings.backbone)
+        model = load_given(settings, settings.model)
         hashes["model"] = model_hash(settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes

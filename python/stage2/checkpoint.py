@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import shutil
 import tempfile
-import warnings
-from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from stage2 import console, files, hub
 from stage2.errors import BadInputError
-from stage2.files import atomic, beside, sha256, write_json
+from stage2.files import beside, sha256, write_json
+from stage2.model_config import (
+    CONFIG,
+    LEAST_LENGTH,
+    MODEL_TYPE,
+    ModelConfig,
+    check_encoder,
+    check_heads,
+    read_max_length,
+    read_model_config,
+)
+from stage2.model_path import model_in
+from stage2.weights import (
+    Shapes,
+    check_finite,
+    read_safetensors,
+    read_state_dict,
+    read_tensors,
+    read_unchanged,
+    save_safetensors,
+    save_state_dict,
+    shapes_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stage2.model import ProbabilisticGBERTV4
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-MODEL_TYPE = "probabilistic_gbert_v4"
+__all__ = [
+    "CONFIG",
+    "MODEL_TYPE",
+    "WEIGHTS",
+    "embedding_dim",
+    "from_pretrained",
+    "from_reference",
+    "keep_max_length",
+    "known_max_length",
+    "load_backbone",
+    "load_model",
+    "longest_input",
+    "model_files",
+    "read_state_dict",
+    "read_tensors",
+    "read_unchanged",
+    "save_pretrained",
+    "save_reference",
+    "save_state_dict",
+]
 
-# Buffers that some versions of transformers save and others do not; they hold no weights.
-_OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
+WEIGHTS = "model.safetensors"
+
+_HEAD = "semantic_head.2.weight"
+_BACKBONE = "backbone"
+# A tokenizer without a limit has a very large number; an encoder without one counts no positions.
+_NO_LIMIT = 1 << 20
+_SHOWN = 4
 
 
 def load_model(
-    path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    backbone: str | os.PathLike[str] | None = None,
+    max_length: int | None = None,
 ) -> ProbabilisticGBERTV4:
-    """Load a folder of our own format, or a reference `.pt` over `backbone`."""
-    if Path(path).is_dir():
+    """Load a folder of our own format, a run folder's model, or a reference `.pt` over `backbone`.
+
+    `max_length` is as `from_reference` has it; a folder knows its own.
+    """
+    path = model_in(path)
+    if path.is_dir():
         return from_pretrained(path)
-    if not Path(path).exists():
+    if not path.exists():
         raise BadInputError(
             f"{path}: no such model; expected a folder that stage2 init wrote, or a .pt file"
         )
@@ -50,37 +92,43 @@ def load_model(
         raise BadInputError(
             f"{path}: a .pt file holds weights only; name its encoder with --backbone DIR|ID"
         )
-    return from_reference(path, backbone)
+    return from_reference(path, backbone, max_length)
 
 
 def load_backbone(name: str | os.PathLike[str]) -> tuple[Any, Any]:
     """Load a pretrained encoder and its tokenizer from a folder or a hub id."""
-    tokenizer = _tokenizer(name)
-    with _backbone_errors(name), quiet_transformers():
-        model = transformers.AutoModel.from_pretrained(os.fspath(name), dtype=torch.float32)
-    return model, tokenizer
+    folder = hub.folder_of(name, _BACKBONE)
+    return hub.load_encoder(folder, _BACKBONE), hub.load_tokenizer(folder, _BACKBONE)
 
 
 def from_pretrained(folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
-    """Read a model folder.
+    """Read a model folder, or the model of a run folder.
 
     Raises:
-        BadInputError: the folder is not one that this project wrote, or its weights do not fit.
+        BadInputError: the folder is not one that this project wrote, its weights do not fit or are
+            not finite, or it cannot embed a text.
     """
-    root = Path(folder)
-    if not (root / CONFIG).is_file():
+    root = model_in(folder)
+    if not (root / CONFIG).exists():
         raise BadInputError(f"{root}: no {CONFIG} there; expected a folder that stage2 init wrote")
-    config = _read_config(root / CONFIG)
-    backbone = dict(config["backbone"])
-    with quiet_transformers():
-        backbone_config = transformers.AutoConfig.for_model(backbone.pop("model_type"), **backbone)
-    try:
-        state = load_file(root / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise BadInputError(f"{root / WEIGHTS}: cannot be read as safetensors: {error}") from error
-    model = _build(backbone_config, _tokenizer(root), config["embedding_dim"], config["max_length"])
-    _load_state(model, state, root / WEIGHTS)
-    return model
+    hub.check_folder(root, "model")
+    config = read_model_config(root / CONFIG)
+    if not (root / WEIGHTS).exists():
+        raise BadInputError(f"{root / WEIGHTS}: no such file; {CONFIG} beside it says it is there")
+    shapes = shapes_of([root / WEIGHTS])
+    check_heads(root / CONFIG, config, shapes)
+    check_encoder(root / CONFIG, config.backbone, shapes, "backbone.")
+    backbone = hub.config_of(config.backbone, root / CONFIG, "model")
+    tokenizer = hub.load_tokenizer(root, "model")
+    _check_fit(backbone, config, shapes, root / WEIGHTS, root / CONFIG)
+    model = _build(backbone, tokenizer, config.embedding_dim, config.max_length)
+    longest = longest_input(model.backbone, tokenizer)
+    if config.max_length > longest:
+        raise BadInputError(
+            f"{root / CONFIG}: max_length is {config.max_length}; expected a whole number from "
+            f"{LEAST_LENGTH} to {longest}, which is all that its encoder takes"
+        )
+    return _ready(model, read_safetensors(root / WEIGHTS), root / WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -93,39 +141,84 @@ class TokenReader:
 
 def read_reader(folder: str | os.PathLike[str]) -> TokenReader:
     """Read of a model folder what says which tokens of a text the model sees."""
-    limit: int = _read_config(Path(folder) / CONFIG)["max_length"]
-    return TokenReader(_tokenizer(folder), limit)
+    root = model_in(folder)
+    limit = read_model_config(root / CONFIG).max_length
+    return TokenReader(hub.load_tokenizer(root, "model"), limit)
 
 
 def from_reference(
-    path: str | os.PathLike[str], backbone: str | os.PathLike[str]
+    path: str | os.PathLike[str],
+    backbone: str | os.PathLike[str],
+    max_length: int | None = None,
 ) -> ProbabilisticGBERTV4:
     """Read a bare `torch.save(model.state_dict())` without running any code in it.
 
+    Args:
+        path: of the file.
+        backbone: folder or hub id of its encoder.
+        max_length: most tokens of a text. Default: what the file beside checkpoints says, else
+            128, and that is told; either way no more than the encoder takes.
+
     Raises:
-        BadInputError: not such a file, one that would run code, or one whose keys or shapes do not
-            fit the backbone; the message names them.
+        BadInputError: not such a file, one that would run code, one whose keys or shapes do not
+            fit the backbone or whose values are not finite; the message names them.
     """
     from stage2.model import MAX_LENGTH
 
     state = read_state_dict(path)
-    tokenizer = _tokenizer(backbone)
-    with _backbone_errors(backbone), quiet_transformers():
-        config = transformers.AutoConfig.from_pretrained(os.fspath(backbone))
-    head = state.get("semantic_head.2.weight")
+    head = state.get(_HEAD)
     if head is None or head.dim() != 2:
-        raise BadInputError(f"{path}: no semantic_head.2.weight of shape (d, 256) in it")
-    model = _build(config, tokenizer, head.shape[0], MAX_LENGTH)
-    _load_state(model, state, path)
+        raise BadInputError(f"{path}: no {_HEAD} of shape (d, 256) in it")
+    known = known_max_length(path)
+    limit = max_length or known or MAX_LENGTH
+    if limit < LEAST_LENGTH:
+        raise BadInputError(f"max length {limit}; expected at least {LEAST_LENGTH}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    folder = hub.folder_of(backbone, _BACKBONE)
+    # Whether they fit is asked below, of all of them: here it is only how much memory they take.
+    config = hub.load_config(folder, _BACKBONE, {})
+    tokenizer = hub.load_tokenizer(folder, _BACKBONE)
+    ours = ModelConfig(head.shape[0], limit, {})
+    _check_fit(config, ours, shapes, path, folder / CONFIG)
+    model = _build(config, tokenizer, head.shape[0], limit)
+    model.max_length = min(limit, longest_input(model.backbone, tokenizer))
+    model = _ready(model, state, path)
+    if max_length is None and known is None:
+        console.say(
+            f"{path}: does not say where texts are to be cut: at {model.max_length} tokens "
+            "(another: --max-length)"
+        )
     return model
+
+
+def known_max_length(path: str | os.PathLike[str]) -> int | None:
+    """Most tokens of a text, as the training that wrote a `.pt` had it; None where it is unknown.
+
+    Raises:
+        BadInputError: the file beside it is damaged.
+    """
+    about = Path(path).parent / files.CHECKPOINT_CONFIG
+    return read_max_length(about) if about.exists() else None
+
+
+def keep_max_length(model: ProbabilisticGBERTV4, checkpoints: Path) -> None:
+    """Write beside checkpoints to come where their texts are cut: their tensors do not say."""
+    write_json(
+        checkpoints / files.CHECKPOINT_CONFIG,
+        {
+            "model_type": MODEL_TYPE,
+            "embedding_dim": model.embedding_dim,
+            "max_length": model.max_length,
+        },
+    )
 
 
 def embedding_dim(path: str | os.PathLike[str]) -> int:
     """The width of a model's embeddings, read off its files."""
-    if Path(path).is_dir():
-        width: int = _read_config(Path(path) / CONFIG)["embedding_dim"]
-        return width
-    return read_state_dict(path)["semantic_head.2.weight"].shape[0]
+    path = model_in(path)
+    if path.is_dir():
+        return read_model_config(path / CONFIG).embedding_dim
+    return read_state_dict(path)[_HEAD].shape[0]
 
 
 def model_files(
@@ -135,7 +228,7 @@ def model_files(
 
     Empty where some of them are not here: of a `.pt` whose backbone has no folder.
     """
-    root = Path(path)
+    root = model_in(path)
     if root.is_dir():
         return _hashes(root)
     if backbone is None or not Path(backbone).is_dir():
@@ -143,30 +236,14 @@ def model_files(
     return {"weights": sha256(root), **_hashes(Path(backbone))}
 
 
-def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read a `.pt` of named tensors; anything else in it is refused, and no code is run."""
-    state = read_tensors(path)
-    if not isinstance(state, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise BadInputError(f"{path}: not a state_dict; expected a mapping of names to tensors")
-    return dict(state)
+def longest_input(encoder: Any, tokenizer: Any) -> int:
+    """Most tokens that an encoder takes, special tokens included."""
+    from stage2.unpadded import first_padded_position
 
-
-def read_tensors(path: str | os.PathLike[str]) -> Any:
-    """Read tensors, numbers, texts and what is built of them, on the CPU; no code is run."""
-    try:
-        with warnings.catch_warnings():
-            # Of other pickle protocols it warns, and then refuses them.
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BadInputError(
-            f"{path}: refused: it is no file of torch's, or holds more than tensors, and loading "
-            "it could run code. Expected torch.save(model.state_dict())"
-        ) from error
-    except (EOFError, RuntimeError) as error:
-        raise BadInputError(f"{path}: not a checkpoint that torch can read: {error}") from error
+    positions = getattr(encoder.config, "max_position_embeddings", None) or _NO_LIMIT
+    # Where positions start after the padding's, there are fewer than it says.
+    positions -= first_padded_position(encoder) or 0
+    return int(min(positions, getattr(tokenizer, "model_max_length", positions)))
 
 
 def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) -> None:
@@ -174,36 +251,10 @@ def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) ->
     save_state_dict(model.state_dict(), path)
 
 
-def read_unchanged(path: Path, digest: str | None) -> dict[str, Tensor]:
-    """Read weights that were written earlier, and hold them against their hash.
-
-    Raises:
-        BadInputError: the file is not as it was written.
-    """
-    if digest is not None and (not path.is_file() or sha256(path) != digest):
-        raise BadInputError(
-            f"{path}: damaged, changed or gone since it was written: it does not have the hash "
-            "that was noted then. Give --resume never to start over"
-        )
-    return read_state_dict(path)
-
-
-def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> str:
-    """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all.
-
-    Returns:
-        SHA-256 of the file.
-    """
-    state = {key: value.detach().cpu() for key, value in state.items()}
-    # Into an open file: given a path, torch writes its name into the archive.
-    with atomic(path) as temporary:
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-        return sha256(temporary)
-
-
 def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str]) -> None:
     """Write a model folder; one that is there is replaced once the new one is whole."""
+    from stage2.tokens import TOKENIZING
+
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(**beside(target)))
@@ -220,14 +271,11 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
                 "backbone": {**model.backbone.config.to_dict(), "dtype": "float32"},
             },
         )
-        # Where texts were cut last is kept in the tokenizer, and would be written as its own.
-        model.tokenizer.backend_tokenizer.no_truncation()
-        with quiet_transformers():
+        with TOKENIZING, hub.quiet_transformers():
+            # Where texts were cut last is kept in the tokenizer, and would be written as its own.
+            model.tokenizer.backend_tokenizer.no_truncation()
             model.tokenizer.save_pretrained(temporary)
-        # A tensor of its own for each name: safetensors refuses shared memory.
-        state = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-        with atomic(temporary / WEIGHTS) as weights:
-            save_file(state, weights, metadata={"format": "pt"})
+        save_safetensors(model.state_dict(), temporary / WEIGHTS)
         if target.exists():
             retired = Path(tempfile.mkdtemp(**beside(target)))
             os.replace(target, retired / target.name)
@@ -245,88 +293,65 @@ def _build(
 ) -> ProbabilisticGBERTV4:
     from stage2.model import ProbabilisticGBERTV4
 
-    with quiet_transformers():
-        backbone = transformers.AutoModel.from_config(config, dtype=torch.float32)
+    with hub.quiet_transformers():
+        backbone = transformers.AutoModel.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
     return ProbabilisticGBERTV4(backbone, tokenizer, embedding_dim, max_length).eval()
 
 
-def _load_state(
-    model: ProbabilisticGBERTV4, state: dict[str, Tensor], path: str | os.PathLike[str]
+def _check_fit(
+    backbone: Any,
+    config: ModelConfig,
+    shapes: Shapes,
+    path: str | os.PathLike[str],
+    about: Path,
 ) -> None:
-    """Copy `state` into `model`, naming every key and shape that does not fit."""
-    expected = model.state_dict()
-    missing = [k for k in expected if k not in state and not k.endswith(_OPTIONAL_SUFFIXES)]
-    extra = [k for k in state if k not in expected and not k.endswith(_OPTIONAL_SUFFIXES)]
-    problems = [f"missing {key} {tuple(expected[key].shape)}" for key in missing]
-    problems += [f"unexpected {key} {tuple(state[key].shape)}" for key in extra]
+    """Refuse weights that do not fit, before memory is asked for; names every key and shape."""
+    try:
+        with torch.device("meta"):
+            sketch = _build(backbone, None, config.embedding_dim, config.max_length)
+    except Exception as error:  # What a library makes of such entries has no common kind.
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadInputError(f"{about}: no encoder can be built of it: {reason}") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()}
+    missing = [k for k in expected if k not in shapes and not k.endswith(hub.OPTIONAL_SUFFIXES)]
+    extra = [k for k in shapes if k not in expected and not k.endswith(hub.OPTIONAL_SUFFIXES)]
+    problems = [f"missing {key} {expected[key]}" for key in missing]
+    problems += [f"unexpected {key} {shapes[key]}" for key in extra]
     problems += [
-        f"{key} is {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
+        f"{key} is {shapes[key]}, expected {shape}"
+        for key, shape in expected.items()
+        if key in shapes and shapes[key] != shape
     ]
     if problems:
-        shown = "; ".join(problems[:4])
-        more = f"; and {len(problems) - 4} more" if len(problems) > 4 else ""
+        shown = "; ".join(problems[:_SHOWN])
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise BadInputError(
-            f"{path}: does not fit the backbone (width {model.backbone.config.hidden_size}, "
+            f"{path}: does not fit the backbone (width {backbone.hidden_size}, "
             f"{len(expected)} tensors): {shown}{more}. Name the encoder it was trained over"
         )
+    hub.check_memory(sketch, shapes, about)
+
+
+def _ready(
+    model: ProbabilisticGBERTV4, state: dict[str, Tensor], path: str | os.PathLike[str]
+) -> ProbabilisticGBERTV4:
+    """Fill a model with weights whose names and shapes fit, and try it."""
+    from stage2.probe import probe
+
+    expected = model.state_dict()
+    for name, tensor in state.items():
+        if name in expected and tensor.is_floating_point() != expected[name].is_floating_point():
+            raise BadInputError(
+                f"{path}: {name} is of {str(tensor.dtype).removeprefix('torch.')}; expected "
+                "numbers with fractions, as they were trained"
+            )
+    check_finite(state, path)
     model.load_state_dict(state, strict=False)
+    probe(model, path)
+    return model
 
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BadInputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(config, dict) or config.get("model_type") != MODEL_TYPE:
-        raise BadInputError(
-            f"{path}: not a {MODEL_TYPE} model. To make one from a plain encoder: "
-            f"stage2 init --backbone {path.parent}"
-        )
-    return config
-
-
-def _tokenizer(name: str | os.PathLike[str]) -> Any:
-    with _backbone_errors(name), quiet_transformers():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(os.fspath(name))
-    if not tokenizer.is_fast:
-        raise BadInputError(
-            f"{name}: its tokenizer gives no character offsets; expected one with a tokenizer.json"
-        )
-    return tokenizer
-
-
-@contextmanager
-def _backbone_errors(name: str | os.PathLike[str]) -> Iterator[None]:
-    """Say in one line what is wrong with a backbone: transformers says it in a page."""
-    if not Path(name).exists() and Path(name).is_absolute():
-        raise BadInputError(f"backbone {name}: no such folder")
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise BadInputError(
-            f"backbone {name}: not an encoder that can be loaded; expected a Hugging Face folder "
-            f"(config.json, weights, tokenizer) or a hub id that this machine can reach: {reason}"
-        ) from error
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep load reports and progress bars of transformers off stderr; errors still raise."""
-    logging = transformers.utils.logging
-    level = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 
-from stage2 import files
+from stage2 import files, hub
 from stage2.arrays import Floats
-from stage2.checkpoint import quiet_transformers
+from stage2.checkpoint import longest_input
 from stage2.device import resolve_precision
 from stage2.encode import Progress, autocast
 from stage2.errors import BadInputError
-from stage2.init import longest_input
-from stage2.tokens import BATCH_TOKENS, batches_by_tokens
+from stage2.probe import probe_pairs
+from stage2.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
 
 # Most tokens of a question and a context together, where the model takes them.
 MAX_LENGTH = 512
@@ -44,33 +43,22 @@ class CrossEncoder:
             device: where it is to run.
 
         Raises:
-            BadInputError: it cannot be loaded, has another number of outputs, or no trained head.
+            BadInputError: it cannot be loaded, has another number of outputs, no trained head, or
+                gives no scores.
         """
-        try:
-            with quiet_transformers():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-                model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
-                    name, dtype=torch.float32, output_loading_info=True
-                )
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().split("\n", 1)[0]
-            raise BadInputError(
-                f"--cross-encoder {name}: cannot be loaded; expected the folder or hub id of a "
-                f"sequence classifier: {reason}"
-            ) from error
+        what = "--cross-encoder"
+        folder = hub.folder_of(name, what)
+        model = hub.load_classifier(folder, what)
+        tokenizer = hub.load_tokenizer(folder, what)
         outputs = model.config.num_labels
         if outputs != 1:
             raise BadInputError(
-                f"--cross-encoder {name} has {outputs} outputs; expected one, a relevance score"
+                f"{what} {name} has {outputs} outputs; expected one, a relevance score"
             )
-        if report["missing_keys"]:
-            missing = ", ".join(sorted(report["missing_keys"])[:3])
-            raise BadInputError(
-                f"--cross-encoder {name} has no weights for {missing}: it is an encoder without a "
-                "trained head; expected a cross-encoder"
-            )
-        length = min(MAX_LENGTH, longest_input(model, tokenizer))
-        return cls(model.eval().to(device), tokenizer, length)
+        length = min(MAX_LENGTH, longest_input(model.base_model, tokenizer))
+        found = cls(model.eval().to(device), tokenizer, length)
+        probe_pairs(found, f"{what} {name}")
+        return found
 
     def score(
         self,
@@ -107,6 +95,12 @@ class CrossEncoder:
             max_length=self.max_length,
             padding=False,
         )
+        known = self.model.get_input_embeddings().num_embeddings
+        if len(self.tokenizer) > known:
+            rows_of_ids = (np.asarray(ids, np.int64) for ids in encoded["input_ids"])
+            encoded["input_ids"] = [
+                known_ids(self.tokenizer, ids, known).tolist() for ids in rows_of_ids
+            ]
         lengths = np.fromiter(map(len, encoded["input_ids"]), np.int64)
         device = self.model.device
         dtype = resolve_precision(precision, device)

@@ -123,6 +123,7 @@ def encode(
     Raises:
         BadInputError: a text is none, or has half a surrogate pair; `entities` is not of the length
             of `texts`, or a target is no span of its text; `batch_tokens` is below 1.
+        RunFailedError: another thread trains the model. Those that embed with it take turns.
     """
     _check_texts(texts)
     if entities is not None and len(entities) != len(texts):
@@ -307,17 +308,24 @@ def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
 def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[ProbabilisticGBERTV4]:
     """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
 
-    On a CPU weights are packed, unless torch compiles the encoder. The model is left as it was.
+    On a CPU weights are packed, unless torch compiles the encoder. The model is left as it was,
+    and meanwhile no other thread's.
+
+    Raises:
+        RunFailedError: another thread trains the model.
     """
-    working = in_precision(model, dtype)
-    was_training = model.training
-    working.eval()
-    try:
-        quick = compiled if model.compiled else packed
-        with torch.inference_mode(), quick(working), plain_attention(working):
-            yield working
-    finally:
-        model.train(was_training)
+    with model.guard.embedding():
+        # In half precision it could not be told.
+        _ = model.first_padded_position
+        working = in_precision(model, dtype)
+        was_training = model.training
+        working.eval()
+        try:
+            quick = compiled if model.compiled else packed
+            with torch.inference_mode(), quick(working), plain_attention(working):
+                yield working
+        finally:
+            model.train(was_training)
 
 
 @contextmanager

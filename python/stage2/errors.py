@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import unicodedata
 
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
 
 class BadInputError(ValueError):
     """Bad usage or bad input: the message says what, where, what was expected and what to do."""
@@ -50,6 +52,9 @@ def message_of(error: Exception) -> str:
         text = f"{_name(error)}: no such file"
     elif isinstance(error, IsADirectoryError) and error.filename:
         text = f"{_name(error)}: is a folder; expected a file"
+    elif isinstance(error, OSError) and error.errno in _FULL:
+        where = f"{_name(error)}: cannot be written, " if error.filename else ""
+        text = f"{where}the disk is full; free some of it, and give the same command again"
     elif isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{_name(error)}: {error.strerror}"
     elif isinstance(error, LookupError) or not str(error):

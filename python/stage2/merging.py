@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2 import checkpoint, console, files
+from stage2 import console, files
 from stage2.arrays import Floats, Ints
 from stage2.candidates import interpolate
 from stage2.config import Settings
@@ -31,7 +31,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.splits import Groups, group_questions
-from stage2.stage1 import model_hash, placed
+from stage2.stage1 import load_given, model_hash, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
@@ -68,7 +68,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
             "take. Give another --output-dir"
         )
     settings, questions = _questions(settings, run)
-    loaded = [placed(checkpoint.load_model(path, settings.backbone), settings) for path in models]
+    loaded = [placed(load_given(settings, path), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
     hashes = dict(questions.inputs.hashes) if questions else {}

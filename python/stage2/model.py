@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from stage2 import checkpoint, unpadded
 from stage2.embeddings import Embeddings
 from stage2.encode import EntityTargets, encode
+from stage2.guard import Guard
 from stage2.tokens import Batch
 
 HEAD_WIDTH = 256
@@ -84,6 +85,7 @@ class ProbabilisticGBERTV4(nn.Module):
         self.max_length = max_length
         # Whether torch compiles the backbone where texts are embedded; no part of what is saved.
         self.compiled = False
+        self.guard = Guard()
 
     def forward(self, batch: Batch) -> Pooled:
         """Embed a batch; differentiable in every output but `has_entity`."""
@@ -93,7 +95,7 @@ class ProbabilisticGBERTV4(nn.Module):
             layout = unpadded.Layout.of(mask)
             hidden = unpadded.hidden_states(self.backbone, ids, layout, self.first_position or 0)
         else:
-            hidden = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
+            hidden = self.hidden(ids, mask)
         vectors = self.semantic_head(hidden).float()
         energy = F.softplus(self.energy_proj(hidden).squeeze(-1)).float()
         if layout is not None:
@@ -107,15 +109,38 @@ class ProbabilisticGBERTV4(nn.Module):
         entity = total / count.clamp_min(1).unsqueeze(-1)
         return Pooled(mu, kappa, entity, count > 0, entity_mu, entity_kappa)
 
+    def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The backbone's last hidden states, float (B, T, D); the mask alone says what is padding.
+
+        Args:
+            input_ids: int64 (B, T).
+            attention_mask: int64 (B, T), 1 on tokens, then 0 on padding.
+        """
+        found: Tensor = unpadded.padded_hidden_states(
+            self.backbone, input_ids, attention_mask, self.first_padded_position
+        )
+        return found
+
+    @cached_property
+    def first_padded_position(self) -> int | None:
+        """Of a text's first token, where the backbone must be told it; see `unpadded`."""
+        return unpadded.first_padded_position(self.backbone)
+
     @cached_property
     def first_position(self) -> int | None:
         """Of a text's first token, where the backbone can do without padding."""
-        return unpadded.first_position(self.backbone)
+        return unpadded.first_position(self.backbone, self.first_padded_position)
 
     def auxiliary(self, mu: Tensor) -> Tensor:
         """Logits of the auxiliary classes: float (B, d) → (B, 28)."""
         logits: Tensor = self.aux_head(mu)
         return logits
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the backbone has an embedding of."""
+        rows: int = self.backbone.get_input_embeddings().num_embeddings
+        return rows
 
     @property
     def device(self) -> torch.device:
@@ -142,19 +167,23 @@ class ProbabilisticGBERTV4(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
-        """Read a folder that `save_pretrained` or `stage2 init` wrote."""
+        """Read a folder that `save_pretrained` or `stage2 init` wrote, or a run folder's model."""
         return checkpoint.from_pretrained(folder)
 
     @classmethod
     def from_reference(
-        cls, path: str | os.PathLike[str], backbone: str | os.PathLike[str]
+        cls,
+        path: str | os.PathLike[str],
+        backbone: str | os.PathLike[str],
+        max_length: int | None = None,
     ) -> ProbabilisticGBERTV4:
         """Read a reference `.pt`; `backbone` names the encoder's folder or hub id.
 
         The weights all come from the `.pt`; of the backbone only its configuration and its
-        tokenizer are read. No code in the file is run.
+        tokenizer are read. No code in the file is run. Texts are cut at `max_length` tokens;
+        default: where the training that wrote the file cut them, else at 128.
         """
-        return checkpoint.from_reference(path, backbone)
+        return checkpoint.from_reference(path, backbone, max_length)
 
 
 def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stage2 import files
-from stage2.checkpoint import read_tensors
 from stage2.config import Settings
 from stage2.errors import BadInputError
-from stage2.files import atomic
 from stage2.lists import RankingLists
 from stage2.training_log import EpochLog, best_of
 from stage2.usage import difference
+from stage2.weights import read_tensors, save_tensors
 
 _FORMAT = 1
 
@@ -80,8 +78,7 @@ class State:
         """Write the state to its folder, whole or not at all."""
         content = {"format": _FORMAT, **vars(self), "position": asdict(self.position)}
         del content["folder"]
-        with atomic(self.folder / files.TRAINING_STATE) as temporary:
-            torch.save(content, temporary)
+        save_tensors(content, self.folder / files.TRAINING_STATE)
 
     def check_questions(self, lists: RankingLists) -> None:
         """Raise BadInputError where the training was on other questions than these."""

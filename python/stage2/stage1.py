@@ -11,12 +11,14 @@ import torch
 from stage2 import checkpoint, console, files
 from stage2._core import Loaded, load_chunks
 from stage2.cache import EmbeddingCache, folder_of
-from stage2.config import Settings
+from stage2.config import Settings, default
 from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel
+from stage2.errors import BadInputError
 from stage2.init import default_backbone, init_model
 from stage2.inputs import Inputs
 from stage2.model import ProbabilisticGBERTV4
+from stage2.model_path import model_in
 from stage2.runfolder import RunFolder
 from stage2.sample import write_sample
 from stage2.usage import with_stage1_of
@@ -31,7 +33,7 @@ def stage1(
         The model on its device, hashes, and whether it was made here and is not yet on disk.
     """
     if settings.model is not None:
-        model = checkpoint.load_model(settings.model, settings.backbone)
+        model = load_given(settings, settings.model)
         hashes, made = {"model": model_hash(settings.model)}, False
     elif run.holds("init"):
         known = run.record["stages"]["init"]["made_from"]
@@ -48,6 +50,22 @@ def stage1(
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
     return placed(model, settings), hashes, made
+
+
+def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
+    """The model at `path`; texts of a `.pt` without a limit of its own are cut at --max-length.
+
+    Raises:
+        BadInputError: it cannot be loaded, or --max-length is not what the model was trained at.
+    """
+    known = checkpoint.known_max_length(path) if model_in(path).is_file() else None
+    asked = None if settings.max_length == default("max_length") else settings.max_length
+    if known is not None and asked not in (None, known):
+        raise BadInputError(
+            f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens, as "
+            f"{files.CHECKPOINT_CONFIG} beside it says; leave --max-length out"
+        )
+    return checkpoint.load_model(path, settings.backbone, known or asked)
 
 
 def placed(model: ProbabilisticGBERTV4, settings: Settings) -> ProbabilisticGBERTV4:
@@ -73,9 +91,9 @@ def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | L
     """
 
     def load() -> ProbabilisticGBERTV4:
-        return placed(checkpoint.load_model(path, settings.backbone), settings)
+        return placed(load_given(settings, path), settings)
 
-    if (Path(path) / checkpoint.CONFIG).is_file():
+    if (model_in(path) / checkpoint.CONFIG).is_file():
         cache = embedding_cache(settings, path)
         if cache is not None and len(cache):
             return LazyModel(load, cache.width, lambda: checkpoint.read_reader(path))
@@ -92,6 +110,9 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
     hashes = checkpoint.model_files(path, settings.backbone)
     if folder is None or not hashes:
         return None
+    if not model_in(path).is_dir():
+        known = checkpoint.known_max_length(path)
+        hashes["max_length"] = str(known or settings.max_length)
     device = resolve_device(settings.device)
     precision = describe(resolve_precision(settings.precision, device))
     return EmbeddingCache(
@@ -105,7 +126,7 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
 
 def model_hash(path: str | Path) -> str:
     """SHA-256 of a model's weights."""
-    root = Path(path)
+    root = model_in(path)
     return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,9 @@ Spans = Sequence[tuple[int, int]] | Ints
 # Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
 # long ones few. A GPU wants more at once.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
+
+# A tokenizer remembers where it was told to cut: no two threads tell it, or use it, at once.
+TOKENIZING = threading.RLock()
 
 _NO_IDS = np.empty(0, np.int64)
 
@@ -130,14 +134,16 @@ def tokenize(
         raise ValueError(f"{len(texts)} texts, and entities of {len(spans)}; expected as many")
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
+    known = model.vocabulary
     # Where each token stands is asked of texts with entities alone: it takes as long again.
     for annotated in (False, True):
         rows = [row for row, targets in enumerate(spans) if (len(targets) > 0) == annotated]
         if not rows:
             continue
-        encodings = _encodings(model, [texts[row] for row in rows], annotated)
+        with TOKENIZING:
+            encodings = _encodings(model, [texts[row] for row in rows], annotated)
         for row, encoding in zip(rows, encodings, strict=True):
-            ids[row] = np.asarray(encoding.ids, np.int64)
+            ids[row] = known_ids(model.tokenizer, np.asarray(encoding.ids, np.int64), known)
             if annotated:
                 entity_tokens[row] = _tokens_of(encoding.offsets, spans[row])
     return TokenizedTexts(ids, entity_tokens)
@@ -159,6 +165,19 @@ def _encodings(model: ProbabilisticGBERTV4, texts: list[str], offsets: bool) -> 
     whole = backend.encode_batch
     encode = whole if offsets else getattr(backend, "encode_batch_fast", whole)
     return cast("Sequence[Any]", encode(texts))
+
+
+def known_ids(tokenizer: Any, ids: Ints, known: int) -> Ints:
+    """Ids with that of the unknown token for those that an encoder has no row for.
+
+    Args:
+        tokenizer: of the encoder.
+        ids: int64 (n,).
+        known: rows of its table of embeddings.
+    """
+    if len(tokenizer) <= known or ids.max(initial=0) < known:
+        return ids
+    return np.where(ids < known, ids, tokenizer.unk_token_id)
 
 
 @functools.cache

@@ -111,8 +111,9 @@ def train(
         log = [EpochLog(**row) for row in state.log]
         _bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
 
+    checkpoint.keep_max_length(model, folder / files.CHECKPOINTS)
     forked = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with forked, asked_to_stop() as stopped:
+    with model.guard.training(), forked, asked_to_stop() as stopped:
         torch.manual_seed(_seed_of(settings.seed, 0))
         with trainable(model, settings) as parameters:
             # Fused: weights, gradients and moments are read once, and reading is what takes time.

@@ -16,6 +16,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ BY_RUNS = ("cpu",)
 # A card takes as long in float32 as in half precision where an encoder is narrow: all-MiniLM-L6-v2,
 # 384 wide, 241 ms an epoch in one and 242 in the other.
 _WIDE = 768
+# Tokens of the longest text that an encoder is tried with.
+_LONGEST_TRIED = 5
 # Rounding of another order of summation, as a share of the largest value.
 _CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
@@ -229,46 +232,126 @@ def _register() -> None:
     AttentionInterface.register(NAME, attend)
 
 
-def first_position(backbone: Any) -> int | None:
+def first_padded_position(backbone: Any) -> int | None:
+    """The position of a text's first token, where an encoder must be told it; else None.
+
+    Some encoders count positions by looking for the padding's id, which may stand in a text too:
+    told where each token stands, they go by the mask alone, as they do without padding.
+    """
+    pad = backbone.config.pad_token_id
+    if pad is None or pad < 0 or "position_ids" not in signature(backbone.forward).parameters:
+        return None
+    mask, layout, ids = _trial(backbone, with_padding=False)
+    with _in_peace(backbone):
+        try:
+            right = backbone(input_ids=ids, attention_mask=mask).last_hidden_state
+            for first in (0, pad + 1):
+                if first + _LONGEST_TRIED > _positions(backbone):
+                    continue
+                told = torch.arange(first, first + _LONGEST_TRIED, device=ids.device)
+                found = backbone(
+                    input_ids=ids, attention_mask=mask, position_ids=told.unsqueeze(0)
+                ).last_hidden_state
+                if _close(layout.take(found), layout.take(right)):
+                    # From 0, or wherever it is asked to: no id is looked for.
+                    return first or None
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
+            return None
+    return None
+
+
+def first_position(backbone: Any, padded_from: int | None = None) -> int | None:
     """The position of a text's first token, where an encoder can do without padding; else None.
 
     No position is tried that its table does not have: on a card that would end the process.
 
     It is found by trying: encoders count positions from 0 or from beyond that of their padding,
-    and what some want of their attention cannot be done here.
+    and what some want of their attention cannot be done here. Ids that mean something to some of
+    them, such as the padding's, are among those tried.
+
+    Args:
+        backbone: an encoder.
+        padded_from: as `first_padded_position` says of it.
     """
     # Both came with the register of attention functions.
     switch = hasattr(backbone, "set_attn_implementation")
     if not (switch and getattr(backbone, "_supports_attention_backend", False)):
         return None
     _register()
-    weight = next(backbone.parameters())
-    # Ids that every vocabulary has, and none that means padding.
     pad = backbone.config.pad_token_id
-    vocabulary = [i for i in range(min(64, backbone.config.vocab_size)) if i != pad]
-    ids = torch.tensor(vocabulary, device=weight.device)[torch.arange(12) * 5 % len(vocabulary)]
-    lengths = (5, 4, 3)
-    mask = torch.tensor([[1] * n + [0] * (5 - n) for n in lengths], device=weight.device)
+    mask, layout, padded = _trial(backbone, with_padding=True)
+    was = backbone.config._attn_implementation
+    with _in_peace(backbone):
+        try:
+            right = layout.take(padded_hidden_states(backbone, padded, mask, padded_from))
+            backbone.set_attn_implementation(NAME)
+            for first in dict.fromkeys((0, (pad or 0) + 1)):
+                if first + _LONGEST_TRIED > _positions(backbone):
+                    continue
+                if _close(hidden_states(backbone, padded, layout, first), right):
+                    return first
+        except (TypeError, ValueError, RuntimeError, IndexError):
+            # It does not take positions, or wants attention of another kind.
+            return None
+        finally:
+            backbone.set_attn_implementation(was)
+    return None
+
+
+def padded_hidden_states(backbone: Any, input_ids: Tensor, mask: Tensor, first: int | None) -> Any:
+    """The last hidden states of padded texts, float (B, T, D), whatever ids stand in them.
+
+    Args:
+        backbone: an encoder.
+        input_ids: int64 (B, T).
+        mask: int64 (B, T), 1 for tokens, then 0 for padding.
+        first: as `first_padded_position` says of the encoder.
+    """
+    told = {}
+    if first is not None:
+        end = first + input_ids.shape[1]
+        told["position_ids"] = torch.arange(first, end, device=input_ids.device).unsqueeze(0)
+    return backbone(input_ids=input_ids, attention_mask=mask, **told).last_hidden_state
+
+
+def _trial(backbone: Any, with_padding: bool) -> tuple[Tensor, Layout, Tensor]:
+    """Three texts of ids that every vocabulary has, padded: their mask, layout and ids.
+
+    `with_padding` puts the ids of padding and mask in a text; they are left out else.
+    """
+    device = next(backbone.parameters()).device
+    config = backbone.config
+    special = {config.pad_token_id, getattr(config, "mask_token_id", None)} - {None}
+    vocabulary = [i for i in range(min(64, config.vocab_size)) if i not in special]
+    ids = torch.tensor(vocabulary, device=device)[torch.arange(12) * 5 % len(vocabulary)]
+    if with_padding:
+        for place, number in enumerate(sorted(special)):
+            if 0 <= number < config.vocab_size:
+                ids[1 + place] = number
+    lengths = (_LONGEST_TRIED, _LONGEST_TRIED - 1, _LONGEST_TRIED - 2)
+    rows = [[1] * n + [0] * (_LONGEST_TRIED - n) for n in lengths]
+    mask = torch.tensor(rows, device=device)
     layout = Layout.of(mask)
-    padded = torch.full_like(mask, 0 if pad is None else pad)
+    padded = torch.full_like(mask, config.pad_token_id or 0)
     padded[layout.inside] = ids
-    was_training, was = backbone.training, backbone.config._attn_implementation
+    return mask, layout, padded
+
+
+@contextmanager
+def _in_peace(backbone: Any) -> Iterator[None]:
+    """Try an encoder without dropout and gradients; it is left as it was."""
+    was_training = backbone.training
     backbone.eval()
     try:
         with torch.inference_mode():
-            right = backbone(input_ids=padded, attention_mask=mask).last_hidden_state
-            right = layout.take(right)
-            backbone.set_attn_implementation(NAME)
-            for first in dict.fromkeys((0, (pad or 0) + 1)):
-                if first + max(lengths) > getattr(backbone.config, "max_position_embeddings", 512):
-                    continue
-                found = hidden_states(backbone, padded, layout, first)
-                if (found - right).abs().max() <= _CLOSE[weight.dtype] * right.abs().max():
-                    return first
-    except (TypeError, ValueError, RuntimeError, IndexError):
-        # It does not take positions, or wants attention of another kind.
-        return None
+            yield
     finally:
-        backbone.set_attn_implementation(was)
         backbone.train(was_training)
-    return None
+
+
+def _positions(backbone: Any) -> int:
+    return getattr(backbone.config, "max_position_embeddings", None) or 512
+
+
+def _close(found: Tensor, right: Tensor) -> bool:
+    return bool((found - right).abs().max() <= _CLOSE[right.dtype] * right.abs().max())

@@ -1,0 +1,336 @@
+"""The one way by which encoders, classifiers and their tokenizers are loaded.
+
+A model is a folder, here or brought from the hub. None of its own code is run, nobody is asked
+anything, and no memory is asked for beyond what its weights account for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from stage2 import console, weights
+from stage2.errors import BadInputError
+from stage2.files import check_regular
+from stage2.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
+from stage2.weights import Shapes
+
+# What follows is an id of the hub whatever folders there are.
+PREFIX = "hub:"
+_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".json", ".onnx", ".gguf", ".zip", ".gz")
+
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+_SMALL = (CONFIG, "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
+          "added_tokens.json", "*.model", "*.vocab", "spm.*")  # fmt: skip
+
+# Buffers that some versions of transformers save and others do not; they hold no weights.
+OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
+# Of an encoder's vectors it is no part.
+_POOLER = re.compile(r"(^|\.)pooler\.")
+# Weights of one byte become float32, and a buffer may be none of the file's.
+_GROWS, _SPARE_VALUES = 4, 1 << 26
+_SHOWN = 3
+
+
+def folder_of(name: str | os.PathLike[str], what: str) -> Path:
+    """The folder of a model, brought from the hub where its name cannot be a path.
+
+    Args:
+        name: a folder; `hub:org/name`; or `org/name` where no folder `org` is here.
+        what: how messages call it.
+
+    Raises:
+        BadInputError: there is no such folder, or the hub does not give it.
+    """
+    text = os.fspath(name)
+    if text.startswith(PREFIX):
+        return _from_hub(text.removeprefix(PREFIX), what)
+    path = Path(text)
+    if path.is_dir():
+        return path
+    if os.path.lexists(path):
+        raise BadInputError(
+            f"{what} {text}: is no folder; expected one with config.json, weights and a tokenizer"
+        )
+    if looks_like_path(text):
+        raise BadInputError(
+            f"{what} {text}: no such folder. A model on the hub is named {PREFIX}org/name, or "
+            "org/name where no folder of the name org is here"
+        )
+    return _from_hub(text, what)
+
+
+def looks_like_path(name: str) -> bool:
+    """Whether a name that is not there was meant as a path: the hub is not asked for it."""
+    first = name.split("/", 1)[0]
+    return _ID.fullmatch(name) is None or name.lower().endswith(_FILES) or os.path.lexists(first)
+
+
+def _from_hub(name: str, what: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    if _ID.fullmatch(name) is None:
+        raise BadInputError(f"{what} {PREFIX}{name}: no id of the hub; expected {PREFIX}org/name")
+    try:
+        safe = f"{Path(weights.SAFETENSORS).stem}*.safetensors"
+        folder = Path(
+            snapshot_download(name, allow_patterns=[*_SMALL, safe, f"{safe}{weights.INDEX_SUFFIX}"])
+        )
+        if not any(folder.glob("*.safetensors")):
+            pickled = f"{Path(weights.PICKLED).stem}*"
+            folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, pickled]))
+    except Exception as error:  # Networks fail in ways that have no common kind.
+        raise BadInputError(
+            f"{what} {name}: neither a folder here nor a model that the hub gives: {_line(error)}. "
+            "Without a network, name a folder"
+        ) from error
+    return folder
+
+
+def check_folder(folder: Path, what: str) -> dict[str, Any]:
+    """Refuse a folder whose files could not be read safely, and read its configuration.
+
+    Raises:
+        BadInputError: it has no config.json, or holds a pipe, or an update of another model.
+    """
+    if not (folder / CONFIG).exists():
+        raise BadInputError(
+            f"{what} {folder}: no {CONFIG} there; expected a folder with {CONFIG}, weights and a "
+            "tokenizer"
+        )
+    for path in folder.iterdir():
+        # A link that leads nowhere is told of by whoever needs the file.
+        if path.exists():
+            check_regular(path)
+    if (folder / "adapter_config.json").exists():
+        raise BadInputError(
+            f"{what} {folder}: holds low-rank updates of another model; expected a whole model. "
+            "Merge them into it first"
+        )
+    return read_config(folder / CONFIG)
+
+
+def load_tokenizer(folder: Path, what: str) -> Any:
+    """Load a folder's tokenizer, which must tell where in a text each token stands.
+
+    Raises:
+        BadInputError: it cannot be loaded, or only by code of its own.
+    """
+    own = folder / _TOKENIZER_CONFIG
+    raw = read_config(own) if own.exists() else {}
+    with _errors(folder, what, "its tokenizer"), quiet_transformers():
+        kind = read_config(folder / CONFIG).get("model_type")
+        named = raw.get("tokenizer_class")
+        known = hasattr(transformers, str(named)) or (
+            named is None and kind in transformers.CONFIG_MAPPING
+        )
+        _check_own_code(raw, known, folder, what, f"its {own.name}")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            os.fspath(folder), trust_remote_code=False, local_files_only=True
+        )
+    if not tokenizer.is_fast:
+        raise BadInputError(
+            f"{what} {folder}: its tokenizer gives no character offsets; expected one with a "
+            "tokenizer.json"
+        )
+    most = tokenizer.model_max_length
+    if not isinstance(most, (int, float)) or not most >= 1:
+        raise BadInputError(
+            f"{own}: model_max_length is {most!s:.40}; expected a whole number above 0"
+        )
+    return tokenizer
+
+
+def load_config(folder: Path, what: str, shapes: Shapes) -> Any:
+    """Load the configuration of an encoder or a classifier, held against its weights' `shapes`.
+
+    Raises:
+        BadInputError: it is out of bounds, of an encoder that only its own code knows, or of a
+            model that is no encoder.
+    """
+    raw = check_folder(folder, what)
+    if raw.get("model_type") == MODEL_TYPE:
+        raise BadInputError(
+            f"{what} {folder}: is a model that stage2 wrote, not an encoder; give it as --model"
+        )
+    check_encoder(folder / CONFIG, raw, shapes)
+    with _errors(folder, what, "its config.json"), quiet_transformers():
+        known = raw.get("model_type") in transformers.CONFIG_MAPPING
+        _check_own_code(raw, known, folder, what, "its config.json")
+        config = transformers.AutoConfig.from_pretrained(
+            os.fspath(folder), trust_remote_code=False, local_files_only=True
+        )
+    return checked(config, folder, what)
+
+
+def config_of(raw: Mapping[str, Any], path: Path, what: str) -> Any:
+    """The configuration of an encoder of a known kind, from the entries that a file has."""
+    entries = dict(raw)
+    with _errors(path, what, "its configuration"), quiet_transformers():
+        config = transformers.AutoConfig.for_model(entries.pop("model_type"), **entries)
+    return checked(config, path, what)
+
+
+def checked(config: Any, path: Path, what: str) -> Any:
+    """Refuse a kind of model that reads a text and writes another."""
+    if getattr(config, "is_encoder_decoder", False):
+        raise BadInputError(
+            f"{what} {path}: {config.model_type} is an encoder with a decoder, which wants two "
+            "texts; expected an encoder"
+        )
+    return config
+
+
+def load_encoder(folder: Path, what: str) -> Any:
+    """Load an encoder in float32; see `_load`."""
+    model = _load(folder, what, transformers.AutoModel, optional=_POOLER)
+    if not hasattr(model.config, "hidden_size"):
+        raise BadInputError(f"{what} {folder}: has no hidden_size; expected an encoder of texts")
+    return model
+
+
+def load_classifier(folder: Path, what: str) -> Any:
+    """Load a sequence classifier in float32; see `_load`."""
+    return _load(folder, what, transformers.AutoModelForSequenceClassification, optional=None)
+
+
+def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) -> Any:
+    """Load a model whose own weights are all there, of its shapes, and finite.
+
+    Raises:
+        BadInputError: they are not, or the model cannot be built; the message names the folder.
+    """
+    check_folder(folder, what)
+    files = weights.weight_files(folder)
+    shapes = weights.shapes_of(files)
+    config = load_config(folder, what, shapes)
+    with _errors(folder, what, "it"), quiet_transformers():
+        with torch.device("meta"):
+            sketch = kind.from_config(config, trust_remote_code=False)
+        check_memory(sketch, shapes, folder / CONFIG)
+        model, report = kind.from_pretrained(
+            os.fspath(folder),
+            config=config,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=files[0].suffix == ".safetensors",
+            # They are refused below, in one line.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    _check_report(report, model, files[0], what, optional)
+    weights.check_finite(model.state_dict(), files[0])
+    return model
+
+
+def check_memory(sketch: nn.Module, shapes: Shapes, path: Path) -> None:
+    """Refuse a model, built on no device, that would take far more memory than its weights do."""
+    wanted = sum(t.numel() for t in (*sketch.parameters(), *sketch.buffers()))
+    known = sum(torch.Size(shape).numel() for shape in shapes.values())
+    if wanted > _GROWS * known + _SPARE_VALUES:
+        raise BadInputError(
+            f"{path}: asks for {wanted:,} values in memory, and the weights have {known:,}; "
+            "expected the config.json that these weights were saved with"
+        )
+
+
+def _check_report(
+    report: Mapping[str, Any], model: Any, path: Path, what: str, optional: re.Pattern[str] | None
+) -> None:
+    missing = sorted(key for key in report["missing_keys"] if not key.endswith(OPTIONAL_SUFFIXES))
+    poolers = [key for key in missing if optional is not None and optional.search(key)]
+    missing = [key for key in missing if key not in poolers]
+    unexpected = sorted(
+        key for key in report["unexpected_keys"] if not key.endswith(OPTIONAL_SUFFIXES)
+    )
+    mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
+    # A layer of the file that the model has no place for is a layer lost; a head is none.
+    parts = {name for name, _ in (*model.named_children(), *model.base_model.named_children())}
+    lost = [
+        key for key in unexpected
+        if key.removeprefix(f"{model.base_model_prefix}.").split(".", 1)[0] in parts
+    ]  # fmt: skip
+    if missing or mismatched or lost:
+        problems = [
+            _named(label, keys)
+            for label, keys in (("missing", missing), ("of another shape", mismatched),
+                                ("unexpected", lost or unexpected))
+            if keys
+        ]  # fmt: skip
+        raise BadInputError(
+            f"{what} {path}: its weights are not those of this {type(model).__name__}: "
+            f"{'; '.join(problems)}. Expected every weight under the name that transformers "
+            "saves it by"
+        )
+    for key, tensor in model.state_dict().items():
+        if key in poolers:
+            # It was drawn at random, and is no part of a text's vector.
+            tensor.zero_()
+    if unexpected:
+        console.say(f"{what} {path.parent}: weights of a head that is not used: "
+                    f"{_named('', unexpected).strip()}")  # fmt: skip
+
+
+def _named(label: str, keys: list[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"{label} {', '.join(keys[:_SHOWN])}{more}"
+
+
+def _check_own_code(
+    raw: Mapping[str, Any], known: bool, folder: Path, what: str, part: str
+) -> None:
+    """Refuse a model that cannot be had without its own code; say so where it is done without."""
+    if "auto_map" not in raw:
+        return
+    if not known:
+        raise BadInputError(
+            f"{what} {folder}: {part} names code of the model's own (auto_map), and that is never "
+            f"run; expected a kind that transformers {transformers.__version__} knows"
+        )
+    console.say(f"{what} {folder}: {part} names code of the model's own, which is not run: "
+                "transformers has this kind itself")  # fmt: skip
+
+
+@contextmanager
+def _errors(folder: Path, what: str, part: str) -> Iterator[None]:
+    """Say in one line what is wrong with a model: transformers says it in a page."""
+    try:
+        yield
+    except BadInputError:
+        raise
+    except Exception as error:  # What hostile files make of a library has no common kind.
+        raise BadInputError(
+            f"{what} {folder}: {part} cannot be loaded; expected a Hugging Face folder "
+            f"({CONFIG}, weights, tokenizer) of an encoder: {_line(error)}"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip().split("\n", 1)[0].rstrip(".")
+    return text if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__} {text}"
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep load reports and progress bars of transformers off stderr; errors still raise."""
+    logging = transformers.utils.logging
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,126 @@
+"""A few texts through a model before anything is written: what cannot work is found out here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from stage2.errors import BadInputError
+from stage2.tokens import collate, tokenize
+
+if TYPE_CHECKING:
+    from stage2.cross_encoder import CrossEncoder
+    from stage2.model import ProbabilisticGBERTV4
+
+_TEXTS = ("Who?", "The ship sailed from the island to the harbour.", "第一句。 Zweiter Satz.")
+# Longer ones would take seconds; tables of positions end before it.
+_LONGEST = 1024
+# Of the largest value: another order of summation, and no attention to the padding.
+_CLOSE = 1e-2
+
+
+def probe(model: ProbabilisticGBERTV4, name: str | os.PathLike[str]) -> None:
+    """Put three short texts and a long one through a model.
+
+    Args:
+        model: on any device.
+        name: how messages call it.
+
+    Raises:
+        BadInputError: it gives no vectors, or vectors that cannot be used; the message says why.
+    """
+    _check_tokenizer(model.tokenizer, model.backbone, name)
+    long = "word " * min(model.max_length, _LONGEST)
+    try:
+        with torch.inference_mode():
+            tokens = tokenize(model, [*_TEXTS, long], [()] * 4)
+            if not tokens.lengths.all():
+                raise BadInputError("its tokenizer gives no token of a text")
+            short, alone, longest = (
+                _hidden(model, tokens, rows) for rows in ((0, 1, 2), (0,), (3,))
+            )
+    except Exception as error:  # Whatever a library raises here, the model is at fault.
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadInputError(
+            f"{name}: cannot embed a text ({reason}); expected an encoder of texts and its own "
+            "tokenizer"
+        ) from error
+    width = model.backbone.config.hidden_size
+    for found, rows in ((short, 3), (longest, 1)):
+        if found.shape[0] != rows or found.shape[2:] != (width,):
+            raise BadInputError(
+                f"{name}: gives vectors of shape {tuple(found.shape)}; expected a vector of width "
+                f"{width} for each token of {rows} texts"
+            )
+        if not torch.isfinite(found).all():
+            raise BadInputError(
+                f"{name}: its vectors of short texts are not finite; expected weights that float32 "
+                "can compute with"
+            )
+    same = short[0, : alone.shape[1]]
+    if (same - alone[0]).abs().max() > _CLOSE * alone.abs().max():
+        raise BadInputError(
+            f"{name}: a text has another vector beside longer ones: the encoder looks at padding. "
+            "Expected one that goes by the attention mask"
+        )
+
+
+def probe_pairs(model: CrossEncoder, name: str) -> None:
+    """Put three short pairs of texts through a cross-encoder.
+
+    Raises:
+        BadInputError: it gives no scores, or none that are finite.
+    """
+    try:
+        _check_tokenizer(model.tokenizer, model.model, name)
+        scores = model.score(_TEXTS, _TEXTS[::-1], precision="fp32")
+    except BadInputError:
+        raise
+    except Exception as error:  # As above.
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadInputError(
+            f"{name}: cannot score a pair of texts ({reason}); expected a cross-encoder and its "
+            "own tokenizer"
+        ) from error
+    if not np.isfinite(scores).all():
+        raise BadInputError(f"{name}: its scores of short texts are not finite")
+
+
+def _hidden(model: ProbabilisticGBERTV4, tokens: Any, rows: tuple[int, ...]) -> torch.Tensor:
+    batch = collate(model, tokens, np.array(rows))
+    hidden = model.hidden(batch.input_ids, batch.attention_mask).float()
+    # What stands in the place of padding is nobody's vector.
+    return hidden.masked_fill(batch.attention_mask.unsqueeze(-1) == 0, 0)
+
+
+def _check_tokenizer(tokenizer: Any, encoder: Any, name: str | os.PathLike[str]) -> None:
+    """Refuse a tokenizer without a padding token, or with tokens that the encoder has no row for.
+
+    Tokens that were added to a vocabulary, such as a mask's, may lack one: in a text they are
+    unknown, see `tokens.known_ids`.
+
+    Raises:
+        BadInputError: as said.
+    """
+    rows = encoder.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        added = set() if tokenizer.unk_token_id is None else set(tokenizer.added_tokens_decoder)
+        most = max(set(tokenizer.get_vocab().values()) - added, default=0)
+        if most >= rows:
+            raise BadInputError(
+                f"{name}: its tokenizer has a token number {most}, and its table of embeddings has "
+                f"{rows} rows; expected the tokenizer of this encoder"
+            )
+    if tokenizer.pad_token_id is None:
+        raise BadInputError(
+            f"{name}: its tokenizer has no padding token; name one as pad_token in "
+            "tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id >= rows:
+        raise BadInputError(
+            f"{name}: its padding token has number {tokenizer.pad_token_id}, and its table of "
+            f"embeddings {rows} rows; expected the tokenizer of this encoder"
+        )
