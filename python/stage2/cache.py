@@ -14,8 +14,8 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stage2 import console
 from stage2.arrays import Ints
@@ -34,9 +34,14 @@ FORMAT = "stage2 embeddings 1"
 SUFFIX = ".vectors"
 # One for all files of a folder: writing is short, and a lock that is never deleted has no races.
 LOCK = ".lock"
+# Writing takes no time: who does not get the lock for so many seconds, the first of them without a
+# word, goes on without keeping vectors.
+QUIET, PATIENCE = 1.0, 10.0
 # A line of JSON, filled up with spaces: what `stage2 cache info` shows, and the size of a record.
 HEADER_BYTES = 1024
 KEY_BYTES = 16
+# What a header may say of a vector; more is damage.
+MOST_WIDE = 1 << 20
 
 Keys = npt.NDArray[np.void]
 Bytes = npt.NDArray[np.uint8]
@@ -157,7 +162,9 @@ class EmbeddingCache:
             records[name] = getattr(vectors, name)
         records["checksum"] = _checksums(records)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.parent / LOCK), open(self.path, "ab") as file:
+        if self.path.exists() and not self.path.is_file():
+            raise OSError(f"{self.path} is no regular file")
+        with _locked(self.path.parent / LOCK), open(self.path, "ab") as file:
             size = file.tell()
             if size < HEADER_BYTES:
                 file.truncate(0)
@@ -166,6 +173,28 @@ class EmbeddingCache:
                 # A writer that was killed may have left a part of a record.
                 file.truncate(size - (size - HEADER_BYTES) % self._record.itemsize)
             file.write(records.tobytes())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that other processes take too, and say so where it is waited for.
+
+    Raises:
+        TimeoutError: another process does not let it go.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=QUIET)
+    except Timeout:
+        console.say_above(f"waiting up to {PATIENCE:g} s for {path}, which another process holds")
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except Timeout:
+            raise TimeoutError(f"another process holds {path}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _header_line(header: Mapping[str, Any]) -> bytes:
@@ -236,7 +265,11 @@ def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[
     for item in cache_files(folder):
         too_old = older_than is not None and item.age > older_than
         if too_old or (max_size is not None and kept + item.size > max_size):
-            item.path.unlink(missing_ok=True)
+            try:
+                item.path.unlink(missing_ok=True)
+            except OSError as error:
+                console.warn(f"{item.path} cannot be deleted: {error.strerror or error}")
+                continue
             gone.append(item)
         else:
             kept += item.size
@@ -286,7 +319,12 @@ def _embeddings(records: npt.NDArray[np.void]) -> Embeddings:
 
 
 def _cache_file(path: Path) -> CacheFile | None:
-    """Read a file's header; None where it is not one of ours, which have names of their own."""
+    """Read a file's header; None where it is not one of ours, which have names of their own.
+
+    A file of ours whose header says nothing that can be used is shown as damaged.
+    """
+    if not path.is_file():
+        return None  # A pipe would be waited for.
     try:
         with open(path, "rb") as file:
             start = file.read(HEADER_BYTES)
@@ -295,13 +333,20 @@ def _cache_file(path: Path) -> CacheFile | None:
         return None
     try:
         header = json.loads(start)
-    except ValueError:
-        if re.fullmatch(r"[0-9a-f]{32}", path.stem) is None:
-            return None
-        return CacheFile(path, "damaged", "–", 0, known.st_size, known.st_mtime)
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    except (ValueError, RecursionError):
+        header = None
+    about = header if isinstance(header, dict) else {}
+    named_as_ours = re.fullmatch(r"[0-9a-f]{32}", path.stem) is not None
+    if not named_as_ours and about.get("format") != FORMAT:
         return None
-    entries = max(0, known.st_size - HEADER_BYTES) // record_type(header["width"]).itemsize
-    return CacheFile(
-        path, header["model"], header["precision"], entries, known.st_size, known.st_mtime
-    )
+    width, model, precision = (about.get(name) for name in ("width", "model", "precision"))
+    if (
+        about.get("format") == FORMAT
+        and type(width) is int
+        and 1 <= width <= MOST_WIDE
+        and isinstance(model, str)
+        and isinstance(precision, str)
+    ):
+        entries = max(0, known.st_size - HEADER_BYTES) // record_type(width).itemsize
+        return CacheFile(path, model, precision, entries, known.st_size, known.st_mtime)
+    return CacheFile(path, "damaged", "–", 0, known.st_size, known.st_mtime)

@@ -44,7 +44,9 @@ def _folder(setting: str) -> Path:
 
 
 def _line(item: cache.CacheFile) -> str:
-    return (
+    line = (
         f"{item.entries:>9,} vectors  {item.size / _MEGABYTE:>8,.1f} MB  "
         f"used {item.age:.1f} days ago  {item.precision}  {item.model}"
     )
+    # A name in a file may hold what a terminal obeys.
+    return "".join(letter if letter.isprintable() else "�" for letter in line)

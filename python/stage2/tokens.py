@@ -134,7 +134,7 @@ def tokenize(
         raise ValueError(f"{len(texts)} texts, and entities of {len(spans)}; expected as many")
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
-    known = model.vocabulary
+    known = getattr(model, "vocabulary", len(model.tokenizer))
     # Where each token stands is asked of texts with entities alone: it takes as long again.
     for annotated in (False, True):
         rows = [row for row, targets in enumerate(spans) if (len(targets) > 0) == annotated]
