@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 import stage2
 from stage2 import cache, checkpoint, files
@@ -380,3 +381,109 @@ def test_the_name_of_a_model_may_be_long(stage2: Stage2, tmp_path: Path) -> None
     assert name.endswith(header["model"].removeprefix("…"))
     shown = stage2("cache", "info", "--embedding-cache", tmp_path).output
     assert "1 vectors" in shown
+
+
+OURS = "0a" * 16
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"width": "8"},
+        {"width": -1},
+        {"width": 0},
+        {"width": 1.5},
+        {"width": True},
+        {"width": None},
+        {"width": 10**18},
+        {"model": 7},
+        {"precision": None},
+        {"format": "another"},
+        {"format": ["stage2"]},
+        [],
+        7,
+        None,
+    ],
+)
+def test_a_bad_header_is_damage_and_stops_nothing(
+    stage2: Stage2, tmp_path: Path, header: object
+) -> None:
+    whole = {"format": cache.FORMAT, "width": WIDTH, "model": "m", "precision": "fp32"}
+    content: object = header
+    if isinstance(header, dict):
+        content = {**whole, **header} if header else {"format": cache.FORMAT}
+    damaged = tmp_path / f"{OURS}{cache.SUFFIX}"
+    damaged.write_text(json.dumps(content).ljust(HEADER_BYTES) + "x" * RECORD)
+    store = opened(tmp_path)
+    store.put(keys("a"), some(1))
+    where = ["--embedding-cache", tmp_path]
+    shown = stage2("cache", "info", *where).output
+    assert "damaged" in shown
+    assert "1 vectors" in shown
+    age(damaged, 50)
+    stage2("cache", "prune", *where, "--older-than", 30)
+    assert not damaged.exists()
+    assert store.path.exists()
+
+
+@pytest.mark.parametrize("content", ["[" * HEADER_BYTES, "\x00" * HEADER_BYTES, "", "\ud800"])
+def test_a_header_that_is_no_json_is_damage(stage2: Stage2, tmp_path: Path, content: str) -> None:
+    (tmp_path / f"{OURS}{cache.SUFFIX}").write_bytes(content.encode("utf-8", "surrogatepass"))
+    assert "damaged" in stage2("cache", "info", "--embedding-cache", tmp_path).output
+
+
+def test_what_is_no_file_of_ours_stops_nothing(
+    stage2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / f"{OURS}{cache.SUFFIX}")
+    (tmp_path / f"{'0b' * 16}{cache.SUFFIX}").mkdir()
+    store = opened(tmp_path)
+    store.put(keys("a"), some(1))
+    where = ["--embedding-cache", tmp_path]
+    assert "1 models" in stage2("cache", "info", *where).output
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        result = stage2("cache", "prune", *where, "--max-size", 0)
+        assert "cannot be deleted: Permission denied" in result.output
+        assert "the vectors of 0 models" in result.output
+    stage2("cache", "prune", *where, "--max-size", 0)
+    assert not store.path.exists()
+
+
+def test_a_name_in_a_header_cannot_steer_a_terminal(stage2: Stage2, tmp_path: Path) -> None:
+    about = {"model": "a\nerror: \x1b[31mforged", "precision": "fp32\r"}
+    EmbeddingCache(tmp_path, WIDTH, {}, about).put(keys("a"), some(1))
+    shown = stage2("cache", "info", "--embedding-cache", tmp_path).stdout
+    assert "a�error: �[31mforged" in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_pipe_for_a_file_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = opened(tmp_path)
+    os.mkfifo(store.path)
+    store.put(keys("a"), some(1))
+    assert "is no regular file" in capsys.readouterr().err
+    assert store.get(keys("a"))[1].tolist() == [0]
+
+
+def test_a_lock_that_is_not_let_go_is_waited_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cache, "QUIET", 0.0)
+    monkeypatch.setattr(cache, "PATIENCE", 0.0)
+    store = opened(tmp_path)
+    with FileLock(tmp_path / cache.LOCK, is_singleton=False):
+        store.put(keys("a"), some(1))
+        store.put(keys("b"), some(1))
+    said = capsys.readouterr().err
+    assert said.count(f"for {tmp_path / cache.LOCK}, which another process holds") == 1
+    assert said.count("vectors are not kept: another process holds") == 1
+    assert not store.path.exists()
+    opened(tmp_path).put(keys("a"), some(1))
+    assert not capsys.readouterr().err
+    assert len(opened(tmp_path)) == 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +19,7 @@ from hypothesis import strategies as st
 
 import stage2
 from stage2.encode import encode_tokens
-from stage2.errors import BadInputError
+from stage2.errors import BadInputError, RunFailedError
 from stage2.tokens import batches_by_tokens, token_budget, tokenize
 from tests.small import WORDS
 
@@ -215,3 +219,69 @@ def test_a_batch_has_as_many_bytes_in_every_precision() -> None:
     assert half == 2 * whole
     card = torch.device("cuda")
     assert token_budget(card, torch.float32) == token_budget(card, torch.bfloat16) > half
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_special_tokens_in_a_text_are_what_the_tokenizer_is_set_to(
+    backbone: Path, split: bool
+) -> None:
+    texts = ["the count", "the [SEP] count", "[PAD] count [CLS]"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(backbone, split_special_tokens=split)
+    model: Any = SimpleNamespace(tokenizer=tokenizer, max_length=16)
+    found = [ids.tolist() for ids in tokenize(model, texts, [[]] * 3).ids]
+    other = transformers.AutoTokenizer.from_pretrained(backbone, split_special_tokens=split)
+    assert found == [other(text)["input_ids"] for text in texts]
+    assert (tokenizer.sep_token_id in found[1][1:-1]) != split
+
+
+def test_threads_get_the_vectors_that_one_alone_gets(model: stage2.ProbabilisticGBERTV4) -> None:
+    """Precision, attention and packed weights change the model for a while."""
+    jobs = [(TEXTS[i % 8 :] + TEXTS[: i % 8], ("fp32", "bf16")[i % 2]) for i in range(8)]
+    jobs = [(texts[: 1 + i], precision) for i, (texts, precision) in enumerate(jobs)]
+    expected = [model.encode(texts, precision=precision).mu for texts, precision in jobs]
+    ready = threading.Barrier(8)
+
+    def work(number: int) -> list[bool]:
+        ready.wait()
+        return [
+            np.array_equal(model.encode(texts, precision=precision).mu, right)
+            for turn in range(6)
+            for (texts, precision), right in [
+                ((jobs + jobs)[number + turn], (expected + expected)[number + turn])
+            ]
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [same for part in pool.map(work, range(8)) for same in part]
+    assert len(found) == 48
+    assert all(found)
+    assert model.backbone.config._attn_implementation == "sdpa"
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_models_that_cut_elsewhere_share_a_tokenizer(model: stage2.ProbabilisticGBERTV4) -> None:
+    short = copy.copy(model)
+    short.max_length = 5
+    text = " ".join(WORDS[:30])
+
+    def lengths(which: stage2.ProbabilisticGBERTV4) -> set[int]:
+        return {len(tokenize(which, [text, text], [[], [(0, 3)]]).ids[1]) for _ in range(50)}
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lengths, [model, short] * 2))
+    assert found == [{32}, {5}] * 2
+
+
+def test_a_model_in_training_embeds_for_its_own_thread_alone(
+    model: stage2.ProbabilisticGBERTV4,
+) -> None:
+    with ThreadPoolExecutor(1) as pool, model.guard.training():
+        assert len(model.encode(TEXTS)) == len(TEXTS)
+        other = pool.submit(model.encode, TEXTS)
+        with pytest.raises(RunFailedError, match="is being trained by another thread"):
+            other.result()
+        own = copy.deepcopy(model)
+        assert own.guard is not model.guard
+        assert len(pool.submit(own.encode, TEXTS).result()) == len(TEXTS)
+    assert len(model.encode(TEXTS)) == len(TEXTS)
+    assert pickle.loads(pickle.dumps(model.guard)).training

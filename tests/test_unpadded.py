@@ -168,3 +168,82 @@ def test_batches_without_padding_are_even_and_within_the_budget(
     fewest = -(-sum(lengths) // budget) if lengths else 1
     for total in sums[:-1]:
         assert total + max(lengths) > min(budget, sum(lengths) // fewest)
+
+
+KINDS = [("Bert", 0), ("Electra", 0), ("Roberta", 1), ("XLMRoberta", 1), ("Camembert", 1),
+         ("MPNet", 1), ("DistilBert", 0), ("Roberta", 7)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pad"), KINDS)
+def test_the_mask_says_what_is_padding_and_no_id_does(name: str, pad: int) -> None:
+    """A text may hold the padding's token: alone, beside others and without padding it is one."""
+    sizes = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+    further = sizes if name == "DistilBert" else {}
+    backbone = encoder(name, pad_token_id=pad, **further)
+    texts = [[5, pad, 9, 60, pad, pad, 3], [pad, pad], [8, 9, 11, 12], [7, pad, 8]]
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*text, *[pad] * (longest - len(text))] for text in texts])
+    mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
+    told = unpadded.first_padded_position(backbone)
+    with torch.inference_mode():
+        together = unpadded.padded_hidden_states(backbone, ids, mask, told)
+        alone = [
+            unpadded.padded_hidden_states(
+                backbone, torch.tensor([text]), torch.ones(1, len(text), dtype=torch.int64), told
+            )[0]
+            for text in texts
+        ]
+    for row, expected in enumerate(alone):
+        torch.testing.assert_close(together[row, : len(expected)], expected, atol=1e-5, rtol=1e-5)
+    # Where no text holds it, nothing has changed.
+    plain = torch.tensor([[20, 21, 22, pad], [23, 24, pad, pad]])
+    inside = plain != pad
+    with torch.inference_mode():
+        found = unpadded.padded_hidden_states(backbone, plain, inside.long(), told)
+        right = backbone(input_ids=plain, attention_mask=inside.long()).last_hidden_state
+        torch.testing.assert_close(found[inside], right[inside], atol=1e-5, rtol=1e-5)
+    first = unpadded.first_position(backbone)
+    if first is None:
+        return
+    layout = unpadded.Layout.of(mask)
+    unpadded._register()
+    backbone.set_attn_implementation(unpadded.NAME)
+    with torch.inference_mode():
+        found = unpadded.hidden_states(backbone, ids, layout, first)
+    torch.testing.assert_close(found, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_what_is_trained_is_what_is_evaluated_whatever_tokens_a_text_holds(
+    backbone: Any, tmp_path: Any
+) -> None:
+    roberta = encoder("Roberta", pad_token_id=0)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(backbone)
+    model = stage2.ProbabilisticGBERTV4(roberta, tokenizer, 16, 32).eval()
+    special = ("the [PAD] count", "[PAD] [PAD] sea", "[CLS] ship [SEP]", "[MASK] the", "the count")
+    evaluated = model.encode(special, precision="fp32", batch_tokens=1).mu
+    batch = collate(model, tokenize(model, special, [[]] * 5), np.arange(5))
+    with torch.no_grad(), unpadded.end_to_end(model):
+        assert model.backbone.config._attn_implementation == unpadded.NAME
+        trained = model(batch).mu.numpy()
+    np.testing.assert_allclose(trained, evaluated, atol=1e-5)
+    with torch.no_grad():
+        np.testing.assert_allclose(model(batch).mu.numpy(), evaluated, atol=1e-5)
+    half = model.encode(special, precision="bf16").mu
+    assert (half * evaluated).sum(axis=1).min() > 0.99
+
+
+def test_an_encoder_that_gives_an_id_a_meaning_is_trained_with_padding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Texts end to end would change what another text's token means."""
+    backbone = encoder("Bert", pad_token_id=1)
+    forward = backbone.forward
+
+    def counting(input_ids: torch.Tensor, **more: Any) -> Any:
+        found = forward(input_ids=input_ids, **more)
+        held = (input_ids == 1).sum(dim=1, keepdim=True).unsqueeze(-1)
+        found.last_hidden_state = found.last_hidden_state * (1 + held)
+        return found
+
+    monkeypatch.setattr(backbone, "forward", counting)
+    assert unpadded.first_position(backbone) is None

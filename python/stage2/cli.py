@@ -6,6 +6,7 @@ import inspect
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 
 from stage2 import console, files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
+from stage2.model_path import found_model
 from stage2.program import Program, check_present
 from stage2.trials import PRESETS, check_grid, parse_grid, trials
 from stage2.usage import Call, check_given, unused
@@ -128,6 +130,10 @@ def command(
             written = read_toml(config) if config is not None else {}
             values = {**defaults, **presets.get(preset or "", {}), **written}
             settings = Settings(**(values | given), given=frozenset(given))
+            if settings.model is not None and "model" in names:
+                settings = replace(settings, model=found_model(settings.model))
+            if "models" in extra:
+                extra["models"] = tuple(map(found_model, extra["models"]))
             calls = calls_of(settings, function.__name__, extra)
             check_given(given, calls)
             if not extra.get("dry_run"):
@@ -284,6 +290,7 @@ def train(settings: Settings) -> None:
     *FROM_FILES,
     "data",
     "backbone",
+    "max_length",
     *SCORING,
     "corpus",
     "memory_budget",
@@ -313,6 +320,7 @@ def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
     "data",
     "model",
     "backbone",
+    "max_length",
     *NEGATIVES,
     *SCORING,
     "language",
@@ -412,6 +420,7 @@ def sweep(
     *FROM_FILES,
     "data",
     "backbone",
+    "max_length",
     "method",
     "alpha",
     "split",

@@ -12,10 +12,10 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 from stage2.errors import BadInputError
+from stage2.files import check_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -421,11 +421,8 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         BadInputError: the file is no regular one, or not TOML, or holds a key that is no setting,
             one setting twice, or a value of another type or out of range.
     """
-    # A pipe or a device may never end, and whoever opens one may wait for ever.
-    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
-        raise BadInputError(f"{path}: no regular file; expected a file of settings, as TOML")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = check_regular(path).read_text(encoding="utf-8-sig")
         values = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(f"{path}: not TOML: {error}") from error

@@ -129,7 +129,7 @@ class ProbabilisticGBERTV4(nn.Module):
     @cached_property
     def first_position(self) -> int | None:
         """Of a text's first token, where the backbone can do without padding."""
-        return unpadded.first_position(self.backbone, self.first_padded_position)
+        return unpadded.first_position(self.backbone)
 
     def auxiliary(self, mu: Tensor) -> Tensor:
         """Logits of the auxiliary classes: float (B, d) → (B, 28)."""

@@ -35,6 +35,8 @@ _LAYERS = (
     "num_decoder_layers", "num_hidden_groups", "inner_group_num",
 )  # fmt: skip
 _COUNTS = ("type_vocab_size", "num_labels", "chunk_size_feed_forward")
+# Where the width of a head has no entry of its own.
+_DIVIDED = (("num_attention_heads", "hidden_size"), ("n_heads", "dim"), ("n_head", "n_embd"))
 # Made into a table of names as the configuration is read.
 _MOST_LABELS = 1 << 20
 _SHARES = (
@@ -107,7 +109,8 @@ def read_model_config(path: Path) -> ModelConfig:
     config = read_config(path)
     if config.get("model_type") != MODEL_TYPE:
         raise BadInputError(
-            f"{path}: not a {MODEL_TYPE} model. To make one from a plain encoder: "
+            f"{path}: not a {MODEL_TYPE} model (model_type is "
+            f"{_shown(config.get('model_type'))}). To make one from a plain encoder: "
             f"stage2 init --backbone {path.parent}"
         )
     backbone = config.get("backbone")
@@ -156,6 +159,7 @@ def check_encoder(path: Path, config: Mapping[str, Any], shapes: Shapes, inside:
     for name in (name for name in _POSITIVE if name in config):
         _check_number(path, name, config, "a number above 0 and below 1", inside,
                       lambda value: 0 < value < 1)  # fmt: skip
+    _check_heads_divide(path, config, inside)
     _check_activations(path, config, inside)
     _check_padding(path, config, inside)
     _check_nested(path, config, shapes, inside)
@@ -207,6 +211,15 @@ def _check_needed(path: Path, backbone: Mapping[str, Any]) -> None:
         name = own.attribute_map.get(name, name)  # noqa: PLW2901  some classes have another word
         if name in known and name not in backbone:
             raise _wrong(path, name, backbone, "the encoder's own value", "backbone.")
+
+
+def _check_heads_divide(path: Path, config: Mapping[str, Any], inside: str) -> None:
+    for heads, width in _DIVIDED:
+        parts, whole = config.get(heads), config.get(width)
+        if not isinstance(parts, int) or not isinstance(whole, int) or config.get("head_dim"):
+            continue
+        if whole % parts:
+            raise _wrong(path, heads, config, f"a divisor of {width}, {whole}", inside)
 
 
 def _check_activations(path: Path, config: Mapping[str, Any], inside: str) -> None:

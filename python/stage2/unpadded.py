@@ -260,7 +260,7 @@ def first_padded_position(backbone: Any) -> int | None:
     return None
 
 
-def first_position(backbone: Any, padded_from: int | None = None) -> int | None:
+def first_position(backbone: Any) -> int | None:
     """The position of a text's first token, where an encoder can do without padding; else None.
 
     No position is tried that its table does not have: on a card that would end the process.
@@ -268,10 +268,6 @@ def first_position(backbone: Any, padded_from: int | None = None) -> int | None:
     It is found by trying: encoders count positions from 0 or from beyond that of their padding,
     and what some want of their attention cannot be done here. Ids that mean something to some of
     them, such as the padding's, are among those tried.
-
-    Args:
-        backbone: an encoder.
-        padded_from: as `first_padded_position` says of it.
     """
     # Both came with the register of attention functions.
     switch = hasattr(backbone, "set_attn_implementation")
@@ -283,7 +279,8 @@ def first_position(backbone: Any, padded_from: int | None = None) -> int | None:
     was = backbone.config._attn_implementation
     with _in_peace(backbone):
         try:
-            right = layout.take(padded_hidden_states(backbone, padded, mask, padded_from))
+            told = first_padded_position(backbone)
+            right = layout.take(padded_hidden_states(backbone, padded, mask, told))
             backbone.set_attn_implementation(NAME)
             for first in dict.fromkeys((0, (pad or 0) + 1)):
                 if first + _LONGEST_TRIED > _positions(backbone):

@@ -1,0 +1,112 @@
+"""Run folders for models, and where the texts of a checkpoint are cut."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import stage2
+from stage2 import checkpoint, files
+from stage2.errors import BadInputError
+from stage2.init import init_model
+from stage2.model_path import found_model, model_in
+from tests.conftest import Stage2, data_flags
+from tests.models import OPTIONS
+
+
+def test_a_run_folder_gives_its_model(model_dir: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / files.RUN).write_text("{}")
+    with pytest.raises(BadInputError, match="a run folder without a model"):
+        model_in(run)
+    for place in (files.STAGE1_MODEL, files.SHIPPED_MODEL):
+        shutil.copytree(model_dir, run / place)
+        assert model_in(run) == run / place
+        assert stage2.ProbabilisticGBERTV4.from_pretrained(run).embedding_dim == 64
+        assert checkpoint.embedding_dim(run) == 64
+        assert checkpoint.model_files(run) == checkpoint.model_files(run / place)
+    assert model_in(model_dir) == model_dir
+    assert model_in(tmp_path / "none.pt") == tmp_path / "none.pt"
+
+
+def test_a_command_says_which_model_it_takes(
+    stage2: Stage2, model_dir: Path, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / files.RUN).write_text("{}")
+    shutil.copytree(model_dir, run / files.STAGE1_MODEL)
+    taken = f"{run} is a run folder: taking its model {run / files.STAGE1_MODEL}"
+    assert found_model(str(run)) == str(run / files.STAGE1_MODEL)
+    flags = ["--model", run, *data_flags(corpus), "--embedding-cache", "off"]
+    assert taken in stage2("mine", *flags).stderr
+    assert taken in stage2("evaluate", *flags, "--output-dir", tmp_path / "e").stderr
+    settings = (tmp_path / "out" / files.SETTINGS).read_text(encoding="utf-8")
+    assert f'model = "{run / files.STAGE1_MODEL}"' in settings
+
+
+@pytest.fixture
+def short(backbone: Path, tmp_path: Path) -> Path:
+    """A model whose texts are cut at 8 tokens, not at 128 or at what its encoder takes."""
+    made = init_model(str(backbone), [], **OPTIONS | {"max_length": 8, "embedding_dim": 64})
+    made.save_pretrained(tmp_path / "short")
+    return tmp_path / "short"
+
+
+def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
+    short: Path, backbone: Path, corpus: dict[str, Path], tmp_path: Path, stage2: Stage2
+) -> None:
+    qa = [*data_flags(corpus), "--embedding-cache", tmp_path / "cache"]
+    stage2("mine", "--model", short, "--topk", 1, *data_flags(corpus))
+    stage2("train", "--model", short, "--epochs", 2, "--keep-checkpoints", 1, "--split", "none")
+    checkpoints = tmp_path / "out" / files.CHECKPOINTS
+    kept = checkpoints / "epoch_2.pt"
+    model = checkpoint.load_model(kept, backbone)
+    assert model.max_length == 8
+    model.save_pretrained(tmp_path / "same")
+    found = []
+    for number, flags in enumerate((["--model", kept, "--backbone", backbone],
+                                    ["--model", tmp_path / "same"])):  # fmt: skip
+        out = tmp_path / f"e{number}"
+        result = stage2("evaluate", *flags, *qa, "--output-dir", out)
+        assert "where texts are to be cut" not in result.stderr
+        found.append(json.loads((out / files.EVALUATION).read_text(encoding="utf-8")))
+    assert found[0] == found[1]
+    result = stage2("mine", "--model", kept, "--backbone", backbone, "--max-length", 16, *qa,
+                    "--output-dir", tmp_path / "m", exit_code=2)  # fmt: skip
+    assert "was trained with texts cut at 8 tokens" in result.stderr
+
+
+def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
+    short: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    stage2: Stage2, corpus: dict[str, Path],
+) -> None:  # fmt: skip
+    path = tmp_path / "alone" / "m.pt"
+    checkpoint.from_pretrained(short).save_reference(path)
+    load = stage2_load = checkpoint.from_reference
+    assert load(path, backbone).max_length == 64, "128, and no more than the encoder takes"
+    assert "does not say where texts are to be cut: at 64 tokens" in capsys.readouterr().err
+    assert stage2_load(path, backbone, max_length=8).max_length == 8
+    assert not capsys.readouterr().err
+    with pytest.raises(BadInputError, match="at least 4"):
+        load(path, backbone, max_length=3)
+    # Another program's file of that name says nothing of it; one of ours that is damaged does.
+    about = path.parent / files.CHECKPOINT_CONFIG
+    about.write_text('{"model_type": "bert", "max_length": 20}')
+    assert load(path, backbone).max_length == 64
+    about.write_text('{"model_type": "probabilistic_gbert_v4", "max_length": -20}')
+    with pytest.raises(BadInputError, match="max_length is -20"):
+        load(path, backbone)
+    about.unlink()
+    flags = ["--model", path, "--backbone", backbone, *data_flags(corpus), "--embedding-cache",
+             tmp_path / "cache"]  # fmt: skip
+    results = []
+    for length in (8, 16):
+        out = tmp_path / f"e{length}"
+        stage2("mine", *flags, "--max-length", length, "--output-dir", out)
+        results.append((out / files.EVALUATION).read_bytes())
+    assert results[0] != results[1], "the vectors of one length were kept for another"
