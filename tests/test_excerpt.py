@@ -14,7 +14,8 @@ from stage2.report import excerpt, numbers, write_report
 from stage2.report.excerpt import cut, cut_pieces
 from stage2.verdict import fixed, signed
 from tests.comparisons import held_out_comparison
-from tests.conftest import Stage2, data_flags, read_jsonl, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import write_jsonl
 
 LEFT_OUT = "{count} more characters"
 TURNED = "\u202e59.0\u2066"

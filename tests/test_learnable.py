@@ -24,7 +24,8 @@ from stage2.learnable import (
 from stage2.lists import RankingLists
 from stage2.tokens import LazyTokens
 from stage2.training_log import EpochLog
-from tests.conftest import Stage2, data_flags, read_jsonl, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import write_jsonl
 
 IN_BATCH = Settings(loss="in-batch")
 

@@ -10,7 +10,8 @@ import pytest
 
 from stage2 import ProbabilisticGBERTV4, files, truncation
 from stage2.truncation import Account, account_of, tell
-from tests.conftest import WORDS, Stage2, data_flags, read_jsonl, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import WORDS, write_jsonl
 
 
 def test_tokens_past_the_limit_and_unknown_ones_are_counted(model: ProbabilisticGBERTV4) -> None:
