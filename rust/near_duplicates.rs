@@ -222,9 +222,10 @@ struct Sketched {
 
 impl Sketched {
     fn of(shingles: &[u64], counts: &Counts, limit: u32) -> Self {
+        let (sketch, rare) = sketch(counts.rare(shingles, limit));
         Self {
-            sketch: sketch(counts.rare(shingles, limit)),
-            rare: counts.rare(shingles, limit).count() as u32,
+            sketch,
+            rare,
             all: shingles.len() as u32,
         }
     }

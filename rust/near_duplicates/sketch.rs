@@ -18,18 +18,19 @@ static FUNCTIONS: LazyLock<[[u32; 2]; SLOTS]> = LazyLock::new(|| {
     })
 });
 
-/// The sketch of a set of shingles; none of the empty set, which is like no other.
-pub fn sketch(shingles: impl Iterator<Item = u64>) -> Option<Sketch> {
+/// The sketch of a set of shingles, and their number; none of the empty set, which is like no other.
+pub fn sketch(shingles: impl Iterator<Item = u64>) -> (Option<Sketch>, u32) {
     let functions = &*FUNCTIONS;
-    let (mut least, mut any) = ([u32::MAX; SLOTS], false);
+    let (mut least, mut count) = ([u32::MAX; SLOTS], 0);
     for shingle in shingles {
-        any = true;
+        count += 1;
         let upper = (shingle >> 32) as u32;
         for (least, [factor, summand]) in least.iter_mut().zip(functions) {
             *least = (*least).min(upper.wrapping_mul(*factor).wrapping_add(*summand));
         }
     }
-    any.then(|| least.map(|number| number as u16))
+    let sketch = (count > 0).then(|| least.map(|number| number as u16));
+    (sketch, count)
 }
 
 /// How many slots of two sketches agree.
