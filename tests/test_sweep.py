@@ -224,10 +224,10 @@ def test_a_stage_1_is_made_once_and_a_longer_sweep_goes_on(
     stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
 ) -> None:
     flags = ["sweep", *data_flags(corpus), "--backbone", backbone, "--topk", 1, "--epochs", 1]
-    stage2(*flags, "--grid", "margin=0.1")
+    stage2(*flags, "--grid", "temperature=0.1")
     out = tmp_path / "out"
     made = (out / files.STAGE1_MODEL / "model.safetensors").stat().st_mtime_ns
-    result = stage2(*flags, "--grid", "margin=0.1,0.2")
+    result = stage2(*flags, "--grid", "temperature=0.1,0.2")
     assert (out / files.STAGE1_MODEL / "model.safetensors").stat().st_mtime_ns == made
     assert "1 of 2 trials are done already" in result.stderr
     assert not list((out / files.TRIALS).glob("*/stage1"))

@@ -101,8 +101,8 @@ def cross_validate(
                 folder / f"fold-{number + 1}", made_from,
             )  # fmt: skip
             found = evaluate(
-                model, lists.subset(test), settings.precision,
-                folder=folder.parent, memory_budget=settings.budget,
+                model, lists.subset(test), settings.precision, None, None, folder.parent,
+                settings.budget,
             ).by_source()  # fmt: skip
         else:
             found = {source: ranked.take(test) for source, ranked in untrained.items()}

@@ -87,8 +87,6 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
             raise BadInputError(f"--grid is {text!r}; expected key=v1,v2, as in margin=0.05,0.1")
         if name not in SWEPT:
             why = "is the same for all trials" if name in _FIXED else "is not swept"
-            if name not in SETTINGS:
-                why = "is no setting"
             raise BadInputError(f"--grid {key}: {why}; {nearest(name, SWEPT)}")
         if name in grid:
             raise BadInputError(f"--grid {key} is given twice; expected all its values in one")

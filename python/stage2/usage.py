@@ -250,9 +250,7 @@ USES: Mapping[str, Use] = {
     "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
     "folds": Use(decides=("evaluate",)),
     "method": Use(decides=("merge",)),
-    "alpha": Use(
-        decides=("merge",), when=(_chosen("method", "interpolate", "sum", "reciprocal-rank"),)
-    ),
+    "alpha": Use(decides=("merge",)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     "language": Use(serves=("audit", "sweep", "evaluate", "merge")),
     "overwrite": Use(serves=_ORDER),
