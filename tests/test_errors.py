@@ -67,7 +67,7 @@ DAMAGES = ["", "{", "[]", "[1]", '{"a": 1}', '[{"qa_id": "q"}]', "\xff", "null",
         (files.EVALUATION, "audit"),
         (files.MINING_SUMMARY, "report"),
         (files.RUN, "report"),
-        (files.RUN, "train"),
+        (files.RUN, "audit"),
         (files.AUDIT, "report"),
     ],
 )

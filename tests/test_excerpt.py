@@ -76,7 +76,7 @@ def test_the_page_is_small_whatever_the_texts_are(tmp_path: Path) -> None:
         page = (out / files.PAGE).read_text(encoding="utf-8")
         assert len(page) < 200_000
         assert said in page
-        assert ("29 more candidates" if language == "en" else "另有 29 个名次更低的候选") in page
+        assert ("30 more candidates" if language == "en" else "另有 30 个名次更低的候选") in page
     assert len(json.loads((out / files.REPORT_JSON).read_text())["questions"][0]["id"]) > 1_000_000
 
 

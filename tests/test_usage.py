@@ -112,7 +112,7 @@ def test_of_a_settings_file_it_is_only_told(
 
 
 def test_what_is_saved_is_what_counted() -> None:
-    given = Settings(**RUN_DEFAULTS, model="there", max_length=64, margin=0.4, folds=0)
+    given = Settings(**RUN_DEFAULTS, model="/", max_length=64, margin=0.4, folds=0)
     saved = usage.saved(given, usage.RUN)
     assert "max_length" not in saved
     assert "margin = 0.4" not in saved

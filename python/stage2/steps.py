@@ -259,10 +259,11 @@ def fit(
 
 
 def _choosing(dev: Dev) -> str:
-    among = (
-        "" if dev.whole is None else f", among {len(dev.lists.corpus):,} of {dev.chunks:,} chunks,"
-    )
-    return f"{len(dev.lists)} questions{among}"
+    """The questions that choose, and what they are ranked among where that is not all."""
+    if dev.whole is None:
+        return f"{len(dev.lists)} questions"
+    part = f"{len(dev.lists.corpus):,} of the {dev.chunks:,} chunks"
+    return f"{len(dev.lists)} questions, ranked among {part},"
 
 
 def _tell_epoch(settings: Settings, entry: EpochLog) -> None:

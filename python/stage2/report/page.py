@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,51 @@ _METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr"
             "ndcg10": "nDCG@10"}  # fmt: skip
 
 
-def write_page(run: Run, language: str) -> Path:
+@dataclass(frozen=True)
+class PageData:
+    """What the page shows beside the run's own facts: all that is read for it.
+
+    Attributes:
+        rows: of every question.
+        cases: by kind, with their contexts; texts are cut.
+        audit: the content of `audit.json`, or None.
+        settings: those of `settings.toml`; empty where there is none.
+    """
+
+    rows: list[Record]
+    cases: dict[str, list[Record]]
+    audit: Any
+    settings: dict[str, Any]
+
+
+def read_page_data(run: Run, language: str) -> PageData:
+    """Read what the page needs, before anything is written.
+
+    Raises:
+        BadInputError: a file of the folder is damaged.
+    """
+    rows = ranks(run)
+    return PageData(
+        rows=rows,
+        cases=cases(run, rows, PAGE_WORDS[language]["left_out"]),
+        audit=_optional(run.folder / files.AUDIT),
+        settings=_settings(run),
+    )
+
+
+def write_page(run: Run, data: PageData, language: str) -> Path:
     """Write `report.html` and `report.json` into a run folder; return the page's path."""
     path = run.folder / files.PAGE
-    rows = ranks(run)
     facts = {
         "verdict": run.comparison.get("verdict"),
         "shipped": run.shipped or None,
         "sets": run.comparison.get("sets", []),
         "training_log": run.log,
-        "questions": rows,
+        "questions": data.rows,
         "run": run.record,
     }
     files.write_json(run.folder / files.REPORT_JSON, facts)
-    files.write_text(path, render_page(run, rows, language))
+    files.write_text(path, render_page(run, data, language))
     return path
 
 
@@ -63,10 +95,10 @@ def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: st
     ]
 
 
-def render_page(run: Run, rows: list[Record], language: str) -> str:
+def render_page(run: Run, data: PageData, language: str) -> str:
     """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
     words = PAGE_WORDS[language]
-    found = cases(run, rows, words["left_out"])
+    rows, found = data.rows, data.cases
     environment = Environment(
         loader=PackageLoader("stage2", "report/templates"),
         autoescape=True,
@@ -93,21 +125,22 @@ def render_page(run: Run, rows: list[Record], language: str) -> str:
         cases=found,
         decimal=numbers.decimal,
         cap=CASES,
-        audit=_optional(run.folder / files.AUDIT),
+        audit=data.audit,
         command=one_line(command_line(run)),
         facts=[
-            (name, cut(one_line(value), LINE, words["left_out"])) for name, value in _facts(run)
+            (name, cut(one_line(value), LINE, words["left_out"]))
+            for name, value in _facts(run, data.settings)
         ],
     )
 
 
 def command_line(run: Run) -> str:
     """The command that makes this folder again; empty where it was not made by `stage2 run`."""
-    path = run.folder / files.SETTINGS
-    if not path.is_file() or not {"train", "evaluate"} <= run.record.get("stages", {}).keys():
+    settings = _settings(run)
+    if not settings or not {"train", "evaluate"} <= run.record.get("stages", {}).keys():
         return ""
     words = ["stage2", "run"]
-    for name, value in read_toml(str(path)).items():
+    for name, value in settings.items():
         flag = name.replace("_", "-")
         if name == "overwrite" or value == RUN_DEFAULTS.get(name, SETTINGS[name].default):
             continue
@@ -166,15 +199,18 @@ def _chart(run: Run) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
+def _facts(run: Run, settings: dict[str, Any]) -> list[tuple[str, str]]:
     keys = ("stage2_version", "python", "torch", "transformers", "cpu", "device", "precision",
             "seed", "started")  # fmt: skip
     found = [(key, str(run.record[key])) for key in keys if key in run.record]
     for name, file in run.data.get("files", {}).items():
         found.append((f"{name} SHA-256", str(file["sha256"])))
-    path = run.folder / files.SETTINGS
-    settings = read_toml(str(path)) if path.is_file() else {}
     return found + [(name, str(value)) for name, value in settings.items()]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    path = run.folder / files.SETTINGS
+    return read_toml(str(path)) if path.is_file() else {}
 
 
 def _json(value: Any) -> Markup:

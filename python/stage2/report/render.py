@@ -10,7 +10,7 @@ from stage2.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table
-from stage2.report.page import write_page
+from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
@@ -38,13 +38,15 @@ def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
     """
     say = words(language)
     results = read_run(Path(run))
+    # All is read before anything is written.
+    data = read_page_data(results, language)
     if results.epochs:
         images = chart.loss_curve(results)
         for name in files.CHARTS:
             files.write_bytes(results.folder / name, images[name.rpartition(".")[2]])
     path = results.folder / files.REPORT
     files.write_text(path, render(results, say))
-    write_page(results, language)
+    write_page(results, data, language)
     return path
 
 
