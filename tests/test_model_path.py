@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import stage2
-from stage2 import checkpoint, files
+from stage2 import checkpoint, files, weights
 from stage2.errors import BadInputError
 from stage2.init import init_model
 from stage2.model_path import found_model, model_in
@@ -65,6 +66,8 @@ def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
     stage2("train", "--model", short, "--epochs", 2, "--keep-checkpoints", 1, "--split", "none")
     checkpoints = tmp_path / "out" / files.CHECKPOINTS
     kept = checkpoints / "epoch_2.pt"
+    # What is copied takes it along.
+    kept = Path(shutil.copy(kept, tmp_path / "elsewhere.pt"))
     model = checkpoint.load_model(kept, backbone)
     assert model.max_length == 8
     model.save_pretrained(tmp_path / "same")
@@ -86,22 +89,22 @@ def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
     stage2: Stage2, corpus: dict[str, Path],
 ) -> None:  # fmt: skip
     path = tmp_path / "alone" / "m.pt"
-    checkpoint.from_pretrained(short).save_reference(path)
-    load = stage2_load = checkpoint.from_reference
+    path.parent.mkdir()
+    # As other programs write it.
+    torch.save(checkpoint.from_pretrained(short).state_dict(), path)
+    load = checkpoint.from_reference
     assert load(path, backbone).max_length == 64, "128, and no more than the encoder takes"
     assert "does not say where texts are to be cut: at 64 tokens" in capsys.readouterr().err
-    assert stage2_load(path, backbone, max_length=8).max_length == 8
+    assert load(path, backbone, max_length=8).max_length == 8
     assert not capsys.readouterr().err
     with pytest.raises(BadInputError, match="at least 4"):
         load(path, backbone, max_length=3)
-    # Another program's file of that name says nothing of it; one of ours that is damaged does.
-    about = path.parent / files.CHECKPOINT_CONFIG
-    about.write_text('{"model_type": "bert", "max_length": 20}')
-    assert load(path, backbone).max_length == 64
-    about.write_text('{"model_type": "probabilistic_gbert_v4", "max_length": -20}')
-    with pytest.raises(BadInputError, match="max_length is -20"):
-        load(path, backbone)
-    about.unlink()
+    state = checkpoint.read_state_dict(path)
+    for about in ({"max_length": -20}, {"max_length": "8"}, {}, {"max_length": None}):
+        weights.save_state_dict(state, path, about)
+        with pytest.raises(BadInputError, match=r"m\.pt: max_length is"):
+            load(path, backbone)
+    weights.save_state_dict(state, path)
     flags = ["--model", path, "--backbone", backbone, *data_flags(corpus), "--embedding-cache",
              tmp_path / "cache"]  # fmt: skip
     results = []

@@ -88,3 +88,28 @@ def _full(*_: Any, **__: Any) -> None:
     raise weights.SafetensorError(
         "Error while serializing: I/O error: No space left on device (os error 28)"
     )
+
+
+def test_what_is_said_of_tensors_is_no_part_of_them(tmp_path: Path) -> None:
+    state = {"a": torch.arange(5.0), "b": torch.ones(2, 3)}
+    for name in ("one.pt", "two.pt"):
+        weights.save_state_dict(state, tmp_path / name, {"max_length": 300})
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
+    assert weights.read_about(tmp_path / "one.pt") == {"max_length": 300}
+    for found in (
+        torch.load(tmp_path / "one.pt", weights_only=True),
+        torch.load(tmp_path / "one.pt", weights_only=True, mmap=True),
+        weights.read_state_dict(tmp_path / "one.pt"),
+    ):
+        assert found.keys() == state.keys()
+        assert all(torch.equal(found[key], value) for key, value in state.items())
+    weights.save_state_dict(state, tmp_path / "one.pt")
+    assert weights.read_about(tmp_path / "one.pt") is None
+
+
+def test_what_is_said_may_be_damaged(tmp_path: Path) -> None:
+    for content in (b"[1]", b"{", b"", b"[" * 10_000, b"\xff"):
+        with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+            archive.writestr("archive/stage2.json", content)
+        with pytest.raises(BadInputError, match=r"m\.pt: damaged"):
+            weights.read_about(tmp_path / "m.pt")

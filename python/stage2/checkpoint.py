@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from stage2 import console, files, hub
+from stage2 import console, hub
 from stage2.errors import BadInputError
 from stage2.files import beside, sha256, write_json
 from stage2.model_config import (
@@ -23,13 +24,14 @@ from stage2.model_config import (
     ModelConfig,
     check_encoder,
     check_heads,
-    read_max_length,
+    checked_max_length,
     read_model_config,
 )
 from stage2.model_path import model_in
 from stage2.weights import (
     Shapes,
     check_finite,
+    read_about,
     read_safetensors,
     read_state_dict,
     read_tensors,
@@ -49,7 +51,6 @@ __all__ = [
     "embedding_dim",
     "from_pretrained",
     "from_reference",
-    "keep_max_length",
     "known_max_length",
     "load_backbone",
     "load_model",
@@ -61,6 +62,7 @@ __all__ = [
     "save_pretrained",
     "save_reference",
     "save_state_dict",
+    "save_weights",
 ]
 
 WEIGHTS = "model.safetensors"
@@ -156,8 +158,8 @@ def from_reference(
     Args:
         path: of the file.
         backbone: folder or hub id of its encoder.
-        max_length: most tokens of a text. Default: what the file beside checkpoints says, else
-            128, and that is told; either way no more than the encoder takes.
+        max_length: most tokens of a text. Default: what the file says where this project
+            wrote it, else 128, and that is told; either way no more than the encoder takes.
 
     Raises:
         BadInputError: not such a file, one that would run code, one whose keys or shapes do not
@@ -192,25 +194,20 @@ def from_reference(
 
 
 def known_max_length(path: str | os.PathLike[str]) -> int | None:
-    """Most tokens of a text, as the training that wrote a `.pt` had it; None where it is unknown.
+    """Most tokens of a text, as the model had it that a `.pt` is of; None where it does not say.
 
     Raises:
-        BadInputError: the file beside it is damaged.
+        BadInputError: what it says is damaged.
     """
-    about = Path(path).parent / files.CHECKPOINT_CONFIG
-    return read_max_length(about) if about.exists() else None
+    about = read_about(Path(path))
+    return None if about is None else checked_max_length(Path(path), about)
 
 
-def keep_max_length(model: ProbabilisticGBERTV4, checkpoints: Path) -> None:
-    """Write beside checkpoints to come where their texts are cut: their tensors do not say."""
-    write_json(
-        checkpoints / files.CHECKPOINT_CONFIG,
-        {
-            "model_type": MODEL_TYPE,
-            "embedding_dim": model.embedding_dim,
-            "max_length": model.max_length,
-        },
-    )
+def save_weights(
+    model: ProbabilisticGBERTV4, state: Mapping[str, Tensor], path: str | os.PathLike[str]
+) -> str:
+    """Write weights of a model as `save_reference` writes those that it has; SHA-256 of the file."""
+    return save_state_dict(state, path, {"max_length": model.max_length})
 
 
 def embedding_dim(path: str | os.PathLike[str]) -> int:
@@ -247,8 +244,11 @@ def longest_input(encoder: Any, tokenizer: Any) -> int:
 
 
 def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) -> None:
-    """Write the model's bare state_dict, on the CPU, whole or not at all."""
-    save_state_dict(model.state_dict(), path)
+    """Write the model's bare state_dict, on the CPU, whole or not at all.
+
+    Where its texts are cut stands in the same file, where torch does not look.
+    """
+    save_weights(model, model.state_dict(), path)
 
 
 def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str]) -> None:

@@ -38,8 +38,6 @@ TRAINING_LOG = "training_log.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_model_stage2.pt"
 TRAINING_STATE = "training_state.pt"
-# Of the checkpoints beside it: what their tensors do not say.
-CHECKPOINT_CONFIG = "config.json"
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"

@@ -124,15 +124,12 @@ def read_model_config(path: Path) -> ModelConfig:
     )
 
 
-def read_max_length(path: Path) -> int | None:
-    """Most tokens of a text, as the file beside checkpoints says; None where it is another's.
+def checked_max_length(path: Path, config: Mapping[str, Any]) -> int:
+    """Most tokens of a text, as what is said of a checkpoint has it.
 
     Raises:
-        BadInputError: it is damaged.
+        BadInputError: it says something else.
     """
-    config = read_config(path)
-    if config.get("model_type") != MODEL_TYPE:
-        return None
     return _whole(path, "max_length", config, LEAST_LENGTH, _MOST)
 
 

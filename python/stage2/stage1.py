@@ -62,8 +62,8 @@ def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
     asked = None if settings.max_length == default("max_length") else settings.max_length
     if known is not None and asked not in (None, known):
         raise BadInputError(
-            f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens, as "
-            f"{files.CHECKPOINT_CONFIG} beside it says; leave --max-length out"
+            f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
+            "leave --max-length out"
         )
     return checkpoint.load_model(path, settings.backbone, known or asked)
 

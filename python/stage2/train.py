@@ -111,7 +111,6 @@ def train(
         log = [EpochLog(**row) for row in state.log]
         _bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
 
-    checkpoint.keep_max_length(model, folder / files.CHECKPOINTS)
     forked = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with model.guard.training(), forked, asked_to_stop() as stopped:
         torch.manual_seed(_seed_of(settings.seed, 0))
@@ -276,7 +275,7 @@ class _Training:
             seconds=position.seconds,
             dev=metrics,
             train_examples=len(self.lists),
-            weights_sha256=checkpoint.save_state_dict(weights, path),
+            weights_sha256=checkpoint.save_weights(self.model, weights, path),
             without_negative=without_negative(
                 self.lists, self.steps(position.epoch), self.settings
             ),
@@ -286,7 +285,7 @@ class _Training:
                 note(f"dev/{name}", value, self.updates_done)
         self.log.append(entry)
         if best_of(self.log) is entry:
-            checkpoint.save_state_dict(weights, self.checkpoints / files.BEST_CHECKPOINT)
+            checkpoint.save_weights(self.model, weights, self.checkpoints / files.BEST_CHECKPOINT)
         self.write_log()
         self.position = Position(position.epoch + 1)
         self.save()
@@ -419,7 +418,7 @@ def _bring_best(
     path = source / f"epoch_{best.epoch}.pt"
     weights = checkpoint.read_unchanged(path, best.weights_sha256)
     for name in {f"epoch_{best.epoch}.pt", files.BEST_CHECKPOINT}:
-        checkpoint.save_state_dict(weights, checkpoints / name)
+        checkpoint.save_weights(model, weights, checkpoints / name)
 
 
 def _drop_earlier(checkpoints: Path) -> None:

@@ -31,6 +31,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Before this version torch looks into other archives than its own, and runs what it finds there,
 # even where it is told to read weights only.
 _SAFE_TORCH = (2, 6)
+# A member of torch's archive that is ours.
+_ABOUT = "archive/stage2.json"
+_MOST_ABOUT = 1 << 16
 # Members of an archive that is a program, not weights.
 _PROGRAM = ("constants.pkl", "code/")
 
@@ -181,17 +184,46 @@ def read_unchanged(path: Path, digest: str | None) -> dict[str, Tensor]:
     return read_state_dict(path)
 
 
-def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> str:
+def read_about(path: Path) -> dict[str, Any] | None:
+    """What `save_state_dict` was told of the tensors in a file; None where it was told nothing.
+
+    Raises:
+        BadInputError: what stands there is no JSON object.
+    """
+    if not zipfile.is_zipfile(check_regular(path)):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _ABOUT not in archive.namelist():
+                return None
+            with archive.open(_ABOUT) as member:
+                about = json.loads(member.read(_MOST_ABOUT))
+        if not isinstance(about, dict):
+            raise ValueError("no object")
+    except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+        raise BadInputError(f"{path}: damaged: what it says of its tensors is {error}") from error
+    return about
+
+
+def save_state_dict(
+    state: Mapping[str, Tensor],
+    path: str | os.PathLike[str],
+    about: Mapping[str, Any] | None = None,
+) -> str:
     """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all.
+
+    `about` is for `read_about`: it stands in the same file, where torch does not look.
 
     Returns:
         SHA-256 of the file.
     """
-    return save_tensors({key: value.detach().cpu() for key, value in state.items()}, path)
+    return save_tensors({key: value.detach().cpu() for key, value in state.items()}, path, about)
 
 
-def save_tensors(content: Any, path: str | os.PathLike[str]) -> str:
-    """Write what `read_tensors` reads, whole or not at all.
+def save_tensors(
+    content: Any, path: str | os.PathLike[str], about: Mapping[str, Any] | None = None
+) -> str:
+    """Write what `read_tensors` reads, whole or not at all; `about` as `save_state_dict` has it.
 
     Returns:
         SHA-256 of the file.
@@ -210,6 +242,10 @@ def save_tensors(content: Any, path: str | os.PathLike[str]) -> str:
                 if told.reason is not None:
                     raise told.reason from None
                 raise
+        if about is not None:
+            # Of no date: equal tensors are equal bytes.
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(zipfile.ZipInfo(_ABOUT), json.dumps(about))
         return sha256(temporary)
 
 
