@@ -206,7 +206,11 @@ def known_max_length(path: str | os.PathLike[str]) -> int | None:
 def save_weights(
     model: ProbabilisticGBERTV4, state: Mapping[str, Tensor], path: str | os.PathLike[str]
 ) -> str:
-    """Write weights of a model as `save_reference` writes those that it has; SHA-256 of the file."""
+    """Write weights of a model as `save_reference` writes its own.
+
+    Returns:
+        SHA-256 of the file.
+    """
     return save_state_dict(state, path, {"max_length": model.max_length})
 
 

@@ -128,11 +128,14 @@ class Settings:
         None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
     )
     model: str | None = _setting(
-        None, "Stage-1 model: a folder, or a reference .pt with --backbone.", metavar="DIR|FILE.pt"
+        None,
+        "Model: a folder, a run folder, or a reference .pt with --backbone.",
+        metavar="DIR|FILE.pt",
     )
     backbone: str | None = _setting(
         None,
-        "Encoder: a Hugging Face folder or hub id. Default: all-MiniLM-L6-v2.",
+        "Encoder: a Hugging Face folder; hub:org/name, or org/name where no folder org is here. "
+        "Default: all-MiniLM-L6-v2.",
         metavar="DIR|ID",
     )
     embedding_dim: int = _setting(
