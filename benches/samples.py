@@ -47,7 +47,6 @@ def lists_of(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> R
         num_relevant=np.ones(len(samples), np.int64),
         tie_keys=contexts,
         corpus=np.empty(0, np.int64),
-        same_text=np.arange(len(texts)),
     )
 
 

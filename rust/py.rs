@@ -267,6 +267,11 @@ impl PyDataset {
     }
 
     #[getter]
+    fn num_questions(&self) -> usize {
+        self.dataset.questions.distinct
+    }
+
+    #[getter]
     fn num_chunks(&self) -> usize {
         self.dataset.chunks.len()
     }

@@ -55,12 +55,22 @@ fn into_normal(text: String) -> String {
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut settled = true;
-    for c in text.chars() {
+    let mut rest = text;
+    loop {
+        let (ascii, others) = rest.split_at(ascii_bytes(rest));
+        let start = folded.len();
+        folded.push_str(ascii);
+        folded[start..].make_ascii_lowercase();
+        let changes = |c: char| !is_settled(c) || may_have_case(c);
+        let (unchanged, others) = others.split_at(others.find(changes).unwrap_or(others.len()));
+        folded.push_str(unchanged);
+        let mut chars = others.chars();
+        let Some(c) = chars.next() else { break };
+        rest = chars.as_str();
         match in_usual_width(c) {
             c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
             // The sigma at the end of a word is no other letter: its capital is the same.
             'ς' => folded.push('σ'),
-            c if is_settled(c) && !may_have_case(c) => folded.push(c),
             c => {
                 folded.extend(c.to_lowercase());
                 settled &= is_settled(c);
@@ -71,6 +81,15 @@ fn folded(text: &str) -> String {
         return folded;
     }
     folded.nfc().collect()
+}
+
+/// How many bytes of a text are before the first that is not ASCII.
+fn ascii_bytes(text: &str) -> usize {
+    let (words, _) = text.as_bytes().as_chunks::<8>();
+    let is_ascii = |word: &&[u8; 8]| u64::from_ne_bytes(**word) & 0x8080_8080_8080_8080 == 0;
+    let start = 8 * words.iter().take_while(is_ascii).count();
+    let rest = &text.as_bytes()[start..];
+    start + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
 /// Whether a code point is known to stay as it is, case aside, whatever stands beside it: it

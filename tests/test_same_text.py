@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage2._core import Dataset, Samples, same_text, text_key
+from stage2.splits import group_questions
 from tests import reference
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl
@@ -275,3 +276,14 @@ def test_other_values_under_another_name_are_told(tmp_path: Path):
     samples = Samples.load_jsonl(write_jsonl(tmp_path / "samples.jsonl", [row]))
     assert 'in 1 rows "gt_chunk_id" is not the first' in samples.warnings[0]
     assert list(samples.context_ids) == ["a", "b"]
+
+
+def test_questions_that_differ_in_a_symbol_are_in_two_groups(tmp_path: Path):
+    rows = [
+        sample("1", "Who made C++?", "a", "x"), sample("2", "Who made C#?", "b", "x"),
+        sample("3", "who made “C#”", "c", "x"),
+    ]  # fmt: skip
+    for row, text in zip(rows, ("Stroustrup at Bell", "A team led by Anders", "MS"), strict=True):
+        row["ground_truth_contexts"] = [text]
+    names = group_questions(Samples.load_jsonl(write_jsonl(tmp_path / "in.jsonl", rows))).names
+    assert names == ["a", "b", "b"]

@@ -17,6 +17,7 @@ from stage2.encode import encode_tokens
 from stage2.lists import RankingLists, ranking_lists
 from stage2.step import accumulate_gradients, batch_loss, share_of_tokens
 from stage2.tokens import batches_by_tokens
+from tests.conftest import write_jsonl
 
 SETTINGS = Settings(precision="fp32", pairs="all")
 ALL = np.arange(12)
@@ -177,3 +178,38 @@ def test_in_half_precision_gradients_arrive_at_the_weights_in_float32(
     together = (torch.cat([part.flatten() for part in side.values()]) for side in (exact, rounded))
     assert torch.cosine_similarity(*together, dim=0) > 0.99
     assert any(not torch.equal(rounded[name], exact[name]) for name in exact)
+
+
+def in_batch_loss(
+    model: stage2.ProbabilisticGBERTV4, folder: Path, qa: list[dict[str, Any]], rows: list[int]
+) -> float:
+    """Of the given questions over five chunks, the last of which is a copy of the first."""
+    texts = ("treasure island", "old ship", "stone door", "night lantern", "Treasure  ISLAND")
+    chunks = [{"chunk_id": name, "text": text} for name, text in zip("abcde", texts, strict=True)]
+    dataset = stage2.Dataset.load(
+        write_jsonl(folder / "qa.jsonl", qa), write_jsonl(folder / "chunks.jsonl", chunks)
+    )
+    lists = ranking_lists(model, dataset.construct(2, 0), None).without_negatives()
+    settings = replace(SETTINGS, loss="in-batch")
+    return batch_loss(model, lists, np.asarray(rows), settings).item()
+
+
+def test_the_text_of_a_ground_truth_is_no_negative_however_typed(
+    model: stage2.ProbabilisticGBERTV4, tmp_path: Path
+) -> None:
+    qa = [{"question": "where treasure", "chunk_id": "a"}, {"question": "what", "chunk_id": "e"},
+          {"question": "who", "chunk_id": "b"}]  # fmt: skip
+    assert in_batch_loss(model.eval(), tmp_path, qa, [0, 1]) == pytest.approx(0, abs=1e-6)
+    assert in_batch_loss(model.eval(), tmp_path, qa, [0, 2]) > 1e-3
+
+
+def test_a_question_in_two_rows_has_the_loss_of_one_row_with_both_chunks(
+    model: stage2.ProbabilisticGBERTV4, tmp_path: Path
+) -> None:
+    two = [{"question": "where treasure", "chunk_id": "a"}, {"question": "who", "chunk_id": "b"},
+           {"question": "Where  treasure", "chunk_id": "c"}]  # fmt: skip
+    one = [{"question": "where treasure", "chunk_ids": ["a", "c"]}, two[1]]
+    assert in_batch_loss(model.eval(), tmp_path, two, [0, 1]) == pytest.approx(
+        in_batch_loss(model, tmp_path, one, [0, 1]), rel=1e-5
+    )
+    assert in_batch_loss(model, tmp_path, two, [0, 2]) == pytest.approx(0, abs=1e-6)

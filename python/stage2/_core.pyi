@@ -177,6 +177,9 @@ class Dataset(Loaded):
     @property
     def num_qa(self) -> int: ...
     @property
+    def num_questions(self) -> int:
+        """Questions that differ; rows may ask one several times."""
+    @property
     def num_chunks(self) -> int: ...
     @property
     def num_annotations(self) -> int: ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stage2 import console, files
-from stage2._core import Loaded, same_text
+from stage2._core import Loaded
 from stage2.annotated import annotated_facts, count_annotated, tell_annotated
 from stage2.config import Settings
 from stage2.data import Annotations, Dataset, Samples, check_similarity
@@ -173,7 +173,7 @@ def _dataset_inputs(
     hashes = files.Hashes(paths)
     known = {
         "num_qa": dataset.num_qa,
-        "num_questions": len(set(same_text(dataset.questions).tolist())),
+        "num_questions": dataset.num_questions,
         "num_chunks": dataset.num_chunks,
         "num_annotations": dataset.num_annotations,
         "negatives": settings.negatives,

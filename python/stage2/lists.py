@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stage2._core import Annotations, Samples, same_text
+from stage2._core import Annotations, Samples
 from stage2.arrays import Ints
 from stage2.data import check_similarity
 from stage2.encode import LazyModel, loaded
@@ -33,8 +33,6 @@ class RankingLists:
         num_relevant: int64 (n,), ground truths at the head of each list.
         tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
         corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
-        same_text: int64 (t,), for each row of `tokens` the first that is the same text: it may be
-            typed otherwise.
     """
 
     tokens: LazyTokens
@@ -46,7 +44,6 @@ class RankingLists:
     num_relevant: Ints
     tie_keys: Ints
     corpus: Ints
-    same_text: Ints
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -62,7 +59,7 @@ class RankingLists:
 
         Equal for rows of one question, which have the same ground truths in another order.
         """
-        flat = self.same_text[self.candidates]
+        flat = self.tokens.same_text[self.candidates]
         place = np.arange(len(flat)) - np.repeat(self.offsets[:-1], self.lengths)
         is_relevant = place < np.repeat(self.num_relevant, self.lengths)
         found = np.full(len(self), len(self.tokens), np.int64)
@@ -105,7 +102,6 @@ class RankingLists:
             questions=questions,
             candidates=candidates,
             corpus=corpus,
-            same_text=_first_of_each(self.same_text[used]),
         )
 
     def among(self, kept: Ints) -> RankingLists:
@@ -188,11 +184,4 @@ def ranking_lists(
         num_relevant=np.asarray(samples.num_relevant),
         tie_keys=id_order[places],
         corpus=context_rows if corpus else np.empty(0, np.int64),
-        same_text=same_text(texts),
     )
-
-
-def _first_of_each(kinds: Ints) -> Ints:
-    """For each place the first with the same number, int64 (t,)."""
-    _, first, numbers = np.unique(kinds, return_index=True, return_inverse=True)
-    return first[numbers].astype(np.int64)

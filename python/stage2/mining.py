@@ -207,7 +207,7 @@ class _Copies:
 
     @classmethod
     def of(cls, lists: RankingLists) -> _Copies:
-        texts = lists.same_text[lists.corpus]
+        texts = lists.tokens.same_text[lists.corpus]
         order = np.argsort(texts, kind="stable")
         ordered = texts[order]
         found: list[Ints] = []

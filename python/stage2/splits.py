@@ -26,6 +26,7 @@ from stage2.arrays import Ints
 from stage2.balance import TOLERANCE, Dealt, deal
 from stage2.errors import BadInputError
 from stage2.near_duplicates import groups, near_duplicates
+from stage2.words import words
 
 # From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
 # an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.
@@ -160,8 +161,10 @@ def group_questions(samples: Samples) -> Groups:
     first_asked: dict[str, int] = {}
     links = Links(
         qa_ids=samples.qa_ids,
+        # By words, not by what is the same text: a full stop more would leak, and joining costs
+        # little.
         wording=[
-            first_asked.setdefault(text_key(question), row)
+            first_asked.setdefault(words(question) or text_key(question), row)
             for row, question in enumerate(samples.questions)
         ],
         chunks=[[place[chunk] for chunk in row] for row in relevant],

@@ -230,7 +230,9 @@ def gather_questions(
         mask=mask,
         relevance=(column[None, :] < lists.num_relevant[rows][:, None]).astype(np.int64),
         flat=flat,
-        same_text=np.unique(lists.same_text[used[np.concatenate(groups)]], return_inverse=True)[1],
+        same_text=np.unique(
+            lists.tokens.same_text[used[np.concatenate(groups)]], return_inverse=True
+        )[1],
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stage2._core import same_text
 from stage2.arrays import Ints
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class LazyTokens(TokenizedTexts):
     @cached_property
     def _tokens(self) -> TokenizedTexts:
         return self._tokenized()
+
+    @cached_property
+    def same_text(self) -> Ints:
+        """For each text the first that is the same, however typed: int64 (n,)."""
+        return same_text(self.texts)
 
     @property
     def ids(self) -> list[Ints]:

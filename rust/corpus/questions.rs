@@ -45,6 +45,8 @@ pub struct Questions {
     pub offsets: Vec<i64>,
     /// Where each question stands in the file.
     pub rows: Vec<Range<usize>>,
+    /// How many different questions there are.
+    pub distinct: usize,
 }
 
 impl Questions {
@@ -74,6 +76,7 @@ impl Questions {
         let relevant = lists.concat();
         self.relevant = relevant;
         self.offsets = offsets(&lengths);
+        self.distinct -= shared.of_row.len() - shared.questions;
         Ok(shared.warning(&self.source))
     }
 }
@@ -235,6 +238,7 @@ impl Unresolved {
             answers: TextColumn::of_file(&source, rows.answers),
             relevant,
             offsets: offsets(&rows.counts),
+            distinct: rows.rows.len(),
             rows: rows.rows,
             source,
         };
