@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stage2 import files
 from stage2._core import Annotations
 from tests import reference
-from tests.conftest import Stage2, data_flags, read_jsonl, write_jsonl
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import write_jsonl
 
 ENTITY = [{"char_start": 0, "char_end": 3}]
 

@@ -17,7 +17,7 @@ from stage2.encode import encode_tokens
 from stage2.lists import RankingLists, ranking_lists
 from stage2.step import accumulate_gradients, batch_loss, share_of_tokens
 from stage2.tokens import batches_by_tokens
-from tests.conftest import write_jsonl
+from tests.small import write_jsonl
 
 SETTINGS = Settings(precision="fp32", pairs="all")
 ALL = np.arange(12)
