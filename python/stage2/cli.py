@@ -15,78 +15,20 @@ import click
 from stage2 import console, files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
 from stage2.model_path import found_model
+from stage2.options import (
+    COMMON,
+    FROM_CORPUS,
+    FROM_FILES,
+    NEGATIVES,
+    SCORING,
+    STAGE1,
+    TRAINING,
+    Decorator,
+    option,
+)
 from stage2.program import Program, check_present
 from stage2.trials import PRESETS, check_grid, parse_grid, trials
 from stage2.usage import Call, check_given, unused
-
-Decorator = Callable[[Any], Any]
-
-COMMON = ("output_dir", "seed", "device", "overwrite")
-FROM_FILES = ("qa", "chunks", "entities", "on_error", "max_decompressed", "negatives")
-STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
-SCORING = ("similarity", "precision", "compile")
-FROM_CORPUS = (
-    "source",
-    "range_min",
-    "range_max",
-    "absolute_margin",
-    "relative_margin",
-    "max_score",
-    "min_score",
-    "sampling",
-    "memory_budget",
-)
-NEGATIVES = ("near_duplicate", "cross_encoder", "cross_encoder_margin")
-TRAINING = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "margin",
-    "pairs",
-    "loss",
-    "temperature",
-    "accumulate",
-    "micro_batch",
-    "warmup",
-    "schedule",
-    "max_grad_norm",
-    "freeze",
-    "lora",
-    "patience",
-    "resume",
-    "save_every",
-    "keep_checkpoints",
-    "report_to",
-    "split",
-    "dev_share",
-)
-
-
-def _option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Decorator:
-    """The flag of a setting: its help, type and default are those of `Settings`.
-
-    A command may have some `defaults` of its own.
-    """
-    item = SETTINGS[name]
-    default = defaults.get(name, item.default)
-    meta = item.metadata
-    flag = f"--{name.replace('_', '-')}"
-    if meta["kind"] is bool:
-        if default:
-            flag = f"{flag}/--no-{name.replace('_', '-')}"
-        return click.option(
-            flag, is_flag=True, default=default, help=meta["help"], show_default=default
-        )
-    kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
-    return click.option(
-        flag,
-        type=kind,
-        default=default,
-        help=meta["help"],
-        metavar=meta["metavar"],
-        show_default=default is not None,
-    )
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
@@ -155,7 +97,7 @@ def command(
                 help="reference: the recipe of the reference experiment, --split none included; "
                 "settings and flags override it.",
             )(call)
-        options = [_option(name, defaults) for name in reversed((*names, *COMMON))]
+        options = [option(name, defaults) for name in reversed((*names, *COMMON))]
         for decorate in (*more, *options):
             call = decorate(call)
         return program.command(
@@ -167,7 +109,7 @@ def command(
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="stage2", message="stage2 %(version)s")
+@click.versionoption(package_name="stage2", message="stage2 %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def program(debug: bool) -> None:
     r"""Find the questions that a retrieval model gets wrong, train on them, prove it helped.
@@ -477,7 +419,7 @@ def cache() -> None:
 
 
 @cache.command(name="info")
-@_option("embedding_cache")
+@option("embedding_cache")
 def cache_info(embedding_cache: str) -> None:
     r"""Show each model's vectors: how many, how large, when last used.
 
@@ -491,7 +433,7 @@ def cache_info(embedding_cache: str) -> None:
 
 
 @cache.command(name="prune")
-@_option("embedding_cache")
+@option("embedding_cache")
 @click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
 @click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
 def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
