@@ -109,7 +109,7 @@ def command(
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.versionoption(package_name="stage2", message="stage2 %(version)s")
+@click.version_option(package_name="stage2", message="stage2 %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def program(debug: bool) -> None:
     r"""Find the questions that a retrieval model gets wrong, train on them, prove it helped.
