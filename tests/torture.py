@@ -115,7 +115,7 @@ class Place:
         run = ("run", *self.data, *self.fixed, *model, *short, *again, "--folds", "0")
         folds = ("run", *self.data, *self.fixed, *model, *short, *again, "--folds", "3")
         evaluate = ("evaluate", *model, *model, "--precision", "fp32", "--embedding-cache", "off")
-        audit = ("audit", "--precision", "fp32")
+        audit = ("audit",)
         return [
             Case("prepare", prepare),
             Case("init", ("init", "--backbone", self.backbone, "--no-fit")),

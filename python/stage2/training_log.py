@@ -15,6 +15,7 @@ class EpochLog:
 
     Attributes:
         without_negative: questions of the epoch that had nothing worse to be compared with.
+        weights_sha256: of the epoch's file.
     """
 
     epoch: int
@@ -23,8 +24,8 @@ class EpochLog:
     seconds: float
     dev: dict[str, Any]
     train_examples: int
-    weights_sha256: str | None = None
     without_negative: int = 0
+    weights_sha256: str | None = None
 
 
 def best_of(log: Sequence[EpochLog]) -> EpochLog:
