@@ -133,7 +133,8 @@ class Place:
             Case("run with folds", folds),
             Case("run --overwrite", (*run, "--margin", "0.2", "--overwrite"), (run,)),
             Case("train --overwrite", (*train, "--margin", "0.2", "--overwrite"), (mine, train)),
-            Case("sweep", ("sweep", *self.data, *model, *short, "--grid", "margin=0.1,0.2")),
+            Case("sweep", ("sweep", *self.data, *model, *short, *again,
+                           "--grid", "margin=0.1,0.2")),
         ]  # fmt: skip
 
     def prepared(self, case: Case) -> None:
