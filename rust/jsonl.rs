@@ -204,7 +204,9 @@ impl Source {
                     }
                     if let Err(fault) = outcome {
                         if rejects.len() % REJECTS_PER_LOOK == REJECTS_PER_LOOK - 1 {
-                            memory::look_for_room(REJECTS_PER_LOOK * REJECT_BYTES);
+                            // Every thread may note as many before any of them looks again.
+                            let threads = rayon::current_num_threads();
+                            memory::look_for_room(2 * threads * REJECTS_PER_LOOK * REJECT_BYTES);
                         }
                         rejects.push(Reject {
                             row: row.range(),

@@ -323,7 +323,7 @@ def test_what_is_no_cross_encoder_is_refused(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, backbone: Path, tmp_path: Path
 ) -> None:
     two = make_cross_encoder(backbone, tmp_path / "two", outputs=2)
-    for folder, said in [(two, "2 outputs"), (tmp_path / "none", "cannot be loaded")]:
+    for folder, said in [(two, "2 outputs"), (tmp_path / "none", "no such folder")]:
         result = stage2("mine", "--model", model_dir, *data_flags(corpus), "--cross-encoder",
                         folder, exit_code=2)  # fmt: skip
         assert said in result.stderr

@@ -297,8 +297,9 @@ class RunFolder:
                 "--output-dir, or move them away"
             )
         raise BadInputError(
-            f"--output-dir {self.path} holds files that stage2 did not write, or that were changed "
-            f"since ({shown}): they would be replaced. Give another --output-dir, or move them away"
+            f"--output-dir {self.path} holds files that its {files.RUN} does not vouch for, since "
+            f"stage2 did not write them or they were changed since ({shown}): they would be "
+            "replaced. Give another --output-dir, or move them away"
         )
 
     def _check_same_run(self, made_from: Mapping[str, Mapping[str, Any]]) -> None:

@@ -212,8 +212,7 @@ def report(settings: Settings, run: RunFolder) -> Path:
     """Write the report of a run folder."""
     if not run.record.get("stages"):
         raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
-    run.begin_report()
-    path = write_report(run.path, settings.language)
+    path = write_report(run.path, settings.language, run.begin_report)
     console.say(f"report: {path}")
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from stage2 import files
@@ -21,7 +22,9 @@ from stage2.usage import STAGES
 _BY_THEMSELVES = ("audit", "sweep")
 
 
-def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
+def write_report(
+    run: str | os.PathLike[str], language: str = "en", begin: Callable[[], object] | None = None
+) -> Path:
     """Write `report.md`, `report.html`, `report.json` and the loss curve into a run folder.
 
     A section whose step has not run says so, and names the command that runs it.
@@ -29,6 +32,7 @@ def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
     Args:
         run: folder of the run.
         language: `en` or `zh`.
+        begin: called when all is read, and before anything is written.
 
     Returns:
         The report's path.
@@ -40,6 +44,8 @@ def write_report(run: str | os.PathLike[str], language: str = "en") -> Path:
     results = read_run(Path(run))
     # All is read before anything is written.
     data = read_page_data(results, language)
+    if begin is not None:
+        begin()
     if results.epochs:
         images = chart.loss_curve(results)
         for name in files.CHARTS:
