@@ -170,18 +170,16 @@ fn counts_give_what_the_scores_do() {
 
 #[test]
 fn counts_that_no_scores_have_are_refused() {
-    let refused: [(&[i64], &[i64], &[i64], &[i64]); 9] = [
-        (&[-1], &[1], &[0, 1], &[5]),
-        (&[0], &[0], &[0, 1], &[5]),
-        (&[3], &[3], &[0, 1], &[5]),
-        (&[0, 0], &[1, 1], &[0, 2], &[5]),
-        (&[0, 1], &[2, 1], &[0, 2], &[5]),
-        (&[], &[], &[0, 0], &[5]),
-        (&[0], &[1], &[0, 2], &[5]),
-        (&[0], &[1], &[0, 1], &[-5]),
-        (&[i64::MAX], &[i64::MAX], &[0, 1], &[5]),
-    ];
-    for (above, equal, starts, lengths) in refused {
-        assert!(Ranking::from_counts(above, equal, starts, lengths).is_err());
-    }
+    let refused = |above: &[i64], equal: &[i64], starts: &[i64], length: i64| {
+        assert!(Ranking::from_counts(above, equal, starts, &[length]).is_err());
+    };
+    refused(&[-1], &[1], &[0, 1], 5);
+    refused(&[0], &[0], &[0, 1], 5);
+    refused(&[3], &[3], &[0, 1], 5);
+    refused(&[0, 0], &[1, 1], &[0, 2], 5);
+    refused(&[0, 1], &[2, 1], &[0, 2], 5);
+    refused(&[], &[], &[0, 0], 5);
+    refused(&[0], &[1], &[0, 2], 5);
+    refused(&[0], &[1], &[0, 1], -5);
+    refused(&[i64::MAX], &[i64::MAX], &[0, 1], 5);
 }
