@@ -359,7 +359,9 @@ class RunFolder:
         """Leave the folder: its record says whether the command has ended."""
         whole = error is None or isinstance(error, RegressedError)
         ended = whole or not self.record.get("begun")
-        if isinstance(error, Exception) and not ended and aside.is_there(self.path):
+        # What torchrun may start again goes on with what there is.
+        failed = isinstance(error, Exception) and self._launch is None
+        if failed and not ended and aside.is_there(self.path):
             self.record = aside.put_back(self.path, self.record)
             console.say(
                 f"--overwrite has replaced nothing: what {self.path} held before is there again"
