@@ -33,9 +33,9 @@ mod _core {
         similarities, topk,
     };
     #[pymodule_export]
-    use super::errors::InputError;
-    #[pymodule_export]
     use super::duplicates::{near_duplicates, shingles};
+    #[pymodule_export]
+    use super::errors::InputError;
     #[pymodule_export]
     use super::text::{PyTextColumn, same_text, text_key};
     #[pymodule_export]
