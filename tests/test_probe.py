@@ -79,7 +79,10 @@ def test_a_cross_encoder_loads(judge: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        (lambda s: {k: v for k, v in s.items() if "classifier" not in k}, "missing classifier"),
+        (
+            lambda s: {k: v for k, v in s.items() if "classifier" not in k},
+            "a trained head",
+        ),
         (
             lambda s: s | {"classifier.weight": s["classifier.weight"] * torch.nan},
             "classifier.weight",

@@ -63,8 +63,8 @@ def folder_of(name: str | os.PathLike[str], what: str) -> Path:
         )
     if looks_like_path(text):
         raise BadInputError(
-            f"{what} {text}: no such folder. A model on the hub is named {PREFIX}org/name, or "
-            "org/name where no folder of the name org is here"
+            f"{what} {text}: cannot be loaded: no such folder. A model on the hub is named "
+            f"{PREFIX}org/name, or org/name where no folder of the name org is here"
         )
     return _from_hub(text, what)
 
@@ -254,12 +254,18 @@ def _check_report(
         key for key in report["unexpected_keys"] if not key.endswith(OPTIONAL_SUFFIXES)
     )
     mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
+    base = f"{model.base_model_prefix}."
     # A layer of the file that the model has no place for is a layer lost; a head is none.
     parts = {name for name, _ in (*model.named_children(), *model.base_model.named_children())}
     lost = [
         key for key in unexpected
-        if key.removeprefix(f"{model.base_model_prefix}.").split(".", 1)[0] in parts
+        if key.removeprefix(base).split(".", 1)[0] in parts
     ]  # fmt: skip
+    if missing and optional is None and not any(key.startswith(base) for key in missing):
+        raise BadInputError(
+            f"{what} {path.parent}: has no weights for {_named('', missing).strip()}: it is an "
+            "encoder without a trained head; expected a cross-encoder"
+        )
     if missing or mismatched or lost:
         problems = [
             _named(label, keys)
