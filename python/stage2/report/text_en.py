@@ -1,0 +1,248 @@
+"""The report's sentences in English."""
+
+from __future__ import annotations
+
+EN: dict[str, str] = {
+    "title": "Stage 2: hard examples mined, trained on, and measured",
+    "made_by": "stage2 {version}, seed {seed}, started {started}.",
+    "not_run": "This step has not run yet: `{command}`.",
+    "none": "–",
+    # verdict
+    "language": "en",
+    "better": "**Higher**",
+    "same": "**No change**",
+    "worse": "**Lower**",
+    "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
+    "verdict_change": "{metric} {before} → {after} (chance {chance})",
+    "and": ", ",
+    "remembered": "**What the model remembers and what it learned.** Of all {count} questions, "
+    "{trained} of them trained on, the shipped model ranks {after} first among their "
+    "candidates, up from {before} ({seen}). Models that had not seen a question rank {crossed} "
+    "first ({unseen}): that much carries over to new questions, and what lies between the two "
+    "was remembered rather than learned.",
+    "stage1_shipped": "No candidate beat the stage-1 model on the dev questions, so the "
+    "stage-1 model is shipped: before and after are the same model.",
+    "nothing_to_train": "No question of the training set was hard, so nothing was trained: the "
+    "stage-1 model is shipped, and before and after are the same model.",
+    "measured_on_training": "**Warning: measured on the questions trained on.** {seen} of "
+    "{count} questions were trained on. These numbers say how well the model "
+    "remembers, not how well it will do on new questions.",
+    "training_unknown": "**Warning: nothing is known to be held out.** A model file does not "
+    "say which questions it was trained on. If these are among them, the numbers say how well "
+    "the model remembers.",
+    "nothing_held_out": "**Warning: nothing was held out.** No question was trained on, but "
+    "none was set aside to measure on either.",
+    "no_comparison": "No verdict yet: before and after have not been measured. Run `stage2 run`.",
+    "few_questions": "{count} questions are few: a difference within the 95% intervals below "
+    "may be chance.",
+    # sections
+    "data": "Data",
+    "samples": "Samples",
+    "before_training": "Before training",
+    "hard_examples": "Hard examples",
+    "training_settings": "Training settings",
+    "loss_by_epoch": "Loss by epoch",
+    "after_training": "Before and after",
+    "time": "Time",
+    "files": "Files",
+    "how_to_read": "How to read this",
+    # columns
+    "item": "Item",
+    "value": "Value",
+    "metric": "Metric",
+    "chance": "Chance",
+    "before": "Before",
+    "after": "After",
+    "model": "Model",
+    "change": "Change",
+    "result": "Result",
+    "interval": "95% interval",
+    "interval_before": "95% before",
+    "interval_after": "95% after",
+    "epoch": "Epoch",
+    "loss": "Loss",
+    "against_first": "Against epoch 1",
+    "dev_metric": "Dev {metric}",
+    "seconds": "Seconds",
+    "step": "Step",
+    "file": "File",
+    "size": "Size",
+    "content": "Content",
+    # data
+    "num_qa": "Question–answer pairs",
+    "num_chunks": "Chunks",
+    "num_questions": "Different questions",
+    "num_annotations": "Texts with entity annotations",
+    "annotated_questions": "Questions that they belong to",
+    "annotated_chunks": "Chunks that they belong to",
+    "annotated_contexts": "Contexts that they belong to",
+    "annotated_value": "{equal} of {texts} by equal text, {contained} by containment; "
+    "{with_entity} have an entity",
+    "source": "Source",
+    "source_sample": "the built-in sample (a fictional harbour's records)",
+    "source_files": "files",
+    "input_file": "{path}, SHA-256 {hash}…",
+    "rejected": "Rows skipped: {reason}",
+    # samples
+    "num_samples": "Samples",
+    "contexts": "Contexts a sample",
+    "contexts_value": "ground truth + {negatives} random negatives",
+    "texts_encoded": "Distinct texts encoded",
+    "texts_questions": "Questions as the model sees them",
+    "texts_chunks": "Chunks as the model sees them",
+    "texts_seen": "{cut} of {texts} cut at {max_length} tokens, {lost} of all tokens lost; "
+    "{unknown} of all tokens unknown",
+    "texts_seen_of_some": "{cut} of {counted} looked at (of {texts}) cut at {max_length} "
+    "tokens, {lost} of all tokens lost; {unknown} of all tokens unknown",
+    "texts_unseen": "Warning: more than a tenth of the tokens is cut off or unknown to the "
+    "model. It ranks by the rest.",
+    "pairs_entity": "Pairs compared by entities",
+    "pairs_fallback": "Pairs compared by sentence",
+    "split": "Split",
+    "split_chunk": "by {rule}: train {train}, dev {dev}, test {test} questions",
+    "split_none": "none: trained, chosen and measured on the same {train} questions",
+    "rule_group": "chunk group",
+    "rule_cut": "chunk group, {cut} shared chunks cut",
+    "rule_question": "question, all {cut} shared chunks of large groups cut",
+    "folds": "Folds",
+    "folds_value": "by {rule}: {sizes} questions",
+    "overlaps": "Groups of questions",
+    "overlaps_value": "{groups}, the largest of {largest_group}; {questions_sharing_a_chunk} "
+    "questions share a ground-truth chunk, {near_duplicate_pairs} ground-truth chunks nearly "
+    "repeat another",
+    "leaked": "Leaks, {part}",
+    "leaked_value": "**{same_chunk} questions have a ground-truth chunk that a question "
+    "trained or chosen on has too, {near_duplicate} one that nearly repeats it**: groups were "
+    "too large to place and were cut at their most-shared chunks",
+    "uneven": "Shares, {part}",
+    "uneven_value": "not as asked for: groups that stay together, the largest of "
+    "{largest_kept_together} questions, come no nearer than {furthest}",
+    # metrics
+    "mrr": "MRR",
+    "ndcg10": "nDCG@10",
+    "mean_rank": "Mean rank",
+    "ties": "Questions with a tie",
+    "below_chance": "Top-1 is below chance: the model is worse than drawing lots.",
+    # hard examples
+    "hard_rule": "Rule",
+    "hard_rule_value": "the ground truth is not in the top {topk}",
+    "num_hard": "Hard examples",
+    "trained_on": "Questions trained on",
+    "hard_without_negative": "{count} more questions rank below the top {topk}, but have no "
+    "negative to train on: the window of ranks, the filters or `--drop-false-negatives` left "
+    "none.",
+    "no_hard": "No question is hard for this model. Try a smaller `--topk` or more `--negatives`.",
+    # settings
+    "loss_function": "Loss function",
+    "train_on": "Of the training set",
+    "epochs": "Epochs",
+    "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
+    "weight_decay": "Weight decay",
+    "margin": "Margin",
+    "pairs": "Pairs in the loss",
+    "similarity": "Similarity",
+    "precision": "Precision",
+    "dev_share": "Share of dev questions",
+    "test_share": "Share of test questions",
+    "seed": "Seed",
+    "stage1": "stage 1",
+    "epoch_number": "epoch {number}",
+    # loss
+    "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
+    "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
+    "shipped_because": "**Shipped: {name}**: {reason}.",
+    "candidate": "Candidate",
+    "interpolation": "{alpha} of the way to {epoch}",
+    "dev_seen": "These dev questions are not held out: training saw them.",
+    "not_shipped": "Training has not finished: no model has been chosen yet.",
+    "curve": "Loss curve",
+    # sets
+    "set_test": "held-out test",
+    "set_dev": "dev",
+    "set_train": "training",
+    "set_cross-validated": "cross-validated",
+    "set_all": "all",
+    "among_candidates": "among their candidates",
+    "among_corpus": "over the whole corpus",
+    "set_heading": "{count} {set} questions, {source}",
+    "held_out": "held out: training saw none of them, and no choice was made on them",
+    "cross_validated": "held out: each scored by a model that had not seen it. This measures "
+    "the recipe; the model shipped was trained by the same recipe on the ordinary split",
+    "evidence": "{metric} {difference} (95% interval {low} to {high}, p {p})",
+    "flips": "Top-{k}: {fixed} fixed, {broken} broken (McNemar's p {p})",
+    "semicolon": "; ",
+    "chosen_on": "NOT held out: the shipped model was chosen on them",
+    "seen": "NOT held out: training saw {seen} of the {count}",
+    "unknown": "whether training saw them is not known",
+    # table of a terminal
+    "plain_set": "Questions",
+    "plain_source": "Among",
+    "plain_count": "n",
+    "plain_metric": "{metric} (chance)",
+    "plain_value": "{values} ({chance})",
+    "plain_training": "Training",
+    "plain_test": "test",
+    "plain_dev": "dev",
+    "plain_train": "train",
+    "plain_cross-validated": "cross-validated",
+    "plain_all": "all",
+    "plain_candidates": "candidates",
+    "plain_corpus": "whole corpus",
+    "plain_held_out": "held out",
+    "plain_chosen_on": "chose the model",
+    "plain_seen": "saw {seen} of {count}",
+    "plain_unknown": "not known",
+    "plain_model": "{side}: {name}",
+    # time
+    "stage_init": "Stage-1 model",
+    "stage_prepare": "Samples",
+    "stage_mine": "Scoring and selection",
+    "stage_audit": "Audit of negatives",
+    "stage_sweep": "Sweep",
+    "stage_train": "Training",
+    "stage_evaluate": "Evaluation",
+    "stage_merge": "Merging",
+    "total": "Total",
+    "device": "Device",
+    "device_value": "{device}, {precision}",
+    "cpu": "Processor",
+    "versions": "Versions",
+    "versions_value": "Python {python}, torch {torch}",
+    # files
+    "file_constructed": "constructed samples",
+    "file_evaluation": "every question before training: order, similarities, rank",
+    "file_hard": "hard examples",
+    "file_log": "a row an epoch",
+    "file_checkpoint": "state_dict after epoch {number}",
+    "file_best": "state_dict of the shipped model",
+    "file_after": "every question after training",
+    "file_comparison": "the table above, for programs",
+    "file_audit": "what is wrong with the negatives, in numbers",
+    "file_audit_rows": "the same, a row a finding",
+    "file_cross_scores": "each candidate's score of the cross-encoder",
+    "file_per_question": "every question's rank before and after, and what changed",
+    "file_merge": "which models were combined, how, and what each α gave",
+    "file_split": "which question is in which part",
+    "file_settings": "the settings, to run this again",
+    "file_run": "versions, inputs and times",
+    "file_summary": "counts and metrics of mining",
+    "file_shipped": "the shipped model, a Hugging Face folder",
+    "file_stage1": "the stage-1 model, a Hugging Face folder",
+    "file_rejected": "rows that were skipped, and why",
+    "file_sample": "the built-in sample",
+    "file_report": "this report",
+    # notes
+    "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
+    "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
+    "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
+    "results whose intervals overlap widely may differ by luck. It and McNemar's test count "
+    "each question by itself: where several ask about one chunk, both claim to know more than "
+    "they do.",
+    "note_test": "The verdict is one test named beforehand: of MRR, by swapping before and "
+    "after at random (10,000 times, all questions of a chunk together). Were both models "
+    "equally good it would say better, or worse, at most 2.5 times in 100. Every other p in "
+    "this report is for looking, not for deciding.",
+    "note_dev": "The shipped model is the best on the dev questions, the untrained stage 1 "
+    "included; the test questions choose nothing.",
+}
