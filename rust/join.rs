@@ -57,7 +57,7 @@ pub struct Index<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
     pub annotation: usize,
-    /// Whether the two texts are equal, white space aside; else one contains the other.
+    /// Tells whether the two texts are equal, white space aside; else one contains the other.
     pub is_equal: bool,
 }
 

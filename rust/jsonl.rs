@@ -42,9 +42,7 @@ const SMALL_FILE_PIECES: usize = 16;
 const PIECES_PER_LOOK: usize = 64;
 const COLUMNS_SHARE: usize = 4;
 
-/// Rejected rows that there should be room for before they are noted, and bytes that one takes
-/// until it has been told.
-const REJECTS_PER_LOOK: usize = 1 << 12;
+/// Bytes that a rejected row takes until it has been told.
 pub const REJECT_BYTES: usize = 1 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -182,6 +180,7 @@ impl Source {
     ) -> Parsed<T> {
         let pieces = self.pieces();
         let first_bad = AtomicUsize::new(usize::MAX);
+        let noted = memory::Allowance::new(REJECT_BYTES);
         let parsed: Vec<_> = pieces
             .into_par_iter()
             .enumerate()
@@ -203,11 +202,7 @@ impl Source {
                         outcome = read(&mut columns, row);
                     }
                     if let Err(fault) = outcome {
-                        if rejects.len() % REJECTS_PER_LOOK == REJECTS_PER_LOOK - 1 {
-                            // Every thread may note as many before any of them looks again.
-                            let threads = rayon::current_num_threads();
-                            memory::look_for_room(2 * threads * REJECTS_PER_LOOK * REJECT_BYTES);
-                        }
+                        noted.take();
                         rejects.push(Reject {
                             row: row.range(),
                             fault,

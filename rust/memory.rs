@@ -3,7 +3,8 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::borrow::Cow;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::cancel::throw;
 use crate::error::{Error, Result};
@@ -111,6 +112,49 @@ pub fn look_for_room(bytes: usize) {
     }
 }
 
+/// Bytes that could be had now in one piece, or up to half of them.
+pub fn room() -> usize {
+    let most = usize::try_from(total()).unwrap_or(usize::MAX);
+    let mut bytes: usize = 1 << 20;
+    while bytes < most / 2 && Vec::<u8>::new().try_reserve_exact(2 * bytes).is_ok() {
+        bytes *= 2;
+    }
+    bytes
+}
+
+/// How many small pieces of one kind may be held. None of them can be refused by itself, so they are
+/// counted against the room that there was when they became many.
+#[derive(Debug)]
+pub struct Allowance {
+    /// That one takes, at most.
+    bytes: usize,
+    taken: AtomicUsize,
+    most: OnceLock<usize>,
+}
+
+impl Allowance {
+    /// So few need no counting.
+    const FEW: usize = 1 << 12;
+
+    pub const fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            taken: AtomicUsize::new(0),
+            most: OnceLock::new(),
+        }
+    }
+
+    /// Counts one more; throws where there is no room for as many.
+    pub fn take(&self) {
+        let taken = self.taken.fetch_add(1, Relaxed);
+        if taken >= Self::FEW && taken > *self.most.get_or_init(|| room() / self.bytes) {
+            let what = "what is read or made".into();
+            let bytes = taken.saturating_mul(self.bytes);
+            throw(Error::Memory { what, bytes });
+        }
+    }
+}
+
 /// Adds an item; throws where there is no room for as many.
 #[inline]
 pub fn push<T>(items: &mut Vec<T>, item: T) {
@@ -204,5 +248,19 @@ mod tests {
         (0..1000).for_each(|item| push(&mut items, item));
         assert!(items.into_iter().eq(0..1000));
         look_for_room(1 << 20);
+        assert!(room() >= 1 << 20);
+    }
+
+    #[test]
+    fn small_pieces_are_counted_once_they_are_many() {
+        let huge = Allowance::new(usize::MAX);
+        let all = catch(|| {
+            (0..2 * Allowance::FEW).for_each(|_| huge.take());
+            Ok(())
+        });
+        assert!(matches!(all, Err(Error::Memory { .. })));
+        assert_eq!(huge.taken.load(Relaxed), Allowance::FEW + 1);
+        let small = Allowance::new(1);
+        (0..2 * Allowance::FEW).for_each(|_| small.take());
     }
 }

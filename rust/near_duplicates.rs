@@ -230,7 +230,7 @@ impl Sketched {
         }
     }
 
-    /// Whether it may be a piece of another text.
+    /// Tells whether it may be a piece of another text.
     fn may_be_a_piece(&self) -> bool {
         self.rare as usize >= EVIDENCE && 2 * self.rare >= self.all
     }
@@ -277,7 +277,7 @@ impl Pair<'_> {
             .filter(|&places| self.may_be(places))
     }
 
-    /// Whether enough slots of two texts agree.
+    /// Tells whether enough slots of two texts agree.
     fn may_be(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| &self.sketches[place]);
         let (Some(one), Some(other)) = (&left.sketch, &right.sketch) else {
@@ -296,14 +296,14 @@ impl Pair<'_> {
         agreeing(one, other) >= ((SLOTS as f64 * least * self.slack) as usize).max(1)
     }
 
-    /// Whether two texts have enough of all their shingles in common.
+    /// Tells whether two texts have enough of all their shingles in common.
     fn overlap(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| shingles((self.texts)(place)));
         let common = in_common(&left, &right);
         common as f64 / (left.len() + right.len() - common) as f64 >= self.threshold
     }
 
-    /// Whether two texts are near-duplicates.
+    /// Tells whether two texts are near-duplicates.
     fn compare(&self, places: [usize; 2], room: &mut [(Shingler, Vec<u64>); 2]) -> bool {
         for (place, (shingler, rare)) in places.into_iter().zip(room.iter_mut()) {
             rare.clear();

@@ -27,9 +27,9 @@ struct Pools {
     process: u32,
     stoppable: OnceLock<ThreadPool>,
     others: OnceLock<ThreadPool>,
-    /// Whether a call has the stoppable pool.
+    /// Tells whether a call has the stoppable pool.
     taken: AtomicBool,
-    /// Whether that call was told to stop.
+    /// Tells whether that call was told to stop.
     stop: AtomicBool,
 }
 

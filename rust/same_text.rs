@@ -92,7 +92,7 @@ fn ascii_bytes(text: &str) -> usize {
     start + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
-/// Whether a code point is known to stay as it is, case aside, whatever stands beside it: it
+/// Tells whether a code point is known to stay as it is, case aside, whatever stands beside it: it
 /// begins a composition and is in no other's. Those of the common scripts, for speed alone.
 fn is_settled(c: char) -> bool {
     matches!(
@@ -238,7 +238,7 @@ impl SameText {
         Self { first, shared }
     }
 
-    /// Whether no two items have the same text.
+    /// Tells whether no two items have the same text.
     pub fn all_differ(&self) -> bool {
         self.shared.is_empty()
     }

@@ -97,6 +97,7 @@ except (ValueError, MemoryError) as error:
         ("load_chunks(FILE + '.zst', max_decompressed=2**40)", "InputError: FILE.zst:1:1: the "),
         ("load_chunks(FILE + '.gz', max_decompressed=2**40)", "InputError: FILE.gz:1:1: the "),
         ("load_chunks(FILE)", "InputError: FILE:1:1: the file has 400.0 MB, and there is no"),
+        ("load_chunks(FILE + '.rows', 'skip')", "MemoryError: no memory for what is read"),
         ("sample_negatives(['a'] * 9, 10**7, 10**8, none, np.zeros(10, np.int64))",
          "MemoryError: no memory for the negatives, 686.6 MB"),
         ("topk(np.ones((9000, 1), np.float32), np.ones((9000, 1), np.float32), 9000)",
@@ -109,6 +110,8 @@ def test_memory_that_is_refused_is_an_error(tmp_path: Path, call: str, message: 
         file.truncate(400 << 20)
     Path(f"{path}.zst").write_bytes(zstd_zeros(400))
     Path(f"{path}.gz").write_bytes(gzip.compress(bytes(64 << 20), 1) * 6)
+    # The rows that are found bad take more than they do in the file.
+    Path(f"{path}.rows").write_bytes(b"{}\n" * 2_000_000)
     (tmp_path / "good").write_bytes(jsonl([{"id": 1, "text": "a"}]))
     call = call.replace("FILE", repr(str(path)))
     done = subprocess.run(

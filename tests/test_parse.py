@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from stage2._core import Annotations, Dataset, InputError, Samples, TextColumn
+from stage2._core import Annotations, Dataset, Samples, TextColumn
 from tests import reference
 from tests.files import FORMS, jsonl
 
@@ -203,14 +203,7 @@ def test_annotations_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, 
     path.write_bytes(file)
     expected, bad = reference.read_rows(file, reference.read_annotation)
 
-    try:
-        annotations = Annotations.load(path, on_error="skip")
-    except InputError as error:
-        # Damage may make the whole file look like another format's.
-        assert damage
-        said = str(error)
-        assert "this looks like" in said
-        return
+    annotations = Annotations.load(path, on_error="skip")
     assert list(annotations.texts) == [text for text, _ in expected]
     starts = annotations.offsets
     spans = [annotations.spans[a:b].tolist() for a, b in itertools.pairwise(starts)]

@@ -1,4 +1,4 @@
-"""Which texts the entity annotations belong to, told before anything is made of them."""
+"""Count the texts that the entity annotations belong to, and tell it before they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What --overwrite replaces, kept until it is replaced for good.
+"""Files that --overwrite replaces are kept until they are replaced for good.
 
 A run that fails leaves the folder as it was. At whatever moment a process is killed, the record
 tells the next one what is to be done: to bring back what was moved, or to delete it.
@@ -21,7 +21,7 @@ KEPT, DROPPING, RESTORING = "kept", "dropping", "restoring"
 
 
 def is_there(folder: Path) -> bool:
-    """Whether a folder holds what was set aside."""
+    """Tell whether a folder holds what was set aside."""
     return (folder / files.ASIDE).is_dir()
 
 

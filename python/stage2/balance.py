@@ -78,7 +78,7 @@ class _Table:
 
     @property
     def is_short(self) -> bool:
-        """Whether a part that has a share has no question."""
+        """Tell whether a part that has a share has no question."""
         return any(
             share and not count for share, count in zip(self.shares, self.count, strict=True)
         )

@@ -40,7 +40,7 @@ QUIET, PATIENCE = 1.0, 10.0
 # A line of JSON, filled up with spaces: what `stage2 cache info` shows, and the size of a record.
 HEADER_BYTES = 1024
 KEY_BYTES = 16
-# What a header may say of a vector; more is damage.
+# The largest width that a header may state; more is damage.
 MOST_WIDE = 1 << 20
 
 Keys = npt.NDArray[np.void]

@@ -177,7 +177,7 @@ def from_reference(
         raise BadInputError(f"max length {limit}; expected at least {LEAST_LENGTH}")
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     folder = hub.folder_of(backbone, _BACKBONE)
-    # Whether they fit is asked below, of all of them: here it is only how much memory they take.
+    # This asks only how much memory they take; whether they fit is asked below.
     config = hub.load_config(folder, _BACKBONE, {})
     tokenizer = hub.load_tokenizer(folder, _BACKBONE)
     ours = ModelConfig(head.shape[0], limit, {})

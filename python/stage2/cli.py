@@ -32,7 +32,7 @@ from stage2.usage import Call, check_given, unused
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
-    """What a command comes to that does one thing with its settings."""
+    """Give the one call of a command that does one thing with its settings."""
     return [Call(settings, name, tuple(extra.get("models", ())))]
 
 

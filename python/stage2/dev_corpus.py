@@ -1,4 +1,4 @@
-"""What candidates for shipping are ranked among on the dev questions, where the corpus is large.
+"""The part of a large corpus among which candidates for shipping are ranked on the dev questions.
 
 Each epoch, and each point of the way to it, embeds all that dev questions are ranked among. Above
 `DEV_CORPUS` chunks that is not the whole corpus but a part of it: the dev questions' ground truths

@@ -61,7 +61,7 @@ def rejected_by(stage: str) -> str:
     return f"rejected_{stage}.jsonl"
 
 
-# What an earlier run left is kept here until it is replaced for good.
+# The files of an earlier run are kept here until they are replaced for good.
 ASIDE = ".replaced"
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9]+-\w+\.tmp")
@@ -101,7 +101,7 @@ def beside(target: Path) -> dict[str, Any]:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file has the form of our temporary names."""
+    """Tell whether a file has the form of our temporary names."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 

@@ -25,7 +25,7 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock."""
+        """Tell whether this object holds the lock."""
         return self._handle is not None
 
     def acquire(self, wait: float = WAIT) -> bool:
@@ -53,7 +53,7 @@ class FolderLock:
             self._handle = None
 
     def is_there(self) -> bool:
-        """Whether the path still leads to the folder that is locked."""
+        """Tell whether the path still leads to the folder that is locked."""
         if self._handle is None:
             return self.folder.is_dir()
         if sys.platform == "win32":

@@ -23,7 +23,7 @@ from stage2.files import check_regular
 from stage2.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
 from stage2.weights import Shapes
 
-# What follows is an id of the hub whatever folders there are.
+# After this prefix stands an id of the hub, whatever folders there are.
 PREFIX = "hub:"
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".json", ".onnx", ".gguf", ".zip", ".gz")
@@ -34,7 +34,7 @@ _SMALL = (CONFIG, "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json
 
 # Buffers that some versions of transformers save and others do not; they hold no weights.
 OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
-# Of an encoder's vectors it is no part.
+# It is no part of an encoder's vectors.
 _POOLER = re.compile(r"(^|\.)pooler\.")
 # Weights of one byte become float32, and a buffer may be none of the file's.
 _GROWS, _SPARE_VALUES = 4, 1 << 26
@@ -70,7 +70,7 @@ def folder_of(name: str | os.PathLike[str], what: str) -> Path:
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether a name that is not there was meant as a path: the hub is not asked for it."""
+    """Tell whether a name that is not there was meant as a path: the hub is not asked for it."""
     first = name.split("/", 1)[0]
     return _ID.fullmatch(name) is None or name.lower().endswith(_FILES) or os.path.lexists(first)
 

@@ -1,4 +1,4 @@
-"""Whether there is anything that training could learn from: questions with a negative, a change.
+"""Tell whether training could learn anything: questions with a negative, a change.
 
 A loss compares a question's ground truths with what is worse. Where nothing is, it is 0 or leads
 nowhere, and a training on that looks like any other.
@@ -87,7 +87,7 @@ def _alone(lists: RankingLists, rows: Ints) -> int:
 
 
 def epoch_warnings(entry: EpochLog, settings: Settings) -> list[str]:
-    """What of an epoch looks like training and is none."""
+    """Warn of an epoch that looks like training and is none."""
     found = []
     if entry.without_negative:
         found.append(

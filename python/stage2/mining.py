@@ -159,7 +159,7 @@ def score_corpus(
     above, equal = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
     copies = _Copies.of(lists)
     copied = np.repeat(np.arange(len(lists)), copies.counts)
-    # Of every tile all questions, so that its vectors are brought to float64 once.
+    # All questions meet one tile after another, so that each tile is brought to float64 once.
     for first in range(0, size, _TILE):
         tile = embeddings.take(lists.corpus[first : first + _TILE])
         for part in _blocks(starts, len(tile)):
@@ -202,7 +202,7 @@ class _Copies:
 
     @property
     def counts(self) -> Ints:
-        """Of each question, int64 (n,)."""
+        """How many each question has, int64 (n,)."""
         return np.diff(self.starts)
 
     @classmethod

@@ -68,7 +68,7 @@ _NEEDED = (
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What our own `config.json` says.
+    """The content of our own `config.json`.
 
     Attributes:
         embedding_dim: d.

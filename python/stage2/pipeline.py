@@ -109,7 +109,7 @@ def run_command(
             run.made_from("train", stages["mine"]), console.say,
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
-    # What the questions of the verdict were kept together by.
+    # The groups of the questions that bear the verdict.
     kept = (folds or placed).groups
     _tell(run, inputs, kept, before, after, sets, stages["mine"])
     files.remove(run / files.FOLDS)

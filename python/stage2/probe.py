@@ -92,7 +92,7 @@ def probe_pairs(model: CrossEncoder, name: str) -> None:
 def _hidden(model: ProbabilisticGBERTV4, tokens: Any, rows: tuple[int, ...]) -> torch.Tensor:
     batch = collate(model, tokens, np.array(rows))
     hidden = model.hidden(batch.input_ids, batch.attention_mask).float()
-    # What stands in the place of padding is nobody's vector.
+    # A vector in the place of padding belongs to no token.
     return hidden.masked_fill(batch.attention_mask.unsqueeze(-1) == 0, 0)
 
 

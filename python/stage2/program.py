@@ -55,7 +55,7 @@ class Program(click.Group):
 
 @contextmanager
 def _one_line_refusals() -> Iterator[None]:
-    """What click refuses it quotes as it was typed, line breaks and all."""
+    """Escape the words that click quotes as they were typed: one error is one line."""
     try:
         yield
     except click.UsageError as error:

@@ -1,4 +1,4 @@
-"""Which files each stage writes, and which files of a folder a record vouches for.
+"""The files that each stage writes, and the files of a folder that its record vouches for.
 
 Nothing is replaced or deleted that stage2 has not written. A file is ours when the folder's record
 has its hash, or when it has the name of a file of a stage that was begun there and not ended.
@@ -15,7 +15,7 @@ from typing import Any
 from stage2 import files
 from stage2.errors import BadInputError
 
-# What `save_pretrained` of a model and of any tokenizer write.
+# `save_pretrained` of a model and of its tokenizer write these files.
 _MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
@@ -81,7 +81,7 @@ _WRITTEN_TOO: dict[str, tuple[str, ...]] = {
 # Folders of runs that have records of their own.
 RUNS = frozenset((files.TRIALS, files.TEST))
 
-# What a command deletes itself, sooner or later.
+# A command deletes these files itself, sooner or later.
 _PASSING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
     *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
@@ -129,13 +129,13 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a record says of a file: its hash, and what tells quickly that it is the same."""
+    """Describe a file for a record: its hash, and its size and time for a quick comparison."""
     found = path.stat()
     return {"sha256": files.sha256(path), "size": found.st_size, "modified": found.st_mtime_ns}
 
 
 def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = True) -> bool:
-    """Whether a file is the one that a record speaks of.
+    """Tell whether a file is the one that a record speaks of.
 
     Args:
         path: of the file.
@@ -201,7 +201,7 @@ EVERY_NAME = top_names(patterns(WRITTEN))
 
 
 def comes_and_goes(place: str) -> bool:
-    """Whether a file is one that a command may delete after it was recorded."""
+    """Tell whether a file is one that a command may delete after it was recorded."""
     return _fits(place, _PASSING)
 
 
@@ -221,7 +221,7 @@ def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
 
 
 def _fits(place: str, found: Iterable[str]) -> bool:
-    """Whether a place has the form of a pattern, folder by folder."""
+    """Tell whether a place has the form of a pattern, folder by folder."""
     parts = place.split("/")
     return any(
         len(parts) == pattern.count("/") + 1 and all(map(fnmatchcase, parts, pattern.split("/")))

@@ -22,7 +22,7 @@ from stage2.folder_lock import FolderLock
 from stage2.usage import STAGES, difference
 from stage2.watched import Watched
 
-# What of a record is of the attempt under way.
+# These entries of a record describe the attempt under way.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
 
 # Inputs that are used for as long as a command works; others are in memory once they were read.
@@ -163,7 +163,7 @@ class RunFolder:
         reads = tuple(reads)
         made_from = {stage: self.made_from(stage, inputs) for stage, inputs in stages.items()}
         self._watched.check()
-        # What `stage2 prepare` reads is mapped, and so read for as long as it works.
+        # `stage2 prepare` maps its inputs, and so reads them for as long as it works.
         self._mapped = stages.keys() == {"prepare"}
         self._make()
         self._names = run_files.patterns((*stages, *self._more))
@@ -359,7 +359,7 @@ class RunFolder:
         """Leave the folder: its record says whether the command has ended."""
         whole = error is None or isinstance(error, RegressedError)
         ended = whole or not self.record.get("begun")
-        # What torchrun may start again goes on with what there is.
+        # torchrun may start the command again, which then goes on with what there is.
         failed = isinstance(error, Exception) and self._launch is None
         if failed and not ended and aside.is_there(self.path):
             self.record = aside.put_back(self.path, self.record)

@@ -138,13 +138,13 @@ def damaged(path: str | os.PathLike[str], what: str) -> BadInputError:
     """A refusal of a file of the run folder."""
     remedy = "Make it anew, with the command that made it and --overwrite"
     if Path(path).name == "run.json":
-        # What is to be replaced is known by this file alone.
+        # Only this file says what is to be replaced.
         remedy = "Restore it, or give another --output-dir"
     return BadInputError(f"{path}: not as stage2 wrote it: {what}. {remedy}")
 
 
 def _wrong(value: Any, schema: Any, place: str) -> str:
-    """What does not fit, with its place; empty where all does."""
+    """Name the part that does not fit, with its place; give an empty text where all fits."""
     if isinstance(schema, Maybe):
         return "" if value is None else _wrong(value, schema.schema, place)
     if isinstance(schema, (type, tuple)):

@@ -33,13 +33,13 @@ from stage2.words import words
 # Unrelated passages of XQuAD and of Monte Cristo stay below 0.3, overlapping cuts begin at 0.6.
 NEAR_DUPLICATE = 0.5
 
-# Of few questions a part may miss its share by so many before a group is cut for it.
+# Where questions are few, a part may miss its share by so many before a group is cut for it.
 FEW_ASTRAY = 4
 
 
 @dataclass(frozen=True)
 class Links:
-    """What joins n questions.
+    """The links that join n questions.
 
     Attributes:
         qa_ids: of each question.
@@ -57,7 +57,7 @@ class Links:
 
     @cached_property
     def kinds(self) -> list[frozenset[int]]:
-        """Of each question its ground-truth chunks, of near-duplicates the first."""
+        """The ground-truth chunks of each question; the first stands for its near-duplicates."""
         return [frozenset(self.alike[chunk] for chunk in row) for row in self.chunks]
 
 
@@ -91,7 +91,7 @@ class Groups:
 
     @property
     def rule(self) -> str:
-        """What is kept together, as in `run.json`: `group`, `cut` groups, or the `question`."""
+        """The rule of the split, as in `run.json`: `group`, `cut` or `question`."""
         return "question" if self.parted else "cut" if self.cut else "group"
 
     @property

@@ -45,7 +45,7 @@ from stage2.train import Trained, no_hard_examples, train
 from stage2.trainable import check_rank, check_trainable
 from stage2.training_log import DEV_METRIC, EpochLog
 
-# What is kept on one side, by the rule's name.
+# The words for each rule of the split.
 RULES = {
     "group": "no group crosses",
     "cut": "groups cut at {cut} shared chunks",
@@ -159,7 +159,7 @@ def write_mined(
     settings, scored = run.settings, evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
-    # Of these some may have no negative to train on.
+    # Some of these may have no negative to train on.
     ranks = scored.ranking.rank if mined is None else mined.ranks
     below = int((ranks > settings.topk).sum())
     hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)

@@ -181,7 +181,7 @@ def _check(settings: Settings) -> None:
 
 
 def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
-    """What all trials are told: the one stage 1, the questions without test's.
+    """Give the settings that all trials share: the one stage 1, the questions without test's.
 
     Which of those are dev's stands in a file: the shares of fewer questions would be others.
     """
@@ -307,12 +307,12 @@ def _end_with(parent: int) -> None:
 
 
 def _log_of(folder: Path) -> Path:
-    """What the run in a trial's folder has said."""
+    """Give the path of the log of a trial's run."""
     return folder.parent / f"{folder.name}.log"
 
 
 def _is_done(trial: Trial) -> bool:
-    """Whether a trial's run has ended with these very settings, and all its files are there."""
+    """Tell whether a trial's run has ended with these settings and all its files are there."""
     folder = Path(trial.settings.output_dir)
     record = run_files.read_record(folder)
     if not record.get("ended") or not _log_of(folder).is_file():

@@ -41,7 +41,7 @@ Told = Callable[[EpochLog], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What training ended with.
+    """The result of a training.
 
     Attributes:
         log: its rows.

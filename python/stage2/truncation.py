@@ -30,7 +30,7 @@ _WINDOW = 1024
 
 @dataclass(frozen=True)
 class Account:
-    """What of the texts of one role a model sees.
+    """How much of the texts of one role a model sees.
 
     Attributes:
         texts: how many there are.
@@ -88,7 +88,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
 
 
 def accounts(model: ProbabilisticGBERTV4 | LazyModel, samples: Samples) -> dict[str, Account]:
-    """What the model sees of the questions, and of the chunks that they are ranked against."""
+    """Count how much the model sees of the questions and of the chunks they meet."""
     reader = model.reader if isinstance(model, LazyModel) else model
     columns = {"questions": samples.questions, "chunks": samples.contexts}
     return {

@@ -21,7 +21,7 @@ from stage2.errors import BadInputError
 # In the order in which a run does them; what stands by itself is no part of `stage2 run`.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 
-# What `stage2 run` does with a model that it is given.
+# The stages of `stage2 run` with a given model.
 RUN = ("prepare", "mine", "train", "evaluate")
 
 # Commands that make a stage-1 model where none is given.
@@ -30,7 +30,7 @@ _MAKERS = ("init", "mine", "train", "run", "sweep")
 
 @dataclass(frozen=True)
 class Call:
-    """What decides which settings count.
+    """The facts about a call that decide which settings count.
 
     Attributes:
         settings: of the call.
@@ -50,19 +50,19 @@ class Call:
 
     @property
     def makes_stage1(self) -> bool:
-        """Whether the call works on a stage-1 model that is made, or that the folder holds."""
+        """Tell whether the call works on a stage-1 model that is made, or that the folder holds."""
         return self.settings.model is None and (self.command is None or self.command in _MAKERS)
 
     @property
     def reads_weights(self) -> bool:
-        """Whether a model is a file of weights, which says nothing of its encoder."""
-        # What is not there is not known: it is refused where it is read.
+        """Tell whether a model is a file of weights, which says nothing of its encoder."""
+        # A path that is not there counts as a file here; it is refused where it is read.
         return any(not Path(path).is_dir() for path in self.all_models)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a call must be for a setting to count, and how a message says it."""
+    """A condition on a call for a setting to count, and the words for it in a message."""
 
     holds: Callable[[Call], bool]
     text: str | Callable[[Call], str]
@@ -261,12 +261,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     stage: tuple(name for name, use in USES.items() if stage in use.decides) for stage in _ORDER
 }
 
-# Of a stage-1 model: what it is made from, beside the texts that it is fitted on.
+# A stage-1 model is made from these settings, beside the texts that it is fitted on.
 _STAGE1 = ("embedding_dim", "max_length", "fit", "seed")
 
 
 def missing(name: str, call: Call) -> list[Condition]:
-    """What a call lacks for a setting to count."""
+    """List the conditions that a call lacks for a setting to count."""
     return [condition for condition in USES[name].when if not condition.holds(call)]
 
 
@@ -305,7 +305,7 @@ def made_from(settings: Settings, stage: str) -> dict[str, Any]:
 
 
 def counted(known: Mapping[str, Any]) -> set[str]:
-    """Of the settings that a stage was made from those that counted."""
+    """Select the settings that counted, of those that a stage was made from."""
     call = Call(Settings(**{name: known[name] for name in SETTINGS if name in known}))
     return {name for name in SETTINGS if name in known and not missing(name, call)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from stage2 import files
 from stage2.errors import RunFailedError
 
-# What tells one state of a file from another: device, inode, size, time of change.
+# One state of a file differs from another in these: device, inode, size, time of change.
 Stamp = tuple[int, int, int, int]
 
 

@@ -116,7 +116,7 @@ def read_tensors(path: str | os.PathLike[str], device: str = "cpu") -> Any:
     _check_archive(check_regular(path))
     try:
         with warnings.catch_warnings():
-            # Of other pickle protocols it warns, and then refuses them.
+            # It warns of other pickle protocols, and then refuses them.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -243,7 +243,7 @@ def save_tensors(
                     raise told.reason from None
                 raise
         if about is not None:
-            # Of no date: equal tensors are equal bytes.
+            # The member has no date, so that equal tensors give equal bytes.
             with zipfile.ZipFile(temporary, "a") as archive:
                 archive.writestr(zipfile.ZipInfo(_ABOUT), json.dumps(about))
         return sha256(temporary)

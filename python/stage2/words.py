@@ -42,7 +42,7 @@ def words(text: str) -> str:
 
 
 def has_words(text: str, wanted: str) -> bool:
-    """Whether a text has the wanted words, whole ones; both as `words` gives them.
+    """Tell whether a text has the wanted words, whole ones; both as `words` gives them.
 
     In a script that puts no spaces between words they are found anywhere. C is not found in C++,
     nor 2 in -2.
@@ -60,21 +60,21 @@ def has_words(text: str, wanted: str) -> bool:
 
 
 def _goes_on_before(first: str, char: str) -> bool:
-    """Whether the character before the first of a word makes another word or number of it."""
+    """Tell whether the character before the first of a word makes another word or number of it."""
     if _in_word(char):
         return _in_word(first)
     return first.isdigit() and char != "" and char in "+-.,"
 
 
 def _goes_on_after(last: str, char: str) -> bool:
-    """Whether the character behind the last of a word makes another word or number of it."""
+    """Tell whether the character behind the last of a word makes another word or number of it."""
     if _in_word(char):
         return _in_word(last)
     return _in_word(last) and char != "" and char in (".," if last.isdigit() else "+#")
 
 
 def _in_word(char: str) -> bool:
-    """Whether a character is of a word in a script that puts spaces between words."""
+    """Tell whether a character is of a word in a script that puts spaces between words."""
     if not char or unicodedata.category(char)[0] not in "LMN":
         return False
     return not char.isalpha() or char.isascii() or char.islower() or char.isupper()

@@ -17,7 +17,7 @@ use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
-use crate::memory::{look_for_room, with_room};
+use crate::memory::{Allowance, with_room};
 use crate::same_text::SameText;
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
@@ -212,6 +212,7 @@ impl Unresolved {
         let first = offsets(&rows.counts);
         let (mut dropped, mut rejects) = (Vec::new(), Vec::new());
         let mut relevant = with_room(found.len());
+        let noted = Allowance::new(REJECT_BYTES);
         for (row, range) in first.windows(2).enumerate() {
             check();
             let range = range[0] as usize..range[1] as usize;
@@ -219,9 +220,7 @@ impl Unresolved {
             match check_chunks(bytes, ids, &found[range.clone()], chunks_name) {
                 Ok(()) => relevant.extend(found[range].iter().flatten().map(|&c| c as i64)),
                 Err(fault) => {
-                    if rejects.len() % 4096 == 4095 {
-                        look_for_room(rejects.len() * REJECT_BYTES);
-                    }
+                    noted.take();
                     let row_range = rows.rows[row].clone();
                     rejects.push(Reject {
                         row: row_range,

@@ -272,7 +272,7 @@ pub fn merge_equal(slots: &mut [TieGroup]) {
     }
 }
 
-/// Whether a list of `length` scores may have these groups, which rise and were merged; there must
+/// Tells whether a list of `length` scores may have these groups, which rise and were merged; there must
 /// be one.
 pub fn can_be(slots: &[TieGroup], length: i64) -> bool {
     let mut end = 0;

@@ -31,7 +31,7 @@ _METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr"
 
 @dataclass(frozen=True)
 class PageData:
-    """What the page shows beside the run's own facts: all that is read for it.
+    """Everything that the page shows and that is read from other files than the record.
 
     Attributes:
         rows: of every question.

@@ -124,14 +124,14 @@ def _samples(run: Run, say: Words) -> str:
 
 
 def much_unseen(run: Run) -> bool:
-    """Whether the model does not see, or not know, more of the texts than is worth a warning."""
+    """Tell whether the model misses more of the texts than is worth a warning."""
     texts = (run.record.get("texts") or {}).values()
     shares = [text[name] for text in texts for name in ("lost_share", "unknown_share")]
     return max(shares, default=0.0) > WORTH_A_WARNING
 
 
 def _seen(run: Run, say: Words) -> list[tuple[str, str]]:
-    """What of the texts the model sees, by role."""
+    """Write how much of the texts the model sees, by role."""
     return [
         (
             say(f"texts_{role}"),
@@ -150,7 +150,7 @@ def _seen(run: Run, say: Words) -> list[tuple[str, str]]:
 
 
 def _split(split: Record, say: Words) -> list[tuple[str, str]]:
-    """What was kept together, how evenly, and what may have leaked."""
+    """Write what was kept together, how evenly, and what may have leaked."""
     sizes = {name: split.get(name, 0) for name in ("train", "dev", "test")}
     rows = [(say("split"), say(f"split_{split['by']}", rule=_rule(split, say), **sizes))]
     folds = split.get("folds")

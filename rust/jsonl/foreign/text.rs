@@ -72,7 +72,7 @@ fn object(text: &[u8]) -> Option<Format> {
             remedy: SQUAD_ROWS.into(),
         });
     }
-    if !is_alone && !in_lines {
+    if !is_alone && (!in_lines || may_hold_a_row(&text[end..])) {
         return None;
     }
     let all = |kind| !members.is_empty() && members.iter().all(|m| m.value.kind == kind);
@@ -108,6 +108,13 @@ fn object(text: &[u8]) -> Option<Format> {
     })
 }
 
+/// Tells whether a line of a text is an object by itself: it may be a good row.
+fn may_hold_a_row(text: &[u8]) -> bool {
+    text.split(|&byte| byte == b'\n')
+        .map(|line| line.trim_ascii_end())
+        .any(|line| line.len() > 2 && line.starts_with(b"{") && line.ends_with(b"}"))
+}
+
 struct Member<'a> {
     /// As it is written.
     name: &'a [u8],
@@ -136,7 +143,7 @@ fn is_squad(text: &[u8], members: &[Member<'_>]) -> bool {
     first_has(text, members, b"data", &[b"paragraphs"])
 }
 
-/// Whether the first object in the list of this name has a member of one of these names.
+/// Tells whether the first object in the list of this name has a member of one of these names.
 fn first_has(text: &[u8], all: &[Member<'_>], list: &[u8], names: &[&[u8]]) -> bool {
     let of_that_name = |m: &&Member<'_>| m.name == list && m.value.kind == Kind::Array;
     let Some(list) = all.iter().find(of_that_name) else {
@@ -192,7 +199,7 @@ fn table(text: &[u8]) -> Option<Format> {
     })
 }
 
-/// Whether a line names columns, one of them as rows do.
+/// Tells whether a line names columns, one of them as rows do.
 fn is_header(line: &[u8], by: u8) -> bool {
     const OTHERS: [&[u8]; 12] = [
         b"query",
@@ -277,6 +284,14 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(name(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_after_an_object_over_several_lines_may_be_good() {
+        for row in ["{\"id\": 1}", "{\"id\": 1} \r", "{\"id\": 1"] {
+            let text = format!("{{\n}}\n\n{row}\n");
+            assert_eq!(name(&text).is_empty(), row.contains('}'), "{text:?}");
         }
     }
 
