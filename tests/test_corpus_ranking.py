@@ -32,7 +32,7 @@ def made(questions: int, chunks: int, seed: int) -> tuple[RankingLists, Embeddin
     contexts = np.concatenate([random.permutation(chunks)[: n + 2] for n in num_relevant])
     texts = [str(i) for i in range(count)]
     lists = RankingLists(
-        tokens=LazyTokens(texts, [()] * count, lambda: pytest.fail("no token is needed")),
+        tokens=LazyTokens(texts, [()] * count, lambda *_: pytest.fail("no token is needed")),
         qa_ids=texts[:questions],
         questions=np.arange(questions),
         candidates=questions + contexts,

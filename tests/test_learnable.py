@@ -34,8 +34,9 @@ def lists_of(*questions: tuple[list[int], list[int]]) -> RankingLists:
     """Questions by the texts that are relevant to them, and those that are not."""
     flat = np.asarray([text for right, wrong in questions for text in (*right, *wrong)], np.int64)
     lengths = [len(right) + len(wrong) for right, wrong in questions]
+    texts = [f"text {number}" for number in range(1 + int(flat.max()))]
     return RankingLists(
-        tokens=LazyTokens([], [], lambda: pytest.fail("no text is looked at")),
+        tokens=LazyTokens(texts, [()] * len(texts), lambda *_: pytest.fail("no token is needed")),
         qa_ids=[str(i) for i in range(len(questions))],
         questions=np.arange(100, 100 + len(questions)),
         candidates=flat,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from stage2 import files, inputs
+from stage2 import files, folder_lock, inputs, pipeline, stages
 from stage2._core import Dataset
+from stage2.cli import program
 from stage2.config import Settings
 from stage2.errors import BadInputError, RunFailedError
 from stage2.runfolder import RunFolder
@@ -317,7 +320,10 @@ def test_the_record_is_the_first_file(
     stage2("mine", *flags)
 
 
-def test_one_command_at_a_time(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
+def test_one_command_at_a_time(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "WAIT", 0.1)
     out = tmp_path / "out"
     settings = Settings(output_dir=str(out))
     with RunFolder(settings) as first:
@@ -352,6 +358,89 @@ def test_a_failed_overwrite_leaves_the_earlier_run(
     stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 2, "--overwrite")
     assert not (out / files.ASIDE).exists()
     assert not (out / files.CHECKPOINTS).exists()
+
+
+@pytest.mark.parametrize("between", [["report"], ["audit"], ["audit", "--strict"]])
+def test_what_was_set_aside_waits_for_the_command_that_did_so(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    between: list[str],
+) -> None:
+    """A report or an audit of a stopped run neither deletes the earlier run nor brings it back."""
+    out, flags = tmp_path / "out", ["--model", model_dir, *data_flags(corpus)]
+    stage2("mine", *flags)
+    before = tree(out)
+    train = ["--epochs", 1, "--batch-size", 4, "--train-on", "all", "--loss", "margin"]
+    run = ["run", *flags, *train, "--folds", 0]
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "_trained", stopped)
+        stage2(*run, "--overwrite", exit_code=1)
+    CliRunner().invoke(program, [*between, "--output-dir", str(out)])
+    assert tree(out / files.ASIDE).keys() == before.keys()
+    assert "ended" not in files.read_json(out / files.RUN)
+    stage2(*run)
+    assert not (out / files.ASIDE).exists()
+    assert files.read_json(out / files.RUN)["ended"]
+
+
+def test_a_failed_evaluation_brings_back_what_it_replaced_in_place(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`evaluation_results.json` is mining's, and evaluation writes it too."""
+    out, flags = tmp_path / "out", ["--model", model_dir, "--similarity", "sentence"]
+    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("evaluate", "--model", model_dir)
+    before = tree(out)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "group_questions", full)
+        stage2("evaluate", *flags, "--overwrite", exit_code=1)
+    assert tree(out) == before
+    stage2("evaluate", *flags, "--overwrite")
+
+
+def test_a_model_that_train_makes_is_the_folders_own(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
+    samples = tmp_path / "prepared" / files.CONSTRUCTED
+    made = ["--backbone", backbone, "--no-fit"]
+    stage2("train", "--data", samples, *made, "--epochs", 1)
+    out = tmp_path / "out"
+    record = files.read_json(out / files.RUN)
+    assert f"{files.STAGE1_MODEL}/config.json" in record["files"]
+    assert record["split"]["train"] + record["split"]["dev"] == 12
+    stage2("mine", *data_flags(corpus), *made, "--overwrite")
+    assert files.read_json(out / files.RUN).get("split") is None
+
+
+def test_a_model_of_a_changed_input_does_not_stay(tmp_path: Path) -> None:
+    model = tmp_path / "given.pt"
+    model.write_text("weights")
+    settings = Settings(output_dir=str(tmp_path / "out"), model=str(model))
+    with RunFolder(settings) as run:
+        run.begin({"train": {}})
+        files.write_text(run / files.SHIPPED_MODEL / "config.json", "{}\n")
+        files.write_text(run / files.TRAINING_LOG, "")
+        model.write_text("others!!")
+        with pytest.raises(RunFailedError, match="changed while it was read"):
+            run.done("train", {})
+        assert not (run / files.SHIPPED_MODEL / "config.json").exists()
+        assert not (run / files.TRAINING_LOG).exists()
 
 
 def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:

@@ -176,18 +176,18 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     assert all(after[name] == before[name] for name in same)
 
 
-@pytest.mark.parametrize("missing", [files.REPORT, files.CHARTS[0], "log"])
 def test_a_trial_is_done_when_all_its_files_are_there(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path, missing: str
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = sweep_flags(corpus, model_dir)[:-2]
+    flags = sweep_flags(corpus, model_dir)
     stage2(*flags)
-    row = read_jsonl(tmp_path / "out" / files.SWEEP)[0]
-    folder = tmp_path / "out" / row["folder"]
-    gone = folder.with_name(f"{folder.name}.log") if missing == "log" else folder / missing
-    gone.unlink()
-    stage2(*flags)
-    assert gone.is_file()
+    rows = read_jsonl(tmp_path / "out" / files.SWEEP)
+    first, second, third, _ = (tmp_path / "out" / row["folder"] for row in rows)
+    gone = [first / files.REPORT, second / files.CHARTS[0], third.with_name(f"{third.name}.log")]
+    for path in gone:
+        path.unlink()
+    assert "1 of 4 trials are done already" in stage2(*flags).stderr
+    assert all(path.is_file() for path in gone)
 
 
 def test_a_stopped_sweep_stops_its_trials(

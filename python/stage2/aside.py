@@ -7,6 +7,7 @@ tells the next one what is to be done: to bring back what was moved, or to delet
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ def is_there(folder: Path) -> bool:
     return (folder / files.ASIDE).is_dir()
 
 
-def keep(folder: Path, record: Record, names: Iterable[str]) -> None:
+def keep(folder: Path, record: Record, names: Iterable[str], copied: Iterable[str]) -> None:
     """Set aside some of what a folder holds, and its record.
+
+    Files named in `copied` stay where they are too: the command may replace them, and may not.
 
     Where something was set aside before, by a command that has not ended, that is kept: what the
     command has made since is deleted.
@@ -43,6 +46,9 @@ def keep(folder: Path, record: Record, names: Iterable[str]) -> None:
     for name in names:
         if os.path.lexists(folder / name):
             os.replace(folder / name, place / name)
+    for name in copied:
+        if (folder / name).is_file():
+            shutil.copy2(folder / name, place / name)
 
 
 def put_right(folder: Path, record: Record) -> Record:
@@ -82,6 +88,7 @@ def put_back(folder: Path, record: Record) -> Record:
 def _drop(folder: Path, record: Record) -> Record:
     """Delete what was set aside, and then forget it."""
     files.remove(folder / files.ASIDE)
-    record.pop("replaced", None)
+    for name in ("replaced", "replaced_by"):
+        record.pop(name, None)
     files.write_json(folder / files.RUN, record)
     return record

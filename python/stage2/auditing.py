@@ -21,7 +21,7 @@ from stage2.mining import DECIMALS
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import load_given, model_hash, placed
+from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.truncation import accounts, tell
 
 _HEADERS = {
@@ -44,7 +44,7 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     model = None
     if settings.model is not None:
         model = load_given(settings, settings.model)
-        hashes["model"] = model_hash(settings.model)
+        hashes |= hashes_of_model(settings, settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
     scores = None if model else _written_scores(run.checked(files.EVALUATION), inputs.samples)

@@ -176,6 +176,10 @@ def shipped(
     en += "between stage 1 and the best epoch"
     zh = f"在 {count} 个候选（第一阶段、各轮、第一阶段与最佳一轮之间的插值）中开发集 MRR 最高"
     zh += f"（{value}）"
+    if best.kind == "stage1" and best.whole_value is not None:
+        en = f"of {count} candidates none beat it over the whole corpus"
+        zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
+        others = []
     if others:
         en += f"; {len(others)} more had the same, and this one changes stage 1 the least"
         zh += f"；另有 {len(others)} 个相同，此模型对第一阶段改动最小"

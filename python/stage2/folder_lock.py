@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from pathlib import Path
 
+from stage2 import console
+
 # A command that was killed a moment ago may not be gone yet.
 WAIT = 2.0
 _PAUSE = 0.05
+
+# So a file system answers that has no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 class FolderLock:
@@ -28,7 +34,7 @@ class FolderLock:
         """Tell whether this object holds the lock."""
         return self._handle is not None
 
-    def acquire(self, wait: float = WAIT) -> bool:
+    def acquire(self, wait: float) -> bool:
         """Take the lock, waiting for at most so many seconds; False where another holds it.
 
         Raises:
@@ -38,11 +44,20 @@ class FolderLock:
             return True
         handle = _open(self.folder)
         give_up = time.monotonic() + wait
-        while not _try(handle):
-            if time.monotonic() >= give_up:
+        try:
+            while not _try(handle):
+                if time.monotonic() >= give_up:
+                    os.close(handle)
+                    return False
+                time.sleep(_PAUSE)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
                 os.close(handle)
-                return False
-            time.sleep(_PAUSE)
+                raise
+            console.warn(
+                f"{self.folder} lies where nothing can be locked ({error.strerror}): give no other "
+                "command the same folder while this one works"
+            )
         self._handle = handle
         return True
 

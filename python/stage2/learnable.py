@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from stage2._core import text_key
 from stage2.arrays import Ints
 from stage2.config import Settings
 from stage2.errors import BadInputError
@@ -49,8 +50,8 @@ def check_texts_to_learn(settings: Settings, ground_truths: Iterable[Sequence[st
     if settings.loss != "in-batch":
         return
     answers = list(ground_truths)
-    every = {text for texts in answers for text in texts}
-    if answers and all(set(texts) == every for texts in answers):
+    said = [{text_key(text) for text in texts} for texts in answers]
+    if said and all(texts == set.union(*said) for texts in said):
         raise BadInputError(
             f"--loss in-batch: the {len(answers)} questions to train on are all answered by the "
             "same text, so that none has a negative. Expected questions on different chunks, or a "
@@ -78,10 +79,11 @@ def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: Setti
 def _alone(lists: RankingLists, rows: Ints) -> int:
     """Questions of a step that all texts of the step are relevant to."""
     parts = [slice(lists.offsets[row], lists.offsets[row + 1]) for row in rows.tolist()]
-    among = np.unique(np.concatenate([lists.candidates[part] for part in parts]))
+    # As the loss does: a text that is typed otherwise is no other text.
+    texts = lists.tokens.same_text[lists.candidates]
+    among = np.unique(np.concatenate([texts[part] for part in parts]))
     return sum(
-        len(np.unique(lists.candidates[part.start : part.start + lists.num_relevant[row]]))
-        == len(among)
+        len(np.unique(texts[part.start : part.start + lists.num_relevant[row]])) == len(among)
         for row, part in zip(rows.tolist(), parts, strict=True)
     )
 

@@ -175,7 +175,7 @@ def ranking_lists(
     id_order = np.empty(len(ids), np.int64)
     id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
     return RankingLists(
-        tokens=LazyTokens(texts, spans, lambda: tokenize(loaded(model), texts, spans)),
+        tokens=LazyTokens(texts, spans, lambda texts, spans: tokenize(loaded(model), texts, spans)),
         qa_ids=list(samples.qa_ids),
         questions=question_rows,
         candidates=context_rows[places],

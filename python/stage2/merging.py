@@ -31,7 +31,7 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.splits import Groups, group_questions
-from stage2.stage1 import load_given, model_hash, placed
+from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
@@ -72,7 +72,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
     hashes = dict(questions.inputs.hashes) if questions else {}
-    hashes |= {f"model_{number}": model_hash(path) for number, path in enumerate(models, 1)}
+    for number, path in enumerate(models, 1):
+        hashes |= hashes_of_model(settings, path, f"model_{number}")
     run.begin({"merge": hashes}, reads=models)
     if questions:
         write_rejected(run, questions.inputs.loaded)

@@ -215,8 +215,4 @@ def _write_split(
         run / files.SPLIT,
         {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
     )
-    run.record["split"] = {
-        "by": run.settings.split,
-        **{name: len(rows) for name, rows in sides.items()},
-        **tell_split(run, placed, folds),
-    }
+    run.record["split"] = tell_split(run, placed, folds) | {"trained_on": len(trained_on)}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from stage2 import files
-from stage2.errors import BadInputError
 
 # `save_pretrained` of a model and of its tokenizer write these files.
 _MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")
@@ -116,16 +115,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / files.RUN
     if not os.path.lexists(path):
         return {}
-    record = files.read_json(path)
-    shapes = {"stages": dict, "files": dict, "begun": list, "data": dict}
-    if not isinstance(record, dict) or not all(
-        isinstance(record.get(name, shape()), shape) for name, shape in shapes.items()
-    ):
-        raise BadInputError(
-            f"{path}: no record of a run; expected the one that stage2 wrote. Give another "
-            "--output-dir, or move the file away"
-        )
-    return record
+    return dict(files.read_json(path))
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -153,24 +143,28 @@ def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = Tr
     return bool(files.sha256(path) == known.get("sha256"))
 
 
-def record_files(folder: Path, found: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any]:
+def record_files(folder: Path, wanted: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of every file that the patterns find, by its place below the folder.
 
     Runs in folders of their own are left to their own records.
     """
     recorded: dict[str, Any] = {}
-    patterns = tuple(found)
-    for name in top_names(patterns):
-        if name in RUNS:
-            continue
-        for path in _files_below(folder / name):
-            place = path.relative_to(folder).as_posix()
-            if not _fits(place, patterns) or not path.is_file():
-                continue
-            old = known.get(place)
-            same = old is not None and path.stat().st_mtime_ns == old.get("modified")
-            recorded[place] = old if same and is_as_recorded(path, old) else facts(path)
+    for path in found(folder, wanted):
+        place = path.relative_to(folder).as_posix()
+        old = known.get(place)
+        same = old is not None and path.stat().st_mtime_ns == old.get("modified")
+        recorded[place] = old if same and is_as_recorded(path, old) else facts(path)
     return recorded
+
+
+def found(folder: Path, wanted: Iterable[str]) -> Iterator[Path]:
+    """Find the files of a folder that fit some patterns, runs in folders of their own apart."""
+    wanted = tuple(wanted)
+    for name in top_names(wanted):
+        if name not in RUNS:
+            for path in list(_files_below(folder / name)):
+                if path.is_file() and _fits(path.relative_to(folder).as_posix(), wanted):
+                    yield path
 
 
 def unvouched(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -14,16 +12,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from stage2 import aside, console, files, run_files, usage
+from stage2 import aside, console, files, folder_lock, run_files, usage
 from stage2._core import __version__
 from stage2.config import Settings
 from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.folder_lock import FolderLock
+from stage2.machine import cpu_name, launch, this_process
 from stage2.usage import STAGES, difference
 from stage2.watched import Watched
 
 # These entries of a record describe the attempt under way.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
+
+# These entries of a record belong to a stage, and go with it.
+_OF_A_STAGE = {"train": ("split", "shipped", "dev", "texts"), "evaluate": ("folds",)}
 
 # Inputs that are used for as long as a command works; others are in memory once they were read.
 _MODELS = ("model", "backbone", "cross_encoder", None)
@@ -74,6 +76,8 @@ class RunFolder:
         self._lock = FolderLock(self.path)
         self._begun = False
         self._mapped = False
+        self._sets_aside = False
+        self._stages: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         # A whole run ends with a report.
         self._more = () if adds is not None else ("report",)
@@ -88,7 +92,7 @@ class RunFolder:
                 self._take()
         except OSError as error:
             raise self._impossible(error) from error
-        self._launch = _launch()
+        self._launch = launch()
         again = self._launch is not None and self.record.get("launch") == self._launch
         self.overwrites = settings.overwrite and not again
         self._clock = time.perf_counter()
@@ -175,6 +179,7 @@ class RunFolder:
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
+            self._sets_aside = aside.is_there(self.path)
         self._begin_record(stages, reads)
         self._clock = time.perf_counter()
 
@@ -189,8 +194,10 @@ class RunFolder:
         try:
             self._watched.check(None if self._mapped else _MODELS)
         except RunFailedError:
-            for name in run_files.WRITTEN[stage]:
-                (self.path / name).unlink(missing_ok=True)
+            # It was made of who knows what: nothing of it stays.
+            for path in run_files.found(self.path, run_files.WRITTEN[stage]):
+                path.unlink()
+                self.record["files"].pop(path.relative_to(self.path).as_posix(), None)
             raise
         now = time.perf_counter()
         self.record.setdefault("started", datetime.now(timezone.utc).isoformat(timespec="seconds"))
@@ -234,7 +241,7 @@ class RunFolder:
 
     def _take(self) -> None:
         """Lock the folder, read its record, and put right what a killed command left half done."""
-        if not self._lock.acquire():
+        if not self._lock.acquire(folder_lock.WAIT):
             raise BadInputError(self._held())
         try:
             self.record = aside.put_right(self.path, run_files.read_record(self.path))
@@ -315,6 +322,7 @@ class RunFolder:
     def _begin_record(self, stages: Iterable[str], reads: Iterable[str | Path] = ()) -> None:
         """Write what the folder is from now on, before anything else that is written there."""
         stages, known = list(stages), self.record.get("stages", {})
+        self._stages = tuple(stages)
         # Who was stopped before a stage was done comes back to a folder that is known.
         begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
         begun += [stage for stage in stages if stage not in known and stage in STAGES]
@@ -333,10 +341,13 @@ class RunFolder:
             "begun": begun,
             "launch": self._launch,
             "replaced": aside.KEPT if aside.is_there(self.path) else None,
-            "working": _this_process() | {"stages": [*stages, *self._more]},
+            "replaced_by": stages if self._sets_aside else None,
+            "working": this_process() | {"stages": [*stages, *self._more]},
         }
+        if not aside.is_there(self.path):
+            self.record.pop("replaced_by", None)
         kept = {name: self.record[name] for name in self.record if name not in _OF_AN_ATTEMPT}
-        self.record = {name: value for name, value in now.items() if value} | kept
+        self.record = kept | {name: value for name, value in now.items() if value}
         self.record["files"] = recorded
         files.write_json(self.path / files.RUN, self.record)
         if not looks:
@@ -356,34 +367,41 @@ class RunFolder:
         files.write_json(self.path / files.RUN, self.record)
 
     def _end(self, error: BaseException | None) -> None:
-        """Leave the folder: its record says whether the command has ended."""
-        whole = error is None or isinstance(error, RegressedError)
-        ended = whole or not self.record.get("begun")
+        """Leave the folder: its record says whether the command has ended.
+
+        What was set aside is the business of the command that did so, and of the same command
+        again; a report or an audit in between leaves it where it is.
+        """
+        begun = self.record.get("begun", ())
+        replacing = self.record.get("replaced_by", ())
+        waits = aside.is_there(self.path) and not set(replacing).isdisjoint(begun)
         # torchrun may start the command again, which then goes on with what there is.
         failed = isinstance(error, Exception) and self._launch is None
-        if failed and not ended and aside.is_there(self.path):
+        if failed and waits and not set(replacing).isdisjoint(self._stages):
             self.record = aside.put_back(self.path, self.record)
             console.say(
                 f"--overwrite has replaced nothing: what {self.path} held before is there again"
             )
             return
         self.record.pop("working", None)
-        if whole:
+        if not begun and (error is None or isinstance(error, RegressedError)):
             self.record["ended"] = True
-        if ended and aside.is_there(self.path):
+        if aside.is_there(self.path) and not waits:
             self.record["replaced"] = aside.DROPPING
         self._write_record()
-        if ended:
-            self.record = aside.put_right(self.path, self.record)
+        self.record = aside.put_right(self.path, self.record)
 
     def _set_aside(self) -> None:
         """Move what --overwrite replaces out of the way until the command has ended."""
         names = run_files.top_names(self._cleared())
-        aside.keep(self.path, self.record, names)
+        copied = set(run_files.top_names(self._names)) - {*names}
+        aside.keep(self.path, self.record, names, copied)
         if self.adds is None:
             self.record = {}
         for stage in self._replaced:
             self.record.get("stages", {}).pop(stage, None)
+            for name in _OF_A_STAGE.get(stage, ()):
+                self.record.pop(name, None)
         begun = [stage for stage in self.record.pop("begun", ()) if stage not in self._replaced]
         if begun:
             self.record["begun"] = begun
@@ -457,36 +475,3 @@ def in_run_folder(
         return call
 
     return wrap
-
-
-def _this_process() -> dict[str, Any]:
-    """Who works in a folder, for whoever else comes to it."""
-    return {
-        "command": " ".join(["stage2", *sys.argv[1:2]]),
-        "process": os.getpid(),
-        "machine": platform.node(),
-        "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def _launch() -> str | None:
-    """What all attempts of one torchrun have in common: its process, and when that began."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return None
-    parent = os.getppid()
-    try:
-        began = Path(f"/proc/{parent}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        began = []
-    # The twentieth of what follows the name: ticks since the machine was started.
-    return f"{platform.node()} {parent} {began[19] if len(began) > 19 else ''}".strip()
-
-
-def cpu_name() -> str:
-    """The processor's name where the system tells, else its architecture."""
-    try:
-        lines: Iterable[str] = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = ()
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -47,6 +47,10 @@ SCHEMAS: Mapping[str, Any] = {
     "run.json": {
         "stages": Maybe(Each({"seconds": _NUMBER, "made_from": dict})),
         "begun": Maybe([str]),
+        "replaced": Maybe(str),
+        "replaced_by": Maybe([str]),
+        "working": Maybe({"stages": Maybe([str])}),
+        "files": Maybe(Each({"sha256": str, "size": int, "modified": Maybe(int)})),
         "texts": Maybe({"questions": _TEXTS_SEEN, "chunks": _TEXTS_SEEN}),
         "data": Maybe(
             {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +36,7 @@ def stage1(
     """
     if settings.model is not None:
         model = load_given(settings, settings.model)
-        hashes, made = {"model": model_hash(settings.model)}, False
+        hashes, made = hashes_of_model(settings, settings.model), False
     elif run.holds("init"):
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
@@ -59,7 +61,8 @@ def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
         BadInputError: it cannot be loaded, or --max-length is not what the model was trained at.
     """
     known = checkpoint.known_max_length(path) if model_in(path).is_file() else None
-    asked = None if settings.max_length == default("max_length") else settings.max_length
+    is_default = settings.max_length == default("max_length")
+    asked = None if is_default and "max_length" not in settings.given else settings.max_length
     if known is not None and asked not in (None, known):
         raise BadInputError(
             f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
@@ -81,7 +84,7 @@ def stage1_when_needed(
     if settings.model is None:
         return stage1(settings, run, inputs)
     model = model_when_needed(settings, settings.model)
-    return model, {"model": model_hash(settings.model)}, False
+    return model, hashes_of_model(settings, settings.model), False
 
 
 def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | LazyModel:
@@ -128,6 +131,21 @@ def model_hash(path: str | Path) -> str:
     """SHA-256 of a model's weights."""
     root = model_in(path)
     return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
+
+
+def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[str, str]:
+    """What a record knows a model by, under `name`: the hash of its weights.
+
+    A `.pt` says nothing of its encoder, and may not say where texts are cut: these are added.
+    """
+    hashes = {name: model_hash(path)}
+    if model_in(path).is_file():
+        known = checkpoint.known_max_length(path)
+        hashes[f"{name}_max_length"] = str(known or settings.max_length)
+        encoder = checkpoint.model_files(path, settings.backbone) or settings.backbone
+        digest = hashlib.sha256(json.dumps(encoder, sort_keys=True).encode()).hexdigest()
+        hashes[f"{name}_backbone"] = digest
+    return hashes
 
 
 def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4:

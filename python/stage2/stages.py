@@ -39,7 +39,7 @@ from stage2.splits import group_questions, split
 from stage2.stage1 import (
     chunks_to_fit,
     embedding_cache,
-    model_hash,
+    hashes_of_model,
     model_when_needed,
     new_model,
     stage1,
@@ -114,8 +114,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     check_training_precision(settings.precision)
     check_machine(settings)
     if settings.data is None and (run / files.HARD).is_file():
-        settings = replace(settings, data=str(run.checked(files.HARD)))
-        run.settings = settings
+        settings = run.settings = replace(settings, data=str(run.checked(files.HARD)))
     if settings.data is None:
         raise BadInputError(
             f"nothing to train on: no --data, and no {files.HARD} in {run.path}. "
@@ -141,9 +140,12 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         train_rows, dev_rows, _ = placed.parts
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(run, hashes | model_hashes, model)
-    run.begin({"train": hashes | model_hashes})
+    stages = {"train": hashes | model_hashes}
+    if made:
+        stages["init"] = {**inputs.hashes, **model_hashes}
+    run.begin(stages)
     if placed is not None:
-        tell_split(run, placed, None)
+        run.record["split"] = tell_split(run, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, model, inputs, model_hashes, made)
     run.record["texts"] = tell(accounts(model, inputs.samples))
@@ -179,7 +181,7 @@ def evaluate_command(
     waiting = [model_when_needed(settings, path) for path in models]
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
-        hashes[f"model_{number}"] = model_hash(path)
+        hashes |= hashes_of_model(settings, path, f"model_{number}")
     run.begin({"evaluate": hashes}, reads=models)
     write_rejected(run, inputs.loaded)
     run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])

@@ -306,7 +306,12 @@ def tell_split(run: RunFolder, placed: Placed, folds: Placed | None) -> dict[str
         f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "
         f"{facts['near_duplicate_pairs']} ground-truth chunks nearly repeat another"
     )
-    told: dict[str, Any] = {"overlaps": facts}
+    sizes = map(len, placed.parts)
+    told: dict[str, Any] = {
+        "by": settings.split,
+        **dict(zip(("train", "dev", "test"), sizes, strict=True)),
+        "overlaps": facts,
+    }
     if settings.split == "chunk":
         train, dev, test = placed.parts
         told |= placed.facts()

@@ -23,15 +23,15 @@ from stage2.arrays import Ints
 from stage2.config import SETTINGS, Settings
 from stage2.device import check_training_precision, resolve_device, resolve_precision
 from stage2.errors import BadInputError, RunFailedError
-from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, write_rejected
+from stage2.learnable import check_texts_to_learn
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.sample import write_sample
 from stage2.splits import group_questions, split
 from stage2.stage1 import stage1
-from stage2.steps import tell_split
-from stage2.trainable import check_trainable
+from stage2.steps import ground_truths, tell_split
+from stage2.trainable import check_rank, check_trainable
 from stage2.trials import SWEPT, Trial, is_possible
 
 _HEADERS = {
@@ -94,11 +94,9 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     if not possible:
         raise BadInputError(f"no trial is possible: each has {_IMPOSSIBLE}")
     for trial in possible:
-        try:
+        with _naming(trial):
             check_training_precision(trial.settings.precision)
             check_trainable(trial.settings)
-        except BadInputError as error:
-            raise BadInputError(f"trial {trial.name}: {error}") from error
     inputs = gather(settings)
     if inputs.dataset is None:
         raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
@@ -106,11 +104,13 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     placed = split(grouped, settings.dev_share, settings.test_share, settings.seed)
     train_rows, dev_rows, test_rows = placed.parts
     model, hashes, made = stage1(settings, run, inputs)
-    if settings.model is None:
-        # A stage 1 that an earlier call made here is the one that this call would make.
-        hashes = {"backbone": settings.backbone or default_backbone()}
+    for trial in possible:
+        with _naming(trial):
+            check_texts_to_learn(trial.settings, ground_truths(inputs.samples, train_rows))
+            if trial.settings.lora is not None:
+                check_rank(model, trial.settings.lora)
     made_from = {**inputs.hashes, **hashes}
-    run.begin(dict.fromkeys(["sweep", *(["init"] if settings.model is None else [])], made_from))
+    run.begin(dict.fromkeys(["sweep", *(["init"] if made else [])], made_from))
     if len(possible) < len(wanted):
         console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: they "
                      f"have {_IMPOSSIBLE}")  # fmt: skip
@@ -120,7 +120,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     write_rejected(run, inputs.loaded)
     if (run / files.TRIALS).is_dir():
         files.remove_left(run / files.TRIALS)
-    tell_split(run, placed, None)
+    run.record["split"] = tell_split(run, placed, None)
     common = _shared(settings, run, inputs)
     _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
     files.write_json(
@@ -158,6 +158,15 @@ def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
         for outcome in outcomes
     ]
     return "\n".join(aligned([_HEADERS[language], *rows], (0, 2)))
+
+
+@contextlib.contextmanager
+def _naming(trial: Trial) -> Iterator[None]:
+    """Say of a refusal which trial it is of."""
+    try:
+        yield
+    except BadInputError as error:
+        raise BadInputError(f"trial {trial.name}: {error}") from error
 
 
 def _check(settings: Settings) -> None:

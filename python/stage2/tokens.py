@@ -71,7 +71,7 @@ class LazyTokens(TokenizedTexts):
         self,
         texts: Sequence[str],
         spans: Sequence[Spans],
-        tokenized: Callable[[], TokenizedTexts],
+        tokenized: Callable[[Sequence[str], Sequence[Spans]], TokenizedTexts],
     ) -> None:
         self.texts = texts
         self.spans = spans
@@ -79,7 +79,7 @@ class LazyTokens(TokenizedTexts):
 
     @cached_property
     def _tokens(self) -> TokenizedTexts:
-        return self._tokenized()
+        return self._tokenized(self.texts, self.spans)
 
     @cached_property
     def same_text(self) -> Ints:
@@ -106,7 +106,11 @@ class LazyTokens(TokenizedTexts):
     def take(self, rows: npt.ArrayLike) -> LazyTokens:
         """Select the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
-        return LazyTokens(*self.read(index), lambda: self._tokens.take(index))
+        part = LazyTokens(*self.read(index), self._tokenized)
+        if "_tokens" in vars(self):
+            # There already: a few texts of many are not a reason to tokenise them all.
+            vars(part)["_tokens"] = self._tokens.take(index)
+        return part
 
 
 @dataclass(frozen=True)

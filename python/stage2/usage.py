@@ -165,8 +165,9 @@ def _mining(*when: Condition) -> Use:
 USES: Mapping[str, Use] = {
     "output_dir": Use(serves=_ORDER),
     "seed": Use(
-        decides=("init", "prepare", "train", "sweep", "merge"),
-        serves=("mine", "audit", "evaluate"),
+        # Of an evaluation the resampling, and so its intervals.
+        decides=("init", "prepare", "train", "sweep", "evaluate", "merge"),
+        serves=("mine", "audit"),
     ),
     "device": Use(serves=_ORDER),
     # Their content is hashed: another name of the same file is no other input.
@@ -262,7 +263,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 
 # A stage-1 model is made from these settings, beside the texts that it is fitted on.
-_STAGE1 = ("embedding_dim", "max_length", "fit", "seed")
+_STAGE1 = STAGES["init"]
 
 
 def missing(name: str, call: Call) -> list[Condition]:
