@@ -6,6 +6,7 @@
 //! one at a time, and one for all others, so that stopping the one stops nothing else.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe, resume_unwind};
 use std::process;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -59,7 +60,8 @@ pub fn run_while<R: Send>(
     let lock = || outcome.lock().unwrap_or_else(PoisonError::into_inner);
     pool.in_place_scope(|scope| {
         scope.spawn(|_| {
-            let found = catch(work);
+            // A panic is an outcome too: whoever waits has to be woken.
+            let found = panic::catch_unwind(AssertUnwindSafe(|| catch(work)));
             *lock() = Some(found);
             done.notify_one();
         });
@@ -76,11 +78,11 @@ pub fn run_while<R: Send>(
             }
         }
     });
-    if pools.stop.load(Relaxed) {
-        return Err(Error::Stopped);
+    match outcome.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(Err(panic)) => resume_unwind(panic),
+        Some(Ok(found)) if !pools.stop.load(Relaxed) => found,
+        _ => Err(Error::Stopped),
     }
-    let outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcome.unwrap_or(Err(Error::Stopped))
 }
 
 impl Pools {
@@ -187,5 +189,31 @@ mod tests {
         for failed in [run(fail), run_while(fail, || true)] {
             assert_eq!(failed.expect_err("it failed").to_string(), "no");
         }
+    }
+
+    #[test]
+    fn a_panic_is_the_caller_s_and_nobody_waits_for_it() {
+        const LONG: usize = 100;
+        let fail = || -> Result<()> {
+            (0..64).into_par_iter().for_each(|i| {
+                if i == 40 {
+                    resume_unwind(Box::new(i)); // A panic that prints nothing.
+                }
+            });
+            Ok(())
+        };
+        let mut asked = 0;
+        let waiting = AssertUnwindSafe(|| {
+            run_while(fail, || {
+                asked += 1;
+                asked < LONG
+            })
+        });
+        let panicked = panic::catch_unwind(waiting).expect_err("it panicked");
+        assert_eq!(panicked.downcast_ref(), Some(&40));
+        assert!(asked < LONG, "the panic was not waited for");
+        let panicked = panic::catch_unwind(|| run(fail)).expect_err("it panicked");
+        assert_eq!(panicked.downcast_ref(), Some(&40));
+        assert_eq!(run_while(|| Ok(7), || true).expect("the pool goes on"), 7);
     }
 }
