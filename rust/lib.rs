@@ -19,6 +19,7 @@
 //! * [`mining`]: which of the rows found are hard negatives
 //! * `finite`: NaN and infinity, found in bulk
 //! * [`memory`]: room for what is large, or an error where there is none
+//! * `mix`: bits that are mixed well
 //! * [`near_duplicates`]: texts that are the same but for a little
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
@@ -31,6 +32,7 @@ pub mod join;
 pub mod jsonl;
 pub mod memory;
 pub mod mining;
+mod mix;
 pub mod near_duplicates;
 pub mod negatives;
 pub mod pool;

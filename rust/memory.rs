@@ -56,21 +56,39 @@ fn told() -> Vec<u64> {
 /// An empty vector with room for `capacity` items, in huge pages if that is much: fewer faults while
 /// it is filled, and fewer misses when it is read here and there. Throws where there is no room.
 pub fn with_room<T>(capacity: usize) -> Vec<T> {
-    room_for("what is read or made", capacity).unwrap_or_else(|error| throw(error))
+    vector(capacity).unwrap_or_else(|bytes| refuse(bytes))
 }
 
 /// The same; no room is an error that says what it was for.
 pub fn room_for<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
+    vector(capacity).map_err(|bytes| Error::Memory {
+        what: what.into(),
+        bytes,
+    })
+}
+
+/// The same; no room is the number of bytes that there is none for.
+fn vector<T>(capacity: usize) -> Result<Vec<T>, usize> {
     let bytes = capacity.saturating_mul(size_of::<T>());
     let mut room = Vec::new();
-    // A system that promises more than it has would break the promise by ending the process.
-    let refused = bytes as u64 > total() || room.try_reserve_exact(capacity).is_err();
-    if refused {
-        let what = what.into();
-        return Err(Error::Memory { what, bytes });
+    if is_beyond_all(bytes) || room.try_reserve_exact(capacity).is_err() {
+        return Err(bytes);
     }
     advise_huge_pages(room.spare_capacity_mut());
     Ok(room)
+}
+
+/// Tells whether there is not as much. A system that promises more than it has would break the
+/// promise by ending the process.
+fn is_beyond_all(bytes: usize) -> bool {
+    bytes as u64 > total()
+}
+
+/// Ends the work for want of memory.
+#[cold]
+fn refuse(bytes: usize) -> ! {
+    let what = "what is read or made".into();
+    throw(Error::Memory { what, bytes })
 }
 
 /// A type of which all bits 0 are a value, 0.
@@ -87,7 +105,7 @@ unsafe impl Zero for i64 {}
 /// says what it was for.
 pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Result<Vec<T>> {
     let layout = Layout::array::<T>(count).ok();
-    let layout = layout.filter(|layout| layout.size() as u64 <= total());
+    let layout = layout.filter(|layout| !is_beyond_all(layout.size()));
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -106,27 +124,27 @@ pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Resul
 /// Throws unless `bytes` more could be had now. Ahead of many small pieces, of which none can be
 /// refused one by one.
 pub fn look_for_room(bytes: usize) {
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        let what = "what is read or made".into();
-        throw(Error::Memory { what, bytes });
+    if is_beyond_all(bytes) || Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        refuse(bytes);
     }
 }
 
-/// Bytes that could be had now in one piece, or up to half of them.
+/// Bytes that could be had now in one piece, or more than half of them; none below 1 MiB.
 pub fn room() -> usize {
-    let most = usize::try_from(total()).unwrap_or(usize::MAX);
-    let mut bytes: usize = 1 << 20;
-    while bytes < most / 2 && Vec::<u8>::new().try_reserve_exact(2 * bytes).is_ok() {
-        bytes *= 2;
-    }
-    bytes
+    let could_be =
+        |&bytes: &usize| !is_beyond_all(bytes) && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+    (20..usize::BITS - 1)
+        .map(|bits| 1 << bits)
+        .take_while(could_be)
+        .last()
+        .unwrap_or(0)
 }
 
 /// How many small pieces of one kind may be held. None of them can be refused by itself, so they are
 /// counted against the room that there was when they became many.
 #[derive(Debug)]
 pub struct Allowance {
-    /// That one takes, at most.
+    /// Bytes that one takes, at most.
     bytes: usize,
     taken: AtomicUsize,
     most: OnceLock<usize>,
@@ -146,11 +164,14 @@ impl Allowance {
 
     /// Counts one more; throws where there is no room for as many.
     pub fn take(&self) {
-        let taken = self.taken.fetch_add(1, Relaxed);
-        if taken >= Self::FEW && taken > *self.most.get_or_init(|| room() / self.bytes) {
-            let what = "what is read or made".into();
-            let bytes = taken.saturating_mul(self.bytes);
-            throw(Error::Memory { what, bytes });
+        self.take_all(1);
+    }
+
+    /// Counts so many more.
+    pub fn take_all(&self, count: usize) {
+        let taken = self.taken.fetch_add(count, Relaxed).saturating_add(count);
+        if taken > Self::FEW && taken > *self.most.get_or_init(|| room() / self.bytes) {
+            refuse(taken.saturating_mul(self.bytes));
         }
     }
 }
@@ -167,9 +188,8 @@ pub fn push<T>(items: &mut Vec<T>, item: T) {
 /// Makes room for `more` items; throws where there is none.
 pub fn reserve<T>(items: &mut Vec<T>, more: usize) {
     let bytes = more.saturating_mul(size_of::<T>());
-    if bytes as u64 > total() || items.try_reserve(more).is_err() {
-        let what = "what is read or made".into();
-        throw(Error::Memory { what, bytes });
+    if is_beyond_all(bytes) || items.try_reserve(more).is_err() {
+        refuse(bytes);
     }
 }
 
@@ -231,11 +251,14 @@ mod tests {
             let thrown = catch(|| Ok(with_room::<u64>(items)));
             assert!(matches!(thrown, Err(Error::Memory { .. })));
         }
-        let looked = catch(|| {
-            look_for_room(usize::MAX / 4);
-            Ok(())
-        });
-        assert!(looked.is_err());
+        // A page more than there is may be promised all the same, and is not to be believed.
+        for bytes in [usize::MAX / 4, total() as usize + 4096] {
+            let looked = catch(|| {
+                look_for_room(bytes);
+                Ok(())
+            });
+            assert!(matches!(looked, Err(Error::Memory { .. })));
+        }
     }
 
     #[test]
@@ -248,7 +271,7 @@ mod tests {
         (0..1000).for_each(|item| push(&mut items, item));
         assert!(items.into_iter().eq(0..1000));
         look_for_room(1 << 20);
-        assert!(room() >= 1 << 20);
+        assert!((1 << 20..=total()).contains(&(room() as u64)));
     }
 
     #[test]
@@ -262,5 +285,10 @@ mod tests {
         assert_eq!(huge.taken.load(Relaxed), Allowance::FEW + 1);
         let small = Allowance::new(1);
         (0..2 * Allowance::FEW).for_each(|_| small.take());
+        let at_once = catch(|| {
+            small.take_all(usize::MAX / 2);
+            Ok(())
+        });
+        assert!(matches!(at_once, Err(Error::Memory { .. })));
     }
 }

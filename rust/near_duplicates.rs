@@ -24,14 +24,16 @@
 mod shingles;
 mod sketch;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use crate::corpus::FirstOf;
-use crate::error::Error;
+use crate::cancel::check;
+use crate::error::{Error, Result};
 use crate::memory::with_room;
+use crate::same_text::first_of;
 use shingles::Shingler;
 use sketch::{SLOTS, Sketch, agreeing, sketch, slots};
 
@@ -60,6 +62,9 @@ const BLOCK: usize = 1 << 14;
 /// Counts in the table: at most 128 MiB.
 const MAX_COUNTS: usize = 1 << 25;
 
+/// The least share that is looked for. Of pairs with a smaller one too many have no slot that agrees.
+const LEAST: f64 = 0.5;
+
 /// Pairs remembered that were compared in vain.
 const MAX_REJECTED: usize = 1 << 22;
 
@@ -72,20 +77,23 @@ pub fn shingles(text: &str) -> Vec<u64> {
 ///
 /// Texts that differ in case, width and white space alone are near-duplicates. `report` is told how
 /// much is done of how much; its error ends the work.
-pub fn groups<E: From<Error> + Send>(
+pub fn groups(
     texts: &[&str],
     threshold: f64,
-    mut report: impl FnMut(usize, usize) -> Result<(), E>,
-) -> Result<Vec<usize>, E> {
-    if !(threshold > 0.0 && threshold <= 1.0) {
-        return Err(E::from(Error::Usage(format!(
-            "threshold is {threshold}; expected above 0, at most 1"
-        ))));
+    mut report: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Vec<usize>> {
+    if !(LEAST..=1.0).contains(&threshold) {
+        return Err(Error::Usage(format!(
+            "threshold is {threshold}; expected from {LEAST} to 1"
+        )));
     }
-    // Three readings of the texts, and the comparison.
-    let total = 4 * texts.len();
-    let first = firsts(texts, |done| report(done, total))?;
-    let mut joined = Forest { parent: first };
+    // Two readings of the texts, and the comparison.
+    let total = 3 * texts.len();
+    report(0, total)?;
+    let first = first_of(texts.len(), |text| Cow::Borrowed(texts[text]));
+    let mut joined = Forest {
+        parent: first.into_iter().map(|first| first as usize).collect(),
+    };
     let distinct: Vec<usize> = (0..texts.len())
         .filter(|&i| joined.parent[i] == i)
         .collect();
@@ -99,7 +107,7 @@ pub fn groups<E: From<Error> + Send>(
             .for_each_init(Shingler::default, |shingler, &text| {
                 counts.add(shingler.shingles(texts[text]));
             });
-        report(texts.len() + block.end, total)
+        report(block.end, total)
     })?;
 
     let mut sketches = with_room(count);
@@ -111,7 +119,7 @@ pub fn groups<E: From<Error> + Send>(
                     Sketched::of(shingler.shingles(texts[text]), &counts, limit)
                 }),
         );
-        report(2 * texts.len() + block.end, total)
+        report(texts.len() + block.end, total)
     })?;
 
     let width = if count <= ONE_SLOT { 1 } else { 2 };
@@ -146,42 +154,11 @@ pub fn groups<E: From<Error> + Send>(
                     rejected.insert(places);
                 }
             }
-            report(3 * texts.len() + texts.len() * first / SLOTS, total)
+            report(2 * texts.len() + texts.len() * first / SLOTS, total)
         })?;
     }
     report(total, total)?;
     Ok(joined.roots())
-}
-
-/// For each text the first that is the same but for case, width and white space.
-fn firsts<E: From<Error>>(
-    texts: &[&str],
-    mut report: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Vec<usize>, E> {
-    let mut prints: Vec<u64> = with_room(texts.len());
-    in_blocks(texts.len(), |block| {
-        prints.par_extend(
-            texts[block.clone()]
-                .par_iter()
-                .map_init(Shingler::default, |shingler, text| {
-                    shingler.fingerprint(text)
-                }),
-        );
-        report(block.end)
-    })?;
-    let same = |left: usize, right: usize| {
-        prints[left] == prints[right] && {
-            let (mut one, mut other) = (Shingler::default(), Shingler::default());
-            one.read(texts[left]) == other.read(texts[right])
-        }
-    };
-    let (table, repeats) = FirstOf::build(&prints, same);
-    let mut first: Vec<usize> = (0..texts.len()).collect();
-    for text in repeats {
-        let found = table.find(prints[text], |other| same(text, other));
-        first[text] = found.unwrap_or(text);
-    }
-    Ok(first)
 }
 
 /// How many texts have each shingle. Shingles may share a count where there are very many: then
@@ -201,6 +178,7 @@ impl Counts {
     }
 
     fn add(&self, shingles: &[u64]) {
+        check();
         for &shingle in shingles {
             self.of(shingle).fetch_add(1, Relaxed);
         }
@@ -222,6 +200,7 @@ struct Sketched {
 
 impl Sketched {
     fn of(shingles: &[u64], counts: &Counts, limit: u32) -> Self {
+        check();
         let (sketch, rare) = sketch(counts.rare(shingles, limit));
         Self {
             sketch,
@@ -246,12 +225,16 @@ fn sorted(sketches: &[Sketched], first: usize, width: usize) -> Vec<Ordered> {
         .par_iter()
         .enumerate()
         .filter_map(|(place, sketched)| {
+            check();
             let sketch = sketched.sketch.as_ref()?;
             let next = slots(sketch, first + width, following);
             Some((slots(sketch, first, width), next, place as u32))
         })
         .collect();
-    order.par_sort_unstable();
+    order.par_sort_unstable_by(|one, other| {
+        check();
+        one.cmp(other)
+    });
     order
 }
 
@@ -268,6 +251,7 @@ struct Pair<'a> {
 impl Pair<'_> {
     /// The text at `at` with each of the next that agree with it, the lower place first.
     fn neighbours(&self, order: &[Ordered], at: usize) -> impl Iterator<Item = [usize; 2]> {
+        check();
         let (key, _, place) = order[at];
         order[at + 1..]
             .iter()
@@ -305,6 +289,7 @@ impl Pair<'_> {
 
     /// Tells whether two texts are near-duplicates.
     fn compare(&self, places: [usize; 2], room: &mut [(Shingler, Vec<u64>); 2]) -> bool {
+        check();
         for (place, (shingler, rare)) in places.into_iter().zip(room.iter_mut()) {
             rare.clear();
             let shingles = shingler.unsorted((self.texts)(place));
@@ -367,10 +352,10 @@ impl Forest {
 }
 
 /// Calls `work` with one range after another, up to `count`.
-fn in_blocks<E>(
+fn in_blocks(
     count: usize,
-    mut work: impl FnMut(std::ops::Range<usize>) -> Result<(), E>,
-) -> Result<(), E> {
+    mut work: impl FnMut(std::ops::Range<usize>) -> Result<()>,
+) -> Result<()> {
     (0..count)
         .step_by(BLOCK)
         .try_for_each(|start| work(start..count.min(start + BLOCK)))

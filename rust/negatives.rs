@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::cancel::check;
 use crate::error::{Error, Result, quoted};
 use crate::memory;
+use crate::mix::mix;
 
 /// Questions per parallel work item: one takes a fraction of a microsecond.
 const QUESTIONS_PER_JOB: usize = 1024;
@@ -237,12 +238,6 @@ impl SplitMix64 {
         }
         (product >> 64) as u64
     }
-}
-
-fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

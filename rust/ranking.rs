@@ -14,13 +14,12 @@ mod lists;
 mod relevant;
 mod ties;
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
-use crate::cancel::check;
+use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::error::{Error, Result};
 use crate::finite::all_finite;
+use crate::memory::with_room;
 
 pub use lists::Lists;
 use lists::{LISTS_PER_JOB, slices_mut};
@@ -52,15 +51,17 @@ impl Ranking {
     pub fn new(lists: Lists, relevant: Relevant, ties: Ties) -> Result<Self> {
         ties.check(lists)?;
         let starts = relevant.starts(lists)?;
-        let gains = match relevant {
-            Relevant::Gains(gains) => relevant::scaled(gains, lists),
-            _ => Cow::default(),
-        };
+        let gains;
         let relevant = match relevant {
-            Relevant::Gains(_) => Relevant::Gains(&gains),
+            Relevant::Gains(given) => {
+                gains = relevant::scaled(given, lists);
+                Relevant::Gains(&gains)
+            }
             other => other,
         };
-        let mut groups = vec![TieGroup::default(); *starts.last().unwrap_or(&0) as usize];
+        let count = *starts.last().unwrap_or(&0) as usize;
+        let mut groups = with_room(count);
+        groups.resize(count, TieGroup::default());
         let finite = slices_mut(&mut groups, &starts)
             .into_par_iter()
             .enumerate()
@@ -108,14 +109,16 @@ impl Ranking {
                            the number of counts";
             return Err(Error::Usage(message.into()));
         }
-        let mut groups: Vec<TieGroup> = above
-            .iter()
-            .zip(equal)
-            .map(|(&above, &equal)| TieGroup::of_one(above.max(0) as usize, equal.max(0) as usize))
-            .collect();
+        let mut groups = with_room(above.len());
+        let mut ticks = Ticks::default();
+        groups.extend(above.iter().zip(equal).map(|(&above, &equal)| {
+            ticks.tick();
+            TieGroup::of_one(above.max(0) as usize, equal.max(0) as usize)
+        }));
         let slots = slices_mut(&mut groups, starts);
         for (list, (slots, &length)) in slots.into_iter().zip(lengths).enumerate() {
-            slots.sort_unstable_by_key(|slot| (slot.above, slot.size));
+            check();
+            sort_unstable_by(slots, |a, b| (a.above, a.size).cmp(&(b.above, b.size)));
             ties::merge_equal(slots);
             let range = starts[list] as usize..starts[list + 1] as usize;
             let negative = above[range].iter().any(|&count| count < 0);

@@ -18,14 +18,18 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::cancel::check;
+use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::corpus::{FirstOf, hash};
 use crate::join::normalise;
+use crate::memory::{Allowance, with_room};
 
 /// Code points of a key that are compared before all of it is, and the bytes that they are looked
 /// for in: most texts differ in them, so that the rest need not be read.
 const OPENING: usize = 32;
 const OPENING_BYTES: usize = 128;
+
+/// Bytes that an item takes among those of its text, at most.
+const SHARED_BYTES: usize = 64;
 
 /// Texts per parallel work item.
 const TEXTS_PER_JOB: usize = 256;
@@ -141,7 +145,8 @@ const USUAL_FORMS: [char; 144] = [
 
 /// For each of `len` items the first with the same text.
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
-    let mut first: Vec<i64> = (0..len as i64).collect();
+    let mut first = with_room(len);
+    first.extend(0..len as i64);
     let alike = with_a_shared_opening(len, &text);
     let hashes: Vec<u64> = alike
         .par_iter()
@@ -150,13 +155,8 @@ pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> 
         .map(|&item| hash(key(&text(item)).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| is_same(&text(alike[i]), &text(alike[j]));
-    let (table, repeats) = FirstOf::build(&hashes, same);
-    let of_repeats: Vec<Option<usize>> = repeats
-        .par_iter()
-        .map(|&repeat| table.find(hashes[repeat], |other| same(repeat, other)))
-        .collect();
-    for (repeat, original) in repeats.into_iter().zip(of_repeats) {
-        first[alike[repeat]] = alike[original.unwrap_or(repeat)] as i64;
+    for (&item, original) in alike.iter().zip(FirstOf::firsts(&hashes, same)) {
+        first[item] = alike[original] as i64;
     }
     first
 }
@@ -173,15 +173,18 @@ fn with_a_shared_opening<'a>(
     let hashes: Vec<u64> = (0..len)
         .into_par_iter()
         .with_min_len(TEXTS_PER_JOB)
+        .inspect(|_| check())
         .map(|item| opening_hash(&text(item)))
         .collect();
-    let same = |i: usize, j: usize| hashes[i] == hashes[j];
-    let (table, repeats) = FirstOf::build(&hashes, same);
-    let mut shared = vec![false; len];
-    for repeat in repeats {
-        shared[repeat] = true;
-        if let Some(first) = table.find(hashes[repeat], |other| same(repeat, other)) {
+    let firsts = FirstOf::firsts(&hashes, |i, j| hashes[i] == hashes[j]);
+    let mut shared = with_room(len);
+    shared.resize(len, false);
+    let mut ticks = Ticks::default();
+    for (item, first) in firsts.into_iter().enumerate() {
+        ticks.tick();
+        if first != item {
             shared[first] = true;
+            shared[item] = true;
         }
     }
     (0..len).filter(|&item| shared[item]).collect()
@@ -229,8 +232,11 @@ impl SameText {
 
     fn from_first(first: Vec<i64>) -> Self {
         let mut shared: FxHashMap<i64, Vec<i64>> = FxHashMap::default();
+        let (held, mut ticks) = (Allowance::new(SHARED_BYTES), Ticks::default());
         for (item, &original) in (0..).zip(&first) {
+            ticks.tick();
             if item != original {
+                held.take_all(2);
                 let all = shared.entry(original).or_insert_with(|| vec![original]);
                 all.push(item);
             }
@@ -246,7 +252,7 @@ impl SameText {
     /// The items of each text that several have, in the order of the first.
     pub fn shared(&self) -> Vec<&[i64]> {
         let mut groups: Vec<&[i64]> = self.shared.values().map(Vec::as_slice).collect();
-        groups.sort_unstable();
+        sort_unstable_by(&mut groups, Ord::cmp);
         groups
     }
 

@@ -186,6 +186,27 @@ def read_rows(data: bytes, read: Callable[[dict[str, Any]], T]) -> tuple[list[T]
     return good, bad
 
 
+def other_values(
+    data: bytes, read: Callable[[dict[str, Any]], Any], fields: Sequence[Sequence[str]]
+) -> Counter[str]:
+    """In how many good rows a name has another value than the one of its field that is used."""
+    counts: Counter[str] = Counter()
+    for line in lines(data):
+        try:
+            row = parse_row(line)
+            read(row)
+        except BadRowError:
+            continue
+        for names in fields:
+            used = str(first_of(row, *names))
+            for name in names:
+                value = row.get(name)
+                is_plain = isinstance(value, str | int) and not isinstance(value, bool)
+                if value is not None and not (is_plain and str(value) == used):
+                    counts[name] += 1
+    return counts
+
+
 # --- texts that are the same ---------------------------------------------------------------------
 
 

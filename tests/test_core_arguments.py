@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -303,6 +304,13 @@ GOOD: dict[str, Any] = {
     "ties": "expected",
     "tie_keys": None,
     "texts": ["a text"],
+    "text": "a text",
+    "threshold": 0.5,
+    "progress": None,
+    "above": np.array([0, 1]),
+    "equal": np.array([1, 2]),
+    "starts": np.arange(3),
+    "lengths": np.array([3, 3]),
     "annotation_texts": ["a text"],
     "qa_ids": ["a", "b"],
     "n": 1,
@@ -330,7 +338,8 @@ ODD = [
     np.array(["a"]), np.array([object()]), np.zeros((0, 4), np.float32), np.array([1 + 1j]),
 ]  # fmt: skip
 FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_annotations",
-             "sample_negatives", "select_negatives", "load_chunks"]  # fmt: skip
+             "sample_negatives", "select_negatives", "load_chunks", "near_duplicates", "same_text",
+             "shingles", "text_key", "Ranking.from_counts"]  # fmt: skip
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:
@@ -343,9 +352,15 @@ def assert_no_panic(call: Callable[[], object], what: object) -> None:
     assert said, what
 
 
+def test_every_function_is_tried():
+    public = {name for name in dir(_core) if not name.startswith("_")}
+    functions = {name for name in public if inspect.isroutine(getattr(_core, name))}
+    assert functions == {name for name in FUNCTIONS if "." not in name}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_nothing_panics(name: str):
-    function = getattr(_core, name)
+    function = operator.attrgetter(name)(_core)
     parameters = list(inspect.signature(function).parameters)
     good = {parameter: GOOD[parameter] for parameter in parameters}
     if name == "similarities":
@@ -383,6 +398,7 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
         data.chunk_ids.count,
         lambda odd: data.chunk_ids[:odd:odd],
         data.annotations.spans_for,
+        data.annotations.matched,
         lambda odd: samples.write_jsonl(tmp_path / "out", odd),
         samples.write_jsonl,
         samples.write_rejected,

@@ -124,7 +124,7 @@ def test_memory_that_is_refused_is_an_error(tmp_path: Path, call: str, message: 
 
 
 def test_rejected_rows_of_one_line_are_counted_on(tmp_path: Path):
-    """Two hundred megabytes would be looked at again for each row: it did not end."""
+    """Else the three megabytes before a row would be looked at again for each of 20,000 rows."""
     rows = [{"question": f"Wer ist {i}? äöü", "chunk_id": f"c{i % 2}"} for i in range(40_000)]
     text = json.dumps(rows, ensure_ascii=False)
     (tmp_path / "qa").write_text(text, encoding="utf-8")
@@ -152,7 +152,6 @@ def test_places_of_rejected_rows_are_those_of_the_twin(tmp_path: Path, words, ga
             for i, word in enumerate(words)]  # fmt: skip
     parts = [gaps[i % len(gaps)] + row for i, row in enumerate(rows)]
     data = (b"\xef\xbb\xbf" if mark else b"") + f"[{','.join(parts)}]".encode()
-    (tmp_path / "qa").write_bytes(data)
     (tmp_path / "chunks").write_bytes(jsonl([{"id": 1, "text": "a"}]))
     good = b'{"question": "good", "chunk_id": 1}'
     (tmp_path / "qa").write_bytes(data[:-1] + b"," + good + b"]")

@@ -193,9 +193,57 @@ def test_the_program_ends_with_2_and_one_line(stage2, corpus, tmp_path: Path, ki
         b'{"id": 0, "text":\n{"id": 1, "text": "good"}\n',
         b'{"x": {}, "y": {}}\n{"id": 1, "text": "good"}\n',
         b'{"id": 1, "text": "good", "data": [{"paragraphs": []}]}',
+        b'a,b\nc,d\ne,f\ng,h\n{"id": 1, "text": "good"}\n',
+        b'ORC\n{"id": 1, "text": "good"}\nORC',
+        b'<html>\n  {"id": 1, "t\\u0065xt": "good"} \r\n',
+        b'RIFF\n{"id": 1, "text": "good"}\n',
+        b'{"paragraphs": [{"qas": []}]}\n{"id": 1, "text": "good"}\n',
+        b'[{"paragraphs": [{"qas": []}]},\n{"id": 1, "text": "good"}]',
+        b'{"x":\n{"id": 1, "text": "good"}\n}\n',
     ],
 )
 def test_a_file_with_a_good_row_is_not_refused_for_its_first(tmp_path: Path, lines: bytes):
     (tmp_path / "chunks").write_bytes(lines)
     texts, _ = load_chunks(tmp_path / "chunks", "skip")
+    assert list(texts) == ["good"]
+
+
+def test_a_word_that_ends_in_a_mark_is_no_mark(tmp_path: Path):
+    """What a tar archive has at its 258th byte, in a row."""
+    start = '{"id": 1, "text": "'
+    text = "m" * (257 - len(start)) + "ustard"
+    (tmp_path / "chunks").write_text(f'{start}{text}"}}\n')
+    assert list(load_chunks(tmp_path / "chunks")[0]) == [text]
+
+
+@pytest.mark.parametrize("contents", [b"\x0c", b"\x0c\n", b"\x0b", b"\xef\xbb\xbf\x0c\r\n\x0c"])
+def test_white_space_that_json_does_not_know_is_no_row(tmp_path: Path, contents: bytes):
+    (tmp_path / "chunks").write_bytes(contents)
+    with pytest.raises(InputError) as caught:
+        load_chunks(tmp_path / "chunks")
+    assert caught.value.reason == "invalid_json"
+
+
+def zstd_blank(megabytes: int, row: bytes, window: int | None) -> bytes:
+    """A frame of white space and a row, with a window of so many bits or, for none, all of it."""
+    size = (megabytes << 20) + len(row)
+    head = b"\xa0" + size.to_bytes(4, "little") if window is None else bytes([0, window - 10 << 3])
+    blank = (1 << 17 << 3 | 1 << 1).to_bytes(3, "little") + b" "
+    return b"\x28\xb5\x2f\xfd" + head + blank * (megabytes * 8) + raw_block(row)
+
+
+def raw_block(contents: bytes) -> bytes:
+    return (len(contents) << 3 | 1).to_bytes(3, "little") + contents
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "window"),
+    [(0, 23), (0, 27), (5, None), (5, 23), (129, None)],
+    ids=["a wide window", "the widest that is usual", "one segment", "both", "a large segment"],
+)
+def test_an_intact_archive_is_read_under_any_ceiling(tmp_path: Path, megabytes: int, window):
+    row = b'{"id": 1, "text": "good"}\n'
+    (tmp_path / "chunks").write_bytes(zstd_blank(megabytes, row, window))
+    size = (megabytes << 20) + len(row)
+    texts, _ = load_chunks(tmp_path / "chunks", max_decompressed=size)
     assert list(texts) == ["good"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,13 @@ def reasons(found: Counter[str]) -> Counter[str]:
     return counts
 
 
+def other_values(dataset: Dataset) -> Counter[str]:
+    """What the warnings say of values that were not used, by their names."""
+    said = re.compile(r'.*: (\d+) rows hold another value in "(\w+)" than in the field')
+    found = [said.match(warning) for warning in dataset.warnings]
+    return Counter({match[2]: int(match[1]) for match in found if match})
+
+
 def usual_chunk(i: int) -> dict[str, Any]:
     return {"id": f"c{i % 4}", "content": f"text {i % 3}"}
 
@@ -131,6 +139,9 @@ def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damag
     repeats = [warning for warning in dataset.warnings if "repeat the id" in warning]
     assert len(repeats) == (repeated > 0)
     assert all(str(repeated) in warning for warning in repeats)
+    assert other_values(dataset) == reference.other_values(
+        file, reference.read_chunk, [CHUNK_NAMES[:3], CHUNK_NAMES[3:7]]
+    )
 
 
 @given(st.data(), st.booleans())
@@ -177,6 +188,9 @@ def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, da
     found = [dataset.chunk_ids.take(dataset.relevant[a:b]) for a, b in itertools.pairwise(starts)]
     assert found == [row[3] for row in expected]
     assert reasons(Counter(dataset.rejected_counts)) == Counter(bad)
+    assert other_values(dataset) == reference.other_values(
+        file, reference.read_question, [QA_NAMES[3:5]]
+    )
 
 
 @given(st.data(), st.booleans())

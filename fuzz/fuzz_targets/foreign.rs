@@ -1,11 +1,13 @@
-//! Files of other formats: whatever the bytes, none is refused that may hold a good row in the lines
-//! that are looked at, and what stands before the first frame of text is passed over as a twin does.
+//! Files of other formats: whatever the bytes, no text is refused of which a line, or an element of
+//! the array that it is, may be a good row, and what stands before the first frame of text is passed
+//! over as a twin does.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 use stage2_core::jsonl::foreign::{after_skippable_frames, recognise};
-use stage2_fuzz::parse;
+use stage2_fuzz::{as_row, is_special, parse};
 
 /// Frames passed one by one.
 fn twin(bytes: &[u8]) -> &[u8] {
@@ -23,17 +25,34 @@ fn twin(bytes: &[u8]) -> &[u8] {
     }
 }
 
+/// What the reader would take for rows, as far as they are JSON.
+fn rows(text: &str) -> Vec<Value> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('[') {
+        return match parse(text.as_bytes()) {
+            Some(Value::Array(rows)) => rows,
+            _ => Vec::new(),
+        };
+    }
+    text.split('\n')
+        .filter_map(|line| parse(line.as_bytes()))
+        .collect()
+}
+
 fuzz_target!(|input: &[u8]| {
     assert_eq!(after_skippable_frames(input), twin(input));
     let Some(format) = recognise(input) else {
         return;
     };
     assert!(!format.name.is_empty() && !format.remedy.is_empty());
-    // An object in two lines, or one after another, may be rows; what has a text is one.
-    let first = input
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let row = parse(first).filter(|value| value.get("text").is_some_and(|text| text.is_string()));
-    assert!(row.is_none(), "{} was refused", format.name);
+    // An archive of rows that are not packed has them in it, among zeros.
+    let text = std::str::from_utf8(input).unwrap_or_default();
+    if text.contains('\0') || is_special(input) {
+        return;
+    }
+    let names = ["question", "text", "chunk_text", "input", "content"];
+    for row in rows(text).into_iter().filter_map(as_row) {
+        let has_text = names.iter().any(|&name| row.get(name).is_some_and(Value::is_string));
+        assert!(!has_text, "{} was refused", format.name);
+    }
 });

@@ -492,7 +492,7 @@ def near_duplicates(
 
     Args:
         texts: n texts.
-        threshold: above 0, at most 1.
+        threshold: from 0.5 to 1; sketches are made for no smaller overlap.
         progress: called with how much is done of how much; what it raises ends the work.
 
     Returns:

@@ -16,6 +16,7 @@ use crate::join::{self, Index, Match};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::{Access, OnError, Row, Source};
+use crate::memory::with_room;
 
 const NAMES: [&str; 2] = ["text", "targets"];
 const TEXT: Field = Field(0, 1);
@@ -88,13 +89,20 @@ impl Annotations {
         })
     }
 
+    fn decoded(&self) -> Vec<Cow<'_, str>> {
+        let mut texts = with_room(self.texts.len());
+        texts.extend(self.texts.iter().inspect(|_| check()));
+        texts
+    }
+
     /// How many of `texts` have an annotation.
     pub fn matched(&self, texts: &[&str]) -> Matched {
-        let annotated: Vec<Cow<str>> = self.texts.iter().collect();
+        let annotated = self.decoded();
         let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
         let index = Index::build(&annotated);
         let found: Vec<Option<Match>> = texts.par_iter().map(|text| index.find(text)).collect();
         let has_entity = |text: &str, annotation: usize| {
+            check();
             let mut spans = Vec::new();
             join::transfer(
                 annotated[annotation],
@@ -122,7 +130,7 @@ impl Annotations {
     /// The entity spans of each of `texts`, in code points of that very text: those of the
     /// annotation that belongs to it, as far as they lie inside.
     pub fn spans_for(&self, texts: &[&str]) -> Spans {
-        let annotated: Vec<Cow<str>> = self.texts.iter().collect();
+        let annotated = self.decoded();
         let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
         let index = Index::build(&annotated);
         let jobs: Vec<(Vec<[i64; 2]>, Vec<usize>)> = texts
@@ -149,12 +157,19 @@ impl Annotations {
 
 /// How many of `texts` have an annotation once these and those are composed.
 fn matched_if_composed(annotated: &[&str], texts: &[&str]) -> usize {
-    let is_composed = |text: &&str| text.is_ascii() || is_nfc(text);
+    let is_composed = |text: &&str| {
+        check();
+        text.is_ascii() || is_nfc(text)
+    };
     if texts.is_empty() || annotated.par_iter().chain(texts).all(is_composed) {
         return 0;
     }
-    let [annotated, texts] = [annotated, texts]
-        .map(|all| -> Vec<String> { all.par_iter().map(|text| text.nfc().collect()).collect() });
+    let composed = |text: &&str| -> String {
+        check();
+        text.nfc().collect()
+    };
+    let [annotated, texts] =
+        [annotated, texts].map(|all| all.par_iter().map(composed).collect::<Vec<_>>());
     let [annotated, texts] =
         [&annotated, &texts].map(|all| all.iter().map(String::as_str).collect::<Vec<_>>());
     let found = Index::build(&annotated).lookup_all(&texts);

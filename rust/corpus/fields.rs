@@ -240,11 +240,16 @@ impl Ignored {
 
     #[cold]
     fn note_field<const N: usize>(&mut self, fields: &Fields<'_, N>, field: Field) {
-        let text = |value| Span::of(value).decode(fields.row.bytes());
-        let used = fields.value(field).map(text);
+        // Of what is no id and no text none is like another.
+        let text = |value: Value| match value.kind {
+            Kind::String { .. } => Some(Span::of(value).decode(fields.row.bytes())),
+            Kind::Integer => Some(fields.as_id(field, value).ok()?.decode(fields.row.bytes())),
+            _ => None,
+        };
+        let used = fields.value(field).and_then(text);
         let names = &fields.names[field.0..field.1];
         for (name, value) in names.iter().zip(&fields.values[field.0..field.1]) {
-            if value.is_some() && value.map(text) != used {
+            if value.is_some_and(|value| text(value) != used) {
                 *self.0.entry((name, names.to_vec())).or_default() += 1;
             }
         }

@@ -47,6 +47,24 @@ impl FirstOf {
         (table, repeats)
     }
 
+    /// Of each item the first of its kind: itself, or one before it.
+    pub fn firsts(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
+        let (table, repeats) = Self::build(hashes, &same);
+        let of_repeats: Vec<Option<usize>> = repeats
+            .par_iter()
+            .map(|&repeat| {
+                check();
+                table.find(hashes[repeat], |other| same(repeat, other))
+            })
+            .collect();
+        let mut firsts = with_room(hashes.len());
+        firsts.extend(0..hashes.len());
+        for (repeat, first) in repeats.into_iter().zip(of_repeats) {
+            firsts[repeat] = first.unwrap_or(repeat);
+        }
+        firsts
+    }
+
     /// The first item with `hash` that `is_it`.
     pub fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut slot = self.home(hash);
@@ -149,6 +167,8 @@ mod tests {
         let hashes = words.map(|word| hash(word.as_bytes()));
         let (table, repeats) = FirstOf::build(&hashes, |i, j| words[i] == words[j]);
         assert_eq!(repeats, [2, 4, 5]);
+        let firsts = FirstOf::firsts(&hashes, |i, j| words[i] == words[j]);
+        assert_eq!(firsts, [0, 1, 0, 3, 1, 0]);
         let find = |word: &str| table.find(hash(word.as_bytes()), |i| words[i] == word);
         assert_eq!(
             [find("a"), find("b"), find("c"), find("d")],

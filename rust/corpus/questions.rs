@@ -17,7 +17,7 @@ use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
-use crate::memory::{Allowance, with_room};
+use crate::memory::{Allowance, look_for_room, with_room};
 use crate::same_text::SameText;
 
 const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
@@ -27,6 +27,9 @@ const CHUNK_ID: Field = Field(1, 2);
 const CHUNK_IDS: Field = Field(2, 3);
 const QA_ID: Field = Field(3, 5);
 const ANSWER: Field = Field(5, 6);
+
+/// Bytes that an id takes while it is made sure that it is its row's own, at most.
+const MADE_ID_BYTES: usize = 128;
 
 /// The members of a QA row that have a place of their own in a sample; others are written through.
 pub const OWN_MEMBERS: [&str; 6] = NAMES;
@@ -67,13 +70,11 @@ impl Questions {
             &self.source,
             |row| self.rows[row].start,
         )?;
-        let of_row = |row: usize| match shared.of_row.get(&row) {
-            Some(all) => all.as_slice(),
-            None => self.relevant_to(row),
-        };
-        let lists: Vec<&[i64]> = (0..self.ids.len()).map(of_row).collect();
-        let lengths: Vec<usize> = lists.iter().map(|list| list.len()).collect();
-        let relevant = lists.concat();
+        let (relevant, lengths) = shared.laid_out(
+            self.ids.len(),
+            |row| self.relevant_to(row),
+            |_, all, relevant| relevant.extend_from_slice(all),
+        );
         self.relevant = relevant;
         self.offsets = offsets(&lengths);
         self.distinct -= shared.of_row.len() - shared.questions;
@@ -248,7 +249,11 @@ impl Unresolved {
 /// The rows whose id another row has had before, ascending.
 pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
     let given: Vec<usize> = (0..ids.len()).filter(|&row| !ids[row].is_empty()).collect();
-    let hashes: Vec<u64> = given.par_iter().map(|&row| ids[row].hash(bytes)).collect();
+    let hashes: Vec<u64> = given
+        .par_iter()
+        .inspect(|_| check())
+        .map(|&row| ids[row].hash(bytes))
+        .collect();
     let same = |i: usize, j: usize| ids[given[i]].equals(ids[given[j]], bytes);
     let (_, repeats) = FirstOf::build(&hashes, same);
     repeats.into_iter().map(|i| given[i]).collect()
@@ -304,6 +309,7 @@ fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
         .into_par_iter()
         .filter(|&row| rows.ids[row].is_empty())
         .map(|row| {
+            check();
             let chunks = &rows.chunk_ids[offsets[row] as usize..offsets[row + 1] as usize];
             (content_hash(bytes, rows.questions[row], chunks), row)
         })
@@ -312,23 +318,32 @@ fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
         return TextColumn::of_file(source, rows.ids.clone());
     }
     made.par_sort_unstable_by(|&(hash_a, a), &(hash_b, b)| {
+        check();
         let content = |row: usize| &bytes[rows.rows[row].clone()];
         (hash_a.cmp(&hash_b))
             .then_with(|| content(a).cmp(content(b)))
             .then(a.cmp(&b))
     });
-    let mut ids: Vec<Cow<str>> = rows.ids.iter().map(|id| id.decode(bytes)).collect();
-    let mut taken: FxHashSet<Cow<str>> = ids.iter().cloned().collect();
+    let mut ids: Vec<Cow<str>> = with_room(rows.ids.len());
+    ids.extend(
+        rows.ids
+            .iter()
+            .inspect(|_| check())
+            .map(|id| id.decode(bytes)),
+    );
+    look_for_room(ids.len().saturating_mul(MADE_ID_BYTES));
+    let mut taken: FxHashSet<Cow<str>> = ids.iter().inspect(|_| check()).cloned().collect();
     for same in made.chunk_by(|(a, _), (b, _)| a == b) {
         let mut candidates = numbered_ids(same[0].0);
         for &(_, row) in same {
+            check();
             let free = candidates.find(|id| !taken.contains(&**id));
             let id: Cow<str> = free.unwrap_or_default().into();
             taken.insert(id.clone());
             ids[row] = id;
         }
     }
-    ids.into_iter().collect()
+    ids.into_iter().inspect(|_| check()).collect()
 }
 
 /// `q-0123456789abcdef`, the same with `-2` behind it, with `-3`, …

@@ -3,12 +3,18 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::cancel::{Ticks, check};
 use crate::error::{Reason, Result};
 use crate::jsonl::Source;
+use crate::memory::{Allowance, look_for_room, push, with_room};
 use crate::same_text::SameText;
 
 /// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
 const MOST: usize = 1 << 27;
+
+/// Bytes that a row takes besides its list, and that a ground truth takes while a list is made.
+const ROW_BYTES: usize = 128;
+const MAKING_BYTES: usize = 64;
 
 /// The ground truths of rows whose question other rows ask too.
 #[derive(Debug, Default)]
@@ -33,10 +39,13 @@ impl SharedTruths {
         place: impl Fn(usize) -> usize,
     ) -> Result<Self> {
         let mut found = Self::default();
-        let mut held = 0;
+        let (mut held, room) = (0, Allowance::new(size_of::<i64>()));
         for rows in asked.shared() {
+            let given: usize = rows.iter().map(|&row| truths(row as usize).len()).sum();
+            look_for_room(given.saturating_mul(MAKING_BYTES));
             let mut all = Kinds::new(first);
             for &row in rows {
+                check();
                 all.extend(truths(row as usize));
             }
             held += rows.len() * all.items.len();
@@ -52,13 +61,39 @@ impl SharedTruths {
             }
             found.questions += 1;
             for &row in rows {
+                check();
                 let mut own = Kinds::new(first);
                 own.push_all(truths(row as usize));
                 own.extend(&all.items);
+                room.take_all(own.items.capacity() + ROW_BYTES / size_of::<i64>());
                 found.of_row.insert(row as usize, own.items);
             }
         }
         Ok(found)
+    }
+
+    /// Lays the lists of `len` rows end to end: `own` gives that of a row which shares nothing, and
+    /// `push` appends that of one which does, given the ground truths that it has now. Also returns
+    /// the lengths.
+    pub fn laid_out<'a>(
+        &self,
+        len: usize,
+        own: impl Fn(usize) -> &'a [i64],
+        mut push: impl FnMut(usize, &[i64], &mut Vec<i64>),
+    ) -> (Vec<i64>, Vec<usize>) {
+        let before: usize = (0..len).map(|row| own(row).len()).sum();
+        let shared: usize = self.of_row.values().map(Vec::len).sum();
+        let (mut items, mut lengths) = (with_room(before + shared), with_room(len));
+        for row in 0..len {
+            check();
+            let start = items.len();
+            match self.of_row.get(&row) {
+                Some(all) => push(row, all, &mut items),
+                None => items.extend_from_slice(own(row)),
+            }
+            lengths.push(items.len() - start);
+        }
+        (items, lengths)
     }
 
     /// What a user should know of them; nothing where there are none.
@@ -80,6 +115,7 @@ struct Kinds<'a> {
     items: Vec<i64>,
     first: &'a [&'a [i64]],
     seen: Vec<FxHashSet<i64>>,
+    ticks: Ticks,
 }
 
 impl<'a> Kinds<'a> {
@@ -88,13 +124,14 @@ impl<'a> Kinds<'a> {
             items: Vec::new(),
             first,
             seen: vec![FxHashSet::default(); first.len()],
+            ticks: Ticks::default(),
         }
     }
 
     /// Takes in all items.
     fn push_all(&mut self, items: &[i64]) {
         for &item in items {
-            self.items.push(item);
+            push(&mut self.items, item);
             for (first, seen) in self.first.iter().zip(&mut self.seen) {
                 seen.insert(first[item as usize]);
             }
@@ -104,6 +141,7 @@ impl<'a> Kinds<'a> {
     /// Takes in the items of new kinds.
     fn extend(&mut self, items: &[i64]) {
         for &item in items {
+            self.ticks.tick();
             let kinds = self.first.iter().zip(&self.seen);
             if kinds
                 .into_iter()

@@ -50,13 +50,16 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// The format that `bytes` are in, if it is known and no JSONL.
 pub fn recognise(bytes: &[u8]) -> Option<Format> {
-    let known = binary(bytes).or_else(|| unicode(bytes));
-    known
-        .map(|(name, remedy)| Format {
-            name: name.into(),
-            remedy: remedy.into(),
-        })
-        .or_else(|| text::recognise(bytes))
+    let Some((name, remedy)) = binary(bytes).or_else(|| unicode(bytes)) else {
+        return text::recognise(bytes).filter(|_| !text::may_hold_a_row(bytes));
+    };
+    // Rows of an archive that packs nothing are not its own; those behind a text's first letters
+    // are, whatever these spell.
+    let is_text = memchr::memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
+    (!is_text || !text::may_hold_a_row(bytes)).then(|| Format {
+        name: name.into(),
+        remedy: remedy.into(),
+    })
 }
 
 const UNPACK: &str = "unpack it first";
@@ -165,16 +168,23 @@ fn binary(bytes: &[u8]) -> Option<Static> {
     if let Some(&(_, known)) = FIRST_BYTES.iter().find(begins) {
         return Some(known);
     }
-    // An ORC file's last byte counts those before it.
-    let ends = |last: &[u8]| bytes.ends_with(last) || bytes[..bytes.len() - 1].ends_with(last);
-    let both = |&(mark, _): &&(&[u8], Static)| bytes.starts_with(mark) && ends(mark);
+    let both = |&(mark, _): &&(&[u8], Static)| {
+        let rest = bytes.strip_prefix(*mark).unwrap_or_default();
+        // An ORC file's last byte counts those before it.
+        let but_one = rest.split_last().map_or(rest, |(_, but_one)| but_one);
+        rest.ends_with(mark) || but_one.ends_with(mark)
+    };
     if let Some(&(_, known)) = BOTH_ENDS.iter().find(both) {
         return Some(known);
     }
     if bytes.starts_with(b"BZh") && bytes.get(4..10) == Some(b"1AY&SY") {
         return Some(("a bzip2 archive", "unpack it first with: bzip2 -d"));
     }
-    if bytes.get(257..262) == Some(b"ustar") {
+    // Zeros fill up each field before; a text has none, though "mustard" may stand there.
+    if let Some((before, rest)) = bytes.split_at_checked(257)
+        && rest.starts_with(b"ustar")
+        && before.contains(&0)
+    {
         return Some(("a tar archive", "unpack it first with: tar -xf"));
     }
     if let Some((&[0x80, 2..=5], rest)) = bytes.split_first_chunk()
@@ -258,8 +268,50 @@ mod tests {
             "question,chunk_id\n{\"question\": 1}\n",
             "ORChids,and more\n{}",
             "\u{feff}{\"id\": 1}",
+            "\x0c",
+            "\x0c\n",
+            "PAR1",
+            "ORC",
         ] {
             assert_eq!(name(good), "", "{good}");
+        }
+        let row = "{\"text\": \"good\"}";
+        for start in ["RIFF", "%PDF-", "Obj\x01", "<html>", "a,b\nc,d\ne,f\ng,h"] {
+            assert_eq!(name(format!("{start}\n {row}\r\n{start}")), "", "{start}");
+            assert_ne!(name(format!("{start}\n{row},\n{start}")), "", "{start}");
+        }
+        assert_eq!(
+            name(format!("[{{\"paragraphs\": [{{\"qas\": []}}]}},\n{row}]")),
+            ""
+        );
+    }
+
+    #[test]
+    fn a_tar_archive_has_zeros() {
+        let mut row = "{\"id\": 1, \"text\": \"".to_owned();
+        row.extend(std::iter::repeat_n('m', 257 - row.len()));
+        row.push_str("ustard\"}\n");
+        assert_eq!(name(&row), "");
+        assert_eq!(name(row.replace("mm", "m\0")), "a tar archive");
+    }
+
+    #[test]
+    fn the_start_and_the_end_of_any_bytes_may_be_looked_at() {
+        let marks = FIRST_BYTES.iter().chain(&BOTH_ENDS).map(|&(mark, _)| mark);
+        for mark in marks.chain([
+            &b"BZh"[..],
+            b"\x80\x04",
+            b"\x50\x2a\x4d\x18",
+            b"{\"a\"",
+            b"[{",
+        ]) {
+            for end in 0..=mark.len() {
+                for byte in ["", "\0", "\n", "\x0c", "{", "\t", ",", "\u{feff}"] {
+                    let bytes = [&mark[..end], byte.as_bytes()].concat();
+                    recognise(&bytes);
+                    recognise(&bytes.repeat(60));
+                }
+            }
         }
     }
 

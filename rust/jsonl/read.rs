@@ -124,10 +124,15 @@ impl Compression {
     }
 }
 
+/// Bits of the farthest place that a frame refers back to where nothing was said of it.
+const USUAL_WINDOW: u32 = 27;
+
 fn zstandard<'a>(path: &Path, bytes: &'a [u8], access: Access) -> Result<impl Read + use<'a>> {
     let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(Error::io(path))?;
-    // As far back as a frame may refer, as with `zstd --long=31`, but no further than may be read.
-    let window = access.ceiling().max(1).ilog2().clamp(10, 31);
+    // As far back as a frame may refer, as with `zstd --long=31`, but no further than may be read,
+    // or than any program goes by itself: a short text may have a long window.
+    let bits = u64::BITS - (access.ceiling().max(1) - 1).leading_zeros();
+    let window = bits.clamp(USUAL_WINDOW, 31);
     decoder.window_log_max(window).map_err(Error::io(path))?;
     Ok(decoder)
 }
@@ -281,11 +286,15 @@ impl Read for Pipe {
             check();
             // SAFETY: one descriptor, which is open as long as the file is.
             let ready = unsafe { libc::poll(&raw mut event, 1, 50) };
-            if ready != 0 {
-                match self.0.read(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    outcome => return outcome,
-                }
+            let outcome = match ready {
+                0 => continue,
+                1.. => self.0.read(bytes),
+                // A signal, most of all.
+                _ => Err(io::Error::last_os_error()),
+            };
+            match outcome {
+                Err(error) if is_for_now(error.kind()) => {}
+                outcome => return outcome,
             }
         }
     }
@@ -294,6 +303,15 @@ impl Read for Pipe {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.0.read(bytes)
     }
+}
+
+/// Tells whether a read that failed may succeed when it is tried again.
+#[cfg(target_os = "linux")]
+fn is_for_now(error: io::ErrorKind) -> bool {
+    matches!(
+        error,
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 fn map(file: &File, size: usize) -> io::Result<Mmap> {

@@ -1,5 +1,6 @@
 //! The shingles of a text: its distinct runs of five characters.
 
+use crate::mix::mix;
 use crate::same_text::key;
 
 /// Five characters work in every script; in English they are a word with its spaces.
@@ -36,26 +37,20 @@ impl Shingler {
         if let Some((first, rest)) = self.codes.split_at_checked(SHINGLE) {
             // The hash of the next window, from that of the one before: what leaves it is known.
             let mut window = polynomial(first);
-            self.hashes.push(mixed(window));
+            self.hashes.push(mix(window));
             for (&leaves, &comes) in self.codes.iter().zip(rest) {
                 let others = window.wrapping_sub(u64::from(leaves).wrapping_mul(HIGHEST));
                 window = others
                     .wrapping_mul(MULTIPLIER)
                     .wrapping_add(u64::from(comes));
-                self.hashes.push(mixed(window));
+                self.hashes.push(mix(window));
             }
         }
         &self.hashes
     }
 
-    /// A hash that texts have in common which differ in case, width and white space alone.
-    pub fn fingerprint(&mut self, text: &str) -> u64 {
-        self.read(text);
-        mixed(polynomial(&self.codes))
-    }
-
     /// The code points of what a text says: see [`key`].
-    pub fn read(&mut self, text: &str) -> &[u32] {
+    fn read(&mut self, text: &str) -> &[u32] {
         self.codes.clear();
         self.codes.extend(key(text).chars().map(u32::from));
         &self.codes
@@ -66,13 +61,6 @@ fn polynomial(codes: &[u32]) -> u64 {
     codes.iter().fold(0, |sum: u64, &code| {
         sum.wrapping_mul(MULTIPLIER).wrapping_add(u64::from(code))
     })
-}
-
-/// Every bit of the result depends on every bit of `x`.
-pub fn mixed(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Sketches: of two texts about as many slots agree as their shingles overlap (Broder, 1997).
 
-use std::sync::LazyLock;
-
-use super::shingles::mixed;
+use crate::mix::mix;
 
 /// Numbers that a sketch has.
 pub const SLOTS: usize = 48;
@@ -11,21 +9,23 @@ pub const SLOTS: usize = 48;
 pub type Sketch = [u16; SLOTS];
 
 /// Factor and summand of each slot's hash function.
-static FUNCTIONS: LazyLock<[[u32; 2]; SLOTS]> = LazyLock::new(|| {
-    std::array::from_fn(|slot| {
-        let number = mixed(slot as u64 + 1);
-        [(number >> 32) as u32 | 1, number as u32]
-    })
-});
+static FUNCTIONS: [[u32; 2]; SLOTS] = {
+    let (mut functions, mut slot) = ([[0; 2]; SLOTS], 0);
+    while slot < SLOTS {
+        let number = mix(slot as u64 + 1);
+        functions[slot] = [(number >> 32) as u32 | 1, number as u32];
+        slot += 1;
+    }
+    functions
+};
 
 /// The sketch of a set of shingles, and their number; none of the empty set, which is like no other.
 pub fn sketch(shingles: impl Iterator<Item = u64>) -> (Option<Sketch>, u32) {
-    let functions = &*FUNCTIONS;
     let (mut least, mut count) = ([u32::MAX; SLOTS], 0);
     for shingle in shingles {
         count += 1;
         let upper = (shingle >> 32) as u32;
-        for (least, [factor, summand]) in least.iter_mut().zip(functions) {
+        for (least, [factor, summand]) in least.iter_mut().zip(&FUNCTIONS) {
             *least = (*least).min(upper.wrapping_mul(*factor).wrapping_add(*summand));
         }
     }

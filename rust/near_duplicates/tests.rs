@@ -1,9 +1,11 @@
-use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::cancel::{catch, obey};
+use crate::mix::mix;
 
 fn grouped(texts: &[&str], threshold: f64) -> Vec<usize> {
-    groups::<Error>(texts, threshold, |_, _| Ok(())).expect("the threshold is a share")
+    groups(texts, threshold, |_, _| Ok(())).expect("the threshold is a share")
 }
 
 const TEXT: &str = "the count of monte cristo sailed from marseilles to elba with a letter for the \
@@ -33,7 +35,7 @@ fn a_piece_of_a_text_is_grouped_with_it() {
 
 #[test]
 fn pages_of_one_template_are_told_apart_by_what_is_rare() {
-    let page = |i: u64| format!("{TEXT}. the number of this page is {}", shingles::mixed(i));
+    let page = |i: u64| format!("{TEXT}. the number of this page is {}", mix(i));
     let mut texts: Vec<String> = (0..300).map(page).collect();
     texts.push(texts[7].replace("number", "numeral"));
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -46,16 +48,56 @@ fn pages_of_one_template_are_told_apart_by_what_is_rare() {
 fn an_error_of_the_report_ends_the_work() {
     let stopped = groups(&[TEXT, TEXT], 0.5, |_, _| Err(Error::Usage("stop".into())));
     assert!(stopped.is_err());
-    let refused = groups::<Error>(&[TEXT], 0.0, |_, _| Ok(()));
-    assert!(refused.unwrap_err().to_string().contains("threshold is 0"));
+    for threshold in [0.0, 0.49, 1.01, f64::NAN] {
+        let refused = groups(&[TEXT], threshold, |_, _| Ok(())).expect_err("out of bounds");
+        assert!(refused.to_string().contains("threshold is"), "{threshold}");
+    }
+}
+
+#[test]
+fn each_step_can_be_told_to_stop() {
+    let shingles = Shingler::default().shingles(TEXT).to_vec();
+    let counts = Counts::with_room_for(TEXT.len());
+    let sketches: Vec<Sketched> = (0..2)
+        .map(|_| Sketched::of(&shingles, &counts, FEW))
+        .collect();
+    let pair = Pair {
+        texts: &|_| TEXT,
+        sketches: &sketches,
+        counts: &counts,
+        limit: FEW,
+        threshold: 0.5,
+        slack: SLACK[0],
+    };
+    let order = sorted(&sketches, 0, 1);
+    let steps: [&dyn Fn(); 5] = [
+        &|| counts.add(&shingles),
+        &|| assert!(Sketched::of(&shingles, &counts, FEW).sketch.is_some()),
+        &|| drop(sorted(&sketches, 0, 1)),
+        &|| assert_eq!(pair.neighbours(&order, 0).count(), 1),
+        &|| assert!(pair.compare([0, 1], &mut Default::default())),
+    ];
+    for (number, step) in steps.into_iter().enumerate() {
+        // A pool's threads would look at what they are told; these steps are tried on this one.
+        let run = || {
+            step();
+            Ok(())
+        };
+        assert!(catch(run).is_ok(), "{number}");
+        obey(Some(Box::leak(Box::new(AtomicBool::new(true)))));
+        let stopped = catch(run);
+        obey(None);
+        assert!(matches!(stopped, Err(Error::Stopped)), "{number}");
+    }
 }
 
 #[test]
 fn blocks_are_the_whole_range() {
     let mut seen = Vec::new();
-    let done: Result<(), Infallible> = in_blocks(BLOCK + 1, |block| {
+    let done = in_blocks(BLOCK + 1, |block| {
         seen.push(block);
         Ok(())
     });
-    assert_eq!((done, seen), (Ok(()), vec![0..BLOCK, BLOCK..BLOCK + 1]));
+    done.expect("nothing fails");
+    assert_eq!(seen, [0..BLOCK, BLOCK..BLOCK + 1]);
 }

@@ -107,8 +107,9 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
 
 /// A whole number from 0.
 pub fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
-    let Err(error) = value.extract::<u64>() else {
-        return value.extract();
+    let error = match value.extract() {
+        Ok(number) => return Ok(number),
+        Err(error) => error,
     };
     if !error.is_instance_of::<PyOverflowError>(value.py()) {
         let message = format!("{name} is {}; expected a whole number", shown(value));

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::lists::{Lists, slices_mut};
+use crate::cancel::{check, sort_unstable_by};
 use crate::error::{Error, Result};
+use crate::memory::with_room;
 
 #[derive(Clone, Copy)]
 pub enum Relevant<'a> {
@@ -24,10 +26,11 @@ impl<'a> Relevant<'a> {
             Self::Gains(gains) => check_gains(gains, lists)?,
             Self::Same(_) => {}
         }
-        let mut starts = Vec::with_capacity(lists.len() + 1);
+        let mut starts = with_room(lists.len() + 1);
         let mut total = 0;
         starts.push(total);
         for list in 0..lists.len() {
+            check();
             let places = lists.places(list);
             let count = match self {
                 Self::Same(count) => count,
@@ -74,7 +77,8 @@ impl<'a> Relevant<'a> {
         };
         let mut ideal: Vec<f64> = gains.iter().copied().filter(|&gain| gain > 0.0).collect();
         for gains in slices_mut(&mut ideal, starts) {
-            gains.sort_unstable_by(|a, b| b.total_cmp(a));
+            check();
+            sort_unstable_by(gains, |a, b| b.total_cmp(a));
         }
         ideal
     }
@@ -84,12 +88,16 @@ impl<'a> Relevant<'a> {
 /// as large: the metrics are ratios of sums and know no difference.
 pub(super) fn scaled<'a>(gains: &'a [f64], lists: Lists) -> Cow<'a, [f64]> {
     let extreme = |largest: f64| largest > MODERATE || largest < 1.0 / MODERATE && largest > 0.0;
-    let largest = |gains: &[f64]| gains.iter().copied().fold(0.0, f64::max);
+    let largest = |gains: &[f64]| {
+        check();
+        gains.iter().copied().fold(0.0, f64::max)
+    };
     let places = (0..lists.len()).map(|list| lists.places(list));
     if gains.len() != lists.num_scores() || !places.clone().any(|at| extreme(largest(&gains[at]))) {
         return Cow::Borrowed(gains);
     }
-    let mut scaled = gains.to_vec();
+    let mut scaled = with_room(gains.len());
+    scaled.extend_from_slice(gains);
     for gains in places.map(|at| at.start..at.end) {
         let gains = &mut scaled[gains];
         let largest = largest(gains);

@@ -11,6 +11,7 @@ use super::{
     ANSWER, GROUND_TRUTH_CONTEXTS, GT_CHUNK_ID, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS,
     NEGATIVE_CONTEXTS, Origin, QA_ID, QUESTION, Samples,
 };
+use crate::cancel::{Ticks, check};
 use crate::corpus::{
     Field, Fields, Findings, FirstOf, Span, TextColumn, concat, offsets, repeated_id, repeated_ids,
     without,
@@ -18,6 +19,7 @@ use crate::corpus::{
 use crate::error::{Fault, Reason, Result};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{Access, OnError, Row, Source};
+use crate::memory::{push, with_room};
 
 impl Samples {
     /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
@@ -213,27 +215,22 @@ fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
         ..
     } = columns;
     let hashes: Vec<u64> = (contexts.par_iter().zip(context_ids))
+        .inspect(|_| check())
         .map(|(text, id)| text.hash(bytes) ^ id.hash(bytes).rotate_left(1))
         .collect();
     let same = |i: usize, j: usize| {
         contexts[i].equals(contexts[j], bytes) && context_ids[i].equals(context_ids[j], bytes)
     };
-    let (table, repeats) = FirstOf::build(&hashes, same);
-    let all: Vec<usize> = (0..contexts.len()).collect();
-    let firsts = without(&all, &repeats);
-    let mut numbers = vec![0; all.len()];
-    for (number, &first) in (0..).zip(&firsts) {
-        numbers[first] = number;
-    }
-    let of_repeats: Vec<i64> = repeats
-        .par_iter()
-        .map(|&repeat| {
-            let first = table.find(hashes[repeat], |other| same(repeat, other));
-            numbers[first.unwrap_or(repeat)]
-        })
-        .collect();
-    for (&repeat, number) in repeats.iter().zip(of_repeats) {
-        numbers[repeat] = number;
+    let (mut numbers, mut firsts) = (with_room(contexts.len()), Vec::new());
+    let mut ticks = Ticks::default();
+    for (i, first) in FirstOf::firsts(&hashes, same).into_iter().enumerate() {
+        ticks.tick();
+        if first == i {
+            numbers.push(firsts.len() as i64);
+            push(&mut firsts, i);
+        } else {
+            numbers.push(numbers[first]);
+        }
     }
     (numbers, firsts)
 }

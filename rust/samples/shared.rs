@@ -1,14 +1,17 @@
 //! Samples of one question, read from a file: what is a ground truth in one of them is one in all,
 //! and a negative in none.
 
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::{
     GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS, NEGATIVE_CONTEXTS, Samples,
     push_name,
 };
+use crate::cancel::check;
 use crate::corpus::{FirstOf, SharedTruths, TextColumn, hash, key_text, offsets};
 use crate::error::Result;
+use crate::memory::with_room;
 use crate::same_text::SameText;
 use crate::write::push_one_line;
 
@@ -30,29 +33,29 @@ impl Samples {
             &self.source,
             |i| self.rows[i].start,
         )?;
-        let mut taken_out = 0;
-        let mut lists = Vec::with_capacity(self.len());
-        for i in 0..self.len() {
-            let (own, negative) = self.relevant_and_negative(i);
-            let Some(relevant) = shared.of_row.get(&i) else {
-                lists.push((own.to_vec(), negative.to_vec()));
-                continue;
-            };
-            let added = &relevant[own.len()..];
-            let kept = without_kinds_of(added, negative, &kinds);
-            taken_out += negative.len() - kept.len();
-            if !added.is_empty() {
-                self.changed.insert(i);
-            }
-            lists.push((relevant.clone(), kept));
+        let (mut taken_out, mut changed) = (0, Vec::new());
+        let (candidates, lengths) = shared.laid_out(
+            self.len(),
+            |i| self.candidates_of(i),
+            |i, relevant, candidates| {
+                let (own, negative) = self.relevant_and_negative(i);
+                let added = &relevant[own.len()..];
+                candidates.extend_from_slice(relevant);
+                if added.is_empty() {
+                    candidates.extend_from_slice(negative);
+                    return;
+                }
+                let kept = without_kinds_of(added, negative, &kinds);
+                candidates.extend_from_slice(&kept);
+                taken_out += negative.len() - kept.len();
+                changed.push((i, relevant.len() as i64));
+            },
+        );
+        for (i, num_relevant) in changed {
+            self.num_relevant[i] = num_relevant;
+            self.changed.insert(i);
         }
-        let lengths: Vec<usize> = lists.iter().map(|(a, b)| a.len() + b.len()).collect();
-        self.num_relevant = lists.iter().map(|(a, _)| a.len() as i64).collect();
-        self.candidates = lists
-            .into_iter()
-            .flat_map(|(a, b)| [a, b])
-            .flatten()
-            .collect();
+        self.candidates = candidates;
         self.offsets = offsets(&lengths);
         self.findings.warnings.extend(shared.warning(&self.source));
         if taken_out > 0 {
@@ -132,15 +135,17 @@ fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> 
 
 /// For each context the first with the same id; for one without an id itself.
 fn first_of_id(ids: &TextColumn) -> Vec<i64> {
-    let mut first: Vec<i64> = (0..ids.len() as i64).collect();
+    let mut first = with_room(ids.len());
+    first.extend(0..ids.len() as i64);
     let given: Vec<usize> = (0..ids.len()).filter(|&i| !ids.is_blank(i)).collect();
-    let hashes: Vec<u64> = given.iter().map(|&i| hash(ids.get(i).as_bytes())).collect();
+    let hashes: Vec<u64> = given
+        .par_iter()
+        .inspect(|_| check())
+        .map(|&i| hash(ids.get(i).as_bytes()))
+        .collect();
     let same = |i: usize, j: usize| ids.get(given[i]) == ids.get(given[j]);
-    let (table, repeats) = FirstOf::build(&hashes, same);
-    for repeat in repeats {
-        if let Some(original) = table.find(hashes[repeat], |other| same(repeat, other)) {
-            first[given[repeat]] = given[original] as i64;
-        }
+    for (&i, original) in given.iter().zip(FirstOf::firsts(&hashes, same)) {
+        first[i] = given[original] as i64;
     }
     first
 }

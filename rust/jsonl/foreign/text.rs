@@ -1,6 +1,8 @@
 //! Texts that are no JSONL: tables, pages, objects that are no rows.
 
 use super::Format;
+use crate::cancel::check;
+use crate::jsonl::array::elements;
 use crate::jsonl::scan::{Kind, Scanner, Value};
 use crate::jsonl::{BYTE_ORDER_MARK, line_end, skip_white};
 use crate::memory::push;
@@ -17,7 +19,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Format> {
         b'{' => object(text),
         b'[' => {
             let first = &text[skip_white(text, 1)..];
-            let members = members(first)?;
+            let (members, _) = members(first)?;
             is_article(first, &members).then(|| format(SQUAD, SQUAD_ROWS))
         }
         b'<' => {
@@ -57,11 +59,38 @@ const ROW_NAMES: [&[u8]; 12] = [
     b"ground_truth_contexts",
 ];
 
+/// Names of which each row has one, with a string.
+const TEXT_NAMES: [&[u8]; 5] = [b"question", b"text", b"chunk_text", b"input", b"content"];
+
+/// Tells whether a line of a text, or an element of the array that it is, may be a good row.
+pub fn may_hold_a_row(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let start = skip_white(text, 0);
+    if text.get(start) == Some(&b'[') {
+        let (rows, _) = elements(text, start);
+        return rows.into_iter().any(|row| may_be_a_row(&text[row]));
+    }
+    text.split(|&byte| byte == b'\n').any(may_be_a_row)
+}
+
+fn may_be_a_row(row: &[u8]) -> bool {
+    check();
+    let row = &row[skip_white(row, 0)..];
+    let Some((members, end)) = members(row) else {
+        return false;
+    };
+    // Whatever a name is that is written with escapes.
+    let has_text = |member: &Member<'_>| {
+        let is_known = TEXT_NAMES.contains(&member.name) || member.name.contains(&b'\\');
+        is_known && matches!(member.value.kind, Kind::String { .. })
+    };
+    skip_white(row, end) == row.len() && members.iter().any(has_text)
+}
+
 /// A text that begins with an object: what it is if that is no row.
 fn object(text: &[u8]) -> Option<Format> {
     // Members at fault are for the reader to tell.
-    let members = members(text)?;
-    let end = Scanner::new(text, 0).value().ok()?.end;
+    let (members, end) = members(text)?;
     let is_alone = skip_white(text, end) == text.len();
     let in_lines = memchr::memchr(b'\n', &text[..end]).is_some();
     let has = |names: &[&[u8]]| members.iter().any(|member| names.contains(&member.name));
@@ -72,7 +101,7 @@ fn object(text: &[u8]) -> Option<Format> {
             remedy: SQUAD_ROWS.into(),
         });
     }
-    if !is_alone && (!in_lines || may_hold_a_row(&text[end..])) {
+    if !is_alone && !in_lines {
         return None;
     }
     let all = |kind| !members.is_empty() && members.iter().all(|m| m.value.kind == kind);
@@ -108,30 +137,26 @@ fn object(text: &[u8]) -> Option<Format> {
     })
 }
 
-/// Tells whether a line of a text is an object by itself: it may be a good row.
-fn may_hold_a_row(text: &[u8]) -> bool {
-    text.split(|&byte| byte == b'\n')
-        .map(|line| line.trim_ascii_end())
-        .any(|line| line.len() > 2 && line.starts_with(b"{") && line.ends_with(b"}"))
-}
-
 struct Member<'a> {
     /// As it is written.
     name: &'a [u8],
     value: Value,
 }
 
-/// The members of the object that a text begins with; none if it is not one, or at fault.
-fn members(text: &[u8]) -> Option<Vec<Member<'_>>> {
-    let mut members = Vec::new();
-    let is_object = text.first() == Some(&b'{');
-    let read = Scanner::new(text, 0);
-    let read = is_object.then_some(read)?.object(|key, value| {
+/// The members of the object that a text begins with, and where it ends; none if it is not one, or
+/// at fault.
+fn members(text: &[u8]) -> Option<(Vec<Member<'_>>, usize)> {
+    if text.first() != Some(&b'{') {
+        return None;
+    }
+    let (mut members, mut scanner) = (Vec::new(), Scanner::new(text, 0));
+    let read = scanner.object(|key, value| {
         let name = &text[key.start + 1..key.end - 1];
         push(&mut members, Member { name, value });
         Ok(())
     });
-    read.is_ok().then_some(members)
+    let end = text.len() - scanner.rest().len();
+    read.is_ok().then_some((members, end))
 }
 
 /// An article of SQuAD has paragraphs, which have questions or a context.
@@ -150,7 +175,7 @@ fn first_has(text: &[u8], all: &[Member<'_>], list: &[u8], names: &[&[u8]]) -> b
         return false;
     };
     let first = &text[skip_white(text, list.value.start + 1)..list.value.end];
-    members(first).is_some_and(|found| found.iter().any(|member| names.contains(&member.name)))
+    members(first).is_some_and(|(found, _)| found.iter().any(|member| names.contains(&member.name)))
 }
 
 /// Lines of as many fields each, by tabs, commas or semicolons; or TREC's, by spaces.
@@ -170,6 +195,8 @@ fn table(text: &[u8]) -> Option<Format> {
             lines.push(line);
         }
     }
+    // Form feeds are white space, and no row's.
+    let &first = lines.first()?;
     if let Some(name) = trec(&lines) {
         return Some(Format {
             name: name.into(),
@@ -185,9 +212,9 @@ fn table(text: &[u8]) -> Option<Format> {
     ];
     let fields = |line: &[u8], by| line.split(|&byte| byte == by).count();
     let (_, name, by) = separators.into_iter().find(|&(by, ..)| {
-        let count = fields(lines[0], by);
+        let count = fields(first, by);
         let even = lines.len() > 1 && lines.iter().all(|line| fields(line, by) == count);
-        count > 1 && (even || is_header(lines[0], by))
+        count > 1 && (even || is_header(first, by))
     })?;
     let remedy = format!(
         "convert it, in Python with pandas: \
@@ -289,9 +316,17 @@ mod tests {
 
     #[test]
     fn a_row_after_an_object_over_several_lines_may_be_good() {
-        for row in ["{\"id\": 1}", "{\"id\": 1} \r", "{\"id\": 1"] {
+        for row in [
+            "{\"text\": \"a\"}",
+            " {\"t\\u0065xt\": \"a\", \"id\": 1} \r",
+            "{\"text\": \"a\"",
+            "{\"text\": 1}",
+        ] {
             let text = format!("{{\n}}\n\n{row}\n");
-            assert_eq!(name(&text).is_empty(), row.contains('}'), "{text:?}");
+            let may_be = row.contains("\"a\"") && row.contains('}');
+            assert_eq!(may_hold_a_row(text.as_bytes()), may_be, "{text:?}");
+            let known = crate::jsonl::foreign::recognise(text.as_bytes());
+            assert_eq!(known.is_none(), may_be, "{text:?}");
         }
     }
 
