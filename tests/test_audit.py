@@ -15,7 +15,7 @@ import transformers
 from stage2 import files
 from stage2._core import Dataset, Samples
 from stage2.audit import CHECKS, Evidence, audit, with_negatives
-from stage2.cross_encoder import CrossEncoder
+from stage2.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl
@@ -291,6 +291,21 @@ def test_cross_encoder_scores_are_those_of_one_pair_at_a_time(
             expected = model(**tokens).logits.item()
         assert score == pytest.approx(expected, abs=1e-5)
     assert np.ptp(scores) > 0
+
+
+def test_weights_in_several_files_are_told_apart(cross_encoder: Path, tmp_path: Path) -> None:
+    """The path alone would not tell that a model was replaced."""
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(cross_encoder)
+    hashes = []
+    for more in (0.0, 0.1):
+        with torch.no_grad():
+            model.classifier.bias += more
+        model.save_pretrained(tmp_path / "model", max_shard_size="20KB")
+        assert not (tmp_path / "model" / "model.safetensors").exists()
+        hashes.append(cross_encoder_hash(str(tmp_path / "model")))
+    assert len(set(hashes)) == 2
+    assert [len(digest) for digest in hashes] == [64, 64]
+    assert cross_encoder_hash("owner/name") == "owner/name"
 
 
 def test_mining_with_a_cross_encoder_records_its_scores_and_drops_by_them(

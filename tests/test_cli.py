@@ -273,10 +273,22 @@ def test_init_says_what_it_computes_in(
     assert files.read_json(tmp_path / "out" / files.RUN)["precision"] == "fp32"
 
 
-def test_a_pipe_is_refused(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    done = stage2("prepare", "--qa", corpus["qa"], "--chunks", tmp_path / "pipe", exit_code=2)
-    assert "no regular file" in done.stderr
+def test_a_pipe_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    pipe, other = tmp_path / "pipe", tmp_path / "other"
+    os.mkfifo(pipe)
+    stage2("prepare", "--qa", corpus["qa"], "--chunks", corpus["chunks"])
+    samples = tmp_path / "out" / files.CONSTRUCTED
+    for call in [
+        ["prepare", "--qa", corpus["qa"], "--chunks", pipe],
+        ["mine", "--data", pipe],
+        ["train", "--data", samples, "--dev-data", pipe, "--model", model_dir],
+        ["init", "--chunks", pipe],
+    ]:
+        done = stage2(*call, "--output-dir", other, exit_code=2)
+        assert "no regular file" in done.stderr, call
+        assert not other.exists()
 
 
 def test_config_names_what_is_wrong(stage2: Stage2, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stage2.encode import encode_tokens
 from stage2.errors import BadInputError
 from stage2.lists import ranking_lists
 from stage2.mining import corpus_blocks, score, score_corpus
-from stage2.splits import group_questions, split, split_by_chunk
+from stage2.splits import group_questions, split
 from tests.small import write_jsonl
 
 
@@ -145,6 +145,6 @@ def test_questions_that_share_a_chunk_stay_together(
 def test_shares_must_leave_something_to_train_on(tmp_path: Path) -> None:
     samples = many(tmp_path, [[i] for i in range(10)])
     with pytest.raises(BadInputError, match="leave nothing to train on"):
-        split_by_chunk(samples, 0.5, 0.5, 0)
+        split(group_questions(samples), 0.5, 0.5, 0)
     with pytest.raises(BadInputError, match="cannot be split into train, dev"):
-        split_by_chunk(many(tmp_path, [[1]]), 0.2, 0, 1)
+        split(group_questions(many(tmp_path, [[1]])), 0.2, 0, 1)

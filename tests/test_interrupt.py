@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-# Begins one call, and has the signal sent when it is under way. Python raises when the call ends, so
-# that alone does not tell that it ended early: a thread that is not told to stop has begun the same
-# call before, and must not be through with it.
+# Begins one call, and has the signal sent when it is under way. Python raises when the call ends,
+# so that alone does not tell that it ended early: a thread that is not told to stop has begun the
+# same call before, and must not be through with it.
 PROGRAM = """
 import json, os, signal, sys, threading
 import numpy as np

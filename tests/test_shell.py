@@ -112,7 +112,9 @@ def test_a_run_that_fails_exits_with_1(
     result = call("run", *flags)
     assert result.returncode == 1
     assert said in result.stderr
-    assert (out / files.CHECKPOINTS / files.BEST_CHECKPOINT).is_file()
+    kept = out / files.CHECKPOINTS / files.BEST_CHECKPOINT
+    assert f"is kept in {kept}" in result.stderr
+    assert kept.is_file()
     assert "Traceback" not in result.stderr
     assert (out / files.HARD).stat().st_size
 

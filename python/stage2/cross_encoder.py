@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stage2.encode import Progress, autocast
 from stage2.errors import BadInputError
 from stage2.probe import probe_pairs
 from stage2.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
+from stage2.weights import weight_files
 
 # Most tokens of a question and a context together, where the model takes them.
 MAX_LENGTH = 512
@@ -115,5 +117,8 @@ class CrossEncoder:
 
 def cross_encoder_hash(name: str) -> str:
     """SHA-256 of a cross-encoder's weights; of one from the hub its id."""
-    weights = Path(name) / "model.safetensors"
-    return files.sha256(weights) if weights.is_file() else os.fspath(name)
+    if not Path(name).is_dir():
+        return os.fspath(name)
+    digests = [files.sha256(path) for path in weight_files(Path(name))]
+    # Of weights in several files the hash of their hashes.
+    return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()

@@ -151,7 +151,10 @@ def check_regular(path: str | os.PathLike[str]) -> Path:
     """
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise BadInputError(f"{os.fspath(path)}: is no regular file; expected one")
+        raise BadInputError(
+            f"{os.fspath(path)}: is no regular file; expected one, because what is read is hashed "
+            "too: write the stream to a file first"
+        )
     return Path(path)
 
 

@@ -186,10 +186,7 @@ def _dataset_inputs(
 
 def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:
     paths = {name: Path(path) for name in names if (path := getattr(settings, name)) is not None}
-    for name, path in paths.items():
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise BadInputError(
-                f"--{name} {path} is no regular file; expected one, because inputs are read and "
-                "hashed at the same time: write the stream to a file first"
-            )
+    for path in paths.values():
+        if path.exists():
+            files.check_regular(path)
     return paths

@@ -215,14 +215,6 @@ def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Pl
     return replace(placed, parts=sides, shares=shares[::-1])
 
 
-def split_by_chunk(
-    samples: Samples, dev_share: float, test_share: float, seed: int
-) -> tuple[Ints, Ints, Ints]:
-    """Rows of train, dev and test, each int64 and rising; see `split`."""
-    train, dev, test = split(group_questions(samples), dev_share, test_share, seed).parts
-    return train, dev, test
-
-
 def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
     """Sides that were chosen before: train and dev by their questions' ids, and no test.
 

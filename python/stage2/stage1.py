@@ -166,8 +166,9 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4
 def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
     """The texts of --chunks, or of the built-in sample, what was left out, and their hash."""
     if settings.chunks is not None:
-        chunks, loaded = load_chunks(settings.chunks, settings.on_error, settings.decompressed)
-        return chunks, loaded, files.sha256(settings.chunks)
+        path = files.check_regular(settings.chunks)
+        chunks, loaded = load_chunks(path, settings.on_error, settings.decompressed)
+        return chunks, loaded, files.sha256(path)
     console.say("no --chunks given: fitting the heads on the built-in sample")
     with tempfile.TemporaryDirectory() as folder:
         path = write_sample(Path(folder)).chunks

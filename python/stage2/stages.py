@@ -130,7 +130,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     placed = None
     if settings.dev_data is not None:
         how = settings.on_error, settings.decompressed
-        dev_samples = Samples.load_jsonl(settings.dev_data, *how)
+        dev_samples = Samples.load_jsonl(files.check_regular(settings.dev_data), *how)
         hashes["dev_data"] = files.sha256(settings.dev_data)
         train_rows, dev_rows = rows, np.arange(len(dev_samples))
     elif settings.split == "none":
@@ -186,7 +186,7 @@ def evaluate_command(
     write_rejected(run, inputs.loaded)
     run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])
     if len(models) == 2:
-        run.record["texts_after"] = tell(accounts(waiting[1], inputs.samples), models[1])
+        tell(accounts(waiting[1], inputs.samples), models[1])
     evaluations = [_evaluate(settings, model, inputs, name) for model, name in
                    zip(waiting, models, strict=True)]  # fmt: skip
     before, after = evaluations[0], evaluations[-1]

@@ -265,7 +265,10 @@ class _Training:
     def close_epoch(self, note: Note) -> None:
         """Evaluate, and write what the epoch came to."""
         position = self.position
-        metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+        try:
+            metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+        except RunFailedError as error:
+            raise RunFailedError(f"{error}{self.kept()}") from error
         weights = plain_state(self.model)
         path = self.checkpoints / f"epoch_{position.epoch}.pt"
         entry = EpochLog(
@@ -349,10 +352,15 @@ class _Training:
         what = "gradient" if math.isfinite(loss) else "loss"
         ids = ", ".join(self.lists.qa_ids[row] for row in rows)
         raise RunFailedError(
-            f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. The best "
-            f"model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}. "
-            f"{_calmer(self.settings)}"
+            f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. "
+            f"{_calmer(self.settings)}{self.kept()}"
         )
+
+    def kept(self) -> str:
+        """Say where the best model so far is, for a run that fails."""
+        if (self.checkpoints.parent / files.ASIDE).is_dir():
+            return ""  # what --overwrite set aside comes back in place of it
+        return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
 def _calmer(settings: Settings) -> str:
@@ -374,8 +382,7 @@ def evaluate_dev(
     embeddings = encode_tokens(model, dev.tokens, precision=settings.precision, progress=progress)
     if not np.isfinite(embeddings.mu).all():
         raise RunFailedError(
-            "the model's vectors are not finite after the last update. The best model so far is "
-            f"kept in {files.CHECKPOINTS}/{files.BEST_CHECKPOINT}. {_calmer(settings)}"
+            f"the model's vectors are not finite after the last update. {_calmer(settings)}"
         )
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
     return scored.ranking.metrics(TOPK)
