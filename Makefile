@@ -52,7 +52,8 @@ run: $(VENV)/.built
 
 test: $(VENV)/.built
 	cargo test --no-default-features --quiet
-	$(BIN)/python -m pytest
+# Two at once with a thread each: two torch processes of two threads wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/.built
 	cargo fmt --check
