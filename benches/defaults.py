@@ -27,9 +27,10 @@ import torch
 
 import stage2
 from benches import report
-from stage2 import ProbabilisticGBERTV4, files
+from stage2 import ProbabilisticGBERTV4
 from stage2.config import read_toml
-from stage2.device import resolve_precision
+from stage2.utils import files
+from stage2.utils.device import resolve_precision
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benches import defaults, report
-from stage2 import files
+from stage2.utils import files
 
 MARKERS = ("<!-- reference -->\n", "<!-- /reference -->")
 # In comparison.json, and in the table.

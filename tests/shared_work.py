@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import torch
 
-from stage2 import ProbabilisticGBERTV4, distributed
+from stage2 import ProbabilisticGBERTV4
 from stage2.config import Settings
 from stage2.data import Dataset
 from stage2.lists import ranking_lists
 from stage2.step import accumulate_gradients
 from stage2.tokens import BATCH_TOKENS
+from stage2.utils import distributed
 
 
 def gradients(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> None:

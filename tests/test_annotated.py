@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stage2 import files
 from stage2._core import Annotations
+from stage2.utils import files
 from tests import reference
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl

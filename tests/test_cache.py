@@ -14,11 +14,12 @@ import torch
 from filelock import FileLock
 
 import stage2
-from stage2 import cache, checkpoint, files
+from stage2 import cache, checkpoint
 from stage2.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
 from stage2.embeddings import Embeddings
 from stage2.encode import LazyModel, encode_windows
-from stage2.errors import BadInputError
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, tree
 from tests.small import write_jsonl
 

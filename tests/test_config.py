@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stage2.config import nearest, read_toml
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 
 @pytest.mark.parametrize(

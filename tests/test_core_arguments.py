@@ -15,7 +15,7 @@ import torch
 
 import stage2
 from stage2 import Positives, Rules, _core, mine_negatives
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 SCORES = np.array([0.5, 0.1, 0.9, 0.3, 0.2, 0.7], np.float32)
 OFFSETS = np.array([0, 3, 6])

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 import stage2
-from stage2 import distributed, files, unpadded
+from stage2 import unpadded
 from stage2.config import Settings
 from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import find_state
 from stage2.step import accumulate_gradients
 from stage2.train import train
 from stage2.usage import STAGES
+from stage2.utils import distributed, files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 from tests.small import WORDS
 from tests.test_hard_negatives import on_device

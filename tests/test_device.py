@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from stage2 import device, files
-from stage2.errors import BadInputError
+from stage2.utils import device, files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from stage2 import files
+from stage2.utils import files
 from tests.conftest import data_flags, read_jsonl, tree
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 import stage2
 from stage2.encode import encode_tokens
-from stage2.errors import BadInputError, RunFailedError
 from stage2.tokens import batches_by_tokens, token_budget, tokenize
+from stage2.utils.errors import BadInputError, RunFailedError
 from tests.small import WORDS
 
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from stage2 import files
 from stage2.cli import program
-from stage2.errors import BadInputError, message_of, one_line
+from stage2.utils import files
+from stage2.utils.errors import BadInputError, message_of, one_line
 from tests.conftest import Stage2, data_flags, tree
 
 FORGED = "x\nerror: all is well\r\u2028\u202e\x1b[2K"

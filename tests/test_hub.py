@@ -14,9 +14,10 @@ import transformers
 from safetensors.torch import load_file
 
 import stage2
-from stage2 import checkpoint, hub, weights
-from stage2.errors import BadInputError
+from stage2 import checkpoint, hub
 from stage2.init import init_model
+from stage2.utils import tensors
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.models import OPTIONS, WEIGHTS, change, copied, rewritten
 
@@ -260,7 +261,7 @@ def test_pickled_weights_are_read_as_tensors_alone(
     folder = copied(backbone, tmp_path / "m")
     state = load_file(folder / WEIGHTS)
     (folder / WEIGHTS).unlink()
-    torch.save(state, folder / weights.PICKLED)
+    torch.save(state, folder / tensors.PICKLED)
     same = init_model(str(folder), [], **OPTIONS).backbone.state_dict()
     assert all(torch.equal(same[name], tensor) for name, tensor in state.items())
 
@@ -268,7 +269,7 @@ def test_pickled_weights_are_read_as_tensors_alone(
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(trap),)
 
-    torch.save({**state, "x": Evil()}, folder / weights.PICKLED)
+    torch.save({**state, "x": Evil()}, folder / tensors.PICKLED)
     with pytest.raises(BadInputError, match="could run code"):
         init_model(str(folder), [], **OPTIONS)
     assert not trap.exists()
@@ -278,7 +279,7 @@ def test_a_list_of_weights_names_files_beside_it(backbone: Path, tmp_path: Path)
     folder = copied(backbone, tmp_path / "m")
     os.replace(folder / WEIGHTS, folder / "model-1.safetensors")
     index = folder / f"{WEIGHTS}.index.json"
-    names = weights.shapes_of([folder / "model-1.safetensors"])
+    names = tensors.shapes_of([folder / "model-1.safetensors"])
     index.write_text(
         json.dumps({"metadata": {}, "weight_map": dict.fromkeys(names, "model-1.safetensors")})
     )

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 import stage2
 from stage2.checkpoint import load_backbone
-from stage2.errors import BadInputError
 from stage2.init import default_backbone, init_model
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.small import WORDS
 

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from stage2 import files
 from stage2.config import Settings
-from stage2.errors import BadInputError
 from stage2.learnable import (
     check_learnable,
     check_texts_to_learn,
@@ -24,6 +22,8 @@ from stage2.learnable import (
 from stage2.lists import RankingLists
 from stage2.tokens import LazyTokens
 from stage2.training_log import EpochLog
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl
 

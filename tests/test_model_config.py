@@ -11,8 +11,8 @@ import torch
 
 import stage2
 from stage2 import hub
-from stage2.errors import BadInputError
 from stage2.init import init_model
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.models import OPTIONS, copied
 

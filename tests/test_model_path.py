@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import stage2
-from stage2 import checkpoint, files, weights
-from stage2.errors import BadInputError
+from stage2 import checkpoint
 from stage2.init import init_model
 from stage2.model_path import found_model, model_in
+from stage2.utils import files, tensors
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.models import OPTIONS
 
@@ -101,10 +102,10 @@ def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
         load(path, backbone, max_length=3)
     state = checkpoint.read_state_dict(path)
     for about in ({"max_length": -20}, {"max_length": "8"}, {}, {"max_length": None}):
-        weights.save_state_dict(state, path, about)
+        tensors.save_state_dict(state, path, about)
         with pytest.raises(BadInputError, match=r"m\.pt: max_length is"):
             load(path, backbone)
-    weights.save_state_dict(state, path)
+    tensors.save_state_dict(state, path)
     flags = ["--model", path, "--backbone", backbone, *data_flags(corpus), "--embedding-cache",
              tmp_path / "cache"]  # fmt: skip
     results = []

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from stage2 import ProbabilisticGBERTV4, packing
-from stage2.errors import RunFailedError
 from stage2.packing import packed
+from stage2.utils.errors import RunFailedError
 from tests.conftest import Stage2, data_flags
 
 TEXTS = ["the count of monte cristo", "old ship", "treasure island prison abbot sea night"]

@@ -13,7 +13,6 @@ import matplotlib as mpl
 import pytest
 from click.testing import CliRunner
 
-from stage2 import files
 from stage2.cli import program
 from stage2.config import read_toml
 from stage2.report import numbers, table, write_report
@@ -22,6 +21,7 @@ from stage2.report.page import command_line
 from stage2.report.run import read_run
 from stage2.report.text import CATALOGS
 from stage2.statistics import wilson
+from stage2.utils import files
 from tests.comparisons import (
     held_out_comparison,
     metrics,

@@ -18,16 +18,17 @@ import pytest
 import torch
 
 import stage2
-from stage2 import files, pipeline
+from stage2 import pipeline
 from stage2 import train as train_module
 from stage2.config import Settings
-from stage2.errors import BadInputError
-from stage2.interrupt import StoppedError
 from stage2.lists import RankingLists, ranking_lists
 from stage2.resume import Position, State, find_state
 from stage2.train import Trained, train
 from stage2.training_log import EpochLog, best_of
 from stage2.usage import STAGES
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
+from stage2.utils.signals import StoppedError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 SETTINGS = Settings(

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from stage2 import files, folder_lock, inputs, pipeline, stages
+from stage2 import folder_lock, inputs, pipeline, stages
 from stage2._core import Dataset
 from stage2.cli import program
 from stage2.config import Settings
-from stage2.errors import BadInputError, RunFailedError
 from stage2.runfolder import RunFolder
+from stage2.utils import files
+from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from stage2 import files
+from stage2.utils import files
 from tests.conftest import Stage2, data_flags, tree
 
 PROGRAM = [sys.executable, "-m", "stage2"]

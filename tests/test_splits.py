@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2 import files
 from stage2.balance import deal
-from stage2.errors import BadInputError
 from stage2.splits import Groups, Links, folds, given_sides, group_questions, split
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
 from tests.judgements import catalogue, cranfield_like, samples_of, unlike
 from tests.small import WORDS, write_jsonl

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stage2 import files
 from stage2.config import REFERENCE, RUN_DEFAULTS, Settings
-from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.replay import with_replay
 from stage2.trials import parse_grid, trials
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 BASE = Settings()

@@ -13,10 +13,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import stage2
-from stage2 import files
 from stage2.config import Settings
 from stage2.encode import encode_tokens
-from stage2.errors import BadInputError, RunFailedError
 from stage2.follow import following
 from stage2.lists import RankingLists, ranking_lists
 from stage2.loss import margin_ranking_loss
@@ -24,6 +22,8 @@ from stage2.mining import score
 from stage2.step import accumulate_gradients, batch_loss
 from stage2.train import _Training, train
 from stage2.trainable import trainable
+from stage2.utils import files
+from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")

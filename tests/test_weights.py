@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import stage2
-from stage2 import weights
-from stage2.errors import BadInputError, exit_code_of, message_of
+from stage2.utils import tensors
+from stage2.utils.errors import BadInputError, exit_code_of, message_of
 from tests.conftest import Stage2, data_flags
 
 
@@ -40,19 +40,19 @@ def test_an_archive_that_unpacks_to_more_is_refused(
         for name in whole.namelist():
             packed.writestr(name, whole.read(name))
     with pytest.raises(BadInputError, match="its tensors are packed"):
-        weights.read_state_dict(tmp_path / "packed.pt")
+        tensors.read_state_dict(tmp_path / "packed.pt")
 
 
 def test_a_program_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
         archive.writestr("m/constants.pkl", b"")
     with pytest.raises(BadInputError, match="TorchScript"):
-        weights.read_tensors(tmp_path / "m.pt")
+        tensors.read_tensors(tmp_path / "m.pt")
     # Of other archives than its own an old torch is not asked.
     monkeypatch.setattr(torch, "__version__", "2.4.1+cpu")
     (tmp_path / "m.pt").write_bytes(b"\x80\x02}q\x00.")
     with pytest.raises(BadInputError, match=r"Install torch 2\.6"):
-        weights.read_tensors(tmp_path / "m.pt")
+        tensors.read_tensors(tmp_path / "m.pt")
 
 
 def test_a_pipe_for_a_checkpoint_is_not_waited_for(backbone: Path, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_pipe_for_a_checkpoint_is_not_waited_for(backbone: Path, tmp_path: Pat
         stage2.ProbabilisticGBERTV4.from_reference(tmp_path / "m.pt", backbone)
 
 
-@pytest.mark.parametrize("write", [weights.save_state_dict, weights.save_safetensors])
+@pytest.mark.parametrize("write", [tensors.save_state_dict, tensors.save_safetensors])
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_said_and_leaves_no_half_file(
     write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,8 +72,8 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(
     def full(name: Any, mode: str = "r", *more: Any, **further: Any) -> Any:
         return real("/dev/full" if "w" in mode else name, mode, *more, **further)
 
-    monkeypatch.setattr(weights, "open", full, raising=False)
-    monkeypatch.setattr(weights, "save_file", _full)
+    monkeypatch.setattr(tensors, "open", full, raising=False)
+    monkeypatch.setattr(tensors, "save_file", _full)
     with pytest.raises(OSError, match="No space left") as caught:
         write({"a": torch.zeros(10_000)}, path)
     assert message_of(caught.value) == (
@@ -85,7 +85,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(
 
 
 def _full(*_: Any, **__: Any) -> None:
-    raise weights.SafetensorError(
+    raise tensors.SafetensorError(
         "Error while serializing: I/O error: No space left on device (os error 28)"
     )
 
@@ -93,18 +93,18 @@ def _full(*_: Any, **__: Any) -> None:
 def test_what_is_said_of_tensors_is_no_part_of_them(tmp_path: Path) -> None:
     state = {"a": torch.arange(5.0), "b": torch.ones(2, 3)}
     for name in ("one.pt", "two.pt"):
-        weights.save_state_dict(state, tmp_path / name, {"max_length": 300})
+        tensors.save_state_dict(state, tmp_path / name, {"max_length": 300})
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
-    assert weights.read_about(tmp_path / "one.pt") == {"max_length": 300}
+    assert tensors.read_about(tmp_path / "one.pt") == {"max_length": 300}
     for found in (
         torch.load(tmp_path / "one.pt", weights_only=True),
         torch.load(tmp_path / "one.pt", weights_only=True, mmap=True),
-        weights.read_state_dict(tmp_path / "one.pt"),
+        tensors.read_state_dict(tmp_path / "one.pt"),
     ):
         assert found.keys() == state.keys()
         assert all(torch.equal(found[key], value) for key, value in state.items())
-    weights.save_state_dict(state, tmp_path / "one.pt")
-    assert weights.read_about(tmp_path / "one.pt") is None
+    tensors.save_state_dict(state, tmp_path / "one.pt")
+    assert tensors.read_about(tmp_path / "one.pt") is None
 
 
 def test_what_is_said_may_be_damaged(tmp_path: Path) -> None:
@@ -112,4 +112,4 @@ def test_what_is_said_may_be_damaged(tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
             archive.writestr("archive/stage2.json", content)
         with pytest.raises(BadInputError, match=r"m\.pt: damaged"):
-            weights.read_about(tmp_path / "m.pt")
+            tensors.read_about(tmp_path / "m.pt")

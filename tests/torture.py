@@ -35,10 +35,11 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from stage2 import files, pipeline, stages, sweep
+from stage2 import pipeline, stages, sweep
 from stage2.cli import program
 from stage2.init import init_model
 from stage2.report import chart
+from stage2.utils import files
 from tests.small import write_backbone, write_corpus
 
 transformers.utils.logging.disable_progress_bar()

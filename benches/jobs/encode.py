@@ -17,11 +17,11 @@ from benches.child import peak_memory
 from benches.harness import Bench, Claim, Finding, Limit, Peer, Timing, expect
 from benches.inputs import Vectors
 from benches.runtimes import Runtime, runtimes
-from stage2.device import multiplies
 from stage2.encode import encode_tokens
 from stage2.init import default_backbone, init_model
 from stage2.model import ProbabilisticGBERTV4
 from stage2.tokens import tokenize
+from stage2.utils.device import multiplies
 
 LENGTH = 128
 # Of cosines between two ways to make the same vector. Half precision rounds at every layer.

@@ -18,11 +18,11 @@ from benches.harness import Bench, Claim, Details, Finding, Peer, Ratio, expect
 from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from benches.small import random_model
 from stage2.config import Settings
-from stage2.device import describe, resolve_precision
 from stage2.evaluate import evaluate
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.step import accumulate_gradients
+from stage2.utils.device import describe, resolve_precision
 
 # As the reference has it: 35 of its 50 questions were hard, and were trained on.
 HARD, EPOCHS, BATCH = 35, 2, 8

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 from stage2._core import __version__ as __version__
 from stage2._core import match_annotations
 from stage2.data import Annotations, Dataset, Samples
-from stage2.errors import BadInputError, RunFailedError
+from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.arrays import rank
     from stage2.embeddings import Embeddings
     from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
     from stage2.model import ProbabilisticGBERTV4
     from stage2.search import topk
+    from stage2.utils.arrays import rank
 
 __all__ = [
     "Annotations",
@@ -46,7 +46,7 @@ _LATER = {
     "Rules": "stage2.hard_negatives",
     "margin_ranking_loss": "stage2.loss",
     "mine_negatives": "stage2.hard_negatives",
-    "rank": "stage2.arrays",
+    "rank": "stage2.utils.arrays",
     "similarity": "stage2.mining",
     "topk": "stage2.search",
 }

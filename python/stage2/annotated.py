@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stage2 import console
 from stage2._core import Annotations, TextColumn
 from stage2.config import Settings
-from stage2.errors import BadInputError
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
 
 # By kind of text: how many there are, and what `Annotations.matched` counts of them.
 Counts = Mapping[str, Mapping[str, int]]

@@ -25,10 +25,10 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock, Timeout
 
-from stage2 import console
-from stage2.arrays import Ints
 from stage2.embeddings import Embeddings
-from stage2.errors import BadInputError
+from stage2.utils import console
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
 
 FORMAT = "stage2 embeddings 1"
 SUFFIX = ".vectors"

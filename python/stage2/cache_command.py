@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stage2 import cache, console
+from stage2 import cache
 from stage2.config import size_of
-from stage2.errors import BadInputError
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
 
 _MEGABYTE = 1e6
 

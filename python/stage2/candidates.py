@@ -13,13 +13,14 @@ from typing import Any
 
 from torch import Tensor
 
-from stage2 import checkpoint, files
+from stage2 import checkpoint
 from stage2.config import Settings
 from stage2.dev_corpus import Dev
 from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.train import Trained, evaluate_dev
 from stage2.training_log import DEV_METRIC, EpochLog
+from stage2.utils import files
 
 # Each costs an evaluation on dev, as an epoch does.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)

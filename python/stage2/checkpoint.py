@@ -14,9 +14,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from stage2 import console, hub
-from stage2.errors import BadInputError
-from stage2.files import beside, sha256, write_json
+from stage2 import hub
 from stage2.model_config import (
     CONFIG,
     LEAST_LENGTH,
@@ -28,7 +26,10 @@ from stage2.model_config import (
     read_model_config,
 )
 from stage2.model_path import model_in
-from stage2.weights import (
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import beside, sha256, write_json
+from stage2.utils.tensors import (
     Shapes,
     check_finite,
     read_about,

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from stage2 import console, files
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
 from stage2.model_path import found_model
 from stage2.options import (
@@ -29,6 +28,7 @@ from stage2.options import (
 from stage2.program import Program, check_present
 from stage2.trials import PRESETS, check_grid, parse_grid, trials
 from stage2.usage import Call, check_given, unused
+from stage2.utils import console, files
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
@@ -451,7 +451,7 @@ def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | 
 def main() -> None:
     """Run the program; under torchrun rank 0 runs it, and the others lend it their devices."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from stage2 import distributed
+        from stage2.utils import distributed
 
         distributed.run(lambda: program(prog_name="stage2"))
     # As Ctrl-C, where training does not take it by itself: no half-written file is left. Under

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal
 
-from stage2.errors import BadInputError
-from stage2.files import check_regular
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import check_regular
 
 if sys.version_info >= (3, 11):
     import tomllib

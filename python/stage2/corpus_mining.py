@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import console, distributed
 from stage2._core import TextColumn
-from stage2.arrays import Ints
 from stage2.cache import EmbeddingCache
 from stage2.config import Settings
-from stage2.device import resolve_device
 from stage2.embeddings import Embeddings
 from stage2.encode import LazyModel, Progress, encode_windows
-from stage2.errors import BadInputError
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
 from stage2.mining import DECIMALS, TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.search import Nearest, default_budget, search_texts
 from stage2.tokens import Spans
+from stage2.utils import console, distributed
+from stage2.utils.arrays import Ints
+from stage2.utils.device import resolve_device
+from stage2.utils.errors import BadInputError
 
 _FLOAT_BYTES = 4
 

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2 import files, hub
-from stage2.arrays import Floats
+from stage2 import hub
 from stage2.checkpoint import longest_input
-from stage2.device import resolve_precision
 from stage2.encode import Progress, autocast
-from stage2.errors import BadInputError
 from stage2.probe import probe_pairs
 from stage2.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
-from stage2.weights import weight_files
+from stage2.utils import files
+from stage2.utils.arrays import Floats
+from stage2.utils.device import resolve_precision
+from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import weight_files
 
 # Most tokens of a question and a context together, where the model takes them.
 MAX_LENGTH = 512

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2 import checkpoint, files
-from stage2.arrays import Ints
+from stage2 import checkpoint
 from stage2.candidates import choose_on_dev
 from stage2.config import Settings
 from stage2.dev_corpus import Dev, dev_of
-from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, evaluate
 from stage2.lists import RankingLists
 from stage2.mining import Ranked
@@ -28,6 +26,9 @@ from stage2.recipe import Recipe
 from stage2.resume import find_state, questions_hash
 from stage2.splits import Groups, Placed, folds
 from stage2.train import train
+from stage2.utils import files
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
 
 FOLDS = 5
 FEW_QUESTIONS = 200

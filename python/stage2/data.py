@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage2._core import Annotations, Dataset, Samples
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 __all__ = ["Annotations", "Dataset", "Samples"]
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from stage2.arrays import Ints
 from stage2.evaluate import Evaluation
 from stage2.lists import RankingLists
 from stage2.mining import score_corpus
 from stage2.search import search_texts
 from stage2.training_log import DEV_METRIC
+from stage2.utils.arrays import Ints
 
 # Chunks that dev questions are ranked among, at most: on a CPU they take a minute or so.
 DEV_CORPUS = 5_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stage2.arrays import Floats, Ints
+from stage2.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)

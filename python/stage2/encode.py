@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from stage2 import console, distributed
-from stage2.arrays import Ints
 from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
-from stage2.device import describe, resolve_precision
 from stage2.embeddings import Embeddings
-from stage2.errors import BadInputError
 from stage2.packing import compiled, packed
 from stage2.tokens import (
     Spans,
@@ -28,6 +24,10 @@ from stage2.tokens import (
     token_budget,
     tokenize,
 )
+from stage2.utils import console, distributed
+from stage2.utils.arrays import Ints
+from stage2.utils.device import describe, resolve_precision
+from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
     from stage2.model import Pooled, ProbabilisticGBERTV4

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from stage2 import console
-from stage2.arrays import Ints
 from stage2.cache import EmbeddingCache
 from stage2.config import Settings
 from stage2.embeddings import Embeddings
 from stage2.encode import WINDOW, LazyModel, Progress, encode_tokens, encode_windows, loaded
-from stage2.errors import RegressedError
 from stage2.lists import RankingLists
 from stage2.mining import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
 from stage2.search import default_budget
 from stage2.statistics import interval_of, mcnemar, paired_differences, verdict_of
+from stage2.utils import console
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import RegressedError
 from stage2.verdict import verdict
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from stage2 import files
 from stage2.config import Settings
-from stage2.errors import BadInputError
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
 
 Note = Callable[[str, float, int], None]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.arrays import Floats, Ints, floats, ints, whole
 from stage2.config import Sampling
-from stage2.errors import BadInputError
 from stage2.search import Nearest, Texts, search_texts, similarities
+from stage2.utils.arrays import Floats, Ints, floats, ints, whole
+from stage2.utils.errors import BadInputError
 
 # Where a filter may leave rows out, so many ranks are looked at for each negative asked for.
 _RANKS_PER_NEGATIVE = 10

@@ -17,11 +17,11 @@ import torch
 import transformers
 from torch import nn
 
-from stage2 import console, weights
-from stage2.errors import BadInputError
-from stage2.files import check_regular
 from stage2.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
-from stage2.weights import Shapes
+from stage2.utils import console, tensors
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import check_regular
+from stage2.utils.tensors import Shapes
 
 # After this prefix stands an id of the hub, whatever folders there are.
 PREFIX = "hub:"
@@ -81,12 +81,12 @@ def _from_hub(name: str, what: str) -> Path:
     if _ID.fullmatch(name) is None:
         raise BadInputError(f"{what} {PREFIX}{name}: no id of the hub; expected {PREFIX}org/name")
     try:
-        safe = f"{Path(weights.SAFETENSORS).stem}*.safetensors"
+        safe = f"{Path(tensors.SAFETENSORS).stem}*.safetensors"
         folder = Path(
-            snapshot_download(name, allow_patterns=[*_SMALL, safe, f"{safe}{weights.INDEX_SUFFIX}"])
+            snapshot_download(name, allow_patterns=[*_SMALL, safe, f"{safe}{tensors.INDEX_SUFFIX}"])
         )
         if not any(folder.glob("*.safetensors")):
-            pickled = f"{Path(weights.PICKLED).stem}*"
+            pickled = f"{Path(tensors.PICKLED).stem}*"
             folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, pickled]))
     except Exception as error:  # Networks fail in ways that have no common kind.
         raise BadInputError(
@@ -210,8 +210,8 @@ def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) 
         BadInputError: they are not, or the model cannot be built; the message names the folder.
     """
     check_folder(folder, what)
-    files = weights.weight_files(folder)
-    shapes = weights.shapes_of(files)
+    files = tensors.weight_files(folder)
+    shapes = tensors.shapes_of(files)
     config = load_config(folder, what, shapes)
     with _errors(folder, what, "it"), quiet_transformers():
         with torch.device("meta"):
@@ -229,7 +229,7 @@ def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) 
             output_loading_info=True,
         )
     _check_report(report, model, files[0], what, optional)
-    weights.check_finite(model.state_dict(), files[0])
+    tensors.check_finite(model.state_dict(), files[0])
     return model
 
 

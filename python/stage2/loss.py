@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stage2.config import Pairs
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 
 def margin_ranking_loss(

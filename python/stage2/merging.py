@@ -18,12 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2 import console, files
-from stage2.arrays import Floats, Ints
 from stage2.candidates import interpolate
 from stage2.config import Settings
-from stage2.device import resolve_device, resolve_precision
-from stage2.errors import BadInputError
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
@@ -36,6 +32,10 @@ from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
 from stage2.truncation import accounts, tell
+from stage2.utils import console, files
+from stage2.utils.arrays import Floats, Ints
+from stage2.utils.device import resolve_device, resolve_precision
+from stage2.utils.errors import BadInputError
 
 # α is chosen among these; the ends are the two models themselves.
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from stage2 import checkpoint, unpadded
 from stage2.embeddings import Embeddings
 from stage2.encode import EntityTargets, encode
-from stage2.guard import Guard
 from stage2.tokens import Batch
+from stage2.utils.guard import Guard
 
 HEAD_WIDTH = 256
 AUX_WIDTH = 128

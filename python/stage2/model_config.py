@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stage2.errors import BadInputError
-from stage2.files import check_regular
-from stage2.weights import Shapes
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import check_regular
+from stage2.utils.tensors import Shapes
 
 CONFIG = "config.json"
 MODEL_TYPE = "probabilistic_gbert_v4"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stage2 import console, files
-from stage2.errors import BadInputError
+from stage2.utils import console, files
+from stage2.utils.errors import BadInputError
 
 _CONFIG = "config.json"
 # Of a run folder the model trained; of a sweep's the winner's; else the one that it began with.

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import console
 from stage2._core import near_duplicates as grouped_by_core
 from stage2._core import shingles
-from stage2.arrays import Ints
+from stage2.utils import console
+from stage2.utils.arrays import Ints
 
 __all__ = ["Shingles", "groups", "jaccard", "near_duplicates", "shingles"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stage2.errors import RunFailedError
 from stage2.forward import replaced
+from stage2.utils.errors import RunFailedError
 
 # Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.
 ROWS = 1024

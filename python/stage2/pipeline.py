@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stage2 import console, files
-from stage2.arrays import Ints
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.candidates import untrained
 from stage2.checkpoint import from_pretrained
@@ -15,7 +13,6 @@ from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
 from stage2.dev_corpus import dev_of
-from stage2.device import check_training_precision
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -54,6 +51,9 @@ from stage2.steps import (
 )
 from stage2.train import no_hard_examples
 from stage2.truncation import accounts, tell
+from stage2.utils import console, files
+from stage2.utils.arrays import Ints
+from stage2.utils.device import check_training_precision
 
 
 @in_run_folder()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stage2 import console, files
 from stage2.config import Settings
 from stage2.inputs import Inputs, gather, write_rejected
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.sample import write_sample
+from stage2.utils import console, files
 
 
 @in_run_folder()

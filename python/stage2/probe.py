@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stage2.errors import BadInputError
 from stage2.tokens import collate, tokenize
+from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
     from stage2.cross_encoder import CrossEncoder

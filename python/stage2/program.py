@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from stage2.config import Settings
-from stage2.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
+from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # Files that a command with these options reads first of all.
 _READ = ("qa", "chunks", "entities", "data", "dev_data")

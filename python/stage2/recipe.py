@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stage2.arrays import Ints
 from stage2.audit import Mask
 from stage2.config import Settings
 from stage2.lists import RankingLists
 from stage2.replay import with_replay
+from stage2.utils.arrays import Ints
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import hashlib
 
 import numpy as np
 
-from stage2 import console
-from stage2.arrays import Ints
 from stage2.config import Settings
 from stage2.lists import RankingLists
+from stage2.utils import console
+from stage2.utils.arrays import Ints
 
 
 def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: Settings) -> Ints:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2 import files
 from stage2.config import Settings
-from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.training_log import EpochLog, best_of
 from stage2.usage import difference
-from stage2.weights import read_tensors, save_tensors
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import read_tensors, save_tensors
 
 _FORMAT = 1
 

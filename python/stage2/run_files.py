@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from stage2 import files
+from stage2.utils import files
 
 # `save_pretrained` of a model and of its tokenizer write these files.
 _MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")

@@ -12,13 +12,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from stage2 import aside, console, files, folder_lock, run_files, usage
+from stage2 import aside, folder_lock, run_files, usage
 from stage2._core import __version__
 from stage2.config import Settings
-from stage2.errors import BadInputError, RegressedError, RunFailedError
 from stage2.folder_lock import FolderLock
-from stage2.machine import cpu_name, launch, this_process
 from stage2.usage import STAGES, difference
+from stage2.utils import console, files
+from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
+from stage2.utils.machine import cpu_name, launch, this_process
 from stage2.watched import Watched
 
 # These entries of a record describe the attempt under way.
@@ -209,7 +210,7 @@ class RunFolder:
         }
         if stage != "prepare":
             # Not at the top: preparing samples needs no torch, which takes seconds to import.
-            from stage2.device import facts as device_facts
+            from stage2.utils.device import facts as device_facts
 
             self.record |= device_facts(self.settings.device, self.settings.precision)
         begun = [other for other in self.record.pop("begun", ()) if other != stage]

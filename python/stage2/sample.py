@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from stage2 import sample_words as words
-from stage2.files import write_json, write_jsonl
 from stage2.sample_events import EVENTS
+from stage2.utils.files import write_json, write_jsonl
 
 NUM_QUESTIONS = 50
 NUM_CHUNKS = 1231

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.arrays import Floats, Ints, floats, plain, whole
+from stage2.utils.arrays import Floats, Ints, floats, plain, whole
 
 Bools = npt.NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stage2 import _core
-from stage2.arrays import Floats, Ints
+from stage2.utils.arrays import Floats, Ints
 
 # Scores of a tile, float32: 1 GiB.
 _TILE_SCORES = 1 << 28

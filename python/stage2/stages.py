@@ -11,16 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stage2 import console, files
 from stage2._core import Loaded
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.data import Samples
 from stage2.dev_corpus import Dev
-from stage2.device import check_training_precision
 from stage2.encode import LazyModel
-from stage2.errors import BadInputError
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -61,6 +58,9 @@ from stage2.steps import (
 )
 from stage2.train import no_hard_examples
 from stage2.truncation import accounts, tell
+from stage2.utils import console, files
+from stage2.utils.device import check_training_precision
+from stage2.utils.errors import BadInputError
 
 
 @in_run_folder()

@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from stage2 import distributed, dropout, generators, loss, unpadded
-from stage2.arrays import Floats, Ints
+from stage2 import dropout, loss, unpadded
 from stage2.config import Settings
-from stage2.device import describe, resolve_precision
-from stage2.errors import BadInputError
 from stage2.lists import RankingLists
 from stage2.model import Pooled, ProbabilisticGBERTV4
 from stage2.tokens import BATCH_TOKENS, Batch, TokenizedTexts, batches_by_tokens, collate, on_device
+from stage2.utils import distributed, rng
+from stage2.utils.arrays import Floats, Ints
+from stage2.utils.device import describe, resolve_precision
+from stage2.utils.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Groups:
             texts = self.texts[number]
             seed = self.seeds[number]
             with (
-                generators.seeded(device, seed),
+                rng.seeded(device, seed),
                 dropout.in_bulk(self.model, seed),
                 unpadded.end_to_end(self.model, dtype),
             ):

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from stage2 import console, files
-from stage2.arrays import Ints
 from stage2.audit import Mask
 from stage2.auditing import write_hard
 from stage2.balance import TOLERANCE
@@ -21,7 +19,6 @@ from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
 from stage2.data import Samples
 from stage2.dev_corpus import Dev
-from stage2.device import describe, resolve_device, resolve_precision
 from stage2.encode import LazyModel, loaded
 from stage2.evaluate import (
     Evaluation,
@@ -44,6 +41,9 @@ from stage2.stage1 import (
 from stage2.train import Trained, no_hard_examples, train
 from stage2.trainable import check_rank, check_trainable
 from stage2.training_log import DEV_METRIC, EpochLog
+from stage2.utils import console, files
+from stage2.utils.arrays import Ints
+from stage2.utils.device import describe, resolve_device, resolve_precision
 
 # The words for each rule of the split.
 RULES = {

@@ -17,12 +17,9 @@ from typing import Any
 
 import torch
 
-from stage2 import console, files, pipeline, run_files, stages, usage
+from stage2 import pipeline, run_files, stages, usage
 from stage2._core import Dataset
-from stage2.arrays import Ints
 from stage2.config import SETTINGS, Settings
-from stage2.device import check_training_precision, resolve_device, resolve_precision
-from stage2.errors import BadInputError, RunFailedError
 from stage2.inputs import Inputs, gather, write_rejected
 from stage2.learnable import check_texts_to_learn
 from stage2.report.columns import aligned
@@ -33,6 +30,10 @@ from stage2.stage1 import stage1
 from stage2.steps import ground_truths, tell_split
 from stage2.trainable import check_rank, check_trainable
 from stage2.trials import SWEPT, Trial, is_possible
+from stage2.utils import console, files
+from stage2.utils.arrays import Ints
+from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
+from stage2.utils.errors import BadInputError, RunFailedError
 
 _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),

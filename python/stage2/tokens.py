@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from stage2._core import same_text
-from stage2.arrays import Ints
+from stage2.utils.arrays import Ints
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4

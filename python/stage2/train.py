@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2 import checkpoint, files, generators
-from stage2.arrays import Floats, Ints
+from stage2 import checkpoint
 from stage2.config import Settings
 from stage2.encode import Progress, encode_tokens
-from stage2.errors import BadInputError, RunFailedError
 from stage2.follow import Note, following
-from stage2.interrupt import StoppedError, asked_to_stop
 from stage2.learnable import remarks, without_negative
 from stage2.lists import RankingLists
 from stage2.mining import TOPK, score, score_corpus
@@ -29,6 +26,10 @@ from stage2.step import accumulate_gradients
 from stage2.trainable import check_trainable, plain_state, trainable
 from stage2.training_log import EpochLog, best_of, out_of_patience
 from stage2.usage import STAGES
+from stage2.utils import files, rng
+from stage2.utils.arrays import Floats, Ints
+from stage2.utils.errors import BadInputError, RunFailedError
+from stage2.utils.signals import StoppedError, asked_to_stop
 
 # Added to the norm that gradients are clipped by, as torch adds it.
 _NEVER_ZERO = 1e-6
@@ -320,7 +321,7 @@ class _Training:
             log=[asdict(entry) for entry in self.log],
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            generators=generators.states(self.model.device),
+            generators=rng.states(self.model.device),
             folder=self.checkpoints,
         ).save()
 
@@ -330,7 +331,7 @@ class _Training:
         self.position = state.position
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
-        generators.restore(self.model.device, state.generators)
+        rng.restore(self.model.device, state.generators)
 
     def stop_if_asked(self, *_: int) -> None:
         """Save and raise StoppedError where a signal has come; serves as a progress function."""

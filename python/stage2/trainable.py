@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from stage2.config import Settings
-from stage2.errors import BadInputError
 from stage2.learnable import check_learnable
 from stage2.model import ProbabilisticGBERTV4
+from stage2.utils.errors import BadInputError
 
 # peft's names: a wrapped matrix is `base_layer`, the factors of its update lie beside it.
 _BASE = ".base_layer"

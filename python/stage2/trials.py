@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, Settings, nearest
-from stage2.errors import BadInputError
 from stage2.usage import STAGES, Call, why_unused
+from stage2.utils.errors import BadInputError
 
 Grid = Mapping[str, Sequence[Any]]
 

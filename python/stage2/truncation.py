@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from stage2 import console
 from stage2._core import Samples
-from stage2.arrays import Ints
 from stage2.encode import LazyModel, Reader
 from stage2.model import ProbabilisticGBERTV4
-from stage2.schema import WORTH_A_WARNING
+from stage2.utils import console
+from stage2.utils.arrays import Ints
+from stage2.utils.schema import WORTH_A_WARNING
 
 # Of each role so many texts are looked at, evenly spaced where there are more: of 800 characters
 # each they are tokenised in two to four seconds on one core, a tenth of what MiniLM takes to embed

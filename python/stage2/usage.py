@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from stage2.config import SETTINGS, Settings, default
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 # In the order in which a run does them; what stands by itself is no part of `stage2 run`.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")

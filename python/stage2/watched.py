@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from stage2 import files
-from stage2.errors import RunFailedError
+from stage2.utils import files
+from stage2.utils.errors import RunFailedError
 
 # One state of a file differs from another in these: device, inode, size, time of change.
 Stamp = tuple[int, int, int, int]

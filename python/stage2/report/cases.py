@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stage2 import files
 from stage2.report.excerpt import CONTEXTS, NAME, TEXT, cut, cut_pieces
 from stage2.report.run import Record, Run
+from stage2.utils import files
 
 # Contexts of this many questions of each kind are in the page: a page of 10,000 questions stays
 # small enough to open. Every rank is in the page all the same.

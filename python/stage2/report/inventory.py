@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stage2 import files
 from stage2.report import numbers
 from stage2.report.markdown import escape, table
 from stage2.report.run import Run
 from stage2.report.text import Words
+from stage2.utils import files
 
 # In the order in which a run writes them; each has its words under this key.
 _CONTENT = {

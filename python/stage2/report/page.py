@@ -13,9 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stage2 import files
 from stage2.config import RUN_DEFAULTS, SETTINGS, read_toml
-from stage2.errors import one_line
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
@@ -23,6 +21,8 @@ from stage2.report.page_text import PAGE_WORDS
 from stage2.report.run import Record, Run
 from stage2.report.text import Words
 from stage2.report.text import words as say
+from stage2.utils import files
+from stage2.utils.errors import one_line
 
 _HERE = Path(__file__).parent
 _METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr": "MRR",

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from stage2 import files
 from stage2.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
@@ -15,8 +14,9 @@ from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
 from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
-from stage2.schema import WORTH_A_WARNING
 from stage2.usage import STAGES
+from stage2.utils import files
+from stage2.utils.schema import WORTH_A_WARNING
 
 # Stages that are no part of `stage2 run`.
 _BY_THEMSELVES = ("audit", "sweep")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stage2 import files
+from stage2.utils import files
 
 Record = dict[str, Any]
 

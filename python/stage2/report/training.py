@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stage2 import files
 from stage2.report import numbers
 from stage2.report.compared import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
 from stage2.report.run import Record, Run
 from stage2.report.text import Words
 from stage2.usage import counted
+from stage2.utils import files
 
 _SETTINGS = (
     "loss",

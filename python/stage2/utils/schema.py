@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stage2.errors import BadInputError
+from stage2.utils.errors import BadInputError
 
 # A share of tokens, not seen or not known, above which it is warned of. It stands here because the
 # report must not wait for torch.

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from stage2.errors import BadInputError
-from stage2.schema import check_schema, damaged
+from stage2.utils.errors import BadInputError
+from stage2.utils.schema import check_schema, damaged
 
 SETTINGS = "settings.toml"
 RUN = "run.json"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import click
 
-from stage2.errors import one_line
+from stage2.utils.errors import one_line
 
 
 class Bar(Protocol):

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from stage2.errors import BadInputError
-from stage2.files import atomic, check_regular, sha256
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import atomic, check_regular, sha256
 
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"

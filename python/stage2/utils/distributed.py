@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from stage2 import console
-from stage2.errors import BadInputError, RunFailedError
+from stage2.utils import console
+from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from stage2 import console
-from stage2.errors import BadInputError
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stage2.errors import RunFailedError
+from stage2.utils.errors import RunFailedError
 
 # How often a thread that waits looks whether a training has begun, in seconds.
 _LOOK = 0.05
