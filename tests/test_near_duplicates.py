@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stage2._core import near_duplicates, shingles
-from stage2.near_duplicates import groups, jaccard
+from stage2.data.near_duplicates import groups, jaccard
 from tests import reference
 from tests.judgements import catalogue
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage2._core import Dataset, Samples, same_text, text_key
-from stage2.splits import group_questions
+from stage2.data.splits import group_questions
 from tests import reference
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl

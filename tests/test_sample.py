@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from stage2 import Dataset, match_annotations
-from stage2.sample import Dice, Facts, Question, SamplePaths, write_sample
-from stage2.sample_events import EVENTS
-from stage2.sample_words import FEASTS, PEOPLE, TRADES
+from stage2.data.sample.build import Dice, Facts, Question, SamplePaths, write_sample
+from stage2.data.sample.events import EVENTS
+from stage2.data.sample.words import FEASTS, PEOPLE, TRADES
 
 # Of the three files at seed 0. A changed word changes them: then they are to be measured anew.
 DIGESTS = {

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.balance import deal
-from stage2.splits import Groups, Links, folds, given_sides, group_questions, split
+from stage2.data.balance import deal
+from stage2.data.splits import Groups, Links, folds, given_sides, group_questions, split
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2

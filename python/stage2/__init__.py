@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from stage2._core import __version__ as __version__
 from stage2._core import match_annotations
-from stage2.data import Annotations, Dataset, Samples
+from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from torch import Tensor
 from stage2 import checkpoint
 from stage2.candidates import choose_on_dev
 from stage2.config import Settings
+from stage2.data.splits import Groups, Placed, folds
 from stage2.dev_corpus import Dev, dev_of
 from stage2.evaluate import Evaluation, evaluate
 from stage2.lists import RankingLists
@@ -24,7 +25,6 @@ from stage2.mining import Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe
 from stage2.resume import find_state, questions_hash
-from stage2.splits import Groups, Placed, folds
 from stage2.train import train
 from stage2.utils import files
 from stage2.utils.arrays import Ints

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
-from stage2.data import check_similarity
+from stage2.data.dataset import check_similarity
 from stage2.encode import LazyModel, loaded
 from stage2.tokens import LazyTokens, Spans, tokenize
 from stage2.utils.arrays import Ints

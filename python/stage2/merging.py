@@ -20,13 +20,13 @@ from torch import Tensor
 
 from stage2.candidates import interpolate
 from stage2.config import Settings
+from stage2.data.splits import Groups, group_questions
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.splits import Groups, group_questions
 from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev

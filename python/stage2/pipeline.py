@@ -12,6 +12,7 @@ from stage2.checkpoint import from_pretrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
+from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.dev_corpus import dev_of
 from stage2.evaluate import (
     Evaluation,
@@ -29,7 +30,6 @@ from stage2.report import table, write_report
 from stage2.report.text import CATALOGS, words
 from stage2.resume import State
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.splits import Groups, Placed, given_sides, group_questions
 from stage2.stage1 import (
     embedding_cache,
     stage1,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from stage2.config import Settings
+from stage2.data.sample.build import write_sample
 from stage2.inputs import Inputs, gather, write_rejected
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.sample import write_sample
 from stage2.utils import console, files
 
 

@@ -15,7 +15,8 @@ from stage2._core import Loaded
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
-from stage2.data import Samples
+from stage2.data.dataset import Samples
+from stage2.data.splits import group_questions, split
 from stage2.dev_corpus import Dev
 from stage2.encode import LazyModel
 from stage2.evaluate import (
@@ -32,7 +33,6 @@ from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder, in_run_folder
-from stage2.splits import group_questions, split
 from stage2.stage1 import (
     chunks_to_fit,
     embedding_cache,

@@ -12,12 +12,13 @@ import numpy as np
 
 from stage2.audit import Mask
 from stage2.auditing import write_hard
-from stage2.balance import TOLERANCE
 from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
-from stage2.data import Samples
+from stage2.data.balance import TOLERANCE
+from stage2.data.dataset import Samples
+from stage2.data.splits import Groups, Placed, split
 from stage2.dev_corpus import Dev
 from stage2.encode import LazyModel, loaded
 from stage2.evaluate import (
@@ -34,7 +35,6 @@ from stage2.mining import TOPK, Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
-from stage2.splits import Groups, Placed, split
 from stage2.stage1 import (
     embedding_cache,
 )

@@ -152,7 +152,7 @@ def _marked(run: Run, texts: list[str]) -> Iterator[list[tuple[str, bool]]]:
     if path is None or not texts:
         yield from ([(text, False)] for text in texts)
         return
-    from stage2.data import Annotations
+    from stage2.data.dataset import Annotations
 
     spans, offsets = Annotations.load(path, "skip").spans_for(texts)
     for text, (start, end) in zip(texts, pairwise(offsets.tolist()), strict=True):

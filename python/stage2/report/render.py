@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from stage2.balance import TOLERANCE
+from stage2.data.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
 from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from stage2._core import Samples, text_key
-from stage2.balance import TOLERANCE, Dealt, deal
-from stage2.near_duplicates import groups, near_duplicates
+from stage2.data.balance import TOLERANCE, Dealt, deal
+from stage2.data.near_duplicates import groups, near_duplicates
+from stage2.data.words import words
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
-from stage2.words import words
 
 # From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
 # an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.

@@ -1,0 +1,1 @@
+"""Questions, chunks and entities: data sets, samples, splits."""
