@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stage2.encode import autocast
+from stage2.encoding.encode import autocast
 from stage2.model import ProbabilisticGBERTV4
 
 LENGTH = 128

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from stage2 import Dataset
-from stage2.lists import RankingLists
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import LazyTokens, tokenize
 from stage2.model import ProbabilisticGBERTV4
-from stage2.tokens import LazyTokens, tokenize
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "monte_cristo"
 QUESTIONS, NEGATIVES = 50, 5

@@ -10,9 +10,9 @@ import torch
 from stage2 import ProbabilisticGBERTV4
 from stage2.config import Settings
 from stage2.data.dataset import Dataset
-from stage2.lists import ranking_lists
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.tokens import BATCH_TOKENS
 from stage2.step import accumulate_gradients
-from stage2.tokens import BATCH_TOKENS
 from stage2.utils import distributed
 
 

@@ -14,10 +14,11 @@ import torch
 from filelock import FileLock
 
 import stage2
-from stage2 import cache, checkpoint
-from stage2.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
-from stage2.embeddings import Embeddings
-from stage2.encode import LazyModel, encode_windows
+from stage2 import checkpoint
+from stage2.encoding import cache
+from stage2.encoding.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import LazyModel, encode_windows
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, tree
@@ -185,7 +186,7 @@ def test_only_missing_texts_are_embedded(
     monkeypatch.setattr(
         type(model), "forward", lambda self, b: seen.append(len(b.input_ids)) or forward(self, b)
     )
-    monkeypatch.setattr("stage2.encode.WINDOW", 2)
+    monkeypatch.setattr("stage2.encoding.encode.WINDOW", 2)
 
     def embed(rows: list[int]) -> Embeddings:
         return encode_windows(

@@ -11,10 +11,10 @@ import pytest
 from stage2 import Embeddings, dev_corpus, mining
 from stage2.config import Settings
 from stage2.dev_corpus import dev_of
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import LazyTokens
 from stage2.evaluate import Evaluation
-from stage2.lists import RankingLists
 from stage2.mining import Ranked, corpus_blocks, score, score_corpus
-from stage2.tokens import LazyTokens
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 import stage2
-from stage2 import unpadded
 from stage2.config import Settings
-from stage2.lists import RankingLists, ranking_lists
+from stage2.encoding.kernels import unpadded
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.resume import find_state
 from stage2.step import accumulate_gradients
 from stage2.train import train

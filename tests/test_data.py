@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import stage2
 from stage2 import mining
 from stage2.data.splits import group_questions, split
-from stage2.encode import encode_tokens
-from stage2.lists import ranking_lists
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.ranking_lists import ranking_lists
 from stage2.mining import corpus_blocks, score, score_corpus
 from stage2.utils.errors import BadInputError
 from tests.small import write_jsonl

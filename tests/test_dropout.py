@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import stage2
-from stage2.dropout import dropout, in_bulk
+from stage2.encoding.kernels.dropout import dropout, in_bulk
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -113,8 +113,8 @@ def test_a_model_in_training_draws_all_of_its_dropout_by_it(
     model: stage2.ProbabilisticGBERTV4, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where texts are put end to end nothing is left for torch to draw, attention's included."""
-    from stage2 import unpadded
-    from stage2.tokens import collate, tokenize
+    from stage2.encoding.kernels import unpadded
+    from stage2.encoding.tokens import collate, tokenize
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("drawn by torch")

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stage2
-from stage2.encode import encode_tokens
-from stage2.tokens import batches_by_tokens, token_budget, tokenize
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.tokens import batches_by_tokens, token_budget, tokenize
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.small import WORDS
 

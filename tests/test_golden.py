@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import stage2
-from stage2.encode import encode_tokens
-from stage2.lists import ranking_lists
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.tokens import tokenize
 from stage2.mining import evaluation_rows, score
-from stage2.tokens import tokenize
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
 
@@ -48,7 +48,7 @@ def test_forward(golden: Path, stage1: stage2.ProbabilisticGBERTV4) -> None:
 
 
 def test_forward_by_entity(golden: Path, stage1: stage2.ProbabilisticGBERTV4) -> None:
-    from stage2.tokens import collate
+    from stage2.encoding.tokens import collate
 
     for row in load(golden / "forward.json"):
         spans = [(entity["char_start"], entity["char_end"]) for entity in row["entities"]]
@@ -85,7 +85,7 @@ def test_similarity_is_the_mean_over_all_pairs(
     golden: Path, stage1: stage2.ProbabilisticGBERTV4
 ) -> None:
     """The closed form against the double loop that it stands for."""
-    from stage2.tokens import collate
+    from stage2.encoding.tokens import collate
 
     for row in load(golden / "entity_similarity.json")[:10]:
         units = []

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from stage2.config import Settings
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import LazyTokens
 from stage2.learnable import (
     check_learnable,
     check_texts_to_learn,
@@ -19,8 +21,6 @@ from stage2.learnable import (
     remarks,
     without_negative,
 )
-from stage2.lists import RankingLists
-from stage2.tokens import LazyTokens
 from stage2.training_log import EpochLog
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from stage2 import ProbabilisticGBERTV4, packing
-from stage2.packing import packed
+from stage2 import ProbabilisticGBERTV4
+from stage2.encoding.kernels import packed_linear
+from stage2.encoding.kernels.packed_linear import packed
 from stage2.utils.errors import RunFailedError
 from tests.conftest import Stage2, data_flags
 
@@ -19,9 +20,9 @@ TEXTS = ["the count of monte cristo", "old ship", "treasure island prison abbot 
 
 @pytest.fixture(autouse=True)
 def _tried_anew() -> Iterator[None]:
-    packing._can_pack.cache_clear()
+    packed_linear._can_pack.cache_clear()
     yield
-    packing._can_pack.cache_clear()
+    packed_linear._can_pack.cache_clear()
 
 
 def test_packed_layers_give_what_plain_ones_do() -> None:
@@ -50,7 +51,7 @@ def test_the_layers_are_plain_again_whatever_happens() -> None:
 
     def fail() -> None:
         with packed(layer):
-            assert ("forward" in layer.__dict__) == packing._can_pack("cpu", torch.float32)
+            assert ("forward" in layer.__dict__) == packed_linear._can_pack("cpu", torch.float32)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -71,8 +72,8 @@ def test_what_torch_does_not_offer_or_miscalculates_is_not_used(
             raise fault
         return lambda rows: rows.new_zeros(*rows.shape[:-1], layer.out_features)
 
-    monkeypatch.setattr(packing, "_multiply", multiply)
-    packing._can_pack.cache_clear()
+    monkeypatch.setattr(packed_linear, "_multiply", multiply)
+    packed_linear._can_pack.cache_clear()
     found = model.encode(TEXTS, precision="fp32").mu
     torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected))
 
@@ -124,10 +125,10 @@ def test_a_failure_while_compiled_is_not_taken_for_one_of_the_compiler(
     compile_by(monkeypatch, "eager")
 
     def fail() -> None:
-        with packing.compiled(model):
+        with packed_linear.compiled(model):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    with pytest.raises(RunFailedError), packing.compiled(model):
+    with pytest.raises(RunFailedError), packed_linear.compiled(model):
         raise torch._dynamo.exc.Unsupported("this")

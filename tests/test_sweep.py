@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from stage2.config import REFERENCE, RUN_DEFAULTS, Settings
-from stage2.lists import RankingLists
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.replay import with_replay
 from stage2.trials import parse_grid, trials
 from stage2.utils import files
@@ -319,7 +319,7 @@ def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
 @pytest.fixture
 def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
     from stage2 import Dataset
-    from stage2.lists import ranking_lists
+    from stage2.encoding.ranking_lists import ranking_lists
 
     samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(3)
     return ranking_lists(model, samples, None)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stage2 import ProbabilisticGBERTV4, truncation
-from stage2.truncation import Account, account_of, tell
+from stage2 import ProbabilisticGBERTV4
+from stage2.encoding import truncation
+from stage2.encoding.truncation import Account, account_of, tell
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import WORDS, write_jsonl

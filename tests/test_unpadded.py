@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stage2
-from stage2 import unpadded
-from stage2.tokens import batches_by_tokens, collate, tokenize
+from stage2.encoding.kernels import unpadded
+from stage2.encoding.tokens import batches_by_tokens, collate, tokenize
 
 TEXTS = ["the count", "old ship", "treasure island prison abbot sea night", "sea", "the old ship"]
 SMALL: dict[str, Any] = {

@@ -17,10 +17,10 @@ from benches.child import peak_memory
 from benches.harness import Bench, Claim, Finding, Limit, Peer, Timing, expect
 from benches.inputs import Vectors
 from benches.runtimes import Runtime, runtimes
-from stage2.encode import encode_tokens
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.tokens import tokenize
 from stage2.init import default_backbone, init_model
 from stage2.model import ProbabilisticGBERTV4
-from stage2.tokens import tokenize
 from stage2.utils.device import multiplies
 
 LENGTH = 128
@@ -137,7 +137,7 @@ def encode_many(count: int) -> None:
     """Embed texts that are made up as they are asked for, with a small model."""
     from benches.inputs import texts
     from benches.small import small_model
-    from stage2.encode import encode_windows
+    from stage2.encoding.encode import encode_windows
 
     model = small_model()
     pool = list(texts(1000, seed=0))

@@ -18,8 +18,8 @@ from benches.harness import Bench, Claim, Details, Finding, Peer, Ratio, expect
 from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from benches.small import random_model
 from stage2.config import Settings
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluate import evaluate
-from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.step import accumulate_gradients
 from stage2.utils.device import describe, resolve_precision

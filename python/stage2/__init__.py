@@ -9,7 +9,7 @@ from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.embeddings import Embeddings
+    from stage2.encoding.embeddings import Embeddings
     from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
@@ -39,7 +39,7 @@ __all__ = [
 # Imported when first asked for: torch takes seconds and half a gigabyte, and numpy, whose threads
 # wait busily, a tenth of `stage2 prepare`. What reads, joins and samples needs neither.
 _LATER = {
-    "Embeddings": "stage2.embeddings",
+    "Embeddings": "stage2.encoding.embeddings",
     "MinedNegatives": "stage2.hard_negatives",
     "Positives": "stage2.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.model",

@@ -240,7 +240,7 @@ def model_files(
 
 def longest_input(encoder: Any, tokenizer: Any) -> int:
     """Most tokens that an encoder takes, special tokens included."""
-    from stage2.unpadded import first_padded_position
+    from stage2.encoding.kernels.unpadded import first_padded_position
 
     positions = getattr(encoder.config, "max_position_embeddings", None) or _NO_LIMIT
     # Where positions start after the padding's, there are fewer than it says.
@@ -258,7 +258,7 @@ def save_reference(model: ProbabilisticGBERTV4, path: str | os.PathLike[str]) ->
 
 def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str]) -> None:
     """Write a model folder; one that is there is replaced once the new one is whole."""
-    from stage2.tokens import TOKENIZING
+    from stage2.encoding.tokens import TOKENIZING
 
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)

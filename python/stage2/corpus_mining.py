@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import TextColumn
-from stage2.cache import EmbeddingCache
 from stage2.config import Settings
-from stage2.embeddings import Embeddings
-from stage2.encode import LazyModel, Progress, encode_windows
+from stage2.encoding.cache import EmbeddingCache
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import LazyModel, Progress, encode_windows
+from stage2.encoding.tokens import Spans
 from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
 from stage2.mining import DECIMALS, TOPK
 from stage2.model import ProbabilisticGBERTV4
 from stage2.search import Nearest, default_budget, search_texts
-from stage2.tokens import Spans
 from stage2.utils import console, distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device
@@ -149,7 +149,7 @@ def _search() -> Callable[..., Nearest]:
     """The search of this process alone, or of all that run the command."""
     if (world := distributed.world()) is None:
         return search_texts
-    from stage2.shares import search_shared
+    from stage2.encoding.distributed import search_shared
 
     return partial(search_shared, world)
 

@@ -9,11 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from stage2.cache import EmbeddingCache
 from stage2.config import Settings
-from stage2.embeddings import Embeddings
-from stage2.encode import WINDOW, LazyModel, Progress, encode_tokens, encode_windows, loaded
-from stage2.lists import RankingLists
+from stage2.encoding.cache import EmbeddingCache
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import (
+    WINDOW,
+    LazyModel,
+    Progress,
+    encode_tokens,
+    encode_windows,
+    loaded,
+)
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.mining import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.model import ProbabilisticGBERTV4
 from stage2.search import default_budget

@@ -21,6 +21,7 @@ from torch import Tensor
 from stage2.candidates import interpolate
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
+from stage2.encoding.truncation import accounts, tell
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
@@ -31,7 +32,6 @@ from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.train import evaluate_dev
 from stage2.training_log import DEV_METRIC
-from stage2.truncation import accounts, tell
 from stage2.utils import console, files
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import resolve_device, resolve_precision

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2 import _core
-from stage2.embeddings import Embeddings
-from stage2.encode import Progress
-from stage2.lists import RankingLists
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import Progress
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.utils.arrays import Floats, Ints
 
 # A similarity is written, ranked and compared at this precision. What torch's products leave to

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2 import checkpoint, unpadded
-from stage2.embeddings import Embeddings
-from stage2.encode import EntityTargets, encode
-from stage2.tokens import Batch
+from stage2 import checkpoint
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import EntityTargets, encode
+from stage2.encoding.kernels import unpadded
+from stage2.encoding.tokens import Batch
 from stage2.utils.guard import Guard
 
 HEAD_WIDTH = 256
@@ -154,7 +155,7 @@ class ProbabilisticGBERTV4(nn.Module):
         precision: str = "auto",
         batch_tokens: int | None = None,
     ) -> Embeddings:
-        """Embed texts, and their entities where given; see `stage2.encode.encode`."""
+        """Embed texts, and their entities where given; see `stage2.encoding.encode.encode`."""
         return encode(self, texts, entities, precision=precision, batch_tokens=batch_tokens)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:

@@ -14,6 +14,8 @@ from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.dev_corpus import dev_of
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.truncation import accounts, tell
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -22,7 +24,6 @@ from stage2.evaluate import (
 )
 from stage2.inputs import Inputs, gather
 from stage2.learnable import check_texts_to_learn
-from stage2.lists import RankingLists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.recipe import Recipe
@@ -50,7 +51,6 @@ from stage2.steps import (
     write_mined,
 )
 from stage2.train import no_hard_examples
-from stage2.truncation import accounts, tell
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stage2.tokens import collate, tokenize
+from stage2.encoding.tokens import collate, tokenize
 from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from stage2.config import Settings
-from stage2.lists import RankingLists
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from stage2.config import Settings
-from stage2.lists import RankingLists
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.training_log import EpochLog, best_of
 from stage2.usage import difference
 from stage2.utils import files

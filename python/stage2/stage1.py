@@ -12,10 +12,10 @@ import torch
 
 from stage2 import checkpoint
 from stage2._core import Loaded, load_chunks
-from stage2.cache import EmbeddingCache, folder_of
 from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
-from stage2.encode import LazyModel
+from stage2.encoding.cache import EmbeddingCache, folder_of
+from stage2.encoding.encode import LazyModel
 from stage2.init import default_backbone, init_model
 from stage2.inputs import Inputs
 from stage2.model import ProbabilisticGBERTV4

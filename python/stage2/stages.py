@@ -18,7 +18,9 @@ from stage2.corpus_mining import check_mining
 from stage2.data.dataset import Samples
 from stage2.data.splits import group_questions, split
 from stage2.dev_corpus import Dev
-from stage2.encode import LazyModel
+from stage2.encoding.encode import LazyModel
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.truncation import accounts, tell
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -28,7 +30,6 @@ from stage2.evaluate import (
 from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
 from stage2.learnable import check_texts_to_learn
-from stage2.lists import ranking_lists
 from stage2.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
@@ -57,7 +58,6 @@ from stage2.steps import (
     write_mined,
 )
 from stage2.train import no_hard_examples
-from stage2.truncation import accounts, tell
 from stage2.utils import console, files
 from stage2.utils.device import check_training_precision
 from stage2.utils.errors import BadInputError

@@ -18,11 +18,19 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from stage2 import dropout, loss, unpadded
+from stage2 import loss
 from stage2.config import Settings
-from stage2.lists import RankingLists
+from stage2.encoding.kernels import dropout, unpadded
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import (
+    BATCH_TOKENS,
+    Batch,
+    TokenizedTexts,
+    batches_by_tokens,
+    collate,
+    on_device,
+)
 from stage2.model import Pooled, ProbabilisticGBERTV4
-from stage2.tokens import BATCH_TOKENS, Batch, TokenizedTexts, batches_by_tokens, collate, on_device
 from stage2.utils import distributed, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
@@ -98,7 +106,7 @@ def accumulate_gradients(
     questions = gather_questions(model, lists, rows, settings)
     groups = _groups_of(model, lists, questions, settings)
     if (world := distributed.world()) is not None:
-        from stage2.shares import SharedGroups
+        from stage2.encoding.distributed import SharedGroups
 
         groups = SharedGroups(world, groups)
     embedded = groups.embed()

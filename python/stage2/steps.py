@@ -12,7 +12,6 @@ import numpy as np
 
 from stage2.audit import Mask
 from stage2.auditing import write_hard
-from stage2.cache import EmbeddingCache, folder_of
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.corpus_mining import CorpusMining, mine_corpus
@@ -20,7 +19,9 @@ from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
 from stage2.data.splits import Groups, Placed, split
 from stage2.dev_corpus import Dev
-from stage2.encode import LazyModel, loaded
+from stage2.encoding.cache import EmbeddingCache, folder_of
+from stage2.encoding.encode import LazyModel, loaded
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluate import (
     Evaluation,
     QuestionSet,
@@ -30,7 +31,6 @@ from stage2.evaluate import (
 from stage2.follow import check_follower
 from stage2.inputs import Inputs
 from stage2.learnable import epoch_warnings
-from stage2.lists import RankingLists, ranking_lists
 from stage2.mining import TOPK, Ranked
 from stage2.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.forward import replaced
+from stage2.encoding.kernels.replaced import replaced
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4

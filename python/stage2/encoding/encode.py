@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from stage2.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
-from stage2.embeddings import Embeddings
-from stage2.packing import compiled, packed
-from stage2.tokens import (
+from stage2.encoding.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.kernels.packed_linear import compiled, packed
+from stage2.encoding.tokens import (
     Spans,
     TokenizedTexts,
     batches_by_tokens,
@@ -260,7 +260,7 @@ def encode_tokens(
     precision = describe(dtype)
     if (world := distributed.world()) is None:
         return encode_batches(model, tokens, batches, precision, progress)
-    from stage2.shares import encode_shared
+    from stage2.encoding.distributed import encode_shared
 
     world.lend(model)
     return encode_shared(world, tokens, batches, precision, progress)

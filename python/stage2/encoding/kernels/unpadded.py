@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.dropout import dropout as drop
-from stage2.encode import PLAIN_ATTENTION, plain_attention
+from stage2.encoding.encode import PLAIN_ATTENTION, plain_attention
+from stage2.encoding.kernels.dropout import dropout as drop
 
 if TYPE_CHECKING:
     from stage2.model import ProbabilisticGBERTV4

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock, Timeout
 
-from stage2.embeddings import Embeddings
+from stage2.encoding.embeddings import Embeddings
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError

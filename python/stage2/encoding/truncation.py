@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stage2._core import Samples
-from stage2.encode import LazyModel, Reader
+from stage2.encoding.encode import LazyModel, Reader
 from stage2.model import ProbabilisticGBERTV4
 from stage2.utils import console
 from stage2.utils.arrays import Ints

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stage2.forward import replaced
+from stage2.encoding.kernels.replaced import replaced
 from stage2.utils.errors import RunFailedError
 
 # Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
-from stage2.encode import LazyModel, loaded
-from stage2.tokens import LazyTokens, Spans, tokenize
+from stage2.encoding.encode import LazyModel, loaded
+from stage2.encoding.tokens import LazyTokens, Spans, tokenize
 from stage2.utils.arrays import Ints
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What makes an encoder fast: attention, dropout, packed weights, texts without padding."""
