@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stage2.encoding.encode import autocast
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 LENGTH = 128
 

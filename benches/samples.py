@@ -11,7 +11,7 @@ import numpy as np
 from stage2 import Dataset
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens, tokenize
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "monte_cristo"
 QUESTIONS, NEGATIVES = 50, 5

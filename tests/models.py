@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from stage2 import checkpoint
+from stage2.models.gbert import checkpoint
 
 OPTIONS: dict[str, Any] = {"embedding_dim": 16, "max_length": 32, "seed": 0, "fit": False}
 WEIGHTS = Path(checkpoint.WEIGHTS)

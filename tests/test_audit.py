@@ -14,7 +14,7 @@ import transformers
 
 from stage2._core import Dataset, Samples
 from stage2.audit import CHECKS, Evidence, audit, with_negatives
-from stage2.cross_encoder import CrossEncoder, cross_encoder_hash
+from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl

@@ -14,11 +14,11 @@ import torch
 from filelock import FileLock
 
 import stage2
-from stage2 import checkpoint
 from stage2.encoding import cache
 from stage2.encoding.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import LazyModel, encode_windows
+from stage2.models.gbert import checkpoint
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, tree

@@ -14,8 +14,9 @@ import transformers
 from safetensors.torch import load_file
 
 import stage2
-from stage2 import checkpoint, hub
-from stage2.init import init_model
+from stage2.models import hub
+from stage2.models.gbert import checkpoint
+from stage2.models.gbert.fit import init_model
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import stage2
-from stage2 import hub
-from stage2.init import init_model
+from stage2.models import hub
+from stage2.models.gbert.fit import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.models import OPTIONS, copied

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import stage2
-from stage2 import checkpoint
-from stage2.init import init_model
-from stage2.model_path import found_model, model_in
+from stage2.models.gbert import checkpoint
+from stage2.models.gbert.fit import init_model
+from stage2.models.model_path import found_model, model_in
 from stage2.utils import files, tensors
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags

@@ -10,8 +10,8 @@ import pytest
 import torch
 import transformers
 
-from stage2.cross_encoder import CrossEncoder
-from stage2.init import init_model
+from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.gbert.fit import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
 from tests.models import OPTIONS, change, copied, rewritten, saved

@@ -82,7 +82,7 @@ def test_vectors_and_gradients_are_those_of_padded_texts(
     tokens = tokenize(model, TEXTS, [[(0, 3)], [], [(0, 8), (9, 15)], [], []])
     batch = collate(model.eval(), tokens, np.array([2, 4, 0, 1, 3]))
 
-    def run() -> tuple[stage2.model.Pooled, list[torch.Tensor]]:
+    def run() -> tuple[stage2.models.gbert.model.Pooled, list[torch.Tensor]]:
         model.zero_grad()
         pooled = model(batch)
         (pooled.mu[:, 0].sum() + pooled.entity[:, 1].sum() + pooled.kappa.sum()).backward()

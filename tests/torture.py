@@ -37,7 +37,7 @@ from safetensors import safe_open
 
 from stage2 import pipeline, stages, sweep
 from stage2.cli import program
-from stage2.init import init_model
+from stage2.models.gbert.fit import init_model
 from stage2.report import chart
 from stage2.utils import files
 from tests.small import write_backbone, write_corpus

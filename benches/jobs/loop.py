@@ -20,7 +20,7 @@ from benches.small import random_model
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluate import evaluate
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.step import accumulate_gradients
 from stage2.utils.device import describe, resolve_precision
 

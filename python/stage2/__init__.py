@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.loss import margin_ranking_loss
     from stage2.mining import similarity
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
     from stage2.search import topk
     from stage2.utils.arrays import rank
 
@@ -42,7 +42,7 @@ _LATER = {
     "Embeddings": "stage2.encoding.embeddings",
     "MinedNegatives": "stage2.hard_negatives",
     "Positives": "stage2.hard_negatives",
-    "ProbabilisticGBERTV4": "stage2.model",
+    "ProbabilisticGBERTV4": "stage2.models.gbert.model",
     "Rules": "stage2.hard_negatives",
     "margin_ranking_loss": "stage2.loss",
     "mine_negatives": "stage2.hard_negatives",

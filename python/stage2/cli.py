@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
-from stage2.model_path import found_model
+from stage2.models.model_path import found_model
 from stage2.options import (
     COMMON,
     FROM_CORPUS,

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2 import checkpoint
 from stage2.candidates import choose_on_dev
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, folds
@@ -22,7 +21,8 @@ from stage2.dev_corpus import Dev, dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluate import Evaluation, evaluate
 from stage2.mining import Ranked
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert import checkpoint
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe
 from stage2.resume import find_state, questions_hash
 from stage2.train import train

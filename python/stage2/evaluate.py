@@ -22,7 +22,7 @@ from stage2.encoding.encode import (
 )
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.mining import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.search import default_budget
 from stage2.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.utils import console

@@ -25,7 +25,7 @@ from stage2.encoding.truncation import accounts, tell
 from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import hashes_of_model, load_given, placed

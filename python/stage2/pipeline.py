@@ -8,7 +8,6 @@ import numpy as np
 
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.candidates import untrained
-from stage2.checkpoint import from_pretrained
 from stage2.config import Settings
 from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
@@ -24,7 +23,8 @@ from stage2.evaluate import (
 )
 from stage2.inputs import Inputs, gather
 from stage2.learnable import check_texts_to_learn
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.checkpoint import from_pretrained
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.recipe import Recipe
 from stage2.report import table, write_report

@@ -27,10 +27,10 @@ from stage2.evaluate import (
     check_regression,
     evaluate,
 )
-from stage2.init import default_backbone
 from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
 from stage2.learnable import check_texts_to_learn
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.fit import default_backbone
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
 from stage2.runfolder import RunFolder, in_run_folder

@@ -30,7 +30,7 @@ from stage2.encoding.tokens import (
     collate,
     on_device,
 )
-from stage2.model import Pooled, ProbabilisticGBERTV4
+from stage2.models.gbert.model import Pooled, ProbabilisticGBERTV4
 from stage2.utils import distributed, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision

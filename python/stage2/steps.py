@@ -32,7 +32,7 @@ from stage2.follow import check_follower
 from stage2.inputs import Inputs
 from stage2.learnable import epoch_warnings
 from stage2.mining import TOPK, Ranked
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
 from stage2.stage1 import (

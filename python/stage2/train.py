@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2 import checkpoint
 from stage2.config import Settings
 from stage2.encoding.encode import Progress, encode_tokens
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.follow import Note, following
 from stage2.learnable import remarks, without_negative
 from stage2.mining import TOPK, score, score_corpus
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert import checkpoint
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.resume import Position, State, questions_hash
 from stage2.schedule import learning_rate
 from stage2.step import accumulate_gradients

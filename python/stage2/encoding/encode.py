@@ -30,7 +30,7 @@ from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
-    from stage2.model import Pooled, ProbabilisticGBERTV4
+    from stage2.models.gbert.model import Pooled, ProbabilisticGBERTV4
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints

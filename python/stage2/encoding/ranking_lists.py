@@ -16,7 +16,7 @@ from stage2.encoding.tokens import LazyTokens, Spans, tokenize
 from stage2.utils.arrays import Ints
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 
 @dataclass(frozen=True)

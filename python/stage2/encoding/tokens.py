@@ -18,7 +18,7 @@ from stage2._core import same_text
 from stage2.utils.arrays import Ints
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints

@@ -15,7 +15,7 @@ import numpy as np
 
 from stage2._core import Samples
 from stage2.encoding.encode import LazyModel, Reader
-from stage2.model import ProbabilisticGBERTV4
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.schema import WORTH_A_WARNING

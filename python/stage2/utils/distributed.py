@@ -31,7 +31,7 @@ from stage2.utils import console
 from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 Result = TypeVar("Result")
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from stage2.encoding.kernels.replaced import replaced
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 _VALUES = 1 << 16
 _LEAST = -(1 << 15)

@@ -28,7 +28,7 @@ from stage2.encoding.encode import PLAIN_ATTENTION, plain_attention
 from stage2.encoding.kernels.dropout import dropout as drop
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 # Of our attention, in the register that transformers keeps.
 NAME = "stage2_end_to_end"

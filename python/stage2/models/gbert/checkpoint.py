@@ -14,8 +14,8 @@ import torch
 import transformers
 from torch import Tensor
 
-from stage2 import hub
-from stage2.model_config import (
+from stage2.models import hub
+from stage2.models.model_config import (
     CONFIG,
     LEAST_LENGTH,
     MODEL_TYPE,
@@ -25,7 +25,7 @@ from stage2.model_config import (
     checked_max_length,
     read_model_config,
 )
-from stage2.model_path import model_in
+from stage2.models.model_path import model_in
 from stage2.utils import console
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import beside, sha256, write_json
@@ -43,7 +43,7 @@ from stage2.utils.tensors import (
 )
 
 if TYPE_CHECKING:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 __all__ = [
     "CONFIG",
@@ -166,7 +166,7 @@ def from_reference(
         BadInputError: not such a file, one that would run code, one whose keys or shapes do not
             fit the backbone or whose values are not finite; the message names them.
     """
-    from stage2.model import MAX_LENGTH
+    from stage2.models.gbert.model import MAX_LENGTH
 
     state = read_state_dict(path)
     head = state.get(_HEAD)
@@ -296,7 +296,7 @@ def save_pretrained(model: ProbabilisticGBERTV4, folder: str | os.PathLike[str])
 def _build(
     config: Any, tokenizer: Any, embedding_dim: int, max_length: int
 ) -> ProbabilisticGBERTV4:
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
     with hub.quiet_transformers():
         backbone = transformers.AutoModel.from_config(
@@ -343,7 +343,7 @@ def _ready(
     model: ProbabilisticGBERTV4, state: dict[str, Tensor], path: str | os.PathLike[str]
 ) -> ProbabilisticGBERTV4:
     """Fill a model with weights whose names and shapes fit, and try it."""
-    from stage2.probe import probe
+    from stage2.models.probe import probe
 
     expected = model.state_dict()
     for name, tensor in state.items():

@@ -12,8 +12,8 @@ from stage2.encoding.tokens import collate, tokenize
 from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
-    from stage2.cross_encoder import CrossEncoder
-    from stage2.model import ProbabilisticGBERTV4
+    from stage2.models.cross_encoder import CrossEncoder
+    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 _TEXTS = ("Who?", "The ship sailed from the island to the harbour.", "第一句。 Zweiter Satz.")
 # Longer ones would take seconds; tables of positions end before it.

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2 import checkpoint
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import EntityTargets, encode
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.tokens import Batch
+from stage2.models.gbert import checkpoint
 from stage2.utils.guard import Guard
 
 HEAD_WIDTH = 256

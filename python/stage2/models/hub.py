@@ -17,7 +17,7 @@ import torch
 import transformers
 from torch import nn
 
-from stage2.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
+from stage2.models.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
 from stage2.utils import console, tensors
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2 import checkpoint, hub
-from stage2.checkpoint import longest_input
 from stage2.encoding.encode import Progress
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
-from stage2.model import HEAD_WIDTH, ProbabilisticGBERTV4
-from stage2.probe import probe
+from stage2.models import hub
+from stage2.models.gbert import checkpoint
+from stage2.models.gbert.checkpoint import longest_input
+from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
+from stage2.models.probe import probe
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2 import hub
-from stage2.checkpoint import longest_input
 from stage2.encoding.encode import Progress, autocast
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
-from stage2.probe import probe_pairs
+from stage2.models import hub
+from stage2.models.gbert.checkpoint import longest_input
+from stage2.models.probe import probe_pairs
 from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_precision

@@ -1,0 +1,1 @@
+"""ProbabilisticGBERTV4: the model of the reference experiment."""
