@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stage2.statistics import paired_differences, verdict_of
+from stage2.evaluation.statistics import paired_differences, verdict_of
 
 EXPERIMENTS = 1000
 QUESTIONS = 400

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stage2 import Embeddings, dev_corpus, mining
+from stage2 import Embeddings, dev_corpus
 from stage2.config import Settings
 from stage2.dev_corpus import dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens
-from stage2.evaluate import Evaluation
-from stage2.mining import Ranked, corpus_blocks, score, score_corpus
+from stage2.evaluation import ranking
+from stage2.evaluation.evaluate import Evaluation
+from stage2.evaluation.ranking import Ranked, corpus_blocks, score, score_corpus
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
 
@@ -55,8 +56,8 @@ def test_counted_ranks_are_those_of_all_scores(
         lists, embeddings = made(23, 100, seed)
         whole = Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
         with monkeypatch.context() as patch:
-            patch.setattr(mining, "_TILE", tile)
-            patch.setattr(mining, "_BLOCK_SCORES", block)
+            patch.setattr(ranking, "_TILE", tile)
+            patch.setattr(ranking, "_BLOCK_SCORES", block)
             found = score_corpus(lists, embeddings, lambda *now: done.append(now))
             again = Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
         for ranked in (found, again):
@@ -72,15 +73,15 @@ def test_no_more_than_a_block_of_scores_is_computed_at_a_time(
 ) -> None:
     lists, embeddings = made(40, 300, 0)
     shapes = []
-    whole = mining.similarity
+    whole = ranking.similarity
 
     def seen(left: Embeddings, right: Embeddings) -> np.ndarray:
         shapes.append((len(left), len(right)))
         return whole(left, right)
 
-    monkeypatch.setattr(mining, "similarity", seen)
-    monkeypatch.setattr(mining, "_TILE", 50)
-    monkeypatch.setattr(mining, "_BLOCK_SCORES", 200)
+    monkeypatch.setattr(ranking, "similarity", seen)
+    monkeypatch.setattr(ranking, "_TILE", 50)
+    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 200)
     score_corpus(lists, embeddings)
     assert max(right for _, right in shapes) == 50
     assert max(left * right for left, right in shapes) <= 200

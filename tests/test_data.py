@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import stage2
-from stage2 import mining
 from stage2.data.splits import group_questions, split
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import ranking_lists
-from stage2.mining import corpus_blocks, score, score_corpus
+from stage2.evaluation import ranking
+from stage2.evaluation.ranking import corpus_blocks, score, score_corpus
 from stage2.utils.errors import BadInputError
 from tests.small import write_jsonl
 
@@ -67,7 +67,7 @@ def test_a_corpus_is_ranked_a_few_questions_at_a_time(
     lists = ranking_lists(model, samples, dataset.annotations, corpus=True)
     embeddings = encode_tokens(model, lists.tokens)
     whole = score_corpus(lists, embeddings)
-    monkeypatch.setattr(mining, "_BLOCK_SCORES", 5 * len(lists.corpus))
+    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 5 * len(lists.corpus))
     blocks = [len(block.lengths) for block in corpus_blocks(lists, embeddings)]
     assert blocks == [5, 5, 2]
     parts = score_corpus(lists, embeddings)

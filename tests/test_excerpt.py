@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from stage2.evaluation.verdict import fixed, signed
 from stage2.report import excerpt, numbers, write_report
 from stage2.report.excerpt import cut, cut_pieces
 from stage2.utils import files
-from stage2.verdict import fixed, signed
 from tests.comparisons import held_out_comparison
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl

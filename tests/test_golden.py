@@ -17,7 +17,7 @@ import stage2
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import tokenize
-from stage2.mining import evaluation_rows, score
+from stage2.evaluation.ranking import evaluation_rows, score
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
 

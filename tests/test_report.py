@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from stage2.cli import program
 from stage2.config import read_toml
+from stage2.evaluation.statistics import wilson
 from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape
 from stage2.report.page import command_line
 from stage2.report.run import read_run
 from stage2.report.text import CATALOGS
-from stage2.statistics import wilson
 from stage2.utils import files
 from tests.comparisons import (
     held_out_comparison,

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import stage2
-from stage2.evaluate import QuestionSet, compare, per_question
-from stage2.mining import Scored
-from stage2.statistics import Difference, mcnemar, paired_differences, verdict_of, wilson
-from stage2.verdict import verdict
+from stage2.evaluation.evaluate import QuestionSet, compare, per_question
+from stage2.evaluation.ranking import Scored
+from stage2.evaluation.statistics import Difference, mcnemar, paired_differences, verdict_of, wilson
+from stage2.evaluation.verdict import verdict
 
 Doubles = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def test_equal_seeds_give_equal_answers_and_blocks_leave_no_trace(
 ) -> None:
     values = np.random.default_rng(0).normal(0.05, 1, (2, 301))
     once = paired_differences(values, seed=1)
-    monkeypatch.setattr("stage2.statistics._BLOCK", 3001)
+    monkeypatch.setattr("stage2.evaluation.statistics._BLOCK", 3001)
     assert paired_differences(values, seed=1) == once
     assert paired_differences(values, seed=2) != once
 

@@ -16,9 +16,9 @@ import stage2
 from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.evaluation.ranking import score
 from stage2.follow import following
 from stage2.loss import margin_ranking_loss
-from stage2.mining import score
 from stage2.step import accumulate_gradients, batch_loss
 from stage2.train import _Training, train
 from stage2.trainable import trainable

@@ -19,7 +19,7 @@ from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from benches.small import random_model
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.evaluate import evaluate
+from stage2.evaluation.evaluate import evaluate
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.step import accumulate_gradients
 from stage2.utils.device import describe, resolve_precision

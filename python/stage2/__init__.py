@@ -10,9 +10,9 @@ from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
     from stage2.encoding.embeddings import Embeddings
+    from stage2.evaluation.ranking import similarity
     from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.loss import margin_ranking_loss
-    from stage2.mining import similarity
     from stage2.models.gbert.model import ProbabilisticGBERTV4
     from stage2.search import topk
     from stage2.utils.arrays import rank
@@ -47,7 +47,7 @@ _LATER = {
     "margin_ranking_loss": "stage2.loss",
     "mine_negatives": "stage2.hard_negatives",
     "rank": "stage2.utils.arrays",
-    "similarity": "stage2.mining",
+    "similarity": "stage2.evaluation.ranking",
     "topk": "stage2.search",
 }
 

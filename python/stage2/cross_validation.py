@@ -19,8 +19,8 @@ from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, folds
 from stage2.dev_corpus import Dev, dev_of
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.evaluate import Evaluation, evaluate
-from stage2.mining import Ranked
+from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.ranking import Ranked
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.recipe import Recipe

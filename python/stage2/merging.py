@@ -22,9 +22,9 @@ from stage2.candidates import interpolate
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluate import Evaluation, QuestionSet, check_regression, evaluate
+from stage2.evaluation.evaluate import Evaluation, QuestionSet, check_regression, evaluate
+from stage2.evaluation.ranking import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.inputs import Inputs, with_folder_files, write_rejected
-from stage2.mining import DECIMALS, Ranked, Scored, corpus_blocks
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder

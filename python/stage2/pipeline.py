@@ -15,7 +15,7 @@ from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.dev_corpus import dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluate import (
+from stage2.evaluation.evaluate import (
     Evaluation,
     QuestionSet,
     check_regression,

@@ -21,7 +21,7 @@ from stage2.dev_corpus import Dev
 from stage2.encoding.encode import LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluate import (
+from stage2.evaluation.evaluate import (
     Evaluation,
     QuestionSet,
     check_regression,

@@ -22,16 +22,16 @@ from stage2.dev_corpus import Dev
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encode import LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.evaluate import (
+from stage2.evaluation.evaluate import (
     Evaluation,
     QuestionSet,
     compare,
     per_question,
 )
+from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.follow import check_follower
 from stage2.inputs import Inputs
 from stage2.learnable import epoch_warnings
-from stage2.mining import TOPK, Ranked
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder

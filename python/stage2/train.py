@@ -15,9 +15,9 @@ import torch
 from stage2.config import Settings
 from stage2.encoding.encode import Progress, encode_tokens
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.follow import Note, following
 from stage2.learnable import remarks, without_negative
-from stage2.mining import TOPK, score, score_corpus
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.resume import Position, State, questions_hash

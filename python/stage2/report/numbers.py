@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stage2.statistics import wilson
-from stage2.verdict import fixed, signed
+from stage2.evaluation.statistics import wilson
+from stage2.evaluation.verdict import fixed, signed
 
 
 def percent(share: float) -> str:

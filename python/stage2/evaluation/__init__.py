@@ -1,0 +1,1 @@
+"""How good a ranking is: ranks, metrics, tests of significance, the verdict."""
