@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from stage2._core import Dataset, Samples
-from stage2.audit import CHECKS, Evidence, audit, with_negatives
+from stage2.mining.audit import CHECKS, Evidence, audit, with_negatives
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stage2
-from stage2 import _core, search_cuda
-from stage2.corpus_mining import ranks_within
-from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
-from stage2.search import Nearest, search, search_texts, similarities
+from stage2 import _core
+from stage2.mining import search_cuda
+from stage2.mining.corpus import ranks_within
+from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
+from stage2.mining.search import Nearest, search, search_texts, similarities
 from tests import reference
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl

@@ -9,7 +9,6 @@ import numpy as np
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.candidates import untrained
 from stage2.config import Settings
-from stage2.corpus_mining import check_mining
 from stage2.cross_validation import cross_validate, folds_wanted
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.dev_corpus import dev_of
@@ -23,6 +22,7 @@ from stage2.evaluation.evaluate import (
 )
 from stage2.inputs import Inputs, gather
 from stage2.learnable import check_texts_to_learn
+from stage2.mining.corpus import check_mining
 from stage2.models.gbert.checkpoint import from_pretrained
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stage2.audit import Mask
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.mining.audit import Mask
 from stage2.replay import with_replay
 from stage2.utils.arrays import Ints
 

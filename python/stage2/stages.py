@@ -14,7 +14,6 @@ import numpy as np
 from stage2._core import Loaded
 from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
-from stage2.corpus_mining import check_mining
 from stage2.data.dataset import Samples
 from stage2.data.splits import group_questions, split
 from stage2.dev_corpus import Dev
@@ -29,6 +28,7 @@ from stage2.evaluation.evaluate import (
 )
 from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
 from stage2.learnable import check_texts_to_learn
+from stage2.mining.corpus import check_mining
 from stage2.models.gbert.fit import default_backbone
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed

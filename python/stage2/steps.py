@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stage2.audit import Mask
 from stage2.auditing import write_hard
 from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
-from stage2.corpus_mining import CorpusMining, mine_corpus
 from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
 from stage2.data.splits import Groups, Placed, split
@@ -32,6 +30,8 @@ from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.follow import check_follower
 from stage2.inputs import Inputs
 from stage2.learnable import epoch_warnings
+from stage2.mining.audit import Mask
+from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder

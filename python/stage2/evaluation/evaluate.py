@@ -24,8 +24,8 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.evaluation.verdict import verdict
+from stage2.mining.search import default_budget
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.search import default_budget
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import RegressedError

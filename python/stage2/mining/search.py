@@ -200,7 +200,7 @@ def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
 def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:
     if device == "cpu":
         return Nearest(*_core.topk(queries, corpus, k))
-    from stage2.search_cuda import topk  # torch is not needed otherwise
+    from stage2.mining.search_cuda import topk  # torch is not needed otherwise
 
     return Nearest(*topk(queries, corpus, k, device))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stage2 import _core
 from stage2.config import Sampling
-from stage2.search import Nearest, Texts, search_texts, similarities
+from stage2.mining.search import Nearest, Texts, search_texts, similarities
 from stage2.utils.arrays import Floats, Ints, floats, ints, whole
 from stage2.utils.errors import BadInputError
 

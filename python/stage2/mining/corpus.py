@@ -18,10 +18,10 @@ from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import LazyModel, Progress, encode_windows
 from stage2.encoding.tokens import Spans
 from stage2.evaluation.ranking import DECIMALS, TOPK
-from stage2.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.inputs import Inputs
+from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
+from stage2.mining.search import Nearest, default_budget, search_texts
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.search import Nearest, default_budget, search_texts
 from stage2.utils import console, distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device
