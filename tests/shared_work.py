@@ -12,7 +12,7 @@ from stage2.config import Settings
 from stage2.data.dataset import Dataset
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import BATCH_TOKENS
-from stage2.step import accumulate_gradients
+from stage2.training.step import accumulate_gradients
 from stage2.utils import distributed
 
 

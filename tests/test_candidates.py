@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 import stage2
-from stage2.candidates import ALPHAS, Candidate, choose, interpolate, shipped
 from stage2.models.gbert import checkpoint
-from stage2.training_log import EpochLog
+from stage2.training.log import EpochLog
+from stage2.training.model_selection import ALPHAS, Candidate, choose, interpolate, shipped
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
 

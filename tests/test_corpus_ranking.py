@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stage2 import Embeddings, dev_corpus
+from stage2 import Embeddings
 from stage2.config import Settings
-from stage2.dev_corpus import dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens
 from stage2.evaluation import ranking
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import Ranked, corpus_blocks, score, score_corpus
+from stage2.training import dev_corpus
+from stage2.training.dev_corpus import dev_of
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import stage2
-from stage2 import Samples, cross_validation
+from stage2 import Samples
 from stage2.config import Settings
-from stage2.cross_validation import folds_wanted
 from stage2.data.splits import Groups, folds, group_questions
+from stage2.training import cross_validation
+from stage2.training.cross_validation import folds_wanted
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree

@@ -17,9 +17,9 @@ import stage2
 from stage2.config import Settings
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.resume import find_state
-from stage2.step import accumulate_gradients
-from stage2.train import train
+from stage2.training.state import find_state
+from stage2.training.step import accumulate_gradients
+from stage2.training.train import train
 from stage2.usage import STAGES
 from stage2.utils import distributed, files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree

@@ -14,14 +14,14 @@ import torch
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens
-from stage2.learnable import (
+from stage2.training.learnable import (
     check_learnable,
     check_texts_to_learn,
     epoch_warnings,
     remarks,
     without_negative,
 )
-from stage2.training_log import EpochLog
+from stage2.training.log import EpochLog
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl

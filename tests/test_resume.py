@@ -19,12 +19,12 @@ import torch
 
 import stage2
 from stage2 import pipeline
-from stage2 import train as train_module
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.resume import Position, State, find_state
-from stage2.train import Trained, train
-from stage2.training_log import EpochLog, best_of
+from stage2.training import train as train_module
+from stage2.training.log import EpochLog, best_of
+from stage2.training.state import Position, State, find_state
+from stage2.training.train import Trained, train
 from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

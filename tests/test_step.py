@@ -16,7 +16,7 @@ from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.tokens import batches_by_tokens
-from stage2.step import accumulate_gradients, batch_loss, share_of_tokens
+from stage2.training.step import accumulate_gradients, batch_loss, share_of_tokens
 from tests.small import write_jsonl
 
 SETTINGS = Settings(precision="fp32", pairs="all")

@@ -17,11 +17,11 @@ from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.ranking import score
-from stage2.follow import following
-from stage2.loss import margin_ranking_loss
-from stage2.step import accumulate_gradients, batch_loss
-from stage2.train import _Training, train
-from stage2.trainable import trainable
+from stage2.training.losses import margin_ranking_loss
+from stage2.training.parameters import trainable
+from stage2.training.step import accumulate_gradients, batch_loss
+from stage2.training.tensorboard import following
+from stage2.training.train import _Training, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import read_jsonl
@@ -181,7 +181,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
         loss = accumulate_gradients(*arguments)
         return math.nan if calls == 5 else loss  # epoch 2, step 2 of 3
 
-    monkeypatch.setattr("stage2.train.accumulate_gradients", failing)
+    monkeypatch.setattr("stage2.training.train.accumulate_gradients", failing)
     with pytest.raises(RunFailedError, match=r"epoch 2, step 2: the loss is not finite") as caught:
         train(model, lists, lists, SETTINGS, tmp_path)
     order = np.random.default_rng([0, 2]).permutation(12)[4:8]

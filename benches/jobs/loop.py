@@ -21,7 +21,7 @@ from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import evaluate
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.step import accumulate_gradients
+from stage2.training.step import accumulate_gradients
 from stage2.utils.device import describe, resolve_precision
 
 # As the reference has it: 35 of its 50 questions were hard, and were trained on.

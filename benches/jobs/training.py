@@ -22,7 +22,7 @@ from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.models.gbert.fit import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.step import accumulate_gradients, batch_loss
+from stage2.training.step import accumulate_gradients, batch_loss
 from stage2.utils.device import multiplies
 
 BATCH = 8

@@ -11,10 +11,10 @@ from stage2.utils.errors import BadInputError, RunFailedError
 if TYPE_CHECKING:
     from stage2.encoding.embeddings import Embeddings
     from stage2.evaluation.ranking import similarity
-    from stage2.loss import margin_ranking_loss
     from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.mining.search import topk
     from stage2.models.gbert.model import ProbabilisticGBERTV4
+    from stage2.training.losses import margin_ranking_loss
     from stage2.utils.arrays import rank
 
 __all__ = [
@@ -44,7 +44,7 @@ _LATER = {
     "Positives": "stage2.mining.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.models.gbert.model",
     "Rules": "stage2.mining.hard_negatives",
-    "margin_ranking_loss": "stage2.loss",
+    "margin_ranking_loss": "stage2.training.losses",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.utils.arrays",
     "similarity": "stage2.evaluation.ranking",

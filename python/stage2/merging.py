@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2.candidates import interpolate
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
 from stage2.encoding.truncation import accounts, tell
@@ -30,8 +29,9 @@ from stage2.report import table
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.steps import lists_of, sides_of, write_comparison
-from stage2.train import evaluate_dev
-from stage2.training_log import DEV_METRIC
+from stage2.training.log import DEV_METRIC
+from stage2.training.model_selection import interpolate
+from stage2.training.train import evaluate_dev
 from stage2.utils import console, files
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import resolve_device, resolve_precision

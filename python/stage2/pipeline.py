@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stage2.auditing import audit_mined, load_cross_encoder
-from stage2.candidates import untrained
 from stage2.config import Settings
-from stage2.cross_validation import cross_validate, folds_wanted
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
-from stage2.dev_corpus import dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import (
@@ -21,15 +18,12 @@ from stage2.evaluation.evaluate import (
     evaluate,
 )
 from stage2.inputs import Inputs, gather
-from stage2.learnable import check_texts_to_learn
 from stage2.mining.corpus import check_mining
 from stage2.models.gbert.checkpoint import from_pretrained
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
-from stage2.recipe import Recipe
 from stage2.report import table, write_report
 from stage2.report.text import CATALOGS, words
-from stage2.resume import State
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import (
     embedding_cache,
@@ -50,7 +44,13 @@ from stage2.steps import (
     write_comparison,
     write_mined,
 )
-from stage2.train import no_hard_examples
+from stage2.training.cross_validation import cross_validate, folds_wanted
+from stage2.training.dev_corpus import dev_of
+from stage2.training.learnable import check_texts_to_learn
+from stage2.training.model_selection import untrained
+from stage2.training.questions import Recipe
+from stage2.training.state import State
+from stage2.training.train import no_hard_examples
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision

@@ -16,7 +16,6 @@ from stage2.auditing import audit_mined, load_cross_encoder
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.data.splits import group_questions, split
-from stage2.dev_corpus import Dev
 from stage2.encoding.encode import LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.truncation import accounts, tell
@@ -27,7 +26,6 @@ from stage2.evaluation.evaluate import (
     evaluate,
 )
 from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
-from stage2.learnable import check_texts_to_learn
 from stage2.mining.corpus import check_mining
 from stage2.models.gbert.fit import default_backbone
 from stage2.models.gbert.model import ProbabilisticGBERTV4
@@ -57,7 +55,9 @@ from stage2.steps import (
     write_comparison,
     write_mined,
 )
-from stage2.train import no_hard_examples
+from stage2.training.dev_corpus import Dev
+from stage2.training.learnable import check_texts_to_learn
+from stage2.training.train import no_hard_examples
 from stage2.utils import console, files
 from stage2.utils.device import check_training_precision
 from stage2.utils.errors import BadInputError

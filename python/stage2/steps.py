@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from stage2.auditing import write_hard
-from stage2.candidates import choose_on_dev, shipped
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
 from stage2.data.splits import Groups, Placed, split
-from stage2.dev_corpus import Dev
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encode import LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
@@ -27,20 +25,22 @@ from stage2.evaluation.evaluate import (
     per_question,
 )
 from stage2.evaluation.ranking import TOPK, Ranked
-from stage2.follow import check_follower
 from stage2.inputs import Inputs
-from stage2.learnable import epoch_warnings
 from stage2.mining.audit import Mask
 from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.resume import State, find_state
 from stage2.runfolder import RunFolder
 from stage2.stage1 import (
     embedding_cache,
 )
-from stage2.train import Trained, no_hard_examples, train
-from stage2.trainable import check_rank, check_trainable
-from stage2.training_log import DEV_METRIC, EpochLog
+from stage2.training.dev_corpus import Dev
+from stage2.training.learnable import epoch_warnings
+from stage2.training.log import DEV_METRIC, EpochLog
+from stage2.training.model_selection import choose_on_dev, shipped
+from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.state import State, find_state
+from stage2.training.tensorboard import check_follower
+from stage2.training.train import Trained, no_hard_examples, train
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import describe, resolve_device, resolve_precision

@@ -23,12 +23,12 @@ from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
 from stage2.data.splits import group_questions, split
 from stage2.inputs import Inputs, gather, write_rejected
-from stage2.learnable import check_texts_to_learn
 from stage2.report.columns import aligned
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import stage1
 from stage2.steps import ground_truths, tell_split
-from stage2.trainable import check_rank, check_trainable
+from stage2.training.learnable import check_texts_to_learn
+from stage2.training.parameters import check_rank, check_trainable
 from stage2.trials import SWEPT, Trial, is_possible
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints

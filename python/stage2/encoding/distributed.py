@@ -20,7 +20,7 @@ from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import Progress, encode_batches
 from stage2.encoding.tokens import TokenizedTexts
 from stage2.mining.search import Bools, Nearest, Texts, default_budget, search_texts
-from stage2.step import Groups, Vectors
+from stage2.training.step import Groups, Vectors
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.distributed import World
 

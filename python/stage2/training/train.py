@@ -16,15 +16,15 @@ from stage2.config import Settings
 from stage2.encoding.encode import Progress, encode_tokens
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
-from stage2.follow import Note, following
-from stage2.learnable import remarks, without_negative
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.resume import Position, State, questions_hash
-from stage2.schedule import learning_rate
-from stage2.step import accumulate_gradients
-from stage2.trainable import check_trainable, plain_state, trainable
-from stage2.training_log import EpochLog, best_of, out_of_patience
+from stage2.training.learnable import remarks, without_negative
+from stage2.training.log import EpochLog, best_of, out_of_patience
+from stage2.training.parameters import check_trainable, plain_state, trainable
+from stage2.training.schedule import learning_rate
+from stage2.training.state import Position, State, questions_hash
+from stage2.training.step import accumulate_gradients
+from stage2.training.tensorboard import Note, following
 from stage2.usage import STAGES
 from stage2.utils import files, rng
 from stage2.utils.arrays import Floats, Ints

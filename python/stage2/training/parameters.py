@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from stage2.config import Settings
-from stage2.learnable import check_learnable
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.training.learnable import check_learnable
 from stage2.utils.errors import BadInputError
 
 # peft's names: a wrapped matrix is `base_layer`, the factors of its update lie beside it.

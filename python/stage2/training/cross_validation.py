@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2.candidates import choose_on_dev
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, folds
-from stage2.dev_corpus import Dev, dev_of
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import Ranked
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.recipe import Recipe
-from stage2.resume import find_state, questions_hash
-from stage2.train import train
+from stage2.training.dev_corpus import Dev, dev_of
+from stage2.training.model_selection import choose_on_dev
+from stage2.training.questions import Recipe
+from stage2.training.state import find_state, questions_hash
+from stage2.training.train import train
 from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError

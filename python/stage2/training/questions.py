@@ -9,7 +9,7 @@ import numpy as np
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.mining.audit import Mask
-from stage2.replay import with_replay
+from stage2.training.replay import with_replay
 from stage2.utils.arrays import Ints
 
 

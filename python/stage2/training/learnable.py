@@ -14,7 +14,7 @@ from torch import Tensor
 from stage2._core import text_key
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training_log import EpochLog
+from stage2.training.log import EpochLog
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 

@@ -18,7 +18,7 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import score_corpus
 from stage2.mining.search import search_texts
-from stage2.training_log import DEV_METRIC
+from stage2.training.log import DEV_METRIC
 from stage2.utils.arrays import Ints
 
 # Chunks that dev questions are ranked among, at most: on a CPU they take a minute or so.

@@ -14,12 +14,12 @@ from typing import Any
 from torch import Tensor
 
 from stage2.config import Settings
-from stage2.dev_corpus import Dev
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.train import Trained, evaluate_dev
-from stage2.training_log import DEV_METRIC, EpochLog
+from stage2.training.dev_corpus import Dev
+from stage2.training.log import DEV_METRIC, EpochLog
+from stage2.training.train import Trained, evaluate_dev
 from stage2.utils import files
 
 # Each costs an evaluation on dev, as an epoch does.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training_log import EpochLog, best_of
+from stage2.training.log import EpochLog, best_of
 from stage2.usage import difference
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from stage2 import loss
 from stage2.config import Settings
 from stage2.encoding.kernels import dropout, unpadded
 from stage2.encoding.ranking_lists import RankingLists
@@ -31,6 +30,7 @@ from stage2.encoding.tokens import (
     on_device,
 )
 from stage2.models.gbert.model import Pooled, ProbabilisticGBERTV4
+from stage2.training import losses
 from stage2.utils import distributed, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
@@ -270,7 +270,7 @@ def list_losses(
     mask, relevance = on_device(questions.mask, device), on_device(questions.relevance, device)
     if settings.loss in ("in-batch", "infonce"):
         among = candidate[relevance > 0] if settings.loss == "in-batch" else candidate
-        return loss.infonce(
+        return losses.infonce(
             cross_similarity(vectors, question),
             relevance=_in_batch_relevance(
                 candidate, relevance, on_device(questions.same_text, device)
@@ -280,15 +280,15 @@ def list_losses(
         )
     similarities = pair_similarity(vectors, question[:, None], candidate)
     if settings.loss == "triplet":
-        return loss.triplet(similarities, mask, relevance, settings.margin)
+        return losses.triplet(similarities, mask, relevance, settings.margin)
     if settings.loss == "listnet":
-        return loss.listnet(similarities, mask, relevance, settings.temperature)
+        return losses.listnet(similarities, mask, relevance, settings.temperature)
     if settings.loss == "margin-mse":
         if teacher is None:
             raise BadInputError("the loss margin-mse needs the scores of a teacher")
         taught = on_device(teacher[questions.flat], device)
-        return loss.margin_mse(similarities, taught, mask, relevance, settings.margin)
-    return loss.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
+        return losses.margin_mse(similarities, taught, mask, relevance, settings.margin)
+    return losses.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
 
 
 def pair_similarity(vectors: Vectors | Pooled, left: Tensor, right: Tensor) -> Tensor:
