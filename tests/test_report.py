@@ -20,7 +20,7 @@ from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape
 from stage2.report.page import command_line
 from stage2.report.run import read_run
-from stage2.report.text import CATALOGS
+from stage2.report.words import CATALOGS
 from stage2.utils import files
 from tests.comparisons import (
     held_out_comparison,

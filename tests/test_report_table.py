@@ -8,7 +8,7 @@ import pytest
 
 from stage2.report import table
 from stage2.report.columns import display_width
-from stage2.report.text import CATALOGS
+from stage2.report.words import CATALOGS
 from tests.comparisons import held_out_comparison, seen_comparison, unknown_comparison
 
 

@@ -23,7 +23,7 @@ from stage2.models.gbert.checkpoint import from_pretrained
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.prepare import write_constructed
 from stage2.report import table, write_report
-from stage2.report.text import CATALOGS, words
+from stage2.report.words import CATALOGS, words
 from stage2.runfolder import RunFolder, in_run_folder
 from stage2.stage1 import (
     embedding_cache,

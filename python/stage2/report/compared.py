@@ -8,7 +8,7 @@ from stage2.evaluation.verdict import probability, signed
 from stage2.report import numbers
 from stage2.report.markdown import not_run, quote, table
 from stage2.report.run import Record, Run
-from stage2.report.text import Words
+from stage2.report.words import Words
 
 ACCURACIES = {"top1": "Top-1", "top3": "Top-3", "top5": "Top-5"}
 MEANS = ("mrr", "ndcg10", "mean_rank")

@@ -7,7 +7,7 @@ from pathlib import Path
 from stage2.report import numbers
 from stage2.report.markdown import escape, table
 from stage2.report.run import Run
-from stage2.report.text import Words
+from stage2.report.words import Words
 from stage2.utils import files
 
 # In the order in which a run writes them; each has its words under this key.

@@ -17,10 +17,10 @@ from stage2.config import RUN_DEFAULTS, SETTINGS, read_toml
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
-from stage2.report.page_text import PAGE_WORDS
+from stage2.report.page_words import PAGE_WORDS
 from stage2.report.run import Record, Run
-from stage2.report.text import Words
-from stage2.report.text import words as say
+from stage2.report.words import Words
+from stage2.report.words import words as say
 from stage2.utils import files
 from stage2.utils.errors import one_line
 

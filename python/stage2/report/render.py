@@ -12,8 +12,8 @@ from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
-from stage2.report.text import Words, words
 from stage2.report.training import loss_by_epoch, training_settings
+from stage2.report.words import Words, words
 from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.schema import WORTH_A_WARNING

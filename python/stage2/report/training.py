@@ -6,7 +6,7 @@ from stage2.report import numbers
 from stage2.report.compared import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
 from stage2.report.run import Record, Run
-from stage2.report.text import Words
+from stage2.report.words import Words
 from stage2.usage import counted
 from stage2.utils import files
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stage2.report.text_en import EN
-from stage2.report.text_zh import ZH
+from stage2.report.words_en import EN
+from stage2.report.words_zh import ZH
 
 # Every catalog has the same keys, and the same placeholders under each.
 CATALOGS: dict[str, dict[str, str]] = {"en": EN, "zh": ZH}

@@ -8,7 +8,7 @@ from stage2.report import numbers
 from stage2.report.columns import aligned
 from stage2.report.compared import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.run import Record
-from stage2.report.text import Words, words
+from stage2.report.words import Words, words
 
 # What stands left in its column: the set, what it was ranked among, what training saw of it.
 _LEFT = (0, 1, -1)
