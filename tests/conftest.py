@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, settings
 
 from stage2 import ProbabilisticGBERTV4
-from stage2.cli import program
+from stage2.cli.main import program
 from stage2.models.gbert.fit import init_model
 from tests.small import write_backbone, write_corpus
 

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, similarity
-from stage2.cli import program
+from stage2.cli.main import program
 from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, read_toml
 from stage2.utils import files
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree

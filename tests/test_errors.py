@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from stage2.cli import program
+from stage2.cli.main import program
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, message_of, one_line
 from tests.conftest import Stage2, data_flags, tree

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import stage2
+from stage2.cli.commands.merge import ALPHAS, fused, mean_of
 from stage2.evaluation.ranking import Scored
-from stage2.merging import ALPHAS, fused, mean_of
 from stage2.models.gbert.fit import init_model
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags

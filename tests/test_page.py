@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from stage2.cli import program
+from stage2.cli.main import program
 from stage2.utils import files
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import pytest
 from click.testing import CliRunner
 
-from stage2.cli import program
+from stage2.cli.main import program
 from stage2.config import read_toml
 from stage2.evaluation.statistics import wilson
 from stage2.report import numbers, table, write_report

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import stage2
-from stage2 import pipeline
+from stage2.cli.commands import run as run_module
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.training import train as train_module
@@ -313,7 +313,7 @@ def test_a_damaged_model_is_not_gone_on_with(
     """A run that is stopped among its folds goes on with the model that it shipped."""
     flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "cross_validate", raises_killed)
+        patch.setattr(run_module, "cross_validate", raises_killed)
         stage2("run", *flags, exit_code=1)
     weights = tmp_path / "out" / files.SHIPPED_MODEL / "model.safetensors"
     raw = bytearray(weights.read_bytes())

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from stage2 import folder_lock, inputs, pipeline, stages
 from stage2._core import Dataset
-from stage2.cli import program
+from stage2.cli import folder_lock, inputs, program
+from stage2.cli.commands import run as run_module
+from stage2.cli.commands import stages
+from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
-from stage2.runfolder import RunFolder
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
@@ -383,7 +384,7 @@ def test_what_was_set_aside_waits_for_the_command_that_did_so(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "_trained", stopped)
+        patch.setattr(run_module, "_trained", stopped)
         stage2(*run, "--overwrite", exit_code=1)
     CliRunner().invoke(program, [*between, "--output-dir", str(out)])
     assert tree(out / files.ASIDE).keys() == before.keys()

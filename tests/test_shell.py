@@ -31,7 +31,9 @@ def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize("start", [["-m", "stage2"], ["-c", "from stage2.cli import main; main()"]])
+@pytest.mark.parametrize(
+    "start", [["-m", "stage2"], ["-c", "from stage2.cli.main import main; main()"]]
+)
 def test_both_ways_in_print_the_version(start: list[str]) -> None:
     result = subprocess.run(
         [sys.executable, *start, "--version"], capture_output=True, text=True, check=True
@@ -42,7 +44,7 @@ def test_both_ways_in_print_the_version(start: list[str]) -> None:
 @pytest.mark.parametrize("option", ["--data", "--dev-data", "--entities"])
 def test_a_missing_file_is_refused_before_torch_is_there(option: str, tmp_path: Path) -> None:
     code = (
-        "import sys; from stage2.cli import program\n"
+        "import sys; from stage2.cli.main import program\n"
         "try: program(sys.argv[1:])\n"
         "except SystemExit as end: sys.exit(end.code if 'torch' not in sys.modules else 9)"
     )
@@ -69,7 +71,7 @@ def test_a_settings_file_may_name_what_the_command_does_not_read(
 
 def test_preparing_needs_neither_torch_nor_numpy(corpus: dict[str, Path], tmp_path: Path) -> None:
     code = (
-        "import sys; from stage2.cli import program\n"
+        "import sys; from stage2.cli.main import program\n"
         "program(sys.argv[1:], standalone_mode=False)\n"
         "assert not {'torch', 'numpy'} & sys.modules.keys()"
     )
@@ -125,9 +127,9 @@ def test_a_signal_in_the_midst_of_writing_leaves_nothing_half_written(
 ) -> None:
     out = tmp_path / "out"
     code = (
-        "import os; from stage2 import cli, files\n"
+        "import os; from stage2.cli.main import main; from stage2.utils import files\n"
         f"files._sync = lambda _: os.kill(os.getpid(), {int(number)})\n"
-        "cli.main()"
+        "main()"
     )
     command = [sys.executable, "-c", code, "prepare", *data_flags(corpus), "--output-dir", out]
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

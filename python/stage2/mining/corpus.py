@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import TextColumn
+from stage2.cli.inputs import Inputs
 from stage2.config import Settings
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import LazyModel, Progress, encode_windows
 from stage2.encoding.tokens import Spans
 from stage2.evaluation.ranking import DECIMALS, TOPK
-from stage2.inputs import Inputs
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.mining.search import Nearest, default_budget, search_texts
 from stage2.models.gbert.model import ProbabilisticGBERTV4

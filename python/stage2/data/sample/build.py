@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from stage2.data.dataset.sample import words
+from stage2.data.sample import words
 from stage2.data.sample.events import EVENTS
 from stage2.utils.files import write_json, write_jsonl
 

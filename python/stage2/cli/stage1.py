@@ -11,16 +11,16 @@ from pathlib import Path
 import torch
 
 from stage2._core import Loaded, load_chunks
+from stage2.cli.inputs import Inputs
+from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encode import LazyModel
-from stage2.inputs import Inputs
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit import default_backbone, init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.model_path import model_in
-from stage2.runfolder import RunFolder
 from stage2.usage import with_stage1_of
 from stage2.utils import console, files
 from stage2.utils.device import describe, resolve_device, resolve_precision

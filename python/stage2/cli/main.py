@@ -12,9 +12,7 @@ from typing import Any
 
 import click
 
-from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
-from stage2.models.model_path import found_model
-from stage2.options import (
+from stage2.cli.options import (
     COMMON,
     FROM_CORPUS,
     FROM_FILES,
@@ -25,8 +23,10 @@ from stage2.options import (
     Decorator,
     option,
 )
-from stage2.program import Program, check_present
-from stage2.trials import PRESETS, check_grid, parse_grid, trials
+from stage2.cli.program import Program, check_present
+from stage2.cli.trials import PRESETS, check_grid, parse_grid, trials
+from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
+from stage2.models.model_path import found_model
 from stage2.usage import Call, check_given, unused
 from stage2.utils import console, files
 
@@ -147,9 +147,9 @@ def run(settings: Settings) -> None:
 
     With no data given the built-in sample is used.
     """
-    from stage2 import pipeline
+    from stage2.cli.commands import run as run_module
 
-    pipeline.run_command(settings)
+    run_module.run_command(settings)
 
 
 @command(
@@ -167,7 +167,7 @@ def init(settings: Settings) -> None:
 
     The heads are fitted on the chunks so that cosines of μ follow the encoder's own.
     """
-    from stage2 import stages
+    from stage2.cli.commands import stages
 
     stages.init(settings)
 
@@ -175,7 +175,7 @@ def init(settings: Settings) -> None:
 @command(*FROM_FILES, example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
 def prepare(settings: Settings) -> None:
     """Construct samples: each question with its ground truths and random negatives."""
-    from stage2 import prepare
+    from stage2.cli.commands import prepare
 
     prepare.prepare(settings)
 
@@ -200,7 +200,7 @@ def mine(settings: Settings) -> None:
     the whole corpus, found by exact search, and a question is hard when its ground truth ranks
     below --topk among all chunks.
     """
-    from stage2 import stages
+    from stage2.cli.commands import stages
 
     stages.mine(settings)
 
@@ -223,7 +223,7 @@ def train(settings: Settings) -> None:
     What is shipped is the best on the dev questions of stage 1, the epochs, and the way between
     stage 1 and the best epoch.
     """
-    from stage2 import stages
+    from stage2.cli.commands import stages
 
     stages.train_command(settings)
 
@@ -252,7 +252,7 @@ def train(settings: Settings) -> None:
 )
 def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
     """Evaluate a model, or compare two on the same samples."""
-    from stage2 import stages
+    from stage2.cli.commands import stages
 
     stages.evaluate_command(settings, models)
 
@@ -281,9 +281,9 @@ def audit(settings: Settings, strict: bool) -> None:
     Prints a table of counts and writes audit.json, and each finding as a row of audit.jsonl. With
     no data given the folder's own samples and scores are looked at.
     """
-    from stage2 import auditing
+    from stage2.cli.commands import audit
 
-    auditing.audit_command(settings, strict)
+    audit.audit_command(settings, strict)
 
 
 @command(
@@ -353,7 +353,7 @@ def sweep(
     if dry_run:
         click.echo("\n".join(trial.name for trial in wanted))
         return
-    from stage2 import sweep
+    from stage2.cli.commands import sweep
 
     sweep.sweep(settings, wanted, jobs)
 
@@ -389,9 +389,9 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
 
     Without --alpha the weight of the second model is the best on the dev questions.
     """
-    from stage2 import merging
+    from stage2.cli.commands import merge
 
-    merging.merge(settings, models)
+    merge.merge(settings, models)
 
 
 @command(
@@ -401,7 +401,7 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
 )
 def report(settings: Settings, show: bool) -> None:
     """Write the report of a run folder: a page, Markdown, JSON, and the loss curve."""
-    from stage2 import stages
+    from stage2.cli.commands import stages
 
     path = stages.report(settings)
     if show:
@@ -427,9 +427,9 @@ def cache_info(embedding_cache: str) -> None:
     Example:
       stage2 cache info
     """
-    from stage2 import cache_command
+    from stage2.cli.commands import cache
 
-    cache_command.info(embedding_cache)
+    cache.info(embedding_cache)
 
 
 @cache.command(name="prune")
@@ -443,9 +443,9 @@ def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | 
     Example:
       stage2 cache prune --older-than 30 --max-size 4GB
     """
-    from stage2 import cache_command
+    from stage2.cli.commands import cache
 
-    cache_command.prune(embedding_cache, older_than, max_size)
+    cache.prune(embedding_cache, older_than, max_size)
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stage2._core import Loaded
+from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import annotated_facts, count_annotated, tell_annotated
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
 from stage2.data.sample.build import write_sample
-from stage2.runfolder import RunFolder
 from stage2.usage import Call, check_given
 from stage2.utils import console, files
 from stage2.utils.errors import BadInputError

@@ -12,36 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from stage2._core import Loaded
-from stage2.auditing import audit_mined, load_cross_encoder
-from stage2.config import Settings
-from stage2.data.dataset import Samples
-from stage2.data.splits import group_questions, split
-from stage2.encoding.encode import LazyModel
-from stage2.encoding.ranking_lists import ranking_lists
-from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import (
-    Evaluation,
-    QuestionSet,
-    check_regression,
-    evaluate,
-)
-from stage2.inputs import Inputs, gather, with_folder_files, write_rejected
-from stage2.mining.corpus import check_mining
-from stage2.models.gbert.fit import default_backbone
-from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.prepare import write_constructed
-from stage2.report import table, write_report
-from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import (
-    chunks_to_fit,
-    embedding_cache,
-    hashes_of_model,
-    model_when_needed,
-    new_model,
-    stage1,
-    stage1_when_needed,
-)
-from stage2.steps import (
+from stage2.cli.commands.audit import audit_mined, load_cross_encoder
+from stage2.cli.commands.prepare import write_constructed
+from stage2.cli.commands.steps import (
     candidates,
     check_machine,
     check_training,
@@ -55,6 +28,33 @@ from stage2.steps import (
     write_comparison,
     write_mined,
 )
+from stage2.cli.inputs import Inputs, gather, with_folder_files, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import (
+    chunks_to_fit,
+    embedding_cache,
+    hashes_of_model,
+    model_when_needed,
+    new_model,
+    stage1,
+    stage1_when_needed,
+)
+from stage2.config import Settings
+from stage2.data.dataset import Samples
+from stage2.data.splits import group_questions, split
+from stage2.encoding.encode import LazyModel
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.truncation import accounts, tell
+from stage2.evaluation.evaluate import (
+    Evaluation,
+    QuestionSet,
+    check_regression,
+    evaluate,
+)
+from stage2.mining.corpus import check_mining
+from stage2.models.gbert.fit import default_backbone
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.report import table, write_report
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.train import no_hard_examples

@@ -18,17 +18,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stage2.cli.commands.steps import lists_of, sides_of, write_comparison
+from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import Evaluation, QuestionSet, check_regression, evaluate
 from stage2.evaluation.ranking import DECIMALS, Ranked, Scored, corpus_blocks
-from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
-from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import hashes_of_model, load_given, placed
-from stage2.steps import lists_of, sides_of, write_comparison
 from stage2.training.log import DEV_METRIC
 from stage2.training.model_selection import interpolate
 from stage2.training.train import evaluate_dev

@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from stage2.auditing import write_hard
+from stage2.cli.commands.audit import write_hard
+from stage2.cli.inputs import Inputs
+from stage2.cli.run_folder import RunFolder
+from stage2.cli.stage1 import (
+    embedding_cache,
+)
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
@@ -25,14 +30,9 @@ from stage2.evaluation.evaluate import (
     per_question,
 )
 from stage2.evaluation.ranking import TOPK, Ranked
-from stage2.inputs import Inputs
 from stage2.mining.audit import Mask
 from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.runfolder import RunFolder
-from stage2.stage1 import (
-    embedding_cache,
-)
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import epoch_warnings
 from stage2.training.log import DEV_METRIC, EpochLog

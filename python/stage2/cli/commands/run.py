@@ -6,30 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stage2.auditing import audit_mined, load_cross_encoder
-from stage2.config import Settings
-from stage2.data.splits import Groups, Placed, given_sides, group_questions
-from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import (
-    Evaluation,
-    QuestionSet,
-    check_regression,
-    evaluate,
-)
-from stage2.inputs import Inputs, gather
-from stage2.mining.corpus import check_mining
-from stage2.models.gbert.checkpoint import from_pretrained
-from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.prepare import write_constructed
-from stage2.report import table, write_report
-from stage2.report.words import CATALOGS, words
-from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import (
-    embedding_cache,
-    stage1,
-)
-from stage2.steps import (
+from stage2.cli.commands.audit import audit_mined, load_cross_encoder
+from stage2.cli.commands.prepare import write_constructed
+from stage2.cli.commands.steps import (
     candidates,
     check_machine,
     check_training,
@@ -44,6 +23,27 @@ from stage2.steps import (
     write_comparison,
     write_mined,
 )
+from stage2.cli.inputs import Inputs, gather
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import (
+    embedding_cache,
+    stage1,
+)
+from stage2.config import Settings
+from stage2.data.splits import Groups, Placed, given_sides, group_questions
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.truncation import accounts, tell
+from stage2.evaluation.evaluate import (
+    Evaluation,
+    QuestionSet,
+    check_regression,
+    evaluate,
+)
+from stage2.mining.corpus import check_mining
+from stage2.models.gbert.checkpoint import from_pretrained
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.report import table, write_report
+from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn

@@ -12,15 +12,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from stage2 import aside, folder_lock, run_files, usage
+from stage2 import usage
 from stage2._core import __version__
+from stage2.cli import aside, folder_lock, run_files
+from stage2.cli.folder_lock import FolderLock
+from stage2.cli.watched import Watched
 from stage2.config import Settings
-from stage2.folder_lock import FolderLock
 from stage2.usage import STAGES, difference
 from stage2.utils import console, files
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 from stage2.utils.machine import cpu_name, launch, this_process
-from stage2.watched import Watched
 
 # These entries of a record describe the attempt under way.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")

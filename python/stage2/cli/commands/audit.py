@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from stage2._core import Samples
+from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import DECIMALS
-from stage2.inputs import Inputs, with_folder_files, write_rejected
 from stage2.mining.audit import Audit, Evidence, Mask, audit, with_negatives
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
-from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import hashes_of_model, load_given, placed
 from stage2.utils import console, files
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import resolve_device, resolve_precision

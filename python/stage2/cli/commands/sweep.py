@@ -17,19 +17,22 @@ from typing import Any
 
 import torch
 
-from stage2 import pipeline, run_files, stages, usage
+from stage2 import usage
 from stage2._core import Dataset
+from stage2.cli import run_files
+from stage2.cli.commands import run as run_module
+from stage2.cli.commands import stages
+from stage2.cli.commands.steps import ground_truths, tell_split
+from stage2.cli.inputs import Inputs, gather, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import stage1
+from stage2.cli.trials import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
 from stage2.data.splits import group_questions, split
-from stage2.inputs import Inputs, gather, write_rejected
 from stage2.report.columns import aligned
-from stage2.runfolder import RunFolder, in_run_folder
-from stage2.stage1 import stage1
-from stage2.steps import ground_truths, tell_split
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
-from stage2.trials import SWEPT, Trial, is_possible
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
@@ -288,7 +291,7 @@ def run_trial(trial: Trial) -> str | None:
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             sides = files.read_json(folder.parent.parent / files.SEARCH_SPLIT)
-            pipeline.run_command(trial.settings, sides)
+            run_module.run_command(trial.settings, sides)
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stage2 import run_files
+from stage2.cli import run_files
 from stage2.utils import files
 
 Record = dict[str, Any]

@@ -1,0 +1,1 @@
+"""The command line: flags, the run folder, what a command reads."""
