@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stage2.encoding.encode import autocast
+from stage2.encoding.batches import autocast
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 LENGTH = 128

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 import transformers
 
-from stage2.models.gbert.checkpoint import load_backbone
 from stage2.models.gbert.fit import default_backbone
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.hub import load_backbone
 
 
 def random_model(layers: int, width: int, heads: int, max_length: int) -> ProbabilisticGBERTV4:

@@ -17,7 +17,8 @@ import stage2
 from stage2.encoding import cache
 from stage2.encoding.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_type
 from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.encode import LazyModel, encode_windows
+from stage2.encoding.encode import encode_windows
+from stage2.encoding.encoder import LazyModel
 from stage2.models.gbert import checkpoint
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

@@ -17,6 +17,7 @@ import stage2
 from stage2.models import hub
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit import init_model
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
@@ -300,6 +301,6 @@ def test_a_pipe_is_not_waited_for(
     folder = copied(model_dir if ours else backbone, tmp_path / "m")
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
-    load = checkpoint.from_pretrained if ours else checkpoint.load_backbone
+    load = ProbabilisticGBERTV4.from_pretrained if ours else hub.load_backbone
     with pytest.raises(BadInputError, match="is no regular file"):
         load(folder)

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 import stage2
-from stage2.models.gbert.checkpoint import load_backbone
 from stage2.models.gbert.fit import default_backbone, init_model
+from stage2.models.hub import load_backbone
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.small import WORDS

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import stage2
+from stage2.models.auto import load_model
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit import init_model
+from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.model_path import found_model, model_in
 from stage2.utils import files, tensors
 from stage2.utils.errors import BadInputError
@@ -69,7 +71,7 @@ def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
     kept = checkpoints / "epoch_2.pt"
     # What is copied takes it along.
     kept = Path(shutil.copy(kept, tmp_path / "elsewhere.pt"))
-    model = checkpoint.load_model(kept, backbone)
+    model = load_model(kept, backbone)
     assert model.max_length == 8
     model.save_pretrained(tmp_path / "same")
     found = []
@@ -92,8 +94,8 @@ def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
     path = tmp_path / "alone" / "m.pt"
     path.parent.mkdir()
     # As other programs write it.
-    torch.save(checkpoint.from_pretrained(short).state_dict(), path)
-    load = checkpoint.from_reference
+    torch.save(ProbabilisticGBERTV4.from_pretrained(short).state_dict(), path)
+    load = ProbabilisticGBERTV4.from_reference
     assert load(path, backbone).max_length == 64, "128, and no more than the encoder takes"
     assert "does not say where texts are to be cut: at 64 tokens" in capsys.readouterr().err
     assert load(path, backbone, max_length=8).max_length == 8

@@ -10,12 +10,12 @@ from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
     from stage2.encoding.embeddings import Embeddings
-    from stage2.evaluation.ranking import similarity
+    from stage2.encoding.similarity import similarity
+    from stage2.evaluation.ranking import rank
     from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.mining.search import topk
     from stage2.models.gbert.model import ProbabilisticGBERTV4
     from stage2.training.losses import margin_ranking_loss
-    from stage2.utils.arrays import rank
 
 __all__ = [
     "Annotations",
@@ -46,8 +46,8 @@ _LATER = {
     "Rules": "stage2.mining.hard_negatives",
     "margin_ranking_loss": "stage2.training.losses",
     "mine_negatives": "stage2.mining.hard_negatives",
-    "rank": "stage2.utils.arrays",
-    "similarity": "stage2.evaluation.ranking",
+    "rank": "stage2.evaluation.ranking",
+    "similarity": "stage2.encoding.similarity",
     "topk": "stage2.mining.search",
 }
 

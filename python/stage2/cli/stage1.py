@@ -16,7 +16,8 @@ from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
-from stage2.encoding.encode import LazyModel
+from stage2.encoding.encoder import LazyModel
+from stage2.models.auto import load_model
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit import default_backbone, init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
@@ -42,7 +43,7 @@ def stage1(
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
         run.settings = with_stage1_of(run.settings, known, run.adds is None, backbone)
-        model = checkpoint.from_pretrained(run.checked(files.STAGE1_MODEL))
+        model = ProbabilisticGBERTV4.from_pretrained(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if {"qa", "data"} & known.keys():
             # It was made on the way, by the command that is now repeated.
@@ -69,7 +70,7 @@ def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
             f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
             "leave --max-length out"
         )
-    return checkpoint.load_model(path, settings.backbone, known or asked)
+    return load_model(path, settings.backbone, known or asked)
 
 
 def placed(model: ProbabilisticGBERTV4, settings: Settings) -> ProbabilisticGBERTV4:

@@ -2,106 +2,41 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 
+from stage2.encoding.batches import WINDOW, Progress, encode_batches
 from stage2.encoding.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
+from stage2.encoding.distributed import encode_shared
 from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.kernels.packed_linear import compiled, packed
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import (
     Spans,
     TokenizedTexts,
     batches_by_tokens,
-    collate,
     token_budget,
     tokenize,
 )
-from stage2.utils import console, distributed
+from stage2.utils import distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
 
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import Pooled, ProbabilisticGBERTV4
-
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
-Progress = console.Bar
 # Gives the texts of some rows, and the spans of each.
 Read = Callable[[Ints], tuple[Sequence[str], Sequence[Spans]]]
 
-# Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
-# batches, and few enough that memory does not grow with the corpus.
-WINDOW = 16_384
-
-# Up to so many tokens a text's attention weights fit the cache: see `plain_attention`.
-PLAIN_ATTENTION = 512
 
 _NO_KEYS = np.empty(0, f"V{KEY_BYTES}")
 
 
-class Reader(Protocol):
-    """What of a model says which tokens of a text it sees; a model is such."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """A fast tokenizer of transformers."""
-
-    @property
-    def max_length(self) -> int:
-        """Most tokens of a text, special tokens included."""
-
-
-class LazyModel:
-    """A model that is loaded when there is something to embed: the cache may have it all.
-
-    Attributes:
-        embedding_dim: d.
-    """
-
-    def __init__(
-        self,
-        load: Callable[[], ProbabilisticGBERTV4],
-        embedding_dim: int,
-        read: Callable[[], Reader] | None = None,
-    ) -> None:
-        """Remember how to load it.
-
-        Args:
-            load: gives the model on its device.
-            embedding_dim: d.
-            read: gives its tokenizer and limit without its weights; default: the model.
-        """
-        self.embedding_dim = embedding_dim
-        self._load = load
-        self._read = read
-
-    @cached_property
-    def reader(self) -> Reader:
-        """Its tokenizer and limit; the weights need not be read for that."""
-        return self.model if self._read is None else self._read()
-
-    @cached_property
-    def model(self) -> ProbabilisticGBERTV4:
-        """The model, on its device."""
-        return self._load()
-
-
-def loaded(model: ProbabilisticGBERTV4 | LazyModel) -> ProbabilisticGBERTV4:
-    """The model, read from disk if it is not in memory yet."""
-    return model.model if isinstance(model, LazyModel) else model
-
-
 def encode(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     texts: Sequence[str],
     entities: Sequence[EntityTargets] | None = None,
     *,
@@ -146,7 +81,7 @@ def encode(
 
 
 def encode_windows(
-    model: ProbabilisticGBERTV4 | LazyModel,
+    model: Encoder | LazyModel,
     count: int,
     read: Read,
     *,
@@ -229,7 +164,7 @@ def _fill(out: Embeddings, keys: Keys, rows: Ints, cache: EmbeddingCache) -> Int
 
 
 def _tokenized_ahead(
-    model: ProbabilisticGBERTV4, read: Read, rows: Ints
+    model: Encoder, read: Read, rows: Ints
 ) -> Iterator[tuple[Ints, TokenizedTexts]]:
     """Tokenise windows of rows, each while the one before it is worked on."""
     parts = _windows(rows)
@@ -246,7 +181,7 @@ def _tokenized_ahead(
 
 
 def encode_tokens(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     tokens: TokenizedTexts,
     *,
     precision: str = "auto",
@@ -260,114 +195,8 @@ def encode_tokens(
     precision = describe(dtype)
     if (world := distributed.world()) is None:
         return encode_batches(model, tokens, batches, precision, progress)
-    from stage2.encoding.distributed import encode_shared
-
-    world.lend(model)
+    world.lend(model, model.bare)
     return encode_shared(world, tokens, batches, precision, progress)
-
-
-def encode_batches(
-    model: ProbabilisticGBERTV4,
-    tokens: TokenizedTexts,
-    batches: Sequence[Ints],
-    precision: str,
-    progress: Progress | None = None,
-) -> Embeddings:
-    """Embed texts in the given batches, which hold each row of `tokens` once."""
-    n, lengths = len(tokens), tokens.lengths
-    out = Embeddings.empty(n, model.embedding_dim)
-    out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
-    done = done_tokens = 0
-    waiting: list[tuple[Ints, Pooled]] = []
-    # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
-    most = WINDOW if model.device.type == "cuda" else 0
-    with inference(model, resolve_precision(precision, model.device)) as working:
-        for rows in batches:
-            waiting.append((rows, working(collate(working, tokens, rows))))
-            if sum(len(held) for held, _ in waiting) > most:
-                _fetch(out, waiting)
-            done += len(rows)
-            done_tokens += int(lengths[rows].sum())
-            if progress is not None:
-                progress(done, n, done_tokens)
-        _fetch(out, waiting)
-    return out
-
-
-def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
-    """Take the vectors of some rows from the device, and forget them there."""
-    for rows, pooled in waiting:
-        out.mu[rows] = pooled.mu.cpu().numpy()
-        out.kappa[rows] = pooled.kappa.cpu().numpy()
-        out.entity[rows] = pooled.entity.cpu().numpy()
-        out.has_entity[rows] = pooled.has_entity.cpu().numpy()
-    waiting.clear()
-
-
-@contextmanager
-def inference(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Iterator[ProbabilisticGBERTV4]:
-    """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
-
-    On a CPU weights are packed, unless torch compiles the encoder. The model is left as it was,
-    and meanwhile no other thread's.
-
-    Raises:
-        RunFailedError: another thread trains the model.
-    """
-    with model.guard.embedding():
-        # In half precision it could not be told.
-        _ = model.first_padded_position
-        working = in_precision(model, dtype)
-        was_training = model.training
-        working.eval()
-        try:
-            quick = compiled if model.compiled else packed
-            with torch.inference_mode(), quick(working), plain_attention(working):
-                yield working
-        finally:
-            model.train(was_training)
-
-
-@contextmanager
-def plain_attention(model: ProbabilisticGBERTV4) -> Iterator[None]:
-    """Have a CPU attend to short texts by plain matrix products.
-
-    The fused kernel saves memory that they do not need. Embedding takes a tenth longer with it, and
-    a step of training a quarter.
-    """
-    backbone = model.backbone
-    plain = (
-        model.device.type == "cpu"
-        and model.max_length <= PLAIN_ATTENTION
-        and backbone.config._attn_implementation == "sdpa"
-        and hasattr(backbone, "set_attn_implementation")
-    )
-    if plain:
-        backbone.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        if plain:
-            backbone.set_attn_implementation("sdpa")
-
-
-def in_precision(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> ProbabilisticGBERTV4:
-    """The model itself in float32, else a copy whose weights are of `dtype`.
-
-    `torch.autocast` would cast activations around each of the operations that it leaves in float32,
-    and hold every weight twice all the same. Pooling is in float32 in both.
-    """
-    if dtype == torch.float32:
-        return model
-    shared = {id(model.tokenizer): model.tokenizer}
-    return copy.deepcopy(model, shared).to(dtype)
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Matrix products in `dtype`; the heads' pooling stays in float32."""
-    if dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
 
 
 def _check_texts(texts: Sequence[str]) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
-from stage2.encoding.encode import LazyModel, loaded
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import LazyTokens, Spans, tokenize
 from stage2.utils.arrays import Ints
-
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ class RankingLists:
 
 
 def ranking_lists(
-    model: ProbabilisticGBERTV4 | LazyModel,
+    model: Encoder | LazyModel,
     samples: Samples,
     annotations: Annotations | None,
     *,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,6 @@ from torch import Tensor
 
 from stage2._core import same_text
 from stage2.utils.arrays import Ints
-
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
@@ -113,6 +110,30 @@ class LazyTokens(TokenizedTexts):
         return part
 
 
+class Reader(Protocol):
+    """What of a model says which tokens of a text it sees; a model is such."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """A fast tokenizer of transformers."""
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a text, special tokens included."""
+
+
+class Placed(Protocol):
+    """What of a model says how a batch of its tokens is laid out, and where; a model is such."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Whose padding is used."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch goes."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Tokenised texts, padded to the longest of them.
@@ -131,7 +152,7 @@ class Batch:
 
 
 def tokenize(
-    model: ProbabilisticGBERTV4,
+    model: Reader,
     texts: Sequence[str],
     spans: Sequence[Spans],
 ) -> TokenizedTexts:
@@ -159,7 +180,7 @@ def tokenize(
     return TokenizedTexts(ids, entity_tokens)
 
 
-def _encodings(model: ProbabilisticGBERTV4, texts: list[str], offsets: bool) -> Sequence[Any]:
+def _encodings(model: Reader, texts: list[str], offsets: bool) -> Sequence[Any]:
     """What the tokenizer gives, before transformers makes lists of it, which takes half as long.
 
     A card would wait for those lists. One text goes by way of transformers, which tells the
@@ -236,7 +257,7 @@ def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterab
         start += rows
 
 
-def collate(model: ProbabilisticGBERTV4, tokens: TokenizedTexts, rows: Ints) -> Batch:
+def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
     """Pad the given texts to the longest of them, on the model's device."""
     longest = max(len(tokens.ids[row]) for row in rows)
     input_ids = np.full((len(rows), longest), model.tokenizer.pad_token_id or 0, np.int64)

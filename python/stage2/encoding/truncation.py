@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from stage2._core import Samples
-from stage2.encoding.encode import LazyModel, Reader
-from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.encoding.encoder import Encoder, LazyModel
+from stage2.encoding.tokens import Reader
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.schema import WORTH_A_WARNING
@@ -87,7 +87,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
     return Account(total, len(texts), reader.max_length, cut, tokens, lost, unknown)
 
 
-def accounts(model: ProbabilisticGBERTV4 | LazyModel, samples: Samples) -> dict[str, Account]:
+def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:
     """Count how much the model sees of the questions and of the chunks they meet."""
     reader = model.reader if isinstance(model, LazyModel) else model
     columns = {"questions": samples.questions, "chunks": samples.contexts}

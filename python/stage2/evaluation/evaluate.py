@@ -10,25 +10,19 @@ from typing import Any
 import numpy as np
 
 from stage2.config import Settings
+from stage2.encoding.batches import WINDOW, Progress
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.encode import (
-    WINDOW,
-    LazyModel,
-    Progress,
-    encode_tokens,
-    encode_windows,
-    loaded,
-)
+from stage2.encoding.encode import encode_tokens, encode_windows
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, Ranked, Scored, evaluation_rows, score, score_corpus
 from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.evaluation.verdict import verdict
-from stage2.mining.search import default_budget
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import RegressedError
+from stage2.utils.memory import default_budget
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class QuestionSet:
 
 
 def evaluate(
-    model: ProbabilisticGBERTV4 | LazyModel,
+    model: Encoder | LazyModel,
     lists: RankingLists,
     precision: str,
     progress: Progress | None = None,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import _core
+from stage2._core import Ranking, kendall_tau
+from stage2._core import order as order_lists
+from stage2._core import rank as rank_lists
+from stage2.encoding.batches import Progress
 from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.encode import Progress
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.utils.arrays import Floats, Ints
-
-# A similarity is written, ranked and compared at this precision. What torch's products leave to
-# the number of threads is below it, and texts that are equal have equal vectors: no noise breaks
-# a tie.
-DECIMALS = 6
+from stage2.encoding.similarity import DECIMALS, at_precision, similarity
+from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
 
 TOPK = (1, 3, 5)
 
@@ -40,7 +38,7 @@ class Ranked:
             others are by sentence, since a side has no entity left.
     """
 
-    ranking: _core.Ranking
+    ranking: Ranking
     lengths: Ints
     by_entity: Ints
 
@@ -49,7 +47,7 @@ class Ranked:
         """Give the lists of all parts, one after another; of no part, no list."""
         none = np.empty(0, np.int64)
         return Ranked(
-            _core.Ranking.concat([part.ranking for part in parts]),
+            Ranking.concat([part.ranking for part in parts]),
             np.concatenate([none, *(part.lengths for part in parts)]),
             np.concatenate([none, *(part.by_entity for part in parts)]),
         )
@@ -91,35 +89,13 @@ class Scored(Ranked):
     @classmethod
     def of(cls, scores: Floats, offsets: Ints, num_relevant: Ints, by_entity: Ints) -> Scored:
         """Rank scored lists."""
-        ranking = _core.rank(scores, offsets, num_relevant)
+        ranking = rank_lists(scores, offsets, num_relevant)
         lengths = np.diff(offsets).astype(np.int64)
         return cls(ranking, lengths, by_entity, scores, offsets, num_relevant)
 
     def ranked(self) -> Ranked:
         """The same without the scores."""
         return Ranked(self.ranking, self.lengths, self.by_entity)
-
-
-def similarity(queries: Embeddings, contexts: Embeddings) -> Floats:
-    """Similarity of every query to every context.
-
-    The mean over all pairs of an entity of one and an entity of the other of the cosine of their
-    vectors, which is the inner product of the means of their unit vectors; where a side has no
-    entity, the cosine of the two sentence μ.
-
-    Args:
-        queries: n_q texts.
-        contexts: n_c texts, of the same model.
-
-    Returns:
-        float32 (n_q, n_c).
-    """
-    by_entity = queries.has_entity[:, None] & contexts.has_entity[None, :]
-    scores = queries.mu.astype(np.float64) @ contexts.mu.T.astype(np.float64)
-    if by_entity.any():
-        entity = queries.entity.astype(np.float64) @ contexts.entity.T.astype(np.float64)
-        scores = np.where(by_entity, entity, scores)
-    return _at_precision(scores)
 
 
 def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
@@ -179,7 +155,7 @@ def score_corpus(
         if progress is not None:
             progress(int(len(lists) * min(1.0, (first + _TILE) / size)), len(lists))
     lengths = size - copies.counts
-    ranking = _core.Ranking.from_counts(above, equal, starts, lengths)
+    ranking = Ranking.from_counts(above, equal, starts, lengths)
     has_entity = embeddings.has_entity[lists.corpus]
     of_copies = np.bincount(copied, has_entity[copies.columns], len(lists)).astype(np.int64)
     with_entity = embeddings.has_entity[lists.questions] * (int(has_entity.sum()) - of_copies)
@@ -273,8 +249,8 @@ def evaluation_rows(
     lists: RankingLists, questions: Sequence[str], embeddings: Embeddings, scored: Scored
 ) -> Iterable[dict[str, Any]]:
     """The rows of `evaluation_results.json`: the reference's keys and types, and a few more."""
-    order = _core.order(scored.scores, lists.offsets, lists.tie_keys)
-    tau = _core.kendall_tau(scored.scores, lists.offsets)
+    order = order_lists(scored.scores, lists.offsets, lists.tie_keys)
+    tau = kendall_tau(scored.scores, lists.offsets)
     rank, ties = scored.ranking.rank, scored.ranking.ties
     success = {k: scored.ranking.success(k) for k in (1, 3, 5)}
     entity_count = embeddings.entity_count
@@ -316,7 +292,7 @@ def _pairs(embeddings: Embeddings, left: Ints, right: Ints) -> Floats:
         one, other = embeddings.take(left[part]), embeddings.take(right[part])
         both = (one.has_entity & other.has_entity)[:, None]
         sides = (np.where(both, text.entity, text.mu).astype(np.float64) for text in (one, other))
-        scores[part] = _at_precision(np.einsum("md,md->m", *sides))
+        scores[part] = at_precision(np.einsum("md,md->m", *sides))
     return scores
 
 
@@ -325,5 +301,48 @@ def _relevant(lists: RankingLists, row: int) -> Ints:
     return lists.contexts[start : start + lists.num_relevant[row]]
 
 
-def _at_precision(scores: npt.NDArray[np.float64]) -> Floats:
-    return np.round(scores, DECIMALS).astype(np.float32)
+def rank(
+    scores: npt.ArrayLike,
+    offsets: npt.ArrayLike,
+    num_relevant: int | npt.ArrayLike | None = None,
+    *,
+    relevance: npt.ArrayLike | None = None,
+    ties: Literal["expected", "trec_eval"] = "expected",
+    tie_keys: npt.ArrayLike | None = None,
+) -> Ranking:
+    """Rank lists of scored candidates.
+
+    A tie is not a win: ranks and metrics are exact expectations over the orders of equal scores.
+    With `ties="trec_eval"` they are instead what trec_eval and pytrec_eval compute, where of equal
+    scores the document whose name sorts last comes first.
+
+    Args:
+        scores: float32 (m,), n lists end to end.
+        offsets: int64 (n + 1,), where each list starts.
+        num_relevant: how many candidates at the head of each list are relevant: one number for
+            all, or int64 (n,). Without it and `relevance`, one.
+        relevance: float64 (m,), how relevant each candidate is, for lists in any order: its gain in
+            nDCG, and 0 for what is not relevant. Grades are gains as they stand, as in trec_eval;
+            for the steeper gains of web search give `2.0**grades - 1`.
+        ties: `expected` or `trec_eval`.
+        tie_keys: int64 (m,), for `trec_eval`: places of the documents' names in ascending order of
+            their bytes. Without them candidates count as named in that order.
+
+    Raises:
+        ValueError: offsets that do not fit, a list without a relevant candidate, negative
+            relevance, or NaN or infinity; or counts and places that are no whole numbers.
+    """
+    if num_relevant is not None:
+        plain("num_relevant", num_relevant)
+        if np.ndim(num_relevant):
+            num_relevant = ints("num_relevant", num_relevant)
+        else:
+            num_relevant = whole("num_relevant", np.asarray(num_relevant)[()], low=1)
+    return rank_lists(
+        floats("scores", scores),
+        ints("offsets", offsets),
+        num_relevant,
+        None if relevance is None else floats("relevance", relevance, np.float64),
+        ties,
+        None if tie_keys is None else ints("tie_keys", tie_keys),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import TextColumn
-from stage2.cli.inputs import Inputs
 from stage2.config import Settings
+from stage2.data.dataset import Annotations, Dataset, Samples
+from stage2.encoding.batches import Progress
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.encode import LazyModel, Progress, encode_windows
+from stage2.encoding.encode import encode_windows
+from stage2.encoding.encoder import Encoder, LazyModel
+from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.tokens import Spans
-from stage2.evaluation.ranking import DECIMALS, TOPK
+from stage2.evaluation.ranking import TOPK
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
-from stage2.mining.search import Nearest, default_budget, search_texts
-from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.mining.search import Nearest, search_texts
+from stage2.mining.search_distributed import search_shared
 from stage2.utils import console, distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device
-from stage2.utils.errors import BadInputError
+from stage2.utils.memory import default_budget
 
 _FLOAT_BYTES = 4
 
@@ -35,7 +38,7 @@ class CorpusMining:
     """What searching the whole corpus found for n questions.
 
     Attributes:
-        inputs: the questions with their mined negatives for candidates.
+        samples: the questions with their mined negatives for candidates.
         ranks: float64 (n,), of the best ground truth among the chunks that are none; infinity
             where it lies below `depth`.
         depth: how many chunks that are no ground truth were ranked, at least.
@@ -43,7 +46,7 @@ class CorpusMining:
         chunks: the size of the corpus.
     """
 
-    inputs: Inputs
+    samples: Samples
     ranks: npt.NDArray[np.float64]
     depth: int
     counts: Ints
@@ -69,38 +72,10 @@ class CorpusMining:
         }
 
 
-def check_mining(settings: Settings, inputs: Inputs) -> None:
-    """Refuse a top-k at which no question could be hard, and rules that choose no negative."""
-    if settings.source == "corpus":
-        if inputs.dataset is None:
-            raise BadInputError(
-                "--source corpus needs the corpus: --qa FILE and --chunks FILE, not --data"
-            )
-        _rules(settings).check()
-        candidates, more = inputs.dataset.num_chunks, "more --chunks"
-        counts = np.diff(inputs.dataset.relevant_offsets)
-        others = candidates - int(counts.min(initial=candidates))
-        if settings.range_min >= others:
-            raise BadInputError(
-                f"--range-min is {settings.range_min}, but a question has at most {others} chunks "
-                "that are no ground truth, ranked from 0: the window lies past the corpus. "
-                f"Expected --range-min below {others}, or more --chunks"
-            )
-    else:
-        lengths = np.diff(inputs.samples.offsets)
-        candidates = int(lengths.min(initial=np.iinfo(np.int64).max))
-        more = "more --negatives"
-    if settings.topk > candidates:
-        raise BadInputError(
-            f"--topk is {settings.topk}, but a question has only {candidates} candidates, so that "
-            f"its ground truth is always in the top {settings.topk}; expected at most "
-            f"{candidates}, or {more}"
-        )
-
-
 def mine_corpus(
-    model: ProbabilisticGBERTV4 | LazyModel,
-    inputs: Inputs,
+    model: Encoder | LazyModel,
+    dataset: Dataset,
+    annotations: Annotations | None,
     settings: Settings,
     folder: Path,
     cache: EmbeddingCache | None = None,
@@ -109,24 +84,22 @@ def mine_corpus(
 
     Args:
         model: on its device.
-        inputs: with a data set.
+        dataset: the questions and the corpus.
+        annotations: of their entities.
         settings: negatives, the rules of mining, similarity, precision, topk, memory_budget.
         folder: where vectors beyond the budget may lie.
         cache: of the model's vectors.
     """
-    dataset = inputs.dataset
-    if dataset is None:
-        raise ValueError("there is no corpus to mine; see check_mining")
     budget = settings.budget or default_budget()
     questions, chunks = dataset.questions, dataset.chunk_texts
     with console.bar("questions") as progress:
-        left = _embed(model, inputs, questions, settings, None, progress, cache)
+        left = _embed(model, annotations, questions, settings, None, progress, cache)
     vectors = 2 * len(chunks) * model.embedding_dim * _FLOAT_BYTES
     with console.bar("corpus") as progress:
         place = folder if vectors > budget else None
-        right = _embed(model, inputs, chunks, settings, place, progress, cache)
+        right = _embed(model, annotations, chunks, settings, place, progress, cache)
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
-    rules = _rules(settings)
+    rules = rules_of(settings)
     groups = dataset.first_of_text
     # Twice the top-k: with that many found, a rank that ties blur is within the top-k or not.
     depth = max(rules.end, 2 * settings.topk + 1)
@@ -137,7 +110,7 @@ def mine_corpus(
     )  # fmt: skip
     samples = dataset.with_negatives(mined.rows, mined.offsets)
     return CorpusMining(
-        inputs=replace(inputs, samples=samples),
+        samples=samples,
         ranks=ranks_within(mined, positives, groups),
         depth=min(depth, len(chunks)),
         counts=mined.counts,
@@ -149,8 +122,6 @@ def _search() -> Callable[..., Nearest]:
     """The search of this process alone, or of all that run the command."""
     if (world := distributed.world()) is None:
         return search_texts
-    from stage2.encoding.distributed import search_shared
-
     return partial(search_shared, world)
 
 
@@ -179,13 +150,14 @@ def ranks_within(
     return ranks
 
 
-def _rules(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> Rules:
+    """The rules that settings ask for."""
     return Rules(**{item.name: getattr(settings, item.name) for item in fields(Rules)})
 
 
 def _embed(
-    model: ProbabilisticGBERTV4 | LazyModel,
-    inputs: Inputs,
+    model: Encoder | LazyModel,
+    annotations: Annotations | None,
     texts: TextColumn,
     settings: Settings,
     folder: Path | None,
@@ -193,8 +165,8 @@ def _embed(
     cache: EmbeddingCache | None,
 ) -> Embeddings:
     spans, offsets = np.empty((0, 2), np.int64), np.zeros(len(texts) + 1, np.int64)
-    if inputs.annotations is not None and settings.similarity != "sentence":
-        spans, offsets = inputs.annotations.spans_for(texts)
+    if annotations is not None and settings.similarity != "sentence":
+        spans, offsets = annotations.spans_for(texts)
 
     def read(rows: Ints) -> tuple[list[str], list[Spans]]:
         return texts.take(rows), [spans[offsets[i] : offsets[i + 1]] for i in rows]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import _core
+from stage2._core import select_negatives
 from stage2.config import Sampling
 from stage2.mining.search import Nearest, Texts, search_texts, similarities
 from stage2.utils.arrays import Floats, Ints, floats, ints, whole
@@ -196,7 +196,7 @@ def mine_negatives(
     k = min(size, wanted + int(excluded.max(initial=0)))
     nearest = search(left, right, k, device=device, memory_budget=memory_budget)
     scores = similarities(left, right, positives.rows, positives.offsets)
-    chosen = _core.select_negatives(
+    chosen = select_negatives(
         (nearest.rows, nearest.scores),
         (positives.rows, scores, positives.offsets),
         groups,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -10,8 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from stage2 import _core
+from stage2._core import similarities as exact_similarities
+from stage2._core import topk as exact_topk
 from stage2.utils.arrays import Floats, Ints, floats, plain, whole
+from stage2.utils.memory import default_budget
 
 Bools = npt.NDArray[np.bool_]
 
@@ -102,11 +103,6 @@ def topk(
     return found.rows, found.scores
 
 
-def default_budget() -> int:
-    """Bytes that a search may use beside the vectors: a quarter of the machine's memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-
-
 def search(
     queries: npt.NDArray[np.floating],
     corpus: npt.NDArray[np.floating],
@@ -185,12 +181,12 @@ def similarities(queries: Texts, corpus: Texts, rows: Ints, offsets: Ints) -> Fl
     Returns:
         float32 (m,), the scores that `search_texts` would give.
     """
-    scores = _core.similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
+    scores = exact_similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
     both = np.repeat(queries.has_entity, np.diff(offsets)) & corpus.has_entity[rows]
     if not both.any():
         return scores
     sides = _rowwise(queries.entity), _rowwise(corpus.entity)
-    return np.where(both, _core.similarities(*sides, rows, offsets), scores)
+    return np.where(both, exact_similarities(*sides, rows, offsets), scores)
 
 
 def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
@@ -199,7 +195,7 @@ def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
 
 def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:
     if device == "cpu":
-        return Nearest(*_core.topk(queries, corpus, k))
+        return Nearest(*exact_topk(queries, corpus, k))
     from stage2.mining.search_cuda import topk  # torch is not needed otherwise
 
     return Nearest(*topk(queries, corpus, k, device))

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2 import _core
+from stage2._core import similarities as exact_similarities
+from stage2._core import topk as exact_topk
 from stage2.utils.arrays import Floats, Ints
 
 # Scores of a tile, float32: 1 GiB.
@@ -43,7 +44,7 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
     kept = min(len(corpus), k + max(k, _SPARE))
     sound = sound and queries.shape[1] <= _WIDEST
     if not sound or not len(queries) or k < 1 or k > len(corpus):
-        return _core.topk(queries, corpus, k)  # which also tells what is wrong
+        return exact_topk(queries, corpus, k)  # which also tells what is wrong
     rows = np.empty((len(queries), k), np.int64)
     scores = np.empty((len(queries), k), np.float32)
     error = 2.0**-23 * queries.shape[1] * norms[0] * norms[1].max() + _SMALLEST
@@ -53,7 +54,7 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
         block = queries[start : start + _QUERIES]
         candidates, least = _candidates(block, resident, kept, device)
         offsets = np.arange(len(block) + 1, dtype=np.int64) * kept
-        exact = _core.similarities(block, corpus, candidates.ravel(), offsets)
+        exact = exact_similarities(block, corpus, candidates.ravel(), offsets)
         exact = exact.reshape(len(block), kept)
         order = _best_first(exact, device)[:, :k]
         part = slice(start, start + len(block))
@@ -65,7 +66,7 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
             reach = outside + np.abs(outside) * 2.0**-23
             unproven += (start + np.flatnonzero(reach >= scores[part, -1])).tolist()
     if unproven:
-        rows[unproven], scores[unproven] = _core.topk(queries[unproven], corpus, k)
+        rows[unproven], scores[unproven] = exact_topk(queries[unproven], corpus, k)
     return rows, scores
 
 

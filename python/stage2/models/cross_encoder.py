@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2.encoding.encode import Progress, autocast
+from stage2.encoding.batches import Progress, autocast
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
 from stage2.models import hub
-from stage2.models.gbert.checkpoint import longest_input
-from stage2.models.probe import probe_pairs
+from stage2.models.hub import longest_input
+from stage2.models.probe import TEXTS, check_tokenizer
 from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_precision
@@ -123,3 +123,24 @@ def cross_encoder_hash(name: str) -> str:
     digests = [files.sha256(path) for path in weight_files(Path(name))]
     # Of weights in several files the hash of their hashes.
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
+
+
+def probe_pairs(model: CrossEncoder, name: str) -> None:
+    """Put three short pairs of texts through a cross-encoder.
+
+    Raises:
+        BadInputError: it gives no scores, or none that are finite.
+    """
+    try:
+        check_tokenizer(model.tokenizer, model.model, name)
+        scores = model.score(TEXTS, TEXTS[::-1], precision="fp32")
+    except BadInputError:
+        raise
+    except Exception as error:  # As above.
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadInputError(
+            f"{name}: cannot score a pair of texts ({reason}); expected a cross-encoder and its "
+            "own tokenizer"
+        ) from error
+    if not np.isfinite(scores).all():
+        raise BadInputError(f"{name}: its scores of short texts are not finite")

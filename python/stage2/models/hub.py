@@ -17,6 +17,7 @@ import torch
 import transformers
 from torch import nn
 
+from stage2.encoding.kernels.unpadded import first_padded_position
 from stage2.models.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
 from stage2.utils import console, tensors
 from stage2.utils.errors import BadInputError
@@ -340,3 +341,24 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+BACKBONE = "backbone"
+
+
+# A tokenizer without a limit has a very large number; an encoder without one counts no positions.
+_NO_LIMIT = 1 << 20
+
+
+def load_backbone(name: str | os.PathLike[str]) -> tuple[Any, Any]:
+    """Load a pretrained encoder and its tokenizer from a folder or a hub id."""
+    folder = folder_of(name, BACKBONE)
+    return load_encoder(folder, BACKBONE), load_tokenizer(folder, BACKBONE)
+
+
+def longest_input(encoder: Any, tokenizer: Any) -> int:
+    """Most tokens that an encoder takes, special tokens included."""
+    positions = getattr(encoder.config, "max_position_embeddings", None) or _NO_LIMIT
+    # Where positions start after the padding's, there are fewer than it says.
+    positions -= first_padded_position(encoder) or 0
+    return int(min(positions, getattr(tokenizer, "model_max_length", positions)))

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import collate, tokenize
 from stage2.utils.errors import BadInputError
 
-if TYPE_CHECKING:
-    from stage2.models.cross_encoder import CrossEncoder
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
-
-_TEXTS = ("Who?", "The ship sailed from the island to the harbour.", "第一句。 Zweiter Satz.")
+TEXTS = ("Who?", "The ship sailed from the island to the harbour.", "第一句。 Zweiter Satz.")
 # Longer ones would take seconds; tables of positions end before it.
 _LONGEST = 1024
 # Of the largest value: another order of summation, and no attention to the padding.
 _CLOSE = 1e-2
 
 
-def probe(model: ProbabilisticGBERTV4, name: str | os.PathLike[str]) -> None:
+def probe(model: Encoder, name: str | os.PathLike[str]) -> None:
     """Put three short texts and a long one through a model.
 
     Args:
@@ -32,11 +29,11 @@ def probe(model: ProbabilisticGBERTV4, name: str | os.PathLike[str]) -> None:
     Raises:
         BadInputError: it gives no vectors, or vectors that cannot be used; the message says why.
     """
-    _check_tokenizer(model.tokenizer, model.backbone, name)
+    check_tokenizer(model.tokenizer, model.backbone, name)
     long = "word " * min(model.max_length, _LONGEST)
     try:
         with torch.inference_mode():
-            tokens = tokenize(model, [*_TEXTS, long], [()] * 4)
+            tokens = tokenize(model, [*TEXTS, long], [()] * 4)
             if not tokens.lengths.all():
                 raise BadInputError("its tokenizer gives no token of a text")
             short, alone, longest = (
@@ -68,35 +65,14 @@ def probe(model: ProbabilisticGBERTV4, name: str | os.PathLike[str]) -> None:
         )
 
 
-def probe_pairs(model: CrossEncoder, name: str) -> None:
-    """Put three short pairs of texts through a cross-encoder.
-
-    Raises:
-        BadInputError: it gives no scores, or none that are finite.
-    """
-    try:
-        _check_tokenizer(model.tokenizer, model.model, name)
-        scores = model.score(_TEXTS, _TEXTS[::-1], precision="fp32")
-    except BadInputError:
-        raise
-    except Exception as error:  # As above.
-        reason = str(error).strip().split("\n", 1)[0]
-        raise BadInputError(
-            f"{name}: cannot score a pair of texts ({reason}); expected a cross-encoder and its "
-            "own tokenizer"
-        ) from error
-    if not np.isfinite(scores).all():
-        raise BadInputError(f"{name}: its scores of short texts are not finite")
-
-
-def _hidden(model: ProbabilisticGBERTV4, tokens: Any, rows: tuple[int, ...]) -> torch.Tensor:
+def _hidden(model: Encoder, tokens: Any, rows: tuple[int, ...]) -> torch.Tensor:
     batch = collate(model, tokens, np.array(rows))
     hidden = model.hidden(batch.input_ids, batch.attention_mask).float()
     # A vector in the place of padding belongs to no token.
     return hidden.masked_fill(batch.attention_mask.unsqueeze(-1) == 0, 0)
 
 
-def _check_tokenizer(tokenizer: Any, encoder: Any, name: str | os.PathLike[str]) -> None:
+def check_tokenizer(tokenizer: Any, encoder: Any, name: str | os.PathLike[str]) -> None:
     """Refuse a tokenizer without a padding token, or with tokens that the encoder has no row for.
 
     Tokens that were added to a vocabulary, such as a mask's, may lack one: in a text they are

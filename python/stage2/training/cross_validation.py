@@ -16,11 +16,11 @@ from torch import Tensor
 
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, folds
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import Ranked
 from stage2.models.gbert import checkpoint
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.questions import Recipe
@@ -61,7 +61,7 @@ def folds_wanted(settings: Settings, grouped: Groups) -> Placed | None:
 
 
 def cross_validate(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     stage1: Mapping[str, Tensor],
     recipe: Recipe,
     parts: Sequence[Ints],
@@ -116,7 +116,7 @@ def cross_validate(
 
 
 def _bring_chosen(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     stage1: Mapping[str, Tensor],
     lists: RankingLists,
     dev: Dev,

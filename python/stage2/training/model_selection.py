@@ -14,9 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from stage2.config import Settings
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.models.gbert import checkpoint
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.dev_corpus import Dev
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, evaluate_dev
@@ -73,10 +73,10 @@ def interpolate(
 
 
 def choose(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     stage1: Mapping[str, Tensor],
     log: Sequence[EpochLog],
-    evaluate: Callable[[ProbabilisticGBERTV4], float],
+    evaluate: Callable[[Encoder], float],
     checkpoints: Path,
 ) -> list[Candidate]:
     """Leave in `model`, and in `best_model_stage2.pt`, the best candidate on dev.
@@ -119,7 +119,7 @@ def choose(
 
 
 def choose_on_dev(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     stage1: Mapping[str, Tensor],
     trained: Trained,
     dev: Dev,
@@ -131,7 +131,7 @@ def choose_on_dev(
     What was best among a part of the corpus must beat stage 1 among all of it, or stage 1 stays.
     """
 
-    def value(candidate: ProbabilisticGBERTV4, lists: RankingLists) -> float:
+    def value(candidate: Encoder, lists: RankingLists) -> float:
         return float(evaluate_dev(candidate, lists, settings)[DEV_METRIC])
 
     found = choose(

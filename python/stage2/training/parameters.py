@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stage2.config import Settings
-from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.encoding.encoder import Encoder
 from stage2.training.learnable import check_learnable
 from stage2.utils.errors import BadInputError
 
@@ -38,7 +38,7 @@ def check_trainable(settings: Settings) -> None:
         raise BadInputError("--lora needs the package peft: pip install stage2[lora]")
 
 
-def check_rank(model: ProbabilisticGBERTV4, rank: int) -> None:
+def check_rank(model: Encoder, rank: int) -> None:
     """Refuse low-rank updates of more than the rank that the encoder's matrices have.
 
     Raises:
@@ -54,7 +54,7 @@ def check_rank(model: ProbabilisticGBERTV4, rank: int) -> None:
 
 
 @contextmanager
-def trainable(model: ProbabilisticGBERTV4, settings: Settings) -> Iterator[list[nn.Parameter]]:
+def trainable(model: Encoder, settings: Settings) -> Iterator[list[nn.Parameter]]:
     """Prepare a model for training as --freeze and --lora say; yields what an optimiser moves.
 
     Afterwards the model has the layers that it came with, all of them trainable, and of low-rank
@@ -71,7 +71,7 @@ def trainable(model: ProbabilisticGBERTV4, settings: Settings) -> Iterator[list[
         model.requires_grad_(True)
 
 
-def plain_state(model: ProbabilisticGBERTV4) -> dict[str, Tensor]:
+def plain_state(model: Encoder) -> dict[str, Tensor]:
     """The weights under the names of a model without low-rank updates, which are added in.
 
     The model is left as it is: adding an update to a matrix and taking it off again would change
@@ -88,7 +88,7 @@ def plain_state(model: ProbabilisticGBERTV4) -> dict[str, Tensor]:
     return state
 
 
-def _frozen(model: ProbabilisticGBERTV4, what: str) -> list[nn.Module]:
+def _frozen(model: Encoder, what: str) -> list[nn.Module]:
     if what == "backbone":
         return [model.backbone]
     if what == "embeddings":
@@ -97,7 +97,7 @@ def _frozen(model: ProbabilisticGBERTV4, what: str) -> list[nn.Module]:
     return []
 
 
-def _add_lora(model: ProbabilisticGBERTV4, rank: int) -> None:
+def _add_lora(model: Encoder, rank: int) -> None:
     """Wrap every matrix of the encoder but its embeddings; the heads are trained as they are."""
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -107,7 +107,7 @@ def _add_lora(model: ProbabilisticGBERTV4, rank: int) -> None:
     inject_adapter_in_model(config, model.backbone, _ADAPTER)
 
 
-def _remove_lora(model: ProbabilisticGBERTV4) -> None:
+def _remove_lora(model: Encoder) -> None:
     for name, module in _lora_layers(model):
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module.base_layer)
@@ -115,5 +115,5 @@ def _remove_lora(model: ProbabilisticGBERTV4) -> None:
     vars(model.backbone).pop("peft_config", None)
 
 
-def _lora_layers(model: ProbabilisticGBERTV4) -> list[tuple[str, Any]]:
+def _lora_layers(model: Encoder) -> list[tuple[str, Any]]:
     return [(name, part) for name, part in model.named_modules() if hasattr(part, "lora_A")]

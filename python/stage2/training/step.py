@@ -1,55 +1,35 @@
 """One step of training: questions in, gradients out.
 
 Texts are embedded in groups, end to end where that is possible, and else of like length, so that
-little is padded. By default the graph of all groups is kept and walked once. With gradient caching
-(Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup") there
-is never more than one group's: embed all without a graph, take the loss's gradient at the
-embeddings, then embed each group again and hand it its part.
+little is padded. By default the graph of all groups is kept and walked once; see `gradient_cache`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from stage2.config import Settings
-from stage2.encoding.kernels import dropout, unpadded
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.similarity import Vectors, cross_similarity, pair_similarity
 from stage2.encoding.tokens import (
     BATCH_TOKENS,
-    Batch,
     TokenizedTexts,
     batches_by_tokens,
-    collate,
     on_device,
 )
-from stage2.models.gbert.model import Pooled, ProbabilisticGBERTV4
 from stage2.training import losses
-from stage2.utils import distributed, rng
+from stage2.training.gradient_cache import Groups, SharedGroups
+from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """What similarity needs of n texts; both forms of `Pooled` that a loss has a gradient in.
-
-    Attributes:
-        mu: float32 (n, d).
-        entity: float32 (n, d).
-        has_entity: bool (n,).
-    """
-
-    mu: Tensor
-    entity: Tensor
-    has_entity: Tensor
 
 
 @dataclass(frozen=True)
@@ -78,7 +58,7 @@ class Questions:
 
 
 def accumulate_gradients(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     lists: RankingLists,
     rows: Ints,
     settings: Settings,
@@ -106,8 +86,6 @@ def accumulate_gradients(
     questions = gather_questions(model, lists, rows, settings)
     groups = _groups_of(model, lists, questions, settings)
     if (world := distributed.world()) is not None:
-        from stage2.encoding.distributed import SharedGroups
-
         groups = SharedGroups(world, groups)
     embedded = groups.embed()
     vectors = _join(embedded)
@@ -121,86 +99,8 @@ def accumulate_gradients(
     return value.item()
 
 
-class Groups:
-    """The texts of a step in groups: embedded, then handed the loss's gradient at their vectors.
-
-    A group draws its dropout from a seed of its own, and so the same one whenever, and on
-    whichever device, it is embedded.
-
-    Attributes:
-        model: that embeds them.
-        texts: of each group.
-        seeds: of each group.
-        precision: of the matrix products.
-        cached: whether a group's graph is built again for its gradient, rather than kept.
-    """
-
-    def __init__(
-        self,
-        model: ProbabilisticGBERTV4,
-        texts: list[TokenizedTexts],
-        seeds: list[int],
-        precision: str,
-        cached: bool,
-    ) -> None:
-        self.model = model
-        self.texts = texts
-        self.seeds = seeds
-        self.precision = precision
-        self.cached = cached
-        self._kept: list[Vectors] = []
-
-    def embed(self) -> list[Vectors]:
-        """The vectors of each group, with their graph unless that is built again."""
-        with torch.set_grad_enabled(not self.cached):
-            self._kept = self._embed(range(len(self.texts)))
-        return self._kept
-
-    def backward(self, gradients: list[tuple[Tensor, Tensor]]) -> None:
-        """Add to the parameters' `.grad` what the loss's gradient at μ and ē of each group says."""
-        if not self.cached:
-            leaving = [vector for group in self._kept for vector in (group.mu, group.entity)]
-            arriving = [gradient for pair in gradients for gradient in pair]
-            torch.autograd.backward(leaving, arriving)
-            return
-        for number, pair in enumerate(gradients):
-            (group,) = self._embed([number])
-            torch.autograd.backward((group.mu, group.entity), pair)
-
-    def _embed(self, numbers: Iterable[int]) -> list[Vectors]:
-        device = self.model.device
-        dtype = resolve_precision(self.precision, device)
-        forward = with_weights_of(self.model, dtype)
-        found = []
-        for number in numbers:
-            texts = self.texts[number]
-            seed = self.seeds[number]
-            with (
-                rng.seeded(device, seed),
-                dropout.in_bulk(self.model, seed),
-                unpadded.end_to_end(self.model, dtype),
-            ):
-                pooled = forward(collate(self.model, texts, np.arange(len(texts))))
-            found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
-        return found
-
-
-def with_weights_of(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
-    """The model's forward pass with weights of `dtype`, whose gradients arrive at its own.
-
-    Weights are cast once for all groups whose graph is kept, and their gradients once on the way
-    back; with gradient caching once more for each group. What is trained stays in float32.
-    `torch.autocast` would cast every product's activations too, and keep those between products in
-    float32: on a CPU a quarter of a step's time went into that.
-    """
-    if dtype == torch.float32:
-        return model
-    weights = {name: weight.to(dtype) for name, weight in model.named_parameters()}
-    return lambda batch: functional_call(model, weights, (batch,))
-
-
 def batch_loss(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     lists: RankingLists,
     rows: Ints,
     settings: Settings,
@@ -213,7 +113,7 @@ def batch_loss(
 
 
 def gather_questions(
-    model: ProbabilisticGBERTV4, lists: RankingLists, rows: Ints, settings: Settings
+    model: Encoder, lists: RankingLists, rows: Ints, settings: Settings
 ) -> Questions:
     """Find the distinct texts that questions need, and group them by length."""
     lengths = lists.lengths[rows]
@@ -291,31 +191,6 @@ def list_losses(
     return losses.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
 
 
-def pair_similarity(vectors: Vectors | Pooled, left: Tensor, right: Tensor) -> Tensor:
-    """Similarity of pairs of texts, as evaluation computes it.
-
-    Args:
-        vectors: n texts.
-        left: int64, rows of `vectors`; broadcast against `right`.
-        right: int64.
-
-    Returns:
-        float32 of the broadcast shape.
-    """
-    by_entity = vectors.has_entity[left] & vectors.has_entity[right]
-    entity = (vectors.entity[left] * vectors.entity[right]).sum(dim=-1)
-    sentence = (vectors.mu[left] * vectors.mu[right]).sum(dim=-1)
-    return torch.where(by_entity, entity, sentence)
-
-
-def cross_similarity(vectors: Vectors, left: Tensor) -> Tensor:
-    """Similarity of texts to every text: int64 (B,), rows of `vectors`, to float32 (B, n)."""
-    by_entity = vectors.has_entity[left][:, None] & vectors.has_entity
-    entity = vectors.entity[left] @ vectors.entity.T
-    sentence = vectors.mu[left] @ vectors.mu.T
-    return torch.where(by_entity, entity, sentence)
-
-
 def _among(contexts: Tensor, texts: int) -> Tensor:
     """Which of the texts, bool (n,), are these contexts; a batch's questions are none."""
     among = torch.zeros(texts, dtype=torch.bool, device=contexts.device)
@@ -334,7 +209,7 @@ def _in_batch_relevance(candidate: Tensor, relevance: Tensor, same_text: Tensor)
 
 
 def _groups_of(
-    model: ProbabilisticGBERTV4, lists: RankingLists, questions: Questions, settings: Settings
+    model: Encoder, lists: RankingLists, questions: Questions, settings: Settings
 ) -> Groups:
     tokens = lists.tokens
     texts = [

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from stage2.config import Settings
-from stage2.encoding.encode import Progress, encode_tokens
+from stage2.encoding.batches import Progress
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.models.gbert import checkpoint
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.learnable import remarks, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
@@ -56,7 +57,7 @@ class Trained:
 
 
 def train(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     lists: RankingLists,
     dev: RankingLists,
     settings: Settings,
@@ -141,7 +142,7 @@ class _Training:
 
     def __init__(
         self,
-        model: ProbabilisticGBERTV4,
+        model: Encoder,
         lists: RankingLists,
         dev: RankingLists,
         settings: Settings,
@@ -370,7 +371,7 @@ def _calmer(settings: Settings) -> str:
 
 
 def evaluate_dev(
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     dev: RankingLists,
     settings: Settings,
     progress: Progress | None = None,
@@ -408,16 +409,14 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
     )
 
 
-def _teacher(model: ProbabilisticGBERTV4, lists: RankingLists, settings: Settings) -> Floats | None:
+def _teacher(model: Encoder, lists: RankingLists, settings: Settings) -> Floats | None:
     """Stage 1's score of every candidate, where the loss learns from them."""
     if settings.loss != "margin-mse":
         return None
     return score(lists, encode_tokens(model, lists.tokens, precision=settings.precision)).scores
 
 
-def _bring_best(
-    model: ProbabilisticGBERTV4, log: list[EpochLog], source: Path, checkpoints: Path
-) -> None:
+def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: Path) -> None:
     """Write the best so far again: the file may be of an epoch that the state knows nothing of."""
     best = best_of(log)
     if not best.epoch:

@@ -1,14 +1,12 @@
-"""The core's functions of arrays, for whatever numpy can make an array of."""
+"""Whatever numpy can make an array of, as the core takes it."""
 
 from __future__ import annotations
 
 import operator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from stage2 import _core
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -96,50 +94,3 @@ def _shown(value: object) -> str:
     except ValueError:  # Python shows no number of thousands of digits
         return "a number of very many digits"
     return text if len(text) <= 100 else f"{text[:100]}… (cut here)"
-
-
-def rank(
-    scores: npt.ArrayLike,
-    offsets: npt.ArrayLike,
-    num_relevant: int | npt.ArrayLike | None = None,
-    *,
-    relevance: npt.ArrayLike | None = None,
-    ties: Literal["expected", "trec_eval"] = "expected",
-    tie_keys: npt.ArrayLike | None = None,
-) -> _core.Ranking:
-    """Rank lists of scored candidates.
-
-    A tie is not a win: ranks and metrics are exact expectations over the orders of equal scores.
-    With `ties="trec_eval"` they are instead what trec_eval and pytrec_eval compute, where of equal
-    scores the document whose name sorts last comes first.
-
-    Args:
-        scores: float32 (m,), n lists end to end.
-        offsets: int64 (n + 1,), where each list starts.
-        num_relevant: how many candidates at the head of each list are relevant: one number for
-            all, or int64 (n,). Without it and `relevance`, one.
-        relevance: float64 (m,), how relevant each candidate is, for lists in any order: its gain in
-            nDCG, and 0 for what is not relevant. Grades are gains as they stand, as in trec_eval;
-            for the steeper gains of web search give `2.0**grades - 1`.
-        ties: `expected` or `trec_eval`.
-        tie_keys: int64 (m,), for `trec_eval`: places of the documents' names in ascending order of
-            their bytes. Without them candidates count as named in that order.
-
-    Raises:
-        ValueError: offsets that do not fit, a list without a relevant candidate, negative
-            relevance, or NaN or infinity; or counts and places that are no whole numbers.
-    """
-    if num_relevant is not None:
-        plain("num_relevant", num_relevant)
-        if np.ndim(num_relevant):
-            num_relevant = ints("num_relevant", num_relevant)
-        else:
-            num_relevant = whole("num_relevant", np.asarray(num_relevant)[()], low=1)
-    return _core.rank(
-        floats("scores", scores),
-        ints("offsets", offsets),
-        num_relevant,
-        None if relevance is None else floats("relevance", relevance, np.float64),
-        ties,
-        None if tie_keys is None else ints("tie_keys", tie_keys),
-    )

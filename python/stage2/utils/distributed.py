@@ -9,7 +9,6 @@ nothing can be written twice, and no two processes can come to different conclus
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import os
 import signal
@@ -17,21 +16,17 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from stage2.utils import console
 from stage2.utils.errors import BadInputError, RunFailedError
-
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 Result = TypeVar("Result")
 
@@ -45,13 +40,6 @@ _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _world: World | None = None
 
 
-@dataclass(frozen=True)
-class _Padding:
-    """All that a model needs of its tokenizer where texts are tokens already."""
-
-    pad_token_id: int | None
-
-
 class World:
     """The processes of one command.
 
@@ -62,7 +50,7 @@ class World:
         kept: what a piece of work leaves for the next one, on each process its own.
     """
 
-    lent: ProbabilisticGBERTV4
+    lent: Any
     kept: Any = None
 
     def __init__(self) -> None:
@@ -150,11 +138,17 @@ class World:
         del self._control
         dist.destroy_process_group()
 
-    def lend(self, model: ProbabilisticGBERTV4) -> None:
-        """Bring the others' copy up to date: all of the model, or only the weights that moved."""
-        if model.device.index not in (None, self.local_rank):
+    def lend(self, model: nn.Module, bare: Callable[[], nn.Module]) -> None:
+        """Bring the others' copy up to date: all of the model, or only the weights that moved.
+
+        Args:
+            model: on this process's device.
+            bare: gives what of it the others need.
+        """
+        device = next(model.parameters()).device
+        if device.index not in (None, self.local_rank):
             raise BadInputError(
-                f"--device {model.device}: under torchrun each process takes the GPU of its "
+                f"--device {device}: under torchrun each process takes the GPU of its "
                 "LOCAL_RANK; expected auto, cpu or cuda"
             )
         tensors = _tensors(model)
@@ -166,8 +160,8 @@ class World:
             moved = [name for name in sums if tensors[name].requires_grad or name in moved]
         self.lent = model
         if structure != self._structure:
-            content = _packed(model)
-            self.map(_take_model, [(len(content), model.device.type)] * self.size, content=content)
+            content = _packed(bare())
+            self.map(_take_model, [(len(content), device.type)] * self.size, content=content)
         elif moved:
             self.map(_take_weights, [moved] * self.size)
         self._structure, self._sums = structure, sums
@@ -295,7 +289,7 @@ def _add_up_gradients(world: World, anywhere: list[bool]) -> None:
         world.lent.zero_grad(set_to_none=True)
 
 
-def _tensors(model: ProbabilisticGBERTV4) -> dict[str, Tensor]:
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return dict(model.state_dict(keep_vars=True))
 
 
@@ -309,11 +303,9 @@ def _sums_of_bits(tensors: list[Tensor]) -> list[int]:
     return found
 
 
-def _packed(model: ProbabilisticGBERTV4) -> bytes:
-    lent = copy.copy(model)
-    lent.tokenizer = _Padding(model.tokenizer.pad_token_id)
+def _packed(model: nn.Module) -> bytes:
     buffer = io.BytesIO()
-    torch.save(lent, buffer)
+    torch.save(model, buffer)
     return buffer.getvalue()
 
 

@@ -12,9 +12,9 @@ from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import Evaluation, evaluate
-from stage2.evaluation.ranking import DECIMALS
 from stage2.mining.audit import Audit, Evidence, Mask, audit, with_negatives
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.models.gbert.model import ProbabilisticGBERTV4

@@ -11,6 +11,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.steps import (
     candidates,
     check_machine,
+    check_mining,
     check_training,
     fit,
     ground_truths,
@@ -39,8 +40,6 @@ from stage2.evaluation.evaluate import (
     check_regression,
     evaluate,
 )
-from stage2.mining.corpus import check_mining
-from stage2.models.gbert.checkpoint import from_pretrained
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table, write_report
 from stage2.report.words import CATALOGS, words
@@ -148,7 +147,7 @@ def _trained(
         )
     if _is_trained(run):
         console.say("the training is done already: going on with the model that it shipped")
-        shipped = from_pretrained(run.checked(files.SHIPPED_MODEL))
+        shipped = ProbabilisticGBERTV4.from_pretrained(run.checked(files.SHIPPED_MODEL))
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:

@@ -17,6 +17,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.steps import (
     candidates,
     check_machine,
+    check_mining,
     check_training,
     fit,
     ground_truths,
@@ -42,7 +43,7 @@ from stage2.cli.stage1 import (
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.data.splits import group_questions, split
-from stage2.encoding.encode import LazyModel
+from stage2.encoding.encoder import LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import (
@@ -51,7 +52,6 @@ from stage2.evaluation.evaluate import (
     check_regression,
     evaluate,
 )
-from stage2.mining.corpus import check_mining
 from stage2.models.gbert.fit import default_backbone
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table, write_report

@@ -21,7 +21,7 @@ from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
 from stage2.data.splits import Groups, Placed, split
 from stage2.encoding.cache import EmbeddingCache, folder_of
-from stage2.encoding.encode import LazyModel, loaded
+from stage2.encoding.encoder import LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.evaluate import (
     Evaluation,
@@ -31,7 +31,7 @@ from stage2.evaluation.evaluate import (
 )
 from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.mining.audit import Mask
-from stage2.mining.corpus import CorpusMining, mine_corpus
+from stage2.mining.corpus import CorpusMining, mine_corpus, rules_of
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import epoch_warnings
@@ -44,6 +44,7 @@ from stage2.training.train import Trained, no_hard_examples, train
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import describe, resolve_device, resolve_precision
+from stage2.utils.errors import BadInputError
 
 # The words for each rule of the split.
 RULES = {
@@ -104,13 +105,42 @@ def keep_stage1(
 ) -> None:
     """Write a stage-1 model that was made on the way."""
     if made:
-        loaded(model).save_pretrained(run / files.STAGE1_MODEL)
+        loaded(model).save(run / files.STAGE1_MODEL)
         run.done("init", {**inputs.hashes, **model_hashes})
 
 
 def stage1_cache(run: RunFolder) -> EmbeddingCache | None:
     """The cache of the stage-1 model, given or kept in the folder."""
     return embedding_cache(run.settings, run.settings.model or run / files.STAGE1_MODEL)
+
+
+def check_mining(settings: Settings, inputs: Inputs) -> None:
+    """Refuse a top-k at which no question could be hard, and rules that choose no negative."""
+    if settings.source == "corpus":
+        if inputs.dataset is None:
+            raise BadInputError(
+                "--source corpus needs the corpus: --qa FILE and --chunks FILE, not --data"
+            )
+        rules_of(settings).check()
+        candidates, more = inputs.dataset.num_chunks, "more --chunks"
+        counts = np.diff(inputs.dataset.relevant_offsets)
+        others = candidates - int(counts.min(initial=candidates))
+        if settings.range_min >= others:
+            raise BadInputError(
+                f"--range-min is {settings.range_min}, but a question has at most {others} chunks "
+                "that are no ground truth, ranked from 0: the window lies past the corpus. "
+                f"Expected --range-min below {others}, or more --chunks"
+            )
+    else:
+        lengths = np.diff(inputs.samples.offsets)
+        candidates = int(lengths.min(initial=np.iinfo(np.int64).max))
+        more = "more --negatives"
+    if settings.topk > candidates:
+        raise BadInputError(
+            f"--topk is {settings.topk}, but a question has only {candidates} candidates, so that "
+            f"its ground truth is always in the top {settings.topk}; expected at most "
+            f"{candidates}, or {more}"
+        )
 
 
 def candidates(
@@ -122,8 +152,10 @@ def candidates(
     """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
     if run.settings.source == "candidates":
         return inputs, None
-    mined = mine_corpus(model, inputs, run.settings, run.path, cache)
-    return mined.inputs, mined
+    if inputs.dataset is None:
+        raise ValueError("there is no corpus to mine; see check_mining")
+    mined = mine_corpus(model, inputs.dataset, inputs.annotations, run.settings, run.path, cache)
+    return replace(inputs, samples=mined.samples), mined
 
 
 def lists_of(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from torch.nn import functional as F
 
 from stage2.encoding.kernels.replaced import replaced
 
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
-
 _VALUES = 1 << 16
 _LEAST = -(1 << 15)
 
@@ -30,19 +26,20 @@ _generator: ContextVar[np.random.SFC64 | None] = ContextVar("_generator", defaul
 
 
 @contextmanager
-def in_bulk(model: ProbabilisticGBERTV4, seed: int) -> Iterator[None]:
+def in_bulk(module: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
     """Have `dropout`, and a CPU's `nn.Dropout` modules by it, draw from a generator of this seed.
 
     On other devices nothing changes.
 
     Args:
-        model: whose dropout it is.
+        module: whose dropout it is.
+        device: where its weights are.
         seed: at least 0.
     """
-    if model.device.type != "cpu":
+    if device.type != "cpu":
         yield
         return
-    modules = [module for module in model.modules() if type(module) is nn.Dropout]
+    modules = [part for part in module.modules() if type(part) is nn.Dropout]
     before = _generator.set(np.random.SFC64(seed))
     try:
         with replaced((module, _forward(module)) for module in modules):

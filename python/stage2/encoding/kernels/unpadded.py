@@ -18,17 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.encoding.encode import PLAIN_ATTENTION, plain_attention
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.kernels.attention import PLAIN_ATTENTION, plain_attention
 from stage2.encoding.kernels.dropout import dropout as drop
-
-if TYPE_CHECKING:
-    from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 # Of our attention, in the register that transformers keeps.
 NAME = "stage2_end_to_end"
@@ -86,7 +84,7 @@ class Layout:
         return padded.flatten(0, 1).index_select(0, self.places)
 
 
-def possible(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> bool:
+def possible(model: Encoder, dtype: torch.dtype) -> bool:
     """Whether this model, where it is, can be trained on texts end to end, and should.
 
     A card multiplies so fast that it waits for what it is told to do next, and padding is cheaper
@@ -103,13 +101,13 @@ def possible(model: ProbabilisticGBERTV4, dtype: torch.dtype) -> bool:
     )
 
 
-def by_runs(model: ProbabilisticGBERTV4) -> bool:
+def by_runs(model: Encoder) -> bool:
     """Whether texts of a group may differ in length for nothing: they are nowhere padded."""
     return model.device.type in BY_RUNS and possible(model, torch.float32)
 
 
 @contextmanager
-def end_to_end(model: ProbabilisticGBERTV4, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+def end_to_end(model: Encoder, dtype: torch.dtype = torch.float32) -> Iterator[None]:
     """Have the model put texts end to end where that is `possible`; else `plain_attention`.
 
     Args:

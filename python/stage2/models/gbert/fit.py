@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.encoding.encode import Progress
+from stage2.encoding.batches import Progress
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
 from stage2.models import hub
-from stage2.models.gbert import checkpoint
-from stage2.models.gbert.checkpoint import longest_input
 from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
+from stage2.models.hub import longest_input
 from stage2.models.probe import probe
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
@@ -91,7 +90,7 @@ def init_model(
     # The default is known to be no path of the user's.
     asked = name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
     try:
-        encoder, tokenizer = checkpoint.load_backbone(asked)
+        encoder, tokenizer = hub.load_backbone(asked)
     except BadInputError as error:
         if backbone is not None:
             raise

@@ -8,20 +8,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import EntityTargets, encode
+from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.tokens import Batch
+from stage2.models import hub
 from stage2.models.gbert import checkpoint
+from stage2.models.model_config import (
+    CONFIG,
+    LEAST_LENGTH,
+    ModelConfig,
+    check_encoder,
+    check_heads,
+    read_model_config,
+)
+from stage2.models.model_path import model_in
+from stage2.models.probe import probe
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
 from stage2.utils.guard import Guard
+from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
 
 HEAD_WIDTH = 256
 AUX_WIDTH = 128
@@ -30,29 +46,11 @@ KAPPA_SCALE = 50.0
 EMBEDDING_DIM = 64
 MAX_LENGTH = 128
 
-
-@dataclass(frozen=True)
-class Pooled:
-    """What similarity needs of a batch of texts.
-
-    Attributes:
-        mu: float (B, d), mean direction of a text, unit length.
-        kappa: float (B,), concentration of a text, at least 1.
-        entity: float (B, d), mean of the unit vectors of a text's entities, 0 where it has none.
-        has_entity: bool (B,).
-        entity_mu: float (E, d), mean direction of each entity, unit length.
-        entity_kappa: float (E,), concentration of each entity.
-    """
-
-    mu: Tensor
-    kappa: Tensor
-    entity: Tensor
-    has_entity: Tensor
-    entity_mu: Tensor
-    entity_kappa: Tensor
+# Problems of weights that are told; the others are counted.
+_SHOWN = 4
 
 
-class ProbabilisticGBERTV4(nn.Module):
+class ProbabilisticGBERTV4(Encoder):
     """A backbone whose tokens are projected to d dimensions and pooled by text and by entity.
 
     μ and κ are the mean direction and the concentration of a von Mises-Fisher distribution on the
@@ -84,12 +82,10 @@ class ProbabilisticGBERTV4(nn.Module):
         self.tokenizer = tokenizer
         self.embedding_dim = embedding_dim
         self.max_length = max_length
-        # Whether torch compiles the backbone where texts are embedded; no part of what is saved.
         self.compiled = False
         self.guard = Guard()
 
-    def forward(self, batch: Batch) -> Pooled:
-        """Embed a batch; differentiable in every output but `has_entity`."""
+    def forward(self, batch: Batch) -> Pooled:  # noqa: D102  as the encoder has it
         ids, mask = batch.input_ids, batch.attention_mask
         inside, layout = mask.bool(), None
         if self.backbone.config._attn_implementation == unpadded.NAME:
@@ -138,12 +134,6 @@ class ProbabilisticGBERTV4(nn.Module):
         return logits
 
     @property
-    def vocabulary(self) -> int:
-        """How many tokens the backbone has an embedding of."""
-        rows: int = self.backbone.get_input_embeddings().num_embeddings
-        return rows
-
-    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.energy_proj.weight.device
@@ -158,6 +148,9 @@ class ProbabilisticGBERTV4(nn.Module):
         """Embed texts, and their entities where given; see `stage2.encoding.encode.encode`."""
         return encode(self, texts, entities, precision=precision, batch_tokens=batch_tokens)
 
+    def save(self, folder: str | os.PathLike[str]) -> None:  # noqa: D102  as the encoder has it
+        self.save_pretrained(folder)
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Write `config.json`, `model.safetensors` and the tokenizer, whole or not at all."""
         checkpoint.save_pretrained(self, folder)
@@ -168,8 +161,37 @@ class ProbabilisticGBERTV4(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
-        """Read a folder that `save_pretrained` or `stage2 init` wrote, or a run folder's model."""
-        return checkpoint.from_pretrained(folder)
+        """Read a folder that `save_pretrained` or `stage2 init` wrote, or a run folder's model.
+
+        Raises:
+            BadInputError: the folder is not one that this project wrote, its weights do not fit or
+                are not finite, or it cannot embed a text.
+        """
+        root = model_in(folder)
+        if not (root / CONFIG).exists():
+            raise BadInputError(
+                f"{root}: no {CONFIG} there; expected a folder that stage2 init wrote"
+            )
+        hub.check_folder(root, "model")
+        config = read_model_config(root / CONFIG)
+        if not (root / checkpoint.WEIGHTS).exists():
+            raise BadInputError(
+                f"{root / checkpoint.WEIGHTS}: no such file; {CONFIG} beside it says it is there"
+            )
+        shapes = shapes_of([root / checkpoint.WEIGHTS])
+        check_heads(root / CONFIG, config, shapes)
+        check_encoder(root / CONFIG, config.backbone, shapes, "backbone.")
+        backbone = hub.config_of(config.backbone, root / CONFIG, "model")
+        tokenizer = hub.load_tokenizer(root, "model")
+        _check_fit(backbone, config, shapes, root / checkpoint.WEIGHTS, root / CONFIG)
+        model = _build(backbone, tokenizer, config.embedding_dim, config.max_length)
+        longest = hub.longest_input(model.backbone, tokenizer)
+        if config.max_length > longest:
+            raise BadInputError(
+                f"{root / CONFIG}: max_length is {config.max_length}; expected a whole number from "
+                f"{LEAST_LENGTH} to {longest}, which is all that its encoder takes"
+            )
+        return _ready(model, read_safetensors(root / checkpoint.WEIGHTS), root / checkpoint.WEIGHTS)
 
     @classmethod
     def from_reference(
@@ -178,13 +200,45 @@ class ProbabilisticGBERTV4(nn.Module):
         backbone: str | os.PathLike[str],
         max_length: int | None = None,
     ) -> ProbabilisticGBERTV4:
-        """Read a reference `.pt`; `backbone` names the encoder's folder or hub id.
+        """Read a bare `torch.save(model.state_dict())` without running any code in it.
 
         The weights all come from the `.pt`; of the backbone only its configuration and its
-        tokenizer are read. No code in the file is run. Texts are cut at `max_length` tokens;
-        default: where the training that wrote the file cut them, else at 128.
+        tokenizer are read.
+
+        Args:
+            path: of the file.
+            backbone: folder or hub id of its encoder.
+            max_length: most tokens of a text. Default: what the file says where this project
+                wrote it, else 128, and that is told; either way no more than the encoder takes.
+
+        Raises:
+            BadInputError: not such a file, one that would run code, one whose keys or shapes do
+                not fit the backbone or whose values are not finite; the message names them.
         """
-        return checkpoint.from_reference(path, backbone, max_length)
+        state = read_state_dict(path)
+        head = state.get(checkpoint.HEAD)
+        if head is None or head.dim() != 2:
+            raise BadInputError(f"{path}: no {checkpoint.HEAD} of shape (d, 256) in it")
+        known = checkpoint.known_max_length(path)
+        limit = max_length or known or MAX_LENGTH
+        if limit < LEAST_LENGTH:
+            raise BadInputError(f"max length {limit}; expected at least {LEAST_LENGTH}")
+        shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        folder = hub.folder_of(backbone, hub.BACKBONE)
+        # This asks only how much memory they take; whether they fit is asked below.
+        config = hub.load_config(folder, hub.BACKBONE, {})
+        tokenizer = hub.load_tokenizer(folder, hub.BACKBONE)
+        ours = ModelConfig(head.shape[0], limit, {})
+        _check_fit(config, ours, shapes, path, folder / CONFIG)
+        model = _build(config, tokenizer, head.shape[0], limit)
+        model.max_length = min(limit, hub.longest_input(model.backbone, tokenizer))
+        model = _ready(model, state, path)
+        if max_length is None and known is None:
+            console.say(
+                f"{path}: does not say where texts are to be cut: at {model.max_length} tokens "
+                "(another: --max-length)"
+            )
+        return model
 
 
 def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:
@@ -215,3 +269,64 @@ def pool(vectors: Tensor, energy: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]
     mean = (vectors * weights).sum(dim=1) / weights.sum(dim=1)
     peak = energy.masked_fill(~mask, 0).amax(dim=1) if len(energy) else energy.new_zeros(0)
     return F.normalize(mean, dim=-1), 1 + KAPPA_SCALE * peak
+
+
+def _build(
+    config: Any, tokenizer: Any, embedding_dim: int, max_length: int
+) -> ProbabilisticGBERTV4:
+    with hub.quiet_transformers():
+        backbone = transformers.AutoModel.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
+    return ProbabilisticGBERTV4(backbone, tokenizer, embedding_dim, max_length).eval()
+
+
+def _check_fit(
+    backbone: Any,
+    config: ModelConfig,
+    shapes: Shapes,
+    path: str | os.PathLike[str],
+    about: Path,
+) -> None:
+    """Refuse weights that do not fit, before memory is asked for; names every key and shape."""
+    try:
+        with torch.device("meta"):
+            sketch = _build(backbone, None, config.embedding_dim, config.max_length)
+    except Exception as error:  # What a library makes of such entries has no common kind.
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadInputError(f"{about}: no encoder can be built of it: {reason}") from error
+    expected = {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()}
+    missing = [k for k in expected if k not in shapes and not k.endswith(hub.OPTIONAL_SUFFIXES)]
+    extra = [k for k in shapes if k not in expected and not k.endswith(hub.OPTIONAL_SUFFIXES)]
+    problems = [f"missing {key} {expected[key]}" for key in missing]
+    problems += [f"unexpected {key} {shapes[key]}" for key in extra]
+    problems += [
+        f"{key} is {shapes[key]}, expected {shape}"
+        for key, shape in expected.items()
+        if key in shapes and shapes[key] != shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:_SHOWN])
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise BadInputError(
+            f"{path}: does not fit the backbone (width {backbone.hidden_size}, "
+            f"{len(expected)} tensors): {shown}{more}. Name the encoder it was trained over"
+        )
+    hub.check_memory(sketch, shapes, about)
+
+
+def _ready(
+    model: ProbabilisticGBERTV4, state: dict[str, Tensor], path: str | os.PathLike[str]
+) -> ProbabilisticGBERTV4:
+    """Fill a model with weights whose names and shapes fit, and try it."""
+    expected = model.state_dict()
+    for name, tensor in state.items():
+        if name in expected and tensor.is_floating_point() != expected[name].is_floating_point():
+            raise BadInputError(
+                f"{path}: {name} is of {str(tensor.dtype).removeprefix('torch.')}; expected "
+                "numbers with fractions, as they were trained"
+            )
+    check_finite(state, path)
+    model.load_state_dict(state, strict=False)
+    probe(model, path)
+    return model

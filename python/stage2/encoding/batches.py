@@ -1,0 +1,108 @@
+"""Batches of tokenised texts to vectors, in one process."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encoder import Encoder, Pooled
+from stage2.encoding.kernels.attention import plain_attention
+from stage2.encoding.kernels.packed_linear import compiled, packed
+from stage2.encoding.tokens import TokenizedTexts, collate
+from stage2.utils import console
+from stage2.utils.arrays import Ints
+from stage2.utils.device import resolve_precision
+
+Progress = console.Bar
+
+
+# Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
+# batches, and few enough that memory does not grow with the corpus.
+WINDOW = 16_384
+
+
+def encode_batches(
+    model: Encoder,
+    tokens: TokenizedTexts,
+    batches: Sequence[Ints],
+    precision: str,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """Embed texts in the given batches, which hold each row of `tokens` once."""
+    n, lengths = len(tokens), tokens.lengths
+    out = Embeddings.empty(n, model.embedding_dim)
+    out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
+    done = done_tokens = 0
+    waiting: list[tuple[Ints, Pooled]] = []
+    # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
+    most = WINDOW if model.device.type == "cuda" else 0
+    with inference(model, resolve_precision(precision, model.device)) as working:
+        for rows in batches:
+            waiting.append((rows, working(collate(working, tokens, rows))))
+            if sum(len(held) for held, _ in waiting) > most:
+                _fetch(out, waiting)
+            done += len(rows)
+            done_tokens += int(lengths[rows].sum())
+            if progress is not None:
+                progress(done, n, done_tokens)
+        _fetch(out, waiting)
+    return out
+
+
+def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
+    """Take the vectors of some rows from the device, and forget them there."""
+    for rows, pooled in waiting:
+        out.mu[rows] = pooled.mu.cpu().numpy()
+        out.kappa[rows] = pooled.kappa.cpu().numpy()
+        out.entity[rows] = pooled.entity.cpu().numpy()
+        out.has_entity[rows] = pooled.has_entity.cpu().numpy()
+    waiting.clear()
+
+
+@contextmanager
+def inference(model: Encoder, dtype: torch.dtype) -> Iterator[Encoder]:
+    """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
+
+    On a CPU weights are packed, unless torch compiles the encoder. The model is left as it was,
+    and meanwhile no other thread's.
+
+    Raises:
+        RunFailedError: another thread trains the model.
+    """
+    with model.guard.embedding():
+        # In half precision it could not be told.
+        _ = model.first_padded_position
+        working = in_precision(model, dtype)
+        was_training = model.training
+        working.eval()
+        try:
+            quick = compiled if model.compiled else packed
+            with torch.inference_mode(), quick(working), plain_attention(working):
+                yield working
+        finally:
+            model.train(was_training)
+
+
+def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
+    """The model itself in float32, else a copy whose weights are of `dtype`.
+
+    `torch.autocast` would cast activations around each of the operations that it leaves in float32,
+    and hold every weight twice all the same. Pooling is in float32 in both.
+    """
+    if dtype == torch.float32:
+        return model
+    shared = {id(model.tokenizer): model.tokenizer}
+    return copy.deepcopy(model, shared).to(dtype)
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Matrix products in `dtype`; the heads' pooling stays in float32."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)

@@ -1,0 +1,71 @@
+"""A search that processes share: each searches a part of the corpus for all queries.
+
+A score is exact whatever else is searched, so the merge is exact too; and each vector is sent once,
+where sharing out the queries would send the whole corpus to everyone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stage2.mining.search import Bools, Nearest, Texts, search_texts
+from stage2.utils.arrays import Floats
+from stage2.utils.distributed import World
+from stage2.utils.memory import default_budget
+
+# Vectors are copied a few times on their way: pickled, sent, unpickled, searched.
+_COPIES = 4
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some texts of a corpus, in memory."""
+
+    mu: Floats
+    entity: Floats
+    has_entity: Bools
+
+    @classmethod
+    def of(cls, texts: Texts, rows: slice) -> _Part:
+        return cls(texts.mu[rows], texts.entity[rows], texts.has_entity[rows])
+
+
+def search_shared(
+    world: World,
+    queries: Texts,
+    corpus: Texts,
+    k: int,
+    *,
+    device: str = "cpu",
+    memory_budget: int | None = None,
+) -> Nearest:
+    """As `search.search_texts`, every process searching a part of the corpus.
+
+    The corpus goes round in rounds that fit the memory budget.
+    """
+    budget = default_budget() if memory_budget is None else memory_budget
+    size, asked = len(corpus.mu), _Part.of(queries, slice(None))
+    row_bytes = _COPIES * 2 * corpus.mu.shape[1] * corpus.mu.itemsize
+    step = max(1, -(-min(size, max(1, budget // row_bytes)) // world.size))
+    starts = list(range(0, size, step))
+    best: Nearest | None = None
+    for first in range(0, len(starts), world.size):
+        turn = starts[first : first + world.size]
+        parts = [_Part.of(corpus, slice(start, start + step)) for start in turn]
+        work = [(asked, part, k, device) for part in parts]
+        idle = [None] * (world.size - len(work))
+        for start, found in zip(turn, world.map(_search_share, [*work, *idle]), strict=False):
+            nearest = Nearest(found.rows + start, found.scores)
+            best = nearest if best is None else best.merge(nearest, k)
+    if best is None:
+        raise ValueError("a corpus of no texts")
+    return best
+
+
+def _search_share(_: World, work: tuple[_Part, _Part, int, str] | None) -> Nearest:
+    if work is None:
+        return Nearest(np.empty((0, 0), np.int64), np.empty((0, 0), np.float32))
+    queries, part, k, device = work
+    return search_texts(queries, part, k, device=device)
