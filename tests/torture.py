@@ -35,7 +35,7 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from stage2.cli.commands import run, stages, sweep
+from stage2.cli.commands import evaluate, merge, mine, report, run, sweep, train
 from stage2.cli.main import program
 from stage2.models.gbert.fit import init_model
 from stage2.report import chart
@@ -45,7 +45,7 @@ from tests.small import write_backbone, write_corpus
 transformers.utils.logging.disable_progress_bar()
 
 # Loaded here, so that no child loads them.
-LOADED = (run, stages, sweep, chart)
+LOADED = (evaluate, merge, mine, report, run, sweep, train, chart)
 
 # What opens a file to write to it.
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -167,9 +167,9 @@ def init(settings: Settings) -> None:
 
     The heads are fitted on the chunks so that cosines of μ follow the encoder's own.
     """
-    from stage2.cli.commands import stages
+    from stage2.cli.commands import init
 
-    stages.init(settings)
+    init.init(settings)
 
 
 @command(*FROM_FILES, example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
@@ -200,9 +200,9 @@ def mine(settings: Settings) -> None:
     the whole corpus, found by exact search, and a question is hard when its ground truth ranks
     below --topk among all chunks.
     """
-    from stage2.cli.commands import stages
+    from stage2.cli.commands import mine
 
-    stages.mine(settings)
+    mine.mine(settings)
 
 
 @command(
@@ -223,9 +223,9 @@ def train(settings: Settings) -> None:
     What is shipped is the best on the dev questions of stage 1, the epochs, and the way between
     stage 1 and the best epoch.
     """
-    from stage2.cli.commands import stages
+    from stage2.cli.commands import train
 
-    stages.train_command(settings)
+    train.train_command(settings)
 
 
 @command(
@@ -252,9 +252,9 @@ def train(settings: Settings) -> None:
 )
 def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
     """Evaluate a model, or compare two on the same samples."""
-    from stage2.cli.commands import stages
+    from stage2.cli.commands import evaluate
 
-    stages.evaluate_command(settings, models)
+    evaluate.evaluate_command(settings, models)
 
 
 @command(
@@ -401,9 +401,9 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
 )
 def report(settings: Settings, show: bool) -> None:
     """Write the report of a run folder: a page, Markdown, JSON, and the loss curve."""
-    from stage2.cli.commands import stages
+    from stage2.cli.commands import report
 
-    path = stages.report(settings)
+    path = report.report(settings)
     if show:
         click.launch(path.with_name(files.PAGE).resolve().as_uri())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
-from stage2.encoding.encoder import LazyModel
+from stage2.encoding.encoder import LazyModel, loaded
 from stage2.models.auto import load_model
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit import default_backbone, init_model
@@ -176,3 +176,29 @@ def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
         path = write_sample(Path(folder)).chunks
         chunks, loaded = load_chunks(path)
         return list(chunks), loaded, files.sha256(path)
+
+
+def check_machine(settings: Settings) -> None:
+    """Refuse a device, precision or cache folder that cannot be; say what the model runs on."""
+    device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    folder_of(settings.embedding_cache)
+    console.say(f"the model runs on {device} in {describe(precision)}")
+
+
+def keep_stage1(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    model_hashes: Mapping[str, str],
+    made: bool,
+) -> None:
+    """Write a stage-1 model that was made on the way."""
+    if made:
+        loaded(model).save(run / files.STAGE1_MODEL)
+        run.done("init", {**inputs.hashes, **model_hashes})
+
+
+def stage1_cache(run: RunFolder) -> EmbeddingCache | None:
+    """The cache of the stage-1 model, given or kept in the folder."""
+    return embedding_cache(run.settings, run.settings.model or run / files.STAGE1_MODEL)

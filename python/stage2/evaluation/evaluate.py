@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from stage2.config import Settings
 from stage2.encoding.batches import WINDOW, Progress
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
@@ -21,7 +20,6 @@ from stage2.evaluation.statistics import interval_of, mcnemar, paired_difference
 from stage2.evaluation.verdict import verdict
 from stage2.utils import console
 from stage2.utils.arrays import Ints
-from stage2.utils.errors import RegressedError
 from stage2.utils.memory import default_budget
 
 
@@ -135,16 +133,6 @@ def compare(
                 }
             )
     return {"sets": parts, "verdict": verdict(parts)}
-
-
-def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
-    """Raise RegressedError where --fail-if-regressed asks for it and the verdict is worse.
-
-    A lower mean alone does not count: of two equally good models one is lower in half of all
-    experiments, and a check that fails by chance is soon switched off.
-    """
-    if settings.fail_if_regressed and comparison["verdict"]["word"] == "worse":
-        raise RegressedError(f"regressed: {comparison['verdict']['text']['en']}")
 
 
 def statistics(

@@ -15,12 +15,12 @@ from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import Evaluation, evaluate
-from stage2.mining.audit import Audit, Evidence, Mask, audit, with_negatives
+from stage2.mining.audit import Audit, Evidence, Mask, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.utils import console, files
-from stage2.utils.arrays import Floats, Ints
+from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import RunFailedError
 
@@ -98,27 +98,6 @@ def audit_mined(
         f"{run / files.AUDIT_ROWS}). --drop-false-negatives leaves them out of training"
     )
     return np.zeros_like(found.false_negatives)
-
-
-def write_hard(path: Path, samples: Samples, hard: Ints, dropped: Mask) -> Ints:
-    """Write the hard examples without the candidates of `dropped`.
-
-    Returns:
-        The rows of those written: the ones that keep a negative.
-    """
-    offsets = np.asarray(samples.offsets)
-    kept = hard[with_negatives(offsets, np.asarray(samples.num_relevant), dropped)[hard]]
-    samples.write_jsonl(path, kept)
-    if dropped.any():
-        starts = offsets[kept] + np.asarray(samples.num_relevant)[kept]
-        written = files.read_jsonl(path)
-        for sample, start, end in zip(written, starts, offsets[kept + 1], strict=True):
-            for name in ("negative_contexts", "negative_chunk_ids"):
-                if name in sample:
-                    pairs = zip(sample[name], dropped[start:end], strict=True)
-                    sample[name] = [item for item, without in pairs if not without]
-        files.write_jsonl(path, written)
-    return kept
 
 
 def audit_table(found: Audit, language: str) -> str:

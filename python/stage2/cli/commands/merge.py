@@ -18,15 +18,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2.cli.commands.steps import lists_of, sides_of, write_comparison
+from stage2.cli.commands.evaluate import check_regression, lists_of, write_comparison
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.stage1 import hashes_of_model, load_given, placed
+from stage2.cli.sides import sides_of
+from stage2.cli.stage1 import (
+    hashes_of_model,
+    load_given,
+    placed,
+)
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
 from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import Evaluation, QuestionSet, check_regression, evaluate
+from stage2.evaluation.evaluate import Evaluation, QuestionSet, evaluate
 from stage2.evaluation.ranking import Ranked, Scored, corpus_blocks
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table

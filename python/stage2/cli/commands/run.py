@@ -7,39 +7,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
+from stage2.cli.commands.evaluate import check_regression, lists_of, write_comparison
+from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
-from stage2.cli.commands.steps import (
-    candidates,
-    check_machine,
-    check_mining,
-    check_training,
-    fit,
-    ground_truths,
-    keep_stage1,
-    lists_of,
-    sides_of,
-    stage1_cache,
-    stage_inputs,
-    tell_split,
-    write_comparison,
-    write_mined,
-)
+from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.sides import ground_truths, sides_of, tell_split
 from stage2.cli.stage1 import (
+    check_machine,
     embedding_cache,
+    keep_stage1,
     stage1,
+    stage1_cache,
 )
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import (
-    Evaluation,
-    QuestionSet,
-    check_regression,
-    evaluate,
-)
+from stage2.evaluation.evaluate import Evaluation, QuestionSet, evaluate
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table, write_report
 from stage2.report.words import CATALOGS, words

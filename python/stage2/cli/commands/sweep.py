@@ -21,10 +21,10 @@ from stage2 import usage
 from stage2._core import Dataset
 from stage2.cli import run_files
 from stage2.cli.commands import run as run_module
-from stage2.cli.commands import stages
-from stage2.cli.commands.steps import ground_truths, tell_split
+from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.sides import ground_truths, tell_split
 from stage2.cli.stage1 import stage1
 from stage2.cli.trials import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
@@ -378,4 +378,4 @@ def _measure(winner: Outcome, common: Settings, run: RunFolder) -> None:
         common, qa=str(run / files.TEST_QA), output_dir=str(run / files.TEST), overwrite=True
     )
     models = [str(common.model), str(run / winner.folder / files.SHIPPED_MODEL)]
-    stages.evaluate_command(test, models, held_out=True)
+    evaluate_command(test, models, held_out=True)

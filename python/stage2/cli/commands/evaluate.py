@@ -1,0 +1,141 @@
+"""`stage2 evaluate`: how one model ranks, or two compare, on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import (
+    check_machine,
+    embedding_cache,
+    hashes_of_model,
+    model_when_needed,
+)
+from stage2.config import Settings
+from stage2.data.splits import Groups, group_questions
+from stage2.encoding.encoder import LazyModel
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.encoding.truncation import accounts, tell
+from stage2.evaluation.evaluate import (
+    Evaluation,
+    QuestionSet,
+    compare,
+    evaluate,
+    per_question,
+)
+from stage2.evaluation.ranking import Ranked
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.report import table
+from stage2.utils import console, files
+from stage2.utils.errors import BadInputError, RegressedError
+
+
+@in_run_folder(adds="evaluate")
+def evaluate_command(
+    settings: Settings, run: RunFolder, models: Sequence[str], held_out: bool = False
+) -> None:
+    """Evaluate one model, or two on the same samples, and print the table.
+
+    Whether training saw none of the samples cannot be read off a model's weights: nothing is
+    claimed unless the caller says `held_out`.
+    """
+    check_machine(settings)
+    run.watch(*models)
+    if not 1 <= len(models) <= 2:
+        raise BadInputError(
+            f"{len(models)} models; expected --model once, or twice for before and after"
+        )
+    if settings.fail_if_regressed and len(models) == 1:
+        raise BadInputError(
+            "--fail-if-regressed compares two models; give --model twice, before and after"
+        )
+    settings, inputs = with_folder_files(settings, run)
+    waiting = [model_when_needed(settings, path) for path in models]
+    hashes = dict(inputs.hashes)
+    for number, path in enumerate(models, 1):
+        hashes |= hashes_of_model(settings, path, f"model_{number}")
+    run.begin({"evaluate": hashes}, reads=models)
+    write_rejected(run, inputs.loaded)
+    run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])
+    if len(models) == 2:
+        tell(accounts(waiting[1], inputs.samples), models[1])
+    evaluations = [_evaluate(settings, model, inputs, name) for model, name in
+                   zip(waiting, models, strict=True)]  # fmt: skip
+    before, after = evaluations[0], evaluations[-1]
+    everyone = np.arange(len(inputs.samples))
+    questions = list(inputs.samples.questions)
+    files.write_json(run / files.EVALUATION, before.rows(questions))
+    if len(models) == 2:
+        files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
+    grouped = group_questions(inputs.samples)
+    name = "test" if held_out else "all"
+    sets = [QuestionSet(name, everyone, held_out=held_out)]
+    comparison = write_comparison(run, inputs, grouped, before.by_source(), after.by_source(), sets)
+    comparison |= {"models": list(models), "trained_on_known": held_out}
+    if len(models) == 1:
+        del comparison["verdict"]
+    files.write_json(run / files.COMPARISON, comparison)
+    run.done("evaluate", hashes)
+    console.result(table(comparison, settings.language))
+    console.say(f"written: {run / files.COMPARISON}, {run / files.EVALUATION}")
+    check_regression(comparison, settings)
+
+
+def _evaluate(
+    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs, name: str
+) -> Evaluation:
+    cache = embedding_cache(settings, name)
+    with console.bar(f"evaluating {name}") as progress:
+        lists = lists_of(settings, model, inputs)
+        folder = Path(settings.output_dir)
+        return evaluate(model, lists, settings.precision, progress, cache, folder, settings.budget)
+
+
+def lists_of(
+    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs
+) -> RankingLists:
+    """Everything that evaluation needs, the whole corpus among it where that is asked for."""
+    return ranking_lists(
+        model,
+        inputs.samples,
+        inputs.annotations,
+        similarity=settings.similarity,
+        corpus=_over_corpus(settings, inputs),
+    )
+
+
+def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
+    """Whether questions are ranked against every chunk, and not only their candidates."""
+    return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
+
+
+def write_comparison(
+    run: RunFolder,
+    inputs: Inputs,
+    grouped: Groups,
+    before: Mapping[str, Ranked],
+    after: Mapping[str, Ranked],
+    sets: Sequence[QuestionSet],
+) -> dict[str, Any]:
+    """Write every question's ranks; return the content of `comparison.json`."""
+    samples = inputs.samples
+    comparison = compare(before, after, sets, grouped.numbers, run.settings.seed)
+    source = comparison["verdict"]["source"]
+    rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
+    files.write_jsonl(run / files.PER_QUESTION, rows)
+    return comparison
+
+
+def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
+    """Raise RegressedError where --fail-if-regressed asks for it and the verdict is worse.
+
+    A lower mean alone does not count: of two equally good models one is lower in half of all
+    experiments, and a check that fails by chance is soon switched off.
+    """
+    if settings.fail_if_regressed and comparison["verdict"]["word"] == "worse":
+        raise RegressedError(f"regressed: {comparison['verdict']['text']['en']}")

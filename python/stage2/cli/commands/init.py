@@ -1,0 +1,38 @@
+"""`stage2 init`: a stage-1 model from an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stage2._core import Loaded
+from stage2.cli.inputs import write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import (
+    check_machine,
+    chunks_to_fit,
+    new_model,
+)
+from stage2.config import Settings
+from stage2.models.gbert.fit import default_backbone
+from stage2.utils import console, files
+
+
+@in_run_folder()
+def init(settings: Settings, run: RunFolder) -> None:
+    """Make a stage-1 model and write its folder."""
+    # Heads are fitted in float32 everywhere: one model of one seed.
+    settings = run.settings = replace(settings, precision="fp32")
+    check_machine(settings)
+    hashes = {"backbone": settings.backbone or default_backbone()}
+    chunks: Sequence[str] = ()
+    read: list[Loaded] = []
+    if settings.fit:
+        chunks, loaded, hashes["chunks"] = chunks_to_fit(settings)
+        read.append(loaded)
+    model = new_model(settings, chunks)
+    run.begin({"init": hashes})
+    write_rejected(run, read)
+    model.save_pretrained(run / files.STAGE1_MODEL)
+    run.done("init", hashes)
+    console.say(f"stage-1 model: {run / files.STAGE1_MODEL}")

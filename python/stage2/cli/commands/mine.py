@@ -1,0 +1,208 @@
+"""`stage2 mine`: score, rank, and write the questions that the model gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stage2.cli.commands.audit import audit_mined, load_cross_encoder
+from stage2.cli.commands.prepare import write_constructed
+from stage2.cli.inputs import Inputs, gather, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.stage1 import (
+    check_machine,
+    keep_stage1,
+    stage1_cache,
+    stage1_when_needed,
+)
+from stage2.config import Settings
+from stage2.data.dataset import Samples
+from stage2.encoding.cache import EmbeddingCache
+from stage2.encoding.encoder import LazyModel
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.truncation import accounts, tell
+from stage2.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+)
+from stage2.evaluation.ranking import TOPK
+from stage2.mining.audit import Mask, with_negatives
+from stage2.mining.corpus import CorpusMining, mine_corpus, rules_of
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.training.train import no_hard_examples
+from stage2.utils import console, files
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
+
+
+@in_run_folder()
+def mine(settings: Settings, run: RunFolder) -> None:
+    """Prepare if need be, score, rank, select hard examples."""
+    check_machine(settings)
+    inputs = gather(settings)
+    check_mining(settings, inputs)
+    model, model_hashes, made = stage1_when_needed(settings, run, inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    model_hashes |= cross_hashes
+    run.begin(stage_inputs(inputs, model_hashes, made))
+    keep_stage1(run, model, inputs, model_hashes, made)
+    run.record["texts"] = tell(accounts(model, inputs.samples))
+    cache = stage1_cache(run)
+    inputs, mined = candidates(run, model, inputs, cache)
+    if inputs.dataset is not None:
+        write_constructed(run, inputs)
+    else:
+        write_rejected(run, inputs.loaded)
+    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
+    with console.bar("scoring") as progress:
+        evaluation = evaluate(model, lists, settings.precision, progress, cache)
+    dropped = audit_mined(run, inputs, evaluation, cross_encoder)
+    write_mined(run, inputs, model_hashes, evaluation, mined, dropped)
+
+
+def stage_inputs(
+    inputs: Inputs, model_hashes: Mapping[str, str], made: bool
+) -> dict[str, dict[str, str]]:
+    """What each stage up to mining is made from."""
+    mined = {**inputs.hashes, **model_hashes}
+    stages = {"mine": mined}
+    if inputs.dataset is not None:
+        stages["prepare"] = dict(inputs.hashes)
+    if made:
+        stages["init"] = mined
+    return stages
+
+
+def check_mining(settings: Settings, inputs: Inputs) -> None:
+    """Refuse a top-k at which no question could be hard, and rules that choose no negative."""
+    if settings.source == "corpus":
+        if inputs.dataset is None:
+            raise BadInputError(
+                "--source corpus needs the corpus: --qa FILE and --chunks FILE, not --data"
+            )
+        rules_of(settings).check()
+        candidates, more = inputs.dataset.num_chunks, "more --chunks"
+        counts = np.diff(inputs.dataset.relevant_offsets)
+        others = candidates - int(counts.min(initial=candidates))
+        if settings.range_min >= others:
+            raise BadInputError(
+                f"--range-min is {settings.range_min}, but a question has at most {others} chunks "
+                "that are no ground truth, ranked from 0: the window lies past the corpus. "
+                f"Expected --range-min below {others}, or more --chunks"
+            )
+    else:
+        lengths = np.diff(inputs.samples.offsets)
+        candidates = int(lengths.min(initial=np.iinfo(np.int64).max))
+        more = "more --negatives"
+    if settings.topk > candidates:
+        raise BadInputError(
+            f"--topk is {settings.topk}, but a question has only {candidates} candidates, so that "
+            f"its ground truth is always in the top {settings.topk}; expected at most "
+            f"{candidates}, or {more}"
+        )
+
+
+def candidates(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4 | LazyModel,
+    inputs: Inputs,
+    cache: EmbeddingCache | None,
+) -> tuple[Inputs, CorpusMining | None]:
+    """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
+    if run.settings.source == "candidates":
+        return inputs, None
+    if inputs.dataset is None:
+        raise ValueError("there is no corpus to mine; see check_mining")
+    mined = mine_corpus(model, inputs.dataset, inputs.annotations, run.settings, run.path, cache)
+    return replace(inputs, samples=mined.samples), mined
+
+
+def write_mined(
+    run: RunFolder,
+    inputs: Inputs,
+    model_hashes: Mapping[str, str],
+    evaluation: Evaluation,
+    mined: CorpusMining | None,
+    dropped: Mask,
+) -> Ints:
+    """Write the evaluation, the hard examples and their summary; return the hard rows.
+
+    Hard examples are written, and counted, without the candidates of `dropped`.
+    """
+    settings, scored = run.settings, evaluation.candidates
+    hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
+    files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
+    # Some of these may have no negative to train on.
+    ranks = scored.ranking.rank if mined is None else mined.ranks
+    below = int((ranks > settings.topk).sum())
+    hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
+    metrics = scored.ranking.metrics(TOPK)
+    summary: dict[str, Any] = {
+        "num_samples": len(inputs.samples),
+        "topk": settings.topk,
+        "num_hard": len(hard),
+        "num_below_topk": below,
+        "hard_share": len(hard) / max(1, len(inputs.samples)),
+        "metrics": metrics,
+        "pairs": scored.pairs(),
+        "similarity": settings.similarity,
+        "source": settings.source,
+        "dropped_negatives": int(dropped.sum()),
+    }
+    if mined is not None:
+        summary["corpus"] = mined.summary(settings.negatives)
+    files.write_json(run / files.MINING_SUMMARY, summary)
+    facts = inputs.facts() | run.record.get("data", {})
+    facts |= {"texts_encoded": len(evaluation.lists.tokens)}
+    run.done("mine", {**inputs.hashes, **model_hashes}, data=facts)
+    accuracy = ", ".join(
+        f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
+        for k in TOPK
+    )
+    console.say(f"before training, among the candidates: {accuracy}")
+    if mined is not None:
+        _tell_corpus(summary["corpus"], settings)
+    console.say(
+        f"hard examples: {len(hard)} of {len(inputs.samples)} "
+        f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
+        + (f"; {below - len(hard)} more have no negative" if below > len(hard) else "")
+    )
+    if not len(hard):
+        console.warn(no_hard_examples(settings.topk, below))
+    return hard
+
+
+def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
+    accuracy = ", ".join(f"Top-{k} {summary[f'top{k}']:.1%}" for k in TOPK)
+    console.say(f"among all {summary['chunks']:,} chunks: {accuracy}")
+    if summary["short_lists"]:
+        console.warn(
+            f"{summary['short_lists']} questions have fewer than {settings.negatives} negatives, "
+            f"{summary['without_negatives']} of them none: the window of ranks and the filters "
+            "leave too few. Widen --range-min to --range-max, or loosen the margins and scores"
+        )
+
+
+def write_hard(path: Path, samples: Samples, hard: Ints, dropped: Mask) -> Ints:
+    """Write the hard examples without the candidates of `dropped`.
+
+    Returns:
+        The rows of those written: the ones that keep a negative.
+    """
+    offsets = np.asarray(samples.offsets)
+    kept = hard[with_negatives(offsets, np.asarray(samples.num_relevant), dropped)[hard]]
+    samples.write_jsonl(path, kept)
+    if dropped.any():
+        starts = offsets[kept] + np.asarray(samples.num_relevant)[kept]
+        written = files.read_jsonl(path)
+        for sample, start, end in zip(written, starts, offsets[kept + 1], strict=True):
+            for name in ("negative_contexts", "negative_chunk_ids"):
+                if name in sample:
+                    pairs = zip(sample[name], dropped[start:end], strict=True)
+                    sample[name] = [item for item, without in pairs if not without]
+        files.write_jsonl(path, written)
+    return kept

@@ -1,0 +1,21 @@
+"""`stage2 report`: the report of what a run folder holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.config import Settings
+from stage2.report import write_report
+from stage2.utils import console
+from stage2.utils.errors import BadInputError
+
+
+@in_run_folder(adds="report")
+def report(settings: Settings, run: RunFolder) -> Path:
+    """Write the report of a run folder."""
+    if not run.record.get("stages"):
+        raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
+    path = write_report(run.path, settings.language, run.begin_report)
+    console.say(f"report: {path}")
+    return path

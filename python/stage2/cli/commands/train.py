@@ -1,0 +1,172 @@
+"""`stage2 train`: train on samples, and ship the best candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from stage2.cli.inputs import with_folder_files, write_rejected
+from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.sides import ground_truths, tell_split
+from stage2.cli.stage1 import (
+    check_machine,
+    keep_stage1,
+    stage1,
+)
+from stage2.config import Settings
+from stage2.data.dataset import Samples
+from stage2.data.splits import group_questions, split
+from stage2.encoding.encoder import LazyModel, loaded
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.encoding.truncation import accounts, tell
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.training.dev_corpus import Dev
+from stage2.training.learnable import check_texts_to_learn, epoch_warnings
+from stage2.training.log import DEV_METRIC, EpochLog
+from stage2.training.model_selection import choose_on_dev, shipped
+from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.state import State, find_state
+from stage2.training.tensorboard import check_follower
+from stage2.training.train import Trained, no_hard_examples, train
+from stage2.utils import console, files
+from stage2.utils.device import (
+    check_training_precision,
+)
+from stage2.utils.errors import BadInputError
+
+
+@in_run_folder(adds="train")
+def train_command(settings: Settings, run: RunFolder) -> None:
+    """Train on the samples of --data, or on the hard examples that the folder holds."""
+    check_training_precision(settings.precision)
+    check_machine(settings)
+    if settings.data is None and (run / files.HARD).is_file():
+        settings = run.settings = replace(settings, data=str(run.checked(files.HARD)))
+    if settings.data is None:
+        raise BadInputError(
+            f"nothing to train on: no --data, and no {files.HARD} in {run.path}. "
+            "Make one with stage2 mine"
+        )
+    if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
+        raise BadInputError(f"{settings.data}: {_no_hard_examples(run)}")
+    settings, inputs = with_folder_files(settings, run)
+    hashes = dict(inputs.hashes)
+    model, model_hashes, made = stage1(settings, run, inputs)
+    rows = np.arange(len(inputs.samples))
+    dev_samples = inputs.samples
+    placed = None
+    if settings.dev_data is not None:
+        how = settings.on_error, settings.decompressed
+        dev_samples = Samples.load_jsonl(files.check_regular(settings.dev_data), *how)
+        hashes["dev_data"] = files.sha256(settings.dev_data)
+        train_rows, dev_rows = rows, np.arange(len(dev_samples))
+    elif settings.split == "none":
+        train_rows = dev_rows = rows
+    else:
+        placed = split(group_questions(inputs.samples), settings.dev_share, 0, settings.seed)
+        train_rows, dev_rows, _ = placed.parts
+    check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
+    state = check_training(run, hashes | model_hashes, model)
+    stages = {"train": hashes | model_hashes}
+    if made:
+        stages["init"] = {**inputs.hashes, **model_hashes}
+    run.begin(stages)
+    if placed is not None:
+        run.record["split"] = tell_split(run, placed, None)
+    write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
+    keep_stage1(run, model, inputs, model_hashes, made)
+    run.record["texts"] = tell(accounts(model, inputs.samples))
+    lists, dev = (
+        ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
+        for samples in (inputs.samples, dev_samples)
+    )
+    lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
+    held_out = settings.dev_data is not None or settings.split != "none"
+    fit(run, model, lists, Dev(dev), hashes | model_hashes, held_out, state)
+
+
+def _no_hard_examples(run: RunFolder) -> str:
+    """Why the file to train on is empty: as mining in the folder found, if it is the folder's."""
+    summary = run / files.MINING_SUMMARY
+    own = Path(run.settings.data or "").resolve() == (run / files.HARD).resolve()
+    found = files.read_json(summary) if own and summary.is_file() else {}
+    return no_hard_examples(found.get("topk", run.settings.topk), found.get("num_below_topk", 0))
+
+
+def check_training(
+    run: RunFolder, hashes: Mapping[str, str], model: ProbabilisticGBERTV4 | LazyModel
+) -> State | None:
+    """Refuse what training could not do; the state to go on from, if there is one."""
+    check_trainable(run.settings)
+    if run.settings.lora is not None:
+        check_rank(loaded(model), run.settings.lora)
+    check_follower(run.settings)
+    settings = replace(run.settings, overwrite=run.overwrites)
+    return find_state(settings, run.path, run.made_from("train", hashes))
+
+
+def fit(
+    run: RunFolder,
+    model: ProbabilisticGBERTV4,
+    lists: RankingLists,
+    dev: Dev,
+    hashes: Mapping[str, str],
+    held_out: bool,
+    state: State | None = None,
+) -> Trained:
+    """Train, ship the best candidate, and say which it is and why."""
+    settings = run.settings
+    if state is not None:
+        console.say(f"going on with a training that was interrupted: {state.position}")
+    console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
+                f"{_choosing(dev)} choose among the epochs")  # fmt: skip
+    before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    with console.steps() as progress:
+        trained = train(
+            model,
+            lists,
+            dev.lists,
+            settings,
+            run.path,
+            progress,
+            dev.stage1,
+            run.made_from("train", hashes),
+            state,
+            partial(_tell_epoch, settings),
+        )
+    checkpoints = run / files.CHECKPOINTS
+    candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
+    for candidate in candidates:
+        if candidate.kind == "interpolation":
+            console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
+    model.save_pretrained(run / files.SHIPPED_MODEL)
+    facts = shipped(candidates, held_out, dev, trained.remarks)
+    run.done("train", hashes, shipped=facts, dev=dev.facts())
+    # Nothing is left to go on with.
+    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    if trained.remarks:
+        console.warn(trained.remarks["en"])
+    best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
+    console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
+                f"{run / files.SHIPPED_MODEL}, "
+                f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
+    return trained
+
+
+def _choosing(dev: Dev) -> str:
+    """The questions that choose, and what they are ranked among where that is not all."""
+    if dev.whole is None:
+        return f"{len(dev.lists)} questions"
+    part = f"{len(dev.lists.corpus):,} of the {dev.chunks:,} chunks"
+    return f"{len(dev.lists)} questions, ranked among {part},"
+
+
+def _tell_epoch(settings: Settings, entry: EpochLog) -> None:
+    loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
+    console.say_above(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    for warning in epoch_warnings(entry, settings):
+        console.say_above(f"warning: {warning}")
