@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import stage2
-from stage2.cli.commands.merge import ALPHAS, fused, mean_of
+from stage2.cli.commands.merge import ALPHAS
+from stage2.evaluation.fusion import fused
 from stage2.evaluation.ranking import Scored
 from stage2.models.gbert.fit import init_model
+from stage2.training.model_selection import mean_of
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
 

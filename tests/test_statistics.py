@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import stage2
-from stage2.evaluation.evaluate import QuestionSet, compare, per_question
+from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.ranking import Scored
 from stage2.evaluation.statistics import Difference, mcnemar, paired_differences, verdict_of, wilson
 from stage2.evaluation.verdict import verdict

@@ -16,7 +16,7 @@ import pytest
 from stage2.cli.trials import parse_grid, trials
 from stage2.config import REFERENCE, RUN_DEFAULTS, Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training.replay import with_replay
+from stage2.training.questions import with_replay
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree

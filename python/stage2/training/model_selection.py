@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from stage2.config import Settings
@@ -253,3 +254,16 @@ def _weights(
         return stage1
     end = epoch_weights(candidate.epoch)
     return end if candidate.kind == "epoch" else interpolate(stage1, end, candidate.alpha)
+
+
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the floating-point tensors of several state_dicts; others are the first's.
+
+    Sums are in float64, so that the order of the models leaves at most the last bit.
+    """
+    merged = dict(states[0])
+    for name, tensor in states[0].items():
+        if tensor.is_floating_point():
+            total = torch.stack([state[name].double() for state in states]).mean(dim=0)
+            merged[name] = total.to(tensor.dtype)
+    return merged

@@ -21,13 +21,8 @@ from stage2.data.splits import Groups, group_questions
 from stage2.encoding.encoder import LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import (
-    Evaluation,
-    QuestionSet,
-    compare,
-    evaluate,
-    per_question,
-)
+from stage2.evaluation.compare import QuestionSet, compare, per_question
+from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import Ranked
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from stage2.cli.commands.evaluate import check_regression, lists_of, write_comparison
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
@@ -29,27 +26,23 @@ from stage2.cli.stage1 import (
 )
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
-from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import Evaluation, QuestionSet, evaluate
-from stage2.evaluation.ranking import Ranked, Scored, corpus_blocks
+from stage2.evaluation.compare import QuestionSet
+from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.fusion import FUSIONS, fused
+from stage2.evaluation.ranking import Ranked, corpus_blocks
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.training.log import DEV_METRIC
-from stage2.training.model_selection import interpolate
+from stage2.training.model_selection import interpolate, mean_of
 from stage2.training.train import evaluate_dev
 from stage2.utils import console, files
-from stage2.utils.arrays import Floats, Ints
+from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 
 # α is chosen among these; the ends are the two models themselves.
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
-
-FUSIONS = ("sum", "reciprocal-rank")
-
-# Of reciprocal rank fusion, as its authors have it.
-_RRF = 60
 
 
 @dataclass(frozen=True)
@@ -108,47 +101,6 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     if questions:
         console.result(table(comparison, settings.language))
         check_regression(comparison, settings)
-
-
-def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the floating-point tensors of several state_dicts; others are the first's.
-
-    Sums are in float64, so that the order of the models leaves at most the last bit.
-    """
-    merged = dict(states[0])
-    for name, tensor in states[0].items():
-        if tensor.is_floating_point():
-            total = torch.stack([state[name].double() for state in states]).mean(dim=0)
-            merged[name] = total.to(tensor.dtype)
-    return merged
-
-
-def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
-    """Lists of two models ranked by one score; the second's weight is α.
-
-    Args:
-        first: n lists.
-        second: the same lists, scored by another model.
-        alpha: from 0 to 1.
-        method: `sum` or `reciprocal-rank`.
-    """
-    if method == "sum":
-        scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
-        scores = np.round(scores, DECIMALS)
-    else:
-        scores = (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
-    return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
-
-
-def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
-    """Rank of every candidate in its list, from 1; equal scores share their mean rank."""
-    ranks = np.empty(len(scored.scores))
-    for start, stop in zip(scored.offsets[:-1], scored.offsets[1:], strict=True):
-        part: Floats = -scored.scores[start:stop]
-        _, place, counts = np.unique(part, return_inverse=True, return_counts=True)
-        last = np.cumsum(counts)
-        ranks[start:stop] = (last - (counts - 1) / 2)[place]
-    return ranks
 
 
 def _fuse(

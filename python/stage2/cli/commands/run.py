@@ -25,7 +25,8 @@ from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import Evaluation, QuestionSet, evaluate
+from stage2.evaluation.compare import QuestionSet
+from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table, write_report
 from stage2.report.words import CATALOGS, words

@@ -1,0 +1,47 @@
+"""The scores of two models made one: (1 − α)·s₁ + α·s₂, or reciprocal ranks.
+
+Reciprocal ranks: (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR 2009).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stage2.encoding.similarity import DECIMALS
+from stage2.evaluation.ranking import Scored
+from stage2.utils.arrays import Floats
+
+FUSIONS = ("sum", "reciprocal-rank")
+
+
+# Of reciprocal rank fusion, as its authors have it.
+_RRF = 60
+
+
+def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
+    """Lists of two models ranked by one score; the second's weight is α.
+
+    Args:
+        first: n lists.
+        second: the same lists, scored by another model.
+        alpha: from 0 to 1.
+        method: `sum` or `reciprocal-rank`.
+    """
+    if method == "sum":
+        scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
+        scores = np.round(scores, DECIMALS)
+    else:
+        scores = (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
+    return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
+
+
+def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
+    """Rank of every candidate in its list, from 1; equal scores share their mean rank."""
+    ranks = np.empty(len(scored.scores))
+    for start, stop in zip(scored.offsets[:-1], scored.offsets[1:], strict=True):
+        part: Floats = -scored.scores[start:stop]
+        _, place, counts = np.unique(part, return_inverse=True, return_counts=True)
+        last = np.cumsum(counts)
+        ranks[start:stop] = (last - (counts - 1) / 2)[place]
+    return ranks
