@@ -23,8 +23,8 @@ from stage2.training.train import train
 from stage2.usage import STAGES
 from stage2.utils import distributed, files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.mining.test_hard_negatives import on_device
 from tests.small import WORDS
-from tests.test_hard_negatives import on_device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -14,7 +14,7 @@ from stage2.models.cross_encoder import CrossEncoder
 from stage2.models.gbert.fit import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
-from tests.models import OPTIONS, change, copied, rewritten, saved
+from tests.model_folders import OPTIONS, change, copied, rewritten, saved
 
 TINY: dict[str, Any] = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1,
                         "num_attention_heads": 2, "intermediate_size": 32}  # fmt: skip

@@ -18,7 +18,7 @@ from stage2.models.model_path import found_model, model_in
 from stage2.utils import files, tensors
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
-from tests.models import OPTIONS
+from tests.model_folders import OPTIONS
 
 
 def test_a_run_folder_gives_its_model(model_dir: Path, tmp_path: Path) -> None:

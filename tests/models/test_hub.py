@@ -21,7 +21,7 @@ from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
-from tests.models import OPTIONS, WEIGHTS, change, copied, rewritten
+from tests.model_folders import OPTIONS, WEIGHTS, change, copied, rewritten
 
 
 @pytest.mark.parametrize(

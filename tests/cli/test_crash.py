@@ -13,7 +13,7 @@ def test_killed_and_run_again() -> None:
     # A process of its own: this one has threads, with which nobody should fork.
     found = subprocess.run(
         [sys.executable, "-m", "tests.torture", "--short"],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,

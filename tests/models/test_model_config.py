@@ -14,7 +14,7 @@ from stage2.models import hub
 from stage2.models.gbert.fit import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
-from tests.models import OPTIONS, copied
+from tests.model_folders import OPTIONS, copied
 
 NUMBERS = [-1, 0, "64", 10**9, 10**18, None, True, 1.5, [], {}]
 OURS = ("embedding_dim", "max_length")

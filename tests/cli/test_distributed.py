@@ -19,7 +19,7 @@ import torch
 from stage2.utils import files
 from tests.conftest import data_flags, read_jsonl, tree
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 240
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 TWO = [*LAUNCHER, "--nproc-per-node", "2"]
