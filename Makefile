@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE =
 help:
 	@echo "make run     the main job on the built-in sample, ending with the before/after table"
 	@echo "make test    every test"
-	@echo "make lint    rustfmt, clippy, ruff, mypy; warnings are errors"
+	@echo "make lint    rustfmt, clippy, ruff, mypy, import-linter; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make torture every command killed before each change on disk, and worse; half an hour"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
@@ -62,6 +62,7 @@ lint: $(VENV)/.built
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 fuzz: fuzz/.cargo-fuzz
 	@for target in $(FUZZ_TARGETS); do \

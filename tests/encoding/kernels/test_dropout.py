@@ -15,12 +15,11 @@ import stage2
 from stage2.encoding.kernels.dropout import dropout, in_bulk
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+CPU = torch.device("cpu")
 
 
 class OnCpu(nn.Module):
     """As much of a model as `in_bulk` looks at."""
-
-    device = torch.device("cpu")
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ def test_each_element_is_dropped_or_scaled(
     shape: list[int], p: float, seed: int, dtype: torch.dtype
 ) -> None:
     values = torch.arange(1.0, 1 + np.prod(shape)).view(shape).to(dtype).requires_grad_()
-    with in_bulk(OnCpu(), seed):
+    with in_bulk(OnCpu(), CPU, seed):
         found = dropout(values, p, training=True)
     scale = torch.tensor(65536 / (65536 - round(p * 65536)), dtype=dtype)
     right = kept_one_by_one(values.numel(), p, seed)
@@ -59,7 +58,7 @@ def test_each_element_is_dropped_or_scaled(
 
 def test_as_many_are_dropped_as_is_asked_for() -> None:
     ones = torch.ones(1_000_000)
-    with in_bulk(OnCpu(), 5):
+    with in_bulk(OnCpu(), CPU, 5):
         first, second = (dropout(ones, 0.1, training=True) for _ in range(2))
     for found in (first, second):
         # Five standard deviations of a share, and of a mean of elements that are 0 or 1/0.9.
@@ -72,7 +71,7 @@ def test_as_many_are_dropped_as_is_asked_for() -> None:
 @pytest.mark.parametrize("p", [0.0, 1e-9, 1.0])
 def test_none_and_all(p: float) -> None:
     ones = torch.ones(8)
-    with in_bulk(OnCpu(), 0):
+    with in_bulk(OnCpu(), CPU, 0):
         assert torch.equal(dropout(ones, p, training=True), ones * (p < 1))
         assert dropout(ones, 0.5, training=False) is ones
 
@@ -89,15 +88,15 @@ def test_modules_draw_by_it_and_are_left_as_they_were() -> None:
     model, ones = OnCpu(), torch.ones(1000)
 
     def fail() -> None:
-        with in_bulk(model, 1):
+        with in_bulk(model, CPU, 1):
             right = dropout(ones, 0.1, training=True)
-            with in_bulk(model, 1):
+            with in_bulk(model, CPU, 1):
                 assert torch.equal(model.inner(ones), right)
             raise KeyError
 
-    with in_bulk(model, 1):
+    with in_bulk(model, CPU, 1):
         first, second = (model.inner(ones) for _ in range(2))
-    with in_bulk(model, 1):
+    with in_bulk(model, CPU, 1):
         assert torch.equal(model.inner(ones), first)
         with pytest.raises(KeyError):
             fail()
@@ -124,7 +123,7 @@ def test_a_model_in_training_draws_all_of_its_dropout_by_it(
     monkeypatch.setattr(nn.functional, "dropout", refuse)
     found = []
     for seed in (1, 1, 2):
-        with in_bulk(model, seed), unpadded.end_to_end(model):
+        with in_bulk(model, CPU, seed), unpadded.end_to_end(model):
             found.append(model(batch).mu)
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
