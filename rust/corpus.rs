@@ -4,7 +4,6 @@ mod annotations;
 mod chunks;
 mod column;
 mod fields;
-mod first;
 mod questions;
 mod shared;
 
@@ -25,7 +24,6 @@ pub use annotations::{Annotations, Matched, Spans};
 pub use chunks::Chunks;
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, Ignored, key_text};
-pub(crate) use first::{FirstOf, hash};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
 pub(crate) use shared::SharedTruths;

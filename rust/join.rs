@@ -23,7 +23,6 @@
 
 mod postings;
 mod transfer;
-mod white_space;
 mod windows;
 
 use std::borrow::Cow;
@@ -32,12 +31,12 @@ use memchr::memmem;
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::corpus::{FirstOf, hash};
+use crate::first::{FirstOf, hash};
 use postings::{Posting, Postings, rank};
 use windows::{LengthClasses, near, tolerance};
 
+pub use crate::white_space::normalise;
 pub use transfer::{Transfer, transfer};
-pub use white_space::normalise;
 
 /// Texts per parallel work item: one takes about a microsecond.
 const TEXTS_PER_JOB: usize = 256;

@@ -19,8 +19,10 @@
 //! * [`mining`]: which of the rows found are hard negatives
 //! * `finite`: NaN and infinity, found in bulk
 //! * [`memory`]: room for what is large, or an error where there is none
+//! * `first`: the first of its kind, by hash
 //! * `mix`: bits that are mixed well
 //! * [`near_duplicates`]: texts that are the same but for a little
+//! * `white_space`: texts without the accidental part of it
 //! * [`write`]: files that appear whole or not at all
 //! * `py`: the only module that knows Python (feature `python`)
 
@@ -28,6 +30,7 @@ pub mod cancel;
 pub mod corpus;
 pub mod error;
 mod finite;
+mod first;
 pub mod join;
 pub mod jsonl;
 pub mod memory;
@@ -40,6 +43,7 @@ pub mod ranking;
 pub mod same_text;
 pub mod samples;
 pub mod search;
+mod white_space;
 pub mod write;
 
 #[cfg(feature = "python")]

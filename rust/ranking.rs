@@ -22,9 +22,9 @@ use crate::finite::all_finite;
 use crate::memory::with_room;
 
 pub use lists::Lists;
+use lists::check_length;
 use lists::{LISTS_PER_JOB, slices_mut};
 pub use relevant::Relevant;
-use relevant::check_length;
 pub use ties::Ties;
 use ties::{Candidates, TieGroup};
 

@@ -19,9 +19,9 @@ use rustc_hash::FxHashMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::cancel::{Ticks, check, sort_unstable_by};
-use crate::corpus::{FirstOf, hash};
-use crate::join::normalise;
+use crate::first::{FirstOf, hash};
 use crate::memory::{Allowance, with_room};
+use crate::white_space::normalise;
 
 /// Code points of a key that are compared before all of it is, and the bytes that they are looked
 /// for in: most texts differ in them, so that the rest need not be read.

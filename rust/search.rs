@@ -17,6 +17,7 @@ mod codes;
 mod exact;
 mod isa;
 mod kernel;
+mod layout;
 
 use std::ops::Range;
 
@@ -27,11 +28,10 @@ use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
 use crate::memory::room_for;
 use best::{Best, row_of, score_of};
-use codes::{
-    Centre, GROUP_ROWS, GroupStep, MAX_WIDTH, PANEL, PanelStep, QueryFacts, TILE_ROWS, TileFacts,
-};
+use codes::{Centre, MAX_WIDTH, QueryFacts, TILE_ROWS, TileFacts};
 use isa::Isa;
 use kernel::Panel;
+use layout::{GROUP_ROWS, GroupStep, PANEL, PanelStep};
 
 /// Bytes of codes, per thread, that are made before the queries go over them: with the rows they
 /// stand for, which some hits need, they are still in a cache then.
@@ -297,7 +297,7 @@ struct Slab {
 impl Slab {
     fn for_width(width: usize, corpus_rows: usize) -> Self {
         let steps = codes::steps(width);
-        let tile_bytes = TILE_ROWS * steps * codes::STEP;
+        let tile_bytes = TILE_ROWS * steps * layout::STEP;
         let slab_bytes = rayon::current_num_threads() * SLAB_BYTES;
         let tiles = (slab_bytes / tile_bytes).clamp(1, corpus_rows.div_ceil(TILE_ROWS));
         Self {
@@ -347,7 +347,7 @@ impl<'a> Block<'a> {
         let panels = queries.count().div_ceil(PANEL);
         let mut block = Self {
             queries,
-            panels: vec![[[0; codes::STEP]; PANEL]; panels * steps],
+            panels: vec![[[0; layout::STEP]; PANEL]; panels * steps],
             facts: Vec::with_capacity(queries.count()),
             best: Vec::with_capacity(queries.count()),
         };

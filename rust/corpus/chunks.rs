@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
-use super::first::{FirstOf, hash};
 use super::{concat, without};
 use crate::error::{Fault, Reason, Result, quoted};
+use crate::first::{FirstOf, hash};
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 use crate::same_text::SameText;

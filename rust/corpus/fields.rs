@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::column::Span;
 use crate::error::{Fault, Reason};
-use crate::join::normalise;
 use crate::jsonl::Row;
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Scanner, Value};
+use crate::white_space::normalise;
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 

@@ -1,6 +1,6 @@
 //! Spans of an annotation, moved to the text it belongs to.
 
-use super::white_space::{Places, normalise};
+use crate::white_space::{Places, normalise};
 
 /// The way from code points of an annotation's text to code points of another text that contains
 /// it or is contained in it, white space aside.

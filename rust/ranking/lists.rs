@@ -6,7 +6,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kendall::kendall_tau;
-use super::relevant::check_length;
 use crate::cancel::{self, check};
 use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
@@ -137,4 +136,13 @@ pub fn slices_mut<'a, T>(mut flat: &'a mut [T], offsets: &[i64]) -> Vec<&'a mut 
     lengths
         .map(|length| flat.split_off_mut(..length).unwrap_or_default())
         .collect()
+}
+
+pub(super) fn check_length(name: &str, found: usize, expected: usize, of: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{name} has {found} entries for {expected} {of}; expected one for each"
+    )))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::lists::{Lists, slices_mut};
+use super::lists::{Lists, check_length, slices_mut};
 use crate::cancel::{check, sort_unstable_by};
 use crate::error::{Error, Result};
 use crate::memory::with_room;
@@ -129,14 +129,5 @@ fn check_gains(gains: &[f64], lists: Lists) -> Result<()> {
     Err(Error::Usage(format!(
         "the relevance of score {place} of list {list} is {}; expected a finite number from 0",
         gains[at]
-    )))
-}
-
-pub(super) fn check_length(name: &str, found: usize, expected: usize, of: &str) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "{name} has {found} entries for {expected} {of}; expected one for each"
     )))
 }

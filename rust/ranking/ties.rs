@@ -7,8 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::lists::{Lists, falling};
-use super::relevant::check_length;
+use super::lists::{Lists, check_length, falling};
 use crate::cancel;
 use crate::error::{Error, Result};
 

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::cancel::{Ticks, check};
 use crate::corpus::{
-    Field, Fields, Findings, FirstOf, Span, TextColumn, concat, offsets, repeated_id, repeated_ids,
-    without,
+    Field, Fields, Findings, Span, TextColumn, concat, offsets, repeated_id, repeated_ids, without,
 };
 use crate::error::{Fault, Reason, Result};
+use crate::first::FirstOf;
 use crate::jsonl::openings::Openings;
 use crate::jsonl::{Access, OnError, Row, Source};
 use crate::memory::{push, with_room};

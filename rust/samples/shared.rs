@@ -9,8 +9,9 @@ use super::{
     push_name,
 };
 use crate::cancel::check;
-use crate::corpus::{FirstOf, SharedTruths, TextColumn, hash, key_text, offsets};
+use crate::corpus::{SharedTruths, TextColumn, key_text, offsets};
 use crate::error::Result;
+use crate::first::{FirstOf, hash};
 use crate::memory::with_room;
 use crate::same_text::SameText;
 use crate::write::push_one_line;

@@ -19,17 +19,11 @@
 //! unsigned there.
 
 use super::Matrix;
-use super::exact::LANES;
 use super::isa::for_each_isa;
+use super::layout::{GROUP_ROWS, GroupStep, LANES, PanelStep, STEP};
 
-/// Rows that are scored in one register, one to a lane of 32 bits.
-pub const GROUP_ROWS: usize = 16;
-/// Code bytes of one vector that are multiplied and added up in a lane at once.
-pub const STEP: usize = 4;
 /// Rows with one scale.
 pub const TILE_ROWS: usize = 256;
-/// Queries that are scored together.
-pub const PANEL: usize = 8;
 /// Beyond this width, sums of products of codes could leave the 30 bits allowed them.
 pub const MAX_WIDTH: usize = 1 << 16;
 
@@ -42,18 +36,6 @@ const QUERY_LEVELS: f32 = 127.0;
 
 /// What the float64 sums of norms may be off by, relatively, with room to spare.
 const ROUNDING: f64 = 1e-9;
-
-/// The next codes of the rows of a group: [`STEP`] bytes of each in turn.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub struct GroupStep(pub [[u8; STEP]; GROUP_ROWS]);
-
-impl GroupStep {
-    pub const ZERO: Self = Self([[0; STEP]; GROUP_ROWS]);
-}
-
-/// The next codes of the queries of a panel.
-pub type PanelStep = [[i8; STEP]; PANEL];
 
 pub fn steps(width: usize) -> usize {
     width.div_ceil(STEP)

@@ -5,11 +5,7 @@ use std::ops::Range;
 use super::Matrix;
 use super::best::{Best, key};
 use super::isa::for_each_isa;
-use super::kernel::Hit;
-
-/// Running sums per score. Eight of them fill a vector register and are one fixed order of
-/// addition, whatever the width of the machine's registers.
-pub const LANES: usize = 8;
+use super::layout::{Hit, LANES};
 
 /// The inner product, as float32.
 ///

@@ -8,8 +8,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use super::codes::{GROUP_ROWS, GroupStep, PANEL, PanelStep, STEP};
 use super::isa::{Isa, Level};
+use super::layout::{GROUP_ROWS, GroupStep, Hit, PANEL, PanelStep, STEP};
 
 /// Some queries at a time.
 pub struct Panel<'a> {
@@ -18,14 +18,6 @@ pub struct Panel<'a> {
     pub starts: [i32; PANEL],
     /// The number of the first query.
     pub first_query: usize,
-}
-
-/// A pair that the integers cannot rule out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hit {
-    pub query: usize,
-    /// Within the tile.
-    pub row: usize,
 }
 
 /// Appends all pairs whose sum of products, from the query's start, is not negative.

@@ -1,4 +1,4 @@
-use super::kernel::Hit;
+use super::layout::Hit;
 use super::*;
 
 struct Random(u64);
@@ -153,13 +153,13 @@ fn kernels_find_the_same_pairs() {
         let mut tile = vec![GroupStep::ZERO; groups * steps];
         for row in tile.iter_mut().flat_map(|step| &mut step.0) {
             // All codes of rows there are, the extremes often.
-            *row = [(); codes::STEP].map(|()| [1, 127, random.below(128) as u8][random.below(3)]);
+            *row = [(); layout::STEP].map(|()| [1, 127, random.below(128) as u8][random.below(3)]);
         }
-        let mut panel = vec![[[0; codes::STEP]; PANEL]; steps];
+        let mut panel = vec![[[0; layout::STEP]; PANEL]; steps];
         for query in panel.iter_mut().flatten() {
             let code = |random: &mut Random| random.below(255) as i32 - 127;
             *query =
-                [(); codes::STEP].map(|()| [-127, 127, code(&mut random)][random.below(3)] as i8);
+                [(); layout::STEP].map(|()| [-127, 127, code(&mut random)][random.below(3)] as i8);
         }
         for spread in [100, 10_000, 1 << 30] {
             let starts = [(); PANEL].map(|()| random.below(2 * spread) as i32 - spread as i32);
@@ -195,7 +195,7 @@ fn the_filter_rules_out_most_rows_and_none_that_count() {
     for isa in Isa::available() {
         let mut tile = vec![GroupStep::ZERO; TILE_ROWS / GROUP_ROWS * steps];
         let facts = codes::encode_tile(isa, rows, &centre, &mut tile).expect("finite");
-        let mut panel = vec![[[0; codes::STEP]; PANEL]; steps];
+        let mut panel = vec![[[0; layout::STEP]; PANEL]; steps];
         for (lane, query) in matrix(&queries, width).iter().enumerate() {
             let query_facts = codes::encode_query(query, &centre, &mut panel, lane);
             let mut scores: Vec<f32> = rows.iter().map(|row| plain_score(query, row)).collect();

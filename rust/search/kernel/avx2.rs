@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::codes::{GROUP_ROWS, GroupStep, PANEL, PanelStep};
+use super::super::layout::{GROUP_ROWS, GroupStep, PANEL, PanelStep};
 use super::{Hit, Panel, push};
 
 /// Rows in a register, one to a lane of 32 bits.

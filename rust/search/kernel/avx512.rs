@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::codes::{GroupStep, PANEL, PanelStep};
+use super::super::layout::{GroupStep, PANEL, PanelStep};
 use super::{Hit, Panel, push};
 
 /// Groups that are scored together: with the queries of a panel they make 16 sums in flight, more
