@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from stage2._core import Dataset
-from stage2.cli import folder_lock, inputs, program
+from stage2.cli import folder_lock, inputs
+from stage2.cli.commands import evaluate
 from stage2.cli.commands import run as run_module
-from stage2.cli.commands import train
+from stage2.cli.main import program
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.utils import files
@@ -411,7 +412,7 @@ def test_a_failed_evaluation_brings_back_what_it_replaced_in_place(
         raise OSError(errno.ENOSPC, "no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "group_questions", full)
+        patch.setattr(evaluate, "group_questions", full)
         stage2("evaluate", *flags, "--overwrite", exit_code=1)
     assert tree(out) == before
     stage2("evaluate", *flags, "--overwrite")

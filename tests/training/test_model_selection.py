@@ -95,7 +95,7 @@ def test_fail_if_regressed_exits_with_3_and_writes_everything(
     models = ["--model", model_dir, "--model", model_dir]
     flags = [*models, *data_flags(corpus), "--fail-if-regressed"]
     stage2("evaluate", *flags, "--output-dir", tmp_path / "same")
-    monkeypatch.setattr("stage2.evaluation.evaluate.verdict_of", lambda _: "worse")
+    monkeypatch.setattr("stage2.evaluation.compare.verdict_of", lambda _: "worse")
     result = stage2("evaluate", *flags, exit_code=3)
     assert "regressed: Worse on 12 questions" in result.stderr
     comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
