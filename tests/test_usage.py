@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stage2 import usage
-from stage2.config import RUN_DEFAULTS, SETTINGS, Settings, read_toml
+from stage2.config import SETTINGS, Settings, read_toml
+from stage2.presets import RUN_DEFAULTS
 from stage2.usage import Call, Condition
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, tree

@@ -48,10 +48,35 @@ def _setting(
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
 Sampling = Literal["top", "random"]
-Loss = Literal["margin", "in-batch", "infonce", "triplet", "margin-mse", "listnet"]
 Schedule = Literal["constant", "linear", "cosine"]
 Freeze = Literal["none", "embeddings", "backbone"]
 TrainOn = Literal["hard", "all"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a loss needs; its function stands in `training.losses`.
+
+    Attributes:
+        settings: its parameters, which are settings.
+        negatives: what a question's ground truths are to win against: the candidates of its own
+            `list`, the ground truths of the other questions of its `batch`, or `both`.
+        teacher: whether it learns from the scores of the model before training.
+    """
+
+    settings: tuple[str, ...]
+    negatives: Literal["list", "batch", "both"] = "list"
+    teacher: bool = False
+
+
+LOSSES: Mapping[str, Loss] = {
+    "margin": Loss(("margin", "pairs")),
+    "in-batch": Loss(("temperature",), "batch"),
+    "infonce": Loss(("temperature",), "both"),
+    "triplet": Loss(("margin",)),
+    "margin-mse": Loss(("margin",), teacher=True),
+    "listnet": Loss(("temperature",)),
+}
 
 
 @dataclass(frozen=True)
@@ -214,12 +239,12 @@ class Settings:
         "Pairs in --loss margin: all i < j, or graded: only those whose relevance differs.",
         choices=("all", "graded"),
     )
-    loss: Loss = _setting(
+    loss: str = _setting(
         "margin",
         "margin ranking; in-batch, with the other questions' ground truths as negatives and no "
         "others; infonce, with all of the batch's candidates; triplet, the hardest of each list; "
         "margin-mse, with stage 1 as the teacher; or listnet.",
-        choices=("margin", "in-batch", "infonce", "triplet", "margin-mse", "listnet"),
+        choices=tuple(LOSSES),
     )
     temperature: float = _setting(
         0.05, "That similarities are divided by in in-batch, infonce and listnet.", kind=float,
@@ -367,34 +392,6 @@ class Settings:
 SETTINGS: Mapping[str, Field[Any]] = {
     item.name: item for item in fields(Settings) if item.name != "given"
 }
-
-# What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
-# held out: docs/defaults.md.
-RUN_DEFAULTS: Mapping[str, Any] = {
-    "epochs": 2,
-    "batch_size": 64,
-    "learning_rate": 3e-5,
-    "schedule": "linear",
-    "loss": "in-batch",
-    "train_on": "all",
-}
-
-# The recipe of the reference experiment.
-REFERENCE: Mapping[str, Any] = {
-    "epochs": 5,
-    "batch_size": 8,
-    "learning_rate": 1e-5,
-    "margin": 0.1,
-    "negatives": 5,
-    "topk": 3,
-    "pairs": "all",
-    "schedule": "constant",
-    "loss": "margin",
-    "train_on": "hard",
-}
-
-# What `stage2 run --preset` sets; the reference measured on the questions that it trained on.
-RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {"reference": {**REFERENCE, "split": "none"}}
 
 
 def default(name: str) -> Any:

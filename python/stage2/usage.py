@@ -15,7 +15,7 @@ from typing import Any
 
 import tomli_w
 
-from stage2.config import SETTINGS, Settings, default
+from stage2.config import LOSSES, SETTINGS, Settings, default
 from stage2.utils.errors import BadInputError
 
 # In the order in which a run does them; what stands by itself is no part of `stage2 run`.
@@ -93,6 +93,11 @@ def _chosen(name: str, *values: str) -> Condition:
     listed = f"{', '.join(others)} or {last}" if others else last
     flag = f"--{name.replace('_', '-')}"
     return Condition(lambda call: getattr(call.settings, name) in values, f"with {flag} {listed}")
+
+
+def _taken_by_the_loss(name: str) -> Condition:
+    """The loss has the setting for a parameter."""
+    return _chosen("loss", *(loss for loss, kind in LOSSES.items() if name in kind.settings))
 
 
 def _given(name: str, kind: str) -> Condition:
@@ -227,10 +232,10 @@ USES: Mapping[str, Use] = {
     "batch_size": _training(),
     "learning_rate": _training(),
     "weight_decay": _training(),
-    "margin": _training(_chosen("loss", "margin", "triplet", "margin-mse")),
-    "pairs": _training(_chosen("loss", "margin")),
+    "margin": _training(_taken_by_the_loss("margin")),
+    "pairs": _training(_taken_by_the_loss("pairs")),
     "loss": _training(),
-    "temperature": _training(_chosen("loss", "in-batch", "infonce", "listnet")),
+    "temperature": _training(_taken_by_the_loss("temperature")),
     "accumulate": _training(),
     "micro_batch": _training(),
     "warmup": _training(),

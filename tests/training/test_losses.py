@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from itertools import combinations
 
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage2 import BadInputError, margin_ranking_loss
+from stage2.config import LOSSES, SETTINGS
+from stage2.training.losses import FUNCTIONS
 
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=7)
 
@@ -72,3 +75,12 @@ def test_shapes_and_pairs_are_checked() -> None:
         margin_ranking_loss(torch.zeros(1, 3), mask=torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(BadInputError, match="pairs is 'some'"):
         margin_ranking_loss(torch.zeros(1, 3), pairs="some")  # type: ignore[arg-type]
+
+
+def test_every_loss_has_a_function_that_takes_its_settings() -> None:
+    assert FUNCTIONS.keys() == LOSSES.keys()
+    for name, kind in LOSSES.items():
+        taken = inspect.signature(FUNCTIONS[name]).parameters
+        needed = {"similarities", "mask", "relevance", *kind.settings}
+        assert taken.keys() == (needed | {"teacher"} if kind.teacher else needed), name
+        assert all(setting in SETTINGS for setting in kind.settings), name

@@ -25,8 +25,9 @@ from stage2.cli.options import (
 )
 from stage2.cli.program import Program, check_present
 from stage2.cli.trials import PRESETS, check_grid, parse_grid, trials
-from stage2.config import RUN_DEFAULTS, RUN_PRESETS, SETTINGS, Settings, read_toml
+from stage2.config import SETTINGS, Settings, read_toml
 from stage2.models.model_path import found_model
+from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.usage import Call, check_given, unused
 from stage2.utils import console, files
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stage2.config import REFERENCE, RUN_DEFAULTS, SETTINGS, Settings, nearest
+from stage2.config import SETTINGS, Settings, nearest
+from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.usage import STAGES, Call, why_unused
 from stage2.utils.errors import BadInputError
 

@@ -12,14 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from stage2._core import text_key
-from stage2.config import Settings
+from stage2.config import LOSSES, Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.log import EpochLog
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
-
-# Losses whose negatives are texts of the other questions of a step.
-_IN_BATCH = ("in-batch", "infonce")
 
 
 def check_learnable(settings: Settings) -> None:
@@ -28,12 +25,12 @@ def check_learnable(settings: Settings) -> None:
     Raises:
         BadInputError: --loss in-batch with a question a step.
     """
-    if settings.loss == "in-batch" and settings.batch_size == 1:
+    if LOSSES[settings.loss].negatives == "batch" and settings.batch_size == 1:
         raise BadInputError(
-            "--loss in-batch with --batch-size 1: a question's negatives are the ground truths of "
-            "the other questions of its step, and there are none (--accumulate adds steps, not "
-            "negatives). Expected --batch-size 2 or more, or a loss with listed negatives, such as "
-            "--loss infonce or margin"
+            f"--loss {settings.loss} with --batch-size 1: a question's negatives are the "
+            "ground truths of the other questions of its step, and there are none (--accumulate "
+            "adds steps, not negatives). Expected --batch-size 2 or more, or a loss with listed "
+            "negatives, such as --loss infonce or margin"
         )
 
 
@@ -47,15 +44,15 @@ def check_texts_to_learn(settings: Settings, ground_truths: Iterable[Sequence[st
     Raises:
         BadInputError: --loss in-batch, and all questions are answered by the same text.
     """
-    if settings.loss != "in-batch":
+    if LOSSES[settings.loss].negatives != "batch":
         return
     answers = list(ground_truths)
     said = [{text_key(text) for text in texts} for texts in answers]
     if said and all(texts == set.union(*said) for texts in said):
         raise BadInputError(
-            f"--loss in-batch: the {len(answers)} questions to train on are all answered by the "
-            "same text, so that none has a negative. Expected questions on different chunks, or a "
-            "loss with listed negatives, such as --loss infonce or margin"
+            f"--loss {settings.loss}: the {len(answers)} questions to train on are all "
+            "answered by the same text, so that none has a negative. Expected questions on "
+            "different chunks, or a loss with listed negatives, such as --loss infonce or margin"
         )
 
 
@@ -67,10 +64,11 @@ def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: Setti
         steps: rows of the questions of each step, int64.
         settings: loss and pairs.
     """
-    if settings.loss in _IN_BATCH:
+    loss = LOSSES[settings.loss]
+    if loss.negatives != "list":
         return sum(_alone(lists, rows) for rows in steps)
     others = lists.lengths - lists.num_relevant
-    if settings.loss == "margin" and settings.pairs == "all":
+    if "pairs" in loss.settings and settings.pairs == "all":
         # The order of several ground truths is learnt too.
         others = lists.lengths - 1
     return int((others == 0).sum())
@@ -97,7 +95,7 @@ def epoch_warnings(entry: EpochLog, settings: Settings) -> list[str]:
             "had no negative, so that nothing was learnt from them. "
             + (
                 "Their steps hold no other question's ground truth: give a larger --batch-size"
-                if settings.loss == "in-batch"
+                if LOSSES[settings.loss].negatives == "batch"
                 else "Their lists hold ground truths alone"
             )
         )

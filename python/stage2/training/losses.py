@@ -8,6 +8,7 @@ over devices is the caller's to say. A list without anything to compare adds 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -191,6 +192,17 @@ def listnet(
 
     target = logits(relevance.to(similarities.dtype)).softmax(dim=1)
     return -(target * logits(similarities).log_softmax(dim=1).masked_fill(~mask, 0)).sum(dim=1)
+
+
+# By the names of `config.LOSSES`.
+FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
+    "margin": margin_ranking,
+    "in-batch": infonce,
+    "infonce": infonce,
+    "triplet": triplet,
+    "margin-mse": margin_mse,
+    "listnet": listnet,
+}
 
 
 def _checked(

@@ -61,7 +61,7 @@ class State:
         log: rows of the training log up to the last whole epoch.
         model: weights, low-rank updates apart.
         optimizer: `state_dict` of the optimiser.
-        generators: of torch, that dropout draws from; see `generators.states`.
+        generators: of torch, that dropout draws from; see `rng.states`.
         folder: where it lies, with the models of its epochs; not saved.
     """
 

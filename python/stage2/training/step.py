@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2.config import Settings
+from stage2.config import LOSSES, Settings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
@@ -24,8 +24,8 @@ from stage2.encoding.tokens import (
     batches_by_tokens,
     on_device,
 )
-from stage2.training import losses
 from stage2.training.gradient_cache import Groups, SharedGroups
+from stage2.training.losses import FUNCTIONS
 from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
@@ -168,27 +168,21 @@ def list_losses(
         on_device(questions.candidate, device),
     )
     mask, relevance = on_device(questions.mask, device), on_device(questions.relevance, device)
-    if settings.loss in ("in-batch", "infonce"):
-        among = candidate[relevance > 0] if settings.loss == "in-batch" else candidate
-        return losses.infonce(
-            cross_similarity(vectors, question),
-            relevance=_in_batch_relevance(
-                candidate, relevance, on_device(questions.same_text, device)
-            ),
-            mask=_among(among, len(vectors.mu)).expand(len(question), -1),
-            temperature=settings.temperature,
-        )
-    similarities = pair_similarity(vectors, question[:, None], candidate)
-    if settings.loss == "triplet":
-        return losses.triplet(similarities, mask, relevance, settings.margin)
-    if settings.loss == "listnet":
-        return losses.listnet(similarities, mask, relevance, settings.temperature)
-    if settings.loss == "margin-mse":
+    kind, function = LOSSES[settings.loss], FUNCTIONS[settings.loss]
+    parameters = {name: getattr(settings, name) for name in kind.settings}
+    if kind.teacher:
         if teacher is None:
-            raise BadInputError("the loss margin-mse needs the scores of a teacher")
-        taught = on_device(teacher[questions.flat], device)
-        return losses.margin_mse(similarities, taught, mask, relevance, settings.margin)
-    return losses.margin_ranking(similarities, mask, relevance, settings.margin, settings.pairs)
+            raise BadInputError(f"the loss {settings.loss} needs the scores of a teacher")
+        parameters["teacher"] = on_device(teacher[questions.flat], device)
+    if kind.negatives == "list":
+        similarities = pair_similarity(vectors, question[:, None], candidate)
+    else:
+        among = candidate[relevance > 0] if kind.negatives == "batch" else candidate
+        similarities = cross_similarity(vectors, question)
+        same_text = on_device(questions.same_text, device)
+        relevance = _in_batch_relevance(candidate, relevance, same_text)
+        mask = _among(among, len(vectors.mu)).expand(len(question), -1)
+    return function(similarities, mask=mask, relevance=relevance, **parameters)
 
 
 def _among(contexts: Tensor, texts: int) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2.config import Settings
+from stage2.config import LOSSES, Settings
 from stage2.encoding.batches import Progress
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
@@ -84,7 +84,7 @@ def train(
         progress: called with (what, updates done, updates in all, texts of the last).
         stage1_dev: metrics of the model as it came, where they are known already.
         made_from: what a state is told from others by; default: the settings of the stage.
-        state: of this training, to go on from; see `resume.find_state`.
+        state: of this training, to go on from; see `state.find_state`.
         told: called with each row of the log as it comes; with those of the state at once.
 
     Raises:
@@ -96,7 +96,7 @@ def train(
     if not len(lists):
         raise BadInputError(no_hard_examples(settings.topk))
     check_trainable(settings)
-    if settings.loss == "in-batch":
+    if LOSSES[settings.loss].negatives == "batch":
         lists = lists.without_negatives()
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
@@ -225,7 +225,7 @@ class _Training:
         """
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(len(self.lists))
-        if self.settings.loss != "in-batch":
+        if LOSSES[self.settings.loss].negatives != "batch":
             return np.split(order, range(self.questions, len(order), self.questions))
         chunks = self.lists.first_ground_truths[order]
         dealt = order[np.lexsort((random.permutation(chunks.max() + 1)[chunks],))]
@@ -411,7 +411,7 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
 
 def _teacher(model: Encoder, lists: RankingLists, settings: Settings) -> Floats | None:
     """Stage 1's score of every candidate, where the loss learns from them."""
-    if settings.loss != "margin-mse":
+    if not LOSSES[settings.loss].teacher:
         return None
     return score(lists, encode_tokens(model, lists.tokens, precision=settings.precision)).scores
 

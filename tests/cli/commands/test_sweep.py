@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from stage2.cli.trials import parse_grid, trials
-from stage2.config import REFERENCE, RUN_DEFAULTS, Settings
+from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.training.questions import with_replay
 from stage2.utils import files
 from stage2.utils.errors import BadInputError

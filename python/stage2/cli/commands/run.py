@@ -21,7 +21,7 @@ from stage2.cli.stage1 import (
     stage1,
     stage1_cache,
 )
-from stage2.config import Settings
+from stage2.config import LOSSES, Settings
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
@@ -127,10 +127,11 @@ def _trained(
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
         run.done("train", hashes, shipped=untrained(nothing, held_out))
         return before
-    if settings.source == "corpus" and settings.loss == "in-batch":
+    if settings.source == "corpus" and LOSSES[settings.loss].negatives == "batch":
         console.warn(
-            "--loss in-batch trains on ground truths alone: the negatives that --source corpus has "
-            "mined are ranked, and not trained on. --loss infonce or margin trains on them"
+            f"--loss {settings.loss} trains on ground truths alone: the negatives that --source "
+            "corpus has mined are ranked, and not trained on. --loss infonce or margin trains on "
+            "them"
         )
     if _is_trained(run):
         console.say("the training is done already: going on with the model that it shipped")

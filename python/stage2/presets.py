@@ -1,0 +1,36 @@
+"""Settings that go together: those of a run unless it is told otherwise, and the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
+# held out: docs/defaults.md.
+RUN_DEFAULTS: Mapping[str, Any] = {
+    "epochs": 2,
+    "batch_size": 64,
+    "learning_rate": 3e-5,
+    "schedule": "linear",
+    "loss": "in-batch",
+    "train_on": "all",
+}
+
+
+# The recipe of the reference experiment.
+REFERENCE: Mapping[str, Any] = {
+    "epochs": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-5,
+    "margin": 0.1,
+    "negatives": 5,
+    "topk": 3,
+    "pairs": "all",
+    "schedule": "constant",
+    "loss": "margin",
+    "train_on": "hard",
+}
+
+
+# What `stage2 run --preset` sets; the reference measured on the questions that it trained on.
+RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {"reference": {**REFERENCE, "split": "none"}}
