@@ -450,14 +450,17 @@ def test_a_model_of_a_changed_input_does_not_stay(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with RunFolder(Settings(output_dir=str(out))) as run:
-        run.begin({"prepare": {}})
-        shutil.rmtree(out)
-        with pytest.raises(RunFailedError, match="deleted or replaced"):
-            run / files.CONSTRUCTED
-        out.mkdir()  # another folder under the same name is not the one
-        with pytest.raises(RunFailedError, match="deleted or replaced"):
-            run.done("prepare", {})
+    run = RunFolder(Settings(output_dir=str(out)))
+    run.begin({"prepare": {}})
+    shutil.rmtree(out)
+    with pytest.raises(RunFailedError, match="deleted or replaced"):
+        run / files.CONSTRUCTED
+    out.mkdir()  # another folder under the same name is not the one
+    with pytest.raises(RunFailedError, match="deleted or replaced"):
+        run.done("prepare", {})
+    # At the latest where the command ends: nobody may take what is left for all of it.
+    with pytest.raises(RunFailedError, match="deleted or replaced"):
+        run.__exit__(None, None, None)
     assert not list(out.iterdir())
 
 

@@ -19,6 +19,7 @@ import torch
 
 import stage2
 from stage2.cli.commands import run as run_module
+from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.training import train as train_module
@@ -323,6 +324,34 @@ def test_a_damaged_model_is_not_gone_on_with(
     assert "changed since (model/model.safetensors)" in result.stderr
     raw[-9] ^= 1
     weights.write_bytes(raw)
+    assert "the training is done already" in stage2("run", *flags).stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["checkpoints/epoch_1.pt", "checkpoints/best_model_stage2.pt", "model/model.safetensors"],
+)
+def test_a_file_of_a_training_that_changed_is_not_vouched_for(
+    stage2: Stage2,
+    corpus: dict[str, Path],
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """Nothing reads an epoch's file again once the training is done; its hash would be taken anew."""
+    flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "cross_validate", raises_killed)
+        # As SIGKILL leaves it: the record says that a command works.
+        patch.setattr(RunFolder, "_end", lambda *_: None)
+        stage2("run", *flags, exit_code=1)
+    path = tmp_path / "out" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    result = stage2("run", *flags, exit_code=2)
+    assert f"{name}: damaged, changed or gone" in result.stderr
+    path.write_bytes(whole)
     assert "the training is done already" in stage2("run", *flags).stderr
 
 

@@ -163,7 +163,7 @@ def found(folder: Path, wanted: Iterable[str]) -> Iterator[Path]:
     for name in top_names(wanted):
         if name not in RUNS:
             for path in list(_files_below(folder / name)):
-                if path.is_file() and _fits(path.relative_to(folder).as_posix(), wanted):
+                if path.is_file() and fits(path.relative_to(folder).as_posix(), wanted):
                     yield path
 
 
@@ -186,7 +186,9 @@ def unvouched(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> 
             continue
         for path in _files_below(folder / name):
             place = path.relative_to(folder).as_posix()
-            written = _fits(place, begun) or files.is_temporary(path)
+            # A model is written to a temporary folder, which then gets its name.
+            passing = any(files.is_temporary(Path(part)) for part in Path(place).parts)
+            written = fits(place, begun) or passing
             if not written and not is_as_recorded(path, known.get(place)):
                 yield place
 
@@ -196,7 +198,7 @@ EVERY_NAME = top_names(patterns(WRITTEN))
 
 def comes_and_goes(place: str) -> bool:
     """Tell whether a file is one that a command may delete after it was recorded."""
-    return _fits(place, _PASSING)
+    return fits(place, _PASSING)
 
 
 def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
@@ -214,7 +216,7 @@ def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
             yield (run / place).relative_to(folder).as_posix()
 
 
-def _fits(place: str, found: Iterable[str]) -> bool:
+def fits(place: str, found: Iterable[str]) -> bool:
     """Tell whether a place has the form of a pattern, folder by folder."""
     parts = place.split("/")
     return any(

@@ -109,7 +109,9 @@ class RunFolder:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
-            if self._begun and self._lock.is_there():
+            if self._begun and (error is None or self._lock.is_there()):
+                # What was deleted after the last look at it is no success either.
+                self._check_there()
                 self._end(error)
         finally:
             self._lock.release()
@@ -144,11 +146,7 @@ class RunFolder:
             if place != name and not place.startswith(f"{name}/"):
                 continue
             if not run_files.is_as_recorded(self.path / place, facts, quick=False):
-                raise BadInputError(
-                    f"{self.path / place}: damaged, changed or gone since stage2 wrote it: it is "
-                    f"not what {files.RUN} has the hash of. Make it anew with --overwrite, or give "
-                    "another --output-dir"
-                )
+                raise BadInputError(self._damaged(place))
         return path
 
     def begin(
@@ -178,6 +176,7 @@ class RunFolder:
         self._check_vouched(replaced)
         if not self.overwrites:
             self._check_same_run(made_from)
+            self._check_trained(stages)
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
@@ -321,6 +320,16 @@ class RunFolder:
             if stage in known and known[stage]["made_from"] != wanted:
                 raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
 
+    def _check_trained(self, stages: Iterable[str]) -> None:
+        """Refuse to go on after a training whose files have changed: they would be vouched for."""
+        if not self.holds("train") or "train" not in stages or self.settings.resume != "auto":
+            return
+        for place, facts in self.record.get("files", {}).items():
+            path = self.path / place
+            is_its = run_files.fits(place, run_files.WRITTEN["train"]) and path.is_file()
+            if is_its and not run_files.is_as_recorded(path, facts):
+                raise BadInputError(self._damaged(place))
+
     def _begin_record(self, stages: Iterable[str], reads: Iterable[str | Path] = ()) -> None:
         """Write what the folder is from now on, before anything else that is written there."""
         stages, known = list(stages), self.record.get("stages", {})
@@ -422,6 +431,13 @@ class RunFolder:
                 f"--output-dir {self.path} was deleted or replaced while the command worked in it; "
                 "what it had written is gone. Run it again"
             )
+
+    def _damaged(self, place: str) -> str:
+        return (
+            f"{self.path / place}: damaged, changed or gone since stage2 wrote it: it is not what "
+            f"{files.RUN} has the hash of. Make it anew with --overwrite, or give another "
+            "--output-dir"
+        )
 
     def _held(self) -> str:
         who = "another process"

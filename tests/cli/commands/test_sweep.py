@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,6 +167,10 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     del record["stages"]["evaluate"], record["ended"]
     record |= {"begun": ["evaluate"], "working": working}
     (second / files.RUN).write_text(json.dumps(record))
+    # What the first was writing when it was killed.
+    half = first / f".model.{os.getpid()}-half.tmp"
+    half.mkdir()
+    (half / "config.json").write_text("{}")
     untouched = (third / files.RUN).stat().st_mtime_ns
     result = stage2(*flags)
     assert "2 of 4 trials are done already" in result.stderr
