@@ -339,7 +339,7 @@ def test_a_file_of_a_training_that_changed_is_not_vouched_for(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    """Nothing reads an epoch's file again once the training is done; its hash would be taken anew."""
+    """Nothing reads an epoch's file again after the training; its hash would be taken anew."""
     flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "cross_validate", raises_killed)
