@@ -113,6 +113,8 @@ class RunFolder:
                 # What was deleted after the last look at it is no success either.
                 self._check_there()
                 self._end(error)
+                if error is None:
+                    self._check_there()
         finally:
             self._lock.release()
 
