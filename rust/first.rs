@@ -47,7 +47,7 @@ impl FirstOf {
         (table, repeats)
     }
 
-    /// Of each item the first of its kind: itself, or one before it.
+    /// For each item, gives the first of its kind: the item itself, or one before it.
     pub fn firsts(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
         let (table, repeats) = Self::build(hashes, &same);
         let of_repeats: Vec<Option<usize>> = repeats

@@ -55,7 +55,7 @@ TrainOn = Literal["hard", "all"]
 
 @dataclass(frozen=True)
 class Loss:
-    """What a loss needs; its function stands in `training.losses`.
+    """The needs of a loss. Its function stands in `training.losses`.
 
     Attributes:
         settings: its parameters, which are settings.

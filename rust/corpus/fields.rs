@@ -240,7 +240,7 @@ impl Ignored {
 
     #[cold]
     fn note_field<const N: usize>(&mut self, fields: &Fields<'_, N>, field: Field) {
-        // Of what is no id and no text none is like another.
+        // A value that is neither an id nor a text equals no other.
         let text = |value: Value| match value.kind {
             Kind::String { .. } => Some(Span::of(value).decode(fields.row.bytes())),
             Kind::Integer => Some(fields.as_id(field, value).ok()?.decode(fields.row.bytes())),

@@ -353,7 +353,7 @@ def test_a_failed_overwrite_leaves_the_earlier_run(
     result = stage2("train", "--model", model_dir, *hopeless, exit_code=1)
     assert "what" in result.stderr
     assert "is there again" in result.stderr
-    # What this run has made goes, so that nothing of it is promised.
+    # The files of this run go, so that none of them is promised.
     assert "is kept in" not in result.stderr
     assert tree(out) == before
     hopeless += ["--train-on", "all", "--loss", "margin", "--folds", 0]

@@ -209,7 +209,7 @@ def test_a_file_with_a_good_row_is_not_refused_for_its_first(tmp_path: Path, lin
 
 
 def test_a_word_that_ends_in_a_mark_is_no_mark(tmp_path: Path):
-    """What a tar archive has at its 258th byte, in a row."""
+    """A row may hold the word that a tar archive has at its 258th byte."""
     start = '{"id": 1, "text": "'
     text = "m" * (257 - len(start)) + "ustard"
     (tmp_path / "chunks").write_text(f'{start}{text}"}}\n')

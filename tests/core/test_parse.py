@@ -100,7 +100,7 @@ def reasons(found: Counter[str]) -> Counter[str]:
 
 
 def other_values(dataset: Dataset) -> Counter[str]:
-    """What the warnings say of values that were not used, by their names."""
+    """Count the values that warnings call unused, by their names."""
     said = re.compile(r'.*: (\d+) rows hold another value in "(\w+)" than in the field')
     found = [said.match(warning) for warning in dataset.warnings]
     return Counter({match[2]: int(match[1]) for match in found if match})

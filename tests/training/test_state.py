@@ -343,7 +343,7 @@ def test_a_file_of_a_training_that_changed_is_not_vouched_for(
     flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "cross_validate", raises_killed)
-        # As SIGKILL leaves it: the record says that a command works.
+        # SIGKILL leaves it so: the record says that a command works.
         patch.setattr(RunFolder, "_end", lambda *_: None)
         stage2("run", *flags, exit_code=1)
     path = tmp_path / "out" / name

@@ -110,7 +110,7 @@ class RunFolder:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
             if self._begun and (error is None or self._lock.is_there()):
-                # What was deleted after the last look at it is no success either.
+                # A folder that was deleted after the last look is no success either.
                 self._check_there()
                 self._end(error)
                 if error is None:

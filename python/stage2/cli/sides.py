@@ -1,4 +1,4 @@
-"""Which question stands on which side of a split, and what is said of it."""
+"""The sides of a split: they are chosen here, and the user is told of them."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def model_hash(path: str | Path) -> str:
 
 
 def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[str, str]:
-    """What a record knows a model by, under `name`: the hash of its weights.
+    """Give the hashes that a record knows a model by; `name` stands for its weights.
 
     A `.pt` says nothing of its encoder, and may not say where texts are cut: these are added.
     """

@@ -19,7 +19,7 @@ from stage2.utils.guard import Guard
 
 @dataclass(frozen=True)
 class Pooled:
-    """What similarity needs of a batch of texts.
+    """The vectors of a batch of texts, as similarity needs them.
 
     Attributes:
         mu: float (B, d), mean direction of a text, unit length.

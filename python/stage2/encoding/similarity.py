@@ -48,7 +48,7 @@ def at_precision(scores: npt.NDArray[np.float64]) -> Floats:
 
 @dataclass(frozen=True)
 class Vectors:
-    """What similarity needs of n texts; both forms of `Pooled` that a loss has a gradient in.
+    """The vectors of n texts, as similarity needs them. A loss has a gradient in two of them.
 
     Attributes:
         mu: float32 (n, d).

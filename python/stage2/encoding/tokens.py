@@ -111,7 +111,7 @@ class LazyTokens(TokenizedTexts):
 
 
 class Reader(Protocol):
-    """What of a model says which tokens of a text it sees; a model is such."""
+    """The part of a model that decides which tokens of a text it sees."""
 
     @property
     def tokenizer(self) -> Any:
@@ -123,7 +123,7 @@ class Reader(Protocol):
 
 
 class Placed(Protocol):
-    """What of a model says how a batch of its tokens is laid out, and where; a model is such."""
+    """The part of a model that decides how a batch of tokens is padded, and on which device."""
 
     @property
     def tokenizer(self) -> Any:

@@ -15,7 +15,7 @@ from stage2.utils.arrays import Floats
 FUSIONS = ("sum", "reciprocal-rank")
 
 
-# Of reciprocal rank fusion, as its authors have it.
+# The constant of reciprocal rank fusion that its authors chose.
 _RRF = 60
 
 

@@ -1,4 +1,4 @@
-"""What is at a path: a model folder of our own, a run folder with one, or a reference's `.pt`."""
+"""Load the model at a path: our own folder, a run folder that has one, or a reference's `.pt`."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def cross_encoder_hash(name: str) -> str:
     if not Path(name).is_dir():
         return os.fspath(name)
     digests = [files.sha256(path) for path in weight_files(Path(name))]
-    # Of weights in several files the hash of their hashes.
+    # Weights in several files are known by the hash of their hashes.
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What a training of some questions trains on: the same rule for a split and for every fold."""
+"""The questions to train on. A split and every fold follow the same rule."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every room needs: errors, files, the terminal, devices, processes."""
+"""Tools for every room: errors, files, the terminal, devices, processes."""

@@ -167,7 +167,7 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     del record["stages"]["evaluate"], record["ended"]
     record |= {"begun": ["evaluate"], "working": working}
     (second / files.RUN).write_text(json.dumps(record))
-    # What the first was writing when it was killed.
+    # The first was writing this when it was killed.
     half = first / f".model.{os.getpid()}-half.tmp"
     half.mkdir()
     (half / "config.json").write_text("{}")

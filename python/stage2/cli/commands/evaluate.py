@@ -105,7 +105,7 @@ def lists_of(
 
 
 def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
-    """Whether questions are ranked against every chunk, and not only their candidates."""
+    """Tell whether questions are ranked against every chunk, and not only their candidates."""
     return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
 
 

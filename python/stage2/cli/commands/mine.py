@@ -67,7 +67,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
 def stage_inputs(
     inputs: Inputs, model_hashes: Mapping[str, str], made: bool
 ) -> dict[str, dict[str, str]]:
-    """What each stage up to mining is made from."""
+    """Give the inputs of each stage up to mining."""
     mined = {**inputs.hashes, **model_hashes}
     stages = {"mine": mined}
     if inputs.dataset is not None:

@@ -1,1 +1,1 @@
-"""What makes an encoder fast: attention, dropout, packed weights, texts without padding."""
+"""Faster parts of an encoder: attention, dropout, packed weights, texts without padding."""

@@ -120,12 +120,12 @@ class ProbabilisticGBERTV4(Encoder):
 
     @cached_property
     def first_padded_position(self) -> int | None:
-        """Of a text's first token, where the backbone must be told it; see `unpadded`."""
+        """The position of a text's first token, if the backbone must be told it; see `unpadded`."""
         return unpadded.first_padded_position(self.backbone)
 
     @cached_property
     def first_position(self) -> int | None:
-        """Of a text's first token, where the backbone can do without padding."""
+        """The position of a text's first token, if the backbone can do without padding."""
         return unpadded.first_position(self.backbone)
 
     def auxiliary(self, mu: Tensor) -> Tensor:
