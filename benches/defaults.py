@@ -28,7 +28,7 @@ import torch
 import stage2
 from benches import report
 from stage2 import ProbabilisticGBERTV4
-from stage2.config import read_toml
+from stage2.config_file import read_toml
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
 

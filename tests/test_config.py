@@ -1,52 +1,43 @@
-"""Files of settings: what is refused, and how it is said."""
+"""Every setting stands once, in one group, and each room's settings are a part of them all."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from dataclasses import fields
 
 import pytest
 
-from stage2.config import nearest, read_toml
+from stage2.config import GROUPS, OWN, SETTINGS, MiningConfig, Settings, TrainingConfig
+from stage2.mining.corpus import rules_of
 from stage2.utils.errors import BadInputError
+from stage2.utils.setting import Group
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("batch_size = 4\nbatch-size = 8\n", ":2: 'batch_size' and 'batch-size' are one setting"),
-        ('"batch-size" = 8\n# no more\nbatch_size = 4\n', ":3: 'batch-size' and 'batch_size'"),
-        ("\nbatchsize = 4\n", ":2: 'batchsize' is no setting; did you mean batch_size?"),
-        ("epoch = 4\n", "did you mean epochs?"),
-        ("Learning-Rate = 4\n", "did you mean learning_rate?"),
-        ("[train]\nepochs = 2\n", "'train' is no setting; did you mean train_on?"),
-        ("zzz = 1\n", "'zzz' is no setting; expected some of output_dir, seed"),
-        ("topk = 3\nepochs = 'two'\n", ":2: --epochs is 'two'; expected a whole number"),
-        ("topk = \n", "not TOML"),
-    ],
-)
-def test_a_file_that_cannot_be_meant(tmp_path: Path, text: str, said: str) -> None:
-    path = tmp_path / "stage2.toml"
-    path.write_text(text)
-    with pytest.raises(BadInputError) as refused:
-        read_toml(path)
-    assert said in str(refused.value)
-    assert str(refused.value).startswith(str(path))
+def test_every_setting_stands_in_one_group() -> None:
+    names = [name for group in GROUPS for name in OWN[group]]
+    assert len(names) == len(set(names)), "a setting stands in two groups"
+    assert {item.name for item in fields(Settings)} == {*names, "given"}
+    assert list(SETTINGS) == names
 
 
-def test_either_spelling_by_itself(tmp_path: Path) -> None:
-    path = tmp_path / "stage2.toml"
-    path.write_text("batch-size = 8\nlearning_rate = 1e-3\n")
-    assert read_toml(path) == {"batch_size": 8, "learning_rate": 1e-3}
+def test_settings_are_those_of_every_group() -> None:
+    settings = Settings(epochs=3, range_min=7)
+    for group in (*GROUPS, MiningConfig):
+        assert isinstance(settings, group)
+    assert rules_of(settings).range_min == 7
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(BadInputError, match="no regular file"):
-            read_toml(path)
+def test_a_group_by_itself_has_the_defaults_of_all() -> None:
+    alone, together = TrainingConfig(), Settings()
+    for item in fields(TrainingConfig):
+        assert getattr(alone, item.name) == getattr(together, item.name)
 
 
-def test_names_that_are_like_no_other() -> None:
-    assert nearest("los", ["loss", "lora"]) == "did you mean loss?"
-    assert nearest("q", ["loss", "lora"]) == "expected some of loss, lora"
+@pytest.mark.parametrize("group", [TrainingConfig, Settings])
+def test_no_value_out_of_range_gets_into_a_group(group: type[Group]) -> None:
+    with pytest.raises(BadInputError, match="--epochs is 0; expected a whole number, 1 or more"):
+        group(epochs=0)  # type: ignore[call-arg]
+
+
+def test_rows_of_the_report_are_told_apart() -> None:
+    rows = [item.metadata["row"] for item in SETTINGS.values() if item.metadata["row"]]
+    assert sorted(rows) == list(range(1, len(rows) + 1))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stage2 import usage
-from stage2.config import SETTINGS, Settings, read_toml
+from stage2.config import SETTINGS, Settings
+from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.usage import Call, Condition
 from stage2.utils import files

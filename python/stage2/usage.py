@@ -1,9 +1,10 @@
 """Which setting a call uses: one table, for refusals, for resuming and for `settings.toml`.
 
-A setting stands here with the stages whose files depend on it, with those that need it without
-their files depending on it, and with what a call must be for the setting to count. From the table
-follow which flags are refused, what must be equal for a folder to be gone on with, and what a
-folder's `settings.toml` says.
+A group of settings stands here with the stages whose files depend on it, with those that need it
+without their files depending on it, and with what a call must be for the settings to count. A
+setting that differs from its group has a row of its own. From the table follow which flags a
+command has, which of them are refused, what must be equal for a folder to be gone on with, and what
+a folder's `settings.toml` says.
 """
 
 from __future__ import annotations
@@ -15,8 +16,29 @@ from typing import Any
 
 import tomli_w
 
-from stage2.config import LOSSES, SETTINGS, Settings, default
+from stage2.config import (
+    OWN,
+    SETTINGS,
+    CandidatesConfig,
+    DataConfig,
+    EncodingConfig,
+    FalseNegativesConfig,
+    MergeConfig,
+    MiningRules,
+    ModelConfig,
+    OutputConfig,
+    RankingConfig,
+    RunConfig,
+    SamplesConfig,
+    SearchConfig,
+    Settings,
+    SplitConfig,
+    TrainingConfig,
+    default,
+)
 from stage2.utils.errors import BadInputError
+from stage2.utils.setting import Group
+from stage2.variants import LOSSES
 
 # In the order in which a run does them; what stands by itself is no part of `stage2 run`.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
@@ -158,27 +180,40 @@ _OWN_DEV = _absent("dev_data")
 _READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 _RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge")
 
+# Where the settings of a group count.
+_OF_GROUPS: Mapping[type[Group], Use] = {
+    RunConfig: Use(serves=_ORDER),
+    # The content of files is hashed: another name of the same file is no other input.
+    DataConfig: Use(serves=_READERS),
+    CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
+    MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
+    SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
+    SamplesConfig: Use(serves=_RANKERS),
+    ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
+    FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
+    RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
+    EncodingConfig: Use(
+        decides=("mine", "audit", "train", "evaluate", "merge"),
+        serves=("sweep",),
+        when=(_EMBEDS_OR_READS,),
+    ),
+    TrainingConfig: Use(decides=("train",), serves=("sweep",)),
+    SplitConfig: Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
+    MergeConfig: Use(decides=("merge",)),
+    OutputConfig: Use(serves=("audit", "sweep", "evaluate", "merge")),
+}
 
-def _training(*when: Condition) -> Use:
-    return Use(decides=("train",), serves=("sweep",), when=when)
+# How a training is watched, gone on with and kept decides nothing of the model that it makes.
+_BESIDE_TRAINING = Use(serves=("train", "sweep"))
 
-
-def _mining(*when: Condition) -> Use:
-    return Use(decides=("mine",), serves=("sweep",), when=when)
-
-
-USES: Mapping[str, Use] = {
-    "output_dir": Use(serves=_ORDER),
+# Where a setting counts that differs from its group.
+_OF_SETTINGS: Mapping[str, Use] = {
+    # The seed of an evaluation draws its resamples, and so decides its intervals.
     "seed": Use(
-        # Of an evaluation the resampling, and so its intervals.
         decides=("init", "prepare", "train", "sweep", "evaluate", "merge"),
         serves=("mine", "audit"),
     ),
-    "device": Use(serves=_ORDER),
-    # Their content is hashed: another name of the same file is no other input.
-    "qa": Use(serves=_READERS),
     "chunks": Use(serves=("init", *_READERS), when=(_FITS,)),
-    "entities": Use(serves=_READERS),
     "on_error": Use(
         decides=("prepare", "sweep"),
         serves=("init", "mine", "audit", "train", "evaluate", "merge"),
@@ -190,76 +225,45 @@ USES: Mapping[str, Use] = {
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
         when=(_DRAWN,),
     ),
-    "source": _mining(),
-    "range_min": _mining(_MINES_CORPUS),
-    "range_max": _mining(_MINES_CORPUS),
-    "absolute_margin": _mining(_MINES_CORPUS),
-    "relative_margin": _mining(_MINES_CORPUS),
-    "max_score": _mining(_MINES_CORPUS),
-    "min_score": _mining(_MINES_CORPUS),
-    "sampling": _mining(_MINES_CORPUS),
-    "memory_budget": Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
-    "data": Use(serves=_RANKERS),
     "model": Use(serves=("mine", "audit", "train", "sweep")),
     "backbone": Use(serves=("init", *_RANKERS), when=(_MADE_OR_WEIGHTS,)),
-    "embedding_dim": Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     "max_length": Use(decides=("init",), serves=_RANKERS, when=(_MADE_OR_WEIGHTS,)),
-    "fit": Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
-    "near_duplicate": Use(decides=("mine", "audit"), serves=("sweep",)),
     "cross_encoder": Use(serves=("mine", "audit", "sweep")),
     "cross_encoder_margin": Use(
         decides=("mine", "audit"), serves=("sweep",), when=(_given("cross_encoder", "DIR|ID"),)
     ),
-    "drop_false_negatives": _mining(),
-    "topk": Use(decides=("mine",), serves=("train", "sweep")),
+    "drop_false_negatives": Use(decides=("mine",), serves=("sweep",)),
     "similarity": Use(
         decides=("mine", "audit", "train", "evaluate", "merge"), serves=("sweep",), when=(_SCORES,)
     ),
     "corpus": Use(
-        # Decides what the dev MRR means that epochs are chosen by.
+        # It decides which dev MRR epochs are chosen by.
         decides=("train", "evaluate", "merge"),
         serves=("sweep",),
         when=(_CORPUS, _NOT_MINED),
     ),
-    "precision": Use(
-        decides=("mine", "audit", "train", "evaluate", "merge"),
-        serves=("sweep",),
-        when=(_EMBEDS_OR_READS,),
-    ),
     "compile": Use(serves=_RANKERS, when=(_SCORES,)),
     "embedding_cache": Use(serves=("mine", "evaluate")),
-    "epochs": _training(),
-    "batch_size": _training(),
-    "learning_rate": _training(),
-    "weight_decay": _training(),
-    "margin": _training(_taken_by_the_loss("margin")),
-    "pairs": _training(_taken_by_the_loss("pairs")),
-    "loss": _training(),
-    "temperature": _training(_taken_by_the_loss("temperature")),
-    "accumulate": _training(),
-    "micro_batch": _training(),
-    "warmup": _training(),
-    "schedule": _training(),
-    "max_grad_norm": _training(),
-    "freeze": _training(),
-    "lora": _training(),
-    "patience": _training(),
-    "resume": Use(serves=("train", "sweep")),
-    "save_every": Use(serves=("train", "sweep")),
-    "keep_checkpoints": Use(serves=("train", "sweep")),
-    "report_to": Use(serves=("train", "sweep")),
-    "train_on": _training(),
-    "replay": _training(_chosen("train_on", "hard")),
+    **dict.fromkeys(("resume", "save_every", "keep_checkpoints", "report_to"), _BESIDE_TRAINING),
+    "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
-    "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
-    "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
     "folds": Use(decides=("evaluate",)),
-    "method": Use(decides=("merge",)),
-    "alpha": Use(decides=("merge",)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
-    "language": Use(serves=("audit", "sweep", "evaluate", "merge")),
     "overwrite": Use(serves=_ORDER),
+}
+
+
+def _use(name: str, group: type[Group]) -> Use:
+    """Where a setting of a group counts; a parameter of losses only with one that takes it."""
+    use = _OF_SETTINGS.get(name, _OF_GROUPS[group])
+    if any(name in loss.settings for loss in LOSSES.values()):
+        return replace(use, when=(*use.when, _taken_by_the_loss(name)))
+    return use
+
+
+USES: Mapping[str, Use] = {
+    name: _use(name, group) for group, names in OWN.items() for name in names
 }
 
 # The settings that each stage's files depend on, beside the content of its inputs.

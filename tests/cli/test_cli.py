@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from stage2 import Dataset, Embeddings, ProbabilisticGBERTV4, similarity
 from stage2.cli.main import program
-from stage2.config import SETTINGS, read_toml
+from stage2.config import SETTINGS
+from stage2.config_file import read_toml
 from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.utils import files
 from tests.conftest import COMMANDS, Stage2, data_flags, read_jsonl, tree

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from stage2.cli.main import program
-from stage2.config import read_toml
+from stage2.config_file import read_toml
 from stage2.evaluation.statistics import wilson
 from stage2.report import numbers, table, write_report
 from stage2.report.markdown import escape

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stage2 import BadInputError, margin_ranking_loss
-from stage2.config import LOSSES, SETTINGS
+from stage2.config import SETTINGS
 from stage2.training.losses import FUNCTIONS
+from stage2.variants import LOSSES
 
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=7)
 

@@ -20,7 +20,7 @@ from stage2.evaluation.ranking import score
 from stage2.training.losses import margin_ranking_loss
 from stage2.training.parameters import trainable
 from stage2.training.step import accumulate_gradients, batch_loss
-from stage2.training.tensorboard import following
+from stage2.training.trackers import tracking
 from stage2.training.train import _Training, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
@@ -62,7 +62,7 @@ def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4)
 def test_going_on_takes_back_only_what_is_noted_again(tmp_path: Path) -> None:
     settings = replace(SETTINGS, report_to="tensorboard")
     for done, steps in ((0, (1, 2, 3, 4)), (3, (4, 5))):
-        with following(settings, tmp_path, done) as note:
+        with tracking(settings, tmp_path, done) as note:
             for step in steps:
                 note("loss", step / 10 + done, step)
     seen = EventAccumulator(str(tmp_path / files.TENSORBOARD)).Reload().Scalars("loss")

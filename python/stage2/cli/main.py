@@ -12,20 +12,11 @@ from typing import Any
 
 import click
 
-from stage2.cli.options import (
-    COMMON,
-    FROM_CORPUS,
-    FROM_FILES,
-    NEGATIVES,
-    SCORING,
-    STAGE1,
-    TRAINING,
-    Decorator,
-    option,
-)
+from stage2.cli.options import Decorator, flags_of, option
 from stage2.cli.program import Program, check_present
 from stage2.cli.trials import PRESETS, check_grid, parse_grid, trials
-from stage2.config import SETTINGS, Settings, read_toml
+from stage2.config import SETTINGS, Settings
+from stage2.config_file import read_toml
 from stage2.models.model_path import found_model
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.usage import Call, check_given, unused
@@ -47,18 +38,31 @@ def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> l
 
 
 def command(
-    *names: str,
+    *stages: str,
     example: str,
+    also: Sequence[str] = (),
+    without: Sequence[str] = (),
     more: Sequence[Decorator] = (),
     presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     defaults: Mapping[str, Any] = MappingProxyType({}),
     calls_of: Callable[[Settings, str, Mapping[str, Any]], list[Call]] = one_call,
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command of a function of `Settings`, with flags for the named settings and `more`.
+    """Make a command of a function of `Settings`, with a flag for each setting that it uses.
 
     A preset overrides the command's own defaults; a settings file overrides it, and a flag both. A
     flag of which nothing would come, by what the command comes to (`calls_of`), is refused.
+
+    Args:
+        stages: what the command does; the settings that they use are its flags.
+        example: a call, for help.
+        also: settings beside these.
+        without: settings of these that the command has no flag for.
+        more: flags that are no settings.
+        presets: settings by the name of the preset.
+        defaults: of the command, where they are not those of `Settings`.
+        calls_of: gives the calls that the command comes to.
     """
+    names = tuple(name for name in flags_of(stages, also) if name not in without)
 
     def wrap(function: Callable[..., None]) -> click.Command:
         @click.pass_context
@@ -98,7 +102,7 @@ def command(
                 help="reference: the recipe of the reference experiment, --split none included; "
                 "settings and flags override it.",
             )(call)
-        options = [option(name, defaults) for name in reversed((*names, *COMMON))]
+        options = [option(name, defaults) for name in reversed(names)]
         for decorate in (*more, *options):
             call = decorate(call)
         return program.command(
@@ -123,22 +127,8 @@ def program(debug: bool) -> None:
 
 
 @command(
-    *FROM_FILES,
-    *STAGE1,
-    "topk",
-    *FROM_CORPUS,
-    *NEGATIVES,
-    "drop_false_negatives",
-    *SCORING,
-    *TRAINING,
-    "train_on",
-    "replay",
-    "test_share",
-    "folds",
-    "corpus",
-    "embedding_cache",
-    "fail_if_regressed",
-    "language",
+    *("init", "prepare", "mine", "train", "evaluate"),
+    without=("data", "dev_data"),
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
     presets=RUN_PRESETS,
     defaults=RUN_DEFAULTS,
@@ -154,13 +144,7 @@ def run(settings: Settings) -> None:
 
 
 @command(
-    "backbone",
-    "chunks",
-    "on_error",
-    "max_decompressed",
-    "embedding_dim",
-    "max_length",
-    "fit",
+    "init",
     example="stage2 init --backbone my-encoder/ --chunks chunks.jsonl --output-dir stage1-run",
 )
 def init(settings: Settings) -> None:
@@ -173,7 +157,7 @@ def init(settings: Settings) -> None:
     init.init(settings)
 
 
-@command(*FROM_FILES, example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
+@command("prepare", example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
 def prepare(settings: Settings) -> None:
     """Construct samples: each question with its ground truths and random negatives."""
     from stage2.cli.commands import prepare
@@ -182,15 +166,7 @@ def prepare(settings: Settings) -> None:
 
 
 @command(
-    *FROM_FILES,
-    "data",
-    *STAGE1,
-    "topk",
-    *FROM_CORPUS,
-    *NEGATIVES,
-    "drop_false_negatives",
-    *SCORING,
-    "embedding_cache",
+    *("init", "prepare", "mine"),
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )
 def mine(settings: Settings) -> None:
@@ -207,15 +183,8 @@ def mine(settings: Settings) -> None:
 
 
 @command(
-    "data",
-    "entities",
-    "on_error",
-    "max_decompressed",
-    "dev_data",
-    *STAGE1,
-    "topk",
-    *SCORING,
-    *TRAINING,
+    "train",
+    without=("qa", "chunks", "corpus", "train_on", "replay", "test_share"),
     example="stage2 train --data hard_negatives.jsonl --entities e.jsonl --model stage1/",
 )
 def train(settings: Settings) -> None:
@@ -230,16 +199,8 @@ def train(settings: Settings) -> None:
 
 
 @command(
-    *FROM_FILES,
-    "data",
-    "backbone",
-    "max_length",
-    *SCORING,
-    "corpus",
-    "memory_budget",
-    "embedding_cache",
-    "fail_if_regressed",
-    "language",
+    "evaluate",
+    without=("folds",),
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
         click.option(
@@ -259,14 +220,7 @@ def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
 
 
 @command(
-    *FROM_FILES,
-    "data",
-    "model",
-    "backbone",
-    "max_length",
-    *NEGATIVES,
-    *SCORING,
-    "language",
+    "audit",
     example="stage2 audit --data hard_negatives.jsonl --model stage1/ --output-dir audit",
     more=[
         click.option(
@@ -288,19 +242,8 @@ def audit(settings: Settings, strict: bool) -> None:
 
 
 @command(
-    *FROM_FILES,
-    *STAGE1,
-    "topk",
-    *FROM_CORPUS,
-    *NEGATIVES,
-    "drop_false_negatives",
-    *SCORING,
-    *TRAINING,
-    "train_on",
-    "replay",
-    "test_share",
-    "corpus",
-    "language",
+    "sweep",
+    without=("data", "fail_if_regressed"),
     defaults=RUN_DEFAULTS,
     calls_of=calls_of_sweep,
     example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",
@@ -360,20 +303,7 @@ def sweep(
 
 
 @command(
-    *FROM_FILES,
-    "data",
-    "backbone",
-    "max_length",
-    "method",
-    "alpha",
-    "split",
-    "dev_share",
-    "test_share",
-    *SCORING,
-    "corpus",
-    "memory_budget",
-    "fail_if_regressed",
-    "language",
+    "merge",
     example="stage2 merge --model stage1/ --model model/ --data constructed_data.jsonl",
     more=[
         click.option(
@@ -396,7 +326,7 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
 
 
 @command(
-    "language",
+    also=("language", "overwrite"),
     example="stage2 report --output-dir stage2-run --language zh --open",
     more=[click.option("--open", "show", is_flag=True, help="Open report.html in a browser.")],
 )

@@ -1,57 +1,28 @@
-"""The flags of commands: one for each setting, and which of them go together."""
+"""The flags of commands: one for each setting that a command uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from stage2.config import SETTINGS
+from stage2.config import OWN, SETTINGS, RunConfig
+from stage2.usage import USES
 
 Decorator = Callable[[Any], Any]
 
-COMMON = ("output_dir", "seed", "device", "overwrite")
-FROM_FILES = ("qa", "chunks", "entities", "on_error", "max_decompressed", "negatives")
-STAGE1 = ("model", "backbone", "embedding_dim", "max_length", "fit")
-SCORING = ("similarity", "precision", "compile")
-FROM_CORPUS = (
-    "source",
-    "range_min",
-    "range_max",
-    "absolute_margin",
-    "relative_margin",
-    "max_score",
-    "min_score",
-    "sampling",
-    "memory_budget",
-)
-NEGATIVES = ("near_duplicate", "cross_encoder", "cross_encoder_margin")
-TRAINING = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "margin",
-    "pairs",
-    "loss",
-    "temperature",
-    "accumulate",
-    "micro_batch",
-    "warmup",
-    "schedule",
-    "max_grad_norm",
-    "freeze",
-    "lora",
-    "patience",
-    "resume",
-    "save_every",
-    "keep_checkpoints",
-    "report_to",
-    "split",
-    "dev_share",
-)
+
+def flags_of(stages: Sequence[str], also: Sequence[str] = ()) -> list[str]:
+    """List the settings that stages use, beside `also`; what every command has comes last."""
+    every = OWN[RunConfig]
+    used = [
+        name
+        for name, use in USES.items()
+        if name in also or not {*use.decides, *use.serves}.isdisjoint(stages)
+    ]
+    return [*(name for name in used if name not in every), *every]
 
 
 def option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Decorator:

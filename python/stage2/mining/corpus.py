@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import TextColumn
-from stage2.config import Settings
+from stage2.config import MiningConfig
 from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.encoding.batches import Progress
 from stage2.encoding.cache import EmbeddingCache
@@ -76,7 +76,7 @@ def mine_corpus(
     model: Encoder | LazyModel,
     dataset: Dataset,
     annotations: Annotations | None,
-    settings: Settings,
+    settings: MiningConfig,
     folder: Path,
     cache: EmbeddingCache | None = None,
 ) -> CorpusMining:
@@ -150,7 +150,7 @@ def ranks_within(
     return ranks
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: MiningConfig) -> Rules:
     """The rules that settings ask for."""
     return Rules(**{item.name: getattr(settings, item.name) for item in fields(Rules)})
 
@@ -159,7 +159,7 @@ def _embed(
     model: Encoder | LazyModel,
     annotations: Annotations | None,
     texts: TextColumn,
-    settings: Settings,
+    settings: MiningConfig,
     folder: Path | None,
     progress: Progress,
     cache: EmbeddingCache | None,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import select_negatives
-from stage2.config import Sampling
+from stage2.config import CandidatesConfig, MiningRules, RunConfig, Sampling
 from stage2.mining.search import Nearest, Texts, search_texts, similarities
 from stage2.utils.arrays import Floats, Ints, floats, ints, whole
 from stage2.utils.errors import BadInputError
@@ -40,15 +40,15 @@ class Rules:
         seed: of the draw, which depends on it and on the question's key alone.
     """
 
-    negatives: int = 5
-    range_min: int = 0
-    range_max: int | None = None
-    absolute_margin: float | None = None
-    relative_margin: float | None = None
-    max_score: float | None = None
-    min_score: float | None = None
-    sampling: Sampling = "top"
-    seed: int = 0
+    negatives: int = CandidatesConfig.negatives
+    range_min: int = MiningRules.range_min
+    range_max: int | None = MiningRules.range_max
+    absolute_margin: float | None = MiningRules.absolute_margin
+    relative_margin: float | None = MiningRules.relative_margin
+    max_score: float | None = MiningRules.max_score
+    min_score: float | None = MiningRules.min_score
+    sampling: Sampling = MiningRules.sampling
+    seed: int = RunConfig.seed
 
     @property
     def end(self) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stage2.config import SETTINGS, read_toml
+from stage2.config import SETTINGS
+from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks

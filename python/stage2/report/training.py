@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stage2.config import SETTINGS
 from stage2.report import numbers
 from stage2.report.compared import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
@@ -10,21 +11,9 @@ from stage2.report.words import Words
 from stage2.usage import counted
 from stage2.utils import files
 
-_SETTINGS = (
-    "loss",
-    "train_on",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "margin",
-    "pairs",
-    "similarity",
-    "precision",
-    "split",
-    "dev_share",
-    "test_share",
-    "seed",
+_ROWS = sorted(
+    (name for name, item in SETTINGS.items() if item.metadata["row"] is not None),
+    key=lambda name: SETTINGS[name].metadata["row"],
 )
 
 
@@ -37,7 +26,7 @@ def training_settings(run: Run, say: Words) -> str:
     rows = [(say("trained_on"), f"{examples:,}")]
     names = {"loss": "loss_function"}
     used = counted(made_from)
-    rows += [(say(names.get(key, key)), escape(made_from[key])) for key in _SETTINGS if key in used]
+    rows += [(say(names.get(key, key)), escape(made_from[key])) for key in _ROWS if key in used]
     return facts(rows, say)
 
 

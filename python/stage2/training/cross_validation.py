@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2.config import Settings
+from stage2.config import SplitConfig, TrainingConfig
 from stage2.data.splits import Groups, Placed, folds
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
@@ -37,7 +37,7 @@ FEW_QUESTIONS = 200
 _LEAST = 3
 
 
-def folds_wanted(settings: Settings, grouped: Groups) -> Placed | None:
+def folds_wanted(settings: SplitConfig, grouped: Groups) -> Placed | None:
     """The folds that the settings ask for; None where they ask for no cross-validation.
 
     Raises:
@@ -120,7 +120,7 @@ def _bring_chosen(
     stage1: Mapping[str, Tensor],
     lists: RankingLists,
     dev: Dev,
-    settings: Settings,
+    settings: TrainingConfig,
     folder: Path,
     made_from: Mapping[str, Any],
 ) -> tuple[str, float]:

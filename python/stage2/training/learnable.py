@@ -12,14 +12,15 @@ import numpy as np
 from torch import Tensor
 
 from stage2._core import text_key
-from stage2.config import LOSSES, Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.log import EpochLog
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
+from stage2.variants import LOSSES
 
 
-def check_learnable(settings: Settings) -> None:
+def check_learnable(settings: TrainingConfig) -> None:
     """Refuse settings under which no question has a negative.
 
     Raises:
@@ -34,7 +35,7 @@ def check_learnable(settings: Settings) -> None:
         )
 
 
-def check_texts_to_learn(settings: Settings, ground_truths: Iterable[Sequence[str]]) -> None:
+def check_texts_to_learn(settings: TrainingConfig, ground_truths: Iterable[Sequence[str]]) -> None:
     """Refuse, before anything is written, questions that are no negatives for each other.
 
     Args:
@@ -56,7 +57,7 @@ def check_texts_to_learn(settings: Settings, ground_truths: Iterable[Sequence[st
         )
 
 
-def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: Settings) -> int:
+def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: TrainingConfig) -> int:
     """Count the questions that have nothing worse to be compared with.
 
     Args:
@@ -86,7 +87,7 @@ def _alone(lists: RankingLists, rows: Ints) -> int:
     )
 
 
-def epoch_warnings(entry: EpochLog, settings: Settings) -> list[str]:
+def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:
     """Warn of an epoch that looks like training and is none."""
     found = []
     if entry.without_negative:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stage2.config import Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.models.gbert import checkpoint
@@ -124,7 +124,7 @@ def choose_on_dev(
     stage1: Mapping[str, Tensor],
     trained: Trained,
     dev: Dev,
-    settings: Settings,
+    settings: TrainingConfig,
     checkpoints: Path,
 ) -> list[Candidate]:
     """Choose among what a training left behind; see `choose`.

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from stage2.config import Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.training.learnable import check_learnable
 from stage2.utils.errors import BadInputError
@@ -20,7 +20,7 @@ _FACTORS = (".lora_A.", ".lora_B.")
 _ADAPTER = "default"
 
 
-def check_trainable(settings: Settings) -> None:
+def check_trainable(settings: TrainingConfig) -> None:
     """Refuse, before anything is written, what cannot be trained.
 
     Raises:
@@ -54,7 +54,7 @@ def check_rank(model: Encoder, rank: int) -> None:
 
 
 @contextmanager
-def trainable(model: Encoder, settings: Settings) -> Iterator[list[nn.Parameter]]:
+def trainable(model: Encoder, settings: TrainingConfig) -> Iterator[list[nn.Parameter]]:
     """Prepare a model for training as --freeze and --lora say; yields what an optimiser moves.
 
     Afterwards the model has the layers that it came with, all of them trainable, and of low-rank

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stage2.config import Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.mining.audit import Mask
 from stage2.utils import console
@@ -28,7 +28,7 @@ class Recipe:
     lists: RankingLists
     hard: Ints
     dropped: Mask
-    settings: Settings
+    settings: TrainingConfig
 
     def rows(self, visible: Ints) -> Ints:
         """Rows to train on of those that may be seen: all, or the hard ones and some easy ones."""
@@ -42,7 +42,7 @@ class Recipe:
         return self.lists.without(self.dropped).subset(self.rows(visible))
 
 
-def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: Settings) -> Ints:
+def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: TrainingConfig) -> Ints:
     """Add `settings.replay` easy questions for each hard one, as far as there are so many.
 
     Whether a question is drawn depends on the seed and on its id, as its place among the others'

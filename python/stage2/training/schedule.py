@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from stage2.config import Settings
+from stage2.config import TrainingConfig
 
 
-def learning_rate(update: int, updates: int, settings: Settings) -> float:
+def learning_rate(update: int, updates: int, settings: TrainingConfig) -> float:
     """Learning rate of an update.
 
     Over the first `--warmup` share of the updates it rises in equal steps to `--learning-rate`;

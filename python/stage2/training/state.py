@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stage2.config import Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.log import EpochLog, best_of
 from stage2.usage import difference
@@ -89,7 +89,9 @@ class State:
             )
 
 
-def find_state(settings: Settings, folder: Path, made_from: Mapping[str, Any]) -> State | None:
+def find_state(
+    settings: TrainingConfig, folder: Path, made_from: Mapping[str, Any]
+) -> State | None:
     """The state that --resume asks for, if there is one. Nothing is written.
 
     Args:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from stage2.config import LOSSES, Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
@@ -30,6 +30,7 @@ from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
+from stage2.variants import LOSSES
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def accumulate_gradients(
     model: Encoder,
     lists: RankingLists,
     rows: Ints,
-    settings: Settings,
+    settings: TrainingConfig,
     total: int,
     teacher: Floats | None = None,
 ) -> float:
@@ -103,7 +104,7 @@ def batch_loss(
     model: Encoder,
     lists: RankingLists,
     rows: Ints,
-    settings: Settings,
+    settings: TrainingConfig,
     teacher: Floats | None = None,
 ) -> Tensor:
     """Mean loss of the given questions, a scalar with its graph."""
@@ -113,7 +114,7 @@ def batch_loss(
 
 
 def gather_questions(
-    model: Encoder, lists: RankingLists, rows: Ints, settings: Settings
+    model: Encoder, lists: RankingLists, rows: Ints, settings: TrainingConfig
 ) -> Questions:
     """Find the distinct texts that questions need, and group them by length."""
     lengths = lists.lengths[rows]
@@ -159,7 +160,7 @@ def share_of_tokens(lengths: Ints, most: int, cards: int) -> int:
 
 
 def list_losses(
-    vectors: Vectors, questions: Questions, settings: Settings, teacher: Floats | None = None
+    vectors: Vectors, questions: Questions, settings: TrainingConfig, teacher: Floats | None = None
 ) -> Tensor:
     """Loss of each question, float32 (B,), by the similarity that evaluation uses."""
     device = vectors.mu.device
@@ -203,7 +204,7 @@ def _in_batch_relevance(candidate: Tensor, relevance: Tensor, same_text: Tensor)
 
 
 def _groups_of(
-    model: Encoder, lists: RankingLists, questions: Questions, settings: Settings
+    model: Encoder, lists: RankingLists, questions: Questions, settings: TrainingConfig
 ) -> Groups:
     tokens = lists.tokens
     texts = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2.config import LOSSES, Settings
+from stage2.config import TrainingConfig
 from stage2.encoding.batches import Progress
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
@@ -25,12 +25,13 @@ from stage2.training.parameters import check_trainable, plain_state, trainable
 from stage2.training.schedule import learning_rate
 from stage2.training.state import Position, State, questions_hash
 from stage2.training.step import accumulate_gradients
-from stage2.training.tensorboard import Note, following
+from stage2.training.trackers import Note, tracking
 from stage2.usage import STAGES
 from stage2.utils import files, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.signals import StoppedError, asked_to_stop
+from stage2.variants import LOSSES
 
 # Added to the norm that gradients are clipped by, as torch adds it.
 _NEVER_ZERO = 1e-6
@@ -60,7 +61,7 @@ def train(
     model: Encoder,
     lists: RankingLists,
     dev: RankingLists,
-    settings: Settings,
+    settings: TrainingConfig,
     folder: Path,
     progress: Steps | None = None,
     stage1_dev: dict[str, Any] | None = None,
@@ -126,7 +127,7 @@ def train(
             )
             if state is not None:
                 job.restore(state)
-            with following(settings, folder, job.updates_done) as note:
+            with tracking(settings, folder, job.updates_done) as note:
                 job.run(progress, note, told)
 
     checkpoints = folder / files.CHECKPOINTS
@@ -145,7 +146,7 @@ class _Training:
         model: Encoder,
         lists: RankingLists,
         dev: RankingLists,
-        settings: Settings,
+        settings: TrainingConfig,
         folder: Path,
         optimizer: torch.optim.Optimizer,
         log: list[EpochLog],
@@ -365,7 +366,7 @@ class _Training:
         return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
-def _calmer(settings: Settings) -> str:
+def _calmer(settings: TrainingConfig) -> str:
     other = "" if settings.precision == "fp32" else " or --precision fp32"
     return f"Try a lower --learning-rate{other}"
 
@@ -373,7 +374,7 @@ def _calmer(settings: Settings) -> str:
 def evaluate_dev(
     model: Encoder,
     dev: RankingLists,
-    settings: Settings,
+    settings: TrainingConfig,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Metrics of the questions that choose among the candidates.
@@ -409,7 +410,7 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
     )
 
 
-def _teacher(model: Encoder, lists: RankingLists, settings: Settings) -> Floats | None:
+def _teacher(model: Encoder, lists: RankingLists, settings: TrainingConfig) -> Floats | None:
     """Stage 1's score of every candidate, where the loss learns from them."""
     if not LOSSES[settings.loss].teacher:
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stage2.config import size_of
 from stage2.encoding import cache
 from stage2.utils import console
 from stage2.utils.errors import BadInputError
+from stage2.utils.setting import size_of
 
 _MEGABYTE = 1e6
 

@@ -21,7 +21,7 @@ from stage2.cli.stage1 import (
     stage1,
     stage1_cache,
 )
-from stage2.config import LOSSES, Settings
+from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
@@ -40,6 +40,7 @@ from stage2.training.train import no_hard_examples
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision
+from stage2.variants import LOSSES
 
 
 @in_run_folder()

@@ -30,7 +30,7 @@ from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.model_selection import choose_on_dev, shipped
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.state import State, find_state
-from stage2.training.tensorboard import check_follower
+from stage2.training.trackers import check_tracker
 from stage2.training.train import Trained, no_hard_examples, train
 from stage2.utils import console, files
 from stage2.utils.device import (
@@ -104,7 +104,7 @@ def check_training(
     check_trainable(run.settings)
     if run.settings.lora is not None:
         check_rank(loaded(model), run.settings.lora)
-    check_follower(run.settings)
+    check_tracker(run.settings)
     settings = replace(run.settings, overwrite=run.overwrites)
     return find_state(settings, run.path, run.made_from("train", hashes))
 

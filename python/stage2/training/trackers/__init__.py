@@ -1,0 +1,46 @@
+"""Trackers: tools of others in which a training can be watched.
+
+A tracker is a module here, with a function `track`, and a row in `variants.TRACKERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from stage2.config import TrainingConfig
+from stage2.utils.errors import BadInputError
+from stage2.variants import TRACKERS
+
+# Called with the name of a scalar, its value, and the updates done.
+Note = Callable[[str, float, int], None]
+
+
+def check_tracker(settings: TrainingConfig) -> None:
+    """Refuse, before anything is written, a tracker whose package is not installed."""
+    tracker = TRACKERS.get(settings.report_to)
+    if tracker is not None and find_spec(tracker.package) is None:
+        raise BadInputError(
+            f"--report-to {settings.report_to} needs its package: "
+            f"pip install stage2[{tracker.extra}]"
+        )
+
+
+@contextmanager
+def tracking(settings: TrainingConfig, folder: Path, updates_done: int) -> Iterator[Note]:
+    """Yield the function that notes a scalar.
+
+    Args:
+        settings: report_to.
+        folder: of the run.
+        updates_done: where the training goes on from; what was noted of later ones is taken back.
+    """
+    if settings.report_to not in TRACKERS:
+        yield lambda *_: None
+        return
+    module = import_module(f"{__name__}.{settings.report_to}")
+    with module.track(folder, updates_done) as note:
+        yield note

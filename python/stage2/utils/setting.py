@@ -1,0 +1,96 @@
+"""A setting: what describes it, and what its values are held against."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from stage2.utils.errors import BadInputError
+
+
+def setting(
+    default: Any,
+    text: str,
+    *,
+    kind: type = str,
+    choices: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    metavar: str | None = None,
+    row: int | None = None,
+) -> Any:
+    """Describe a setting: a field of a group.
+
+    Args:
+        default: its value where nobody gives one.
+        text: what it is, for help.
+        kind: the type of its values: str, int, float or bool.
+        choices: the values allowed; none: all of its type.
+        low: the least value allowed.
+        high: the greatest value allowed.
+        metavar: what help writes in place of a value.
+        row: its row in the report's table of training settings; None: it is not shown there.
+    """
+    metadata = {
+        "help": text,
+        "kind": kind,
+        "choices": choices,
+        "low": low,
+        "high": high,
+        "metavar": metavar,
+        "row": row,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings that belong together; no value of a wrong type or out of range gets in."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.metadata:
+                check(item, getattr(self, item.name))
+
+
+def size_of(flag: str, text: str) -> int:
+    """Read a size such as 512MB or 4GB: bytes, K, M, G and T being powers of 1,024.
+
+    Raises:
+        BadInputError: it is no size; the message names the flag.
+    """
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", text.strip().upper())
+    if found is None:
+        raise BadInputError(f"{flag} is {text!r}; expected a size such as 512MB or 4GB")
+    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+
+
+def check(item: Field[Any], value: Any) -> None:
+    """Hold a value against the type, the choices and the range of its setting."""
+    if value is None and item.default is None:
+        return
+    meta = item.metadata
+    kind, low, high = meta["kind"], meta["low"], meta["high"]
+    flag = f"--{item.name.replace('_', '-')}"
+    if kind is int and high is None:
+        # More than any machine holds, and within what the core counts with.
+        high = 2**31 - 1
+    accepted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise BadInputError(f"{flag} is {value!r}; expected {_KINDS[kind]}")
+    if meta["choices"] and value not in meta["choices"]:
+        raise BadInputError(f"{flag} is {value!r}; expected {' or '.join(meta['choices'])}")
+    if kind in (int, float) and not (
+        math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+    ):
+        bounds = [f"{low:g} or more"] if low is not None else []
+        # The bound that every whole number has is told to whom it concerns.
+        if high is not None and (meta["high"] is not None or value > high):
+            bounds.append(f"at most {high}")
+        wanted = _KINDS[kind] if math.isfinite(value) else "a finite number"
+        raise BadInputError(f"{flag} is {value}; expected {wanted}, {', '.join(bounds)}")
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
