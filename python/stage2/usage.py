@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tomli_w
@@ -271,6 +272,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     stage: tuple(name for name, use in USES.items() if stage in use.decides) for stage in _ORDER
 }
 
+# These settings name what a command reads.
+_READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
+
 # A stage-1 model is made from these settings, beside the texts that it is fitted on.
 _STAGE1 = STAGES["init"]
 
@@ -305,13 +309,25 @@ def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
     return found
 
 
-def made_from(settings: Settings, stage: str) -> dict[str, Any]:
-    """The settings that a stage's files depend on; one that does not count has its default."""
+def made_from(
+    settings: Settings, stage: str, inputs: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """What a stage's files depend on: settings, and names and hashes of inputs.
+
+    A setting that does not count has its default.
+    """
     call = Call(settings, stage if stage in ("init", "audit") else None)
-    return {
+    counting = {
         name: default(name) if missing(name, call) else getattr(settings, name)
         for name in STAGES[stage]
     }
+    return counting | dict(inputs)
+
+
+def read_by(settings: Settings) -> dict[str, str]:
+    """The files and folders that settings name to be read, by the name of the setting."""
+    named = {name: getattr(settings, name) for name in _READ}
+    return {name: path for name, path in named.items() if path is not None}
 
 
 def counted(known: Mapping[str, Any]) -> set[str]:

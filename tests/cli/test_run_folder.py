@@ -19,6 +19,7 @@ from stage2.cli.commands import run as run_module
 from stage2.cli.main import program
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
+from stage2.usage import read_by
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
@@ -72,7 +73,7 @@ def test_an_attempt_of_the_same_launch_is_not_overwritten(
     out = tmp_path / "out"
 
     def folder() -> RunFolder:
-        return RunFolder(Settings(output_dir=str(out), overwrite=True))
+        return RunFolder(out, overwrite=True)
 
     def overwrites() -> bool:
         with folder() as run:
@@ -84,12 +85,12 @@ def test_an_attempt_of_the_same_launch_is_not_overwritten(
     with folder() as first:
         # What lies there is another run's, although torchrun started this one.
         assert first.overwrites
-        first.begin({"mine": {}})
+        first.begin(Settings(), {"mine": {}})
         assert not (out / files.CONSTRUCTED).exists()
     with folder() as again:
         assert not again.overwrites
-        again.begin({"mine": {}})
-        again.done("mine", {})
+        again.begin(Settings(), {"mine": {}})
+        again.done(Settings(), "mine", {})
     assert not overwrites()
     monkeypatch.setattr(os, "getppid", lambda: 2**22 + 1)
     assert overwrites()
@@ -329,17 +330,17 @@ def test_one_command_at_a_time(
     monkeypatch.setattr(folder_lock, "WAIT", 0.1)
     out = tmp_path / "out"
     settings = Settings(output_dir=str(out))
-    with RunFolder(settings) as first:
-        first.begin({"prepare": {}})
+    with RunFolder(settings.output_dir, reads=read_by(settings)) as first:
+        first.begin(Settings(), {"prepare": {}})
         for command in (["prepare", *data_flags(corpus)], ["report"]):
             result = stage2(*command, exit_code=2)
             assert "another command works in it" in result.stderr
             assert f"process {os.getpid()}" in result.stderr
     # The folder came to be between the first look and the first file.
-    late = RunFolder(Settings(output_dir=str(tmp_path / "new")))
+    late = RunFolder(tmp_path / "new")
     stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "new")
     with late, pytest.raises(BadInputError, match="another command has just made a run there"):
-        late.begin({"prepare": {}})
+        late.begin(Settings(), {"prepare": {}})
 
 
 def test_a_failed_overwrite_leaves_the_earlier_run(
@@ -437,27 +438,27 @@ def test_a_model_of_a_changed_input_does_not_stay(tmp_path: Path) -> None:
     model = tmp_path / "given.pt"
     model.write_text("weights")
     settings = Settings(output_dir=str(tmp_path / "out"), model=str(model))
-    with RunFolder(settings) as run:
-        run.begin({"train": {}})
+    with RunFolder(settings.output_dir, reads=read_by(settings)) as run:
+        run.begin(Settings(), {"train": {}})
         files.write_text(run / files.SHIPPED_MODEL / "config.json", "{}\n")
         files.write_text(run / files.TRAINING_LOG, "")
         model.write_text("others!!")
         with pytest.raises(RunFailedError, match="changed while it was read"):
-            run.done("train", {})
+            run.done(Settings(), "train", {})
         assert not (run / files.SHIPPED_MODEL / "config.json").exists()
         assert not (run / files.TRAINING_LOG).exists()
 
 
 def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run = RunFolder(Settings(output_dir=str(out)))
-    run.begin({"prepare": {}})
+    run = RunFolder(out)
+    run.begin(Settings(), {"prepare": {}})
     shutil.rmtree(out)
     with pytest.raises(RunFailedError, match="deleted or replaced"):
         run / files.CONSTRUCTED
     out.mkdir()  # another folder under the same name is not the one
     with pytest.raises(RunFailedError, match="deleted or replaced"):
-        run.done("prepare", {})
+        run.done(Settings(), "prepare", {})
     # At the latest where the command ends: nobody may take what is left for all of it.
     with pytest.raises(RunFailedError, match="deleted or replaced"):
         run.__exit__(None, None, None)
@@ -465,13 +466,13 @@ def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
-    with RunFolder(Settings(output_dir=str(tmp_path / "out"))) as run:
-        run.begin({"prepare": {}, "mine": {}})
+    with RunFolder(tmp_path / "out") as run:
+        run.begin(Settings(), {"prepare": {}, "mine": {}})
         files.write_text(run / files.CONSTRUCTED, "{}\n")
-        run.done("prepare", {})
+        run.done(Settings(), "prepare", {})
         (run / files.CONSTRUCTED).unlink()
         with pytest.raises(RunFailedError, match="deleted while the command worked"):
-            run.done("mine", {})
+            run.done(Settings(), "mine", {})
         files.write_text(run / files.CONSTRUCTED, "{}\n")
 
 
@@ -531,12 +532,12 @@ def test_what_is_mapped_must_not_change_until_it_is_written(tmp_path: Path) -> N
     qa = tmp_path / "qa.jsonl"
     qa.write_text("{}\n")
     settings = Settings(output_dir=str(tmp_path / "out"), qa=str(qa))
-    with RunFolder(settings) as run:
-        run.begin({"prepare": {}})
+    with RunFolder(settings.output_dir, reads=read_by(settings)) as run:
+        run.begin(Settings(), {"prepare": {}})
         files.write_text(run / files.CONSTRUCTED, "{}\n")
         qa.write_text("[]\n\n")
         with pytest.raises(RunFailedError, match="changed while it was read"):
-            run.done("prepare", {})
+            run.done(Settings(), "prepare", {})
         assert not (run / files.CONSTRUCTED).exists()
 
 

@@ -120,7 +120,6 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
                 "changed; give --entities FILE"
             )
         settings = replace(settings, entities=str(path))
-    run.settings = settings
     return settings, gather(settings)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from stage2.utils import files
 
-# `save_pretrained` of a model and of its tokenizer write these files.
+# `save` of a model and of its tokenizer write these files.
 _MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"

@@ -7,18 +7,18 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stage2 import usage
 from stage2._core import __version__
-from stage2.cli import aside, folder_lock, run_files
+from stage2.cli import aside, folder_lock, refusals, run_files
 from stage2.cli.folder_lock import FolderLock
 from stage2.cli.watched import Watched
 from stage2.config import Settings
-from stage2.usage import STAGES, difference
+from stage2.usage import STAGES, difference, read_by
 from stage2.utils import console, files
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 from stage2.utils.machine import cpu_name, launch, this_process
@@ -42,9 +42,6 @@ _ADDED: dict[str, tuple[str, ...]] = {
     "report": (),
 }
 
-# Settings that name what a command reads.
-_READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
-
 
 class RunFolder:
     """An output folder and its `run.json`, locked for as long as a command works in it.
@@ -55,7 +52,6 @@ class RunFolder:
 
     Attributes:
         path: where it is.
-        settings: of the command.
         adds: the stage that the command adds to what the folder holds; None where it starts a run
             anew.
         record: what `run.json` says.
@@ -63,16 +59,23 @@ class RunFolder:
             torchrun has started the command again, which goes on.
     """
 
-    def __init__(self, settings: Settings, adds: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        adds: str | None = None,
+        overwrite: bool = False,
+        reads: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Look at the folder and lock it; raise BadInputError where it cannot be one.
 
         Args:
-            settings: of the command.
+            path: where it is, or is to be.
             adds: the stage that the command adds to what the folder holds; None where it starts a
                 run anew.
+            overwrite: whether the files of another run are replaced.
+            reads: what the command reads, by the setting that names it.
         """
-        self.path = Path(settings.output_dir)
-        self.settings = settings
+        self.path = Path(path)
         self.adds = adds
         self._replaced = tuple(STAGES) if adds is None else _ADDED[adds]
         self._lock = FolderLock(self.path)
@@ -85,7 +88,7 @@ class RunFolder:
         self._more = () if adds is not None else ("report",)
         self.record: dict[str, Any] = {}
         # Before anything is read: whatever changes from now on is told.
-        self._watched = Watched(self._named())
+        self._watched = Watched(reads)
         try:
             # Of a name that is too long it cannot even be said whether it is there.
             if self.path.exists() and not self.path.is_dir():
@@ -93,10 +96,10 @@ class RunFolder:
             if self.path.is_dir():
                 self._take()
         except OSError as error:
-            raise self._impossible(error) from error
+            raise refusals.impossible(self.path, error) from error
         self._launch = launch()
         again = self._launch is not None and self.record.get("launch") == self._launch
-        self.overwrites = settings.overwrite and not again
+        self.overwrites = overwrite and not again
         self._clock = time.perf_counter()
 
     def __truediv__(self, name: str) -> Path:
@@ -148,15 +151,19 @@ class RunFolder:
             if place != name and not place.startswith(f"{name}/"):
                 continue
             if not run_files.is_as_recorded(self.path / place, facts, quick=False):
-                raise BadInputError(self._damaged(place))
+                raise refusals.damaged(self.path, place)
         return path
 
     def begin(
-        self, stages: Mapping[str, Mapping[str, str]], reads: Iterable[str | Path] = ()
+        self,
+        settings: Settings,
+        stages: Mapping[str, Mapping[str, str]],
+        reads: Iterable[str | Path] = (),
     ) -> None:
         """Start writing the files of `stages`; from here on the folder is this run's.
 
         Args:
+            settings: of the command.
             stages: for each stage, its inputs: names and hashes of content.
             reads: what the command reads beside what its settings name.
 
@@ -167,27 +174,36 @@ class RunFolder:
             RunFailedError: an input has changed while it was read.
         """
         reads = tuple(reads)
-        made_from = {stage: self.made_from(stage, inputs) for stage, inputs in stages.items()}
+        made_from = {
+            stage: usage.made_from(settings, stage, inputs) for stage, inputs in stages.items()
+        }
         self._watched.check()
         # `stage2 prepare` maps its inputs, and so reads them for as long as it works.
         self._mapped = stages.keys() == {"prepare"}
         self._make()
         self._names = run_files.patterns((*stages, *self._more))
         replaced = (*self._names, *(self._cleared() if self.overwrites else ()))
-        self._check_reads(reads, replaced)
+        self._check_reads((*read_by(settings).values(), *reads), replaced)
         self._check_vouched(replaced)
         if not self.overwrites:
             self._check_same_run(made_from)
-            self._check_trained(stages)
+            if settings.resume == "auto":
+                self._check_trained(stages)
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
             self._sets_aside = aside.is_there(self.path)
-        self._begin_record(stages, reads)
+        self._begin_record(settings, stages, reads)
         self._clock = time.perf_counter()
 
-    def done(self, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
+    def done(self, settings: Settings, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
         """Record that `stage` is on disk, how long it took, and what there is to say of it.
+
+        Args:
+            settings: of the command.
+            stage: what is done.
+            inputs: names and hashes of content.
+            facts: entries of the record.
 
         Raises:
             RunFailedError: a model has changed while it was used, or files that were mapped have;
@@ -208,25 +224,25 @@ class RunFolder:
             "stage2_version": __version__,
             "python": platform.python_version(),
             "cpu": cpu_name(),
-            "seed": self.settings.seed,
+            "seed": settings.seed,
         }
         if stage != "prepare":
             # Not at the top: preparing samples needs no torch, which takes seconds to import.
             from stage2.utils.device import facts as device_facts
 
-            self.record |= device_facts(self.settings.device, self.settings.precision)
+            self.record |= device_facts(settings.device, settings.precision)
         begun = [other for other in self.record.pop("begun", ()) if other != stage]
         if begun:
             self.record["begun"] = begun
         self.record.setdefault("stages", {})[stage] = {
             "seconds": round(now - self._clock, 3),
-            "made_from": self.made_from(stage, inputs),
+            "made_from": usage.made_from(settings, stage, inputs),
         }
         self._clock = now
         self.record |= facts
         self._write_record()
 
-    def begin_report(self) -> None:
+    def begin_report(self, settings: Settings) -> None:
         """Start writing the report of what the folder holds.
 
         Raises:
@@ -236,16 +252,12 @@ class RunFolder:
             self._names = run_files.WRITTEN["report"]
             self._check_vouched(self._names)
             files.remove_left(self.path)
-            self._begin_record(["report"])
-
-    def made_from(self, stage: str, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """What the files of `stage` depend on: settings, and hashes of inputs."""
-        return usage.made_from(self.settings, stage) | dict(inputs)
+            self._begin_record(settings, ["report"])
 
     def _take(self) -> None:
         """Lock the folder, read its record, and put right what a killed command left half done."""
         if not self._lock.acquire(folder_lock.WAIT):
-            raise BadInputError(self._held())
+            raise refusals.held(self.path)
         try:
             self.record = aside.put_right(self.path, run_files.read_record(self.path))
         except BaseException:
@@ -261,9 +273,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take()
         except OSError as error:
-            raise self._impossible(error) from error
+            raise refusals.impossible(self.path, error) from error
         if self.record:
-            raise BadInputError(self._refusal("another command has just made a run there"))
+            raise refusals.another_run(self.path, "another command has just made a run there")
 
     def _cleared(self) -> tuple[str, ...]:
         """Patterns of what --overwrite replaces."""
@@ -273,14 +285,10 @@ class RunFolder:
         own = (run_files.WRITTEN[stage] for stage in (*self._replaced, "report"))
         return (*settings, *(pattern for found in own for pattern in found))
 
-    def _named(self) -> dict[str, str]:
-        named = {name: getattr(self.settings, name) for name in _READ}
-        return {name: path for name, path in named.items() if path is not None}
-
     def _check_reads(self, reads: Iterable[str | Path], replaced: Iterable[str]) -> None:
         """Refuse to replace what the command reads."""
         # A name of the hub is no path; were it one, it would be read as one.
-        paths = [Path(path).resolve() for path in (*self._named().values(), *reads)]
+        paths = [Path(path).resolve() for path in reads]
         how = "--overwrite would delete it" if self.overwrites else "the command would replace it"
         for name in run_files.top_names(replaced):
             target = (self.path / name).resolve()
@@ -317,22 +325,24 @@ class RunFolder:
         known = self.record.get("stages", {})
         begun = [stage for stage in self.record.get("begun", ()) if stage not in made_from]
         if not known and (left := [name for stage in begun for name in self._present(stage)]):
-            raise BadInputError(self._refusal(f"{', '.join(left)} of a run that was not ended"))
+            raise refusals.another_run(self.path, f"{', '.join(left)} of a run that was not ended")
         for stage, wanted in made_from.items():
             if stage in known and known[stage]["made_from"] != wanted:
-                raise BadInputError(self._refusal(difference(known[stage]["made_from"], wanted)))
+                raise refusals.another_run(self.path, difference(known[stage]["made_from"], wanted))
 
     def _check_trained(self, stages: Iterable[str]) -> None:
         """Refuse to go on after a training whose files have changed: they would be vouched for."""
-        if not self.holds("train") or "train" not in stages or self.settings.resume != "auto":
+        if not self.holds("train") or "train" not in stages:
             return
         for place, facts in self.record.get("files", {}).items():
             path = self.path / place
             is_its = run_files.fits(place, run_files.WRITTEN["train"]) and path.is_file()
             if is_its and not run_files.is_as_recorded(path, facts):
-                raise BadInputError(self._damaged(place))
+                raise refusals.damaged(self.path, place)
 
-    def _begin_record(self, stages: Iterable[str], reads: Iterable[str | Path] = ()) -> None:
+    def _begin_record(
+        self, settings: Settings, stages: Iterable[str], reads: Iterable[str | Path] = ()
+    ) -> None:
         """Write what the folder is from now on, before anything else that is written there."""
         stages, known = list(stages), self.record.get("stages", {})
         self._stages = tuple(stages)
@@ -346,10 +356,10 @@ class RunFolder:
             for place, facts in self.record.get("files", {}).items()
             if (self.path / place).is_file()
         }
-        settings = usage.saved(self.settings, stages, map(str, reads)).encode()
+        saved = usage.saved(settings, stages, map(str, reads)).encode()
         if not looks:
-            digest = hashlib.sha256(settings).hexdigest()
-            recorded[files.SETTINGS] = {"sha256": digest, "size": len(settings)}
+            digest = hashlib.sha256(saved).hexdigest()
+            recorded[files.SETTINGS] = {"sha256": digest, "size": len(saved)}
         now = {
             "begun": begun,
             "launch": self._launch,
@@ -364,7 +374,7 @@ class RunFolder:
         self.record["files"] = recorded
         files.write_json(self.path / files.RUN, self.record)
         if not looks:
-            files.write_bytes(self.path / files.SETTINGS, settings)
+            files.write_bytes(self.path / files.SETTINGS, saved)
         self._begun = True
 
     def _write_record(self) -> None:
@@ -434,37 +444,6 @@ class RunFolder:
                 "what it had written is gone. Run it again"
             )
 
-    def _damaged(self, place: str) -> str:
-        return (
-            f"{self.path / place}: damaged, changed or gone since stage2 wrote it: it is not what "
-            f"{files.RUN} has the hash of. Make it anew with --overwrite, or give another "
-            "--output-dir"
-        )
-
-    def _held(self) -> str:
-        who = "another process"
-        with suppress(BadInputError, OSError):
-            working = run_files.read_record(self.path).get("working")
-            if working:
-                who = "`{command}` (process {process} on {machine}, since {since})"
-                who = who.format_map(working)
-        return (
-            f"--output-dir {self.path}: another command works in it: {who}. Wait for it to end, "
-            "or give another --output-dir"
-        )
-
-    def _impossible(self, error: OSError) -> BadInputError:
-        reason = error.strerror or type(error).__name__
-        return BadInputError(
-            f"--output-dir {self.path}: no folder can be made there ({reason}). Give another"
-        )
-
-    def _refusal(self, what: str) -> str:
-        return (
-            f"--output-dir {self.path} holds another run's files ({what}). "
-            "Give another --output-dir, or --overwrite to replace them"
-        )
-
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
@@ -489,7 +468,8 @@ def in_run_folder(
         def call(
             settings: Settings, /, *args: Arguments.args, **more: Arguments.kwargs
         ) -> Returned:
-            with RunFolder(settings, adds) as run:
+            folder = settings.output_dir, adds, settings.overwrite, read_by(settings)
+            with RunFolder(*folder) as run:
                 return command(settings, run, *args, **more)
 
         return call

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
@@ -41,9 +40,9 @@ def sides_of(settings: Settings, grouped: Groups) -> Placed:
     return Placed([everyone, everyone, everyone[:0]], grouped, (1.0, 1.0, 0.0), 0.0)
 
 
-def tell_split(run: RunFolder, placed: Placed, folds: Placed | None) -> dict[str, Any]:
+def tell_split(settings: Settings, placed: Placed, folds: Placed | None) -> dict[str, Any]:
     """Say what was kept together and what was not; return that for `run.json`."""
-    facts, settings = placed.groups.facts(), run.settings
+    facts = placed.groups.facts()
     console.say(
         f"questions: {len(placed.groups.names)} in {facts['groups']} groups; "
         f"{facts['questions_sharing_a_chunk']} share a ground-truth chunk with another, and "

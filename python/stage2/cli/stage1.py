@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,21 +29,32 @@ from stage2.utils.device import describe, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 
 
-def stage1(
-    settings: Settings, run: RunFolder, inputs: Inputs
-) -> tuple[ProbabilisticGBERTV4, dict[str, str], bool]:
-    """Load the model given, or the folder's own, or make one; and the hash of what it came from.
+@dataclass(frozen=True)
+class Stage1:
+    """The model that a command works on.
 
-    Returns:
-        The model on its device, hashes, and whether it was made here and is not yet on disk.
+    Attributes:
+        model: on its device, or one that is loaded when first used.
+        settings: of the command, with those that the model was made with.
+        hashes: of what it came from, by name.
+        made: whether it was made here, and is not yet on disk.
     """
+
+    model: ProbabilisticGBERTV4 | LazyModel
+    settings: Settings
+    hashes: dict[str, str]
+    made: bool
+
+
+def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
+    """Load the model given, or the folder's own, or make one."""
     if settings.model is not None:
         model = load_given(settings, settings.model)
         hashes, made = hashes_of_model(settings, settings.model), False
     elif run.holds("init"):
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
-        run.settings = with_stage1_of(run.settings, known, run.adds is None, backbone)
+        settings = with_stage1_of(settings, known, run.adds is None, backbone)
         model = ProbabilisticGBERTV4.from_pretrained(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if {"qa", "data"} & known.keys():
@@ -53,7 +65,7 @@ def stage1(
         console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
-    return placed(model, settings), hashes, made
+    return Stage1(placed(model, settings), settings, hashes, made)
 
 
 def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
@@ -79,14 +91,12 @@ def placed(model: ProbabilisticGBERTV4, settings: Settings) -> ProbabilisticGBER
     return model.to(resolve_device(settings.device))
 
 
-def stage1_when_needed(
-    settings: Settings, run: RunFolder, inputs: Inputs
-) -> tuple[ProbabilisticGBERTV4 | LazyModel, dict[str, str], bool]:
+def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
     """As `stage1`, but a model given whose vectors the cache holds is loaded only if need be."""
     if settings.model is None:
         return stage1(settings, run, inputs)
     model = model_when_needed(settings, settings.model)
-    return model, hashes_of_model(settings, settings.model), False
+    return Stage1(model, settings, hashes_of_model(settings, settings.model), False)
 
 
 def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | LazyModel:
@@ -186,19 +196,13 @@ def check_machine(settings: Settings) -> None:
     console.say(f"the model runs on {device} in {describe(precision)}")
 
 
-def keep_stage1(
-    run: RunFolder,
-    model: ProbabilisticGBERTV4 | LazyModel,
-    inputs: Inputs,
-    model_hashes: Mapping[str, str],
-    made: bool,
-) -> None:
-    """Write a stage-1 model that was made on the way."""
-    if made:
-        loaded(model).save(run / files.STAGE1_MODEL)
-        run.done("init", {**inputs.hashes, **model_hashes})
+def keep_stage1(run: RunFolder, first: Stage1, hashes: Mapping[str, str]) -> None:
+    """Write a stage-1 model that was made on the way, from what has these hashes."""
+    if first.made:
+        loaded(first.model).save(run / files.STAGE1_MODEL)
+        run.done(first.settings, "init", hashes)
 
 
-def stage1_cache(run: RunFolder) -> EmbeddingCache | None:
+def stage1_cache(settings: Settings, run: RunFolder) -> EmbeddingCache | None:
     """The cache of the stage-1 model, given or kept in the folder."""
-    return embedding_cache(run.settings, run.settings.model or run / files.STAGE1_MODEL)
+    return embedding_cache(settings, settings.model or run / files.STAGE1_MODEL)

@@ -48,13 +48,13 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
     scores = None if model else _written_scores(run.checked(files.EVALUATION), inputs.samples)
-    run.begin({"audit": hashes})
+    run.begin(settings, {"audit": hashes})
     write_rejected(run, inputs.loaded)
     if model is not None:
         tell(accounts(model, inputs.samples))
         scores = _model_scores(settings, model, inputs)
-    found = _audit(run, inputs, scores, cross_encoder)
-    run.done("audit", hashes)
+    found = _audit(settings, run, inputs, scores, cross_encoder)
+    run.done(settings, "audit", hashes)
     console.result(audit_table(found, settings.language))
     console.say(f"written: {run / files.AUDIT}, {run / files.AUDIT_ROWS}")
     if strict and found.strict_count:
@@ -74,14 +74,18 @@ def load_cross_encoder(settings: Settings) -> tuple[CrossEncoder | None, dict[st
 
 
 def audit_mined(
-    run: RunFolder, inputs: Inputs, evaluation: Evaluation, cross_encoder: CrossEncoder | None
+    settings: Settings,
+    run: RunFolder,
+    inputs: Inputs,
+    evaluation: Evaluation,
+    cross_encoder: CrossEncoder | None,
 ) -> Mask:
     """Audit mined samples, tell of false negatives, and say which candidates to train without.
 
     Returns:
         bool (m,), of the candidates; all False without --drop-false-negatives.
     """
-    found = _audit(run, inputs, evaluation.candidates.scores, cross_encoder)
+    found = _audit(settings, run, inputs, evaluation.candidates.scores, cross_encoder)
     kinds = [
         f"{check['count']} {check['name']}"
         for check in found.summary()["checks"]
@@ -90,7 +94,7 @@ def audit_mined(
     number = int(found.false_negatives.sum())
     if not number:
         return found.false_negatives
-    if run.settings.drop_false_negatives:
+    if settings.drop_false_negatives:
         console.say(f"false negatives left out of training: {number} ({', '.join(kinds)})")
         return found.false_negatives
     console.warn(
@@ -114,17 +118,22 @@ def audit_table(found: Audit, language: str) -> str:
 
 
 def _audit(
-    run: RunFolder, inputs: Inputs, scores: Floats | None, cross_encoder: CrossEncoder | None
+    settings: Settings,
+    run: RunFolder,
+    inputs: Inputs,
+    scores: Floats | None,
+    cross_encoder: CrossEncoder | None,
 ) -> Audit:
     """Audit samples and write what was found.
 
     Args:
-        run: its settings are those of the audit.
+        settings: of the command.
+        run: where findings are written.
         inputs: of m candidates.
         scores: float32 (m,), of the model that is to be trained; None: not known.
         cross_encoder: scores the candidates too; None: there is none.
     """
-    settings, samples = run.settings, inputs.samples
+    samples = inputs.samples
     cross_scores = None
     if cross_encoder is not None:
         cross_scores = _cross_scores(cross_encoder, samples, settings.precision)

@@ -18,13 +18,12 @@ from stage2.cli.stage1 import (
 )
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
-from stage2.encoding.encoder import LazyModel
+from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import Ranked
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.utils import console, files
 from stage2.utils.errors import BadInputError, RegressedError
@@ -54,7 +53,7 @@ def evaluate_command(
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
-    run.begin({"evaluate": hashes}, reads=models)
+    run.begin(settings, {"evaluate": hashes}, reads=models)
     write_rejected(run, inputs.loaded)
     run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])
     if len(models) == 2:
@@ -70,19 +69,21 @@ def evaluate_command(
     grouped = group_questions(inputs.samples)
     name = "test" if held_out else "all"
     sets = [QuestionSet(name, everyone, held_out=held_out)]
-    comparison = write_comparison(run, inputs, grouped, before.by_source(), after.by_source(), sets)
+    comparison = write_comparison(
+        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings.seed
+    )
     comparison |= {"models": list(models), "trained_on_known": held_out}
     if len(models) == 1:
         del comparison["verdict"]
     files.write_json(run / files.COMPARISON, comparison)
-    run.done("evaluate", hashes)
+    run.done(settings, "evaluate", hashes)
     console.result(table(comparison, settings.language))
     console.say(f"written: {run / files.COMPARISON}, {run / files.EVALUATION}")
     check_regression(comparison, settings)
 
 
 def _evaluate(
-    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs, name: str
+    settings: Settings, model: Encoder | LazyModel, inputs: Inputs, name: str
 ) -> Evaluation:
     cache = embedding_cache(settings, name)
     with console.bar(f"evaluating {name}") as progress:
@@ -91,9 +92,7 @@ def _evaluate(
         return evaluate(model, lists, settings.precision, progress, cache, folder, settings.budget)
 
 
-def lists_of(
-    settings: Settings, model: ProbabilisticGBERTV4 | LazyModel, inputs: Inputs
-) -> RankingLists:
+def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> RankingLists:
     """Everything that evaluation needs, the whole corpus among it where that is asked for."""
     return ranking_lists(
         model,
@@ -116,10 +115,11 @@ def write_comparison(
     before: Mapping[str, Ranked],
     after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
+    seed: int,
 ) -> dict[str, Any]:
     """Write every question's ranks; return the content of `comparison.json`."""
     samples = inputs.samples
-    comparison = compare(before, after, sets, grouped.numbers, run.settings.seed)
+    comparison = compare(before, after, sets, grouped.numbers, seed)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)

@@ -22,7 +22,7 @@ from stage2.utils import console, files
 def init(settings: Settings, run: RunFolder) -> None:
     """Make a stage-1 model and write its folder."""
     # Heads are fitted in float32 everywhere: one model of one seed.
-    settings = run.settings = replace(settings, precision="fp32")
+    settings = replace(settings, precision="fp32")
     check_machine(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}
     chunks: Sequence[str] = ()
@@ -31,8 +31,8 @@ def init(settings: Settings, run: RunFolder) -> None:
         chunks, loaded, hashes["chunks"] = chunks_to_fit(settings)
         read.append(loaded)
     model = new_model(settings, chunks)
-    run.begin({"init": hashes})
+    run.begin(settings, {"init": hashes})
     write_rejected(run, read)
-    model.save_pretrained(run / files.STAGE1_MODEL)
-    run.done("init", hashes)
+    model.save(run / files.STAGE1_MODEL)
+    run.done(settings, "init", hashes)
     console.say(f"stage-1 model: {run / files.STAGE1_MODEL}")

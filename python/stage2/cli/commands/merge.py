@@ -73,7 +73,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     hashes = dict(questions.inputs.hashes) if questions else {}
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
-    run.begin({"merge": hashes}, reads=models)
+    run.begin(settings, {"merge": hashes}, reads=models)
     if questions:
         write_rejected(run, questions.inputs.loaded)
         run.record["texts"] = tell(accounts(loaded[0], questions.inputs.samples), models[0])
@@ -85,7 +85,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         facts, after = _fuse(before[0], before[1], questions, settings)
     else:
         facts = _merge_weights(loaded, before, questions, settings)
-        loaded[0].save_pretrained(run / files.SHIPPED_MODEL)
+        loaded[0].save(run / files.SHIPPED_MODEL)
         console.say(f"merged model: {run / files.SHIPPED_MODEL}")
         after = {}
         if questions:
@@ -94,10 +94,10 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     if facts["alpha"] is not None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
     if questions:
-        comparison = _compare(run, questions, before[0], after)
+        comparison = _compare(settings, run, questions, before[0], after)
         comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
         files.write_json(run / files.COMPARISON, comparison)
-    run.done("merge", hashes)
+    run.done(settings, "merge", hashes)
     if questions:
         console.result(table(comparison, settings.language))
         check_regression(comparison, settings)
@@ -165,18 +165,22 @@ def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str,
 
 
 def _compare(
-    run: RunFolder, questions: Questions, before: Evaluation, after: Mapping[str, Ranked]
+    settings: Settings,
+    run: RunFolder,
+    questions: Questions,
+    before: Evaluation,
+    after: Mapping[str, Ranked],
 ) -> dict[str, Any]:
     """First model against the merged one. What they were trained on is not known."""
     sets = [
         QuestionSet(name, rows, held_out=False)
         for name, rows in (("test", questions.test), ("dev", questions.dev))
-        if len(rows) and run.settings.split == "chunk"
+        if len(rows) and settings.split == "chunk"
     ]
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
     comparison = write_comparison(
-        run, questions.inputs, questions.grouped, before.by_source(), after, sets
+        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings.seed
     )
     return comparison | {"trained_on_known": False}
 

@@ -22,7 +22,7 @@ from stage2.cli.stage1 import (
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.encoding.cache import EmbeddingCache
-from stage2.encoding.encoder import LazyModel
+from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import (
@@ -32,7 +32,6 @@ from stage2.evaluation.evaluate import (
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.audit import Mask, with_negatives
 from stage2.mining.corpus import CorpusMining, mine_corpus, rules_of
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.train import no_hard_examples
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
@@ -45,23 +44,24 @@ def mine(settings: Settings, run: RunFolder) -> None:
     check_machine(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
-    model, model_hashes, made = stage1_when_needed(settings, run, inputs)
+    first = stage1_when_needed(settings, run, inputs)
+    model, settings = first.model, first.settings
     cross_encoder, cross_hashes = load_cross_encoder(settings)
-    model_hashes |= cross_hashes
-    run.begin(stage_inputs(inputs, model_hashes, made))
-    keep_stage1(run, model, inputs, model_hashes, made)
+    stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
+    run.begin(settings, stages)
+    keep_stage1(run, first, stages["mine"])
     run.record["texts"] = tell(accounts(model, inputs.samples))
-    cache = stage1_cache(run)
-    inputs, mined = candidates(run, model, inputs, cache)
+    cache = stage1_cache(settings, run)
+    inputs, mined = candidates(settings, run, model, inputs, cache)
     if inputs.dataset is not None:
-        write_constructed(run, inputs)
+        write_constructed(settings, run, inputs)
     else:
         write_rejected(run, inputs.loaded)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:
         evaluation = evaluate(model, lists, settings.precision, progress, cache)
-    dropped = audit_mined(run, inputs, evaluation, cross_encoder)
-    write_mined(run, inputs, model_hashes, evaluation, mined, dropped)
+    dropped = audit_mined(settings, run, inputs, evaluation, cross_encoder)
+    write_mined(settings, run, inputs, stages["mine"], evaluation, mined, dropped)
 
 
 def stage_inputs(
@@ -107,24 +107,26 @@ def check_mining(settings: Settings, inputs: Inputs) -> None:
 
 
 def candidates(
+    settings: Settings,
     run: RunFolder,
-    model: ProbabilisticGBERTV4 | LazyModel,
+    model: Encoder | LazyModel,
     inputs: Inputs,
     cache: EmbeddingCache | None,
 ) -> tuple[Inputs, CorpusMining | None]:
     """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
-    if run.settings.source == "candidates":
+    if settings.source == "candidates":
         return inputs, None
     if inputs.dataset is None:
         raise ValueError("there is no corpus to mine; see check_mining")
-    mined = mine_corpus(model, inputs.dataset, inputs.annotations, run.settings, run.path, cache)
+    mined = mine_corpus(model, inputs.dataset, inputs.annotations, settings, run.path, cache)
     return replace(inputs, samples=mined.samples), mined
 
 
 def write_mined(
+    settings: Settings,
     run: RunFolder,
     inputs: Inputs,
-    model_hashes: Mapping[str, str],
+    hashes: Mapping[str, str],
     evaluation: Evaluation,
     mined: CorpusMining | None,
     dropped: Mask,
@@ -133,7 +135,7 @@ def write_mined(
 
     Hard examples are written, and counted, without the candidates of `dropped`.
     """
-    settings, scored = run.settings, evaluation.candidates
+    scored = evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
     # Some of these may have no negative to train on.
@@ -158,7 +160,7 @@ def write_mined(
     files.write_json(run / files.MINING_SUMMARY, summary)
     facts = inputs.facts() | run.record.get("data", {})
     facts |= {"texts_encoded": len(evaluation.lists.tokens)}
-    run.done("mine", {**inputs.hashes, **model_hashes}, data=facts)
+    run.done(settings, "mine", hashes, data=facts)
     accuracy = ", ".join(
         f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
         for k in TOPK

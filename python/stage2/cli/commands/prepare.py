@@ -13,15 +13,15 @@ from stage2.utils import console, files
 def prepare(settings: Settings, run: RunFolder) -> None:
     """Construct samples and write them."""
     inputs = gather(settings, memory_map=True)
-    run.begin({"prepare": inputs.hashes})
-    write_constructed(run, inputs)
+    run.begin(settings, {"prepare": inputs.hashes})
+    write_constructed(settings, run, inputs)
 
 
-def write_constructed(run: RunFolder, inputs: Inputs) -> None:
+def write_constructed(settings: Settings, run: RunFolder, inputs: Inputs) -> None:
     """Write the constructed samples, and the rejected rows where rows were skipped."""
     if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
     inputs.samples.write_jsonl(run / files.CONSTRUCTED)
     write_rejected(run, inputs.loaded)
-    run.done("prepare", inputs.hashes, data=inputs.facts())
+    run.done(settings, "prepare", inputs.hashes, data=inputs.facts())
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")

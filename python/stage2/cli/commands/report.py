@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from stage2.cli.run_folder import RunFolder, in_run_folder
@@ -16,6 +17,6 @@ def report(settings: Settings, run: RunFolder) -> Path:
     """Write the report of a run folder."""
     if not run.record.get("stages"):
         raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
-    path = write_report(run.path, settings.language, run.begin_report)
+    path = write_report(run.path, settings.language, partial(run.begin_report, settings))
     console.say(f"report: {path}")
     return path

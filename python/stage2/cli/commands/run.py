@@ -23,11 +23,12 @@ from stage2.cli.stage1 import (
 )
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed, given_sides, group_questions
+from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation, evaluate
-from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.auto import load_model
 from stage2.report import table, write_report
 from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
@@ -37,6 +38,7 @@ from stage2.training.model_selection import untrained
 from stage2.training.questions import Recipe
 from stage2.training.state import State
 from stage2.training.train import no_hard_examples
+from stage2.usage import made_from
 from stage2.utils import console, files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision
@@ -62,17 +64,18 @@ def run_command(
     folds = folds_wanted(settings, grouped)
     placed = sides_of(settings, grouped) if sides is None else given_sides(grouped, sides)
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
-    model, model_hashes, made = stage1(settings, run, inputs)
+    first = stage1(settings, run, inputs)
+    model, settings = loaded(first.model), first.settings
     cross_encoder, cross_hashes = load_cross_encoder(settings)
-    model_hashes |= cross_hashes
-    stages = stage_inputs(inputs, model_hashes, made)
-    state = check_training(run, stages["mine"], model)
-    run.begin(stages | {"train": stages["mine"], "evaluate": stages["mine"]})
-    keep_stage1(run, model, inputs, model_hashes, made)
+    stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
+    hashes = stages["mine"]
+    state = check_training(settings, run, hashes, model)
+    run.begin(settings, stages | {"train": hashes, "evaluate": hashes})
+    keep_stage1(run, first, hashes)
     run.record["texts"] = tell(accounts(model, inputs.samples))
-    cache = stage1_cache(run)
-    inputs, mined = candidates(run, model, inputs, cache)
-    write_constructed(run, inputs)
+    cache = stage1_cache(settings, run)
+    inputs, mined = candidates(settings, run, model, inputs, cache)
+    write_constructed(settings, run, inputs)
 
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
@@ -80,31 +83,34 @@ def run_command(
         before = evaluate(
             model, lists, settings.precision, progress, cache, run.path, settings.budget
         )
-    dropped = audit_mined(run, inputs, before, cross_encoder)
-    hard = write_mined(run, inputs, model_hashes, before, mined, dropped)
+    dropped = audit_mined(settings, run, inputs, before, cross_encoder)
+    hard = write_mined(settings, run, inputs, hashes, before, mined, dropped)
     recipe = Recipe(lists, hard, dropped, settings)
     trained_on = recipe.rows(placed.parts[0])
-    _write_split(run, lists, placed, trained_on, folds)
+    _write_split(run, lists, placed, trained_on)
+    told = tell_split(settings, placed, folds)
+    run.record["split"] = told | {"trained_on": len(trained_on)}
     stage1_weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
 
-    after = _trained(run, model, recipe, placed.parts, stages["mine"], before, state)
+    after = _trained(settings, run, model, recipe, placed.parts, hashes, before, state)
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
     sets = _sets(settings, placed.parts, trained_on, np.arange(len(lists)))
     if folds is not None:
         crossed, run.record["folds"] = cross_validate(
             model, stage1_weights, recipe, folds.parts, before, run / files.FOLDS,
-            run.made_from("train", stages["mine"]), console.say,
+            made_from(settings, "train", hashes), console.say,
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
     # The groups of the questions that bear the verdict.
     kept = (folds or placed).groups
-    _tell(run, inputs, kept, before, after, sets, stages["mine"])
+    _tell(settings, run, inputs, kept, before, after, sets, hashes)
     files.remove(run / files.FOLDS)
 
 
 def _trained(
+    settings: Settings,
     run: RunFolder,
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     recipe: Recipe,
     sides: Sequence[Ints],
     hashes: Mapping[str, str],
@@ -112,7 +118,7 @@ def _trained(
     state: State | None,
 ) -> Evaluation:
     """Train on one side, choose on the next, evaluate what is shipped."""
-    settings, held_out = run.settings, run.settings.split == "chunk"
+    held_out = settings.split == "chunk"
     train_rows, dev_rows, _ = sides
     if not len(recipe.rows(train_rows)):
         why = no_hard_examples(settings.topk)
@@ -124,9 +130,9 @@ def _trained(
         elif below := files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]:
             why = no_hard_examples(settings.topk, below)
         console.warn(f"{why}. The stage-1 model is shipped as it is")
-        model.save_pretrained(run / files.SHIPPED_MODEL)
+        model.save(run / files.SHIPPED_MODEL)
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
-        run.done("train", hashes, shipped=untrained(nothing, held_out))
+        run.done(settings, "train", hashes, shipped=untrained(nothing, held_out))
         return before
     if settings.source == "corpus" and LOSSES[settings.loss].negatives == "batch":
         console.warn(
@@ -134,14 +140,14 @@ def _trained(
             "corpus has mined are ranked, and not trained on. --loss infonce or margin trains on "
             "them"
         )
-    if _is_trained(run):
+    if settings.resume == "auto" and _is_trained(run):
         console.say("the training is done already: going on with the model that it shipped")
-        shipped = ProbabilisticGBERTV4.from_pretrained(run.checked(files.SHIPPED_MODEL))
+        shipped = load_model(run.checked(files.SHIPPED_MODEL))
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
         lists, dev = recipe.lists_of(train_rows), dev_of(before, dev_rows)
-        fit(run, model, lists, dev, hashes, held_out, state)
+        fit(settings, run, model, lists, dev, hashes, held_out, state)
     with console.bar("after training") as progress:
         cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
         return evaluate(
@@ -152,10 +158,11 @@ def _trained(
 def _is_trained(run: RunFolder) -> bool:
     """Whether an earlier attempt at this run was stopped after its training."""
     begun = run.holds("train") and not run.holds("evaluate")
-    return begun and run.settings.resume == "auto" and (run / files.SHIPPED_MODEL).is_dir()
+    return begun and (run / files.SHIPPED_MODEL).is_dir()
 
 
 def _tell(
+    settings: Settings,
     run: RunFolder,
     inputs: Inputs,
     grouped: Groups,
@@ -165,14 +172,19 @@ def _tell(
     hashes: Mapping[str, str],
 ) -> None:
     """Compare, write the report, print the table and the verdict."""
-    settings = run.settings
     # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
     comparison = write_comparison(
-        run, inputs, grouped, before.by_source(sources), after.by_source(sources), sets
+        run,
+        inputs,
+        grouped,
+        before.by_source(sources),
+        after.by_source(sources),
+        sets,
+        settings.seed,
     )
     files.write_json(run / files.COMPARISON, comparison)
-    run.done("evaluate", hashes)
+    run.done(settings, "evaluate", hashes)
     path = write_report(run.path, settings.language)
     console.result(table(comparison, settings.language))
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
@@ -193,14 +205,11 @@ def _sets(
     return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(train_hard))]
 
 
-def _write_split(
-    run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints, folds: Placed | None
-) -> None:
-    """Write which question stands on which side, and what a split by question would have torn."""
+def _write_split(run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints) -> None:
+    """Write which question stands on which side."""
     names = ("train", "dev", "test", "trained_on")
     sides = dict(zip(names, (*placed.parts, trained_on), strict=True))
     files.write_json(
         run / files.SPLIT,
         {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
     )
-    run.record["split"] = tell_split(run, placed, folds) | {"trained_on": len(trained_on)}

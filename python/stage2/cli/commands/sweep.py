@@ -25,11 +25,12 @@ from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.sides import ground_truths, tell_split
-from stage2.cli.stage1 import stage1
+from stage2.cli.stage1 import keep_stage1, stage1
 from stage2.cli.trials import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
 from stage2.data.splits import group_questions, split
+from stage2.encoding.encoder import loaded
 from stage2.report.columns import aligned
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
@@ -107,24 +108,23 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     grouped = group_questions(inputs.samples)
     placed = split(grouped, settings.dev_share, settings.test_share, settings.seed)
     train_rows, dev_rows, test_rows = placed.parts
-    model, hashes, made = stage1(settings, run, inputs)
+    first = stage1(settings, run, inputs)
+    settings = first.settings
     for trial in possible:
         with _naming(trial):
             check_texts_to_learn(trial.settings, ground_truths(inputs.samples, train_rows))
             if trial.settings.lora is not None:
-                check_rank(model, trial.settings.lora)
-    made_from = {**inputs.hashes, **hashes}
-    run.begin(dict.fromkeys(["sweep", *(["init"] if made else [])], made_from))
+                check_rank(loaded(first.model), trial.settings.lora)
+    hashes = {**inputs.hashes, **first.hashes}
+    run.begin(settings, dict.fromkeys(["sweep", *(["init"] if first.made else [])], hashes))
     if len(possible) < len(wanted):
         console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: they "
                      f"have {_IMPOSSIBLE}")  # fmt: skip
-    if made:
-        model.save_pretrained(run / files.STAGE1_MODEL)
-        run.done("init", made_from)
+    keep_stage1(run, first, hashes)
     write_rejected(run, inputs.loaded)
     if (run / files.TRIALS).is_dir():
         files.remove_left(run / files.TRIALS)
-    run.record["split"] = tell_split(run, placed, None)
+    run.record["split"] = tell_split(settings, placed, None)
     common = _shared(settings, run, inputs)
     _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
     files.write_json(
@@ -138,7 +138,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
 
     ready = [_placed(trial, common, run) for trial in possible]
     outcomes = _outcomes(ready, jobs, run)
-    run.done("sweep", made_from)
+    run.done(settings, "sweep", hashes)
     ranked = sorted(outcomes, key=lambda outcome: -outcome.mrr)
     console.result(sweep_table(ranked, settings.language))
     winner = ranked[0]

@@ -20,10 +20,9 @@ from stage2.cli.stage1 import (
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.data.splits import group_questions, split
-from stage2.encoding.encoder import LazyModel, loaded
+from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.truncation import accounts, tell
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn, epoch_warnings
 from stage2.training.log import DEV_METRIC, EpochLog
@@ -32,6 +31,7 @@ from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
 from stage2.training.train import Trained, no_hard_examples, train
+from stage2.usage import made_from
 from stage2.utils import console, files
 from stage2.utils.device import (
     check_training_precision,
@@ -45,17 +45,19 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     check_training_precision(settings.precision)
     check_machine(settings)
     if settings.data is None and (run / files.HARD).is_file():
-        settings = run.settings = replace(settings, data=str(run.checked(files.HARD)))
+        settings = replace(settings, data=str(run.checked(files.HARD)))
     if settings.data is None:
         raise BadInputError(
             f"nothing to train on: no --data, and no {files.HARD} in {run.path}. "
             "Make one with stage2 mine"
         )
     if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
-        raise BadInputError(f"{settings.data}: {_no_hard_examples(run)}")
+        raise BadInputError(f"{settings.data}: {_no_hard_examples(settings, run)}")
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
-    model, model_hashes, made = stage1(settings, run, inputs)
+    first = stage1(settings, run, inputs)
+    model, settings = loaded(first.model), first.settings
+    hashes |= first.hashes
     rows = np.arange(len(inputs.samples))
     dev_samples = inputs.samples
     placed = None
@@ -70,15 +72,13 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         placed = split(group_questions(inputs.samples), settings.dev_share, 0, settings.seed)
         train_rows, dev_rows, _ = placed.parts
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
-    state = check_training(run, hashes | model_hashes, model)
-    stages = {"train": hashes | model_hashes}
-    if made:
-        stages["init"] = {**inputs.hashes, **model_hashes}
-    run.begin(stages)
+    state = check_training(settings, run, hashes, model)
+    made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
+    run.begin(settings, {"train": hashes, **made})
     if placed is not None:
-        run.record["split"] = tell_split(run, placed, None)
+        run.record["split"] = tell_split(settings, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
-    keep_stage1(run, model, inputs, model_hashes, made)
+    keep_stage1(run, first, {**inputs.hashes, **first.hashes})
     run.record["texts"] = tell(accounts(model, inputs.samples))
     lists, dev = (
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
@@ -86,32 +86,33 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     )
     lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
     held_out = settings.dev_data is not None or settings.split != "none"
-    fit(run, model, lists, Dev(dev), hashes | model_hashes, held_out, state)
+    fit(settings, run, model, lists, Dev(dev), hashes, held_out, state)
 
 
-def _no_hard_examples(run: RunFolder) -> str:
+def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
     """Why the file to train on is empty: as mining in the folder found, if it is the folder's."""
     summary = run / files.MINING_SUMMARY
-    own = Path(run.settings.data or "").resolve() == (run / files.HARD).resolve()
+    own = Path(settings.data or "").resolve() == (run / files.HARD).resolve()
     found = files.read_json(summary) if own and summary.is_file() else {}
-    return no_hard_examples(found.get("topk", run.settings.topk), found.get("num_below_topk", 0))
+    return no_hard_examples(found.get("topk", settings.topk), found.get("num_below_topk", 0))
 
 
 def check_training(
-    run: RunFolder, hashes: Mapping[str, str], model: ProbabilisticGBERTV4 | LazyModel
+    settings: Settings, run: RunFolder, hashes: Mapping[str, str], model: Encoder
 ) -> State | None:
     """Refuse what training could not do; the state to go on from, if there is one."""
-    check_trainable(run.settings)
-    if run.settings.lora is not None:
-        check_rank(loaded(model), run.settings.lora)
-    check_tracker(run.settings)
-    settings = replace(run.settings, overwrite=run.overwrites)
-    return find_state(settings, run.path, run.made_from("train", hashes))
+    check_trainable(settings)
+    if settings.lora is not None:
+        check_rank(model, settings.lora)
+    check_tracker(settings)
+    going_on = replace(settings, overwrite=run.overwrites)
+    return find_state(going_on, run.path, made_from(settings, "train", hashes))
 
 
 def fit(
+    settings: Settings,
     run: RunFolder,
-    model: ProbabilisticGBERTV4,
+    model: Encoder,
     lists: RankingLists,
     dev: Dev,
     hashes: Mapping[str, str],
@@ -119,7 +120,6 @@ def fit(
     state: State | None = None,
 ) -> Trained:
     """Train, ship the best candidate, and say which it is and why."""
-    settings = run.settings
     if state is not None:
         console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
@@ -134,7 +134,7 @@ def fit(
             run.path,
             progress,
             dev.stage1,
-            run.made_from("train", hashes),
+            made_from(settings, "train", hashes),
             state,
             partial(_tell_epoch, settings),
         )
@@ -143,9 +143,9 @@ def fit(
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
-    model.save_pretrained(run / files.SHIPPED_MODEL)
+    model.save(run / files.SHIPPED_MODEL)
     facts = shipped(candidates, held_out, dev, trained.remarks)
-    run.done("train", hashes, shipped=facts, dev=dev.facts())
+    run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
     # Nothing is left to go on with.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     if trained.remarks:

@@ -41,7 +41,7 @@ __all__ = [
     "read_state_dict",
     "read_tensors",
     "read_unchanged",
-    "save_pretrained",
+    "save_folder",
     "save_reference",
     "save_state_dict",
     "save_weights",
@@ -117,7 +117,7 @@ def save_reference(model: Encoder, path: str | os.PathLike[str]) -> None:
     save_weights(model, model.state_dict(), path)
 
 
-def save_pretrained(model: Encoder, folder: str | os.PathLike[str]) -> None:
+def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
     """Write a model folder; one that is there is replaced once the new one is whole."""
     from stage2.encoding.tokens import TOKENIZING
 

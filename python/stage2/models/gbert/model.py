@@ -148,12 +148,12 @@ class ProbabilisticGBERTV4(Encoder):
         """Embed texts, and their entities where given; see `stage2.encoding.encode.encode`."""
         return encode(self, texts, entities, precision=precision, batch_tokens=batch_tokens)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:  # noqa: D102  as the encoder has it
-        self.save_pretrained(folder)
-
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `config.json`, `model.safetensors` and the tokenizer, whole or not at all."""
-        checkpoint.save_pretrained(self, folder)
+        checkpoint.save_folder(self, folder)
+
+    # The counterpart of `from_pretrained`, by the name that users of transformers know.
+    save_pretrained = save
 
     def save_reference(self, path: str | os.PathLike[str]) -> None:
         """Write the bare `state_dict` of the reference's `.pt` files."""
@@ -161,7 +161,7 @@ class ProbabilisticGBERTV4(Encoder):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
-        """Read a folder that `save_pretrained` or `stage2 init` wrote, or a run folder's model.
+        """Read a folder that `save` or `stage2 init` wrote, or a run folder's model.
 
         Raises:
             BadInputError: the folder is not one that this project wrote, its weights do not fit or
