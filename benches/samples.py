@@ -38,7 +38,7 @@ def lists_of(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> R
     contexts = rows[:, 1:].ravel().astype(np.int64)
     spans = [()] * len(texts)
     return RankingLists(
-        tokens=LazyTokens(texts, spans, lambda texts, spans: tokenize(model, texts, spans)),
+        tokens=LazyTokens(texts, spans, lambda part: tokenize(model, *part)),
         qa_ids=[str(i) for i in range(len(samples))],
         questions=rows[:, 0].astype(np.int64),
         candidates=contexts,

@@ -138,12 +138,14 @@ def encode_many(count: int) -> None:
     from benches.inputs import texts
     from benches.small import small_model
     from stage2.encoding.encode import encode_windows
+    from stage2.encoding.tokens import Texts
 
     model = small_model()
     pool = list(texts(1000, seed=0))
 
-    def read(rows: Any) -> tuple[list[str], list[tuple[()]]]:
-        return [f"{i} {pool[i % len(pool)]}" for i in rows], [()] * len(rows)
+    def read(rows: Any) -> Texts:
+        found = [f"{i} {pool[i % len(pool)]}" for i in rows]
+        return Texts(found, [()] * len(rows), ["document"] * len(rows))
 
     encode_windows(model, count, read, precision="fp32")
 

@@ -19,6 +19,7 @@ from stage2.encoding.cache import HEADER_BYTES, EmbeddingCache, keys_of, record_
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import encode_windows
 from stage2.encoding.encoder import LazyModel
+from stage2.encoding.tokens import Role, Texts
 from stage2.models.gbert import checkpoint
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -47,7 +48,7 @@ def some(count: int, seed: int = 0) -> Embeddings:
 
 
 def keys(*texts: str) -> cache.Keys:
-    return keys_of(texts, [()] * len(texts))
+    return keys_of(texts, [()] * len(texts), ["document"] * len(texts))
 
 
 def same(left: Embeddings, right: Embeddings) -> bool:
@@ -69,12 +70,13 @@ def test_an_empty_cache_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_keys_tell_texts_and_entities_apart() -> None:
-    texts = ["a", "a", "a", "b", "ab", "", "a\0"]
-    spans = [[], [(0, 1)], [(0, 1), (0, 1)], [], [], [], []]
-    assert len(set(keys_of(texts, spans).tolist())) == len(texts)
+def test_keys_tell_texts_entities_and_roles_apart() -> None:
+    texts = ["a", "a", "a", "b", "ab", "", "a\0", "a"]
+    spans = [[], [(0, 1)], [(0, 1), (0, 1)], [], [], [], [], []]
+    roles: list[Role] = [*["document"] * 7, "query"]
+    assert len(set(keys_of(texts, spans, roles).tolist())) == len(texts)
     arrays = [np.array(span, np.int64).reshape(-1, 2) for span in spans]
-    assert keys_of(texts, arrays).tolist() == keys_of(texts, spans).tolist()
+    assert keys_of(texts, arrays, roles).tolist() == keys_of(texts, spans, roles).tolist()
 
 
 def test_another_weight_is_another_file(tmp_path: Path) -> None:
@@ -193,7 +195,11 @@ def test_only_missing_texts_are_embedded(
         return encode_windows(
             model,
             len(rows),
-            lambda part: ([texts[rows[i]] for i in part], [spans[rows[i]] for i in part]),
+            lambda part: Texts(
+                [texts[rows[i]] for i in part],
+                [spans[rows[i]] for i in part],
+                ["document"] * len(part),
+            ),
             precision="fp32",
             cache=store,
         )

@@ -20,7 +20,7 @@ def test_tokens_past_the_limit_and_unknown_ones_are_counted(model: Probabilistic
     model.max_length = 6  # two of them special
     words = WORDS[:4]
     texts = [" ".join(words), " ".join((*words, "ship", "sea", "xyzzy")), "xyzzy", ""]
-    found = account_of(model, texts, 9)
+    found = account_of(model, texts, 9, "query")
     assert found == Account(
         texts=9, counted=4, max_length=6, cut=1, tokens=4 + 7 + 1, lost=3, unknown=2
     )
@@ -32,7 +32,7 @@ def test_the_tokenizer_is_left_as_it_was(model: ProbabilisticGBERTV4) -> None:
     before = model.encode([text]).mu
     model.tokenizer(text, truncation=True, max_length=5)
     limit = model.tokenizer.backend_tokenizer.truncation
-    account_of(model, [text], 1)
+    account_of(model, [text], 1, "document")
     assert model.tokenizer.backend_tokenizer.truncation == limit
     assert (model.encode([text]).mu == before).all()
 

@@ -29,7 +29,7 @@ def made(questions: int, chunks: int, seed: int) -> tuple[RankingLists, Embeddin
     has_entity = random.random(count) < 0.5
     entity[~has_entity] = 0
     embeddings = Embeddings(
-        mu, np.ones(count, np.float32), entity, has_entity, has_entity.astype(np.int64)
+        mu, entity, has_entity, np.ones(count, np.float32), has_entity.astype(np.int64)
     )
     num_relevant = random.integers(1, 4, questions)
     contexts = np.concatenate([random.permutation(chunks)[: n + 2] for n in num_relevant])

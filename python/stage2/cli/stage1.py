@@ -17,11 +17,9 @@ from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
-from stage2.encoding.encoder import LazyModel, loaded
-from stage2.models.auto import load_model
-from stage2.models.gbert import checkpoint
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
+from stage2.models.auto import family_of, load_model
 from stage2.models.gbert.fit import default_backbone, init_model
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import console, files
@@ -40,7 +38,7 @@ class Stage1:
         made: whether it was made here, and is not yet on disk.
     """
 
-    model: ProbabilisticGBERTV4 | LazyModel
+    model: Encoder | LazyModel
     settings: Settings
     hashes: dict[str, str]
     made: bool
@@ -55,7 +53,7 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
         settings = with_stage1_of(settings, known, run.adds is None, backbone)
-        model = ProbabilisticGBERTV4.from_pretrained(run.checked(files.STAGE1_MODEL))
+        model = load_model(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if {"qa", "data"} & known.keys():
             # It was made on the way, by the command that is now repeated.
@@ -68,13 +66,13 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
     return Stage1(placed(model, settings), settings, hashes, made)
 
 
-def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
+def load_given(settings: Settings, path: str) -> Encoder:
     """The model at `path`; texts of a `.pt` without a limit of its own are cut at --max-length.
 
     Raises:
         BadInputError: it cannot be loaded, or --max-length is not what the model was trained at.
     """
-    known = checkpoint.known_max_length(path) if model_in(path).is_file() else None
+    known = family_of(path).max_length(model_in(path))
     is_default = settings.max_length == default("max_length")
     asked = None if is_default and "max_length" not in settings.given else settings.max_length
     if known is not None and asked not in (None, known):
@@ -85,7 +83,7 @@ def load_given(settings: Settings, path: str) -> ProbabilisticGBERTV4:
     return load_model(path, settings.backbone, known or asked)
 
 
-def placed(model: ProbabilisticGBERTV4, settings: Settings) -> ProbabilisticGBERTV4:
+def placed(model: Encoder, settings: Settings) -> Encoder:
     """The model on the device of a run, compiled if it is to be."""
     model.compiled = settings.compile
     return model.to(resolve_device(settings.device))
@@ -99,19 +97,19 @@ def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> St
     return Stage1(model, settings, hashes_of_model(settings, settings.model), False)
 
 
-def model_when_needed(settings: Settings, path: str) -> ProbabilisticGBERTV4 | LazyModel:
+def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
     """The model at `path`, on its device, or one that is loaded when first used.
 
     Only a model with vectors in the cache waits: that it can be loaded is known, for it was.
     """
 
-    def load() -> ProbabilisticGBERTV4:
+    def load() -> Encoder:
         return placed(load_given(settings, path), settings)
 
-    if (model_in(path) / checkpoint.CONFIG).is_file():
+    if model_in(path).is_dir():
         cache = embedding_cache(settings, path)
         if cache is not None and len(cache):
-            return LazyModel(load, cache.width, lambda: checkpoint.read_reader(path))
+            return LazyModel(load, cache.width, lambda: family_of(path).reader(model_in(path)))
     return load()
 
 
@@ -122,17 +120,17 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
     files here cannot be told from another that is called the same.
     """
     folder = folder_of(settings.embedding_cache)
-    hashes = checkpoint.model_files(path, settings.backbone)
+    family, found = family_of(path), model_in(path)
+    hashes = family.files(found, settings.backbone)
     if folder is None or not hashes:
         return None
-    if not model_in(path).is_dir():
-        known = checkpoint.known_max_length(path)
-        hashes["max_length"] = str(known or settings.max_length)
+    if not found.is_dir():
+        hashes["max_length"] = str(family.max_length(found) or settings.max_length)
     device = resolve_device(settings.device)
     precision = describe(resolve_precision(settings.precision, device))
     return EmbeddingCache(
         folder,
-        checkpoint.embedding_dim(path),
+        family.embedding_dim(found),
         {**hashes, "precision": precision, "device": device.type}
         | ({"compiled": torch.__version__} if settings.compile else {}),
         {"model": files.written(path), "precision": precision},
@@ -141,8 +139,7 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
 
 def model_hash(path: str | Path) -> str:
     """SHA-256 of a model's weights."""
-    root = model_in(path)
-    return files.sha256(root / checkpoint.WEIGHTS if root.is_dir() else root)
+    return files.sha256(family_of(path).weights(model_in(path)))
 
 
 def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[str, str]:
@@ -151,16 +148,16 @@ def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[
     A `.pt` says nothing of its encoder, and may not say where texts are cut: these are added.
     """
     hashes = {name: model_hash(path)}
-    if model_in(path).is_file():
-        known = checkpoint.known_max_length(path)
-        hashes[f"{name}_max_length"] = str(known or settings.max_length)
-        encoder = checkpoint.model_files(path, settings.backbone) or settings.backbone
+    family, found = family_of(path), model_in(path)
+    if found.is_file():
+        hashes[f"{name}_max_length"] = str(family.max_length(found) or settings.max_length)
+        encoder = family.files(found, settings.backbone) or settings.backbone
         digest = hashlib.sha256(json.dumps(encoder, sort_keys=True).encode()).hexdigest()
         hashes[f"{name}_backbone"] = digest
     return hashes
 
 
-def new_model(settings: Settings, chunks: Sequence[str]) -> ProbabilisticGBERTV4:
+def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
     """A stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
     with console.bar("fitting heads", "step") as progress:
         return init_model(

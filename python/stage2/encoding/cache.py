@@ -26,11 +26,12 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.tokens import Role
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 
-FORMAT = "stage2 embeddings 1"
+FORMAT = "stage2 embeddings 2"
 SUFFIX = ".vectors"
 # One for all files of a folder: writing is short, and a lock that is never deleted has no races.
 LOCK = ".lock"
@@ -64,21 +65,23 @@ def folder_of(setting: str) -> Path | None:
     return Path(setting)
 
 
-def keys_of(texts: Sequence[str], spans: Sequence[Any]) -> Keys:
-    """What texts with their entities are known by: a hash of both, `KEY_BYTES` long.
+def keys_of(texts: Sequence[str], spans: Sequence[Any], roles: Sequence[Role]) -> Keys:
+    """What texts are known by: a hash of role, entities and text, `KEY_BYTES` long.
 
     Args:
         texts: n texts.
         spans: for each text its entities, (char_start, char_end) pairs.
+        roles: for each text its role.
 
     Returns:
         void (n,).
     """
     digests = bytearray()
-    for text, targets in zip(texts, spans, strict=True):
+    for text, targets, role in zip(texts, spans, roles, strict=True):
         ends = np.asarray(targets, np.int64).tobytes()
         # Their number first, so that no text can look like another's entities.
         digest = hashlib.blake2b(len(ends).to_bytes(8, "little") + ends, digest_size=KEY_BYTES)
+        digest.update(role.encode() + b"\0")
         digest.update(text.encode("utf-8", "surrogatepass"))
         digests += digest.digest()
     return np.frombuffer(bytes(digests), f"V{KEY_BYTES}")
@@ -315,7 +318,7 @@ def _checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
 
 def _embeddings(records: npt.NDArray[np.void]) -> Embeddings:
     count = records["entity_count"].astype(np.int64)
-    return Embeddings(records["mu"], records["kappa"], records["entity"], count > 0, count)
+    return Embeddings(records["mu"], records["entity"], count > 0, records["kappa"], count)
 
 
 def _cache_file(path: Path) -> CacheFile | None:

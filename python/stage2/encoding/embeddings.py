@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stage2.encoding.vectors import Vectors
 from stage2.utils.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Embeddings:
-    """Vectors of n texts.
+class Embeddings(Vectors[npt.NDArray[Any]]):
+    """Vectors of n texts, in numpy.
 
     Attributes:
         mu: float32 (n, d), unit length.
-        kappa: float32 (n,).
         entity: float32 (n, d), mean of the unit vectors of the text's entities; 0 without any.
         has_entity: bool (n,).
+        kappa: float32 (n,).
         entity_count: int64 (n,), entities with a token left inside the cut.
     """
 
-    mu: Floats
     kappa: Floats
-    entity: Floats
-    has_entity: npt.NDArray[np.bool_]
     entity_count: Ints
-
-    def __len__(self) -> int:
-        return len(self.mu)
 
     @classmethod
     def empty(cls, n: int, width: int, folder: Path | None = None) -> Embeddings:
@@ -60,19 +56,14 @@ class Embeddings:
         """Select the given rows, in the given order."""
         index = np.asarray(rows)
         return Embeddings(
-            self.mu[index],
-            self.kappa[index],
-            self.entity[index],
-            self.has_entity[index],
-            self.entity_count[index],
+            **{field.name: getattr(self, field.name)[index] for field in fields(self)}
         )
 
     def without_entities(self) -> Embeddings:
         """The same texts, to be compared at sentence level only."""
-        return Embeddings(
-            self.mu,
-            self.kappa,
-            np.zeros_like(self.entity),
-            np.zeros_like(self.has_entity),
-            np.zeros_like(self.entity_count),
+        return replace(
+            self,
+            entity=np.zeros_like(self.entity),
+            has_entity=np.zeros_like(self.has_entity),
+            entity_count=np.zeros_like(self.entity_count),
         )

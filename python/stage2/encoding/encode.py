@@ -15,7 +15,8 @@ from stage2.encoding.distributed import encode_shared
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import (
-    Spans,
+    Role,
+    Texts,
     TokenizedTexts,
     batches_by_tokens,
     token_budget,
@@ -28,8 +29,8 @@ from stage2.utils.errors import BadInputError
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
-# Gives the texts of some rows, and the spans of each.
-Read = Callable[[Ints], tuple[Sequence[str], Sequence[Spans]]]
+# Gives the texts of some rows, with the spans and the role of each.
+Read = Callable[[Ints], Texts]
 
 
 _NO_KEYS = np.empty(0, f"V{KEY_BYTES}")
@@ -40,6 +41,7 @@ def encode(
     texts: Sequence[str],
     entities: Sequence[EntityTargets] | None = None,
     *,
+    role: Role = "document",
     precision: str = "auto",
     batch_tokens: int | None = None,
     progress: Progress | None = None,
@@ -51,6 +53,7 @@ def encode(
         texts: n texts.
         entities: for each text its targets: mappings with `char_start` and `char_end`, or pairs of
             them, in code points, end exclusive. None: no text has any.
+        role: of the texts: `query` or `document`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
         batch_tokens: most tokens in a batch, padding included; default by device.
         progress: called after each batch.
@@ -73,7 +76,7 @@ def encode(
     return encode_windows(
         model,
         len(texts),
-        lambda rows: ([texts[i] for i in rows], [spans[i] for i in rows]),
+        lambda rows: Texts([texts[i] for i in rows], [spans[i] for i in rows], [role] * len(rows)),
         precision=precision,
         batch_tokens=batch_tokens,
         progress=progress,
@@ -99,7 +102,7 @@ def encode_windows(
     Args:
         model: on the device that the work is to be done on.
         count: n, the number of texts.
-        read: gives the texts of some rows, and the spans of each.
+        read: gives the texts of some rows, with the spans and the role of each.
         precision: as `encode` has it.
         batch_tokens: as `encode` has it.
         progress: called after each batch.

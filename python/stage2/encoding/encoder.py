@@ -5,35 +5,35 @@ from __future__ import annotations
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from stage2.encoding.tokens import Batch, Reader
+from stage2.encoding.tokens import Batch, Reader, Role
+from stage2.encoding.vectors import Vectors
 from stage2.utils.guard import Guard
+from stage2.utils.tensors import save_state_dict
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """The vectors of a batch of texts, as similarity needs them.
+class Pooled(Vectors[Tensor]):
+    """The vectors of a batch of B texts, in torch.
 
     Attributes:
         mu: float (B, d), mean direction of a text, unit length.
-        kappa: float (B,), concentration of a text, at least 1.
         entity: float (B, d), mean of the unit vectors of a text's entities, 0 where it has none.
         has_entity: bool (B,).
+        kappa: float (B,), concentration of a text, at least 1.
         entity_mu: float (E, d), mean direction of each entity, unit length.
         entity_kappa: float (E,), concentration of each entity.
     """
 
-    mu: Tensor
     kappa: Tensor
-    entity: Tensor
-    has_entity: Tensor
     entity_mu: Tensor
     entity_kappa: Tensor
 
@@ -55,6 +55,8 @@ class Encoder(nn.Module, ABC):
         tokenizer: a fast tokenizer of transformers.
         embedding_dim: d, the width of the vectors.
         max_length: most tokens of a text, special tokens included.
+        prompts: the words that the encoder reads before a text of each role.
+        similarity: what its vectors are compared by: their cosine, which is their inner product.
         compiled: whether torch compiles the backbone where texts are embedded; no part of what is
             saved.
         guard: who works with the encoder now.
@@ -64,6 +66,8 @@ class Encoder(nn.Module, ABC):
     tokenizer: Any
     embedding_dim: int
     max_length: int
+    prompts: Mapping[Role, str] = MappingProxyType({})
+    similarity: Literal["cosine"] = "cosine"
     compiled: bool
     guard: Guard
 
@@ -74,6 +78,23 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the encoder to a folder, whole or not at all."""
+
+    def save_weights(
+        self, path: str | os.PathLike[str], weights: Mapping[str, Tensor] | None = None
+    ) -> str:
+        """Write weights of the encoder as a bare state_dict, on the CPU, whole or not at all.
+
+        Where texts are cut stands in the same file, where torch does not look.
+
+        Args:
+            path: of the file.
+            weights: by name; None: those that it has.
+
+        Returns:
+            SHA-256 of the file.
+        """
+        state = self.state_dict() if weights is None else weights
+        return save_state_dict(state, path, {"max_length": self.max_length})
 
     @abstractmethod
     def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
-from stage2.encoding.tokens import LazyTokens, Spans, tokenize
+from stage2.encoding.tokens import LazyTokens, Role, Spans, tokenize
 from stage2.utils.arrays import Ints
 
 
@@ -138,7 +138,7 @@ def ranking_lists(
     similarity: str = "auto",
     corpus: bool = False,
 ) -> RankingLists:
-    """Gather what the samples need, each distinct text once, with its joined entities.
+    """Gather what the samples need, each text of a role once, with its joined entities.
 
     Args:
         model: whose tokenizer is used.
@@ -153,14 +153,14 @@ def ranking_lists(
     contexts = samples.contexts.take(wanted)
     questions = list(samples.questions)
 
-    row_of: dict[str, int] = {}
-    question_rows = np.fromiter(
-        (row_of.setdefault(text, len(row_of)) for text in questions), np.int64, len(questions)
-    )
-    context_rows = np.fromiter(
-        (row_of.setdefault(text, len(row_of)) for text in contexts), np.int64, len(contexts)
-    )
-    texts = list(row_of)
+    row_of: dict[tuple[Role, str], int] = {}
+
+    def rows_of(role: Role, column: Sequence[str]) -> Ints:
+        rows = (row_of.setdefault((role, text), len(row_of)) for text in column)
+        return np.fromiter(rows, np.int64, len(column))
+
+    question_rows, context_rows = rows_of("query", questions), rows_of("document", contexts)
+    roles, texts = [role for role, _ in row_of], [text for _, text in row_of]
     spans: list[Spans] = [()] * len(texts)
     if annotations is not None and similarity != "sentence":
         found, offsets = annotations.spans_for(texts)
@@ -171,7 +171,7 @@ def ranking_lists(
     id_order = np.empty(len(ids), np.int64)
     id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
     return RankingLists(
-        tokens=LazyTokens(texts, spans, lambda texts, spans: tokenize(loaded(model), texts, spans)),
+        tokens=LazyTokens(texts, spans, lambda part: tokenize(loaded(model), *part), roles),
         qa_ids=list(samples.qa_ids),
         questions=question_rows,
         candidates=context_rows[places],

@@ -1,16 +1,18 @@
-"""The similarity of two texts: by their entities where both have one, else by their sentences."""
+"""The similarity of two texts: by their entities where both have one, else by their sentences.
+
+The mean over all pairs of an entity of one and an entity of the other of the cosine of their
+vectors is the inner product of the means of their unit vectors. So every similarity is one inner
+product, of `entity` or of `mu`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from stage2.encoding.embeddings import Embeddings
-from stage2.encoding.encoder import Pooled
+from stage2.encoding.vectors import Array, Vectors
 from stage2.utils.arrays import Floats
 
 # A similarity is written, ranked and compared at this precision. What torch's products leave to
@@ -19,26 +21,17 @@ from stage2.utils.arrays import Floats
 DECIMALS = 6
 
 
-def similarity(queries: Embeddings, contexts: Embeddings) -> Floats:
-    """Similarity of every query to every context.
-
-    The mean over all pairs of an entity of one and an entity of the other of the cosine of their
-    vectors, which is the inner product of the means of their unit vectors; where a side has no
-    entity, the cosine of the two sentence μ.
+def similarity(queries: Vectors[Any], contexts: Vectors[Any]) -> Floats:
+    """Similarity of every query to every context, as it is written and ranked.
 
     Args:
-        queries: n_q texts.
+        queries: n_q texts, numpy.
         contexts: n_c texts, of the same model.
 
     Returns:
-        float32 (n_q, n_c).
+        float32 (n_q, n_c), of sums in float64.
     """
-    by_entity = queries.has_entity[:, None] & contexts.has_entity[None, :]
-    scores = queries.mu.astype(np.float64) @ contexts.mu.T.astype(np.float64)
-    if by_entity.any():
-        entity = queries.entity.astype(np.float64) @ contexts.entity.T.astype(np.float64)
-        scores = np.where(by_entity, entity, scores)
-    return at_precision(scores)
+    return at_precision(cross_similarity(queries.in_float64(), contexts.in_float64()))
 
 
 def at_precision(scores: npt.NDArray[np.float64]) -> Floats:
@@ -46,41 +39,48 @@ def at_precision(scores: npt.NDArray[np.float64]) -> Floats:
     return np.round(scores, DECIMALS).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """The vectors of n texts, as similarity needs them. A loss has a gradient in two of them.
-
-    Attributes:
-        mu: float32 (n, d).
-        entity: float32 (n, d).
-        has_entity: bool (n,).
-    """
-
-    mu: Tensor
-    entity: Tensor
-    has_entity: Tensor
+def by_entity(left: Array, right: Array) -> Array:
+    """Whether texts are compared by their entities, from `has_entity` of both: where both have."""
+    both: Array = left & right
+    return both
 
 
-def pair_similarity(vectors: Vectors | Pooled, left: Tensor, right: Tensor) -> Tensor:
-    """Similarity of pairs of texts, as evaluation computes it.
-
-    Args:
-        vectors: n texts.
-        left: int64, rows of `vectors`; broadcast against `right`.
-        right: int64.
+def pair_similarity(left: Vectors[Array], right: Vectors[Array]) -> Array:
+    """Similarity of pairs of texts: the vectors of the one and of the other, which broadcast.
 
     Returns:
-        float32 of the broadcast shape.
+        Scores of the type of the vectors, of the broadcast shape without its last axis.
     """
-    by_entity = vectors.has_entity[left] & vectors.has_entity[right]
-    entity = (vectors.entity[left] * vectors.entity[right]).sum(dim=-1)
-    sentence = (vectors.mu[left] * vectors.mu[right]).sum(dim=-1)
-    return torch.where(by_entity, entity, sentence)
+    both = by_entity(left.has_entity, right.has_entity)[..., None]
+    scores: Array = _inner(*(_where(both, side.entity, side.mu) for side in (left, right)))
+    return scores
 
 
-def cross_similarity(vectors: Vectors, left: Tensor) -> Tensor:
-    """Similarity of texts to every text: int64 (B,), rows of `vectors`, to float32 (B, n)."""
-    by_entity = vectors.has_entity[left][:, None] & vectors.has_entity
-    entity = vectors.entity[left] @ vectors.entity.T
-    sentence = vectors.mu[left] @ vectors.mu.T
-    return torch.where(by_entity, entity, sentence)
+def cross_similarity(left: Vectors[Array], right: Vectors[Array]) -> Array:
+    """Similarity of every text of one side, n of them, to every text of the other, m.
+
+    Returns:
+        Scores of the type of the vectors, (n, m).
+    """
+    both: Array = by_entity(left.has_entity[:, None], right.has_entity[None, :])
+    sentence: Array = left.mu @ right.mu.T
+    # A GPU would have to be waited for, to be asked.
+    if isinstance(both, np.ndarray) and not both.any():
+        return sentence
+    scores: Array = _where(both, left.entity @ right.entity.T, sentence)
+    return scores
+
+
+def _where(condition: Any, one: Any, other: Any) -> Any:
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, one, other)
+    import torch  # there already: the arguments are tensors
+
+    return torch.where(condition, one, other)
+
+
+def _inner(one: Any, other: Any) -> Any:
+    """Inner products along the last axis."""
+    if isinstance(one, np.ndarray):
+        return np.einsum("...d,...d->...", one, other)
+    return (one * other).sum(dim=-1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, cast
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,10 @@ from stage2.utils.arrays import Ints
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
 
+# What a text is to a model. A model may have a prompt for each role, which it reads before the
+# text: texts are embedded, cached and compared as (role, text).
+Role = Literal["query", "document"]
+
 # Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
 # long ones few. A GPU wants more at once.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
@@ -28,6 +33,20 @@ BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
 TOKENIZING = threading.RLock()
 
 _NO_IDS = np.empty(0, np.int64)
+
+
+class Texts(NamedTuple):
+    """n texts as an encoder reads them.
+
+    Attributes:
+        texts: n texts, without prompts.
+        spans: for each text its entities.
+        roles: for each text its role.
+    """
+
+    texts: Sequence[str]
+    spans: Sequence[Spans]
+    roles: Sequence[Role]
 
 
 @dataclass(frozen=True)
@@ -62,21 +81,25 @@ class LazyTokens(TokenizedTexts):
     Attributes:
         texts: n texts.
         spans: for each text its entities.
+        roles: for each text its role.
     """
 
     def __init__(
         self,
         texts: Sequence[str],
         spans: Sequence[Spans],
-        tokenized: Callable[[Sequence[str], Sequence[Spans]], TokenizedTexts],
+        tokenized: Callable[[Texts], TokenizedTexts],
+        roles: Sequence[Role] | None = None,
     ) -> None:
+        """Remember how texts are tokenised; without `roles` all are documents."""
         self.texts = texts
         self.spans = spans
+        self.roles: Sequence[Role] = ["document"] * len(texts) if roles is None else roles
         self._tokenized = tokenized
 
     @cached_property
     def _tokens(self) -> TokenizedTexts:
-        return self._tokenized(self.texts, self.spans)
+        return self._tokenized(Texts(self.texts, self.spans, self.roles))
 
     @cached_property
     def same_text(self) -> Ints:
@@ -96,14 +119,17 @@ class LazyTokens(TokenizedTexts):
     def __len__(self) -> int:
         return len(self.texts)
 
-    def read(self, rows: Ints) -> tuple[list[str], list[Spans]]:
-        """The given texts, and the spans of each."""
-        return [self.texts[i] for i in rows], [self.spans[i] for i in rows]
+    def read(self, rows: Ints) -> Texts:
+        """The given texts, with the spans and the role of each."""
+        return Texts(
+            *([column[i] for i in rows] for column in (self.texts, self.spans, self.roles))
+        )
 
     def take(self, rows: npt.ArrayLike) -> LazyTokens:
         """Select the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
-        part = LazyTokens(*self.read(index), self._tokenized)
+        found = self.read(index)
+        part = LazyTokens(found.texts, found.spans, self._tokenized, found.roles)
         if "_tokens" in vars(self):
             # There already: a few texts of many are not a reason to tokenise them all.
             vars(part)["_tokens"] = self._tokens.take(index)
@@ -111,7 +137,10 @@ class LazyTokens(TokenizedTexts):
 
 
 class Reader(Protocol):
-    """The part of a model that decides which tokens of a text it sees."""
+    """The part of a model that decides which tokens of a text it sees.
+
+    It may have `prompts`, the words that it reads before a text of each role.
+    """
 
     @property
     def tokenizer(self) -> Any:
@@ -155,14 +184,33 @@ def tokenize(
     model: Reader,
     texts: Sequence[str],
     spans: Sequence[Spans],
+    roles: Sequence[Role] | None = None,
 ) -> TokenizedTexts:
-    """Tokenise texts and find the tokens of their entities.
+    """Tokenise texts, each after the prompt of its role, and find the tokens of their entities.
 
     A token belongs to an entity when token_start < char_end and token_end > char_start. An entity
     whose tokens all lie past the cut at `model.max_length` is absent.
+
+    Args:
+        model: whose tokenizer, limit and prompts are used.
+        texts: n texts.
+        spans: for each text its entities, in code points of the text without its prompt.
+        roles: for each text its role; None: all are documents.
+
+    Raises:
+        ValueError: `spans` or `roles` are not as many as the texts.
     """
-    if len(spans) != len(texts):
-        raise ValueError(f"{len(texts)} texts, and entities of {len(spans)}; expected as many")
+    for name, column in (("entities", spans), ("roles", roles)):
+        if column is not None and len(column) != len(texts):
+            raise ValueError(f"{len(texts)} texts, and {name} of {len(column)}; expected as many")
+    prompts = prompts_of(model)
+    if prompts and roles is not None:
+        before = [prompts.get(role, "") for role in roles]
+        texts = [prompt + text for prompt, text in zip(before, texts, strict=True)]
+        spans = [
+            np.asarray(targets, np.int64).reshape(-1, 2) + len(prompt)
+            for prompt, targets in zip(before, spans, strict=True)
+        ]
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
     known = getattr(model, "vocabulary", len(model.tokenizer))
@@ -178,6 +226,12 @@ def tokenize(
             if annotated:
                 entity_tokens[row] = _tokens_of(encoding.offsets, spans[row])
     return TokenizedTexts(ids, entity_tokens)
+
+
+def prompts_of(model: Reader) -> Mapping[Role, str]:
+    """The words that a model reads before a text of each role; none where it has no prompts."""
+    found: Mapping[Role, str] = getattr(model, "prompts", MappingProxyType({}))
+    return found
 
 
 def _encodings(model: Reader, texts: list[str], offsets: bool) -> Sequence[Any]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from stage2._core import Samples
+from stage2._core import Samples, TextColumn
 from stage2.encoding.encoder import Encoder, LazyModel
-from stage2.encoding.tokens import Reader
+from stage2.encoding.tokens import Reader, Role, prompts_of
 from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.schema import WORTH_A_WARNING
@@ -61,13 +61,14 @@ class Account:
         return self.unknown / max(1, self.tokens)
 
 
-def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
+def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> Account:
     """Tokenise texts without a limit, and count what the model's limit and vocabulary take away.
 
     Args:
         reader: what of a model is needed.
         texts: those to count.
         total: how many there are of their role.
+        role: theirs, whose prompt leaves so much less room.
     """
     # A tokenizer of its own: where texts are cut is kept in it, and others may be using it.
     backend = copy.deepcopy(reader.tokenizer.backend_tokenizer)
@@ -75,6 +76,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
     backend.no_padding()
     encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
     room = reader.max_length - reader.tokenizer.num_special_tokens_to_add()
+    room -= len(backend.encode(prompts_of(reader).get(role, ""), add_special_tokens=False).ids)
     unknown_id = reader.tokenizer.unk_token_id
     cut = tokens = lost = unknown = 0
     for start in range(0, len(texts), _WINDOW):
@@ -90,10 +92,13 @@ def account_of(reader: Reader, texts: Sequence[str], total: int) -> Account:
 def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:
     """Count how much the model sees of the questions and of the chunks they meet."""
     reader = model.reader if isinstance(model, LazyModel) else model
-    columns = {"questions": samples.questions, "chunks": samples.contexts}
+    columns: tuple[tuple[str, TextColumn, Role], ...] = (
+        ("questions", samples.questions, "query"),
+        ("chunks", samples.contexts, "document"),
+    )
     return {
-        role: account_of(reader, column.take(_spread(len(column))), len(column))
-        for role, column in columns.items()
+        name: account_of(reader, column.take(_spread(len(column))), len(column), role)
+        for name, column, role in columns
     }
 
 

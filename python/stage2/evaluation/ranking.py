@@ -15,7 +15,13 @@ from stage2._core import rank as rank_lists
 from stage2.encoding.batches import Progress
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.similarity import DECIMALS, at_precision, similarity
+from stage2.encoding.similarity import (
+    DECIMALS,
+    at_precision,
+    by_entity,
+    pair_similarity,
+    similarity,
+)
 from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
 
 TOPK = (1, 3, 5)
@@ -106,10 +112,10 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
         embeddings: of `lists.tokens`.
     """
     question = np.repeat(lists.questions, lists.lengths)
-    by_entity = embeddings.has_entity[question] & embeddings.has_entity[lists.candidates]
+    both = by_entity(embeddings.has_entity[question], embeddings.has_entity[lists.candidates])
     scores = _pairs(embeddings, question, lists.candidates)
     list_of = np.repeat(np.arange(len(lists)), lists.lengths)
-    counts = np.bincount(list_of[by_entity], minlength=len(lists)).astype(np.int64)
+    counts = np.bincount(list_of[both], minlength=len(lists)).astype(np.int64)
     return Scored.of(scores, lists.offsets, lists.num_relevant, counts)
 
 
@@ -231,7 +237,7 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
         for first in range(0, size, _TILE):
             tile = embeddings.take(lists.corpus[first : first + _TILE])
             scores[:, first : first + _TILE] = similarity(block, tile)
-        parts, by_entity = [], np.zeros(len(rows), np.int64)
+        parts, both = [], np.zeros(len(rows), np.int64)
         for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
             relevant = _relevant(lists, row)
             others = np.ones(size, np.bool_)
@@ -240,9 +246,9 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
             ranked = np.concatenate([relevant, np.flatnonzero(others)])
             parts.append(own[ranked])
             if block.has_entity[place]:
-                by_entity[place] = has_entity[ranked].sum()
+                both[place] = has_entity[ranked].sum()
         offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
-        yield Scored.of(np.concatenate(parts), offsets, lists.num_relevant[rows], by_entity)
+        yield Scored.of(np.concatenate(parts), offsets, lists.num_relevant[rows], both)
 
 
 def evaluation_rows(
@@ -289,10 +295,8 @@ def _pairs(embeddings: Embeddings, left: Ints, right: Ints) -> Floats:
     step = max(1, _BLOCK_SCORES // max(1, embeddings.mu.shape[1]))
     for start in range(0, len(left), step):
         part = slice(start, start + step)
-        one, other = embeddings.take(left[part]), embeddings.take(right[part])
-        both = (one.has_entity & other.has_entity)[:, None]
-        sides = (np.where(both, text.entity, text.mu).astype(np.float64) for text in (one, other))
-        scores[part] = at_precision(np.einsum("md,md->m", *sides))
+        sides = (embeddings.at(rows[part]).in_float64() for rows in (left, right))
+        scores[part] = at_precision(pair_similarity(*sides))
     return scores
 
 

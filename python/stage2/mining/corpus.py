@@ -20,7 +20,7 @@ from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import encode_windows
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.similarity import DECIMALS
-from stage2.encoding.tokens import Spans
+from stage2.encoding.tokens import Role, Texts
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
 from stage2.mining.search import Nearest, search_texts
@@ -93,11 +93,11 @@ def mine_corpus(
     budget = settings.budget or default_budget()
     questions, chunks = dataset.questions, dataset.chunk_texts
     with console.bar("questions") as progress:
-        left = _embed(model, annotations, questions, settings, None, progress, cache)
+        left = _embed(model, annotations, questions, "query", settings, None, progress, cache)
     vectors = 2 * len(chunks) * model.embedding_dim * _FLOAT_BYTES
     with console.bar("corpus") as progress:
         place = folder if vectors > budget else None
-        right = _embed(model, annotations, chunks, settings, place, progress, cache)
+        right = _embed(model, annotations, chunks, "document", settings, place, progress, cache)
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
     rules = rules_of(settings)
     groups = dataset.first_of_text
@@ -159,6 +159,7 @@ def _embed(
     model: Encoder | LazyModel,
     annotations: Annotations | None,
     texts: TextColumn,
+    role: Role,
     settings: MiningConfig,
     folder: Path | None,
     progress: Progress,
@@ -168,8 +169,9 @@ def _embed(
     if annotations is not None and settings.similarity != "sentence":
         spans, offsets = annotations.spans_for(texts)
 
-    def read(rows: Ints) -> tuple[list[str], list[Spans]]:
-        return texts.take(rows), [spans[offsets[i] : offsets[i + 1]] for i in rows]
+    def read(rows: Ints) -> Texts:
+        targets = [spans[offsets[i] : offsets[i + 1]] for i in rows]
+        return Texts(texts.take(rows), targets, [role] * len(rows))
 
     return encode_windows(
         model, len(texts), read,

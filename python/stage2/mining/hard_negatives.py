@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from stage2._core import select_negatives
 from stage2.config import CandidatesConfig, MiningRules, RunConfig, Sampling
-from stage2.mining.search import Nearest, Texts, search_texts, similarities
+from stage2.encoding.vectors import Vectors, without_entities
+from stage2.mining.search import Nearest, search_texts, similarities
 from stage2.utils.arrays import Floats, Ints, floats, ints, whole
 from stage2.utils.errors import BadInputError
 
@@ -128,24 +129,9 @@ class MinedNegatives:
         return np.diff(self.offsets)
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """Vectors without entities."""
-
-    mu: Floats
-
-    @property
-    def entity(self) -> Floats:
-        return self.mu
-
-    @property
-    def has_entity(self) -> npt.NDArray[np.bool_]:
-        return np.zeros(len(self.mu), np.bool_)
-
-
 def mine_negatives(
-    queries: Texts | npt.ArrayLike,
-    corpus: Texts | npt.ArrayLike,
+    queries: Vectors[Any] | npt.ArrayLike,
+    corpus: Vectors[Any] | npt.ArrayLike,
     positives: Positives,
     rules: Rules | None = None,
     *,
@@ -180,7 +166,7 @@ def mine_negatives(
     """
     rules = rules or Rules()
     rules.check()
-    left, right = _texts("queries", queries), _texts("corpus", corpus)
+    left, right = _vectors("queries", queries), _vectors("corpus", corpus)
     size = len(right.mu)
     names = [str(i) for i in range(len(left.mu))] if keys is None else list(keys)
     if len(names) != len(left.mu):
@@ -227,13 +213,13 @@ def _check_number(name: str, value: Any) -> None:
         raise BadInputError(f"{name} is {value}; expected a finite number of float32")
 
 
-def _texts(name: str, given: Texts | npt.ArrayLike) -> Texts:
-    if isinstance(given, Texts):
+def _vectors(name: str, given: Vectors[Any] | npt.ArrayLike) -> Vectors[Any]:
+    if isinstance(given, Vectors):
         return given
     vectors = floats(name, given)
     if vectors.ndim != 2:
         raise ValueError(f"{name}: an array of shape {vectors.shape}; expected (n, d)")
-    return _Plain(vectors)
+    return without_entities(vectors)
 
 
 def _checked(positives: Positives, questions: int, size: int) -> Positives:

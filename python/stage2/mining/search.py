@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stage2._core import similarities as exact_similarities
 from stage2._core import topk as exact_topk
+from stage2.encoding.similarity import by_entity
+from stage2.encoding.vectors import Vectors
 from stage2.utils.arrays import Floats, Ints, floats, plain, whole
 from stage2.utils.memory import default_budget
 
@@ -18,23 +20,6 @@ Bools = npt.NDArray[np.bool_]
 
 # Tiles below this many rows would spend their time on being cut out and merged.
 _LEAST_ROWS = 1024
-
-
-@runtime_checkable
-class Texts(Protocol):
-    """What is compared of n texts; `stage2.Embeddings` is such."""
-
-    @property
-    def mu(self) -> Floats:
-        """float32 (n, d)."""
-
-    @property
-    def entity(self) -> Floats:
-        """float32 (n, d)."""
-
-    @property
-    def has_entity(self) -> Bools:
-        """Bool (n,)."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +124,8 @@ def search(
 
 
 def search_texts(
-    queries: Texts,
-    corpus: Texts,
+    queries: Vectors[Any],
+    corpus: Vectors[Any],
     k: int,
     *,
     device: str = "cpu",
@@ -166,23 +151,23 @@ def search_texts(
     if (by_mu := np.flatnonzero(~asked)).size:
         nearest = part(by_mu, "mu", None, k)
         found.rows[by_mu], found.scores[by_mu] = nearest.rows, nearest.scores
-    if (by_entity := np.flatnonzero(asked)).size:
-        nearest = part(by_entity, "entity", with_entity, min(k, len(with_entity)))
+    if (with_some := np.flatnonzero(asked)).size:
+        nearest = part(with_some, "entity", with_entity, min(k, len(with_entity)))
         if without.size:
-            others = part(by_entity, "mu", without, min(k, len(without)))
+            others = part(with_some, "mu", without, min(k, len(without)))
             nearest = nearest.merge(others, k)
-        found.rows[by_entity], found.scores[by_entity] = nearest.rows, nearest.scores
+        found.rows[with_some], found.scores[with_some] = nearest.rows, nearest.scores
     return found
 
 
-def similarities(queries: Texts, corpus: Texts, rows: Ints, offsets: Ints) -> Floats:
+def similarities(queries: Vectors[Any], corpus: Vectors[Any], rows: Ints, offsets: Ints) -> Floats:
     """Score given rows of a corpus: for query i, `rows[offsets[i]:offsets[i + 1]]`.
 
     Returns:
         float32 (m,), the scores that `search_texts` would give.
     """
     scores = exact_similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
-    both = np.repeat(queries.has_entity, np.diff(offsets)) & corpus.has_entity[rows]
+    both = by_entity(np.repeat(queries.has_entity, np.diff(offsets)), corpus.has_entity[rows])
     if not both.any():
         return scores
     sides = _rowwise(queries.entity), _rowwise(corpus.entity)

@@ -6,12 +6,12 @@ where sharing out the queries would send the whole corpus to everyone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from stage2.mining.search import Bools, Nearest, Texts, search_texts
-from stage2.utils.arrays import Floats
+from stage2.encoding.vectors import Vectors
+from stage2.mining.search import Nearest, search_texts
 from stage2.utils.distributed import World
 from stage2.utils.memory import default_budget
 
@@ -19,23 +19,10 @@ from stage2.utils.memory import default_budget
 _COPIES = 4
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some texts of a corpus, in memory."""
-
-    mu: Floats
-    entity: Floats
-    has_entity: Bools
-
-    @classmethod
-    def of(cls, texts: Texts, rows: slice) -> _Part:
-        return cls(texts.mu[rows], texts.entity[rows], texts.has_entity[rows])
-
-
 def search_shared(
     world: World,
-    queries: Texts,
-    corpus: Texts,
+    queries: Vectors[Any],
+    corpus: Vectors[Any],
     k: int,
     *,
     device: str = "cpu",
@@ -46,14 +33,14 @@ def search_shared(
     The corpus goes round in rounds that fit the memory budget.
     """
     budget = default_budget() if memory_budget is None else memory_budget
-    size, asked = len(corpus.mu), _Part.of(queries, slice(None))
+    size, asked = len(corpus.mu), queries.at(slice(None))
     row_bytes = _COPIES * 2 * corpus.mu.shape[1] * corpus.mu.itemsize
     step = max(1, -(-min(size, max(1, budget // row_bytes)) // world.size))
     starts = list(range(0, size, step))
     best: Nearest | None = None
     for first in range(0, len(starts), world.size):
         turn = starts[first : first + world.size]
-        parts = [_Part.of(corpus, slice(start, start + step)) for start in turn]
+        parts = [corpus.at(slice(start, start + step)) for start in turn]
         work = [(asked, part, k, device) for part in parts]
         idle = [None] * (world.size - len(work))
         for start, found in zip(turn, world.map(_search_share, [*work, *idle]), strict=False):
@@ -64,7 +51,7 @@ def search_shared(
     return best
 
 
-def _search_share(_: World, work: tuple[_Part, _Part, int, str] | None) -> Nearest:
+def _search_share(_: World, work: tuple[Vectors[Any], Vectors[Any], int, str] | None) -> Nearest:
     if work is None:
         return Nearest(np.empty((0, 0), np.int64), np.empty((0, 0), np.float32))
     queries, part, k, device = work

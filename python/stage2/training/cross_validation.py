@@ -20,7 +20,6 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.ranking import Ranked
-from stage2.models.gbert import checkpoint
 from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.questions import Recipe
@@ -29,6 +28,7 @@ from stage2.training.train import train
 from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import read_unchanged, save_state_dict
 
 FOLDS = 5
 FEW_QUESTIONS = 200
@@ -137,7 +137,7 @@ def _bring_chosen(
     if settings.resume != "never" and chosen.is_file():
         earlier = files.read_json(chosen)
         if earlier["made_from"] == known:
-            model.load_state_dict(checkpoint.read_unchanged(weights, earlier["weights_sha256"]))
+            model.load_state_dict(read_unchanged(weights, earlier["weights_sha256"]))
             return earlier["name"], earlier["dev_value"]
     # Of a fold's own folder: a state that --resume names is that of the main training.
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
@@ -149,7 +149,7 @@ def _bring_chosen(
         "made_from": known,
         "name": best.name,
         "dev_value": best.dev_value,
-        "weights_sha256": checkpoint.save_state_dict(model.state_dict(), weights),
+        "weights_sha256": save_state_dict(model.state_dict(), weights),
     }
     files.write_json(chosen, content)
     files.remove(folder / files.CHECKPOINTS)

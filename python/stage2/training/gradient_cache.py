@@ -16,8 +16,8 @@ from torch.func import functional_call
 
 from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.kernels import dropout, unpadded
-from stage2.encoding.similarity import Vectors
 from stage2.encoding.tokens import Batch, TokenizedTexts, collate
+from stage2.encoding.vectors import Vectors
 from stage2.utils import rng
 from stage2.utils.device import resolve_precision
 from stage2.utils.distributed import World
@@ -50,9 +50,9 @@ class Groups:
         self.seeds = seeds
         self.precision = precision
         self.cached = cached
-        self._kept: list[Vectors] = []
+        self._kept: list[Vectors[Tensor]] = []
 
-    def embed(self) -> list[Vectors]:
+    def embed(self) -> list[Vectors[Tensor]]:
         """The vectors of each group, with their graph unless that is built again."""
         with torch.set_grad_enabled(not self.cached):
             self._kept = self._embed(range(len(self.texts)))
@@ -69,7 +69,7 @@ class Groups:
             (group,) = self._embed([number])
             torch.autograd.backward((group.mu, group.entity), pair)
 
-    def _embed(self, numbers: Iterable[int]) -> list[Vectors]:
+    def _embed(self, numbers: Iterable[int]) -> list[Vectors[Tensor]]:
         device = self.model.device
         dtype = resolve_precision(self.precision, device)
         forward = with_weights_of(self.model, dtype)
@@ -109,7 +109,7 @@ class SharedGroups(Groups):
         self.groups = groups
         world.lend(groups.model, groups.model.bare)
 
-    def embed(self) -> list[Vectors]:
+    def embed(self) -> list[Vectors[Tensor]]:
         """As `Groups.embed`, on this process's device."""
         given, size = self.groups, self.world.size
         training = given.model.training

@@ -17,11 +17,11 @@ from torch import Tensor
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.models.gbert import checkpoint
 from stage2.training.dev_corpus import Dev
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, evaluate_dev
 from stage2.utils import files
+from stage2.utils.tensors import read_unchanged
 
 # Each costs an evaluation on dev, as an epoch does.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
@@ -104,7 +104,7 @@ def choose(
     hashes = {entry.epoch: entry.weights_sha256 for entry in log}
 
     def weights(epoch: int) -> dict[str, Tensor]:
-        return checkpoint.read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
+        return read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
 
     if len(found) > 1:
         epoch = min(found[1:], key=lambda candidate: candidate.rank).epoch
@@ -115,7 +115,7 @@ def choose(
             found.append(Candidate(name, "interpolation", epoch, alpha, evaluate(model)))
     ordered = sorted(found, key=lambda candidate: candidate.rank)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
-    checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+    model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     return ordered
 
 
@@ -148,7 +148,7 @@ def choose_on_dev(
     if whole > round(dev.stage1_whole, _DIGITS):
         return [replace(found[0], whole_value=whole), *found[1:]]
     model.load_state_dict(stage1)
-    checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+    model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     first = next(candidate for candidate in found if candidate.kind == "stage1")
     others = [replace(found[0], whole_value=whole), *found[1:]]
     return [

@@ -17,13 +17,14 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.similarity import Vectors, cross_similarity, pair_similarity
+from stage2.encoding.similarity import cross_similarity, pair_similarity
 from stage2.encoding.tokens import (
     BATCH_TOKENS,
     TokenizedTexts,
     batches_by_tokens,
     on_device,
 )
+from stage2.encoding.vectors import Vectors
 from stage2.training.gradient_cache import Groups, SharedGroups
 from stage2.training.losses import FUNCTIONS
 from stage2.utils import distributed
@@ -160,7 +161,10 @@ def share_of_tokens(lengths: Ints, most: int, cards: int) -> int:
 
 
 def list_losses(
-    vectors: Vectors, questions: Questions, settings: TrainingConfig, teacher: Floats | None = None
+    vectors: Vectors[Tensor],
+    questions: Questions,
+    settings: TrainingConfig,
+    teacher: Floats | None = None,
 ) -> Tensor:
     """Loss of each question, float32 (B,), by the similarity that evaluation uses."""
     device = vectors.mu.device
@@ -176,10 +180,10 @@ def list_losses(
             raise BadInputError(f"the loss {settings.loss} needs the scores of a teacher")
         parameters["teacher"] = on_device(teacher[questions.flat], device)
     if kind.negatives == "list":
-        similarities = pair_similarity(vectors, question[:, None], candidate)
+        similarities = pair_similarity(vectors.at(question[:, None]), vectors.at(candidate))
     else:
         among = candidate[relevance > 0] if kind.negatives == "batch" else candidate
-        similarities = cross_similarity(vectors, question)
+        similarities = cross_similarity(vectors.at(question), vectors)
         same_text = on_device(questions.same_text, device)
         relevance = _in_batch_relevance(candidate, relevance, same_text)
         mask = _among(among, len(vectors.mu)).expand(len(question), -1)
@@ -218,7 +222,7 @@ def _groups_of(
     return Groups(model, texts, seeds, precision, settings.micro_batch is not None)
 
 
-def _join(groups: list[Vectors]) -> Vectors:
+def _join(groups: list[Vectors[Tensor]]) -> Vectors[Tensor]:
     return Vectors(
         torch.cat([group.mu for group in groups]),
         torch.cat([group.entity for group in groups]),

@@ -18,7 +18,6 @@ from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
-from stage2.models.gbert import checkpoint
 from stage2.training.learnable import remarks, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
@@ -31,6 +30,7 @@ from stage2.utils import files, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.signals import StoppedError, asked_to_stop
+from stage2.utils.tensors import read_state_dict, read_unchanged
 from stage2.variants import LOSSES
 
 # Added to the norm that gradients are clipped by, as torch adds it.
@@ -108,7 +108,7 @@ def train(
         metrics = stage1_dev or evaluate_dev(model, dev, settings)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
         _drop_earlier(folder / files.CHECKPOINTS)
-        checkpoint.save_reference(model, folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
+        model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
     else:
         state.check_questions(lists)
         log = [EpochLog(**row) for row in state.log]
@@ -132,9 +132,9 @@ def train(
 
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / f"epoch_{log[-1].epoch}.pt"
-    ended_with = checkpoint.read_state_dict(last) if last.is_file() else None
+    ended_with = read_state_dict(last) if last.is_file() else None
     found = remarks(log, started_from, ended_with)
-    model.load_state_dict(checkpoint.read_state_dict(checkpoints / files.BEST_CHECKPOINT))
+    model.load_state_dict(read_state_dict(checkpoints / files.BEST_CHECKPOINT))
     return Trained(log, best_of(log).epoch, found)
 
 
@@ -281,7 +281,7 @@ class _Training:
             seconds=position.seconds,
             dev=metrics,
             train_examples=len(self.lists),
-            weights_sha256=checkpoint.save_weights(self.model, weights, path),
+            weights_sha256=self.model.save_weights(path, weights),
             without_negative=without_negative(
                 self.lists, self.steps(position.epoch), self.settings
             ),
@@ -291,7 +291,7 @@ class _Training:
                 note(f"dev/{name}", value, self.updates_done)
         self.log.append(entry)
         if best_of(self.log) is entry:
-            checkpoint.save_weights(self.model, weights, self.checkpoints / files.BEST_CHECKPOINT)
+            self.model.save_weights(self.checkpoints / files.BEST_CHECKPOINT, weights)
         self.write_log()
         self.position = Position(position.epoch + 1)
         self.save()
@@ -421,12 +421,12 @@ def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: 
     """Write the best so far again: the file may be of an epoch that the state knows nothing of."""
     best = best_of(log)
     if not best.epoch:
-        checkpoint.save_reference(model, checkpoints / files.BEST_CHECKPOINT)
+        model.save_weights(checkpoints / files.BEST_CHECKPOINT)
         return
     path = source / f"epoch_{best.epoch}.pt"
-    weights = checkpoint.read_unchanged(path, best.weights_sha256)
+    weights = read_unchanged(path, best.weights_sha256)
     for name in {f"epoch_{best.epoch}.pt", files.BEST_CHECKPOINT}:
-        checkpoint.save_weights(model, weights, checkpoints / name)
+        model.save_weights(checkpoints / name, weights)
 
 
 def _drop_earlier(checkpoints: Path) -> None:

@@ -11,13 +11,13 @@ from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.config import Settings
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.mining.audit import Audit, Evidence, Mask, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report.columns import aligned
 from stage2.utils import console, files
 from stage2.utils.arrays import Floats
@@ -152,7 +152,7 @@ def _audit(
     return found
 
 
-def _model_scores(settings: Settings, model: ProbabilisticGBERTV4, inputs: Inputs) -> Floats:
+def _model_scores(settings: Settings, model: Encoder, inputs: Inputs) -> Floats:
     model = placed(model, settings)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     with console.bar("scoring") as progress:

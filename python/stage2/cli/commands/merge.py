@@ -26,12 +26,12 @@ from stage2.cli.stage1 import (
 )
 from stage2.config import Settings
 from stage2.data.splits import Groups, group_questions
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation, evaluate
 from stage2.evaluation.fusion import FUSIONS, fused
 from stage2.evaluation.ranking import Ranked, corpus_blocks
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.report import table
 from stage2.training.log import DEV_METRIC
 from stage2.training.model_selection import interpolate, mean_of
@@ -129,7 +129,7 @@ def _fuse(
 
 
 def _merge_weights(
-    models: Sequence[ProbabilisticGBERTV4],
+    models: Sequence[Encoder],
     before: Sequence[Evaluation],
     questions: Questions | None,
     settings: Settings,
@@ -143,7 +143,7 @@ def _merge_weights(
         models[0].load_state_dict(mean_of(states))
         return {"alpha": None, "dev": []}
 
-    def mixed(alpha: float) -> ProbabilisticGBERTV4:
+    def mixed(alpha: float) -> Encoder:
         models[0].load_state_dict(interpolate(states[0], states[1], alpha))
         return models[0]
 
@@ -203,9 +203,7 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
     return settings, Questions(inputs, placed.groups, dev, test)
 
 
-def _evaluate(
-    model: ProbabilisticGBERTV4, inputs: Inputs, settings: Settings, name: str
-) -> Evaluation:
+def _evaluate(model: Encoder, inputs: Inputs, settings: Settings, name: str) -> Evaluation:
     with console.bar(f"evaluating {name}") as progress:
         lists = lists_of(settings, model, inputs)
         folder = Path(settings.output_dir)
@@ -226,7 +224,7 @@ def _check(settings: Settings, models: Sequence[str]) -> None:
         )
 
 
-def _check_alike(models: Sequence[ProbabilisticGBERTV4], names: Sequence[str]) -> None:
+def _check_alike(models: Sequence[Encoder], names: Sequence[str]) -> None:
     """Refuse to mix weights of models that differ in a shape, a name or the vocabulary."""
     first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
     vocabulary = models[0].tokenizer.get_vocab()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from stage2.encoding.encoder import Encoder
 from stage2.models import hub
@@ -25,27 +22,8 @@ from stage2.utils.files import beside, sha256, write_json
 from stage2.utils.tensors import (
     read_about,
     read_state_dict,
-    read_tensors,
-    read_unchanged,
     save_safetensors,
-    save_state_dict,
 )
-
-__all__ = [
-    "CONFIG",
-    "MODEL_TYPE",
-    "WEIGHTS",
-    "embedding_dim",
-    "known_max_length",
-    "model_files",
-    "read_state_dict",
-    "read_tensors",
-    "read_unchanged",
-    "save_folder",
-    "save_reference",
-    "save_state_dict",
-    "save_weights",
-]
 
 WEIGHTS = "model.safetensors"
 
@@ -77,15 +55,6 @@ def known_max_length(path: str | os.PathLike[str]) -> int | None:
     return None if about is None else checked_max_length(Path(path), about)
 
 
-def save_weights(model: Encoder, state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> str:
-    """Write weights of a model as `save_reference` writes its own.
-
-    Returns:
-        SHA-256 of the file.
-    """
-    return save_state_dict(state, path, {"max_length": model.max_length})
-
-
 def embedding_dim(path: str | os.PathLike[str]) -> int:
     """The width of a model's embeddings, read off its files."""
     path = model_in(path)
@@ -107,14 +76,6 @@ def model_files(
     if backbone is None or not Path(backbone).is_dir():
         return {}
     return {"weights": sha256(root), **_hashes(Path(backbone))}
-
-
-def save_reference(model: Encoder, path: str | os.PathLike[str]) -> None:
-    """Write the model's bare state_dict, on the CPU, whole or not at all.
-
-    Where its texts are cut stands in the same file, where torch does not look.
-    """
-    save_weights(model, model.state_dict(), path)
 
 
 def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:

@@ -104,7 +104,7 @@ class ProbabilisticGBERTV4(Encoder):
         count = torch.bincount(row, minlength=len(mu))
         total = add_up(entity_mu, row, mu)
         entity = total / count.clamp_min(1).unsqueeze(-1)
-        return Pooled(mu, kappa, entity, count > 0, entity_mu, entity_kappa)
+        return Pooled(mu, entity, count > 0, kappa, entity_mu, entity_kappa)
 
     def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The backbone's last hidden states, float (B, T, D); the mask alone says what is padding.
@@ -157,7 +157,7 @@ class ProbabilisticGBERTV4(Encoder):
 
     def save_reference(self, path: str | os.PathLike[str]) -> None:
         """Write the bare `state_dict` of the reference's `.pt` files."""
-        checkpoint.save_reference(self, path)
+        self.save_weights(path)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:

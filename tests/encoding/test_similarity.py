@@ -1,0 +1,70 @@
+"""One similarity: numpy, torch and the search agree with the plain mean over pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stage2.encoding.similarity import DECIMALS, cross_similarity, pair_similarity, similarity
+from stage2.encoding.vectors import Vectors
+from stage2.mining.search import search_texts, similarities
+
+
+def texts(count: int, seed: int, share: float) -> tuple[Vectors, list[np.ndarray]]:  # type: ignore[type-arg]
+    """Vectors of texts of which a share has entities, and the unit vectors of these."""
+    random = np.random.default_rng(seed)
+
+    def units(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
+        found = random.standard_normal(shape, np.float32)
+        return found / np.linalg.norm(found, axis=-1, keepdims=True)
+
+    entities = [units(int(random.random() < share) * int(random.integers(1, 4)), 8)
+                for _ in range(count)]  # fmt: skip
+    mean = np.stack([one.mean(axis=0) if len(one) else np.zeros(8) for one in entities])
+    has_entity = np.array([len(one) > 0 for one in entities])
+    return Vectors(units(count, 8), mean.astype(np.float32), has_entity), entities
+
+
+def obvious(left: Vectors, right: Vectors, ours: list, theirs: list) -> np.ndarray:  # type: ignore[type-arg]
+    """Section 5 of the specification as it reads: the mean over all pairs of entities."""
+    found = np.empty((len(left), len(right)))
+    for i, one in enumerate(ours):
+        for j, other in enumerate(theirs):
+            pairs = [float(a.astype(float) @ b.astype(float)) for a in one for b in other]
+            sentence = float(left.mu[i].astype(float) @ right.mu[j].astype(float))
+            found[i, j] = sum(pairs) / len(pairs) if pairs else sentence
+    return found
+
+
+@given(
+    st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1), st.sampled_from([0, 0.5, 1])
+)
+def test_numpy_torch_and_the_search_agree(n: int, m: int, seed: int, share: float) -> None:
+    (left, ours), (right, theirs) = texts(n, seed, share), texts(m, seed + 1, share)
+    expected = obvious(left, right, ours, theirs)
+
+    found = similarity(left, right)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2 * 10.0**-DECIMALS)
+    tensors = (
+        Vectors(*(torch.from_numpy(x) for x in (side.mu, side.entity, side.has_entity)))
+        for side in (left, right)
+    )
+    one, other = tensors
+    np.testing.assert_allclose(cross_similarity(one, other).numpy(), expected, atol=1e-6)
+
+    rows, columns = (index.ravel() for index in np.indices((n, m)))
+    flat = expected.ravel()
+    np.testing.assert_allclose(pair_similarity(left.at(rows), right.at(columns)), flat, atol=1e-6)
+    pairs = pair_similarity(one.at(torch.arange(n)[:, None]), other.at(torch.arange(m)[None]))
+    np.testing.assert_allclose(pairs.numpy(), expected, atol=1e-6)
+
+    offsets = np.arange(n + 1, dtype=np.int64) * m
+    scores = similarities(left, right, columns.astype(np.int64), offsets)
+    np.testing.assert_allclose(scores, flat, atol=1e-6)
+    nearest = search_texts(left, right, m)
+    found_all = np.take_along_axis(expected, nearest.rows, axis=1)
+    np.testing.assert_allclose(nearest.scores, found_all, atol=1e-6)
+    assert (np.sort(nearest.rows, axis=1) == np.arange(m)).all()
