@@ -5,15 +5,14 @@ Reciprocal ranks: (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.ranking import Scored
 from stage2.utils.arrays import Floats
-
-FUSIONS = ("sum", "reciprocal-rank")
-
 
 # The constant of reciprocal rank fusion that its authors chose.
 _RRF = 60
@@ -26,14 +25,19 @@ def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
         first: n lists.
         second: the same lists, scored by another model.
         alpha: from 0 to 1.
-        method: `sum` or `reciprocal-rank`.
+        method: one of `FUSIONS`.
     """
-    if method == "sum":
-        scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
-        scores = np.round(scores, DECIMALS)
-    else:
-        scores = (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
+    scores = FUSIONS[method](first, second, alpha)
     return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
+
+
+def _sum(first: Scored, second: Scored, alpha: float) -> npt.NDArray[np.float64]:
+    scores = (1 - alpha) * first.scores.astype(np.float64) + alpha * second.scores
+    return np.round(scores, DECIMALS).astype(np.float64)
+
+
+def _reciprocal_ranks(first: Scored, second: Scored, alpha: float) -> npt.NDArray[np.float64]:
+    return (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
 
 
 def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
@@ -45,3 +49,10 @@ def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
         last = np.cumsum(counts)
         ranks[start:stop] = (last - (counts - 1) / 2)[place]
     return ranks
+
+
+# The score of each candidate, float64 (m,), by the name of the method.
+FUSIONS: Mapping[str, Callable[[Scored, Scored, float], npt.NDArray[np.float64]]] = {
+    "sum": _sum,
+    "reciprocal-rank": _reciprocal_ranks,
+}
