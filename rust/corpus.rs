@@ -4,6 +4,7 @@ mod annotations;
 mod chunks;
 mod column;
 mod fields;
+mod grades;
 mod questions;
 mod shared;
 
@@ -24,6 +25,7 @@ pub use annotations::{Annotations, Matched, Spans};
 pub use chunks::Chunks;
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, Ignored, key_text};
+pub(crate) use grades::{Graded, Grades, UNGRADED};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
 pub(crate) use shared::SharedTruths;
@@ -71,6 +73,7 @@ impl Dataset {
         if questions.ids.is_empty() {
             return Err(findings.without_rows(&qa));
         }
+        findings.warn_of_not_relevant(&qa, questions.not_relevant);
         findings
             .warnings
             .extend(questions.share_ground_truths(&chunks)?);
@@ -180,6 +183,16 @@ impl Findings {
             self.warnings.push(format!(
                 "{}: {repeated} rows repeat the id and the text of an earlier chunk; the first of \
                  each was used",
+                source.name()
+            ));
+        }
+    }
+
+    fn warn_of_not_relevant(&mut self, source: &Source, chunks: usize) {
+        if chunks > 0 {
+            self.warnings.push(format!(
+                "{}: {chunks} chunks have a grade of 0 or less: they are not relevant, and count \
+                 as chunks that nobody judged",
                 source.name()
             ));
         }

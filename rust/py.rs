@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::corpus::{self, Annotations, Dataset, Findings, Matched, Spans};
+use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use interrupt::{run, run_infallible};
@@ -67,6 +67,10 @@ impl SharedArray {
         })?;
         Ok(array.bind(py).clone())
     }
+}
+
+fn grades<'py>(py: Python<'py>, grades: &Grades) -> Option<Bound<'py, PyArray1<f64>>> {
+    (!grades.is_empty()).then(|| grades.values.to_pyarray(py))
 }
 
 /// Spans (m, 2) and offsets (n + 1).
@@ -334,6 +338,11 @@ impl PyDataset {
     }
 
     #[getter]
+    fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        grades(py, &self.dataset.questions.grades)
+    }
+
+    #[getter]
     fn annotations(&self, py: Python<'_>) -> Option<Py<PyAnnotations>> {
         self.annotations
             .as_ref()
@@ -472,6 +481,11 @@ impl PySamples {
     #[getter]
     fn num_relevant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         self.num_relevant.of(py, &self.samples.num_relevant)
+    }
+
+    #[getter]
+    fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        grades(py, &self.samples.grades)
     }
 
     #[pyo3(signature = (path, rows = None))]

@@ -54,7 +54,7 @@ impl Ranking {
         let gains;
         let relevant = match relevant {
             Relevant::Gains(given) => {
-                gains = relevant::scaled(given, lists);
+                gains = relevant::scaled(given, (0..lists.len()).map(|list| lists.places(list)));
                 Relevant::Gains(&gains)
             }
             other => other,
@@ -88,13 +88,15 @@ impl Ranking {
     /// What ranking lists would give whose scores were only counted, as where no list fits in
     /// memory: for every relevant candidate how many of its list score above it, and how many as it
     /// does, itself among them. `starts` cuts the relevant candidates up into lists of `lengths`.
+    /// `gains` are those of the relevant candidates; without them all are 1.
     ///
-    /// Refuses counts that no scores have.
+    /// Refuses counts that no scores have, and gains that are not finite or not above 0.
     pub fn from_counts(
         above: &[i64],
         equal: &[i64],
         starts: &[i64],
         lengths: &[i64],
+        gains: Option<&[f64]>,
     ) -> Result<Self> {
         check_length("equal", equal.len(), above.len(), "counts above")?;
         check_length(
@@ -115,6 +117,16 @@ impl Ranking {
             ticks.tick();
             TieGroup::of_one(above.max(0) as usize, equal.max(0) as usize)
         }));
+        let ideal = match gains {
+            None => Vec::new(),
+            Some(gains) => {
+                let gains = relevant::of_relevant(gains, starts)?;
+                for (group, &gain) in groups.iter_mut().zip(gains.iter()) {
+                    group.gain = gain;
+                }
+                relevant::best_order(gains.into_owned(), starts)
+            }
+        };
         let slots = slices_mut(&mut groups, starts);
         for (list, (slots, &length)) in slots.into_iter().zip(lengths).enumerate() {
             check();
@@ -131,7 +143,7 @@ impl Ranking {
         }
         Ok(Self {
             groups,
-            ideal: Vec::new(),
+            ideal,
             starts: starts.to_vec(),
             lengths: lengths.iter().map(|&length| length as usize).collect(),
         })

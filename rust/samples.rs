@@ -11,13 +11,15 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::cancel::check;
-use crate::corpus::{Dataset, Field, Findings, OWN_MEMBERS, TextColumn, concat, key_text, offsets};
+use crate::corpus::{
+    Dataset, Field, Findings, Grades, OWN_MEMBERS, TextColumn, concat, key_text, offsets,
+};
 use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
 use crate::memory::room_for;
 use crate::negatives;
 use crate::same_text::SameText;
-use crate::write::{lines, push_list, push_one_line, push_string};
+use crate::write::{lines, push_list, push_number, push_one_line, push_string};
 
 /// Questions that one task samples for.
 const QUESTIONS_PER_JOB: usize = 1024;
@@ -26,13 +28,14 @@ const QUESTIONS_PER_JOB: usize = 1024;
 const LINES_AHEAD: usize = 3;
 
 /// The members of a written sample, in order; what else its question's row holds follows.
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "question",
     "ground_truth_contexts",
     "negative_contexts",
     "qa_id",
     "gt_chunk_id",
     "gt_chunk_ids",
+    "gt_grades",
     "negative_chunk_ids",
     "answer",
 ];
@@ -42,8 +45,9 @@ const NEGATIVE_CONTEXTS: Field = Field(2, 3);
 const QA_ID: Field = Field(3, 4);
 const GT_CHUNK_ID: Field = Field(4, 5);
 const GT_CHUNK_IDS: Field = Field(5, 6);
-const NEGATIVE_CHUNK_IDS: Field = Field(6, 7);
-const ANSWER: Field = Field(7, 8);
+const GT_GRADES: Field = Field(6, 7);
+const NEGATIVE_CHUNK_IDS: Field = Field(7, 8);
+const ANSWER: Field = Field(8, 9);
 
 #[derive(Debug)]
 pub struct Samples {
@@ -60,6 +64,8 @@ pub struct Samples {
     pub candidates: Vec<i64>,
     pub offsets: Vec<i64>,
     pub num_relevant: Vec<i64>,
+    /// The grades of the ground truths.
+    pub grades: Grades,
     pub findings: Findings,
     origin: Origin,
     source: Arc<Source>,
@@ -126,6 +132,7 @@ impl Samples {
             candidates,
             offsets: offsets(&lengths),
             num_relevant,
+            grades: questions.grades.clone(),
             findings: Findings::new(OnError::Strict),
             origin: Origin::Questions,
             source: Arc::clone(&questions.source),
@@ -244,6 +251,10 @@ impl Samples {
         self.context_ids.push_json(relevant[0] as usize, out);
         push_name(out, GT_CHUNK_IDS);
         self.push_ids(relevant, out);
+        if !self.grades.is_empty() {
+            push_name(out, GT_GRADES);
+            self.push_grades(i, out);
+        }
         push_name(out, NEGATIVE_CHUNK_IDS);
         self.push_ids(negative, out);
         if !self.answers.is_blank(i) {
@@ -268,6 +279,12 @@ impl Samples {
     fn push_ids(&self, contexts: &[i64], out: &mut Vec<u8>) {
         push_list(out, contexts, |&context, out| {
             self.context_ids.push_json(context as usize, out)
+        });
+    }
+
+    fn push_grades(&self, i: usize, out: &mut Vec<u8>) {
+        push_list(out, self.grades.of(i), |&grade, out| {
+            push_number(out, grade)
         });
     }
 

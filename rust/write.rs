@@ -176,6 +176,18 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// Appends a finite number; a whole one without a decimal point.
+pub fn push_number(out: &mut Vec<u8>, number: f64) {
+    /// Up to here a float64 holds every whole number.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let text = if number.fract() == 0.0 && number.abs() <= MOST {
+        (number as i64).to_string()
+    } else {
+        format!("{number:?}")
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Appends a list, each item by `push`.
 pub fn push_list<T>(
     out: &mut Vec<u8>,

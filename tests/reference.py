@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 Matrix = Sequence[Sequence[float]]
+T = TypeVar("T")
 
 # --- parsing -------------------------------------------------------------------------------------
 
@@ -123,8 +124,11 @@ def read_chunk(row: dict[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def read_question(row: dict[str, Any]) -> tuple[str, str, str | None, list[str]]:
-    """Question, answer, id if there is one, chunk ids."""
+Question = tuple[str, str, str | None, list[str], list[float]]
+
+
+def read_question(row: dict[str, Any]) -> Question:
+    """Question, answer, id if there is one, chunk ids, their grades."""
     question = read_text(row.get("question"), "empty_question")
     answer = read_string(row.get("answer"))
     qa_id = first_of(row, "qa_id", "id")
@@ -134,11 +138,37 @@ def read_question(row: dict[str, Any]) -> tuple[str, str, str | None, list[str]]
     if not isinstance(others, list) or None in others:
         raise BadRowError("wrong_type")
     ids = [read_id(chunk) for chunk in others]
-    if first and first[0] in ids:
-        ids.remove(first[0])
-    if not first + ids:
+    listed = ids if first and first[0] in ids else first + ids
+    if not listed:
         raise BadRowError("missing_field")
-    return question, answer, qa_id, first + ids
+    grades = read_grades(row.get("grades"), len(listed))
+    place = listed.index(first[0]) if first else 0
+    order = [place, *(i for i in range(len(listed)) if i != place)]
+    return question, answer, qa_id, [listed[i] for i in order], [grades[i] for i in order]
+
+
+def read_grades(given: Any, count: int) -> list[float]:
+    """A grade for each of the chunks, 1 where none are given; one at least is above 0."""
+    if given is None:
+        return [1.0] * count
+    if not isinstance(given, list):
+        raise BadRowError("wrong_type")
+    for grade in given:
+        if isinstance(grade, bool) or not isinstance(grade, int | float):
+            raise BadRowError("wrong_type")
+        if abs(grade) > np.finfo(np.float32).max or (grade != 0) != (np.float32(grade) != 0):
+            raise BadRowError("json: beyond float32")
+    if len(given) != count:
+        raise BadRowError("length_mismatch")
+    if max(given) <= 0:
+        raise BadRowError("no_relevant_chunk")
+    return [float(grade) for grade in given]
+
+
+def relevant_chunks(chunks: Sequence[T], grades: Sequence[float]) -> list[tuple[T, float]]:
+    """The chunks with a grade above 0, the highest first, and their grades."""
+    graded = [pair for pair in zip(chunks, grades, strict=True) if pair[1] > 0]
+    return sorted(graded, key=lambda pair: -pair[1])
 
 
 def read_annotation(row: dict[str, Any]) -> tuple[str, list[tuple[int, int]]]:
@@ -170,9 +200,6 @@ def _read_target(target: Any, text: str) -> tuple[int, int]:
         if target["span_text"] != text[start:end]:
             raise BadRowError("span_mismatch")
     return start, end
-
-
-T = TypeVar("T")
 
 
 def read_rows(data: bytes, read: Callable[[dict[str, Any]], T]) -> tuple[list[T], list[str]]:

@@ -161,7 +161,10 @@ class Dataset(Loaded):
 
         Args:
             qa: rows with `question`, `chunk_id` or `chunk_ids` (of both the chunk goes before the
-                list), optional `qa_id` or `id`, `answer`.
+                list), optional `qa_id` or `id`, `answer`, `grades`: a number for each element of
+                `chunk_ids`, how relevant the chunk is. Chunks with a grade above 0 are the
+                question's ground truths, the highest grade first. A chunk with 0 or less is not
+                relevant, as in trec_eval: it counts as one that nobody judged.
             chunks: rows with `chunk_id`, `id` or `_id`; `text`, `chunk_text`, `input` or
                 `content`; optional `title`.
             entities: rows with `text` and `targets` of `char_start`, `char_end` and optional
@@ -208,6 +211,12 @@ class Dataset(Loaded):
     @property
     def relevant_offsets(self) -> Ints:
         """Where each question's chunks start in `relevant`: int64 (num_qa + 1,), read-only."""
+    @property
+    def grades(self) -> Floats | None:
+        """The grades of the chunks in `relevant`: float64 (m,), above 0; None where all are 1.
+
+        A chunk without a grade has a 1.
+        """
     @property
     def annotations(self) -> Annotations | None: ...
     def construct(self, negatives: int = 5, seed: int = 0) -> Samples:
@@ -268,6 +277,12 @@ class Samples(Loaded):
     @property
     def num_relevant(self) -> Ints:
         """How many of each question's candidates are ground truths: int64 (n,), read-only."""
+    @property
+    def grades(self) -> Floats | None:
+        """The grades of each question's ground truths: float64 (sum of `num_relevant`,), above 0.
+
+        None where all are 1.
+        """
     def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
         """Write the samples, or those at `rows`, int64 (k,), in that order; whole or not at all.
 
@@ -291,7 +306,9 @@ class Ranking:
             ValueError: there is no such list.
         """
     @staticmethod
-    def from_counts(above: Ints, equal: Ints, starts: Ints, lengths: Ints) -> Ranking:
+    def from_counts(
+        above: Ints, equal: Ints, starts: Ints, lengths: Ints, gains: Floats | None = None
+    ) -> Ranking:
         """Rank lists whose scores were only counted, ties being random.
 
         Args:
@@ -300,6 +317,7 @@ class Ranking:
             equal: int64 (p,), how many score as it does, itself among them.
             starts: int64 (n + 1,), where each list's relevant candidates start.
             lengths: int64 (n,), candidates of each list.
+            gains: float64 (p,), above 0, how relevant each is; None: all are 1.
 
         Raises:
             ValueError: no scores have such counts.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::column::Span;
-use crate::error::{Fault, Reason};
+use crate::error::{Fault, Reason, quoted};
 use crate::jsonl::Row;
 use crate::jsonl::openings::Openings;
 use crate::jsonl::scan::{Kind, Scanner, Value};
@@ -119,6 +119,25 @@ impl<'a, const N: usize> Fields<'a, N> {
             i64::MAX
         };
         Ok(digits.parse().unwrap_or(beyond))
+    }
+
+    /// The grade that `value` is: a number that float32 holds, since losses compute with that.
+    pub fn as_grade(&self, field: Field, value: Value) -> Result<f64> {
+        if !matches!(value.kind, Kind::Integer | Kind::Float) {
+            return Err(self.wrong_type(field, value, "a number"));
+        }
+        let digits = Span::of(value).decode(self.row.bytes());
+        let grade = digits.parse().unwrap_or(f64::INFINITY);
+        let narrow = grade as f32;
+        if narrow.is_finite() && (narrow == 0.0) == (grade == 0.0) {
+            return Ok(grade);
+        }
+        let message = format!(
+            "an element of {} is {}; expected a number that float32 holds",
+            self.name(field),
+            quoted(&digits)
+        );
+        Err(Fault::new(value.start, Reason::NotFinite, message))
     }
 
     #[inline]

@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 use super::chunks::Chunks;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
+use super::grades::{Graded, Grades, Relevant, UNGRADED};
 use super::shared::SharedTruths;
 use super::{concat, offsets, without};
 use crate::cancel::check;
@@ -20,19 +21,28 @@ use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
 use crate::memory::{Allowance, look_for_room, with_room};
 use crate::same_text::SameText;
 
-const NAMES: [&str; 6] = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"];
+const NAMES: [&str; 7] = [
+    "question",
+    "chunk_id",
+    "chunk_ids",
+    "qa_id",
+    "id",
+    "answer",
+    "grades",
+];
 const QUESTION: Field = Field(0, 1);
 const CHUNK: Field = Field(1, 3);
 const CHUNK_ID: Field = Field(1, 2);
 const CHUNK_IDS: Field = Field(2, 3);
 const QA_ID: Field = Field(3, 5);
 const ANSWER: Field = Field(5, 6);
+const GRADES: Field = Field(6, 7);
 
 /// Bytes that an id takes while it is made sure that it is its row's own, at most.
 const MADE_ID_BYTES: usize = 128;
 
 /// The members of a QA row that have a place of their own in a sample; others are written through.
-pub const OWN_MEMBERS: [&str; 6] = NAMES;
+pub const OWN_MEMBERS: [&str; 7] = NAMES;
 
 #[derive(Debug)]
 pub struct Questions {
@@ -46,6 +56,10 @@ pub struct Questions {
     /// their own, each text once.
     pub relevant: Vec<i64>,
     pub offsets: Vec<i64>,
+    /// The grades of `relevant`.
+    pub grades: Grades,
+    /// How many chunks were left out, since their grade says that they are not relevant.
+    pub not_relevant: usize,
     /// Where each question stands in the file.
     pub rows: Vec<Range<usize>>,
     /// How many different questions there are.
@@ -65,7 +79,10 @@ impl Questions {
         }
         let shared = SharedTruths::collect(
             &asked,
-            |row| self.relevant_to(row),
+            |row| Graded {
+                items: self.relevant_to(row),
+                grades: self.grades.of(row),
+            },
             &[&chunks.same_text().first],
             &self.source,
             |row| self.rows[row].start,
@@ -75,6 +92,7 @@ impl Questions {
             |row| self.relevant_to(row),
             |_, all, relevant| relevant.extend_from_slice(all),
         );
+        self.grades = shared.grades(self.ids.len(), &self.grades);
         self.relevant = relevant;
         self.offsets = offsets(&lengths);
         self.distinct -= shared.of_row.len() - shared.questions;
@@ -93,6 +111,8 @@ struct Rows {
     chunk_ids: Vec<Span>,
     /// How many chunk ids each row has.
     counts: Vec<usize>,
+    /// One a chunk id; empty as long as no row has any.
+    grades: Vec<f64>,
     ignored: Ignored,
     openings: Openings,
 }
@@ -107,6 +127,7 @@ impl Rows {
         let before = self.chunk_ids.len();
         if let Err(fault) = self.push_chunk_ids(&fields) {
             self.chunk_ids.truncate(before);
+            self.grades.truncate(before);
             return Err(fault);
         }
         self.ignored.note(&fields, &[QA_ID]);
@@ -118,31 +139,81 @@ impl Rows {
         Ok(())
     }
 
-    fn push_chunk_ids(&mut self, fields: &Fields<'_, 6>) -> Result<(), Box<Fault>> {
+    fn push_chunk_ids(&mut self, fields: &Fields<'_, 7>) -> Result<(), Box<Fault>> {
         // Where a row has both, the one chunk goes before the list, which may name it again.
         let mut first = fields.id(CHUNK_ID)?;
         let before = self.chunk_ids.len();
         self.chunk_ids.extend(first);
         let Some(list) = fields.value(CHUNK_IDS) else {
-            return first.map(|_| ()).ok_or_else(|| fields.missing(CHUNK));
+            first.ok_or_else(|| fields.missing(CHUNK))?;
+            return self.push_grades(fields, before, 0);
         };
+        let (mut listed, mut named_at) = (0, 0);
         fields.each(CHUNK_IDS, list, |value| {
             let id = fields.as_id(CHUNK_IDS, value)?;
             match first {
-                Some(again) if again.equals(id, fields.bytes()) => first = None,
+                Some(again) if again.equals(id, fields.bytes()) => {
+                    first = None;
+                    named_at = listed;
+                }
                 _ => self.chunk_ids.push(id),
             }
+            listed += 1;
             Ok(())
         })?;
         if self.chunk_ids.len() > before {
-            return Ok(());
+            return self.push_grades(fields, before, named_at);
         }
         let message = "\"chunk_ids\" is empty; expected at least one chunk id";
         Err(Fault::new(list.start, Reason::MissingField, message))
     }
 
-    fn joined(pieces: &[Self]) -> Self {
+    /// Reads the grades of the row's chunks, those from `before`, of which the first is number
+    /// `named_at` of the file's list.
+    fn push_grades(
+        &mut self,
+        fields: &Fields<'_, 7>,
+        before: usize,
+        named_at: usize,
+    ) -> Result<(), Box<Fault>> {
+        let chunks = self.chunk_ids.len();
+        let Some(list) = fields.value(GRADES) else {
+            if !self.grades.is_empty() {
+                self.grades.resize(chunks, UNGRADED);
+            }
+            return Ok(());
+        };
+        self.grades.resize(before, UNGRADED);
+        fields.each(GRADES, list, |value| {
+            self.grades.push(fields.as_grade(GRADES, value)?);
+            Ok(())
+        })?;
+        let (given, expected) = (self.grades.len() - before, chunks - before);
+        if given != expected {
+            let message = format!(
+                "\"grades\" has {given} elements for {expected} chunks; expected one grade for \
+                 each chunk, in the order of \"chunk_ids\""
+            );
+            return Err(Fault::new(list.start, Reason::LengthMismatch, message));
+        }
+        let grades = &mut self.grades[before..];
+        if grades.iter().all(|&grade| grade <= 0.0) {
+            let message = "no chunk of the question has a grade above 0; expected one that is \
+                           relevant";
+            return Err(Fault::new(list.start, Reason::NoRelevantChunk, message));
+        }
+        grades[..=named_at].rotate_right(1);
+        Ok(())
+    }
+
+    fn joined(pieces: &mut [Self]) -> Self {
+        if pieces.iter().any(|piece| !piece.grades.is_empty()) {
+            for piece in pieces.iter_mut() {
+                piece.grades.resize(piece.chunk_ids.len(), UNGRADED);
+            }
+        }
         Self {
+            grades: concat(pieces, |piece| &piece.grades),
             rows: concat(pieces, |piece| &piece.rows),
             questions: concat(pieces, |piece| &piece.questions),
             answers: concat(pieces, |piece| &piece.answers),
@@ -163,6 +234,9 @@ impl Rows {
         let chunks = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
         let dropped_chunks: Vec<usize> = dropped.iter().flat_map(chunks).collect();
         self.chunk_ids = without(&self.chunk_ids, &dropped_chunks);
+        if !self.grades.is_empty() {
+            self.grades = without(&self.grades, &dropped_chunks);
+        }
         self.rows = without(&self.rows, dropped);
         self.questions = without(&self.questions, dropped);
         self.answers = without(&self.answers, dropped);
@@ -181,8 +255,8 @@ pub struct Unresolved {
 impl Unresolved {
     /// The questions of a file, and the rows that cannot be used.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
-        let parsed = source.parse(on_error, Rows::push);
-        let mut rows = Rows::joined(&parsed.pieces);
+        let mut parsed = source.parse(on_error, Rows::push);
+        let mut rows = Rows::joined(&mut parsed.pieces);
         rows.ignored = Ignored::sum(parsed.pieces.into_iter().map(|piece| piece.ignored));
         let mut rejects = parsed.rejects;
         let repeats = repeated_ids(source.bytes(), &rows.ids);
@@ -232,12 +306,16 @@ impl Unresolved {
             }
         }
         rows.drop(&dropped);
+        let ids = with_generated(&source, &rows);
+        let relevant = Relevant::of(relevant, &rows.grades, rows.counts);
         let questions = Questions {
-            ids: with_generated(&source, &rows),
+            ids,
             questions: TextColumn::of_file(&source, rows.questions),
             answers: TextColumn::of_file(&source, rows.answers),
-            relevant,
-            offsets: offsets(&rows.counts),
+            relevant: relevant.chunks,
+            offsets: offsets(&relevant.lengths),
+            grades: relevant.grades,
+            not_relevant: relevant.left_out,
             distinct: rows.rows.len(),
             rows: rows.rows,
             source,

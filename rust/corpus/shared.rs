@@ -3,10 +3,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::grades::{Graded, Grades};
 use crate::cancel::{Ticks, check};
 use crate::error::{Reason, Result};
 use crate::jsonl::Source;
-use crate::memory::{Allowance, look_for_room, push, with_room};
+use crate::memory::{Allowance, look_for_room, push, reserve, with_room};
 use crate::same_text::SameText;
 
 /// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
@@ -20,9 +21,17 @@ const MAKING_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub struct SharedTruths {
     /// By row: its own in their order, then those of the other rows in theirs.
-    pub of_row: FxHashMap<usize, Vec<i64>>,
+    pub of_row: FxHashMap<usize, Truths>,
     /// How many questions these rows are of.
     pub questions: usize,
+}
+
+/// A row's ground truths.
+#[derive(Debug)]
+pub struct Truths {
+    pub items: Vec<i64>,
+    /// One for each, if the file has any.
+    grades: Vec<f64>,
 }
 
 impl SharedTruths {
@@ -30,10 +39,11 @@ impl SharedTruths {
     ///
     /// `truths` gives the ground truths of a row. Each of `first` says for every ground truth which
     /// is the first of its kind; those that are of one kind by any of them count as one, and only a
-    /// row's own may repeat one another. An error is that of the row `place` gives the start of.
+    /// row's own may repeat one another. One that a row has from other rows has the grade that the
+    /// first of them gives it. An error is that of the row `place` gives the start of.
     pub fn collect<'a>(
         asked: &SameText,
-        truths: impl Fn(usize) -> &'a [i64],
+        truths: impl Fn(usize) -> Graded<'a>,
         first: &[&[i64]],
         source: &Source,
         place: impl Fn(usize) -> usize,
@@ -41,7 +51,10 @@ impl SharedTruths {
         let mut found = Self::default();
         let (mut held, room) = (0, Allowance::new(size_of::<i64>()));
         for rows in asked.shared() {
-            let given: usize = rows.iter().map(|&row| truths(row as usize).len()).sum();
+            let given: usize = rows
+                .iter()
+                .map(|&row| truths(row as usize).items.len())
+                .sum();
             look_for_room(given.saturating_mul(MAKING_BYTES));
             let mut all = Kinds::new(first);
             for &row in rows {
@@ -64,9 +77,11 @@ impl SharedTruths {
                 check();
                 let mut own = Kinds::new(first);
                 own.push_all(truths(row as usize));
-                own.extend(&all.items);
-                room.take_all(own.items.capacity() + ROW_BYTES / size_of::<i64>());
-                found.of_row.insert(row as usize, own.items);
+                own.extend(all.graded());
+                let held = own.items.capacity() + own.grades.capacity();
+                room.take_all(held + ROW_BYTES / size_of::<i64>());
+                let (items, grades) = (own.items, own.grades);
+                found.of_row.insert(row as usize, Truths { items, grades });
             }
         }
         Ok(found)
@@ -82,18 +97,34 @@ impl SharedTruths {
         mut push: impl FnMut(usize, &[i64], &mut Vec<i64>),
     ) -> (Vec<i64>, Vec<usize>) {
         let before: usize = (0..len).map(|row| own(row).len()).sum();
-        let shared: usize = self.of_row.values().map(Vec::len).sum();
+        let shared: usize = self.of_row.values().map(|all| all.items.len()).sum();
         let (mut items, mut lengths) = (with_room(before + shared), with_room(len));
         for row in 0..len {
             check();
             let start = items.len();
             match self.of_row.get(&row) {
-                Some(all) => push(row, all, &mut items),
+                Some(all) => push(row, &all.items, &mut items),
                 None => items.extend_from_slice(own(row)),
             }
             lengths.push(items.len() - start);
         }
         (items, lengths)
+    }
+
+    /// The grades that `len` rows have now; `own` are those that they had.
+    pub fn grades(&self, len: usize, own: &Grades) -> Grades {
+        if own.is_empty() {
+            return Grades::default();
+        }
+        let (mut values, mut lengths) = (with_room(own.values.len()), with_room(len));
+        for row in 0..len {
+            check();
+            let grades = self.of_row.get(&row).map_or(own.of(row), |all| &all.grades);
+            reserve(&mut values, grades.len());
+            values.extend_from_slice(grades);
+            lengths.push(grades.len());
+        }
+        Grades::new(values, &lengths)
     }
 
     /// What a user should know of them; nothing where there are none.
@@ -113,6 +144,7 @@ impl SharedTruths {
 /// Items, and what kinds they are of.
 struct Kinds<'a> {
     items: Vec<i64>,
+    grades: Vec<f64>,
     first: &'a [&'a [i64]],
     seen: Vec<FxHashSet<i64>>,
     ticks: Ticks,
@@ -122,32 +154,47 @@ impl<'a> Kinds<'a> {
     fn new(first: &'a [&'a [i64]]) -> Self {
         Self {
             items: Vec::new(),
+            grades: Vec::new(),
             first,
             seen: vec![FxHashSet::default(); first.len()],
             ticks: Ticks::default(),
         }
     }
 
+    fn graded(&self) -> Graded<'_> {
+        Graded {
+            items: &self.items,
+            grades: &self.grades,
+        }
+    }
+
     /// Takes in all items.
-    fn push_all(&mut self, items: &[i64]) {
-        for &item in items {
-            push(&mut self.items, item);
-            for (first, seen) in self.first.iter().zip(&mut self.seen) {
-                seen.insert(first[item as usize]);
-            }
+    fn push_all(&mut self, Graded { items, grades }: Graded<'_>) {
+        for (place, &item) in items.iter().enumerate() {
+            self.push(item, grades.get(place));
+        }
+    }
+
+    fn push(&mut self, item: i64, grade: Option<&f64>) {
+        push(&mut self.items, item);
+        if let Some(&grade) = grade {
+            push(&mut self.grades, grade);
+        }
+        for (first, seen) in self.first.iter().zip(&mut self.seen) {
+            seen.insert(first[item as usize]);
         }
     }
 
     /// Takes in the items of new kinds.
-    fn extend(&mut self, items: &[i64]) {
-        for &item in items {
+    fn extend(&mut self, Graded { items, grades }: Graded<'_>) {
+        for (place, &item) in items.iter().enumerate() {
             self.ticks.tick();
             let kinds = self.first.iter().zip(&self.seen);
             if kinds
                 .into_iter()
                 .all(|(first, seen)| !seen.contains(&first[item as usize]))
             {
-                self.push_all(&[item]);
+                self.push(item, grades.get(place));
             }
         }
     }

@@ -265,16 +265,19 @@ impl PyRanking {
     }
 
     #[staticmethod]
+    #[pyo3(signature = (above, equal, starts, lengths, gains = None))]
     fn from_counts(
         py: Python<'_>,
         above: Array1<'_, i64>,
         equal: Array1<'_, i64>,
         starts: Array1<'_, i64>,
         lengths: Array1<'_, i64>,
+        gains: Option<Array1<'_, f64>>,
     ) -> PyResult<Self> {
         let (above, equal, starts, lengths) = (&*above, &*equal, &*starts, &*lengths);
+        let gains = gains.as_deref();
         Ok(Self(run(py, || {
-            Ranking::from_counts(above, equal, starts, lengths)
+            Ranking::from_counts(above, equal, starts, lengths, gains)
         })?))
     }
 

@@ -1,6 +1,7 @@
 //! Which candidates are relevant, and how much.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::lists::{Lists, check_length, slices_mut};
 use crate::cancel::{check, sort_unstable_by};
@@ -75,31 +76,57 @@ impl<'a> Relevant<'a> {
         let Self::Gains(gains) = self else {
             return Vec::new();
         };
-        let mut ideal: Vec<f64> = gains.iter().copied().filter(|&gain| gain > 0.0).collect();
-        for gains in slices_mut(&mut ideal, starts) {
-            check();
-            sort_unstable_by(gains, |a, b| b.total_cmp(a));
-        }
-        ideal
+        let relevant = gains.iter().copied().filter(|&gain| gain > 0.0);
+        best_order(relevant.collect(), starts)
     }
+}
+
+/// The gains of the relevant candidates of each list, the largest first.
+pub(super) fn best_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
+    for gains in slices_mut(&mut gains, starts) {
+        check();
+        sort_unstable_by(gains, |a, b| b.total_cmp(a));
+    }
+    gains
+}
+
+/// The gains of relevant candidates alone, list after list. Refuses those that are not finite or not
+/// above 0.
+pub(super) fn of_relevant<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a, [f64]>> {
+    let count = *starts.last().unwrap_or(&0) as usize;
+    check_length("gains", gains.len(), count, "relevant candidates")?;
+    if let Some(wrong) = gains
+        .iter()
+        .find(|gain| !(gain.is_finite() && **gain > 0.0))
+    {
+        return Err(Error::Usage(format!(
+            "the gain of a relevant candidate is {wrong}; expected a finite number above 0"
+        )));
+    }
+    let places = starts
+        .windows(2)
+        .map(|ends| ends[0] as usize..ends[1] as usize);
+    Ok(scaled(gains, places))
 }
 
 /// The gains, but of lists whose sums would overflow, or vanish, a power of two times as small or
 /// as large: the metrics are ratios of sums and know no difference.
-pub(super) fn scaled<'a>(gains: &'a [f64], lists: Lists) -> Cow<'a, [f64]> {
+pub(super) fn scaled(
+    gains: &[f64],
+    places: impl Iterator<Item = Range<usize>> + Clone,
+) -> Cow<'_, [f64]> {
     let extreme = |largest: f64| largest > MODERATE || largest < 1.0 / MODERATE && largest > 0.0;
     let largest = |gains: &[f64]| {
         check();
         gains.iter().copied().fold(0.0, f64::max)
     };
-    let places = (0..lists.len()).map(|list| lists.places(list));
-    if gains.len() != lists.num_scores() || !places.clone().any(|at| extreme(largest(&gains[at]))) {
+    if !places.clone().any(|at| extreme(largest(&gains[at]))) {
         return Cow::Borrowed(gains);
     }
     let mut scaled = with_room(gains.len());
     scaled.extend_from_slice(gains);
-    for gains in places.map(|at| at.start..at.end) {
-        let gains = &mut scaled[gains];
+    for at in places {
+        let gains = &mut scaled[at];
         let largest = largest(gains);
         if extreme(largest) {
             let factor = if largest > 1.0 { 1.0 / FACTOR } else { FACTOR };

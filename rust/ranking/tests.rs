@@ -162,7 +162,8 @@ fn tau_counts_pairs() {
 #[test]
 fn counts_give_what_the_scores_do() {
     let scores = [2.0, 1.0, 1.0, 2.0, 2.0, 0.0, 1.0];
-    let counted = Ranking::from_counts(&[3, 0, 3], &[3, 3, 3], &[0, 3], &[7]).expect("counts");
+    let counted =
+        Ranking::from_counts(&[3, 0, 3], &[3, 3, 3], &[0, 3], &[7], None).expect("counts");
     let whole = ranking(&scores, 3);
     assert_eq!(counted.groups, whole.groups);
     assert_eq!(counted.lengths, whole.lengths);
@@ -171,7 +172,7 @@ fn counts_give_what_the_scores_do() {
 #[test]
 fn counts_that_no_scores_have_are_refused() {
     let refused = |above: &[i64], equal: &[i64], starts: &[i64], length: i64| {
-        assert!(Ranking::from_counts(above, equal, starts, &[length]).is_err());
+        assert!(Ranking::from_counts(above, equal, starts, &[length], None).is_err());
     };
     refused(&[-1], &[1], &[0, 1], 5);
     refused(&[0], &[0], &[0, 1], 5);

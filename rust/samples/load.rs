@@ -8,12 +8,13 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::{
-    ANSWER, GROUND_TRUTH_CONTEXTS, GT_CHUNK_ID, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS,
-    NEGATIVE_CONTEXTS, Origin, QA_ID, QUESTION, Samples,
+    ANSWER, GROUND_TRUTH_CONTEXTS, GT_CHUNK_ID, GT_CHUNK_IDS, GT_GRADES, MEMBERS,
+    NEGATIVE_CHUNK_IDS, NEGATIVE_CONTEXTS, Origin, QA_ID, QUESTION, Samples,
 };
 use crate::cancel::{Ticks, check};
 use crate::corpus::{
-    Field, Fields, Findings, Span, TextColumn, concat, offsets, repeated_id, repeated_ids, without,
+    Field, Fields, Findings, Grades, Span, TextColumn, UNGRADED, concat, offsets, repeated_id,
+    repeated_ids, without,
 };
 use crate::error::{Fault, Reason, Result};
 use crate::first::FirstOf;
@@ -26,8 +27,8 @@ impl Samples {
     /// of the first ground truth.
     pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
         let source = Arc::new(Source::open(path, access)?);
-        let parsed = source.parse(on_error, Columns::push);
-        let mut columns = Columns::joined(&parsed.pieces);
+        let mut parsed = source.parse(on_error, Columns::push);
+        let mut columns = Columns::joined(&mut parsed.pieces);
         let repeats = repeated_ids(source.bytes(), &columns.qa_ids);
         let mut rejects = parsed.rejects;
         rejects.extend(
@@ -49,8 +50,10 @@ impl Samples {
             let spans = firsts.iter().map(|&i| spans[i]).collect();
             TextColumn::of_file(&source, spans)
         };
+        let lengths: Vec<usize> = columns.num_relevant.iter().map(|&n| n as usize).collect();
         let mut samples = Self {
             findings,
+            grades: Grades::new(columns.grades, &lengths),
             contexts: pick(&columns.contexts),
             context_ids: pick(&columns.context_ids),
             qa_ids: TextColumn::of_file(&source, columns.qa_ids),
@@ -77,6 +80,10 @@ struct Columns {
     questions: Vec<Span>,
     answers: Vec<Span>,
     num_relevant: Vec<i64>,
+    /// How many ground truths there are in all rows, and their grades; none as long as no row has
+    /// any.
+    relevant: usize,
+    grades: Vec<f64>,
     /// Contexts of all rows, and how many each row has.
     contexts: Vec<Span>,
     counts: Vec<usize>,
@@ -94,11 +101,13 @@ impl Columns {
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let qa_id = fields.as_id(QA_ID, fields.required(QA_ID)?)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
-        let before = self.contexts.len();
+        let (before, grades_before) = (self.contexts.len(), self.relevant);
         let num_relevant = self.push_contexts(&fields).inspect_err(|_| {
             self.contexts.truncate(before);
             self.context_ids.truncate(before);
+            self.grades.truncate(grades_before);
         })?;
+        self.relevant += num_relevant;
         self.counts.push(self.contexts.len() - before);
         self.num_relevant.push(num_relevant as i64);
         self.rows.push(row.range());
@@ -109,7 +118,7 @@ impl Columns {
     }
 
     /// Returns how many of them are ground truths.
-    fn push_contexts(&mut self, fields: &Fields<'_, 8>) -> Result<usize, Box<Fault>> {
+    fn push_contexts(&mut self, fields: &Fields<'_, 9>) -> Result<usize, Box<Fault>> {
         let first = self.contexts.len();
         let num_relevant = self.push_list(fields, GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS)?;
         if num_relevant == 0 {
@@ -126,12 +135,46 @@ impl Columns {
             }
         }
         self.push_list(fields, NEGATIVE_CONTEXTS, NEGATIVE_CHUNK_IDS)?;
+        self.push_grades(fields, num_relevant)?;
         Ok(num_relevant)
+    }
+
+    fn push_grades(
+        &mut self,
+        fields: &Fields<'_, 9>,
+        num_relevant: usize,
+    ) -> Result<(), Box<Fault>> {
+        let Some(list) = fields.value(GT_GRADES) else {
+            if !self.grades.is_empty() {
+                self.grades.resize(self.relevant + num_relevant, UNGRADED);
+            }
+            return Ok(());
+        };
+        self.grades.resize(self.relevant, UNGRADED);
+        fields.each(GT_GRADES, list, |value| {
+            let grade = fields.as_grade(GT_GRADES, value)?;
+            if grade <= 0.0 {
+                let message = "an element of \"gt_grades\" is not above 0; expected the grade of \
+                               a ground truth, which is relevant";
+                return Err(Fault::new(value.start, Reason::NoRelevantChunk, message));
+            }
+            self.grades.push(grade);
+            Ok(())
+        })?;
+        let given = self.grades.len() - self.relevant;
+        if given == num_relevant {
+            return Ok(());
+        }
+        let message = format!(
+            "\"gt_grades\" has {given} elements, \"ground_truth_contexts\" has {num_relevant}; \
+             expected one grade a text"
+        );
+        Err(Fault::new(list.start, Reason::LengthMismatch, message))
     }
 
     fn push_list(
         &mut self,
-        fields: &Fields<'_, 8>,
+        fields: &Fields<'_, 9>,
         texts: Field,
         ids: Field,
     ) -> Result<usize, Box<Fault>> {
@@ -161,8 +204,15 @@ impl Columns {
         Ok(count)
     }
 
-    fn joined(pieces: &[Self]) -> Self {
+    fn joined(pieces: &mut [Self]) -> Self {
+        if pieces.iter().any(|piece| !piece.grades.is_empty()) {
+            for piece in pieces.iter_mut() {
+                piece.grades.resize(piece.relevant, UNGRADED);
+            }
+        }
         Self {
+            relevant: pieces.iter().map(|piece| piece.relevant).sum(),
+            grades: concat(pieces, |piece| &piece.grades),
             rows: concat(pieces, |piece| &piece.rows),
             qa_ids: concat(pieces, |piece| &piece.qa_ids),
             questions: concat(pieces, |piece| &piece.questions),
@@ -197,6 +247,13 @@ impl Columns {
         let dropped_contexts: Vec<usize> = dropped.iter().flat_map(contexts).collect();
         self.contexts = without(&self.contexts, &dropped_contexts);
         self.context_ids = without(&self.context_ids, &dropped_contexts);
+        if !self.grades.is_empty() {
+            let lengths: Vec<usize> = self.num_relevant.iter().map(|&n| n as usize).collect();
+            let starts = super::offsets(&lengths);
+            let grades = |&row: &usize| starts[row] as usize..starts[row + 1] as usize;
+            let dropped_grades: Vec<usize> = dropped.iter().flat_map(grades).collect();
+            self.grades = without(&self.grades, &dropped_grades);
+        }
         self.rows = without(&self.rows, dropped);
         self.qa_ids = without(&self.qa_ids, dropped);
         self.questions = without(&self.questions, dropped);

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::{
-    GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS, MEMBERS, NEGATIVE_CHUNK_IDS, NEGATIVE_CONTEXTS, Samples,
-    push_name,
+    GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS, GT_GRADES, MEMBERS, NEGATIVE_CHUNK_IDS, NEGATIVE_CONTEXTS,
+    Samples, push_name,
 };
 use crate::cancel::check;
-use crate::corpus::{SharedTruths, TextColumn, key_text, offsets};
+use crate::corpus::{Graded, SharedTruths, TextColumn, key_text, offsets};
 use crate::error::Result;
 use crate::first::{FirstOf, hash};
 use crate::memory::with_room;
@@ -29,7 +29,10 @@ impl Samples {
         let kinds: [&[i64]; 2] = [&same_text.first, &first_of_id(&self.context_ids)];
         let shared = SharedTruths::collect(
             &asked,
-            |i| self.relevant_and_negative(i).0,
+            |i| Graded {
+                items: self.relevant_and_negative(i).0,
+                grades: self.grades.of(i),
+            },
             &kinds,
             &self.source,
             |i| self.rows[i].start,
@@ -52,6 +55,7 @@ impl Samples {
                 changed.push((i, relevant.len() as i64));
             },
         );
+        self.grades = shared.grades(self.len(), &self.grades);
         for (i, num_relevant) in changed {
             self.num_relevant[i] = num_relevant;
             self.changed.insert(i);
@@ -77,7 +81,7 @@ impl Samples {
                 .iter()
                 .all(|&context| !self.context_ids.is_blank(context as usize))
         };
-        let mut has_ids = false;
+        let (mut has_ids, mut has_grades) = (false, false);
         out.push(b'{');
         let row = self.source.row(self.rows[i].clone());
         let scanned = row.object(|key, value| {
@@ -86,6 +90,7 @@ impl Samples {
                 GROUND_TRUTH_CONTEXTS,
                 NEGATIVE_CONTEXTS,
                 GT_CHUNK_IDS,
+                GT_GRADES,
                 NEGATIVE_CHUNK_IDS,
             ]
             .into_iter()
@@ -100,6 +105,7 @@ impl Samples {
                         GROUND_TRUTH_CONTEXTS => self.push_texts(relevant, out),
                         NEGATIVE_CONTEXTS => self.push_texts(negative, out),
                         GT_CHUNK_IDS => self.push_ids(relevant, out),
+                        GT_GRADES => self.push_grades(i, out),
                         _ => self.push_ids(negative, out),
                     }
                 }
@@ -113,12 +119,17 @@ impl Samples {
                 }
             }
             has_ids |= field == Some(GT_CHUNK_IDS);
+            has_grades |= field == Some(GT_GRADES);
             Ok(())
         });
         debug_assert!(scanned.is_ok(), "the row was validated when it was read");
         if !has_ids && known(relevant) {
             push_name(out, GT_CHUNK_IDS);
             self.push_ids(relevant, out);
+        }
+        if !has_grades && !self.grades.is_empty() {
+            push_name(out, GT_GRADES);
+            self.push_grades(i, out);
         }
         out.push(b'}');
     }

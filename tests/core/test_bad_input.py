@@ -109,6 +109,17 @@ CASES = [
          'the chunk "c9" is not in '),
     Case("qa", b'{"question": "a?", "chunk_ids": ["c1", "c2", "c1"]}', "repeated_chunk", 47,
          'the chunk "c1" is named twice; expected each chunk of a question once'),
+    # grades
+    Case("qa", b'{"question": "a?", "chunk_id": "c1", "grades": 2}', "wrong_type", 48,
+         '"grades" is an integer; expected a list'),
+    Case("qa", b'{"question": "a?", "chunk_id": "c1", "grades": ["2"]}', "wrong_type", 49,
+         'an element of "grades" is a string; expected a number'),
+    Case("qa", b'{"question": "a?", "chunk_id": "c1", "grades": [1e39]}', "not_finite", 49,
+         'an element of "grades" is "1e39"; expected a number that float32 holds'),
+    Case("qa", b'{"question": "a?", "chunk_id": "c1", "grades": [1, 2]}', "length_mismatch", 48,
+         '"grades" has 2 elements for 1 chunks; expected one grade for each chunk'),
+    Case("qa", b'{"question": "a?", "chunk_id": "c1", "grades": [0]}', "no_relevant_chunk", 48,
+         "no chunk of the question has a grade above 0; expected one that is relevant"),
     # spans
     Case("entities", entity(0, 4), "span_outside_text", 59,
          "the entity 0..4 lies outside its text, which has 3 code points; "
@@ -386,6 +397,8 @@ SAMPLE = {
             "length_mismatch",
             '"negative_chunk_ids" has 1 elements, "negative_contexts" has 2; expected one id a text',
         ),
+        ({"gt_grades": [0]}, "no_relevant_chunk", 'an element of "gt_grades" is not above 0'),
+        ({"gt_grades": [1, 2]}, "length_mismatch", '"gt_grades" has 2 elements, "ground_truth_'),
         ({"gt_chunk_ids": ["A", "B"]}, "length_mismatch", '"gt_chunk_ids" has 2 elements'),
         ({"qa_id": "0"}, "duplicate_qa_id", 'the question id "0" has been given before'),
         ({"question": ""}, "empty_question", '"question" is empty'),

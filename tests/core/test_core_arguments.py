@@ -311,6 +311,7 @@ GOOD: dict[str, Any] = {
     "equal": np.array([1, 2]),
     "starts": np.arange(3),
     "lengths": np.array([3, 3]),
+    "gains": None,
     "annotation_texts": ["a text"],
     "qa_ids": ["a", "b"],
     "n": 1,

@@ -28,7 +28,7 @@ VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
 )
 CHUNK_NAMES = ["chunk_id", "id", "_id", "text", "chunk_text", "input", "content", "title"]
-QA_NAMES = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer"]
+QA_NAMES = ["question", "chunk_id", "chunk_ids", "qa_id", "id", "answer", "grades"]
 
 GOOD_CHUNK = {"chunk_id": "good", "text": "good"}
 GOOD_QA = {"question": "good?", "chunk_id": "good", "qa_id": "good"}
@@ -60,7 +60,8 @@ def json_text(draw: st.DrawFn, pairs: list[tuple[str, Any]]) -> str:
 @st.composite
 def jsonl_file(draw: st.DrawFn, names: list[str], usual: Callable[[int], dict[str, Any]]) -> bytes:
     """Rows of which most can be used, between blank lines, with either line ending."""
-    odd = members(names, VALUES | st.lists(st.text("ab", max_size=2)))
+    numbers = st.lists(st.integers(-1, 3) | st.floats(allow_nan=False), max_size=2)
+    odd = members(names, VALUES | st.lists(st.text("ab", max_size=2)) | numbers)
     rows = []
     for i in range(draw(st.integers(0, 6))):
         pairs = draw(odd)
@@ -148,7 +149,9 @@ def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damag
 @files
 def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damage: bool):
     def usual(i: int) -> dict[str, Any]:
-        return {"question": f"what {i}?", "chunk_ids": ["c", "good"][i % 2 :], "qa_id": i // 2}
+        row = {"question": f"what {i}?", "chunk_ids": ["c", "good"][i % 2 :], "qa_id": i // 2}
+        grades = data.draw(st.none() | st.lists(st.sampled_from([-1, 0, 0.5, 1, 2]), max_size=2))
+        return row if grades is None else {**row, "grades": grades}
 
     file = data.draw(jsonl_file(QA_NAMES, usual))
     if damage:
@@ -159,7 +162,7 @@ def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, da
     rows, bad = reference.read_rows(file, reference.read_question)
     expected = []
     taken = set()
-    for question, answer, qa_id, chunks in rows:
+    for question, answer, qa_id, chunks, grades in rows:
         if qa_id in taken:
             bad.append("duplicate_qa_id")
             continue
@@ -173,7 +176,8 @@ def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, da
             None,
         )
         if wrong is None:
-            expected.append((question, answer, qa_id, chunks))
+            relevant = reference.relevant_chunks(chunks, grades)
+            expected.append((question, answer, qa_id, relevant))
         else:
             bad.append("unknown_chunk" if chunks[wrong] not in ("c", "good") else "repeated_chunk")
 
@@ -186,7 +190,10 @@ def test_questions_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, da
     assert len(set(dataset.qa_ids)) == dataset.num_qa
     starts = dataset.relevant_offsets
     found = [dataset.chunk_ids.take(dataset.relevant[a:b]) for a, b in itertools.pairwise(starts)]
-    assert found == [row[3] for row in expected]
+    assert found == [[chunk for chunk, _ in row[3]] for row in expected]
+    grades = [grade for row in expected for _, grade in row[3]]
+    assert (dataset.grades is None) == all(grade == 1 for grade in grades)
+    assert dataset.grades is None or dataset.grades.tolist() == grades
     assert reasons(Counter(dataset.rejected_counts)) == Counter(bad)
     assert other_values(dataset) == reference.other_values(
         file, reference.read_question, [QA_NAMES[3:5]]

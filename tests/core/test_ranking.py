@@ -91,6 +91,33 @@ def test_counts_give_the_metrics_of_the_scores(case, k: int):
     assert ranking.metrics() == rank(*flat(lists), np.array(relevant)).metrics()
 
 
+@given(case=ranked_lists(), data=st.data(), k=st.integers(1, 8))
+def test_counts_may_have_gains(case, data: st.DataObject, k: int):
+    lists, relevant = case
+    heights = [data.draw(st.lists(GAINS.filter(bool), min_size=n, max_size=n)) for n in relevant]
+    counted = [reference.counts(*both) for both in zip(lists, relevant, strict=True)]
+    above, equal = (np.array(list(itertools.chain(*part))) for part in zip(*counted, strict=True))
+    starts, lengths = np.cumsum([0, *relevant]), np.array([*map(len, lists)])
+    ranking = Ranking.from_counts(above, equal, starts, lengths, np.concatenate(heights))
+    gains = [
+        [*own, *[0.0] * (len(scores) - len(own))]
+        for scores, own in zip(lists, heights, strict=True)
+    ]
+    check_metrics(ranking, k, lambda metric: [
+        reference.expected(*both, metric) for both in zip(lists, gains, strict=True)
+    ])  # fmt: skip
+    assert ranking.metrics() == rank(*flat(lists), relevance=np.concatenate(gains)).metrics()
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, np.nan, np.inf])
+def test_a_relevant_candidate_has_a_gain(gain: float):
+    arrays = (np.array([0]), np.array([1]), np.array([0, 1]), np.array([2]))
+    with pytest.raises(ValueError, match="the gain of a relevant candidate is"):
+        Ranking.from_counts(*arrays, np.array([gain]))
+    with pytest.raises(ValueError, match="gains has 2 entries for 1 relevant candidates"):
+        Ranking.from_counts(*arrays, np.ones(2))
+
+
 @given(
     above=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 4), max_size=4),
     equal=st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 4), max_size=4),

@@ -22,6 +22,7 @@ TEXT = st.text(st.sampled_from('ab "\\/\n\t\x00\x7fü日😀'), min_size=1, max_
     str.strip
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+GRADES = st.sampled_from([-1, 0, 0.125, 1, 2, 2.5])
 OTHER = st.dictionaries(
     TEXT,
     st.recursive(st.none() | NUMBERS | TEXT, lambda inner: st.lists(inner, max_size=2)),
@@ -42,6 +43,10 @@ def data_set(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         row = {"question": draw(TEXT), "chunk_ids": draw(some_ids), "qa_id": f"q{i}"}
         if draw(st.booleans()):
             row["answer"] = draw(TEXT)
+        if draw(st.booleans()):
+            count = len(row["chunk_ids"])
+            grades = st.lists(GRADES, min_size=count, max_size=count)
+            row["grades"] = draw(grades.filter(lambda grades: max(grades) > 0))
         qa.append({**row, **draw(OTHER)})
     return qa, chunks
 
@@ -52,30 +57,41 @@ def load(folder: Path, qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -
     return Dataset.load(folder / "qa.jsonl", folder / "chunks.jsonl")
 
 
-def relevant_to(qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -> list[list[int]]:
-    """The ground truths of each question, those of rows that ask the same among them."""
+Relevant = list[tuple[int, float]]
+
+
+def relevant_to(qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -> list[Relevant]:
+    """The ground truths of each question, those of rows that ask the same too, and their grades."""
     place = {chunk["chunk_id"]: i for i, chunk in enumerate(chunks)}
     first = reference.same_text([chunk["text"] for chunk in chunks])
     return reference.shared_truths(
         [row["question"] for row in qa],
-        [[place[chunk] for chunk in row["chunk_ids"]] for row in qa],
-        lambda one, other: first[one] == first[other],
+        [
+            reference.relevant_chunks(
+                [place[chunk] for chunk in row["chunk_ids"]],
+                reference.read_grades(row.get("grades"), len(row["chunk_ids"])),
+            )
+            for row in qa
+        ],
+        lambda one, other: first[one[0]] == first[other[0]],
     )
 
 
-def excluded_of(relevant: list[int], chunks: list[dict[str, Any]]) -> list[int]:
+def excluded_of(relevant: Relevant, chunks: list[dict[str, Any]]) -> list[int]:
     """The chunks that have the text of a ground truth."""
     first = reference.same_text([chunk["text"] for chunk in chunks])
-    texts = {first[chunk] for chunk in relevant}
+    texts = {first[chunk] for chunk, _ in relevant}
     return [chunk for chunk, text in enumerate(first) if text in texts]
 
 
 def expected_row(
     row: dict[str, Any],
-    relevant: list[int],
+    relevant: Relevant,
     chunks: list[dict[str, Any]],
+    *,
     negatives: int,
     seed: int,
+    graded: bool,
 ) -> dict[str, Any]:
     """What a sample of this question has to say, members in order."""
     excluded = excluded_of(relevant, chunks)
@@ -83,16 +99,18 @@ def expected_row(
     others = {
         name: value
         for name, value in row.items()
-        if name not in ("question", "chunk_ids", "qa_id", "answer")
+        if name not in ("question", "chunk_ids", "qa_id", "answer", "grades")
     }
     answer = {"answer": row["answer"]} if "answer" in row else {}
+    grades = [int(grade) if grade == int(grade) else grade for _, grade in relevant]
     return {
         "question": row["question"],
-        "ground_truth_contexts": [chunks[i]["text"] for i in relevant],
+        "ground_truth_contexts": [chunks[i]["text"] for i, _ in relevant],
         "negative_contexts": [chunks[i]["text"] for i in drawn],
         "qa_id": row["qa_id"],
-        "gt_chunk_id": row["chunk_ids"][0],
-        "gt_chunk_ids": [chunks[i]["chunk_id"] for i in relevant],
+        "gt_chunk_id": chunks[relevant[0][0]]["chunk_id"],
+        "gt_chunk_ids": [chunks[i]["chunk_id"] for i, _ in relevant],
+        **({"gt_grades": grades} if graded else {}),
         "negative_chunk_ids": [chunks[i]["chunk_id"] for i in drawn],
         **answer,
         **others,
@@ -114,8 +132,9 @@ def test_written_samples_say_what_they_should(
     samples = load(tmp_path, qa, chunks).construct(negatives=negatives, seed=seed)
     samples.write_jsonl(tmp_path / "samples.jsonl")
     written = (tmp_path / "samples.jsonl").read_bytes()
+    graded = any(grade != 1 for own in relevant for _, grade in own)
     expected = [
-        expected_row(row, own, chunks, negatives, seed)
+        expected_row(row, own, chunks, negatives=negatives, seed=seed, graded=graded)
         for row, own in zip(qa, relevant, strict=True)
     ]
     assert written == jsonl(expected)
@@ -123,6 +142,8 @@ def test_written_samples_say_what_they_should(
     again = Samples.load_jsonl(tmp_path / "samples.jsonl")
     for column in ("questions", "qa_ids", "answers", "offsets", "num_relevant"):
         assert list(getattr(again, column)) == list(getattr(samples, column))
+    assert (again.grades is None) == (samples.grades is None) == (not graded)
+    assert not graded or again.grades.tolist() == samples.grades.tolist()
     for column in ("contexts", "context_ids"):
         assert getattr(again, column).take(again.candidates) == getattr(samples, column).take(
             samples.candidates

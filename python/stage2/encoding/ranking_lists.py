@@ -27,6 +27,8 @@ class RankingLists:
         contexts: int64 (m,), the same candidates as places in `corpus`, where there is one.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
+        grades: float64 (m,), how relevant each candidate is, 0 for negatives; None where all
+            ground truths are as relevant.
         tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
         corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
     """
@@ -38,6 +40,7 @@ class RankingLists:
     contexts: Ints
     offsets: Ints
     num_relevant: Ints
+    grades: npt.NDArray[np.float64] | None
     tie_keys: Ints
     corpus: Ints
 
@@ -50,14 +53,19 @@ class RankingLists:
         return np.diff(self.offsets)
 
     @property
+    def is_relevant(self) -> npt.NDArray[np.bool_]:
+        """Which of the candidates are ground truths, bool (m,)."""
+        place = np.arange(len(self.candidates)) - np.repeat(self.offsets[:-1], self.lengths)
+        return np.asarray(place < np.repeat(self.num_relevant, self.lengths))
+
+    @property
     def first_ground_truths(self) -> Ints:
         """Of each question's ground truths the least row of `tokens`, int64 (n,).
 
         Equal for rows of one question, which have the same ground truths in another order.
         """
         flat = self.tokens.same_text[self.candidates]
-        place = np.arange(len(flat)) - np.repeat(self.offsets[:-1], self.lengths)
-        is_relevant = place < np.repeat(self.num_relevant, self.lengths)
+        is_relevant = self.is_relevant
         found = np.full(len(self), len(self.tokens), np.int64)
         rows = np.repeat(np.arange(len(self)), self.lengths)
         np.minimum.at(found, rows[is_relevant], flat[is_relevant])
@@ -82,6 +90,7 @@ class RankingLists:
             contexts=self.contexts[flat],
             offsets=np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64),
             num_relevant=self.num_relevant[index],
+            grades=None if self.grades is None else self.grades[flat],
             tie_keys=self.tie_keys[flat],
         )
 
@@ -120,14 +129,14 @@ class RankingLists:
             self,
             candidates=self.candidates[~dropped],
             contexts=self.contexts[~dropped],
+            grades=None if self.grades is None else self.grades[~dropped],
             tie_keys=self.tie_keys[~dropped],
             offsets=kept[self.offsets],
         )
 
     def without_negatives(self) -> RankingLists:
         """Keep of each question's candidates the ground truths alone."""
-        place = np.arange(len(self.candidates)) - np.repeat(self.offsets[:-1], self.lengths)
-        return self.without(place >= np.repeat(self.num_relevant, self.lengths))
+        return self.without(~self.is_relevant)
 
 
 def ranking_lists(
@@ -170,7 +179,7 @@ def ranking_lists(
     ids = samples.context_ids.take(wanted)
     id_order = np.empty(len(ids), np.int64)
     id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
-    return RankingLists(
+    lists = RankingLists(
         tokens=LazyTokens(texts, spans, lambda part: tokenize(loaded(model), *part), roles),
         qa_ids=list(samples.qa_ids),
         questions=question_rows,
@@ -178,6 +187,12 @@ def ranking_lists(
         contexts=flat,
         offsets=np.asarray(samples.offsets),
         num_relevant=np.asarray(samples.num_relevant),
+        grades=None,
         tie_keys=id_order[places],
         corpus=context_rows if corpus else np.empty(0, np.int64),
     )
+    if samples.grades is None:
+        return lists
+    grades = np.zeros(len(flat))
+    grades[lists.is_relevant] = samples.grades
+    return replace(lists, grades=grades)

@@ -28,7 +28,9 @@ def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
         method: one of `FUSIONS`.
     """
     scores = FUSIONS[method](first, second, alpha)
-    return Scored.of(scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity)
+    return Scored.of(
+        scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity, first.grades
+    )
 
 
 def _sum(first: Scored, second: Scored, alpha: float) -> npt.NDArray[np.float64]:

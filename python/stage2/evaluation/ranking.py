@@ -26,6 +26,8 @@ from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
 
 TOPK = (1, 3, 5)
 
+Grades = npt.NDArray[np.float64]
+
 # Scores of questions by chunks, float64, that are looked at together: 32 MB.
 _BLOCK_SCORES = 1 << 22
 
@@ -86,18 +88,30 @@ class Scored(Ranked):
         scores: float32 (m,), similarity of each candidate to its question.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
+        grades: float64 (m,), how relevant each candidate is; None where that is not graded.
     """
 
     scores: Floats
     offsets: Ints
     num_relevant: Ints
+    grades: Grades | None = None
 
     @classmethod
-    def of(cls, scores: Floats, offsets: Ints, num_relevant: Ints, by_entity: Ints) -> Scored:
+    def of(
+        cls,
+        scores: Floats,
+        offsets: Ints,
+        num_relevant: Ints,
+        by_entity: Ints,
+        grades: Grades | None = None,
+    ) -> Scored:
         """Rank scored lists."""
-        ranking = rank_lists(scores, offsets, num_relevant)
+        if grades is None:
+            ranking = rank_lists(scores, offsets, num_relevant)
+        else:
+            ranking = rank_lists(scores, offsets, relevance=grades)
         lengths = np.diff(offsets).astype(np.int64)
-        return cls(ranking, lengths, by_entity, scores, offsets, num_relevant)
+        return cls(ranking, lengths, by_entity, scores, offsets, num_relevant, grades)
 
     def ranked(self) -> Ranked:
         """The same without the scores."""
@@ -116,7 +130,7 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
     scores = _pairs(embeddings, question, lists.candidates)
     list_of = np.repeat(np.arange(len(lists)), lists.lengths)
     counts = np.bincount(list_of[both], minlength=len(lists)).astype(np.int64)
-    return Scored.of(scores, lists.offsets, lists.num_relevant, counts)
+    return Scored.of(scores, lists.offsets, lists.num_relevant, counts, lists.grades)
 
 
 def score_corpus(
@@ -161,7 +175,8 @@ def score_corpus(
         if progress is not None:
             progress(int(len(lists) * min(1.0, (first + _TILE) / size)), len(lists))
     lengths = size - copies.counts
-    ranking = Ranking.from_counts(above, equal, starts, lengths)
+    gains = None if lists.grades is None else lists.grades[lists.is_relevant]
+    ranking = Ranking.from_counts(above, equal, starts, lengths, gains)
     has_entity = embeddings.has_entity[lists.corpus]
     of_copies = np.bincount(copied, has_entity[copies.columns], len(lists)).astype(np.int64)
     with_entity = embeddings.has_entity[lists.questions] * (int(has_entity.sum()) - of_copies)
@@ -237,7 +252,7 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
         for first in range(0, size, _TILE):
             tile = embeddings.take(lists.corpus[first : first + _TILE])
             scores[:, first : first + _TILE] = similarity(block, tile)
-        parts, both = [], np.zeros(len(rows), np.int64)
+        parts, grades, both = [], [], np.zeros(len(rows), np.int64)
         for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
             relevant = _relevant(lists, row)
             others = np.ones(size, np.bool_)
@@ -245,10 +260,20 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
             others[copies.columns[copies.starts[row] : copies.starts[row + 1]]] = False
             ranked = np.concatenate([relevant, np.flatnonzero(others)])
             parts.append(own[ranked])
+            if lists.grades is not None:
+                grade = np.zeros(len(ranked))
+                grade[: len(relevant)] = lists.grades[lists.offsets[row] :][: len(relevant)]
+                grades.append(grade)
             if block.has_entity[place]:
                 both[place] = has_entity[ranked].sum()
         offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
-        yield Scored.of(np.concatenate(parts), offsets, lists.num_relevant[rows], both)
+        yield Scored.of(
+            np.concatenate(parts),
+            offsets,
+            lists.num_relevant[rows],
+            both,
+            np.concatenate(grades) if grades else None,
+        )
 
 
 def evaluation_rows(

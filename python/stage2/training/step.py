@@ -45,7 +45,7 @@ class Questions:
         question: int64 (B,), places among the n texts.
         candidate: int64 (B, N), places among the n texts.
         mask: bool (B, N).
-        relevance: int64 (B, N), 1 for ground truths.
+        relevance: float32 (B, N), the grades of ground truths, or 1; 0 for negatives.
         flat: int64 (B, N), rows of the lists' candidates.
         same_text: int64 (n,), equal for texts that are the same, as they are embedded.
     """
@@ -54,7 +54,7 @@ class Questions:
     question: Ints
     candidate: Ints
     mask: npt.NDArray[np.bool_]
-    relevance: Ints
+    relevance: Floats
     flat: Ints
     same_text: Ints
 
@@ -134,12 +134,15 @@ def gather_questions(
     embedded_at = np.empty(len(used), np.int64)
     embedded_at[np.concatenate(groups)] = np.arange(len(used))
     question, candidate = np.split(embedded_at[places], [len(rows)])
+    relevance = column[None, :] < lists.num_relevant[rows][:, None]
+    if lists.grades is not None:
+        relevance = np.where(mask, lists.grades[flat], 0)
     return Questions(
         groups=[used[group] for group in groups],
         question=question,
         candidate=candidate.reshape(flat.shape),
         mask=mask,
-        relevance=(column[None, :] < lists.num_relevant[rows][:, None]).astype(np.int64),
+        relevance=relevance.astype(np.float32),
         flat=flat,
         same_text=np.unique(
             lists.tokens.same_text[used[np.concatenate(groups)]], return_inverse=True
@@ -198,12 +201,12 @@ def _among(contexts: Tensor, texts: int) -> Tensor:
 
 
 def _in_batch_relevance(candidate: Tensor, relevance: Tensor, same_text: Tensor) -> Tensor:
-    """Relevance, int64 (B, n): 1 for texts that are a ground truth of the question, however typed.
+    """Relevance of each text, float32 (B, n), in whose list ever it stands and however it is typed.
 
-    In whose list ever they stand.
+    Above 0 are the ground truths of the question.
     """
     kinds = int(same_text.max()) + 1
-    found = torch.zeros(len(candidate), kinds, dtype=torch.int64, device=candidate.device)
+    found = torch.zeros(len(candidate), kinds, dtype=relevance.dtype, device=candidate.device)
     return found.scatter_reduce(1, same_text[candidate], relevance, "amax")[:, same_text]
 
 

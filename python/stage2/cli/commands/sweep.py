@@ -215,15 +215,17 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
 
 
 def _write_questions(dataset: Dataset, rows: Sequence[int] | Ints, path: Path) -> None:
-    relevant, offsets = dataset.relevant, dataset.relevant_offsets
+    relevant, offsets, grades = dataset.relevant, dataset.relevant_offsets, dataset.grades
     found = []
     for row in sorted(int(row) for row in rows):
-        chunks = relevant[offsets[row] : offsets[row + 1]]
-        question = {
+        own = slice(offsets[row], offsets[row + 1])
+        question: dict[str, Any] = {
             "qa_id": dataset.qa_ids[row],
             "question": dataset.questions[row],
-            "chunk_ids": dataset.chunk_ids.take(chunks),
+            "chunk_ids": dataset.chunk_ids.take(relevant[own]),
         }
+        if grades is not None:
+            question["grades"] = grades[own].tolist()
         answer = dataset.answers[row]
         found.append(question | ({"answer": answer} if answer else {}))
     files.write_jsonl(path, found)
