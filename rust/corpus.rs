@@ -47,26 +47,35 @@ impl Dataset {
         on_error: OnError,
         access: Access,
     ) -> Result<Self> {
+        let qa = Arc::new(Source::open(qa, access)?);
+        let corpus = || Ok(Arc::new(Source::open(chunks, access)?));
+        Self::of_sources(qa, corpus, on_error, |findings| {
+            let Some(path) = entities else {
+                return Ok(None);
+            };
+            let annotations = Annotations::load(path, on_error, access.copied())?;
+            let rejected = &annotations.findings.rejected;
+            findings.rejected.extend_from_slice(rejected);
+            Ok(Some(annotations))
+        })
+    }
+
+    /// The same of what was opened already, or is opened when it is its turn.
+    pub(crate) fn of_sources(
+        qa: Arc<Source>,
+        corpus: impl FnOnce() -> Result<Arc<Source>>,
+        on_error: OnError,
+        annotations: impl FnOnce(&mut Findings) -> Result<Option<Annotations>>,
+    ) -> Result<Self> {
         let mut findings = Findings::new(on_error);
 
-        let qa = Arc::new(Source::open(qa, access)?);
         let (questions, rejects) = Unresolved::read(&qa, on_error);
         findings.reject(&qa, rejects)?;
         findings.warn_of_ignored(&qa, questions.ignored());
 
-        let corpus = Arc::new(Source::open(chunks, access)?);
+        let corpus = corpus()?;
         let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
-
-        let annotations = match entities {
-            Some(path) => {
-                let annotations = Annotations::load(path, on_error, access.copied())?;
-                findings
-                    .rejected
-                    .extend_from_slice(&annotations.findings.rejected);
-                Some(annotations)
-            }
-            None => None,
-        };
+        let annotations = annotations(&mut findings)?;
 
         let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
         findings.reject(&qa, rejects)?;

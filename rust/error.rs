@@ -63,9 +63,9 @@ impl std::error::Error for Error {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputError {
     pub file: String,
-    /// From 1.
+    /// From 1; of a table in memory the row, from 0.
     pub line: usize,
-    /// In code points, from 1.
+    /// In code points, from 1; 0 of a table in memory.
     pub column: usize,
     pub reason: Reason,
     /// What is wrong, what was expected, what to do.
@@ -81,7 +81,10 @@ impl fmt::Display for InputError {
             message,
             ..
         } = self;
-        write!(f, "{file}:{line}:{column}: {message}")
+        match column {
+            0 => write!(f, "{file}, row {line}: {message}"),
+            _ => write!(f, "{file}:{line}:{column}: {message}"),
+        }
     }
 }
 

@@ -86,6 +86,8 @@ enum Layout {
     Lines { start: usize },
     /// The elements of a JSON array.
     Elements(Vec<Range<usize>>),
+    /// The rows of a table in memory, one a line.
+    Table,
 }
 
 /// Rows read so far: one `T` a piece, in file order, and what was rejected.
@@ -135,8 +137,31 @@ impl Source {
         Ok(source)
     }
 
+    /// Takes `rows`, one a line, for those of a table that is called `name`.
+    pub fn of_table(name: &str, rows: Vec<u8>) -> Result<Self> {
+        if rows.is_empty() {
+            let message = format!("{name} has no rows; expected at least one");
+            return Err(Error::Usage(message));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            bytes: rows.into(),
+            layout: Layout::Table,
+            damage: None,
+        })
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The line and column of a place that `places` has moved to. A table has rows, from 0, and no
+    /// column of characters.
+    fn shown(&self, (line, column): (usize, usize)) -> (usize, usize) {
+        match self.layout {
+            Layout::Table => (line - 1, 0),
+            _ => (line, column),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -154,7 +179,7 @@ impl Source {
 
     /// The error of something at a byte offset that no policy can leave out.
     pub fn error_at(&self, at: usize, reason: Reason, message: String) -> Error {
-        let (line, column) = Places::of(&self.bytes).move_to(at);
+        let (line, column) = self.shown(Places::of(&self.bytes).move_to(at));
         InputError {
             file: self.name.clone(),
             line,
@@ -228,13 +253,21 @@ impl Source {
         Parsed { pieces, rejects }
     }
 
+    /// Where the first line starts, past a byte order mark.
+    fn first_line(&self) -> usize {
+        match self.layout {
+            Layout::Lines { start } => start,
+            _ => 0,
+        }
+    }
+
     fn pieces(&self) -> Vec<Piece<'_>> {
         // A small file is cut as well: what is tested with it then holds for a large one.
         let size = (self.bytes.len() / SMALL_FILE_PIECES).clamp(1, PIECE);
         match &self.layout {
-            Layout::Lines { start } => {
+            Layout::Lines { .. } | Layout::Table => {
                 let mut pieces = Vec::with_capacity(self.bytes.len() / size + 1);
-                let mut start = *start;
+                let mut start = self.first_line();
                 while start < self.bytes.len() {
                     let end = line_end(&self.bytes, start.saturating_add(size));
                     pieces.push(Piece::Lines(start..end));
@@ -259,10 +292,10 @@ impl Source {
     /// The extent of the row that holds the byte at `offset`.
     pub fn row_at(&self, offset: usize) -> Range<usize> {
         match &self.layout {
-            Layout::Lines { start } => {
-                let offset = offset.min(self.bytes.len());
-                let start = memchr::memrchr(b'\n', &self.bytes[*start..offset])
-                    .map_or(*start, |newline| start + newline + 1);
+            Layout::Lines { .. } | Layout::Table => {
+                let (start, offset) = (self.first_line(), offset.min(self.bytes.len()));
+                let start = memchr::memrchr(b'\n', &self.bytes[start..offset])
+                    .map_or(start, |newline| start + newline + 1);
                 start..without_return(&self.bytes, line_end(&self.bytes, offset))
             }
             Layout::Elements(elements) => {
@@ -284,7 +317,7 @@ impl Source {
             .map(|Reject { row, fault }| {
                 check();
                 // Faults of rows in order are in order themselves.
-                let (line, column) = places.move_to(fault.at);
+                let (line, column) = self.shown(places.move_to(fault.at));
                 Rejected {
                     source: Arc::clone(self),
                     row,

@@ -27,6 +27,7 @@
 //! * `py`: the only module that knows Python (feature `python`)
 
 pub mod cancel;
+pub mod columns;
 pub mod corpus;
 pub mod error;
 mod finite;

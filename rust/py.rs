@@ -11,18 +11,23 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
+use self::columns::{Column, PyJudged};
+use crate::columns::{ChunkColumns, QuestionColumns, data_set};
 use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use interrupt::{run, run_infallible};
 use numbers::{Array1, count, whole};
+use samples::PySamples;
 use text::{PyTextColumn, Texts, position};
 
 mod arrays;
+mod columns;
 mod duplicates;
 mod errors;
 mod interrupt;
 mod numbers;
+mod samples;
 mod text;
 
 #[pymodule]
@@ -37,9 +42,11 @@ mod _core {
     #[pymodule_export]
     use super::errors::InputError;
     #[pymodule_export]
+    use super::samples::PySamples;
+    #[pymodule_export]
     use super::text::{PyTextColumn, same_text, text_key};
     #[pymodule_export]
-    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, PySamples, load_chunks};
+    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, load_chunks};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -134,7 +141,7 @@ impl PyRejected {
 
 /// What was read from files, with what was found wrong in them: the base of the three below.
 #[pyclass(name = "Loaded", module = "stage2._core", frozen, subclass)]
-struct PyLoaded(Findings);
+pub struct PyLoaded(Findings);
 
 #[pymethods]
 impl PyLoaded {
@@ -232,6 +239,23 @@ struct PyDataset {
     relevant_offsets: SharedArray,
 }
 
+impl PyDataset {
+    fn wrap(
+        py: Python<'_>,
+        dataset: Dataset,
+        annotations: Option<Py<PyAnnotations>>,
+    ) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(PyLoaded(dataset.findings.clone()));
+        let this = Self {
+            dataset,
+            annotations,
+            relevant: SharedArray::unmade(),
+            relevant_offsets: SharedArray::unmade(),
+        };
+        Py::new(py, base.add_subclass(this))
+    }
+}
+
 #[pymethods]
 impl PyDataset {
     #[staticmethod]
@@ -253,16 +277,47 @@ impl PyDataset {
             Dataset::load(&qa, &chunks, entities.as_deref(), on_error, access)
         })?;
         let annotations = dataset.annotations.take();
-        let base = PyClassInitializer::from(PyLoaded(dataset.findings.clone()));
-        let this = Self {
-            dataset,
-            annotations: annotations
-                .map(|all| PyAnnotations::wrap(py, all))
-                .transpose()?,
-            relevant: SharedArray::unmade(),
-            relevant_offsets: SharedArray::unmade(),
+        let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));
+        Self::wrap(py, dataset, annotations.transpose()?)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (
+        questions, texts, relevant, *, qa_ids = None, chunk_ids = None, titles = None,
+        answers = None, on_error = "strict"
+    ))]
+    #[allow(clippy::too_many_arguments)] // One for each column.
+    fn from_columns(
+        questions: &Bound<'_, PyAny>,
+        texts: &Bound<'_, PyAny>,
+        relevant: PyJudged<'_>,
+        qa_ids: Option<&Bound<'_, PyAny>>,
+        chunk_ids: Option<&Bound<'_, PyAny>>,
+        titles: Option<&Bound<'_, PyAny>>,
+        answers: Option<&Bound<'_, PyAny>>,
+        on_error: &str,
+    ) -> PyResult<Py<Self>> {
+        let py = questions.py();
+        let on_error = OnError::from_str(on_error)?;
+        let questions = Column::of("questions", "question", questions)?;
+        let qa_ids = Column::optional("qa_ids", "qa_id", qa_ids)?;
+        let answers = Column::optional("answers", "answer", answers)?;
+        let texts = Column::of("texts", "text", texts)?;
+        let chunk_ids = Column::optional("chunk_ids", "chunk_id", chunk_ids)?;
+        let titles = Column::optional("titles", "title", titles)?;
+        let questions = QuestionColumns {
+            questions: questions.cells(),
+            ids: qa_ids.as_ref().map(Column::cells),
+            answers: answers.as_ref().map(Column::cells),
+            judged: relevant.lend(),
         };
-        Py::new(py, base.add_subclass(this))
+        let chunks = ChunkColumns {
+            texts: texts.cells(),
+            ids: chunk_ids.as_ref().map(Column::cells),
+            titles: titles.as_ref().map(Column::cells),
+        };
+        let dataset = run(py, || data_set(&questions, &chunks, on_error))?;
+        Self::wrap(py, dataset, None)
     }
 
     #[getter]
@@ -400,102 +455,4 @@ fn access(map: bool, max_decompressed: Option<Bound<'_, PyAny>>) -> PyResult<Acc
     let most = max_decompressed.map(|most| whole("max_decompressed", &most));
     let most = most.transpose()?;
     Ok(Access { map, most })
-}
-
-#[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
-struct PySamples {
-    samples: Samples,
-    candidates: SharedArray,
-    offsets: SharedArray,
-    num_relevant: SharedArray,
-}
-
-impl PySamples {
-    fn wrap(py: Python<'_>, samples: Samples) -> PyResult<Py<Self>> {
-        let base = PyClassInitializer::from(PyLoaded(samples.findings.clone()));
-        let this = Self {
-            samples,
-            candidates: SharedArray::unmade(),
-            offsets: SharedArray::unmade(),
-            num_relevant: SharedArray::unmade(),
-        };
-        Py::new(py, base.add_subclass(this))
-    }
-}
-
-#[pymethods]
-impl PySamples {
-    #[staticmethod]
-    #[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
-    fn load_jsonl(
-        py: Python<'_>,
-        path: PathBuf,
-        on_error: &str,
-        max_decompressed: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Self>> {
-        let on_error = OnError::from_str(on_error)?;
-        let access = access(false, max_decompressed)?;
-        let samples = run(py, || Samples::load(&path, on_error, access))?;
-        Self::wrap(py, samples)
-    }
-
-    fn __len__(&self) -> usize {
-        self.samples.len()
-    }
-
-    #[getter]
-    fn qa_ids(&self) -> PyTextColumn {
-        PyTextColumn(self.samples.qa_ids.clone())
-    }
-
-    #[getter]
-    fn questions(&self) -> PyTextColumn {
-        PyTextColumn(self.samples.questions.clone())
-    }
-
-    #[getter]
-    fn answers(&self) -> PyTextColumn {
-        PyTextColumn(self.samples.answers.clone())
-    }
-
-    #[getter]
-    fn contexts(&self) -> PyTextColumn {
-        PyTextColumn(self.samples.contexts.clone())
-    }
-
-    #[getter]
-    fn context_ids(&self) -> PyTextColumn {
-        PyTextColumn(self.samples.context_ids.clone())
-    }
-
-    #[getter]
-    fn candidates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        self.candidates.of(py, &self.samples.candidates)
-    }
-
-    #[getter]
-    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        self.offsets.of(py, &self.samples.offsets)
-    }
-
-    #[getter]
-    fn num_relevant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        self.num_relevant.of(py, &self.samples.num_relevant)
-    }
-
-    #[getter]
-    fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
-        grades(py, &self.samples.grades)
-    }
-
-    #[pyo3(signature = (path, rows = None))]
-    fn write_jsonl(
-        &self,
-        py: Python<'_>,
-        path: PathBuf,
-        rows: Option<Array1<'_, i64>>,
-    ) -> PyResult<()> {
-        let rows = rows.as_deref();
-        run(py, || self.samples.write_jsonl(&path, rows))
-    }
 }

@@ -247,6 +247,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back() {
+        for number in [0.0, -1.0, 2.0, 0.1, 2.5, 1e300, 1e-7, f64::MIN_POSITIVE] {
+            let mut out = Vec::new();
+            push_number(&mut out, number);
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.parse(), Ok(number));
+            assert!(serde_json::from_str::<serde_json::Number>(&text).is_ok());
+        }
+    }
+
+    #[test]
     fn one_line_is_the_same_value() {
         let json = "{\"a\\\\\" :\n [1 ,\t2.0],\"b\": \"x, \\\": y\",\r\n \"c\":{}}";
         let mut out = Vec::new();

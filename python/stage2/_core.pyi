@@ -18,26 +18,41 @@ other threads share some. A process that was forked makes its own.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias, final, overload
 
 import numpy as np
 import numpy.typing as npt
 
 __version__: str
 
+class ArrowArray(Protocol):
+    """What lends its data by Arrow's PyCapsule interface as one array."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
+class ArrowStream(Protocol):
+    """What lends its data by Arrow's PyCapsule interface as a stream of arrays."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Scores: TypeAlias = npt.NDArray[np.float32]
 Path: TypeAlias = str | PathLike[str]
+# Arrow's strings or integers, as an array or a stream (of a table the column that has the name of
+# the field); an array of numpy; a sequence of str, int and None.
+Column: TypeAlias = ArrowArray | ArrowStream | npt.NDArray[Any] | Sequence[str | int | None]
 OnError: TypeAlias = Literal["strict", "skip"]
 
 class InputError(ValueError):
     """What a file holds is wrong: `FILE:LINE:COLUMN: what is wrong; what was expected; …`.
 
+    Of a table in memory it is `TABLE, row ROW: what is wrong; …`.
+
     Attributes:
         file: the path as it was given.
-        line: from 1.
-        column: in code points, from 1.
+        line: from 1; of a table in memory the row, from 0.
+        column: in code points, from 1; 0 of a table in memory.
         reason: the kind of error, as in `rejected_counts`; e.g. `truncated_json`.
     """
 
@@ -176,6 +191,40 @@ class Dataset(Loaded):
                 are written whole, does no harm. False reads them, for what runs for long.
             max_decompressed: bytes that a file may have when it is decompressed, or comes from a
                 pipe, at most; None: half of the memory. More is an InputError, `too_large`.
+        """
+    @staticmethod
+    def from_columns(
+        questions: Column,
+        texts: Column,
+        relevant: tuple[Ints, Ints] | tuple[Ints, Ints, Ints | Floats],
+        *,
+        qa_ids: Column | None = None,
+        chunk_ids: Column | None = None,
+        titles: Column | None = None,
+        answers: Column | None = None,
+        on_error: OnError = "strict",
+    ) -> Dataset:
+        """Make the data set that files with the same rows hold.
+
+        The columns are copied. They are checked as files are; an InputError names the table,
+        `questions` or `texts`, and the row, from 0, as `line`, and has 0 as `column`.
+
+        Args:
+            questions: n questions.
+            texts: N texts, those of the chunks.
+            relevant: what is relevant to each question: offsets, int64 (n + 1,), and chunks, int64
+                (m,), those of question i being `chunks[offsets[i]:offsets[i + 1]]`, the most
+                relevant first; and optional grades, int64 or float64 (m,), as in `load`.
+            qa_ids: n ids; None: they are made from the questions and their chunks' ids.
+            chunk_ids: N ids; None: the numbers of the rows, from 0.
+            titles: N titles, null for none.
+            answers: n answers, null for none.
+            on_error: stop at the first bad row, or leave bad rows out.
+
+        Raises:
+            ValueError: columns of other lengths, offsets that do not fit, a chunk that is not
+                there, or a grade that is not finite.
+            TypeError: a column that holds neither texts nor whole numbers.
         """
     @property
     def num_qa(self) -> int: ...

@@ -1,0 +1,230 @@
+//! Columns in memory, written as rows that the reader of files reads.
+//!
+//! Texts have to be copied anyway, for a data set outlives the columns that it was made of. As rows
+//! of JSON they are checked by the code that checks files, and cannot come to mean anything else.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::cancel::check;
+use crate::corpus::{Dataset, concat};
+use crate::error::{Error, Result};
+use crate::jsonl::{OnError, Source};
+use crate::write::{push_list, push_number, push_string};
+
+/// Rows that one task writes.
+const ROWS_PER_JOB: usize = 1024;
+
+/// What stands in a row of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Nothing.
+    Missing,
+    Text(Cow<'a, str>),
+    /// A whole number, which may be an id.
+    Number(i128),
+}
+
+/// A column of texts or whole numbers.
+pub trait Cells: Sync {
+    fn len(&self) -> usize;
+    fn get(&self, row: usize) -> Cell<'_>;
+}
+
+/// The questions of a data set, n rows.
+pub struct QuestionColumns<'a> {
+    pub questions: &'a dyn Cells,
+    pub ids: Option<&'a dyn Cells>,
+    pub answers: Option<&'a dyn Cells>,
+    pub judged: Judged<'a>,
+}
+
+/// The chunks that are judged for each question: those of question `i` are
+/// `chunks[offsets[i]..offsets[i + 1]]`.
+pub struct Judged<'a> {
+    pub offsets: &'a [i64],
+    pub chunks: &'a [i64],
+    /// One a chunk.
+    pub grades: Option<&'a [f64]>,
+}
+
+/// The chunks of a data set.
+pub struct ChunkColumns<'a> {
+    pub texts: &'a dyn Cells,
+    /// Without them a chunk's id is the number of its row.
+    pub ids: Option<&'a dyn Cells>,
+    pub titles: Option<&'a dyn Cells>,
+}
+
+/// Makes the data set that files with the same rows hold.
+pub fn data_set(
+    questions: &QuestionColumns<'_>,
+    chunks: &ChunkColumns<'_>,
+    on_error: OnError,
+) -> Result<Dataset> {
+    questions.check(chunks)?;
+    chunks.check()?;
+    let qa = table("questions", questions.questions.len(), |row, out| {
+        questions.push_row(chunks, row, out);
+    })?;
+    let corpus = || {
+        table("texts", chunks.texts.len(), |row, out| {
+            chunks.push_row(row, out)
+        })
+    };
+    Dataset::of_sources(qa, corpus, on_error, |_| Ok(None))
+}
+
+/// Rows as lines of JSON.
+fn table(
+    name: &'static str,
+    rows: usize,
+    push: impl Fn(usize, &mut Vec<u8>) + Sync,
+) -> Result<Arc<Source>> {
+    let numbers: Vec<usize> = (0..rows).collect();
+    let jobs: Vec<Vec<u8>> = numbers
+        .par_chunks(ROWS_PER_JOB)
+        .map(|rows| {
+            let mut out = Vec::new();
+            for &row in rows {
+                check();
+                out.push(b'{');
+                push(row, &mut out);
+                out.extend_from_slice(b"}\n");
+            }
+            out
+        })
+        .collect();
+    let bytes = concat(&jobs, |lines| lines);
+    Ok(Arc::new(Source::of_table(name, bytes)?))
+}
+
+impl QuestionColumns<'_> {
+    fn check(&self, chunks: &ChunkColumns<'_>) -> Result<()> {
+        let rows = self.questions.len();
+        check_rows("qa_ids", self.ids, rows, "questions")?;
+        check_rows("answers", self.answers, rows, "questions")?;
+        let Judged {
+            offsets,
+            chunks: judged,
+            grades,
+        } = self.judged;
+        let cut_up = offsets.len() == rows + 1
+            && offsets.first() == Some(&0)
+            && offsets.is_sorted()
+            && offsets.last() == Some(&(judged.len() as i64));
+        if !cut_up {
+            return Err(Error::Usage(format!(
+                "relevant: the offsets do not cut up the chunks; expected {} rising numbers from 0 \
+                 to {}, one more than there are questions",
+                rows + 1,
+                judged.len()
+            )));
+        }
+        let known = 0..chunks.texts.len() as i64;
+        if let Some(place) = judged.iter().position(|chunk| !known.contains(chunk)) {
+            let row = offsets.partition_point(|&offset| offset <= place as i64) - 1;
+            return Err(Error::Usage(format!(
+                "relevant: row {row} has the chunk {}; expected row numbers of texts, from 0 to {}",
+                judged[place],
+                known.end - 1
+            )));
+        }
+        let Some(grades) = grades else { return Ok(()) };
+        if grades.len() != judged.len() {
+            return Err(Error::Usage(format!(
+                "relevant: {} grades for {} chunks; expected one for each",
+                grades.len(),
+                judged.len()
+            )));
+        }
+        let Some(place) = grades.iter().position(|grade| !grade.is_finite()) else {
+            return Ok(());
+        };
+        let row = offsets.partition_point(|&offset| offset <= place as i64) - 1;
+        Err(Error::Usage(format!(
+            "relevant: row {row} has the grade {}; expected finite numbers",
+            grades[place]
+        )))
+    }
+
+    fn push_row(&self, chunks: &ChunkColumns<'_>, row: usize, out: &mut Vec<u8>) {
+        let Judged {
+            offsets,
+            chunks: judged,
+            grades,
+        } = self.judged;
+        let own = offsets[row] as usize..offsets[row + 1] as usize;
+        push_member(out, "question", &self.questions.get(row));
+        push_optional(out, "qa_id", self.ids, row);
+        push_name(out, "chunk_ids");
+        push_list(out, &judged[own.clone()], |&chunk, out| {
+            push_cell(out, &chunks.id(chunk as usize));
+        });
+        if let Some(grades) = grades {
+            push_name(out, "grades");
+            push_list(out, &grades[own], |&grade, out| push_number(out, grade));
+        }
+        push_optional(out, "answer", self.answers, row);
+    }
+}
+
+impl ChunkColumns<'_> {
+    fn check(&self) -> Result<()> {
+        let rows = self.texts.len();
+        check_rows("chunk_ids", self.ids, rows, "texts")?;
+        check_rows("titles", self.titles, rows, "texts")
+    }
+
+    fn id(&self, row: usize) -> Cell<'_> {
+        self.ids
+            .map_or(Cell::Number(row as i128), |ids| ids.get(row))
+    }
+
+    fn push_row(&self, row: usize, out: &mut Vec<u8>) {
+        push_member(out, "chunk_id", &self.id(row));
+        push_member(out, "text", &self.texts.get(row));
+        push_optional(out, "title", self.titles, row);
+    }
+}
+
+fn check_rows(name: &str, column: Option<&dyn Cells>, rows: usize, of: &str) -> Result<()> {
+    match column {
+        Some(column) if column.len() != rows => Err(Error::Usage(format!(
+            "{name} has {} rows, {of} has {rows}; expected as many",
+            column.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn push_optional(out: &mut Vec<u8>, name: &str, column: Option<&dyn Cells>, row: usize) {
+    if let Some(column) = column {
+        push_member(out, name, &column.get(row));
+    }
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, cell: &Cell<'_>) {
+    if *cell != Cell::Missing {
+        push_name(out, name);
+        push_cell(out, cell);
+    }
+}
+
+fn push_name(out: &mut Vec<u8>, name: &str) {
+    if out.last() != Some(&b'{') {
+        out.extend_from_slice(b", ");
+    }
+    push_string(out, name);
+    out.extend_from_slice(b": ");
+}
+
+fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
+    match cell {
+        Cell::Missing => out.extend_from_slice(b"null"),
+        Cell::Text(text) => push_string(out, text),
+        Cell::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Samples across the border.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use numpy::PyArray1;
+use pyo3::prelude::*;
+
+use super::interrupt::run;
+use super::numbers::Array1;
+use super::text::PyTextColumn;
+use super::{PyLoaded, SharedArray, access, grades};
+use crate::jsonl::OnError;
+use crate::samples::Samples;
+
+#[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
+pub struct PySamples {
+    samples: Samples,
+    candidates: SharedArray,
+    offsets: SharedArray,
+    num_relevant: SharedArray,
+}
+
+impl PySamples {
+    pub fn wrap(py: Python<'_>, samples: Samples) -> PyResult<Py<Self>> {
+        let base = PyClassInitializer::from(PyLoaded(samples.findings.clone()));
+        let this = Self {
+            samples,
+            candidates: SharedArray::unmade(),
+            offsets: SharedArray::unmade(),
+            num_relevant: SharedArray::unmade(),
+        };
+        Py::new(py, base.add_subclass(this))
+    }
+}
+
+#[pymethods]
+impl PySamples {
+    #[staticmethod]
+    #[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
+    fn load_jsonl(
+        py: Python<'_>,
+        path: PathBuf,
+        on_error: &str,
+        max_decompressed: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Self>> {
+        let on_error = OnError::from_str(on_error)?;
+        let access = access(false, max_decompressed)?;
+        let samples = run(py, || Samples::load(&path, on_error, access))?;
+        Self::wrap(py, samples)
+    }
+
+    fn __len__(&self) -> usize {
+        self.samples.len()
+    }
+
+    #[getter]
+    fn qa_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.qa_ids.clone())
+    }
+
+    #[getter]
+    fn questions(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.questions.clone())
+    }
+
+    #[getter]
+    fn answers(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.answers.clone())
+    }
+
+    #[getter]
+    fn contexts(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.contexts.clone())
+    }
+
+    #[getter]
+    fn context_ids(&self) -> PyTextColumn {
+        PyTextColumn(self.samples.context_ids.clone())
+    }
+
+    #[getter]
+    fn candidates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.candidates.of(py, &self.samples.candidates)
+    }
+
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.offsets.of(py, &self.samples.offsets)
+    }
+
+    #[getter]
+    fn num_relevant<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        self.num_relevant.of(py, &self.samples.num_relevant)
+    }
+
+    #[getter]
+    fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        grades(py, &self.samples.grades)
+    }
+
+    #[pyo3(signature = (path, rows = None))]
+    fn write_jsonl(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        rows: Option<Array1<'_, i64>>,
+    ) -> PyResult<()> {
+        let rows = rows.as_deref();
+        run(py, || self.samples.write_jsonl(&path, rows))
+    }
+}
