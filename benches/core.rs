@@ -121,7 +121,7 @@ fn ranking(c: &mut Criterion) {
     let ranking =
         Ranking::new(lists, Relevant::Same(1), Ties::Expected).expect("the scores are finite");
     group.bench_function("means over 1,000 lists", |b| {
-        b.iter(|| black_box(&ranking).summary(&[1, 3, 5]));
+        b.iter(|| black_box(&ranking).summary(&[1, 3, 5], &[]));
     });
     group.finish();
 }

@@ -270,6 +270,11 @@ impl Ranking {
         self.per_list(|(groups, _)| groups[0].success(k))
     }
 
+    /// The share of the relevant candidates that are among the first `k`.
+    pub fn recall(&self, k: usize) -> Vec<f64> {
+        self.per_list(|(groups, _)| ties::recall(groups, k))
+    }
+
     /// One over the rank of the best relevant candidate.
     pub fn reciprocal_rank(&self) -> Vec<f64> {
         self.per_list(|(groups, _)| groups[0].reciprocal_rank())
@@ -288,8 +293,9 @@ impl Ranking {
         self.per_list(|(groups, _)| ties::average_precision(groups))
     }
 
-    /// Means over all lists, by name, and what random scores would get.
-    pub fn summary(&self, top_k: &[usize]) -> Result<Summary> {
+    /// Means over all lists, by name, and what random scores would get: Success@k for each k of
+    /// `top_k`, Recall@k for each of `recall_at`, and the metrics that are always told.
+    pub fn summary(&self, top_k: &[usize], recall_at: &[usize]) -> Result<Summary> {
         if self.is_empty() {
             let message = "no lists to average over; expected at least one question";
             return Err(Error::Usage(message.into()));
@@ -297,16 +303,19 @@ impl Ranking {
         if top_k.contains(&0) {
             return Err(Error::Usage("top-0 asked for; expected k from 1".into()));
         }
+        if recall_at.contains(&0) {
+            return Err(Error::Usage("recall at 0 asked for; expected k from 1".into()));
+        }
         let tied = self.ties().iter().filter(|&&ties| ties > 0).count();
         Ok(Summary {
-            means: self.means(top_k),
-            chance: self.by_chance().means(top_k),
+            means: self.means(top_k, recall_at),
+            chance: self.by_chance().means(top_k, recall_at),
             ties: tied as f64 / self.len() as f64,
             num_queries: self.len(),
         })
     }
 
-    fn means(&self, top_k: &[usize]) -> Vec<(String, f64)> {
+    fn means(&self, top_k: &[usize], recall_at: &[usize]) -> Vec<(String, f64)> {
         let top = top_k
             .iter()
             .map(|&k| (format!("top{k}"), mean(&self.success(k))));
@@ -317,7 +326,10 @@ impl Ranking {
             ("mean_rank", self.rank()),
         ];
         let others = others.map(|(name, values)| (name.to_owned(), mean(&values)));
-        top.chain(others).collect()
+        let recall = recall_at
+            .iter()
+            .map(|&k| (format!("recall{k}"), mean(&self.recall(k))));
+        top.chain(others).chain(recall).collect()
     }
 }
 

@@ -489,6 +489,11 @@ def ndcg(gains: list[float], k: int) -> float:
     return dcg(gains, k) / dcg(sorted(gains, reverse=True), k)
 
 
+def recall(gains: list[float], k: int) -> float:
+    relevant = [gain > 0 for gain in gains]
+    return sum(relevant[:k]) / sum(relevant)
+
+
 def average_precision(gains: list[float]) -> float:
     places = [place for place, gain in enumerate(gains, 1) if gain > 0]
     return sum(n / place for n, place in enumerate(places, 1)) / len(places)

@@ -1,4 +1,4 @@
-"""Success@1/3/5, MRR and nDCG@10 from scores in memory; peers have their own structures ready."""
+"""Success@k, Recall@10, MRR and nDCG@10 of scores in memory; peers have their structures ready."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ NAMES = {
     "top1": ("success.1", "success_1", "Success@1", "hit_rate@1"),
     "top3": ("success.3", "success_3", "Success@3", "hit_rate@3"),
     "top5": ("success.5", "success_5", "Success@5", "hit_rate@5"),
+    "recall10": ("recall.10", "recall_10", "R@10", "recall@10"),
     "mrr": ("recip_rank", "recip_rank", "RR", "mrr"),
     "ndcg10": ("ndcg_cut.10", "ndcg_cut_10", "nDCG@10", "ndcg@10"),
 }
@@ -70,7 +71,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     job = f"metrics of {count:,} × {CANDIDATES}"
     yield from bench.race(
         job,
-        lambda: stage2.rank(flat, offsets).metrics(topk=(1, 3, 5)),
+        lambda: stage2.rank(flat, offsets).metrics(topk=(1, 3, 5), recall_at=(10,)),
         [Peer("pytrec_eval", lambda: trec.evaluate(run), trec_agrees), *others],
         [
             Claim(job, ("pytrec_eval",), 100),

@@ -391,18 +391,23 @@ class Ranking:
         """Expected average precision: float64 (n,)."""
     def success(self, k: int) -> Floats:
         """Give the probability that a relevant candidate is among the first k: float64 (n,)."""
+    def recall(self, k: int) -> Floats:
+        """Give the expected share of the relevant candidates in the first k: float64 (n,)."""
     def ndcg(self, k: int) -> Floats:
         """Give the expected nDCG at k: float64 (n,).
 
         A candidate's gain is its relevance, its discount log2(rank + 1), and the ideal is that of
         the list's own candidates.
         """
-    def metrics(self, topk: Iterable[int] = (1, 3, 5)) -> dict[str, Any]:
+    def metrics(
+        self, topk: Iterable[int] = (1, 3, 5), recall_at: Iterable[int] = ()
+    ) -> dict[str, Any]:
         """Give means over the lists.
 
         Returns:
-            `top{k}` for each k, `mrr`, `map`, `ndcg10`, `mean_rank`; `ties`, the share of lists
-            with a tie; `num_queries`; and under `chance` what a random order would get.
+            `top{k}` for each k of `topk`, `mrr`, `map`, `ndcg10`, `mean_rank`, `recall{k}` for
+            each k of `recall_at`; `ties`, the share of lists with a tie; `num_queries`; and under
+            `chance` what a random order would get.
         """
 
 def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:

@@ -250,6 +250,12 @@ pub fn sample_negatives<'py>(
     shaped(py, qa_ids.len(), n, drawn)
 }
 
+/// The whole numbers of an argument that is an iterable of them; nothing where it is left out.
+fn counts(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<usize>>> {
+    let read = |given: &Bound<'_, PyAny>| given.try_iter()?.map(|k| count(name, &k?)).collect();
+    given.map(read).transpose()
+}
+
 #[pyclass(name = "Ranking", module = "stage2._core", frozen)]
 pub struct PyRanking(Ranking);
 
@@ -316,6 +322,15 @@ impl PyRanking {
         Ok(run_infallible(py, || self.0.success(k))?.into_pyarray(py))
     }
 
+    fn recall<'py>(
+        &self,
+        py: Python<'py>,
+        k: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let k = count("k", k)?;
+        Ok(run_infallible(py, || self.0.recall(k))?.into_pyarray(py))
+    }
+
     fn ndcg<'py>(
         &self,
         py: Python<'py>,
@@ -325,20 +340,16 @@ impl PyRanking {
         Ok(run_infallible(py, || self.0.ndcg(k))?.into_pyarray(py))
     }
 
-    #[pyo3(signature = (topk = None))]
+    #[pyo3(signature = (topk = None, recall_at = None))]
     fn metrics<'py>(
         &self,
         py: Python<'py>,
         topk: Option<&Bound<'py, PyAny>>,
+        recall_at: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let topk = match topk {
-            None => vec![1, 3, 5],
-            Some(topk) => topk
-                .try_iter()?
-                .map(|k| count("topk", &k?))
-                .collect::<PyResult<Vec<_>>>()?,
-        };
-        let summary = run(py, || self.0.summary(&topk))?;
+        let topk = counts("topk", topk)?.unwrap_or_else(|| vec![1, 3, 5]);
+        let recall_at = counts("recall_at", recall_at)?.unwrap_or_default();
+        let summary = run(py, || self.0.summary(&topk, &recall_at))?;
         let chance = PyDict::new(py);
         for (name, value) in &summary.chance {
             chance.set_item(name, value)?;

@@ -62,6 +62,9 @@ fn every_metric_is_the_mean_over_all_orders_of_the_ties() {
             for k in 1..=scores.len() + 1 {
                 let success = mean_over(&orders, |o| f64::from(first(o) <= k));
                 assert!(near(found.success(k)[0], success));
+                let hits = |o: &[bool]| o.iter().take(k).filter(|hit| **hit).count();
+                let recall = mean_over(&orders, |o| hits(o) as f64 / relevant as f64);
+                assert!(near(found.recall(k)[0], recall));
                 let gain = |o: &[bool]| -> f64 {
                     let hits = (1..).zip(o).take(k).filter(|(_, hit)| **hit);
                     hits.map(|(place, _)| 1.0 / f64::from(place + 1).log2())
@@ -103,7 +106,7 @@ fn sorting_finds_the_groups_that_scanning_does() {
 #[test]
 fn a_constant_scorer_gets_the_chance_level() {
     let summary = ranking(&[0.25; 6], 1)
-        .summary(&[1, 3, 5])
+        .summary(&[1, 3, 5], &[2])
         .expect("one list");
     assert_eq!(summary.means, summary.chance);
     assert_eq!(summary.ties, 1.0);

@@ -98,6 +98,12 @@ impl TieGroup {
         1.0 - (0..self.relevant).map(all_beyond).product::<f64>()
     }
 
+    /// The expected number of this group's relevant candidates among the first `k`: each is there
+    /// with the same probability, the share of the group's places there.
+    fn relevant_within(&self, k: usize) -> f64 {
+        self.relevant as f64 * self.places_within(k) as f64 / self.size as f64
+    }
+
     /// The expectation of one over the rank of this group's first relevant one: the sum over the
     /// places of the probability that it is the first there, over the rank of the place.
     pub fn reciprocal_rank(&self) -> f64 {
@@ -156,6 +162,13 @@ pub fn ndcg(slots: &[TieGroup], ideal: &[f64], discounts: &[f64]) -> f64 {
     } else {
         0.0
     }
+}
+
+/// The expected share of the relevant candidates that are among the first `k`, from one slot per
+/// relevant candidate.
+pub fn recall(slots: &[TieGroup], k: usize) -> f64 {
+    let found: f64 = filled(slots).map(|group| group.relevant_within(k)).sum();
+    found / slots.len() as f64
 }
 
 /// Average precision, from one slot per relevant candidate.

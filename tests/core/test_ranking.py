@@ -56,6 +56,7 @@ def check_metrics(ranking: Ranking, k: int, mean: Callable[[reference.Metric], l
         "rank": (ranking.rank, first),
         "reciprocal rank": (ranking.reciprocal_rank, lambda gains: 1 / first(gains)),
         "success": (ranking.success(k), lambda gains: first(gains) <= k),
+        "recall": (ranking.recall(k), lambda gains: reference.recall(gains, k)),
         "ndcg": (ranking.ndcg(k), lambda gains: reference.ndcg(gains, k)),
         "average precision": (ranking.average_precision, reference.average_precision),
     }
@@ -181,7 +182,7 @@ def test_trec_eval_is_pytrec_evals(num_relevant: int):
     keys = np.argsort(np.argsort(names))
     run = {str(i): dict(zip(names, row, strict=True)) for i, row in enumerate(scores.tolist())}
     judged = {str(i): dict(zip(names, row, strict=True)) for i, row in enumerate(grades.tolist())}
-    measures = {"recip_rank", "map", "ndcg_cut.10", "success.5"}
+    measures = {"recip_rank", "map", "ndcg_cut.10", "success.5", "recall.10"}
     theirs = pytrec_eval.RelevanceEvaluator(judged, measures).evaluate(run)
 
     ranking = stage2.rank(
@@ -196,6 +197,7 @@ def test_trec_eval_is_pytrec_evals(num_relevant: int):
         "map": ranking.average_precision,
         "ndcg_cut_10": ranking.ndcg(10),
         "success_5": ranking.success(5),
+        "recall_10": ranking.recall(10),
     }
     for name, values in ours.items():
         expected = [theirs[str(i)][name] for i in range(lists)]
@@ -206,9 +208,11 @@ def test_trec_eval_is_pytrec_evals(num_relevant: int):
 def test_summaries_are_means_beside_the_chance_level(case):
     lists, relevant = case
     ranking = rank(*flat(lists), np.array(relevant))
-    metrics = ranking.metrics(topk=(2,))
+    metrics = ranking.metrics(topk=(2,), recall_at=(1, 3))
     assert metrics["num_queries"] == len(lists)
     assert metrics["top2"] == pytest.approx(ranking.success(2).mean())
+    assert metrics["recall1"] == pytest.approx(ranking.recall(1).mean())
+    assert metrics["recall3"] == pytest.approx(ranking.recall(3).mean())
     assert metrics["mrr"] == pytest.approx(ranking.reciprocal_rank.mean())
     assert metrics["map"] == pytest.approx(ranking.average_precision.mean())
     assert metrics["ndcg10"] == pytest.approx(ranking.ndcg(10).mean())
@@ -216,9 +220,20 @@ def test_summaries_are_means_beside_the_chance_level(case):
     assert metrics["ties"] == pytest.approx((ranking.ties > 0).mean())
 
     scores, offsets = flat(lists)
-    constant = rank(np.zeros_like(scores), offsets, np.array(relevant)).metrics(topk=(2,))
+    equal_scores = rank(np.zeros_like(scores), offsets, np.array(relevant))
+    constant = equal_scores.metrics(topk=(2,), recall_at=(1, 3))
     assert metrics["chance"] == constant["chance"]
     assert constant["chance"] == {name: constant[name] for name in constant["chance"]}
+
+
+def test_recall_is_the_share_of_all_relevant_ones_that_are_found():
+    # Relevant are the first, the third, and one of the three that share the last places.
+    scores = np.array([0.9, 0.5, 0.2, 0.7, 0.2, 0.2], np.float32)
+    ranking = rank(scores, np.array([0, 6]), 3)
+    found = [ranking.recall(k)[0] for k in range(1, 8)]
+    assert found == pytest.approx([1 / 3, 1 / 3, 2 / 3, 7 / 9, 8 / 9, 1, 1])
+    assert ranking.metrics(recall_at=(2,))["chance"]["recall2"] == pytest.approx(2 / 6)
+    assert not {name for name in ranking.metrics() if name.startswith("recall")}
 
 
 def test_chance_among_six_candidates():
@@ -326,6 +341,8 @@ def test_metrics_need_lists_and_a_k():
     ranking = rank(np.ones(2, np.float32), np.array([0, 2]))
     with pytest.raises(ValueError, match="expected k from 1"):
         ranking.metrics(topk=[0])
+    with pytest.raises(ValueError, match="recall at 0 asked for; expected k from 1"):
+        ranking.metrics(recall_at=[10, 0])
     with pytest.raises(ValueError, match="one for each"):
         order(np.ones(2, np.float32), np.array([0, 2]), np.array([1]))
 
