@@ -33,9 +33,6 @@ from stage2.utils.signals import StoppedError, asked_to_stop
 from stage2.utils.tensors import read_state_dict, read_unchanged
 from stage2.variants import LOSSES
 
-# Added to the norm that gradients are clipped by, as torch adds it.
-_NEVER_ZERO = 1e-6
-
 # Called with (what, updates done, updates in all, texts of the last).
 Steps = Callable[[str, int, int, int], None]
 # Called with each row of the log once it is there.
@@ -251,15 +248,11 @@ class _Training:
             loss += accumulate_gradients(
                 self.model, self.lists, part, settings, len(rows), self.teacher
             )
-        # Not by torch's own: not every version of it that this project runs on tells the norm
-        # before it clips, and a norm that is not finite must not reach the weights.
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
+        # Below an infinite norm every gradient stays as it is. A norm that is not finite ruins the
+        # gradients, but it is found before they reach the weights.
+        longest = math.inf if settings.max_grad_norm is None else settings.max_grad_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), longest)
         self.check_finite(loss, norm.item(), where, rows)
-        if settings.max_grad_norm is not None:
-            scale = (settings.max_grad_norm / (norm + _NEVER_ZERO)).clamp(max=1)
-            for gradient in gradients:
-                gradient.mul_(scale)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.updates_done)
         self.optimizer.step()
