@@ -17,9 +17,10 @@ import stage2
 from stage2.config import Settings
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.training.dev_corpus import Dev
 from stage2.training.state import find_state
 from stage2.training.step import accumulate_gradients
-from stage2.training.train import train
+from stage2.training.train import Callbacks, train
 from stage2.usage import STAGES
 from stage2.utils import distributed, files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
@@ -164,7 +165,7 @@ def trained(
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir).to("cuda")
     made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     state = find_state(settings, folder, made_from)
-    train(model, lists, lists, settings, folder, progress, state=state)
+    train(model, lists, Dev(lists), settings, folder, Callbacks(progress), state=state)
     model.save_pretrained(folder / files.SHIPPED_MODEL)
     (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink()
     found = tree(folder)

@@ -15,6 +15,8 @@ import torch
 
 import stage2
 from stage2 import Positives, Rules, _core, mine_negatives
+from stage2.mining.hard_negatives import mine_with
+from stage2.mining.search import search_texts
 from stage2.utils.errors import BadInputError
 
 SCORES = np.array([0.5, 0.1, 0.9, 0.3, 0.2, 0.7], np.float32)
@@ -28,6 +30,12 @@ MASKED = np.ma.masked_array(SCORES, [1, 0, 0, 0, 0, 0])
 def mined(rules: Rules | None = None, **arguments: Any) -> list[int]:
     given = {"queries": VECTORS[:2], "corpus": VECTORS, "positives": ONE_EACH, **arguments}
     return mine_negatives(rules=rules, **given).rows.tolist()
+
+
+def mined_to(depth: Any) -> list[int]:
+    """Mine by the search that `mine_negatives` uses, to a depth of the caller's."""
+    found = mine_with(search_texts, VECTORS[:2], VECTORS, ONE_EACH, Rules(), depth=depth)
+    return found.rows.tolist()
 
 
 REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
@@ -120,7 +128,7 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: mined(Rules(sampling="all")), BadInputError, "sampling is 'all'; expected top or"),
     (lambda: mined(Rules(seed=-1)), BadInputError, "seed is -1; expected 0 or more"),
     (lambda: mined(Rules(seed=2**64)), BadInputError, "seed is 18446744073709551616; expected at"),
-    (lambda: mined(depth=-1), ValueError, "depth is -1; expected 0 or more"),
+    (lambda: mined_to(-1), ValueError, "depth is -1; expected 0 or more"),
     (lambda: mined(keys=["a"]), ValueError, "1 keys for 2 questions; expected one for each"),
     (lambda: mined(groups=[0, 1]), ValueError, "groups: an array of shape"),
     (lambda: mined(groups=np.zeros(6)), ValueError, "groups: numbers of type float64"),
@@ -430,7 +438,7 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
         lambda odd: mined(corpus=odd),
         lambda odd: mined(groups=odd),
         lambda odd: mined(keys=odd),
-        lambda odd: mined(depth=odd),
+        mined_to,
         lambda odd: mined(positives=Positives(odd, ONE_EACH.offsets)),
         lambda odd: mined(positives=Positives(ONE_EACH.rows, odd)),
     ]

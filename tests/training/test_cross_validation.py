@@ -102,7 +102,7 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
     train, evaluate = cross_validation.train, cross_validation.evaluate
 
     def spy_train(model: Any, lists: Any, dev: Any, *rest: Any) -> Any:
-        trained_on.append({*lists.qa_ids, *dev.qa_ids})
+        trained_on.append({*lists.qa_ids, *dev.lists.qa_ids})
         return train(model, lists, dev, *rest)
 
     def spy_evaluate(model: Any, lists: Any, *rest: Any) -> Any:

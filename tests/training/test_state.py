@@ -23,9 +23,10 @@ from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.training import train as train_module
+from stage2.training.dev_corpus import Dev
 from stage2.training.log import EpochLog, best_of
 from stage2.training.state import Position, State, find_state
-from stage2.training.train import Trained, train
+from stage2.training.train import Callbacks, Trained, train
 from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -66,7 +67,7 @@ def attempt(
     torch.manual_seed(kill_at)  # what the caller's generator holds must not matter
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
     state = find_state(settings, folder, made_from(settings))
-    trained = train(model, lists, lists, settings, folder, progress, state=state)
+    trained = train(model, lists, Dev(lists), settings, folder, Callbacks(progress), state=state)
     model.save_pretrained(folder / files.SHIPPED_MODEL)
     (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink()
     return trained
@@ -135,7 +136,7 @@ def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path
                 signal.raise_signal(number)
 
         with pytest.raises(StoppedError, match=f"epoch 1, after update {at}.*same command"):
-            train(model, lists, lists, settings, folder, progress)
+            train(model, lists, Dev(lists), settings, folder, Callbacks(progress))
         model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
         attempt(model_dir, lists, settings, folder)
         assert results(folder) == results(tmp_path / "whole")
@@ -155,7 +156,7 @@ def test_what_was_started_with_overwrite_goes_on_without(
 
     over = replace(SETTINGS, overwrite=True)
     with pytest.raises(StoppedError, match="same command again without --overwrite goes on"):
-        train(model, lists, lists, over, tmp_path / "stopped", progress)
+        train(model, lists, Dev(lists), over, tmp_path / "stopped", Callbacks(progress))
     assert find_state(over, tmp_path / "stopped", made_from(over)) is None
     attempt(model_dir, lists, SETTINGS, tmp_path / "stopped")
     assert results(tmp_path / "stopped") == results(tmp_path / "whole")
@@ -200,7 +201,7 @@ def test_a_state_of_other_questions_is_refused(
     state = find_state(SETTINGS, interrupted, made_from(SETTINGS))
     before = tree(interrupted)
     with pytest.raises(BadInputError, match="other questions"):
-        train(model, lists.subset(range(11)), lists, SETTINGS, interrupted, state=state)
+        train(model, lists.subset(range(11)), Dev(lists), SETTINGS, interrupted, state=state)
     assert tree(interrupted) == before
 
 
@@ -257,7 +258,7 @@ def test_an_old_epoch_is_dropped_though_the_process_that_should_have_was_killed(
     settings = replace(SETTINGS, keep_checkpoints=1)
     attempt(model_dir, lists, settings, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(train_module._Training, "drop_old", lambda self: None)
+        patch.setattr(train_module._Output, "drop_old", lambda *_: None)
         # After the last update of the last epoch, whose model is written.
         patch.setattr(train_module._Training, "stop_if_asked", killed_at_the_end)
         with pytest.raises(KilledError):

@@ -17,11 +17,12 @@ from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.ranking import score
+from stage2.training.dev_corpus import Dev
 from stage2.training.losses import margin_ranking_loss
 from stage2.training.parameters import trainable
 from stage2.training.step import accumulate_gradients, batch_loss
 from stage2.training.trackers import tracking
-from stage2.training.train import _Training, train
+from stage2.training.train import Callbacks, _Output, _Training, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import read_jsonl
@@ -97,9 +98,11 @@ def test_each_epoch_is_told_when_it_ends(
     """Whoever reads a log file need not wait for the last epoch to see the first."""
     seen: list[str] = []
     train(
-        model, lists, lists, SETTINGS, tmp_path,
-        progress=lambda what, done, *_: seen.append(f"{what}: {done}"),
-        told=lambda entry: seen.append(f"told of {entry.epoch}"),
+        model, lists, Dev(lists), SETTINGS, tmp_path,
+        Callbacks(
+            progress=lambda what, done, *_: seen.append(f"{what}: {done}"),
+            epoch=lambda entry: seen.append(f"told of {entry.epoch}"),
+        ),
     )  # fmt: skip
     first, second = ([f"epoch {number}/2: {done}" for done in (1, 2, 3)] for number in (1, 2))
     assert seen == ["told of 0", *first, "told of 1", *second, "told of 2"]
@@ -110,7 +113,7 @@ def test_the_model_shipped_is_the_best_on_dev(
 ) -> None:
     train_lists, dev = lists.subset(range(8)), lists.subset(range(8, 12))
     settings = replace(SETTINGS, epochs=4)
-    trained = train(model, train_lists, dev, settings, tmp_path)
+    trained = train(model, train_lists, Dev(dev), settings, tmp_path)
     log = read_jsonl(tmp_path / files.TRAINING_LOG)
     dev_mrr = [row["dev"]["mrr"] for row in log]
     assert trained.best_epoch == int(np.argmax(dev_mrr))
@@ -129,7 +132,7 @@ def test_stage_1_is_shipped_when_training_harms(
     # Questions that stage 1 gets right cannot get better.
     right = rows[scored.ranking.rank == 1]
     assert len(right)
-    trained = train(model, lists, lists.subset(right), replace(SETTINGS, epochs=1), tmp_path)
+    trained = train(model, lists, Dev(lists.subset(right)), replace(SETTINGS, epochs=1), tmp_path)
     assert trained.best_epoch == 0
     assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
 
@@ -137,7 +140,7 @@ def test_stage_1_is_shipped_when_training_harms(
 def test_training_lowers_the_loss(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
 ) -> None:
-    trained = train(model, lists, lists, replace(SETTINGS, epochs=6), tmp_path)
+    trained = train(model, lists, Dev(lists), replace(SETTINGS, epochs=6), tmp_path)
     losses = [entry.loss for entry in trained.log if entry.loss is not None]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -149,7 +152,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         torch.manual_seed(len(checkpoints))  # what the caller's generator holds must not matter
         model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
-        train(model, lists, lists, replace(SETTINGS, seed=seed), tmp_path / name)
+        train(model, lists, Dev(lists), replace(SETTINGS, seed=seed), tmp_path / name)
         path = tmp_path / name / files.CHECKPOINTS / "epoch_2.pt"
         checkpoints.append(torch.load(path, weights_only=True))
     first, second, other = checkpoints
@@ -163,7 +166,7 @@ def test_training_leaves_the_callers_generator_alone(
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train(model, lists, lists, replace(SETTINGS, epochs=1), tmp_path)
+    train(model, lists, Dev(lists), replace(SETTINGS, epochs=1), tmp_path)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -183,7 +186,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
 
     monkeypatch.setattr("stage2.training.train.accumulate_gradients", failing)
     with pytest.raises(RunFailedError, match=r"epoch 2, step 2: the loss is not finite") as caught:
-        train(model, lists, lists, SETTINGS, tmp_path)
+        train(model, lists, Dev(lists), SETTINGS, tmp_path)
     order = np.random.default_rng([0, 2]).permutation(12)[4:8]
     assert all(lists.qa_ids[row] in str(caught.value) for row in order)
     kept = tmp_path / files.CHECKPOINTS
@@ -198,7 +201,7 @@ def test_nothing_to_train_on(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInputError, match="no hard example"):
-        train(model, lists.subset([]), lists, SETTINGS, tmp_path / "run")
+        train(model, lists.subset([]), Dev(lists), SETTINGS, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -210,9 +213,8 @@ def test_questions_of_one_chunk_are_dealt_to_different_batches(
     thrice = lists.subset(np.repeat(np.arange(len(lists)), 3))
     settings = replace(SETTINGS, loss=loss, batch_size=7)
     optimizer = torch.optim.AdamW(model.parameters())
-    job = _Training(
-        model, thrice, thrice, settings, tmp_path, optimizer, [], None, lambda: False, {}
-    )
+    output = _Output(tmp_path, [], {})
+    job = _Training(model, thrice, thrice, settings, output, optimizer, None, lambda: False)
     first, again, second = (job.batches(epoch) for epoch in (1, 1, 2))
     assert sorted(np.concatenate(first)) == list(range(len(thrice)))
     assert max(map(len, first)) <= 7

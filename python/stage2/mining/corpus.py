@@ -22,7 +22,7 @@ from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.tokens import Role, Texts
 from stage2.evaluation.ranking import TOPK
-from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
+from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_with
 from stage2.mining.search import Nearest, search_texts
 from stage2.mining.search_distributed import search_shared
 from stage2.utils import console, distributed
@@ -103,11 +103,9 @@ def mine_corpus(
     groups = dataset.first_of_text
     # Twice the top-k: with that many found, a rank that ties blur is within the top-k or not.
     depth = max(rules.end, 2 * settings.topk + 1)
-    mined = mine_negatives(
-        left, right, positives, rules,
-        keys=dataset.qa_ids, groups=groups, depth=depth,
-        device=resolve_device(settings.device).type, memory_budget=budget, search=_search(),
-    )  # fmt: skip
+    device = resolve_device(settings.device).type
+    search = partial(_search(), device=device, memory_budget=budget)
+    mined = mine_with(search, left, right, positives, rules, dataset.qa_ids, groups, depth)
     samples = dataset.with_negatives(mined.rows, mined.offsets)
     return CorpusMining(
         samples=samples,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,10 +138,8 @@ def mine_negatives(
     *,
     keys: Sequence[str] | None = None,
     groups: Ints | None = None,
-    depth: int = 0,
     device: str = "cpu",
     memory_budget: int | None = None,
-    search: Callable[..., Nearest] = search_texts,
 ) -> MinedNegatives:
     """Search a corpus for each question's hard negatives, exactly.
 
@@ -155,16 +154,44 @@ def mine_negatives(
         rules: which rows to take.
         keys: the questions' ids, for the seeded draw; default their numbers.
         groups: int64 (N,), equal for rows of equal text; default all differ.
-        depth: how many rows that are no positive to find at least.
         device: `cpu` or a CUDA device; the answer is the same.
         memory_budget: bytes beside the vectors; default a quarter of the memory.
-        search: what finds the nearest rows, with the arguments of `search_texts`.
 
     Raises:
         BadInputError: rules under which no row could be chosen.
         ValueError: NaN or infinity, or arrays that do not fit each other.
     """
-    rules = rules or Rules()
+    search = partial(search_texts, device=device, memory_budget=memory_budget)
+    return mine_with(search, queries, corpus, positives, rules or Rules(), keys, groups)
+
+
+def mine_with(
+    search: Callable[[Vectors[Any], Vectors[Any], int], Nearest],
+    queries: Vectors[Any] | npt.ArrayLike,
+    corpus: Vectors[Any] | npt.ArrayLike,
+    positives: Positives,
+    rules: Rules,
+    keys: Sequence[str] | None = None,
+    groups: Ints | None = None,
+    depth: int = 0,
+) -> MinedNegatives:
+    """Mine as `mine_negatives` does, by a search of the caller's.
+
+    Args:
+        search: finds the nearest k rows of the corpus for each question, exactly, as
+            `search_texts` does.
+        queries: of n questions, embeddings or float32 (n, d).
+        corpus: of N texts, embeddings or float32 (N, d).
+        positives: each question's ground truths.
+        rules: which rows to take.
+        keys: the questions' ids, for the seeded draw; default their numbers.
+        groups: int64 (N,), equal for rows of equal text; default all differ.
+        depth: how many rows that are no positive to find at least.
+
+    Raises:
+        BadInputError: rules under which no row could be chosen.
+        ValueError: NaN or infinity, or arrays that do not fit each other.
+    """
     rules.check()
     left, right = _vectors("queries", queries), _vectors("corpus", corpus)
     size = len(right.mu)
@@ -180,7 +207,7 @@ def mine_negatives(
     excluded = _excluded(positives, groups)
     wanted = max(rules.end, whole("depth", depth))
     k = min(size, wanted + int(excluded.max(initial=0)))
-    nearest = search(left, right, k, device=device, memory_budget=memory_budget)
+    nearest = search(left, right, k)
     scores = similarities(left, right, positives.rows, positives.offsets)
     chosen = select_negatives(
         (nearest.rows, nearest.scores),

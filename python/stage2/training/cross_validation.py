@@ -143,7 +143,7 @@ def _bring_chosen(
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
     state = find_state(wanted, folder, made_from)
     model.load_state_dict(stage1)
-    trained = train(model, lists, dev.lists, settings, folder, None, dev.stage1, made_from, state)
+    trained = train(model, lists, dev, settings, folder, None, made_from, state)
     best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
     content = {
         "made_from": known,

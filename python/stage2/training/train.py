@@ -18,6 +18,7 @@ from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
+from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import remarks, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
@@ -35,8 +36,19 @@ from stage2.variants import LOSSES
 
 # Called with (what, updates done, updates in all, texts of the last).
 Steps = Callable[[str, int, int, int], None]
-# Called with each row of the log once it is there.
-Told = Callable[[EpochLog], None]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """The functions that a training calls on its way.
+
+    Attributes:
+        progress: called with (what, updates done, updates in all, texts of the last).
+        epoch: called with each row of the log as it comes; with those of a state at once.
+    """
+
+    progress: Steps | None = None
+    epoch: Callable[[EpochLog], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -57,14 +69,12 @@ class Trained:
 def train(
     model: Encoder,
     lists: RankingLists,
-    dev: RankingLists,
+    dev: Dev,
     settings: TrainingConfig,
     folder: Path,
-    progress: Steps | None = None,
-    stage1_dev: dict[str, Any] | None = None,
+    callbacks: Callbacks | None = None,
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
-    told: Told = lambda _: None,
 ) -> Trained:
     """Train on `lists` and leave in `model` the best candidate on `dev`.
 
@@ -76,14 +86,13 @@ def train(
     Args:
         model: stage 1, on the device to train on.
         lists: hard examples.
-        dev: questions that choose among the candidates; over the whole corpus where it has one.
+        dev: questions that choose among the candidates, and the metrics of the model as it came
+            where they are known already.
         settings: those of the stage `train`, and what of it is saved and shown.
         folder: of the run.
-        progress: called with (what, updates done, updates in all, texts of the last).
-        stage1_dev: metrics of the model as it came, where they are known already.
+        callbacks: functions to call on the way; default none.
         made_from: what a state is told from others by; default: the settings of the stage.
         state: of this training, to go on from; see `state.find_state`.
-        told: called with each row of the log as it comes; with those of the state at once.
 
     Raises:
         BadInputError: there is nothing to train on, the state is of other questions, or the
@@ -102,7 +111,7 @@ def train(
     started_from = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     teacher = _teacher(model, lists, settings)
     if state is None:
-        metrics = stage1_dev or evaluate_dev(model, dev, settings)
+        metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
         _drop_earlier(folder / files.CHECKPOINTS)
         model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
@@ -119,13 +128,12 @@ def train(
             optimizer = torch.optim.AdamW(
                 parameters, weight_decay=settings.weight_decay, fused=True
             )
-            job = _Training(
-                model, lists, dev, settings, folder, optimizer, log, teacher, stopped, made_from
-            )
+            output = _Output(folder, log, made_from)
+            job = _Training(model, lists, dev.lists, settings, output, optimizer, teacher, stopped)
             if state is not None:
                 job.restore(state)
             with tracking(settings, folder, job.updates_done) as note:
-                job.run(progress, note, told)
+                job.run(callbacks or Callbacks(), note)
 
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / f"epoch_{log[-1].epoch}.pt"
@@ -133,6 +141,44 @@ def train(
     found = remarks(log, started_from, ended_with)
     model.load_state_dict(read_state_dict(checkpoints / files.BEST_CHECKPOINT))
     return Trained(log, best_of(log).epoch, found)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The files that a training writes.
+
+    Attributes:
+        folder: of the run.
+        log: rows of the training log so far; it grows.
+        made_from: what the state is told from others by.
+    """
+
+    folder: Path
+    log: list[EpochLog]
+    made_from: Mapping[str, Any]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where models and the state go."""
+        return self.folder / files.CHECKPOINTS
+
+    def write_log(self) -> None:
+        """Write the log up to the last whole epoch."""
+        files.write_jsonl(self.folder / files.TRAINING_LOG, [asdict(row) for row in self.log])
+
+    def drop_old(self, keep: int | None) -> None:
+        """Delete the files of all epochs but the last `keep`; never the best."""
+        if keep is None:
+            return
+        for entry in self.log[1:-keep]:
+            if entry is not best_of(self.log):
+                (self.checkpoints / f"epoch_{entry.epoch}.pt").unlink(missing_ok=True)
+
+    def kept(self) -> str:
+        """Say where the best model so far is, for a run that fails."""
+        if (self.folder / files.ASIDE).is_dir():
+            return ""  # what --overwrite set aside comes back in place of it
+        return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
 class _Training:
@@ -144,48 +190,40 @@ class _Training:
         lists: RankingLists,
         dev: RankingLists,
         settings: TrainingConfig,
-        folder: Path,
+        output: _Output,
         optimizer: torch.optim.Optimizer,
-        log: list[EpochLog],
         teacher: Floats | None,
         stopped: Callable[[], bool],
-        made_from: Mapping[str, Any],
     ) -> None:
         self.model = model
         self.lists = lists
         self.dev = dev
         self.settings = settings
-        self.folder = folder
+        self.output = output
         self.optimizer = optimizer
-        self.log = log
         self.teacher = teacher
         self.stopped = stopped
-        self.made_from = made_from
         self.position = Position()
         self.questions = settings.batch_size * settings.accumulate
         self.updates = math.ceil(len(lists) / self.questions)
-
-    @property
-    def checkpoints(self) -> Path:
-        """Where models and the state go."""
-        return self.folder / files.CHECKPOINTS
 
     @property
     def updates_done(self) -> int:
         """Updates since the training began."""
         return (self.position.epoch - 1) * self.updates + self.position.update
 
-    def run(self, progress: Steps | None, note: Note, told: Told) -> None:
+    def run(self, callbacks: Callbacks, note: Note) -> None:
         """Train and evaluate, epoch by epoch."""
-        self.write_log()
-        for entry in self.log:
-            told(entry)
+        log = self.output.log
+        self.output.write_log()
+        for entry in log:
+            callbacks.epoch(entry)
         while self.position.epoch <= self.settings.epochs:
-            if out_of_patience(self.log, self.settings.patience):
+            if out_of_patience(log, self.settings.patience):
                 break
-            self.train_epoch(progress, note)
+            self.train_epoch(callbacks.progress, note)
             self.close_epoch(note)
-            told(self.log[-1])
+            callbacks.epoch(log[-1])
         # A signal may have come after the last question was looked at.
         self.stop_if_asked()
 
@@ -264,9 +302,9 @@ class _Training:
         try:
             metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
         except RunFailedError as error:
-            raise RunFailedError(f"{error}{self.kept()}") from error
+            raise RunFailedError(f"{error}{self.output.kept()}") from error
         weights = plain_state(self.model)
-        path = self.checkpoints / f"epoch_{position.epoch}.pt"
+        path = self.output.checkpoints / f"epoch_{position.epoch}.pt"
         entry = EpochLog(
             epoch=position.epoch,
             loss=position.loss / len(self.lists),
@@ -282,47 +320,35 @@ class _Training:
         for name, value in metrics.items():
             if isinstance(value, float):
                 note(f"dev/{name}", value, self.updates_done)
-        self.log.append(entry)
-        if best_of(self.log) is entry:
-            self.model.save_weights(self.checkpoints / files.BEST_CHECKPOINT, weights)
-        self.write_log()
+        self.output.log.append(entry)
+        if best_of(self.output.log) is entry:
+            self.model.save_weights(self.output.checkpoints / files.BEST_CHECKPOINT, weights)
+        self.output.write_log()
         self.position = Position(position.epoch + 1)
         self.save()
         # Only now: the state before this one may need a model that is not kept.
-        self.drop_old()
+        self.output.drop_old(self.settings.keep_checkpoints)
 
     def rate(self, update: int) -> float:
         """Learning rate of an update, counted from 0."""
         return learning_rate(update, self.updates * self.settings.epochs, self.settings)
 
-    def write_log(self) -> None:
-        """Write the log up to the last whole epoch."""
-        files.write_jsonl(self.folder / files.TRAINING_LOG, [asdict(row) for row in self.log])
-
-    def drop_old(self) -> None:
-        """Delete the epochs' files that --keep-checkpoints does not keep; never the best."""
-        if self.settings.keep_checkpoints is None:
-            return
-        for entry in self.log[1 : -self.settings.keep_checkpoints]:
-            if entry is not best_of(self.log):
-                (self.checkpoints / f"epoch_{entry.epoch}.pt").unlink(missing_ok=True)
-
     def save(self) -> None:
         """Write the state to go on from."""
         State(
-            made_from=dict(self.made_from),
+            made_from=dict(self.output.made_from),
             questions=questions_hash(self.lists),
             position=self.position,
-            log=[asdict(entry) for entry in self.log],
+            log=[asdict(entry) for entry in self.output.log],
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             generators=rng.states(self.model.device),
-            folder=self.checkpoints,
+            folder=self.output.checkpoints,
         ).save()
 
     def restore(self, state: State) -> None:
         """Go back to a state; the log was brought already."""
-        self.drop_old()
+        self.output.drop_old(self.settings.keep_checkpoints)
         self.position = state.position
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
@@ -337,8 +363,8 @@ class _Training:
         without = " without --overwrite" if self.settings.overwrite else ""
         raise StoppedError(
             f"training stopped in {self.position}, and its state saved in "
-            f"{self.checkpoints / files.TRAINING_STATE}: the same command again{without} goes on "
-            "from there"
+            f"{self.output.checkpoints / files.TRAINING_STATE}: the same command again{without} "
+            "goes on from there"
         )
 
     def check_finite(self, loss: float, norm: float, where: str, rows: Ints) -> None:
@@ -349,14 +375,8 @@ class _Training:
         ids = ", ".join(self.lists.qa_ids[row] for row in rows)
         raise RunFailedError(
             f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. "
-            f"{_calmer(self.settings)}{self.kept()}"
+            f"{_calmer(self.settings)}{self.output.kept()}"
         )
-
-    def kept(self) -> str:
-        """Say where the best model so far is, for a run that fails."""
-        if (self.checkpoints.parent / files.ASIDE).is_dir():
-            return ""  # what --overwrite set aside comes back in place of it
-        return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
 def _calmer(settings: TrainingConfig) -> str:

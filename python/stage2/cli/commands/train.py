@@ -30,7 +30,7 @@ from stage2.training.model_selection import choose_on_dev, shipped
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
-from stage2.training.train import Trained, no_hard_examples, train
+from stage2.training.train import Callbacks, Trained, no_hard_examples, train
 from stage2.usage import made_from
 from stage2.utils import console, files
 from stage2.utils.device import (
@@ -129,14 +129,12 @@ def fit(
         trained = train(
             model,
             lists,
-            dev.lists,
+            dev,
             settings,
             run.path,
-            progress,
-            dev.stage1,
+            Callbacks(progress, partial(_tell_epoch, settings)),
             made_from(settings, "train", hashes),
             state,
-            partial(_tell_epoch, settings),
         )
     checkpoints = run / files.CHECKPOINTS
     candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
