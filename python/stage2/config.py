@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group, setting, size_of
-from stage2.variants import LOSSES, TRACKERS
+from stage2.variants import LOSSES, TRACKERS, losses_with
 
 OnError = Literal["strict", "skip"]
 Pairs = Literal["all", "graded"]
@@ -284,7 +284,7 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     weight_decay: float = setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X", row=6)
     margin: float = setting(
         0.1,
-        "By how much the better context must win, in cosine; of --loss margin and triplet.",
+        f"By how much the better context must win, in cosine; of --loss {losses_with('margin')}.",
         kind=float, low=0, metavar="X", row=7,
     )  # fmt: skip
     pairs: Pairs = setting(
@@ -295,15 +295,14 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     )
     loss: str = setting(
         "margin",
-        "margin ranking; in-batch, with the other questions' ground truths as negatives and no "
-        "others; infonce, with all of the batch's candidates; triplet, the hardest of each list; "
-        "margin-mse, with stage 1 as the teacher; or listnet.",
+        f"What is learnt: {'; '.join(f'{name}, {loss.text}' for name, loss in LOSSES.items())}.",
         choices=tuple(LOSSES),
         row=1,
     )
     temperature: float = setting(
-        0.05, "That similarities are divided by in in-batch, infonce and listnet.", kind=float,
-        low=1e-3, high=1e3, metavar="X",
+        0.05,
+        f"What similarities are divided by; of --loss {losses_with('temperature')}.",
+        kind=float, low=1e-3, high=1e3, metavar="X",
     )  # fmt: skip
     accumulate: int = setting(
         1, "Steps whose gradients make one update of --batch-size times as many questions.",
@@ -397,14 +396,9 @@ class SplitConfig(RunConfig):
         metavar="X", row=12,
     )  # fmt: skip
     test_share: float = setting(
-        0.3,
-        "Share of questions that only measure.",
-        kind=float,
-        low=0,
-        high=0.9,
-        metavar="X",
+        0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X",
         row=13,
-    )
+    )  # fmt: skip
     folds: int | None = setting(
         None,
         "Cross-validate: train once for each of so many folds, so that every question is scored by "

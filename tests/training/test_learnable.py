@@ -65,7 +65,13 @@ def test_a_question_alone_in_its_step_has_no_negative() -> None:
 def test_a_list_of_ground_truths_alone_has_no_negative() -> None:
     lists = lists_of(([1], []), ([1, 2], []), ([1], [3]))
     rows = [np.arange(3)]
-    for loss, expected in (("triplet", 2), ("margin-mse", 2), ("listnet", 2), ("margin", 1)):
+    for loss, expected in (
+        ("triplet", 2),
+        ("margin-mse", 2),
+        ("listnet", 2),
+        ("distill-kl", 2),
+        ("margin", 1),
+    ):
         assert without_negative(lists, rows, Settings(loss=loss)) == expected
     graded = Settings(loss="margin", pairs="graded")
     assert without_negative(lists, rows, graded) == 2

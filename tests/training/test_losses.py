@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stage2 import BadInputError, margin_ranking_loss
 from stage2.config import SETTINGS
-from stage2.training.losses import FUNCTIONS
+from stage2.training.losses import FUNCTIONS, distill_kl
 from stage2.variants import LOSSES
 
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=7)
@@ -76,6 +76,63 @@ def test_shapes_and_pairs_are_checked() -> None:
         margin_ranking_loss(torch.zeros(1, 3), mask=torch.ones(1, 2, dtype=torch.bool))
     with pytest.raises(BadInputError, match="pairs is 'some'"):
         margin_ranking_loss(torch.zeros(1, 3), pairs="some")  # type: ignore[arg-type]
+
+
+wide = st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=6)
+
+
+@given(scores=wide, data=st.data(), margin=st.floats(0, 0.5), temperature=st.floats(0.05, 2))
+def test_distillation_is_the_divergence_from_the_teacher(
+    scores: list[float], data: st.DataObject, margin: float, temperature: float
+) -> None:
+    """By hand, term by term, of one list; a longer one beside it must not matter."""
+    count = len(scores)
+    teacher = data.draw(st.lists(st.floats(-1, 1, width=32), min_size=count, max_size=count))
+    relevant = data.draw(st.integers(1, count))
+    least = max(teacher[relevant:], default=-math.inf) + margin
+    wanted = [max(t, least) if i < relevant else t for i, t in enumerate(teacher)]
+
+    def chances(values: list[float]) -> list[float]:
+        powers = [math.exp(value / temperature) for value in values]
+        return [power / math.fsum(powers) for power in powers]
+
+    p, q = chances(wanted), chances(scores)
+    by_hand = math.fsum(a * (math.log(a) - math.log(b)) for a, b in zip(p, q, strict=True))
+
+    mask = torch.tensor([[True] * count + [False], [True] * (count + 1)])
+    relevance = torch.zeros(2, count + 1)
+    relevance[:, :relevant] = 1
+    found = distill_kl(
+        torch.tensor([[*scores, math.inf], [*scores, 0.0]], dtype=torch.float64),
+        torch.tensor([[*teacher, math.nan], [*teacher, 0.0]], dtype=torch.float64),
+        mask, relevance, margin, temperature,
+    )  # fmt: skip
+    assert found[0].item() == pytest.approx(by_hand, rel=1e-9, abs=1e-12)
+
+
+def test_distillation_is_torchs_where_the_teacher_is_sure() -> None:
+    similarities = torch.randn(4, 6, dtype=torch.float64).requires_grad_()
+    teacher = torch.randn(4, 6, dtype=torch.float64)
+    teacher[:, 0] = teacher.amax(dim=1) + 0.1
+    mine = distill_kl(similarities, teacher, margin=0.1, temperature=0.5)
+    theirs = torch.nn.KLDivLoss(reduction="batchmean")(
+        (similarities / 0.5).log_softmax(dim=1), (teacher / 0.5).softmax(dim=1)
+    )
+    torch.testing.assert_close(mine.mean(), theirs)
+    torch.testing.assert_close(*(
+        torch.autograd.grad(loss, similarities)[0] for loss in (mine.mean(), theirs)
+    ))  # fmt: skip
+
+
+def test_distillation_wants_more_than_a_teacher_that_is_wrong() -> None:
+    """Stage 1 is the teacher and where training starts: its mistakes must give a gradient."""
+    scores = torch.tensor([[0.2, 0.5, 0.1]])
+    similarities = scores.clone().requires_grad_()
+    distill_kl(similarities, scores).sum().backward()
+    assert similarities.grad is not None
+    assert similarities.grad[0, 0] < 0 < similarities.grad[0, 1]
+    right = torch.tensor([[0.7, 0.5, 0.1]])
+    assert distill_kl(right, right).item() == pytest.approx(0)
 
 
 def test_every_loss_has_a_function_that_takes_its_settings() -> None:

@@ -87,7 +87,7 @@ def results(folder: Path) -> dict[str, Any]:
         {},
         {"schedule": "cosine", "warmup": 0.3, "max_grad_norm": 0.5, "loss": "margin-mse"},
         {"micro_batch": 30, "loss": "infonce", "freeze": "embeddings"},
-        {"lora": 2, "keep_checkpoints": 1},
+        {"lora": 2, "keep_checkpoints": 1, "loss": "distill-kl"},
     ],
     ids=["plain", "schedule", "cached", "lora"],
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stage2.config import Pairs
 from stage2.utils.errors import BadInputError
@@ -163,6 +164,50 @@ def margin_mse(
     return _mean(error.square().flatten(1), counted.flatten(1))
 
 
+def distill_kl(
+    similarities: Tensor,
+    teacher: Tensor,
+    mask: Tensor | None = None,
+    relevance: Tensor | None = None,
+    margin: float = 0.1,
+    temperature: float = 0.05,
+) -> Tensor:
+    """Learn how a teacher spreads its preference over each list.
+
+    The Kullback-Leibler divergence of softmax(s/T) from softmax(t/T): Hinton et al. 2015,
+    "Distilling the knowledge in a neural network", section 2. Their factor T², which weighs this
+    loss against another one, is left out: it stands alone. Each relevant context counts as if the
+    teacher preferred it by at least `margin` to all that are not: our teacher is stage 1, from
+    which training starts, and without this there would be nothing to learn from it.
+
+    Args:
+        similarities: float (B, N), s.
+        teacher: float (B, N), t, scores of the teacher, in units of cosine.
+        mask: bool (B, N), at least one True in each row; default all True.
+        relevance: (B, N), above 0 what is relevant; default: the first.
+        margin: the least preference that is learnt, at least 0, in units of cosine.
+        temperature: T, above 0.
+
+    Returns:
+        Float (B,).
+    """
+    _check_margin(margin)
+    _check_temperature(temperature)
+    similarities, mask, relevance = _checked(similarities, mask, relevance)
+    relevant, irrelevant = mask & (relevance > 0), mask & (relevance == 0)
+    teacher = teacher.to(similarities.dtype).masked_fill(~mask, 0)
+    best = teacher.masked_fill(~irrelevant, -math.inf).amax(dim=1, keepdim=True)
+    wanted = torch.where(relevant, teacher.maximum(best + margin), teacher)
+
+    def log_chances(scores: Tensor) -> Tensor:
+        logits = (scores / temperature).masked_fill(~mask, -math.inf)
+        return logits.log_softmax(dim=1).masked_fill(~mask, 0)
+
+    found, target = log_chances(similarities), log_chances(wanted)
+    # What is masked has two equal logarithms here, and so adds nothing.
+    return functional.kl_div(found, target, reduction="none", log_target=True).sum(dim=1)
+
+
 def listnet(
     similarities: Tensor,
     mask: Tensor | None = None,
@@ -201,6 +246,7 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "infonce": infonce,
     "triplet": triplet,
     "margin-mse": margin_mse,
+    "distill-kl": distill_kl,
     "listnet": listnet,
 }
 

@@ -78,7 +78,7 @@ def accumulate_gradients(
         rows: int64, those of this part; with none nothing happens.
         settings: loss and its parameters, precision, micro_batch.
         total: questions of the whole batch.
-        teacher: float32 (m,), scores of the lists' candidates, for margin-mse.
+        teacher: float32 (m,), scores of the lists' candidates, for losses with a teacher.
 
     Returns:
         The sum of the questions' losses over `total`.
