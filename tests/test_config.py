@@ -41,3 +41,14 @@ def test_no_value_out_of_range_gets_into_a_group(group: type[Group]) -> None:
 def test_rows_of_the_report_are_told_apart() -> None:
     rows = [item.metadata["row"] for item in SETTINGS.values() if item.metadata["row"]]
     assert sorted(rows) == list(range(1, len(rows) + 1))
+
+
+def test_recall_is_measured_at_ranks_of_the_users_choosing() -> None:
+    assert Settings().recall_depths == (10, 100)
+    assert Settings(recall_at="50, 5").recall_depths == (50, 5)
+
+
+@pytest.mark.parametrize("text", ["", "0", "10,", "10 100", "-1", "1.5", "10,10", "1,01", "9" * 30])
+def test_what_is_no_rank_for_recall_is_refused(text: str) -> None:
+    with pytest.raises(BadInputError, match=r"--recall-at is .*expected different whole numbers"):
+        Settings(recall_at=text)

@@ -12,7 +12,7 @@ from inspect import get_annotations
 from typing import Any, Literal
 
 from stage2.utils.errors import BadInputError
-from stage2.utils.setting import Group, setting, size_of
+from stage2.utils.setting import Group, numbers_of, setting, size_of
 from stage2.variants import LOSSES, TRACKERS, losses_with
 
 OnError = Literal["strict", "skip"]
@@ -259,10 +259,24 @@ class OutputConfig(Group):
         "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
         kind=bool,
     )
+    recall_at: str = setting(
+        "10,100",
+        "Each k of Recall@k, which comparison.json and the report have over the whole corpus.",
+        metavar="K,K",
+    )
     language: str = setting("en", "Language of the report.", choices=("en", "zh"))
     overwrite: bool = setting(
         False, "Write into a folder that holds another run's files.", kind=bool
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers_of("--recall-at", self.recall_at)
+
+    @property
+    def recall_depths(self) -> tuple[int, ...]:
+        """`recall_at` as numbers."""
+        return numbers_of("--recall-at", self.recall_at)
 
 
 @dataclass(frozen=True)

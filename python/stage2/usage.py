@@ -163,6 +163,10 @@ _SEARCHES = Condition(
         else "with --source corpus, or without --corpus never"
     ),
 )
+_RANKS_CORPUS = Condition(
+    lambda call: call.settings.source == "corpus" or call.settings.corpus != "never",
+    "with --source corpus, or without --corpus never",
+)
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
     lambda call: call.command != "audit" or call.settings.model is not None, "with --model DIR"
@@ -251,6 +255,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
     "folds": Use(decides=("evaluate",)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
+    "recall_at": Use(
+        decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)
+    ),
     "overwrite": Use(serves=_ORDER),
 }
 

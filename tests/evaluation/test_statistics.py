@@ -160,6 +160,35 @@ def test_statistics_are_of_the_rows_asked_for() -> None:
     assert statistics["ndcg10"]["before"] == pytest.approx(metrics["ndcg10"])
 
 
+def test_recall_is_told_of_the_whole_corpus_alone() -> None:
+    """Of two ground truths one is found, then both; no other number changes."""
+    offsets, two = np.array([0, 4, 8]), np.array([2, 2])
+    before, after = (
+        Scored.of(np.array(scores, np.float32), offsets, two, two)
+        for scores in (
+            [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.9, 0.8],
+            [0.9, 0.8, 0.5, 0.4, 0.9, 0.2, 0.3, 0.8],
+        )
+    )
+    rows = np.arange(2)
+    sides = [dict.fromkeys(("candidates", "corpus"), side) for side in (before, after)]
+    sets = [QuestionSet("test", rows, held_out=True)]
+    plain = compare(*sides, sets, rows, seed=0)
+    found = compare(*sides, sets, rows, seed=0, recall_at=(2, 4))
+    candidates, corpus = found["sets"]
+    assert candidates == plain["sets"][0]
+    assert (corpus["before"]["recall2"], corpus["after"]["recall2"]) == (0.25, 0.75)
+    assert corpus["before"]["chance"]["recall2"] == 0.5
+    assert corpus["after"]["recall4"] == corpus["before"]["recall4"] == 1
+    assert corpus["statistics"]["recall2"]["difference"] == 0.5
+    assert corpus["statistics"]["recall4"]["p"] == 1
+    for part in (corpus["before"], corpus["after"], corpus["statistics"]):
+        for name in ("recall2", "recall4"):
+            del part[name]
+    assert corpus["statistics"] == plain["sets"][1]["statistics"]
+    assert found["verdict"] == plain["verdict"]
+
+
 def test_per_question_says_what_became_of_each() -> None:
     before = scored([[0.1, 0.9], [0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1], [0.5, 0.5]])
     after = scored([[0.9, 0.1], [0.1, 0.9], [0.6, 0.5, 0.9], [0.9, 0.1], [0.1, 0.9]])

@@ -263,6 +263,22 @@ def test_each_set_has_its_numbers_and_what_training_saw(make: Make) -> None:
     assert "NOT held out: training saw 21 of the 30" in train
 
 
+def test_recall_stands_where_it_was_measured(make: Make) -> None:
+    comparison = held_out_comparison()
+    part = comparison["sets"][1]
+    assert part["source"] == "corpus"
+    for side, value in (("before", 0.5), ("after", 0.625)):
+        part[side] = part[side] | {"recall20": value}
+    part["before"]["chance"] = part["before"]["chance"] | {"recall20": 0.02}
+    folder = make(comparison=comparison)
+    parts = sections(folder)
+    rows = [row for row in rows_of(parts["Before and after"]) if row[0].startswith("Recall")]
+    assert rows == [["Recall@20", "0.020", "0.500", "0.625", "+0.125", "", ""]]
+    assert "*Recall@k* is" in parts["How to read this"]
+    assert (folder / files.PAGE).read_text("utf-8").count(">Recall@20<") == 1
+    assert not any("Recall@" in text for text in sections(make("without")).values())
+
+
 def test_one_model_has_no_before_and_after(make: Make) -> None:
     rows = rows_of(sections(make(comparison=unknown_comparison(1)))["Before and after"])
     assert rows[0] == ["Metric", "Chance", "Model", "95% interval"]

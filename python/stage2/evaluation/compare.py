@@ -40,8 +40,12 @@ def compare(
     sets: Sequence[QuestionSet],
     groups: Ints,
     seed: int,
+    recall_at: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The content of `comparison.json`.
+
+    Recall@k is told of questions that were ranked over the whole corpus. Among the few candidates
+    of a list it would say how many they are.
 
     Args:
         before: of the model as it came, by what the questions are ranked against.
@@ -49,12 +53,14 @@ def compare(
         sets: the questions to report on, in the order to report them in.
         groups: int64 (n,), equal for questions that share a chunk.
         seed: of the resampling.
+        recall_at: each k of Recall@k.
     """
     parts = []
     for questions in sets:
         for source, old in before.items():
             new = (questions.after or after)[source]
             rows = questions.rows
+            depths = recall_at if source == "corpus" else ()
             parts.append(
                 {
                     "name": questions.name,
@@ -62,16 +68,21 @@ def compare(
                     "source": source,
                     "num_queries": len(rows),
                     "seen_in_training": questions.seen,
-                    "before": old.metrics(rows),
-                    "after": new.metrics(rows),
-                    "statistics": statistics(old, new, rows, groups[rows], seed),
+                    "before": old.metrics(rows, depths),
+                    "after": new.metrics(rows, depths),
+                    "statistics": statistics(old, new, rows, groups[rows], seed, depths),
                 }
             )
     return {"sets": parts, "verdict": verdict(parts)}
 
 
 def statistics(
-    before: Ranked, after: Ranked, rows: Ints, groups: Ints, seed: int
+    before: Ranked,
+    after: Ranked,
+    rows: Ints,
+    groups: Ints,
+    seed: int,
+    recall_at: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Intervals and tests of before and after on the same questions.
 
@@ -81,12 +92,14 @@ def statistics(
         rows: int64 (m,), m at least 1: which of the lists.
         groups: int64 (m,), equal for questions that are not independent.
         seed: of the resampling.
+        recall_at: each k of Recall@k.
     """
     old, new = before.ranking, after.ranking
     shares = before.metrics(rows), after.metrics(rows)
     measured = {
         "mrr": (old.reciprocal_rank[rows], new.reciprocal_rank[rows]),
         "ndcg10": (old.ndcg(10)[rows], new.ndcg(10)[rows]),
+        **{f"recall{k}": (old.recall(k)[rows], new.recall(k)[rows]) for k in recall_at},
     }
     differences = paired_differences(
         np.stack([right - left for left, right in measured.values()]), groups, seed

@@ -71,9 +71,9 @@ class Ranked:
         by_entity = int(self.by_entity[lists].sum())
         return {"entity": by_entity, "fallback": int(self.lengths[lists].sum()) - by_entity}
 
-    def metrics(self, rows: Sequence[int] | Ints) -> dict[str, Any]:
-        """Metrics of some of the lists, Top-1/3/5 among them."""
-        return self.ranking.take(np.asarray(rows, np.int64)).metrics(TOPK)
+    def metrics(self, rows: Sequence[int] | Ints, recall_at: Sequence[int] = ()) -> dict[str, Any]:
+        """Metrics of some of the lists: Top-1/3/5 and, for each k of `recall_at`, Recall@k."""
+        return self.ranking.take(np.asarray(rows, np.int64)).metrics(TOPK, recall_at)
 
     def hard(self, topk: int) -> Ints:
         """Rows of the questions whose ground truth ranks below `topk`, int64, rising."""

@@ -13,6 +13,7 @@ from stage2.report.words import Words
 ACCURACIES = {"top1": "Top-1", "top3": "Top-3", "top5": "Top-5"}
 MEANS = ("mrr", "ndcg10", "mean_rank")
 FEW_QUESTIONS = 100
+_RECALL = "recall"
 
 
 def verdict(run: Run, say: Words) -> str:
@@ -63,7 +64,7 @@ def before_and_after(run: Run, say: Words) -> str:
         parts.append(standing if part["held_out"] else quote(f"**{standing}**"))
         parts.append(_comparison_table(part, sides(run.comparison), say))
         if "statistics" in part and len(sides(run.comparison)) == 2:
-            parts.append(_evidence(part["statistics"], say))
+            parts.append(_evidence(part, say))
     return "\n\n".join(parts)
 
 
@@ -88,6 +89,15 @@ def sides(comparison: Record) -> list[tuple[str, str]]:
 def is_known(comparison: Record) -> bool:
     """Whether the comparison can tell which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
+
+
+def recalls(part: Record) -> dict[str, str]:
+    """The names of the Recall@k that a set of questions was measured by, by their keys."""
+    return {
+        key: f"Recall@{key.removeprefix(_RECALL)}"
+        for key in part["before"]
+        if key.startswith(_RECALL)
+    }
 
 
 def _remembered(comparison: Record, say: Words) -> list[str]:
@@ -141,18 +151,20 @@ def _judgement(part: Record, say: Words) -> str:
     )
 
 
-def _evidence(statistics: Record, say: Words) -> str:
+def _evidence(part: Record, say: Words) -> str:
     """Intervals and tests of the differences."""
+    statistics = part["statistics"]
+    metrics = {key: say(key) for key in ("mrr", "ndcg10")} | recalls(part)
     found = [
         say(
             "evidence",
-            metric=say(name),
-            difference=signed(statistics[name]["difference"]),
-            low=signed(statistics[name]["low"]),
-            high=signed(statistics[name]["high"]),
-            p=probability(statistics[name]["p"]),
+            metric=name,
+            difference=signed(statistics[key]["difference"]),
+            low=signed(statistics[key]["low"]),
+            high=signed(statistics[key]["high"]),
+            p=probability(statistics[key]["p"]),
         )
-        for name in ("mrr", "ndcg10")
+        for key, name in metrics.items()
     ]
     for k, flips in statistics["success"].items():
         p = probability(flips["p"])
@@ -173,9 +185,9 @@ def _comparison_table(part: Record, shown: Sequence[tuple[str, str]], say: Words
         row += [numbers.counted(value, count) for value in values]
         row += [numbers.points(values[1] - values[0])] if both else []
         rows.append(row + [numbers.interval(value, count) for value in values])
-    for key in MEANS:
+    for key, name in ({key: say(key) for key in MEANS} | recalls(part)).items():
         values = [part[side][key] for side, _ in shown]
-        row = [say(key), numbers.decimal(chance[key]), *map(numbers.decimal, values)]
+        row = [name, numbers.decimal(chance[key]), *map(numbers.decimal, values)]
         row += [numbers.difference(values[0], values[1])] if both else []
         rows.append(row)
     ties = (numbers.percent(part[side]["ties"]) for side, _ in shown)

@@ -18,6 +18,7 @@ from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
 from stage2.report.cases import CASES, KINDS, cases, ranks
+from stage2.report.compared import recalls
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.page_words import PAGE_WORDS
 from stage2.report.run import Record, Run
@@ -157,7 +158,7 @@ def _table(part: Record, say: Words) -> Record:
     """Rows of metric, chance, before and after, with intervals where they are known."""
     statistics = part.get("statistics", {})
     rows = []
-    for key, name in _METRICS.items():
+    for key, name in (_METRICS | recalls(part)).items():
         success = statistics.get("success", {}).get(key.removeprefix("top"), {})
         change = statistics.get(key, {})
         show = numbers.percent if key.startswith("top") else numbers.decimal

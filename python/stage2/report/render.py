@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from stage2.data.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
-from stage2.report.compared import ACCURACIES, MEANS, before_and_after, verdict
+from stage2.report.compared import ACCURACIES, MEANS, before_and_after, recalls, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
@@ -68,7 +68,7 @@ def render(run: Run, say: Words) -> str:
         "after_training": before_and_after(run, say),
         "time": _time(run, say),
         "files": inventory.file_table(run, say),
-        "how_to_read": _notes(say),
+        "how_to_read": _notes(run, say),
     }
     parts = [f"# {say('title')}", verdict(run, say), _made_by(run, say)]
     for name, body in sections.items():
@@ -238,10 +238,11 @@ def _time(run: Run, say: Words) -> str:
     return f"{table([say('step'), say('seconds')], rows)}\n\n{facts(machine, say)}"
 
 
-def _notes(say: Words) -> str:
-    return "\n".join(
-        f"- {say(f'note_{name}')}" for name in ("chance", "ties", "interval", "test", "dev")
-    )
+def _notes(run: Run, say: Words) -> str:
+    names = ["chance", "ties", "interval", "test", "dev"]
+    if any(map(recalls, run.comparison.get("sets", []))):
+        names.insert(1, "recall")
+    return "\n".join(f"- {say(f'note_{name}')}" for name in names)
 
 
 def _count(value: object, say: Words) -> str:

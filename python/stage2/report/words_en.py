@@ -234,6 +234,8 @@ EN: dict[str, str] = {
     "file_report": "this report",
     # notes
     "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
+    "note_recall": "*Recall@k* is the share of a question's ground truths that are among the first "
+    "k, in the mean of all questions.",
     "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
     "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
     "results whose intervals overlap widely may differ by luck. It and McNemar's test count "

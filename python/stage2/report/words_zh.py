@@ -229,6 +229,7 @@ ZH: dict[str, str] = {
     "file_report": "本报告",
     # notes
     "note_chance": "*随机水平*：在同样的候选中随机排序所得的结果。",
+    "note_recall": "*Recall@k* 是一个问题的正确文本块中排进前 k 名的比例，取所有问题的平均。",
     "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
     "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
     "差别可能只是运气。它和 McNemar 检验把每个问题单独计算："

@@ -67,6 +67,23 @@ def size_of(flag: str, text: str) -> int:
     return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
 
 
+def numbers_of(flag: str, text: str) -> tuple[int, ...]:
+    """Read whole numbers such as 10,100: each from 1, and none of them twice.
+
+    Raises:
+        BadInputError: they are no such numbers; the message names the flag.
+    """
+    # More digits than any machine's count has are no number here either.
+    parts = [part.strip() for part in text.split(",")]
+    numbers = [int(part) for part in parts if re.fullmatch(r"0*[1-9][0-9]{0,8}", part)]
+    if len(set(numbers)) < len(parts):
+        raise BadInputError(
+            f"{flag} is {text!r}; expected different whole numbers from 1 with commas between "
+            "them, such as 10,100"
+        )
+    return tuple(numbers)
+
+
 def check(item: Field[Any], value: Any) -> None:
     """Hold a value against the type, the choices and the range of its setting."""
     if value is None and item.default is None:

@@ -70,7 +70,7 @@ def evaluate_command(
     name = "test" if held_out else "all"
     sets = [QuestionSet(name, everyone, held_out=held_out)]
     comparison = write_comparison(
-        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings.seed
+        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings
     )
     comparison |= {"models": list(models), "trained_on_known": held_out}
     if len(models) == 1:
@@ -115,11 +115,12 @@ def write_comparison(
     before: Mapping[str, Ranked],
     after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
-    seed: int,
+    settings: Settings,
 ) -> dict[str, Any]:
     """Write every question's ranks; return the content of `comparison.json`."""
     samples = inputs.samples
-    comparison = compare(before, after, sets, grouped.numbers, seed)
+    recall_at = settings.recall_depths
+    comparison = compare(before, after, sets, grouped.numbers, settings.seed, recall_at)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)

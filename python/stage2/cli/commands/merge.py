@@ -180,7 +180,7 @@ def _compare(
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
     comparison = write_comparison(
-        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings.seed
+        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings
     )
     return comparison | {"trained_on_known": False}
 

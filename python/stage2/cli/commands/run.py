@@ -181,7 +181,7 @@ def _tell(
         before.by_source(sources),
         after.by_source(sources),
         sets,
-        settings.seed,
+        settings,
     )
     files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "evaluate", hashes)
