@@ -1,8 +1,12 @@
-"""What `stage2 evaluate` writes, made up for the tests of reports."""
+"""What `stage2 evaluate` writes, made up, and lists that are scored."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
+
+from stage2.evaluation.ranking import Scored
 
 CHANCE = {
     "top1": 1 / 6, "top3": 0.5, "top5": 5 / 6, "mrr": 0.4083, "ndcg10": 0.5508, "mean_rank": 3.5
@@ -62,3 +66,10 @@ def seen_comparison() -> dict[str, Any]:
 def unknown_comparison(models: int) -> dict[str, Any]:
     comparison = {"sets": [part("all", "candidates", 50, 0, 0.1, 0.6)], "trained_on_known": False}
     return comparison | {"models": ["stage1", "stage2"][:models]}
+
+
+def scored(scores: list[list[float]]) -> Scored:
+    offsets = np.cumsum([0, *map(len, scores)], dtype=np.int64)
+    flat = np.asarray([value for row in scores for value in row], np.float32)
+    ones = np.ones(len(scores), np.int64)
+    return Scored.of(flat, offsets, ones, ones)

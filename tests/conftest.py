@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli.main import program
 from stage2.models.gbert.fit import init_model
-from tests.small import write_backbone, write_corpus
+from tests.small import make_cross_encoder, write_backbone, write_corpus
 
 # No test knows how fast the machine is: by default an example of 200 ms fails.
 settings.register_profile("stage2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -74,6 +74,12 @@ def model_dir(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(model_dir: Path) -> ProbabilisticGBERTV4:
     return ProbabilisticGBERTV4.from_pretrained(model_dir)
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-encoder with random weights over the tiny BERT's vocabulary."""
+    return make_cross_encoder(backbone, tmp_path_factory.mktemp("cross"), outputs=1)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import stage2
-from tests.small import write_jsonl
+from tests.small import WORDS, write_jsonl
 
 
 def cranfield_like(
@@ -69,3 +69,20 @@ def samples_of(
         chunks=write_jsonl(folder / "chunks.jsonl", chunks),
     )
     return dataset.construct(1, 0)
+
+
+def write_questions(folder: Path, relevant: list[list[int]]) -> list[object]:
+    count = 1 + max(chunk for row in relevant for chunk in row)
+    size = len(WORDS)
+    texts = [" ".join(WORDS[(i * 7 + j * (3 + i)) % size] for j in range(9)) for i in range(count)]
+    chunks = [{"chunk_id": f"c{i}", "text": text} for i, text in enumerate(texts)]
+    qa = [
+        {"question": f"{WORDS[i % size]} {WORDS[i * 3 % size]} {i}?", "qa_id": f"q{i:02}",
+         "chunk_ids": [f"c{chunk}" for chunk in row]}
+        for i, row in enumerate(relevant)
+    ]  # fmt: skip
+    return [
+        "--qa", write_jsonl(folder / "qa.jsonl", qa),
+        "--chunks", write_jsonl(folder / "chunks.jsonl", chunks),
+        "--negatives", 2, "--epochs", 1, "--batch-size", 4,
+    ]  # fmt: skip

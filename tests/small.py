@@ -17,6 +17,9 @@ WORDS = tuple(
     )
 )
 
+# Texts of one word to forty.
+TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
+
 
 def write_backbone(folder: Path) -> Path:
     """A tiny BERT with random weights and a tokenizer of whole words."""
@@ -67,3 +70,12 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def make_cross_encoder(backbone: Path, folder: Path, outputs: int) -> Path:
+    """A sequence classifier with random weights over the tiny BERT's vocabulary."""
+    config = transformers.AutoConfig.from_pretrained(backbone, num_labels=outputs)
+    torch.manual_seed(0)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(backbone).save_pretrained(folder)
+    return folder

@@ -24,7 +24,7 @@ from stage2.training.train import Callbacks, train
 from stage2.usage import STAGES
 from stage2.utils import distributed, files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
-from tests.mining.test_hard_negatives import on_device
+from tests.mining.test_search_cuda import on_device
 from tests.small import WORDS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -17,18 +17,7 @@ import torch
 
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, tree
-
-PROGRAM = [sys.executable, "-m", "stage2"]
-
-
-def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        check=False,
-    )
+from tests.programs import PROGRAM, call
 
 
 @pytest.mark.parametrize(
@@ -41,22 +30,6 @@ def test_both_ways_in_print_the_version(start: list[str]) -> None:
     assert result.stdout.startswith("stage2 0.")
 
 
-@pytest.mark.parametrize("option", ["--data", "--dev-data", "--entities"])
-def test_a_missing_file_is_refused_before_torch_is_there(option: str, tmp_path: Path) -> None:
-    code = (
-        "import sys; from stage2.cli.main import program\n"
-        "try: program(sys.argv[1:])\n"
-        "except SystemExit as end: sys.exit(end.code if 'torch' not in sys.modules else 9)"
-    )
-    command = ["train", option, "nowhere.jsonl", "--output-dir", str(tmp_path / "out")]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 2
-    assert result.stderr == (f"error: {option} nowhere.jsonl: no such file; expected one to read\n")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_settings_file_may_name_what_the_command_does_not_read(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -67,20 +40,6 @@ def test_a_settings_file_may_name_what_the_command_does_not_read(
     qa.unlink()
     stage2("report", "--config", out / files.SETTINGS)
     assert (out / files.REPORT).is_file()
-
-
-def test_preparing_needs_neither_torch_nor_numpy(corpus: dict[str, Path], tmp_path: Path) -> None:
-    code = (
-        "import sys; from stage2.cli.main import program\n"
-        "program(sys.argv[1:], standalone_mode=False)\n"
-        "assert not {'torch', 'numpy'} & sys.modules.keys()"
-    )
-    flags = [*data_flags(corpus), "--output-dir", str(tmp_path / "out")]
-    result = subprocess.run(
-        [sys.executable, "-c", code, "prepare", *flags], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert call("report", "--output-dir", tmp_path / "out").returncode == 0
 
 
 def test_threads_change_no_sample_and_no_rank(
@@ -98,27 +57,6 @@ def test_threads_change_no_sample_and_no_rank(
         similarities = [list(row.pop("similarities").values()) for row in (left, right)]
         np.testing.assert_allclose(similarities[0], similarities[1], atol=1e-5)
         assert left == right
-
-
-@pytest.mark.parametrize(
-    ("batch", "said"),
-    [(4, "the loss is not finite"), (64, "vectors are not finite after the last update")],
-)
-def test_a_run_that_fails_exits_with_1(
-    corpus: dict[str, Path], model_dir: Path, tmp_path: Path, batch: int, said: str
-) -> None:
-    """An update too far shows at the next step, or after the epoch where it was the last."""
-    out = tmp_path / "out"
-    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--split", "none"]
-    flags += ["--batch-size", batch, "--learning-rate", 1e30, "--output-dir", out]
-    result = call("run", *flags)
-    assert result.returncode == 1
-    assert said in result.stderr
-    kept = out / files.CHECKPOINTS / files.BEST_CHECKPOINT
-    assert f"is kept in {kept}" in result.stderr
-    assert kept.is_file()
-    assert "Traceback" not in result.stderr
-    assert (out / files.HARD).stat().st_size
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import random
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from stage2.data.balance import deal
+import stage2
 from stage2.data.splits import Groups, Links, folds, given_sides, group_questions, split
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
-from tests.judgements import catalogue, cranfield_like, samples_of, unlike
-from tests.small import WORDS, write_jsonl
+from tests.judgements import catalogue, cranfield_like, samples_of, unlike, write_questions
+from tests.small import write_jsonl
 
 SEEDS = range(20)
 
@@ -144,31 +143,6 @@ def test_a_split_that_cannot_be_is_refused(
         split(linked(relevant, wording), *shares, 0)
 
 
-@given(
-    st.dictionaries(st.text("abc", min_size=1), st.integers(1, 30), min_size=3, max_size=40),
-    st.lists(st.integers(1, 5), min_size=2, max_size=5),
-    st.randoms(use_true_random=False),
-)
-def test_dealing_parts_all_groups_and_leaves_no_part_empty(
-    sizes: dict[str, int], weights: list[int], draws: random.Random
-) -> None:
-    shares = [weight / sum(weights) for weight in weights]
-    first = {name: draws.randint(0, len(shares) - 1) for name in sizes}
-    dealt = deal(sizes, first, shares)
-    assert dealt.part_of.keys() == sizes.keys()
-    if len(sizes) >= len(shares):
-        assert set(dealt.part_of.values()) == set(range(len(shares)))
-    counts = [0] * len(shares)
-    for name, part in dealt.part_of.items():
-        counts[part] += sizes[name]
-    total = sum(sizes.values())
-    astray = [abs(count / total - share) for count, share in zip(counts, shares, strict=True)]
-    assert dealt.error == pytest.approx(max(astray))
-    # No part misses its share by more than the largest group, but where each has one group only.
-    if len(sizes) > 3 * len(shares) and max(sizes.values()) <= 0.5 * total * min(shares):
-        assert max(astray) <= max(0.05, max(sizes.values()) / total)
-
-
 def test_sides_that_were_chosen_are_taken_and_their_leaks_known() -> None:
     grouped = linked([[0], [0], [1], [2]])
     placed = given_sides(grouped, {"train": ["q0000", "q0003"], "dev": ["q0001", "q0002"]})
@@ -198,23 +172,6 @@ def test_near_duplicates_that_cross_are_counted(tmp_path: Path) -> None:
     assert placed.leaked(placed.parts[0], placed.parts[2]) == {"same_chunk": 0, "near_duplicate": 0}
 
 
-def write_questions(folder: Path, relevant: list[list[int]]) -> list[object]:
-    count = 1 + max(chunk for row in relevant for chunk in row)
-    size = len(WORDS)
-    texts = [" ".join(WORDS[(i * 7 + j * (3 + i)) % size] for j in range(9)) for i in range(count)]
-    chunks = [{"chunk_id": f"c{i}", "text": text} for i, text in enumerate(texts)]
-    qa = [
-        {"question": f"{WORDS[i % size]} {WORDS[i * 3 % size]} {i}?", "qa_id": f"q{i:02}",
-         "chunk_ids": [f"c{chunk}" for chunk in row]}
-        for i, row in enumerate(relevant)
-    ]  # fmt: skip
-    return [
-        "--qa", write_jsonl(folder / "qa.jsonl", qa),
-        "--chunks", write_jsonl(folder / "chunks.jsonl", chunks),
-        "--negatives", 2, "--epochs", 1, "--batch-size", 4,
-    ]  # fmt: skip
-
-
 def test_twenty_questions_end_with_a_verdict_from_folds(
     stage2: Stage2, model_dir: Path, tmp_path: Path
 ) -> None:
@@ -230,24 +187,6 @@ def test_twenty_questions_end_with_a_verdict_from_folds(
     assert set(record["folds"]["sizes"]) <= {3, 4, 5}
 
 
-def test_a_cut_is_said_and_stands_in_the_record_and_the_report(
-    stage2: Stage2, model_dir: Path, tmp_path: Path
-) -> None:
-    flags = write_questions(tmp_path, [[0, 1 + i // 2] for i in range(24)])
-    result = stage2("run", "--model", model_dir, *flags)
-    assert "cut at their 1 most-shared chunks" in result.stderr
-    out = tmp_path / "out"
-    record = json.loads((out / files.RUN).read_text())["split"]
-    assert (record["rule"], record["chunks_cut"]) == ("cut", 1)
-    assert record["leaked"]["test"]["same_chunk"] == record["test"]
-    assert record["folds"]["leaked"] == {"same_chunk": 24, "near_duplicate": 0}
-    report = (out / files.REPORT).read_text()
-    assert "by chunk group, 1 shared chunks cut: train " in report
-    assert "24 questions have a ground-truth chunk that a question trained or chosen" in report
-    stage2("report", "--language", "zh")
-    assert "拆开 1 个共用的文本块" in (out / files.REPORT).read_text()
-
-
 def test_two_questions_are_refused_and_nothing_is_written(
     stage2: Stage2, model_dir: Path, tmp_path: Path
 ) -> None:
@@ -255,3 +194,51 @@ def test_two_questions_are_refused_and_nothing_is_written(
     result = stage2("run", "--model", model_dir, *flags, "--topk", 1, "--negatives", 1, exit_code=2)
     assert "cannot be split into train, dev, test; expected 3 or more" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
+    # Nothing in common: near-duplicates would join their questions.
+    texts = [hashlib.sha256(bytes([i])).hexdigest() for i in range(60)]
+    chunks = [{"chunk_id": str(i), "text": text} for i, text in enumerate(texts)]
+    qa = [
+        {"question": f"q {i}", "qa_id": str(i), "chunk_ids": [str(c) for c in dict.fromkeys(ids)]}
+        for i, ids in enumerate(links)
+    ]
+    corpus = {
+        "qa": write_jsonl(tmp_path / "qa.jsonl", qa),
+        "chunks": write_jsonl(tmp_path / "chunks.jsonl", chunks),
+    }
+    return stage2.Dataset.load(**corpus).construct(5, 0)
+
+
+links = st.lists(st.lists(st.integers(0, 39), min_size=1, max_size=3), min_size=30, max_size=60)
+
+
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+@given(links, st.integers(0, 5))
+def test_questions_that_share_a_chunk_stay_together(
+    tmp_path: Path, links: list[list[int]], seed: int
+) -> None:
+    try:
+        placed = split(group_questions(many(tmp_path, links)), 0.2, 0.3, seed)
+    except BadInputError:
+        assume(False)
+    sides = placed.parts
+    assert sorted(np.concatenate(sides).tolist()) == list(range(len(links)))
+    if placed.groups.cut:  # nearly all of one group
+        return
+    chunks = [{chunk for row in rows for chunk in links[row]} for rows in sides]
+    assert not chunks[0] & chunks[1]
+    assert not chunks[0] & chunks[2]
+    assert not chunks[1] & chunks[2]
+
+
+def test_shares_must_leave_something_to_train_on(tmp_path: Path) -> None:
+    samples = many(tmp_path, [[i] for i in range(10)])
+    with pytest.raises(BadInputError, match="leave nothing to train on"):
+        split(group_questions(samples), 0.5, 0.5, 0)
+    with pytest.raises(BadInputError, match="cannot be split into train, dev"):
+        split(group_questions(many(tmp_path, [[1]])), 0.2, 0, 1)

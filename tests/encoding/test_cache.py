@@ -1,16 +1,14 @@
-"""The embedding cache: hits, misses, damage, other models, other processes, its commands."""
+"""The embedding cache: hits, misses, damage, other models, other processes."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from filelock import FileLock
 
 import stage2
@@ -20,39 +18,11 @@ from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import encode_windows
 from stage2.encoding.encoder import LazyModel
 from stage2.encoding.tokens import Role, Texts
-from stage2.models.gbert import checkpoint
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
+from tests.cached import RECORD, WIDTH, age, keys, opened, same, some
 from tests.conftest import Stage2, data_flags, tree
 from tests.small import write_jsonl
-
-WIDTH = 8
-RECORD = record_type(WIDTH).itemsize
-
-
-def opened(folder: Path, weights: str = "w") -> EmbeddingCache:
-    about = {"model": "a model", "precision": "fp32"}
-    return EmbeddingCache(folder, WIDTH, {"weights": weights}, about)
-
-
-def some(count: int, seed: int = 0) -> Embeddings:
-    random = np.random.default_rng(seed)
-    entities = random.integers(0, 3, count)
-    return Embeddings(
-        mu=random.standard_normal((count, WIDTH), np.float32),
-        kappa=random.random(count, np.float32),
-        entity=random.standard_normal((count, WIDTH), np.float32),
-        has_entity=entities > 0,
-        entity_count=entities,
-    )
-
-
-def keys(*texts: str) -> cache.Keys:
-    return keys_of(texts, [()] * len(texts), ["document"] * len(texts))
-
-
-def same(left: Embeddings, right: Embeddings) -> bool:
-    return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in vars(left))
 
 
 def test_what_was_put_comes_back(tmp_path: Path) -> None:
@@ -217,28 +187,6 @@ def test_only_missing_texts_are_embedded(
     assert again.entity_count.tolist() == [0, 1, 1, 0, 0, 0]
 
 
-def test_a_model_is_known_by_all_its_files(
-    model: stage2.ProbabilisticGBERTV4, model_dir: Path, tmp_path: Path
-) -> None:
-    known = checkpoint.model_files(model_dir)
-    model.save_pretrained(tmp_path / "copy")
-    assert checkpoint.model_files(tmp_path / "copy") == known
-    with torch.no_grad():
-        model.energy_proj.bias += 1e-6
-    model.save_pretrained(tmp_path / "changed")
-    changed = checkpoint.model_files(tmp_path / "changed")
-    assert {name for name in known if known[name] != changed[name]} == {checkpoint.WEIGHTS}
-
-
-def test_a_pt_is_known_with_its_backbone(
-    model: stage2.ProbabilisticGBERTV4, backbone: Path, tmp_path: Path
-) -> None:
-    model.save_reference(tmp_path / "epoch_1.pt")
-    assert "tokenizer.json" in checkpoint.model_files(tmp_path / "epoch_1.pt", backbone)
-    assert checkpoint.model_files(tmp_path / "epoch_1.pt", "some/hub-id") == {}
-    assert checkpoint.embedding_dim(tmp_path / "epoch_1.pt") == 64
-
-
 @pytest.mark.parametrize("source", ["candidates", "corpus"])
 def test_a_second_mine_loads_no_model_and_writes_the_same(
     stage2: Stage2,
@@ -313,49 +261,6 @@ def test_a_file_for_a_folder_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def age(path: Path, days: float) -> None:
-    then = time.time() - days * 86_400
-    os.utime(path, (then, then))
-
-
-def test_info_and_prune(stage2: Stage2, tmp_path: Path) -> None:
-    stores = [opened(tmp_path, name) for name in ("old", "middle", "new")]
-    for days, store in zip((40, 20, 0), stores, strict=True):
-        store.put(keys("a", "b"), some(2))
-        age(store.path, days)
-    (tmp_path / f"other{cache.SUFFIX}").write_text("not ours")
-    damaged = tmp_path / f"{'0a' * 16}{cache.SUFFIX}"
-    damaged.write_text("x")
-    age(damaged, 50)
-    where = ["--embedding-cache", tmp_path]
-    shown = stage2("cache", "info", *where).output
-    assert shown.count("2 vectors") == 3
-    assert "used 40.0 days ago" in shown
-    assert "a model" in shown
-    assert "damaged" in shown
-    stage2("cache", "prune", *where, "--older-than", 30)
-    assert not damaged.exists()
-    assert [store.path.exists() for store in stores] == [False, True, True]
-    size = stores[0].put(keys("a", "b"), some(2)) or stores[0].path.stat().st_size
-    stage2("cache", "prune", *where, "--max-size", size * 2)
-    assert [store.path.exists() for store in stores] == [True, False, True]
-    stage2("cache", "prune", *where, "--max-size", 0)
-    assert [path.name for path in tmp_path.glob(f"*{cache.SUFFIX}")] == [f"other{cache.SUFFIX}"]
-
-
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (["prune"], "nothing to go by"),
-        (["prune", "--older-than", "-1"], "expected a number of days"),
-        (["prune", "--max-size", "much"], "expected a size"),
-        (["info", "--embedding-cache", "off"], "has no folder"),
-    ],
-)
-def test_bad_use_of_the_commands(stage2: Stage2, flags: list[str], said: str) -> None:
-    assert said in stage2("cache", *flags, exit_code=2).output
-
-
 def test_reading_is_use(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(keys("a"), some(1))
@@ -374,102 +279,6 @@ def test_folder_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInputError, match="is a file"):
         cache.folder_of(str(tmp_path / "file"))
-
-
-def test_the_name_of_a_model_may_be_long(stage2: Stage2, tmp_path: Path) -> None:
-    """In the file it is for people to read, and has its room."""
-    name = "/models/" + "基督山伯爵" * 60
-    about = {"model": name, "precision": "fp32"}
-    store = EmbeddingCache(tmp_path, WIDTH, {"weights": "w"}, about)
-    store.put(keys("a"), some(1))
-    found, missing = opened(tmp_path).get(keys("a"))
-    assert not len(missing)
-    assert same(found, some(1))
-    with store.path.open("rb") as file:
-        header = json.loads(file.read(HEADER_BYTES))
-    assert name.endswith(header["model"].removeprefix("…"))
-    shown = stage2("cache", "info", "--embedding-cache", tmp_path).output
-    assert "1 vectors" in shown
-
-
-OURS = "0a" * 16
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        {},
-        {"width": "8"},
-        {"width": -1},
-        {"width": 0},
-        {"width": 1.5},
-        {"width": True},
-        {"width": None},
-        {"width": 10**18},
-        {"model": 7},
-        {"precision": None},
-        {"format": "another"},
-        {"format": ["stage2"]},
-        [],
-        7,
-        None,
-    ],
-)
-def test_a_bad_header_is_damage_and_stops_nothing(
-    stage2: Stage2, tmp_path: Path, header: object
-) -> None:
-    whole = {"format": cache.FORMAT, "width": WIDTH, "model": "m", "precision": "fp32"}
-    content: object = header
-    if isinstance(header, dict):
-        content = {**whole, **header} if header else {"format": cache.FORMAT}
-    damaged = tmp_path / f"{OURS}{cache.SUFFIX}"
-    damaged.write_text(json.dumps(content).ljust(HEADER_BYTES) + "x" * RECORD)
-    store = opened(tmp_path)
-    store.put(keys("a"), some(1))
-    where = ["--embedding-cache", tmp_path]
-    shown = stage2("cache", "info", *where).output
-    assert "damaged" in shown
-    assert "1 vectors" in shown
-    age(damaged, 50)
-    stage2("cache", "prune", *where, "--older-than", 30)
-    assert not damaged.exists()
-    assert store.path.exists()
-
-
-@pytest.mark.parametrize("content", ["[" * HEADER_BYTES, "\x00" * HEADER_BYTES, "", "\ud800"])
-def test_a_header_that_is_no_json_is_damage(stage2: Stage2, tmp_path: Path, content: str) -> None:
-    (tmp_path / f"{OURS}{cache.SUFFIX}").write_bytes(content.encode("utf-8", "surrogatepass"))
-    assert "damaged" in stage2("cache", "info", "--embedding-cache", tmp_path).output
-
-
-def test_what_is_no_file_of_ours_stops_nothing(
-    stage2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    os.mkfifo(tmp_path / f"{OURS}{cache.SUFFIX}")
-    (tmp_path / f"{'0b' * 16}{cache.SUFFIX}").mkdir()
-    store = opened(tmp_path)
-    store.put(keys("a"), some(1))
-    where = ["--embedding-cache", tmp_path]
-    assert "1 models" in stage2("cache", "info", *where).output
-
-    def refuse(self: Path, missing_ok: bool = False) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", refuse)
-        result = stage2("cache", "prune", *where, "--max-size", 0)
-        assert "cannot be deleted: Permission denied" in result.output
-        assert "the vectors of 0 models" in result.output
-    stage2("cache", "prune", *where, "--max-size", 0)
-    assert not store.path.exists()
-
-
-def test_a_name_in_a_header_cannot_steer_a_terminal(stage2: Stage2, tmp_path: Path) -> None:
-    about = {"model": "a\nerror: \x1b[31mforged", "precision": "fp32\r"}
-    EmbeddingCache(tmp_path, WIDTH, {}, about).put(keys("a"), some(1))
-    shown = stage2("cache", "info", "--embedding-cache", tmp_path).stdout
-    assert "a�error: �[31mforged" in shown
-    assert shown.count("\n") == 1
 
 
 def test_a_pipe_for_a_file_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

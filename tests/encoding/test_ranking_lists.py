@@ -1,17 +1,13 @@
-"""What the model reads of samples, and splits that hold questions out."""
+"""What the model reads of samples."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 import stage2
-from stage2.data.splits import group_questions, split
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.evaluation import ranking
@@ -100,51 +96,3 @@ def test_entity_similarity_needs_annotations(
     _, samples = load(corpus)
     with pytest.raises(BadInputError, match="--entities"):
         ranking_lists(model, samples, None, similarity="entity")
-
-
-def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
-    # Nothing in common: near-duplicates would join their questions.
-    texts = [hashlib.sha256(bytes([i])).hexdigest() for i in range(60)]
-    chunks = [{"chunk_id": str(i), "text": text} for i, text in enumerate(texts)]
-    qa = [
-        {"question": f"q {i}", "qa_id": str(i), "chunk_ids": [str(c) for c in dict.fromkeys(ids)]}
-        for i, ids in enumerate(links)
-    ]
-    corpus = {
-        "qa": write_jsonl(tmp_path / "qa.jsonl", qa),
-        "chunks": write_jsonl(tmp_path / "chunks.jsonl", chunks),
-    }
-    return load(corpus)[1]
-
-
-links = st.lists(st.lists(st.integers(0, 39), min_size=1, max_size=3), min_size=30, max_size=60)
-
-
-@settings(
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
-)
-@given(links, st.integers(0, 5))
-def test_questions_that_share_a_chunk_stay_together(
-    tmp_path: Path, links: list[list[int]], seed: int
-) -> None:
-    try:
-        placed = split(group_questions(many(tmp_path, links)), 0.2, 0.3, seed)
-    except BadInputError:
-        assume(False)
-    sides = placed.parts
-    assert sorted(np.concatenate(sides).tolist()) == list(range(len(links)))
-    if placed.groups.cut:  # nearly all of one group
-        return
-    chunks = [{chunk for row in rows for chunk in links[row]} for rows in sides]
-    assert not chunks[0] & chunks[1]
-    assert not chunks[0] & chunks[2]
-    assert not chunks[1] & chunks[2]
-
-
-def test_shares_must_leave_something_to_train_on(tmp_path: Path) -> None:
-    samples = many(tmp_path, [[i] for i in range(10)])
-    with pytest.raises(BadInputError, match="leave nothing to train on"):
-        split(group_questions(samples), 0.5, 0.5, 0)
-    with pytest.raises(BadInputError, match="cannot be split into train, dev"):
-        split(group_questions(many(tmp_path, [[1]])), 0.2, 0, 1)

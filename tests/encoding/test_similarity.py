@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.encoding.similarity import DECIMALS, cross_similarity, pair_similarity, similarity
+import stage2
+from stage2.encoding.similarity import (
+    DECIMALS,
+    at_precision,
+    cross_similarity,
+    pair_similarity,
+    similarity,
+)
 from stage2.encoding.vectors import Vectors
 from stage2.mining.search import search_texts, similarities
+from tests.small import TEXTS
 
 
 def texts(count: int, seed: int, share: float) -> tuple[Vectors, list[np.ndarray]]:  # type: ignore[type-arg]
@@ -68,3 +77,25 @@ def test_numpy_torch_and_the_search_agree(n: int, m: int, seed: int, share: floa
     found_all = np.take_along_axis(expected, nearest.rows, axis=1)
     np.testing.assert_allclose(nearest.scores, found_all, atol=1e-6)
     assert (np.sort(nearest.rows, axis=1) == np.arange(m)).all()
+
+
+def test_similarity_falls_back_to_sentences(model: stage2.ProbabilisticGBERTV4) -> None:
+    left = model.encode(TEXTS[:2], [[(0, 3)], []])
+    right = model.encode(TEXTS[2:4], [[(0, 3)], []])
+    found = stage2.similarity(left, right)
+    assert found.shape == (2, 2)
+    assert found.dtype == np.float32
+    sentence = left.mu @ right.mu.T
+    entity = left.entity @ right.entity.T
+    expected = [[entity[0, 0], sentence[0, 1]], [sentence[1, 0], sentence[1, 1]]]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(
+        stage2.similarity(left.without_entities(), right), sentence, atol=2e-6
+    )
+
+
+def test_scores_are_rounded_to_what_is_written() -> None:
+    assert at_precision(np.array([0.12345649, 0.12345651])).tolist() == pytest.approx(
+        [0.123456, 0.123457], abs=1e-8
+    )
+    assert at_precision(np.zeros((2, 3))).dtype == np.float32

@@ -18,10 +18,7 @@ from hypothesis import strategies as st
 
 import stage2
 from stage2 import _core
-from stage2.mining import search_cuda
-from stage2.mining.corpus import ranks_within
-from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
-from stage2.mining.search import Nearest, search, search_texts, similarities
+from stage2.mining.hard_negatives import Positives, Rules, mine_negatives
 from tests import reference
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl
@@ -92,51 +89,6 @@ def test_the_rules_choose_what_the_obvious_version_chooses(case: dict[str, Any])
         assert chosen_scores[part].tolist() == [by_row[row] for row in expected]
 
 
-def embeddings(count: int, seed: int, share: float = 0.5) -> stage2.Embeddings:
-    """Vectors of a few lengths and directions, so that scores tie; some texts have entities."""
-    random = np.random.default_rng(seed)
-    mu, entity = (random.integers(-2, 3, (count, 8)).astype(np.float32) for _ in range(2))
-    has_entity = random.random(count) < share
-    entity[~has_entity] = 0
-    found = stage2.Embeddings.empty(count, 8)
-    return replace(found, mu=mu, entity=entity, has_entity=has_entity)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("budget", [None, 1])
-@pytest.mark.parametrize("k", [1, 7, 2500])
-def test_texts_are_searched_by_the_similarity_that_ranks_them(
-    share: float, budget: int | None, k: int
-) -> None:
-    queries, corpus = embeddings(20, 1, share), embeddings(2500, 2, share)
-    found = search_texts(queries, corpus, k, memory_budget=budget)
-    scores = stage2.similarity(queries, corpus)  # whole numbers: exact in any order
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(found.rows, order)
-    np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, order, axis=1))
-    offsets = np.arange(21, dtype=np.int64) * k
-    again = similarities(queries, corpus, found.rows.ravel(), offsets)
-    np.testing.assert_array_equal(again.reshape(20, k), found.scores)
-
-
-@pytest.mark.parametrize("kind", ["float64", "columns", "mapped"])
-def test_vectors_of_any_layout_are_searched_in_tiles(kind: str, tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    queries = random.standard_normal((9, 16), dtype=np.float32)
-    plain = random.standard_normal((3000, 16), dtype=np.float32)
-    corpus: Any = plain.astype(np.float64) if kind == "float64" else np.asfortranarray(plain)
-    if kind == "mapped":
-        np.save(tmp_path / "corpus.npy", plain)
-        corpus = np.load(tmp_path / "corpus.npy", mmap_mode="r")
-    expected = stage2.topk(queries, plain, 12)
-    found = stage2.topk(queries, corpus, 12, memory_budget=100_000)
-    np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_array_equal(found[1], expected[1])
-    rows = np.arange(0, 3000, 3)
-    some = search(queries, corpus, 5, rows=rows, memory_budget=1)
-    np.testing.assert_array_equal(some.rows, rows[stage2.topk(queries, plain[rows], 5)[0]])
-
-
 MINE = """
 import sys
 import numpy as np
@@ -170,14 +122,6 @@ def test_threads_and_memory_change_no_byte(tmp_path: Path) -> None:
     }
     assert len(mined) == 1
     assert len(mined.pop()) > 2 * 40 * 30 * 12
-
-
-def test_more_rows_than_there_are_cannot_be_found() -> None:
-    vectors = np.ones((4, 2), np.float32)
-    with pytest.raises(ValueError, match="5 best of 4 rows"):
-        stage2.topk(vectors, vectors.astype(np.float64), 5)
-    with pytest.raises(ValueError, match="expected \\(Q, d\\) and \\(N, d\\)"):
-        stage2.topk(vectors, np.ones((4, 3), np.float32), 1)
 
 
 def lists(rows: Sequence[Sequence[int]]) -> Positives:
@@ -240,19 +184,6 @@ def test_rules_that_choose_nothing_are_refused(rules: Rules, said: str) -> None:
         mine_negatives(vectors, vectors, lists([[0], [1], [2]]), rules)
 
 
-def test_ranks_are_expected_ranks_and_infinite_below_what_was_searched() -> None:
-    nearest = Nearest(
-        np.array([[3, 0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4]]),
-        np.array([[0.9, 0.5, 0.5, 0.1], [0.9, 0.8, 0.5, 0.1], [0.9, 0.8, 0.7, 0.6]], np.float32),
-    )
-    empty = np.empty(0, np.int64)
-    positives = lists([[0], [2, 3], [0]])
-    scores = np.array([0.5, 0.5, 0.1, 0.2], np.float32)
-    mined = MinedNegatives(empty, np.empty(0, np.float32), empty, scores, nearest)
-    groups = np.arange(9)
-    assert ranks_within(mined, positives, groups).tolist() == [2.5, 3.0, np.inf]
-
-
 @given(st.lists(st.text("ab \t\u2003", min_size=1).filter(str.strip), min_size=1, max_size=20))
 def test_texts_that_differ_in_white_space_are_of_one_group(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -280,44 +211,3 @@ def test_samples_of_given_negatives(corpus: dict[str, Path], tmp_path: Path) -> 
         dataset.with_negatives(negatives, offsets[:-1])
     with pytest.raises(ValueError, match="no chunk 20"):
         dataset.with_negatives(negatives + 1, offsets)
-
-
-def on_device(device: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search by tensors of a device, which tests/test_cuda.py does on another."""
-    monkeypatch.setattr(search_cuda, "_TILE_SCORES", 1 << 14)  # several tiles
-    random = np.random.default_rng(2)
-    queries, corpus = (random.standard_normal((n, 64), dtype=np.float32) for n in (40, rows))
-    corpus[100:300] = corpus[7]  # equal rows, which no approximation can order
-    for k in (1, 10, 400):
-        expected = _core.topk(queries, corpus, k)
-        found = search_cuda.topk(queries, corpus, k, device)
-        np.testing.assert_array_equal(found[0], expected[0])
-        np.testing.assert_array_equal(found[1], expected[1])
-
-
-@pytest.mark.parametrize("rows", [500, 5000])
-def test_tiles_of_tensors_give_the_answer_of_the_core(
-    rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on_device("cpu", rows, monkeypatch)
-
-
-def test_small_and_large_sides_are_searched_by_tensors() -> None:
-    """Squares of the rows underflow; their products with the queries do not."""
-    for seed in range(60):
-        random = np.random.default_rng(seed)
-        row = random.standard_normal(64)
-        corpus = (1e-23 * (row + 1e-6 * random.standard_normal((3000, 64)))).astype(np.float32)
-        queries = (1e17 * (row + random.standard_normal((4, 64)))).astype(np.float32)
-        for ours, right in zip(
-            search_cuda.topk(queries, corpus, 1, "cpu"), _core.topk(queries, corpus, 1), strict=True
-        ):
-            np.testing.assert_array_equal(ours, right)
-
-
-@pytest.mark.parametrize("size", [1e-30, 1e20, 3e38])
-def test_vectors_of_any_size_are_searched_by_tensors(size: float) -> None:
-    random = np.random.default_rng(3)
-    queries, corpus = ((random.uniform(-size, size, (n, 8))).astype(np.float32) for n in (5, 200))
-    expected = _core.topk(queries, corpus, 3)
-    np.testing.assert_array_equal(search_cuda.topk(queries, corpus, 3, "cpu")[0], expected[0])

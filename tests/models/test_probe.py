@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import transformers
 
-from stage2.models.cross_encoder import CrossEncoder
 from stage2.models.gbert.fit import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
@@ -61,43 +59,3 @@ def test_a_model_that_gives_no_finite_vector_is_refused(backbone: Path, tmp_path
     rewritten(folder, lambda state: {k: v * 1e30 if "dense" in k else v for k, v in state.items()})
     with pytest.raises(BadInputError, match="not finite"):
         init_model(str(folder), [], **OPTIONS)
-
-
-@pytest.fixture(scope="session")
-def judge(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = transformers.AutoConfig.from_pretrained(backbone, num_labels=1)
-    torch.manual_seed(0)
-    model = transformers.BertForSequenceClassification(config)
-    return saved(model, tmp_path_factory.mktemp("judge") / "m", backbone)
-
-
-def test_a_cross_encoder_loads(judge: Path) -> None:
-    found = CrossEncoder.load(str(judge), torch.device("cpu"))
-    assert found.score(["the count"], ["[MASK] [PAD]"], precision="fp32").shape == (1,)
-
-
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        (
-            lambda s: {k: v for k, v in s.items() if "classifier" not in k},
-            "a trained head",
-        ),
-        (
-            lambda s: s | {"classifier.weight": s["classifier.weight"] * torch.nan},
-            "classifier.weight",
-        ),
-        (lambda s: {f"x.{k}": v for k, v in s.items()}, "missing bert"),
-        (
-            lambda s: s | {"classifier.weight": torch.ones(3, 32)},
-            "of another shape classifier.weight",
-        ),
-    ],
-)
-def test_a_cross_encoder_whose_weights_do_not_fit_is_refused(
-    judge: Path, tmp_path: Path, how: Any, said: str
-) -> None:
-    folder = copied(judge, tmp_path / "m")
-    rewritten(folder, how)
-    with pytest.raises(BadInputError, match=said):
-        CrossEncoder.load(str(folder), torch.device("cpu"))

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from stage2.evaluation.verdict import fixed, signed
-from stage2.report import excerpt, numbers, write_report
+from stage2.report import excerpt, write_report
 from stage2.report.excerpt import cut, cut_pieces
 from stage2.utils import files
 from tests.comparisons import held_out_comparison
@@ -29,21 +28,6 @@ def test_what_is_left_out_is_told() -> None:
     told = ("… [4 more characters]", False)
     assert cut_pieces(pieces, 4, LEFT_OUT) == [("ab", False), ("cd", True), told]
     assert cut_pieces([("", False)], 4, LEFT_OUT) == []
-
-
-@pytest.mark.parametrize("value", [-0.0004, -1e-12, -0.0, 0.0])
-def test_what_rounds_to_nothing_has_no_sign(value: float) -> None:
-    assert signed(value) == "+0.000"
-    assert fixed(value, 3) == numbers.decimal(value) == "0.000"
-    assert numbers.percent(value / 100) == "0.0%"
-    assert numbers.points(value / 100) == "+0.0 pp"
-    assert numbers.change(1.0, 1.0 + value / 100) == "+0.0%"
-    assert numbers.span(value / 100, 0.5) == "0–50%"
-
-
-def test_other_numbers_are_as_they_were() -> None:
-    assert (signed(-0.0006), fixed(-0.0006, 3)) == ("−0.001", "-0.001")
-    assert numbers.change(0.0998, 0.0527) == "−47.2%"
 
 
 def folder_of(path: Path, rows: int, size: int) -> Path:
@@ -78,19 +62,6 @@ def test_the_page_is_small_whatever_the_texts_are(tmp_path: Path) -> None:
         assert said in page
         assert ("30 more candidates" if language == "en" else "另有 30 个名次更低的候选") in page
     assert len(json.loads((out / files.REPORT_JSON).read_text())["questions"][0]["id"]) > 1_000_000
-
-
-def test_of_many_questions_the_first_are_in_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stage2.report.page.ROWS", 2)
-    write_report(folder_of(tmp_path / "out", rows=3, size=1))
-    page = (tmp_path / "out" / files.PAGE).read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
-    assert found is not None
-    rows = json.loads(found[1])["rows"]
-    assert [row["case"] for row in rows] == ["hard-1", "hard-2"]
-    assert "The first 2 of 3 questions" in page
 
 
 def test_foreign_text_stands_by_itself(tmp_path: Path) -> None:
@@ -156,3 +127,16 @@ def test_a_window_past_the_corpus_is_refused(
     assert not (tmp_path / "out").exists()
     assert len(read_jsonl(corpus["chunks"])) == 20
     assert "5 negatives, 0 of them none" in mined(stage2, corpus, model_dir, "--range-min", 18)
+
+
+def test_of_many_questions_the_first_are_in_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stage2.report.page.ROWS", 2)
+    write_report(folder_of(tmp_path / "out", rows=3, size=1))
+    page = (tmp_path / "out" / files.PAGE).read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+    assert found is not None
+    rows = json.loads(found[1])["rows"]
+    assert [row["case"] for row in rows] == ["hard-1", "hard-2"]
+    assert "The first 2 of 3 questions" in page

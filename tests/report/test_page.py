@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from stage2.cli.main import program
+from stage2.config_file import read_toml
+from stage2.report.page import command_line
+from stage2.report.run import read_run
 from stage2.utils import files
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl
@@ -221,3 +225,21 @@ def test_json_has_what_the_page_shows(run_folder: Path) -> None:
     facts = files.read_json(run_folder / files.REPORT_JSON)
     assert len(facts["questions"]) == 12
     assert facts["verdict"]["word"] in ("better", "no_evidence", "worse")
+
+
+def test_the_command_to_run_it_again_makes_the_same_settings(
+    corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    """Also where a setting is the program's default, but not that of `stage2 run`."""
+    data = [str(word) for name, path in corpus.items() for word in (f"--{name}", path)]
+    flags = ["--model", str(model_dir), "--topk", "1", "--epochs", "1", "--folds", "0"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    preset = ["run", "--preset", "reference", *data, *flags, "--output-dir", str(first)]
+    assert CliRunner().invoke(program, preset).exit_code == 0
+    words = shlex.split(command_line(read_run(first)))
+    assert words[:2] == ["stage2", "run"]
+    words[words.index(str(first))] = str(second)
+    assert CliRunner().invoke(program, words[1:]).exit_code == 0
+    settings = [read_toml(str(folder / files.SETTINGS)) for folder in (first, second)]
+    assert settings[0].pop("output_dir") != settings[1].pop("output_dir")
+    assert settings[0] == settings[1]

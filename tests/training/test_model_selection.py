@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from stage2.models.gbert import checkpoint
 from stage2.training.log import EpochLog
 from stage2.training.model_selection import ALPHAS, Candidate, choose, interpolate, shipped
 from stage2.utils import files
-from tests.conftest import Stage2, data_flags
 
 
 def weights(model: stage2.ProbabilisticGBERTV4) -> dict[str, Tensor]:
@@ -86,21 +84,3 @@ def test_interpolation_leaves_counters_alone() -> None:
     found = interpolate(start, end, 0.25)
     assert found["weight"].tolist() == [1.5, 1.5]
     assert found["places"].tolist() == [3]
-
-
-def test_fail_if_regressed_exits_with_3_and_writes_everything(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    models = ["--model", model_dir, "--model", model_dir]
-    flags = [*models, *data_flags(corpus), "--fail-if-regressed"]
-    stage2("evaluate", *flags, "--output-dir", tmp_path / "same")
-    monkeypatch.setattr("stage2.evaluation.compare.verdict_of", lambda _: "worse")
-    result = stage2("evaluate", *flags, exit_code=3)
-    assert "regressed: Worse on 12 questions" in result.stderr
-    comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
-    assert comparison["verdict"]["word"] == "worse"
-    assert (tmp_path / "out" / files.PER_QUESTION).is_file()
-    result = stage2("evaluate", *flags[2:], "--output-dir", tmp_path / "one", exit_code=2)
-    assert "give --model twice" in result.stderr
-    assert not (tmp_path / "one").exists()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from dataclasses import replace
@@ -21,7 +19,7 @@ import stage2
 from stage2.cli.commands import run as run_module
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
-from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.training import train as train_module
 from stage2.training.dev_corpus import Dev
 from stage2.training.log import EpochLog, best_of
@@ -32,22 +30,16 @@ from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.utils.signals import StoppedError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.programs import start
 
 SETTINGS = Settings(
     epochs=3, batch_size=2, accumulate=2, learning_rate=1e-3, precision="fp32", save_every=2
 )
 UPDATES = 3  # an epoch: 12 questions, 4 an update
-PROGRAM = [sys.executable, "-m", "stage2"]
 
 
 class KilledError(Exception):
     """Stands for whatever ends a process without notice."""
-
-
-@pytest.fixture
-def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
-    dataset = stage2.Dataset.load(**corpus)
-    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
 
 
 def made_from(settings: Settings) -> dict[str, Any]:
@@ -368,10 +360,6 @@ def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
     assert trained.best_epoch == 0
 
 
-def start(*arguments: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE)
-
-
 def test_run_is_stopped_by_sigterm_and_goes_on(
     stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
 ) -> None:
@@ -406,42 +394,6 @@ def test_run_is_stopped_by_sigterm_and_goes_on(
     assert {name for name in expected if expected[name] != found.get(name)} <= telling
     assert expected.keys() == found.keys()
     assert len(read_jsonl(out / files.TRAINING_LOG)) == 13
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("folder", ["mined", "own"])
-def test_train_goes_on_too(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
-    folder: str, number: signal.Signals,
-) -> None:  # fmt: skip
-    """Where it was mined, and in a folder of its own, that no command has ended in."""
-    mined, out = tmp_path / "mined", tmp_path / folder
-    stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 1, "--output-dir", mined)
-    flags = ["--model", model_dir, "--split", "none", "--epochs", 12, "--batch-size", 1,
-             "--precision", "fp32", "--data", mined / files.HARD,
-             "--entities", corpus["entities"]]  # fmt: skip
-    stage2("train", *flags, "--output-dir", tmp_path / "whole")
-    with start("train", *flags, "--output-dir", out) as running:
-        state = out / files.CHECKPOINTS / files.TRAINING_STATE
-        while running.poll() is None and not state.is_file():
-            time.sleep(0.01)
-        running.send_signal(number)
-        assert running.stderr is not None
-        said = running.stderr.read().decode()
-    assert running.returncode == (1 if number == signal.SIGINT else -number), said
-    assert ("goes on from there" in said) == (number == signal.SIGINT)
-    if folder == "own":
-        before = tree(out)
-        refused = stage2("prepare", *data_flags(corpus), "--output-dir", out, exit_code=2)
-        assert "of a run that was not ended" in refused.stderr
-        assert "no run there" in stage2("report", "--output-dir", out, exit_code=2).stderr
-        assert tree(out) == before
-    result = stage2("train", *flags, "--output-dir", out)
-    assert "going on" in result.stderr
-    assert [row["epoch"] for row in read_jsonl(out / files.TRAINING_LOG)] == list(range(13))
-    assert tree(out / files.CHECKPOINTS) == tree(tmp_path / "whole" / files.CHECKPOINTS)
-    assert tree(out / files.SHIPPED_MODEL) == tree(tmp_path / "whole" / files.SHIPPED_MODEL)
-    assert "begun" not in files.read_json(out / files.RUN)
 
 
 def test_the_corpus_that_epochs_are_chosen_by_is_part_of_a_state(interrupted: Path) -> None:

@@ -9,63 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import stage2
-from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.tokens import batches_by_tokens
-from stage2.training.step import accumulate_gradients, batch_loss, share_of_tokens
+from stage2.training.step import batch_loss, share_of_tokens
 from tests.small import write_jsonl
-
-SETTINGS = Settings(precision="fp32", pairs="all")
-ALL = np.arange(12)
-
-
-@pytest.fixture
-def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
-    dataset = stage2.Dataset.load(**corpus)
-    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
-
-
-def gradients(
-    model: stage2.ProbabilisticGBERTV4,
-    lists: RankingLists,
-    settings: Settings = SETTINGS,
-    parts: int = 1,
-) -> tuple[float, dict[str, Tensor]]:
-    """The batch's loss and the gradient of it, taken in parts."""
-    model.zero_grad()
-    torch.manual_seed(7)
-    value = sum(
-        accumulate_gradients(model, lists, rows, settings, len(ALL))
-        for rows in np.array_split(ALL, parts)
-    )
-    found = {
-        name: parameter.grad.clone()
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None
-    }
-    return value, found
-
-
-def expect_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], within: float = 1e-5) -> None:
-    assert ours.keys() == theirs.keys()
-    assert sum(tensor.abs().sum().item() for tensor in theirs.values()) > 0
-    for name, tensor in theirs.items():
-        assert torch.allclose(ours[name], tensor, rtol=0, atol=within), name
-
-
-def obvious(
-    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, settings: Settings = SETTINGS
-) -> tuple[float, dict[str, Tensor]]:
-    """One graph over everything, walked once by autograd."""
-    model.zero_grad()
-    value = batch_loss(model, lists, ALL, settings)
-    value.backward()
-    grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-    return value.item(), grads
+from tests.training.gradients import SETTINGS, expect_same, gradients, obvious
 
 
 @pytest.mark.parametrize("loss", ["margin", "in-batch", "infonce", "triplet", "listnet"])
@@ -77,39 +28,6 @@ def test_a_step_has_the_gradient_of_the_mean_loss(
     expected, whole = obvious(model, lists, settings)
     assert value == pytest.approx(expected, abs=1e-6)
     expect_same(found, whole)
-
-
-@pytest.mark.parametrize("loss", ["margin", "infonce"])
-@pytest.mark.parametrize("tokens", [1, 60, 10**6])
-def test_gradient_caching(
-    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tokens: int, loss: Any
-) -> None:
-    """Groups of one text, of some, and of all have the gradient of one graph."""
-    settings = replace(SETTINGS, loss=loss)
-    value, found = gradients(model.eval(), lists, replace(settings, micro_batch=tokens))
-    expected, whole = obvious(model, lists, settings)
-    assert value == pytest.approx(expected, abs=1e-6)
-    expect_same(found, whole)
-
-
-def test_gradient_caching_repeats_its_dropout(
-    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
-) -> None:
-    """What is embedded for the loss is what is embedded for the gradient."""
-    settings = replace(SETTINGS, micro_batch=60)
-    model.train()
-    value, found = gradients(model, lists, settings)
-    again, same = gradients(model, lists, settings)
-    assert value == again
-    expect_same(found, same, within=0)
-    # In one group, where what is kept and what is computed again draw from one seed.
-    kept, once = gradients(model, lists)
-    computed_again, twice = gradients(model, lists, replace(SETTINGS, micro_batch=10**6))
-    assert computed_again == pytest.approx(kept, abs=1e-6)
-    expect_same(twice, once)
-    without, plain = gradients(model.eval(), lists, settings)
-    assert value != without
-    assert any(not torch.allclose(found[name], plain[name], atol=1e-5) for name in plain)
 
 
 @pytest.mark.parametrize("parts", [2, 5, 12])
@@ -165,19 +83,6 @@ def test_in_batch_negatives_are_the_other_questions_ground_truths(
     shorter, same = gradients(model, lists.without_negatives(), settings)
     assert shorter == pytest.approx(value, rel=1e-5)
     expect_same(same, found)
-
-
-def test_in_half_precision_gradients_arrive_at_the_weights_in_float32(
-    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
-) -> None:
-    _, exact = gradients(model.eval(), lists)
-    _, rounded = gradients(model, lists, replace(SETTINGS, precision="bf16"))
-    assert rounded.keys() == exact.keys()
-    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
-    assert {gradient.dtype for gradient in rounded.values()} == {torch.float32}
-    together = (torch.cat([part.flatten() for part in side.values()]) for side in (exact, rounded))
-    assert torch.cosine_similarity(*together, dim=0) > 0.99
-    assert any(not torch.equal(rounded[name], exact[name]) for name in exact)
 
 
 def in_batch_loss(

@@ -10,30 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import stage2
 from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
-from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import score
 from stage2.training.dev_corpus import Dev
 from stage2.training.losses import margin_ranking_loss
-from stage2.training.parameters import trainable
 from stage2.training.step import accumulate_gradients, batch_loss
-from stage2.training.trackers import tracking
 from stage2.training.train import Callbacks, _Output, _Training, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
-
-
-@pytest.fixture
-def lists(model: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
-    dataset = stage2.Dataset.load(**corpus)
-    return ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
 
 
 @pytest.mark.parametrize("pairs", ["all", "graded"])
@@ -48,28 +39,6 @@ def test_training_uses_the_similarity_that_evaluation_uses(
     similarities = torch.from_numpy(scored.scores).reshape(len(lists), 6)
     expected = margin_ranking_loss(similarities, SETTINGS.margin, pairs)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
-
-
-def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4) -> None:
-    """So that the next training on the model, as of a fold, is warned of nothing."""
-    before = [name for name, _ in model.named_modules()]
-    for _ in range(2):
-        with trainable(model, replace(SETTINGS, lora=2)):
-            assert [name for name, _ in model.named_modules()] != before
-        assert [name for name, _ in model.named_modules()] == before
-        assert not hasattr(model.backbone, "peft_config")
-
-
-def test_going_on_takes_back_only_what_is_noted_again(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, report_to="tensorboard")
-    for done, steps in ((0, (1, 2, 3, 4)), (3, (4, 5))):
-        with tracking(settings, tmp_path, done) as note:
-            for step in steps:
-                note("loss", step / 10 + done, step)
-    seen = EventAccumulator(str(tmp_path / files.TENSORBOARD)).Reload().Scalars("loss")
-    assert [(event.step, round(event.value, 4)) for event in seen] == [
-        (1, 0.1), (2, 0.2), (3, 0.3), (4, 3.4), (5, 3.5)
-    ]  # fmt: skip
 
 
 def test_lists_of_different_length_are_masked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,23 @@ def test_what_is_said_may_be_damaged(tmp_path: Path) -> None:
             archive.writestr("archive/stage2.json", content)
         with pytest.raises(BadInputError, match=r"m\.pt: damaged"):
             tensors.read_about(tmp_path / "m.pt")
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("ran-code"),))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    torch.save({"energy_proj.bias": Hostile()}, tmp_path / "hostile.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Hostile()))
+    for name in ("hostile.pt", "plain.pt"):
+        flags = ["--model", tmp_path / name, "--backbone", backbone, *data_flags(corpus)]
+        result = stage2("mine", *flags, exit_code=2)
+        assert f"{name}: refused" in result.stderr
+    assert not (tmp_path / "ran-code").exists()
+    assert not (tmp_path / "out").exists()

@@ -5,17 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 import stage2
 from stage2.cli.commands.merge import ALPHAS
-from stage2.evaluation.fusion import fused
-from stage2.evaluation.ranking import Scored
 from stage2.models.gbert.fit import init_model
 from stage2.training.model_selection import mean_of
 from stage2.utils import files
@@ -40,13 +34,6 @@ def other(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bias(folder: Path) -> float:
     model = stage2.ProbabilisticGBERTV4.from_pretrained(folder)
     return float(model.state_dict()["energy_proj.bias"])
-
-
-def scored(scores: list[list[float]]) -> Scored:
-    offsets = np.cumsum([0, *map(len, scores)], dtype=np.int64)
-    flat = np.asarray([value for row in scores for value in row], np.float32)
-    ones = np.ones(len(scores), np.int64)
-    return Scored.of(flat, offsets, ones, ones)
 
 
 def test_a_given_alpha_needs_no_questions(
@@ -90,41 +77,6 @@ def test_the_mean_leaves_counters_alone() -> None:
     assert found["n"].tolist() == [1]
 
 
-@pytest.mark.parametrize("method", ["sum", "reciprocal-rank"])
-def test_scores_of_two_models_are_fused(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, other: Path, tmp_path: Path,
-    method: str,
-) -> None:  # fmt: skip
-    flags = ["--model", model_dir, "--model", other, *data_flags(corpus), "--method", method]
-    stage2("merge", *flags)
-    record = json.loads((tmp_path / "out" / files.MERGE).read_text())
-    by_alpha = {entry["alpha"]: entry["mrr"] for entry in record["dev"]}
-    assert by_alpha[record["alpha"]] == max(by_alpha.values())
-    assert not (tmp_path / "out" / files.SHIPPED_MODEL).exists()
-    # The ends are the models themselves.
-    for alpha, model in ((0, model_dir), (1, other)):
-        out = tmp_path / f"end{alpha}"
-        stage2("merge", *flags, "--alpha", alpha, "--output-dir", out)
-        fused_part = json.loads((out / files.COMPARISON).read_text())["sets"][-1]
-        alone = tmp_path / f"alone{alpha}"
-        stage2("evaluate", "--model", model, *data_flags(corpus), "--output-dir", alone)
-        part = json.loads((alone / files.COMPARISON).read_text())["sets"][-1]
-        assert part["source"] == fused_part["source"]
-        assert fused_part["after"]["mrr"] == pytest.approx(part["before"]["mrr"])
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12),
-    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
-)
-def test_reciprocal_ranks_are_of_scipys_ranks(pairs: list[tuple[int, int]], alpha: float) -> None:
-    left, right = ([float(pair[side]) for pair in pairs] for side in (0, 1))
-    found = fused(scored([left, left]), scored([right, right]), alpha, "reciprocal-rank")
-    ranks = [stats.rankdata([-value for value in side]) for side in (left, right)]
-    expected = (1 - alpha) / (60 + ranks[0]) + alpha / (60 + ranks[1])
-    np.testing.assert_allclose(found.scores, np.tile(expected, 2), rtol=1e-6)
-
-
 BAD = [
     (1, ["--alpha", 0.5], "expects --model twice"),
     (3, ["--alpha", 0.5], "--method soup"),
@@ -156,3 +108,26 @@ def test_models_of_two_kinds_share_scores_but_not_weights(
     assert "differ in aux_head.0.weight" in result.stderr
     assert not (tmp_path / "out").exists()
     stage2("merge", *models, *data_flags(corpus), "--method", "sum", "--alpha", 0.5)
+
+
+@pytest.mark.parametrize("method", ["sum", "reciprocal-rank"])
+def test_scores_of_two_models_are_fused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, other: Path, tmp_path: Path,
+    method: str,
+) -> None:  # fmt: skip
+    flags = ["--model", model_dir, "--model", other, *data_flags(corpus), "--method", method]
+    stage2("merge", *flags)
+    record = json.loads((tmp_path / "out" / files.MERGE).read_text())
+    by_alpha = {entry["alpha"]: entry["mrr"] for entry in record["dev"]}
+    assert by_alpha[record["alpha"]] == max(by_alpha.values())
+    assert not (tmp_path / "out" / files.SHIPPED_MODEL).exists()
+    # The ends are the models themselves.
+    for alpha, model in ((0, model_dir), (1, other)):
+        out = tmp_path / f"end{alpha}"
+        stage2("merge", *flags, "--alpha", alpha, "--output-dir", out)
+        fused_part = json.loads((out / files.COMPARISON).read_text())["sets"][-1]
+        alone = tmp_path / f"alone{alpha}"
+        stage2("evaluate", "--model", model, *data_flags(corpus), "--output-dir", alone)
+        part = json.loads((alone / files.COMPARISON).read_text())["sets"][-1]
+        assert part["source"] == fused_part["source"]
+        assert fused_part["after"]["mrr"] == pytest.approx(part["before"]["mrr"])

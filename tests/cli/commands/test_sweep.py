@@ -9,94 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from stage2.cli.trials import parse_grid, trials
-from stage2.config import Settings
-from stage2.encoding.ranking_lists import RankingLists
-from stage2.presets import REFERENCE, RUN_DEFAULTS
-from stage2.training.questions import with_replay
 from stage2.utils import files
-from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
-
-BASE = Settings()
-
-
-def test_a_grid_is_every_combination_of_typed_values() -> None:
-    grid = parse_grid(["epochs=1, 2", "--learning-rate=1e-5,1e-4", "max-score=none,0.5"])
-    assert grid == {"epochs": [1, 2], "learning_rate": [1e-5, 1e-4], "max_score": [None, 0.5]}
-    found = trials(BASE, grid, None, None)
-    assert len(found) == len({trial.name for trial in found}) == 8
-    assert found[-1].settings.epochs == 2
-    assert found[-1].settings.max_score == 0.5
-    assert found[-1].settings.margin == BASE.margin
-
-
-def test_draws_are_combinations_of_the_grid_without_repeats_and_follow_the_seed() -> None:
-    grid = parse_grid(["epochs=1,2,3,4", "margin=0.1,0.2,0.3"])
-    names = [trial.name for trial in trials(BASE, grid, None, None)]
-    drawn = [trial.name for trial in trials(BASE, grid, 5, None)]
-    assert len(set(drawn)) == 5
-    assert set(drawn) < set(names)
-    assert drawn == [trial.name for trial in trials(BASE, grid, 5, None)]
-    others = [[t.name for t in trials(Settings(seed=seed), grid, 5, None)] for seed in range(1, 5)]
-    assert any(drawn != other for other in others)
-    assert len(trials(BASE, grid, 50, None)) == 12
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ("epochs", "expected key=v1,v2"),
-        ("epochs=", "expected key=v1,v2"),
-        ("speed=1", "is not swept"),
-        ("seed=1,2", "the same for all trials"),
-        ("epochs=few", "not a whole number"),
-        ("drop-false-negatives=maybe", "not true or false"),
-        ("epochs=0", "--epochs is 0"),
-        ("pairs=some", "'some'"),
-    ],
-)
-def test_a_bad_grid_is_refused(given: str, said: str) -> None:
-    with pytest.raises(BadInputError, match=said):
-        trials(BASE, parse_grid([given]), None, None)
-
-
-def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
-    found = trials(Settings(epochs=2, batch_size=4), {}, None, "reference")
-    recipe = dict(REFERENCE)
-    values: dict[str, set[Any]] = {name: set() for name in recipe}
-    for trial in found:
-        for name in recipe:
-            values[name].add(getattr(trial.settings, name))
-    assert {name: getattr(found[0].settings, name) for name in recipe} == recipe
-    assert values == {
-        "epochs": {5, 10, 20},
-        "learning_rate": {1e-5, 5e-5, 1e-4},
-        "margin": {0.05, 0.1, 0.2},
-        "negatives": {5, 10, 20},
-        "topk": {3, 5, 10},
-        "pairs": {"all"},
-        "batch_size": {8},
-        "schedule": {"constant"},
-        "loss": {"margin"},
-        "train_on": {"hard"},
-    }
-    assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
-
-
-def test_the_strategies_preset_changes_one_thing_at_a_time() -> None:
-    found = trials(BASE, {}, None, "strategies")
-    assert found[0].changes == {}
-    keys = [set(trial.changes) for trial in found[1:-1]]
-    assert all(len(key) == 1 for key in keys)
-    assert set().union(*keys) == {"source", "pairs", "train_on", "loss", "replay"}
-    assert found[-1].changes == RUN_DEFAULTS
-
 
 SWEEP = [
     "--topk", 1, "--loss", "margin", "--learning-rate", 1e-3, "--precision", "fp32",
@@ -287,45 +204,3 @@ def test_a_sweep_that_could_not_select_is_refused(
     result = stage2("sweep", *data_flags(corpus), "--model", model_dir, *flags, exit_code=2)
     assert said in result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_replay_adds_easy_questions_of_those_allowed(
-    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
-) -> None:
-    flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
-    flags += ["--train-on", "hard"]
-    stage2(*flags, "--output-dir", tmp_path / "hard")
-    stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
-    hard, both = (
-        json.loads((tmp_path / name / files.SPLIT).read_text()) for name in ("hard", "both")
-    )
-    added = set(both["trained_on"]) - set(hard["trained_on"])
-    assert set(hard["trained_on"]) < set(both["trained_on"]) <= set(hard["train"])
-    assert len(added) <= round(0.5 * len(hard["trained_on"]))
-    log = read_jsonl(tmp_path / "both" / files.TRAINING_LOG)
-    assert log[0]["train_examples"] == len(both["trained_on"])
-
-
-def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
-    hard, allowed = np.asarray([0, 1, 2]), np.arange(10)
-    drawn = with_replay(hard, allowed, lists, Settings(replay=1.0))
-    assert len(drawn) == 6
-    assert drawn.tolist() == with_replay(hard, allowed, lists, Settings(replay=1.0)).tolist()
-    seeds = {tuple(with_replay(hard, allowed, lists, Settings(replay=1.0, seed=s)).tolist())
-             for s in range(6)}  # fmt: skip
-    assert len(seeds) > 1
-    # One more question takes the place of at most one.
-    more = with_replay(hard, np.arange(11), lists, Settings(replay=1.0))
-    assert len(set(drawn.tolist()) - set(more.tolist())) <= 1
-    assert with_replay(hard, allowed, lists, Settings()).tolist() == [0, 1, 2]
-    everyone = with_replay(hard, allowed, lists, Settings(replay=9.0))
-    assert everyone.tolist() == allowed.tolist()
-
-
-@pytest.fixture
-def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
-    from stage2 import Dataset
-    from stage2.encoding.ranking_lists import ranking_lists
-
-    samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(3)
-    return ranking_lists(model, samples, None)

@@ -1,0 +1,88 @@
+"""`stage2 run`: everything, in order, into one folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from stage2.config_file import read_toml
+from stage2.presets import REFERENCE, RUN_DEFAULTS
+from stage2.utils import files
+from tests.conftest import Stage2, data_flags, read_jsonl
+
+
+def test_run_holds_out_questions_and_ships_the_best_on_dev(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--topk", 1, "--epochs", 3, "--learning-rate", 1e-3, "--folds", 0]
+    result = stage2("run", "--model", model_dir, *data_flags(corpus), *flags)
+    out = tmp_path / "out"
+    split = json.loads((out / files.SPLIT).read_text())
+    sides = [set(split[name]) for name in ("train", "dev", "test")]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 12
+    # q00 and q11 share chunk c00
+    assert any({"q00", "q11"} <= side for side in sides)
+    assert set(split["trained_on"]) <= sides[0]
+    log = read_jsonl(out / files.TRAINING_LOG)
+    shipped = json.loads((out / files.RUN).read_text())["shipped"]
+    assert {c["epoch"] for c in shipped["candidates"] if c["kind"] == "epoch"} == {1, 2, 3}
+    assert shipped["dev_value"] == max(c["dev_value"] for c in shipped["candidates"])
+    assert shipped["dev_value"] >= max(row["dev"]["mrr"] for row in log)
+    comparison = json.loads((out / files.COMPARISON).read_text())
+    held_out = {entry["name"]: entry["held_out"] for entry in comparison["sets"]}
+    assert held_out == {"test": True, "dev": False, "train": False, "all": False}
+    assert {entry["source"] for entry in comparison["sets"]} == {"candidates", "corpus"}
+    assert "Top-1" in result.stdout
+    assert (out / files.EVALUATION_AFTER).is_file()
+
+
+def test_run_without_hard_examples_ships_stage_1(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    stage2("run", "--topk", 6, "--model", model_dir, *data_flags(corpus))
+    shipped = json.loads((tmp_path / "out" / files.RUN).read_text())["shipped"]
+    assert shipped["name"] == "stage 1"
+
+
+def test_a_run_over_the_corpus_needs_no_more_memory_for_more_questions(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*data_flags(corpus), "--model", model_dir, "--precision", "fp32", "--epochs", 1]
+    for budget in ("1KB", "4GB"):
+        out = tmp_path / budget
+        stage2("run", *flags, "--source", "corpus", "--memory-budget", budget, "--output-dir", out)
+    for name in (files.HARD, files.COMPARISON, files.PER_QUESTION):
+        assert (tmp_path / "1KB" / name).read_bytes() == (tmp_path / "4GB" / name).read_bytes()
+
+
+def test_run_trains_on_all_questions_unless_it_is_told_otherwise(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--folds", 0, "--topk", 2]
+    trained_on = {}
+    for name, more in {
+        "default": [], "hard": ["--train-on", "hard"], "reference": ["--preset", "reference"]
+    }.items():  # fmt: skip
+        stage2("run", *flags, *more, "--output-dir", tmp_path / name)
+        sides = json.loads((tmp_path / name / files.SPLIT).read_text())
+        trained_on[name] = (sides["trained_on"], sides["train"])
+        hard = {row["qa_id"] for row in read_jsonl(tmp_path / name / files.HARD)}
+        if name != "default":
+            assert set(sides["trained_on"]) == hard & set(sides["train"])
+    assert trained_on["default"][0] == trained_on["default"][1]
+    settings = {name: read_toml(tmp_path / name / files.SETTINGS) for name in trained_on}
+    chosen = {name: {key: settings[name][key] for key in RUN_DEFAULTS} for name in settings}
+    assert chosen["default"] == RUN_DEFAULTS
+    assert chosen["hard"] == {**RUN_DEFAULTS, "train_on": "hard"}
+    assert chosen["reference"] == {key: REFERENCE[key] for key in RUN_DEFAULTS}
+
+
+def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--source", "corpus", "--model", model_dir, "--topk", 1, "--epochs", 1]
+    result = stage2("run", *flags, *data_flags(corpus))
+    assert "mined are ranked, and not trained on" in result.stderr
+    comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
+    assert {part["source"] for part in comparison["sets"]} == {"corpus"}
+    assert "Top-1" in result.stdout

@@ -1,0 +1,35 @@
+"""The words of the built-in sample: none stands twice, and every slot can be filled."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from stage2.data.sample import words
+
+LISTS = [name for name, value in vars(words).items() if name.isupper() and name != "INN"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_none_stands_twice(name: str) -> None:
+    """A word that stood twice would be drawn twice as often."""
+    found = getattr(words, name)
+    assert len(set(found)) == len(found) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "slots"),
+    [
+        ("ASKING", {"question", "inn"}),
+        ("LOG", {"month", "astronomer", "instrument"}),
+        ("TIDES", {"bell"}),
+        ("REMARKS", set()),
+        ("TALK", {"inn", "name", "trade", "place", "month", "boat"}),
+        ("SKIES", set()),
+    ],
+)
+def test_slots_are_those_that_are_filled(name: str, slots: set[str]) -> None:
+    for template in getattr(words, name):
+        asked = {slot for _, slot, _, _ in string.Formatter().parse(template) if slot is not None}
+        assert asked <= slots, template

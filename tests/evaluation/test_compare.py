@@ -1,0 +1,102 @@
+"""Comparisons of two models, set by set and question by question."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import stage2
+from stage2.evaluation.compare import QuestionSet, compare, per_question
+from stage2.evaluation.ranking import Scored
+from tests.comparisons import scored
+
+
+def test_a_constant_scorer_gets_exactly_chance_and_a_perfect_one_everything() -> None:
+    lists = 10
+    constant = scored([[0.5] * 6] * lists)
+    perfect = scored([[1.0] + [0.0] * 5] * lists)
+    rows = np.arange(lists)
+    part = compare(
+        {"candidates": constant}, {"candidates": perfect},
+        [QuestionSet("test", rows, held_out=True)], rows, seed=0,
+    )["sets"][0]  # fmt: skip
+    for k, success in part["statistics"]["success"].items():
+        assert success["before"]["value"] == pytest.approx(int(k) / 6, abs=1e-15)
+        assert success["before"]["value"] == part["before"]["chance"][f"top{k}"]
+        assert success["after"]["value"] == 1
+        assert success["before"]["low"] < int(k) / 6 < success["before"]["high"]
+    assert part["statistics"]["mrr"]["before"] == pytest.approx(part["before"]["chance"]["mrr"])
+    assert part["statistics"]["mrr"]["after"] == 1
+    assert part["statistics"]["ndcg10"]["after"] == 1
+    assert part["before"]["ties"] == 1
+    assert part["after"]["ties"] == 0
+    assert part["statistics"]["pairs"] == {"entity": 1 / 6, "fallback": 5 / 6}
+    assert part["statistics"]["verdict"] == "better"
+
+
+def test_statistics_are_of_the_rows_asked_for() -> None:
+    before = scored([[0.1, 0.9], [0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])
+    after = scored([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
+    rows = np.array([0, 1, 3])
+    sets = [QuestionSet("test", rows, held_out=True)]
+    found = compare({"corpus": before}, {"corpus": after}, sets, np.arange(4), seed=0)
+    statistics = found["sets"][0]["statistics"]
+    assert statistics["success"]["1"]["before"]["value"] == pytest.approx(1.5 / 3)
+    assert (statistics["success"]["1"]["fixed"], statistics["success"]["1"]["broken"]) == (2, 1)
+    assert statistics["success"]["1"]["p"] == 1
+    assert statistics["success"]["3"]["fixed"] == 0
+    assert statistics["mrr"]["difference"] == pytest.approx((0.5 - 0.5 + 0.25) / 3)
+    assert found["sets"][0]["after"]["mrr"] == statistics["mrr"]["after"]
+    metrics = stage2.rank([0.1, 0.9, 0.9, 0.1, 0.5, 0.5], [0, 2, 4, 6], 1).metrics()
+    assert statistics["ndcg10"]["before"] == pytest.approx(metrics["ndcg10"])
+
+
+def test_recall_is_told_of_the_whole_corpus_alone() -> None:
+    """Of two ground truths one is found, then both; no other number changes."""
+    offsets, two = np.array([0, 4, 8]), np.array([2, 2])
+    before, after = (
+        Scored.of(np.array(scores, np.float32), offsets, two, two)
+        for scores in (
+            [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.9, 0.8],
+            [0.9, 0.8, 0.5, 0.4, 0.9, 0.2, 0.3, 0.8],
+        )
+    )
+    rows = np.arange(2)
+    sides = [dict.fromkeys(("candidates", "corpus"), side) for side in (before, after)]
+    sets = [QuestionSet("test", rows, held_out=True)]
+    plain = compare(*sides, sets, rows, seed=0)
+    found = compare(*sides, sets, rows, seed=0, recall_at=(2, 4))
+    candidates, corpus = found["sets"]
+    assert candidates == plain["sets"][0]
+    assert (corpus["before"]["recall2"], corpus["after"]["recall2"]) == (0.25, 0.75)
+    assert corpus["before"]["chance"]["recall2"] == 0.5
+    assert corpus["after"]["recall4"] == corpus["before"]["recall4"] == 1
+    assert corpus["statistics"]["recall2"]["difference"] == 0.5
+    assert corpus["statistics"]["recall4"]["p"] == 1
+    for part in (corpus["before"], corpus["after"], corpus["statistics"]):
+        for name in ("recall2", "recall4"):
+            del part[name]
+    assert corpus["statistics"] == plain["sets"][1]["statistics"]
+    assert found["verdict"] == plain["verdict"]
+
+
+def test_per_question_says_what_became_of_each() -> None:
+    before = scored([[0.1, 0.9], [0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1], [0.5, 0.5]])
+    after = scored([[0.9, 0.1], [0.1, 0.9], [0.6, 0.5, 0.9], [0.9, 0.1], [0.1, 0.9]])
+    crossed = scored([[0.1, 0.9]] * 2 + [[0.1, 0.5, 0.9]] + [[0.1, 0.9]] * 2)
+    everyone = np.arange(5)
+    sets = [
+        QuestionSet("cross-validated", everyone, True, after={"candidates": crossed}),
+        QuestionSet("test", np.array([0, 1]), True),
+        QuestionSet("all", everyone, False),
+    ]
+    rows = per_question(
+        {"candidates": before}, {"candidates": after}, list("abcde"), list("vwxyz"), sets,
+        "candidates",
+    )  # fmt: skip
+    assert [row["change"] for row in rows] == ["fixed", "broken", "better", "same", "worse"]
+    assert [row["set"] for row in rows] == ["test", "test", "all", "all", "all"]
+    assert [row["held_out"] for row in rows] == [True, True, False, False, False]
+    assert rows[2]["ranks"] == {"candidates": {"before": 3.0, "after": 2.0}}
+    assert rows[4]["ranks"]["candidates"] == {"before": 1.5, "after": 2.0}
+    assert rows[0]["cross_validated"] == {"candidates": {"before": 2.0, "after": 2.0}}

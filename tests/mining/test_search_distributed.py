@@ -1,0 +1,32 @@
+"""A search that processes share finds what one finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stage2.mining.search import search_texts
+from stage2.mining.search_distributed import search_shared
+from tests.rankings import embeddings
+from tests.worlds import Played
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("budget", [None, 20_000, 1])
+def test_the_rows_are_those_of_one_process(size: int, budget: int | None) -> None:
+    queries, corpus = embeddings(6, 1), embeddings(100, 2)
+    world: Any = Played(size)
+    found = search_shared(world, queries, corpus, 7, memory_budget=budget)
+    expected = search_texts(queries, corpus, 7)
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    # A budget that holds all takes one round; one that holds a row, a round for each row of each.
+    assert world.rounds == {None: 1, 1: -(-100 // size)}.get(budget, world.rounds)
+
+
+def test_a_corpus_of_no_texts_is_refused() -> None:
+    world: Any = Played(2)
+    with pytest.raises(ValueError, match="a corpus of no texts"):
+        search_shared(world, embeddings(2, 1), embeddings(0, 2), 1)

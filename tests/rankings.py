@@ -1,0 +1,49 @@
+"""Lists to rank, with the vectors of their texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stage2 import Embeddings
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import LazyTokens
+
+
+def made(questions: int, chunks: int, seed: int) -> tuple[RankingLists, Embeddings]:
+    """Texts on a coarse grid, so that many scores tie; half of them with entities."""
+    random = np.random.default_rng(seed)
+    count = questions + chunks
+    mu, entity = random.integers(-2, 3, (2, count, 4)).astype(np.float32)
+    has_entity = random.random(count) < 0.5
+    entity[~has_entity] = 0
+    embeddings = Embeddings(
+        mu, entity, has_entity, np.ones(count, np.float32), has_entity.astype(np.int64)
+    )
+    num_relevant = random.integers(1, 4, questions)
+    contexts = np.concatenate([random.permutation(chunks)[: n + 2] for n in num_relevant])
+    texts = [str(i) for i in range(count)]
+    lists = RankingLists(
+        tokens=LazyTokens(texts, [()] * count, lambda *_: pytest.fail("no token is needed")),
+        qa_ids=texts[:questions],
+        questions=np.arange(questions),
+        candidates=questions + contexts,
+        contexts=contexts,
+        offsets=np.cumsum([0, *(num_relevant + 2)]).astype(np.int64),
+        num_relevant=num_relevant,
+        tie_keys=contexts,
+        corpus=np.arange(questions, count),
+    )
+    return lists, embeddings
+
+
+def embeddings(count: int, seed: int, share: float = 0.5) -> Embeddings:
+    """Vectors of a few lengths and directions, so that scores tie; some texts have entities."""
+    random = np.random.default_rng(seed)
+    mu, entity = (random.integers(-2, 3, (count, 8)).astype(np.float32) for _ in range(2))
+    has_entity = random.random(count) < share
+    entity[~has_entity] = 0
+    found = Embeddings.empty(count, 8)
+    return replace(found, mu=mu, entity=entity, has_entity=has_entity)

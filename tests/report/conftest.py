@@ -1,0 +1,39 @@
+"""Run folders for the tests of reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stage2.utils import files
+from tests.comparisons import (
+    held_out_comparison,
+)
+from tests.report.folders import Make, epoch, mining, record
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Write a run folder; what is given replaces the contents of its files, None leaves one out."""
+
+    def write(name: str = "run", **replaced: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        contents = {
+            files.RUN: record(),
+            files.MINING_SUMMARY: mining(),
+            files.COMPARISON: held_out_comparison(),
+            files.TRAINING_LOG: [epoch(0, None, 0.35), epoch(1, 0.1, 0.5), epoch(2, 0.05, 0.625)],
+        }
+        for file, usual in contents.items():
+            content = replaced.get(file.partition(".")[0], usual)
+            if content is None:
+                continue
+            rows = content if file == files.TRAINING_LOG else [content]
+            (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        return folder
+
+    return write

@@ -1,0 +1,20 @@
+"""The loss curve."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from stage2.report import write_report
+from stage2.utils import files
+from tests.report.folders import Make
+
+
+def test_charts_are_what_they_are_called(make: Make) -> None:
+    folder = make()
+    report = write_report(folder).read_text("utf-8")
+    png, svg = (folder / name for name in files.CHARTS)
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "<dc:date>" not in svg.read_text("utf-8")
+    assert f"]({png.name})" in report
+    assert f"]({svg.name})" in report

@@ -1,0 +1,55 @@
+"""What the report says of a training."""
+
+from __future__ import annotations
+
+from stage2.utils import files
+from tests.report.folders import STAGE1_SHIPPED, Make, record, rows_of, sections
+
+
+def test_loss_by_epoch_and_the_choice(make: Make) -> None:
+    loss = sections(make())["Loss by epoch"]
+    assert rows_of(loss)[2:5] == [
+        ["0", "–", "", "20.0%", "0.350", "0.0"],
+        ["1", "0.1000", "", "20.0%", "0.500", "4.5"],
+        ["**2**", "0.0500", "−50.0%", "20.0%", "0.625", "9.0"],
+    ]
+    assert "From epoch 1 to epoch 2 the loss changed by −50.0%." in loss
+    assert "10 questions (chance: Top-1 16.7%, MRR 0.408)" in loss
+    assert "**Shipped: epoch 2**: the highest dev MRR (0.6250)." in loss
+    assert ["0.4 of the way to epoch 2", "0.600"] in rows_of(loss)
+    assert "not held out" not in loss
+
+
+def test_says_that_the_epoch_was_chosen_on_questions_trained_on(make: Make) -> None:
+    run = record()
+    run["shipped"]["dev_held_out"] = False
+    assert "These dev questions are not held out" in sections(make(run=run))["Loss by epoch"]
+
+
+def test_training_without_hard_examples(make: Make) -> None:
+    run = record()
+    run["shipped"] |= STAGE1_SHIPPED | {"dev_value": None}
+    folder = make(run=run, training_log=None)
+    parts = sections(folder)
+    assert "the stage-1 model is shipped" in parts[""]
+    assert "the stage-1 model is shipped" in parts["Loss by epoch"]
+    assert ["Questions trained on", "0"] in rows_of(parts["Training settings"])
+    assert not (folder / files.CHARTS[0]).exists()
+
+
+def test_stage1_that_no_epoch_beat(make: Make) -> None:
+    run = record()
+    run["shipped"] |= STAGE1_SHIPPED | {"dev_value": 0.35}
+    parts = sections(make(run=run))
+    assert "No candidate beat the stage-1 model" in parts[""]
+    assert "**Shipped: stage 1**" in parts["Loss by epoch"]
+    assert rows_of(parts["Loss by epoch"])[2][0] == "**0**"
+
+
+def test_training_that_was_cut_off(make: Make) -> None:
+    run = record()
+    del run["shipped"], run["stages"]["train"], run["stages"]["evaluate"]
+    parts = sections(make(run=run, comparison=None))
+    assert "no model has been chosen yet" in parts["Loss by epoch"]
+    assert "**2**" not in parts["Loss by epoch"]
+    assert ["Training", "–"] in rows_of(parts["Time"])

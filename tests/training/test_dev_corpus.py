@@ -1,0 +1,45 @@
+"""The part of a large corpus that the choice on dev questions is made among."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stage2.evaluation.evaluate import Evaluation
+from stage2.evaluation.ranking import score, score_corpus
+from stage2.training.dev_corpus import dev_of
+from tests.rankings import made
+
+
+def test_a_large_corpus_is_chosen_on_in_part() -> None:
+    lists, embeddings = made(30, 200, 1)
+    before = Evaluation(
+        lists, embeddings, score(lists, embeddings), score_corpus(lists, embeddings)
+    )
+    rows = np.arange(3, 9)
+    assert dev_of(before, rows, most=200).whole is None
+    dev = dev_of(before, rows, most=60)
+    assert len(dev.lists.corpus) == 60
+    assert dev.whole is not None
+    assert len(dev.whole.corpus) == 200
+    assert dev.facts() == {"questions": 6, "chunks": 60, "of": 200}
+    assert before.corpus is not None
+    assert dev.stage1_whole == before.corpus.metrics(rows)["mrr"]
+    # Stage 1 is ranked among the same part as the others will be.
+    place = {text: row for row, text in enumerate(lists.tokens.texts)}
+    taken = embeddings.take([place[text] for text in dev.lists.tokens.texts])
+    assert score_corpus(dev.lists, taken).metrics(range(6)) == dev.stage1
+    # What it has nearest is there: its best ranks are what they are among all.
+    whole, part = before.corpus.take(rows).ranking.rank, score_corpus(dev.lists, taken).ranking.rank
+    assert part[whole <= 1].tolist() == whole[whole <= 1].tolist()
+    assert (part <= whole).all()
+
+
+def test_a_question_never_lacks_a_ground_truth_or_a_rival() -> None:
+    lists, embeddings = made(30, 200, 2)
+    before = Evaluation(
+        lists, embeddings, score(lists, embeddings), score_corpus(lists, embeddings)
+    )
+    dev = dev_of(before, np.arange(30), most=1)
+    assert len(dev.lists.corpus) > 30
+    starts = dev.lists.offsets[:-1]
+    assert (dev.lists.contexts[starts] >= 0).all()

@@ -1,0 +1,59 @@
+"""Groups of texts: their gradients, whether their graphs are kept or built again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+import stage2
+from stage2.encoding.ranking_lists import RankingLists
+from tests.training.gradients import SETTINGS, expect_same, gradients, obvious
+
+
+@pytest.mark.parametrize("loss", ["margin", "infonce"])
+@pytest.mark.parametrize("tokens", [1, 60, 10**6])
+def test_gradient_caching(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tokens: int, loss: Any
+) -> None:
+    """Groups of one text, of some, and of all have the gradient of one graph."""
+    settings = replace(SETTINGS, loss=loss)
+    value, found = gradients(model.eval(), lists, replace(settings, micro_batch=tokens))
+    expected, whole = obvious(model, lists, settings)
+    assert value == pytest.approx(expected, abs=1e-6)
+    expect_same(found, whole)
+
+
+def test_gradient_caching_repeats_its_dropout(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    """What is embedded for the loss is what is embedded for the gradient."""
+    settings = replace(SETTINGS, micro_batch=60)
+    model.train()
+    value, found = gradients(model, lists, settings)
+    again, same = gradients(model, lists, settings)
+    assert value == again
+    expect_same(found, same, within=0)
+    # In one group, where what is kept and what is computed again draw from one seed.
+    kept, once = gradients(model, lists)
+    computed_again, twice = gradients(model, lists, replace(SETTINGS, micro_batch=10**6))
+    assert computed_again == pytest.approx(kept, abs=1e-6)
+    expect_same(twice, once)
+    without, plain = gradients(model.eval(), lists, settings)
+    assert value != without
+    assert any(not torch.allclose(found[name], plain[name], atol=1e-5) for name in plain)
+
+
+def test_in_half_precision_gradients_arrive_at_the_weights_in_float32(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists
+) -> None:
+    _, exact = gradients(model.eval(), lists)
+    _, rounded = gradients(model, lists, replace(SETTINGS, precision="bf16"))
+    assert rounded.keys() == exact.keys()
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert {gradient.dtype for gradient in rounded.values()} == {torch.float32}
+    together = (torch.cat([part.flatten() for part in side.values()]) for side in (exact, rounded))
+    assert torch.cosine_similarity(*together, dim=0) > 0.99
+    assert any(not torch.equal(rounded[name], exact[name]) for name in exact)

@@ -1,0 +1,30 @@
+"""What of a model is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import stage2
+from stage2.config import Settings
+from stage2.training.parameters import trainable
+from tests.conftest import Stage2, data_flags
+
+
+def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4) -> None:
+    """So that the next training on the model, as of a fold, is warned of nothing."""
+    before = [name for name, _ in model.named_modules()]
+    for _ in range(2):
+        with trainable(model, Settings(lora=2)):
+            assert [name for name, _ in model.named_modules()] != before
+        assert [name for name, _ in model.named_modules()] == before
+        assert not hasattr(model.backbone, "peft_config")
+
+
+def test_a_rank_that_no_matrix_has(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--folds", 0]
+    done = stage2("run", *flags, "--lora", 33, exit_code=2)
+    assert "--lora is 33; expected a rank" in done.stderr
+    assert "at most 32" in done.stderr
+    assert not (tmp_path / "out").exists()

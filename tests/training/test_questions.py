@@ -1,0 +1,58 @@
+"""The questions to train on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stage2.config import Settings
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.training.questions import with_replay
+from stage2.utils import files
+from tests.conftest import Stage2, data_flags, read_jsonl
+
+
+def test_replay_adds_easy_questions_of_those_allowed(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
+    flags += ["--train-on", "hard"]
+    stage2(*flags, "--output-dir", tmp_path / "hard")
+    stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
+    hard, both = (
+        json.loads((tmp_path / name / files.SPLIT).read_text()) for name in ("hard", "both")
+    )
+    added = set(both["trained_on"]) - set(hard["trained_on"])
+    assert set(hard["trained_on"]) < set(both["trained_on"]) <= set(hard["train"])
+    assert len(added) <= round(0.5 * len(hard["trained_on"]))
+    log = read_jsonl(tmp_path / "both" / files.TRAINING_LOG)
+    assert log[0]["train_examples"] == len(both["trained_on"])
+
+
+def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
+    hard, allowed = np.asarray([0, 1, 2]), np.arange(10)
+    drawn = with_replay(hard, allowed, lists, Settings(replay=1.0))
+    assert len(drawn) == 6
+    assert drawn.tolist() == with_replay(hard, allowed, lists, Settings(replay=1.0)).tolist()
+    seeds = {tuple(with_replay(hard, allowed, lists, Settings(replay=1.0, seed=s)).tolist())
+             for s in range(6)}  # fmt: skip
+    assert len(seeds) > 1
+    # One more question takes the place of at most one.
+    more = with_replay(hard, np.arange(11), lists, Settings(replay=1.0))
+    assert len(set(drawn.tolist()) - set(more.tolist())) <= 1
+    assert with_replay(hard, allowed, lists, Settings()).tolist() == [0, 1, 2]
+    everyone = with_replay(hard, allowed, lists, Settings(replay=9.0))
+    assert everyone.tolist() == allowed.tolist()
+
+
+@pytest.fixture
+def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
+    from stage2 import Dataset
+    from stage2.encoding.ranking_lists import ranking_lists
+
+    samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(3)
+    return ranking_lists(model, samples, None)

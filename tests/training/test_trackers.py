@@ -1,0 +1,30 @@
+"""Trackers: the one that is asked for, if its package is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stage2.config import TrainingConfig
+from stage2.training import trackers
+from stage2.utils.errors import BadInputError
+
+TRACKED = TrainingConfig(report_to="tensorboard")
+
+
+def test_a_tracker_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    trackers.check_tracker(TRACKED)
+    monkeypatch.setattr(trackers, "find_spec", lambda _: None)
+    trackers.check_tracker(TrainingConfig())
+    with pytest.raises(BadInputError, match=r"pip install stage2\[tensorboard\]"):
+        trackers.check_tracker(TRACKED)
+
+
+def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
+    with trackers.tracking(TrainingConfig(), tmp_path, 0) as note:
+        note("loss", 0.5, 1)
+    assert not list(tmp_path.iterdir())
+    with trackers.tracking(TRACKED, tmp_path, 0) as note:
+        note("loss", 0.5, 1)
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
