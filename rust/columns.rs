@@ -29,7 +29,7 @@ pub enum Cell<'a> {
 
 /// A column of texts or whole numbers.
 pub trait Cells: Sync {
-    fn len(&self) -> usize;
+    fn rows(&self) -> usize;
     fn get(&self, row: usize) -> Cell<'_>;
 }
 
@@ -66,11 +66,11 @@ pub fn data_set(
 ) -> Result<Dataset> {
     questions.check(chunks)?;
     chunks.check()?;
-    let qa = table("questions", questions.questions.len(), |row, out| {
+    let qa = table("questions", questions.questions.rows(), |row, out| {
         questions.push_row(chunks, row, out);
     })?;
     let corpus = || {
-        table("texts", chunks.texts.len(), |row, out| {
+        table("texts", chunks.texts.rows(), |row, out| {
             chunks.push_row(row, out)
         })
     };
@@ -103,7 +103,7 @@ fn table(
 
 impl QuestionColumns<'_> {
     fn check(&self, chunks: &ChunkColumns<'_>) -> Result<()> {
-        let rows = self.questions.len();
+        let rows = self.questions.rows();
         check_rows("qa_ids", self.ids, rows, "questions")?;
         check_rows("answers", self.answers, rows, "questions")?;
         let Judged {
@@ -123,7 +123,7 @@ impl QuestionColumns<'_> {
                 judged.len()
             )));
         }
-        let known = 0..chunks.texts.len() as i64;
+        let known = 0..chunks.texts.rows() as i64;
         if let Some(place) = judged.iter().position(|chunk| !known.contains(chunk)) {
             let row = offsets.partition_point(|&offset| offset <= place as i64) - 1;
             return Err(Error::Usage(format!(
@@ -173,7 +173,7 @@ impl QuestionColumns<'_> {
 
 impl ChunkColumns<'_> {
     fn check(&self) -> Result<()> {
-        let rows = self.texts.len();
+        let rows = self.texts.rows();
         check_rows("chunk_ids", self.ids, rows, "texts")?;
         check_rows("titles", self.titles, rows, "texts")
     }
@@ -192,9 +192,9 @@ impl ChunkColumns<'_> {
 
 fn check_rows(name: &str, column: Option<&dyn Cells>, rows: usize, of: &str) -> Result<()> {
     match column {
-        Some(column) if column.len() != rows => Err(Error::Usage(format!(
+        Some(column) if column.rows() != rows => Err(Error::Usage(format!(
             "{name} has {} rows, {of} has {rows}; expected as many",
-            column.len()
+            column.rows()
         ))),
         _ => Ok(()),
     }

@@ -72,7 +72,7 @@ impl Column {
 }
 
 impl Cells for TextColumn {
-    fn len(&self) -> usize {
+    fn rows(&self) -> usize {
         self.len()
     }
 
@@ -121,7 +121,7 @@ impl Items {
 }
 
 impl Cells for Items {
-    fn len(&self) -> usize {
+    fn rows(&self) -> usize {
         self.0.len()
     }
 
@@ -191,7 +191,7 @@ impl ArrowColumn {
 }
 
 impl Cells for ArrowColumn {
-    fn len(&self) -> usize {
+    fn rows(&self) -> usize {
         self.starts[self.parts.len()]
     }
 

@@ -58,7 +58,7 @@ def columns(draw: st.DrawFn) -> dict[str, Column]:
 
     chunks = column(st.lists(st.integers(0, m - 1), max_size=3), n)
     grades = [column(st.sampled_from([-1, 0, 0.5, 1, 2]), len(own)) for own in chunks]
-    return {
+    drawn = {
         "questions": column(TEXT | st.none(), n),
         "qa_ids": column(IDS | st.none(), n),
         "answers": column(TEXT | st.none(), n),
@@ -68,6 +68,18 @@ def columns(draw: st.DrawFn) -> dict[str, Column]:
         "chunks": chunks,
         "grades": grades,
     }
+    # Without a row that is good a file may be taken for one of another format.
+    good = {
+        "questions": "good?",
+        "qa_ids": "good",
+        "answers": None,
+        "texts": "good",
+        "chunk_ids": "good",
+        "titles": None,
+        "chunks": [m],
+        "grades": [1],
+    }
+    return {name: [*column, good[name]] for name, column in drawn.items()}
 
 
 def rows(**members: Column) -> list[dict[str, Any]]:
