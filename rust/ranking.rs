@@ -304,7 +304,9 @@ impl Ranking {
             return Err(Error::Usage("top-0 asked for; expected k from 1".into()));
         }
         if recall_at.contains(&0) {
-            return Err(Error::Usage("recall at 0 asked for; expected k from 1".into()));
+            return Err(Error::Usage(
+                "recall at 0 asked for; expected k from 1".into(),
+            ));
         }
         let tied = self.ties().iter().filter(|&&ties| ties > 0).count();
         Ok(Summary {
