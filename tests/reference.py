@@ -156,7 +156,9 @@ def read_grades(given: Any, count: int) -> list[float]:
     for grade in given:
         if isinstance(grade, bool) or not isinstance(grade, int | float):
             raise BadRowError("wrong_type")
-        if abs(grade) > np.finfo(np.float32).max or (grade != 0) != (np.float32(grade) != 0):
+        with np.errstate(over="ignore"):
+            narrow = np.float32(grade)
+        if not np.isfinite(narrow) or (narrow == 0) != (grade == 0):
             raise BadRowError("json: beyond float32")
     if len(given) != count:
         raise BadRowError("length_mismatch")

@@ -27,10 +27,10 @@ class RankingLists:
         contexts: int64 (m,), the same candidates as places in `corpus`, where there is one.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), ground truths at the head of each list.
-        grades: float64 (m,), how relevant each candidate is, 0 for negatives; None where all
-            ground truths are as relevant.
         tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
         corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
+        grades: float64 (m,), how relevant each candidate is, 0 for negatives; None where all
+            ground truths are as relevant.
     """
 
     tokens: LazyTokens
@@ -40,9 +40,9 @@ class RankingLists:
     contexts: Ints
     offsets: Ints
     num_relevant: Ints
-    grades: npt.NDArray[np.float64] | None
     tie_keys: Ints
     corpus: Ints
+    grades: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -187,7 +187,6 @@ def ranking_lists(
         contexts=flat,
         offsets=np.asarray(samples.offsets),
         num_relevant=np.asarray(samples.num_relevant),
-        grades=None,
         tie_keys=id_order[places],
         corpus=context_rows if corpus else np.empty(0, np.int64),
     )
