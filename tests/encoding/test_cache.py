@@ -92,7 +92,7 @@ def test_a_torn_tail_costs_what_was_in_it(tmp_path: Path, lost: int) -> None:
 @pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
 def test_a_file_that_is_gone_or_closed_costs_its_vectors(
     tmp_path: Path, error: type[OSError], monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """Pruned by another process between two looks at it, or not ours to read."""
     opened(tmp_path).put(keys("a", "b"), some(2))
@@ -104,7 +104,7 @@ def test_a_file_that_is_gone_or_closed_costs_its_vectors(
     found, missing = opened(tmp_path).get(keys("a", "b"))
     assert missing.tolist() == [0, 1]
     assert not found.mu.any()
-    assert ("cannot be read" in capsys.readouterr().err) == (error is PermissionError)
+    assert ("cannot be read" in caplog.text) == (error is PermissionError)
 
 
 def test_of_two_records_the_later_counts(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
     store = opened(tmp_path / "file" / "below")
     for _ in range(2):
         store.put(keys("a"), some(1))
-    assert capsys.readouterr().err.count("vectors are not kept") == 1
+    assert caplog.text.count("vectors are not kept") == 1
 
 
 def test_only_missing_texts_are_embedded(
@@ -281,27 +281,29 @@ def test_folder_of_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         cache.folder_of(str(tmp_path / "file"))
 
 
-def test_a_pipe_for_a_file_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_for_a_file_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = opened(tmp_path)
     os.mkfifo(store.path)
     store.put(keys("a"), some(1))
-    assert "is no regular file" in capsys.readouterr().err
+    assert "is no regular file" in caplog.text
     assert store.get(keys("a"))[1].tolist() == [0]
 
 
 def test_a_lock_that_is_not_let_go_is_waited_for_a_while_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cache, "QUIET", 0.0)
     monkeypatch.setattr(cache, "PATIENCE", 0.0)
+    caplog.set_level("INFO", "stage2")
     store = opened(tmp_path)
     with FileLock(tmp_path / cache.LOCK, is_singleton=False):
         store.put(keys("a"), some(1))
         store.put(keys("b"), some(1))
-    said = capsys.readouterr().err
+    said = caplog.text
+    caplog.clear()
     assert said.count(f"for {tmp_path / cache.LOCK}, which another process holds") == 1
     assert said.count("vectors are not kept: another process holds") == 1
     assert not store.path.exists()
     opened(tmp_path).put(keys("a"), some(1))
-    assert not capsys.readouterr().err
+    assert not caplog.records
     assert len(opened(tmp_path)) == 1

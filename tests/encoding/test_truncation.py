@@ -1,4 +1,4 @@
-"""What a model does not see of the texts, counted."""
+"""Tokens that a model does not see, counted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.encoding import truncation
-from stage2.encoding.truncation import Account, account_of, tell
+from stage2.encoding.truncation import Account, account_of, facts
+from stage2.report.messages import seen_by_model, unseen_by_model
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import WORDS, write_jsonl
@@ -37,15 +38,15 @@ def test_the_tokenizer_is_left_as_it_was(model: ProbabilisticGBERTV4) -> None:
     assert (model.encode([text]).mu == before).all()
 
 
-def test_more_than_a_tenth_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_than_a_tenth_is_warned_of() -> None:
     fine = Account(texts=3, counted=3, max_length=8, cut=1, tokens=100, lost=10, unknown=10)
-    tell({"chunks": fine})
-    assert "warning" not in capsys.readouterr().err
-    tell({"chunks": replace(fine, lost=11)})
-    assert "warning: 11% of the chunks' tokens lie past the limit of 8" in capsys.readouterr().err
-    facts = tell({"chunks": replace(fine, unknown=60)}, "stage1")
-    assert "warning: 60% of the chunks' tokens are unknown" in capsys.readouterr().err
-    assert facts["chunks"]["unknown_share"] == 0.6
+    assert list(unseen_by_model("chunks", fine)) == []
+    (warning,) = unseen_by_model("chunks", replace(fine, lost=11))
+    assert warning.startswith("11% of the chunks' tokens lie past the limit of 8,")
+    unknown = replace(fine, unknown=60)
+    (warning,) = unseen_by_model("chunks", unknown, "stage1")
+    assert warning.startswith("60% of the chunks' tokens are unknown to the vocabulary of stage1")
+    assert facts({"chunks": unknown})["chunks"]["unknown_share"] == 0.6
 
 
 def test_of_many_texts_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +54,7 @@ def test_of_many_texts_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
     assert truncation._spread(7).tolist() == [0, 3, 6]
     assert truncation._spread(3).tolist() == [0, 1, 2]
     account = Account(texts=7, counted=3, max_length=8, cut=1, tokens=9, lost=0, unknown=0)
-    assert "3 looked at, of 7" in next(truncation._sentences("chunks", account, ""))
+    assert "3 looked at, of 7" in seen_by_model("chunks", account)
 
 
 def test_it_is_said_and_written_whether_vectors_are_cached_or_not(

@@ -88,7 +88,7 @@ def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
 
 
 def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
-    short: Path, backbone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    short: Path, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     stage2: Stage2, corpus: dict[str, Path],
 ) -> None:  # fmt: skip
     path = tmp_path / "alone" / "m.pt"
@@ -96,10 +96,12 @@ def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
     # As other programs write it.
     torch.save(ProbabilisticGBERTV4.from_pretrained(short).state_dict(), path)
     load = ProbabilisticGBERTV4.from_reference
+    caplog.set_level("INFO", "stage2")
     assert load(path, backbone).max_length == 64, "128, and no more than the encoder takes"
-    assert "does not say where texts are to be cut: at 64 tokens" in capsys.readouterr().err
+    assert "does not say where texts are to be cut: at 64 tokens" in caplog.text
+    caplog.clear()
     assert load(path, backbone, max_length=8).max_length == 8
-    assert not capsys.readouterr().err
+    assert not caplog.records
     with pytest.raises(BadInputError, match="at least 4"):
         load(path, backbone, max_length=3)
     state = checkpoint.read_state_dict(path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stage2.report import write_report
+from stage2.report.render import write_report
 from stage2.utils import files
 from tests.comparisons import (
     metrics,

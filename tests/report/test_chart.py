@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from stage2.report import write_report
+from stage2.report.render import write_report
 from stage2.utils import files
 from tests.report.folders import Make
 

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from stage2.report import table
 from stage2.report.columns import display_width
+from stage2.report.terminal import table
 from stage2.report.words import CATALOGS
 from tests.comparisons import held_out_comparison
 

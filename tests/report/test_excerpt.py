@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from stage2.report import excerpt, write_report
+from stage2.report import excerpt
 from stage2.report.excerpt import cut, cut_pieces
+from stage2.report.render import write_report
 from stage2.utils import files
 from tests.comparisons import held_out_comparison
 from tests.conftest import Stage2, data_flags, read_jsonl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import pytest
 
-from stage2.report import write_report
+from stage2.report.render import write_report
 from stage2.report.words import CATALOGS
 from stage2.utils import files
 from tests.report.folders import Make, rows_of, sections

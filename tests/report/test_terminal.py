@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stage2.report import table
+from stage2.report.terminal import table
 from stage2.report.words import CATALOGS
 from tests.comparisons import held_out_comparison, seen_comparison, unknown_comparison
 

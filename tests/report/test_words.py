@@ -6,8 +6,9 @@ from string import Formatter
 
 import pytest
 
-from stage2.report import table, write_report
 from stage2.report.page_words import PAGE_WORDS
+from stage2.report.render import write_report
+from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
 from stage2.utils import files
 from tests.comparisons import (

@@ -50,20 +50,22 @@ def test_auto_looks_at_the_gpu(having: pytest.MonkeyPatch) -> None:
 
 
 def test_emulated_bf16_is_given_with_one_warning(
-    having: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    having: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     give(having)
     for _ in range(3):
         assert device.resolve_precision("bf16", CPU) == torch.bfloat16
-    assert capsys.readouterr().err.count("warning: --precision bf16") == 1
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("--precision bf16")
 
 
 def test_bf16_with_instructions_warns_of_nothing(
-    having: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    having: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     give(having, "avx512_bf16")
     device.resolve_precision("bf16", CPU)
-    assert not capsys.readouterr().err
+    assert not caplog.records
 
 
 def test_fp16_needs_instructions_on_a_cpu(having: pytest.MonkeyPatch) -> None:

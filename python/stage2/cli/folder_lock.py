@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from stage2.utils import console
+from stage2.cli import console
 
 # A command that was killed a moment ago may not be gone yet.
 WAIT = 2.0

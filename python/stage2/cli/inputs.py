@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stage2._core import Loaded
+from stage2.cli import console
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
-from stage2.data.annotated import annotated_facts, count_annotated, tell_annotated
+from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
 from stage2.data.sample.build import write_sample
+from stage2.report import messages
 from stage2.usage import Call, check_given
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.errors import BadInputError
 
 
@@ -82,8 +84,29 @@ def _with_annotated(settings: Settings, inputs: Inputs) -> Inputs:
     counts = count_annotated(
         inputs.annotations, {"questions": samples.questions, chunks: samples.contexts}
     )
-    tell_annotated(counts, settings)
+    _tell_annotated(counts, settings)
     return replace(inputs, known={**inputs.known, **annotated_facts(counts)})
+
+
+def _tell_annotated(counts: Counts, settings: Settings) -> None:
+    """Say how many texts have annotations, and warn where they are of no use.
+
+    Raises:
+        BadInputError: `--similarity entity`, and no pair of texts can be compared by entities.
+    """
+    console.say(messages.annotated(counts))
+    if settings.similarity == "sentence":
+        return
+    problem = messages.no_pair_has_entities(counts)
+    if problem is None:
+        if composed := total(counts, "if_composed"):
+            warning = messages.would_match_composed(composed, "more ")
+            console.warn(f"{settings.entities}: {warning}")
+        return
+    problem = f"{settings.entities}: {problem}" if settings.entities else problem
+    if settings.similarity == "entity":
+        raise BadInputError(f"--similarity entity: {problem}")
+    console.warn(f"{problem}. Every pair is compared by its sentences")
 
 
 def _read(settings: Settings, memory_map: bool) -> Inputs:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from stage2.cli import console
 from stage2.cli.options import Decorator, flags_of, option
 from stage2.cli.program import Program, check_present
 from stage2.cli.trials import PRESETS, check_grid, parse_grid, trials
@@ -20,7 +21,7 @@ from stage2.config_file import read_toml
 from stage2.models.model_path import found_model
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.usage import Call, check_given, unused
-from stage2.utils import console, files
+from stage2.utils import files
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
@@ -384,7 +385,8 @@ def main() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from stage2.utils import distributed
 
-        distributed.run(lambda: program(prog_name="stage2"))
+        with console.library_messages():
+            distributed.run(lambda: program(prog_name="stage2"))
     # As Ctrl-C, where training does not take it by itself: no half-written file is left. Under
     # torchrun it ends a process at once, which may be waiting for another that is lost.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from stage2.cli import console
 from stage2.config import Settings
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
@@ -37,7 +38,7 @@ class Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
         try:
-            with _one_line_refusals():
+            with _one_line_refusals(), console.library_messages():
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise

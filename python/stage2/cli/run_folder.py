@@ -14,12 +14,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stage2 import usage
 from stage2._core import __version__
-from stage2.cli import aside, folder_lock, refusals, run_files
+from stage2.cli import aside, console, folder_lock, refusals, run_files
 from stage2.cli.folder_lock import FolderLock
 from stage2.cli.watched import Watched
 from stage2.config import Settings
 from stage2.usage import STAGES, difference, read_by
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 from stage2.utils.machine import cpu_name, launch, this_process
 

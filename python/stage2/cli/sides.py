@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from stage2.cli import console
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
 from stage2.data.dataset import Samples
-from stage2.data.splits import Groups, Placed, split
-from stage2.utils import console
+from stage2.data.splits import Groups, Placed, group_questions, split
 from stage2.utils.arrays import Ints
 
 # The words for each rule of the split.
@@ -30,6 +30,12 @@ def ground_truths(samples: Samples, rows: Ints) -> Iterator[list[str]]:
     for row in rows:
         relevant = candidates[offsets[row] : offsets[row] + counts[row]]
         yield samples.contexts.take(relevant)
+
+
+def grouped_questions(samples: Samples) -> Groups:
+    """Group the questions that must stay on one side, and show how far that is."""
+    with console.bar("looking for near-duplicates") as progress:
+        return group_questions(samples, progress)
 
 
 def sides_of(settings: Settings, grouped: Groups) -> Placed:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from stage2._core import Loaded, load_chunks
+from stage2.cli import console
 from stage2.cli.inputs import Inputs
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings, default
@@ -22,7 +23,7 @@ from stage2.models.auto import family_of, load_model
 from stage2.models.gbert.fit import default_backbone, init_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.device import describe, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 

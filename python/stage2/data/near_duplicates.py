@@ -7,10 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from stage2._core import near_duplicates as grouped_by_core
-from stage2._core import shingles
-from stage2.utils import console
-from stage2.utils.arrays import Ints
+from stage2._core import near_duplicates, shingles
 
 __all__ = ["Shingles", "groups", "jaccard", "near_duplicates", "shingles"]
 
@@ -21,16 +18,6 @@ def jaccard(left: Shingles, right: Shingles) -> float:
     """The share of shingles that two texts have in common, of all that either has."""
     common = len(np.intersect1d(left, right, assume_unique=True))
     return common / max(1, len(left) + len(right) - common)
-
-
-def near_duplicates(texts: list[str], threshold: float) -> Ints:
-    """Group texts that are the same but for a little, with a bar where that takes long.
-
-    Returns:
-        int64 (n,): for each text the first that it is connected to; see `_core.near_duplicates`.
-    """
-    with console.bar("looking for near-duplicates") as progress:
-        return grouped_by_core(texts, threshold, progress)
 
 
 def groups(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:

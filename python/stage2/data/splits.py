@@ -27,6 +27,7 @@ from stage2.data.near_duplicates import groups, near_duplicates
 from stage2.data.words import words
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
+from stage2.utils.progress import Progress
 
 # From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
 # an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.
@@ -147,17 +148,21 @@ class Placed:
         return {"same_chunk": sum(same), "near_duplicate": sum(near) - sum(same)}
 
 
-def group_questions(samples: Samples) -> Groups:
+def group_questions(samples: Samples, progress: Progress | None = None) -> Groups:
     """Join the questions that share a ground-truth chunk, or whose chunks are near-duplicates.
 
     Questions of one wording are joined too, whatever answers them.
+
+    Args:
+        samples: the questions, with their ground truths.
+        progress: called while near-duplicates are looked for.
     """
     relevant = _relevant(samples)
     chunks = sorted({chunk for row in relevant for chunk in row})
     place = {chunk: index for index, chunk in enumerate(chunks)}
     index = np.asarray(chunks, np.int64)
     ids, texts = samples.context_ids.take(index), samples.contexts.take(index)
-    alike = near_duplicates(texts, NEAR_DUPLICATE).tolist()
+    alike = near_duplicates(texts, NEAR_DUPLICATE, progress).tolist()
     first_asked: dict[str, int] = {}
     links = Links(
         qa_ids=samples.qa_ids,

@@ -15,12 +15,9 @@ from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.kernels.attention import plain_attention
 from stage2.encoding.kernels.packed_linear import compiled, packed
 from stage2.encoding.tokens import TokenizedTexts, collate
-from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_precision
-
-Progress = console.Bar
-
+from stage2.utils.progress import Progress
 
 # Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
 # batches, and few enough that memory does not grow with the corpus.

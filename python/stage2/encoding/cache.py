@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import time
@@ -27,9 +28,10 @@ from filelock import FileLock, Timeout
 
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.tokens import Role
-from stage2.utils import console
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
+
+logger = logging.getLogger(__name__)
 
 FORMAT = "stage2 embeddings 2"
 SUFFIX = ".vectors"
@@ -133,7 +135,9 @@ class EmbeddingCache:
         except FileNotFoundError:
             return found, absent  # Somebody has pruned it just now.
         except OSError as error:
-            console.warn(f"vectors kept earlier cannot be read: {error}. They are computed again")
+            logger.warning(
+                "vectors kept earlier cannot be read: %s. They are computed again", error
+            )
             return found, absent
         if len(self._index.order) != count:
             self._index = _Index.of(records["key"])
@@ -156,7 +160,9 @@ class EmbeddingCache:
             self._append(keys, vectors)
         except OSError as error:
             self._closed = True
-            console.warn(f"vectors are not kept: {error}. Give another --embedding-cache, or off")
+            logger.warning(
+                "vectors are not kept: %s. Give another --embedding-cache, or off", error
+            )
 
     def _append(self, keys: Keys, vectors: Embeddings) -> None:
         records = np.zeros(len(keys), self._record)
@@ -189,7 +195,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=QUIET)
     except Timeout:
-        console.say_above(f"waiting up to {PATIENCE:g} s for {path}, which another process holds")
+        logger.info("waiting up to %g s for %s, which another process holds", PATIENCE, path)
         try:
             lock.acquire(timeout=PATIENCE)
         except Timeout:
@@ -271,7 +277,7 @@ def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[
             try:
                 item.path.unlink(missing_ok=True)
             except OSError as error:
-                console.warn(f"{item.path} cannot be deleted: {error.strerror or error}")
+                logger.warning("%s cannot be deleted: %s", item.path, error.strerror or error)
                 continue
             gone.append(item)
         else:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from stage2.encoding.batches import Progress, encode_batches
+from stage2.encoding.batches import encode_batches
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.tokens import TokenizedTexts
 from stage2.utils.arrays import Ints
 from stage2.utils.distributed import World
+from stage2.utils.progress import Progress
 
 
 def encode_shared(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stage2.encoding.batches import WINDOW, Progress, encode_batches
+from stage2.encoding.batches import WINDOW, encode_batches
 from stage2.encoding.cache import KEY_BYTES, EmbeddingCache, Keys, keys_of
 from stage2.encoding.distributed import encode_shared
 from stage2.encoding.embeddings import Embeddings
@@ -26,6 +26,7 @@ from stage2.utils import distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
+from stage2.utils.progress import Progress
 
 # Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints

@@ -7,7 +7,7 @@ are tokenised in a few seconds.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,7 @@ import numpy as np
 from stage2._core import Samples, TextColumn
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.tokens import Reader, Role, prompts_of
-from stage2.utils import console
 from stage2.utils.arrays import Ints
-from stage2.utils.schema import WORTH_A_WARNING
 
 # Of each role so many texts are looked at, evenly spaced where there are more: of 800 characters
 # each they are tokenised in two to four seconds on one core, a tenth of what MiniLM takes to embed
@@ -102,22 +100,8 @@ def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]
     }
 
 
-def tell(found: Mapping[str, Account], name: str = "") -> dict[str, Any]:
-    """Say what was counted, and warn where it is much.
-
-    Args:
-        found: by role.
-        name: of the model, where there are several.
-
-    Returns:
-        What `run.json` says of it.
-    """
-    of = f" of {name}" if name else ""
-    for role, account in found.items():
-        for sentence in _sentences(role, account, of):
-            console.say(sentence)
-        for sentence in _warnings(role, account, of):
-            console.warn(sentence)
+def facts(found: Mapping[str, Account]) -> dict[str, Any]:
+    """The counts by role as `run.json` has them."""
     return {
         role: asdict(account)
         | {"lost_share": account.lost_share, "unknown_share": account.unknown_share}
@@ -130,27 +114,3 @@ def _spread(count: int) -> Ints:
     if count <= SAMPLE:
         return np.arange(count)
     return np.linspace(0, count - 1, SAMPLE).astype(np.int64)
-
-
-def _sentences(role: str, account: Account, of: str) -> Iterator[str]:
-    count = f"{account.counted:,}"
-    if account.counted < account.texts:
-        count = f"{account.counted:,} looked at, of {account.texts:,}"
-    yield (
-        f"{role} ({count}): {account.cut:,} are cut at {account.max_length} tokens{of}, "
-        f"{account.lost_share:.1%} of all tokens are lost; {account.unknown_share:.1%} are unknown"
-    )
-
-
-def _warnings(role: str, account: Account, of: str) -> Iterator[str]:
-    if account.lost_share > WORTH_A_WARNING:
-        yield (
-            f"{account.lost_share:.0%} of the {role}' tokens lie past the limit of "
-            f"{account.max_length}{of}, and the model does not see them. Cut the texts into "
-            "shorter ones, or make a model with a larger --max-length"
-        )
-    if account.unknown_share > WORTH_A_WARNING:
-        yield (
-            f"{account.unknown_share:.0%} of the {role}' tokens are unknown to the vocabulary{of}: "
-            "the model cannot tell them apart. Take an encoder of the texts' language"
-        )

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from stage2._core import Ranking, kendall_tau
 from stage2._core import order as order_lists
 from stage2._core import rank as rank_lists
-from stage2.encoding.batches import Progress
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.similarity import (
@@ -23,6 +22,7 @@ from stage2.encoding.similarity import (
     similarity,
 )
 from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
+from stage2.utils.progress import Progress
 
 TOPK = (1, 3, 5)
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from stage2._core import TextColumn
 from stage2.config import MiningConfig
 from stage2.data.dataset import Annotations, Dataset, Samples
-from stage2.encoding.batches import Progress
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import encode_windows
@@ -25,10 +24,11 @@ from stage2.evaluation.ranking import TOPK
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_with
 from stage2.mining.search import Nearest, search_texts
 from stage2.mining.search_distributed import search_shared
-from stage2.utils import console, distributed
+from stage2.utils import distributed
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device
 from stage2.utils.memory import default_budget
+from stage2.utils.progress import Progress
 
 _FLOAT_BYTES = 4
 
@@ -73,46 +73,31 @@ class CorpusMining:
 
 
 def mine_corpus(
-    model: Encoder | LazyModel,
-    dataset: Dataset,
-    annotations: Annotations | None,
-    settings: MiningConfig,
-    folder: Path,
-    cache: EmbeddingCache | None = None,
+    questions: Embeddings, chunks: Embeddings, dataset: Dataset, settings: MiningConfig
 ) -> CorpusMining:
-    """Embed questions and chunks, and search.
+    """Search the whole corpus for each question's negatives.
 
     Args:
-        model: on its device.
+        questions: vectors of the questions of `dataset`; see `embed_texts`.
+        chunks: vectors of its chunks.
         dataset: the questions and the corpus.
-        annotations: of their entities.
-        settings: negatives, the rules of mining, similarity, precision, topk, memory_budget.
-        folder: where vectors beyond the budget may lie.
-        cache: of the model's vectors.
+        settings: negatives, the rules of mining, topk, device, memory_budget.
     """
-    budget = settings.budget or default_budget()
-    questions, chunks = dataset.questions, dataset.chunk_texts
-    with console.bar("questions") as progress:
-        left = _embed(model, annotations, questions, "query", settings, None, progress, cache)
-    vectors = 2 * len(chunks) * model.embedding_dim * _FLOAT_BYTES
-    with console.bar("corpus") as progress:
-        place = folder if vectors > budget else None
-        right = _embed(model, annotations, chunks, "document", settings, place, progress, cache)
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
     rules = rules_of(settings)
     groups = dataset.first_of_text
     # Twice the top-k: with that many found, a rank that ties blur is within the top-k or not.
     depth = max(rules.end, 2 * settings.topk + 1)
     device = resolve_device(settings.device).type
-    search = partial(_search(), device=device, memory_budget=budget)
-    mined = mine_with(search, left, right, positives, rules, dataset.qa_ids, groups, depth)
+    search = partial(_search(), device=device, memory_budget=settings.budget or default_budget())
+    mined = mine_with(search, questions, chunks, positives, rules, dataset.qa_ids, groups, depth)
     samples = dataset.with_negatives(mined.rows, mined.offsets)
     return CorpusMining(
         samples=samples,
         ranks=ranks_within(mined, positives, groups),
-        depth=min(depth, len(chunks)),
+        depth=min(depth, dataset.num_chunks),
         counts=mined.counts,
-        chunks=len(chunks),
+        chunks=dataset.num_chunks,
     )
 
 
@@ -153,16 +138,28 @@ def rules_of(settings: MiningConfig) -> Rules:
     return Rules(**{item.name: getattr(settings, item.name) for item in fields(Rules)})
 
 
-def _embed(
+def embed_texts(
     model: Encoder | LazyModel,
     annotations: Annotations | None,
     texts: TextColumn,
     role: Role,
     settings: MiningConfig,
-    folder: Path | None,
-    progress: Progress,
-    cache: EmbeddingCache | None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Embeddings:
+    """Embed the questions or the chunks of a data set.
+
+    Args:
+        model: on its device.
+        annotations: of the entities of the texts.
+        texts: n texts.
+        role: of all of them.
+        settings: similarity, precision, memory_budget.
+        folder: where vectors beyond the budget lie; None: in memory, all of them.
+        progress: called after each batch.
+        cache: of the model's vectors.
+    """
     spans, offsets = np.empty((0, 2), np.int64), np.zeros(len(texts) + 1, np.int64)
     if annotations is not None and settings.similarity != "sentence":
         spans, offsets = annotations.spans_for(texts)
@@ -171,7 +168,10 @@ def _embed(
         targets = [spans[offsets[i] : offsets[i + 1]] for i in rows]
         return Texts(texts.take(rows), targets, [role] * len(rows))
 
+    vectors = 2 * len(texts) * model.embedding_dim * _FLOAT_BYTES
+    beyond = vectors > (settings.budget or default_budget())
     return encode_windows(
         model, len(texts), read,
-        precision=settings.precision, progress=progress, folder=folder, cache=cache,
+        precision=settings.precision, progress=progress, folder=folder if beyond else None,
+        cache=cache,
     )  # fmt: skip

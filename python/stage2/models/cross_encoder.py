@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2.encoding.batches import Progress, autocast
+from stage2.encoding.batches import autocast
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
 from stage2.models import hub
 from stage2.models.hub import longest_input
@@ -21,6 +21,7 @@ from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_precision
 from stage2.utils.errors import BadInputError
+from stage2.utils.progress import Progress
 from stage2.utils.tensors import weight_files
 
 # Most tokens of a question and a context together, where the model takes them.

@@ -6,6 +6,7 @@ anything, and no memory is asked for beyond what its weights account for.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,10 +20,12 @@ from torch import nn
 
 from stage2.encoding.kernels.unpadded import first_padded_position
 from stage2.models.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
-from stage2.utils import console, tensors
+from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular
 from stage2.utils.tensors import Shapes
+
+logger = logging.getLogger(__name__)
 
 # After this prefix stands an id of the hub, whatever folders there are.
 PREFIX = "hub:"
@@ -284,8 +287,8 @@ def _check_report(
             # It was drawn at random, and is no part of a text's vector.
             tensor.zero_()
     if unexpected:
-        console.say(f"{what} {path.parent}: weights of a head that is not used: "
-                    f"{_named('', unexpected).strip()}")  # fmt: skip
+        names = _named("", unexpected).strip()
+        logger.info("%s %s: weights of a head that is not used: %s", what, path.parent, names)
 
 
 def _named(label: str, keys: list[str]) -> str:
@@ -304,8 +307,10 @@ def _check_own_code(
             f"{what} {folder}: {part} names code of the model's own (auto_map), and that is never "
             f"run; expected a kind that transformers {transformers.__version__} knows"
         )
-    console.say(f"{what} {folder}: {part} names code of the model's own, which is not run: "
-                "transformers has this kind itself")  # fmt: skip
+    logger.info(
+        "%s %s: %s names code of the model's own, which is not run: "
+        "transformers has this kind itself", what, folder, part,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.errors import BadInputError
+
+logger = logging.getLogger(__name__)
 
 _CONFIG = "config.json"
 # Of a run folder the model trained; of a sweep's the winner's; else the one that it began with.
@@ -36,5 +39,5 @@ def found_model(path: str) -> str:
     found = model_in(path)
     if found == Path(path):
         return path
-    console.say(f"{path} is a run folder: taking its model {found}")
+    logger.info("%s is a run folder: taking its model %s", path, found)
     return os.fspath(found)

@@ -6,7 +6,8 @@ measured is the recipe: the model shipped is one, trained by that recipe on the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import read_unchanged, save_state_dict
+
+logger = logging.getLogger(__name__)
 
 FOLDS = 5
 FEW_QUESTIONS = 200
@@ -68,7 +71,6 @@ def cross_validate(
     before: Evaluation,
     folder: Path,
     made_from: Mapping[str, Any],
-    progress: Callable[[str], Any],
 ) -> tuple[dict[str, Ranked], list[dict[str, Any]]]:
     """Score each fold by a model trained on the others, the next of which chooses among candidates.
 
@@ -81,7 +83,6 @@ def cross_validate(
         folder: where the folds' models lie until the caller deletes it: a run that is stopped goes
             on with the fold that it was at.
         made_from: what the training is made from; see `RunFolder.made_from`.
-        progress: called with what is being done.
 
     Returns:
         Ranks of every question by source, and what each fold came to.
@@ -95,8 +96,10 @@ def cross_validate(
         seen = recipe.rows(visible)
         name, dev_value = "stage 1", None
         if len(seen):
-            progress(f"fold {number + 1} of {len(parts)}: {len(seen)} questions to train on, "
-                     f"{len(dev)} questions choose, {len(test)} are scored")  # fmt: skip
+            logger.info(
+                "fold %d of %d: %d questions to train on, %d questions choose, %d are scored",
+                number + 1, len(parts), len(seen), len(dev), len(test),
+            )  # fmt: skip
             name, dev_value = _bring_chosen(
                 model, stage1, recipe.lists_of(visible), dev_of(before, dev), settings,
                 folder / f"fold-{number + 1}", made_from,

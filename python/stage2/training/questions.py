@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.mining.audit import Mask
-from stage2.utils import console
 from stage2.utils.arrays import Ints
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,5 +73,5 @@ def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: Traini
         return hashlib.blake2b(text, digest_size=8, person=b"replay").digest()
 
     drawn = sorted(easy, key=place)[:count]
-    console.say(f"replay: {len(drawn)} easy questions beside {len(hard)} hard ones")
+    logger.info("replay: %d easy questions beside %d hard ones", len(drawn), len(hard))
     return np.union1d(hard, np.asarray(drawn, np.int64))

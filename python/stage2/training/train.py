@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from stage2.config import TrainingConfig
-from stage2.encoding.batches import Progress
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
@@ -30,6 +29,7 @@ from stage2.usage import STAGES
 from stage2.utils import files, rng
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError, RunFailedError
+from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
 from stage2.utils.tensors import read_state_dict, read_unchanged
 from stage2.variants import LOSSES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -11,8 +12,9 @@ from typing import Any
 
 import torch
 
-from stage2.utils import console
 from stage2.utils.errors import BadInputError
+
+logger = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -141,11 +143,11 @@ def facts(device: str, precision: str) -> dict[str, Any]:
 
 @functools.cache
 def _warn_of_emulation() -> None:
-    console.warn(
-        f"--precision bf16: this CPU ({platform.machine()}) has no instructions that multiply it "
-        f"({' or '.join(INSTRUCTIONS[torch.bfloat16])}) and emulates them, several times slower "
-        "than fp32; --precision auto takes what is fastest"
-    )
+    logger.warning(
+        "--precision bf16: this CPU (%s) has no instructions that multiply it (%s) and emulates "
+        "them, several times slower than fp32; --precision auto takes what is fastest",
+        platform.machine(), " or ".join(INSTRUCTIONS[torch.bfloat16]),
+    )  # fmt: skip
 
 
 def _read(path: Path) -> str:

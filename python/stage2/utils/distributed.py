@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -25,8 +26,9 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from stage2.utils import console
 from stage2.utils.errors import BadInputError, RunFailedError
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -125,7 +127,7 @@ class World:
                     message = f"{type(failure).__name__}: {failure}"
                 dist.gather_object((value, message), None, group=self._control)
             except RuntimeError:
-                console.say(f"error: rank {self.rank}: rank 0 was lost")
+                logger.error("rank %d: rank 0 was lost", self.rank)
                 return RunFailedError.exit_code
 
     def dismiss(self, code: int) -> None:
@@ -194,7 +196,7 @@ def run(command: Callable[[], object]) -> None:
     try:
         _world = World()
     except (BadInputError, ValueError, RuntimeError) as error:
-        console.say(f"error: rank {os.environ.get('RANK', '?')}: {error}")
+        logger.error("rank %s: %s", os.environ.get("RANK", "?"), error)
         sys.exit(getattr(error, "exit_code", RunFailedError.exit_code))
     if _world.rank:
         code = _world.serve()

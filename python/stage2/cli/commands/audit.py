@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from stage2._core import Samples
+from stage2.cli import console
+from stage2.cli.commands.evaluate import evaluate_shown
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.similarity import DECIMALS
-from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit, Evidence, Mask, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.report.columns import aligned
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import RunFailedError
@@ -51,7 +53,7 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     run.begin(settings, {"audit": hashes})
     write_rejected(run, inputs.loaded)
     if model is not None:
-        tell(accounts(model, inputs.samples))
+        tell_text_lengths(model, inputs.samples)
         scores = _model_scores(settings, model, inputs)
     found = _audit(settings, run, inputs, scores, cross_encoder)
     run.done(settings, "audit", hashes)
@@ -155,8 +157,7 @@ def _audit(
 def _model_scores(settings: Settings, model: Encoder, inputs: Inputs) -> Floats:
     model = placed(model, settings)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
-    with console.bar("scoring") as progress:
-        return evaluate(model, lists, settings.precision, progress).candidates.scores
+    return evaluate_shown("scoring", model, lists, settings).candidates.scores
 
 
 def _written_scores(path: Path, samples: Samples) -> Floats | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stage2.cli import console
 from stage2.encoding import cache
-from stage2.utils import console
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import size_of
 

@@ -8,24 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from stage2.cli import console
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.sides import grouped_questions
 from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
     hashes_of_model,
     model_when_needed,
 )
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
-from stage2.data.splits import Groups, group_questions
+from stage2.data.splits import Groups
+from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet, compare, per_question
-from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
 from stage2.evaluation.ranking import Ranked
-from stage2.report import table
-from stage2.utils import console, files
+from stage2.report.terminal import table
+from stage2.utils import files
 from stage2.utils.errors import BadInputError, RegressedError
 
 
@@ -55,9 +58,9 @@ def evaluate_command(
         hashes |= hashes_of_model(settings, path, f"model_{number}")
     run.begin(settings, {"evaluate": hashes}, reads=models)
     write_rejected(run, inputs.loaded)
-    run.record["texts"] = tell(accounts(waiting[0], inputs.samples), models[0])
+    run.record["texts"] = tell_text_lengths(waiting[0], inputs.samples, models[0])
     if len(models) == 2:
-        tell(accounts(waiting[1], inputs.samples), models[1])
+        tell_text_lengths(waiting[1], inputs.samples, models[1])
     evaluations = [_evaluate(settings, model, inputs, name) for model, name in
                    zip(waiting, models, strict=True)]  # fmt: skip
     before, after = evaluations[0], evaluations[-1]
@@ -66,7 +69,7 @@ def evaluate_command(
     files.write_json(run / files.EVALUATION, before.rows(questions))
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
-    grouped = group_questions(inputs.samples)
+    grouped = grouped_questions(inputs.samples)
     name = "test" if held_out else "all"
     sets = [QuestionSet(name, everyone, held_out=held_out)]
     comparison = write_comparison(
@@ -86,10 +89,33 @@ def _evaluate(
     settings: Settings, model: Encoder | LazyModel, inputs: Inputs, name: str
 ) -> Evaluation:
     cache = embedding_cache(settings, name)
-    with console.bar(f"evaluating {name}") as progress:
-        lists = lists_of(settings, model, inputs)
-        folder = Path(settings.output_dir)
-        return evaluate(model, lists, settings.precision, progress, cache, folder, settings.budget)
+    lists = lists_of(settings, model, inputs)
+    folder = Path(settings.output_dir)
+    return evaluate_shown(f"evaluating {name}", model, lists, settings, cache, folder)
+
+
+def evaluate_shown(
+    title: str,
+    model: Encoder | LazyModel,
+    lists: RankingLists,
+    settings: Settings,
+    cache: EmbeddingCache | None = None,
+    folder: Path | None = None,
+) -> Evaluation:
+    """Embed and rank as `stage2.evaluation.evaluate` does, with a bar for each.
+
+    Args:
+        title: of the first bar.
+        model: on its device.
+        lists: what is ranked.
+        settings: precision, memory_budget.
+        cache: of the model's vectors.
+        folder: where vectors beyond the budget lie; None: in memory, all of them.
+    """
+    with console.bar(title) as progress:
+        vectors = embed(model, lists, settings.precision, progress, cache, folder, settings.budget)
+    with console.bar("ranking the corpus", "question") as progress:
+        return rank_lists(lists, vectors, progress)
 
 
 def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> RankingLists:

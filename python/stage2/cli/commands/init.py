@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stage2._core import Loaded
+from stage2.cli import console
 from stage2.cli.inputs import write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import (
@@ -15,7 +16,7 @@ from stage2.cli.stage1 import (
 )
 from stage2.config import Settings
 from stage2.models.gbert.fit import default_backbone
-from stage2.utils import console, files
+from stage2.utils import files
 
 
 @in_run_folder()

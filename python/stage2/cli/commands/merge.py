@@ -15,28 +15,34 @@ from typing import Any
 
 import numpy as np
 
-from stage2.cli.commands.evaluate import check_regression, lists_of, write_comparison
+from stage2.cli import console
+from stage2.cli.commands.evaluate import (
+    check_regression,
+    evaluate_shown,
+    lists_of,
+    write_comparison,
+)
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import sides_of
+from stage2.cli.sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
     hashes_of_model,
     load_given,
     placed,
 )
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
-from stage2.data.splits import Groups, group_questions
+from stage2.data.splits import Groups
 from stage2.encoding.encoder import Encoder
-from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet
-from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.fusion import FUSIONS, fused
 from stage2.evaluation.ranking import Ranked, corpus_blocks
-from stage2.report import table
+from stage2.report.terminal import table
 from stage2.training.log import DEV_METRIC
 from stage2.training.model_selection import interpolate, mean_of
 from stage2.training.train import evaluate_dev
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
@@ -76,7 +82,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     run.begin(settings, {"merge": hashes}, reads=models)
     if questions:
         write_rejected(run, questions.inputs.loaded)
-        run.record["texts"] = tell(accounts(loaded[0], questions.inputs.samples), models[0])
+        run.record["texts"] = tell_text_lengths(loaded[0], questions.inputs.samples, models[0])
 
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)
@@ -197,17 +203,16 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
             )
         return settings, None
     settings, inputs = with_folder_files(settings, run)
-    grouped = group_questions(inputs.samples)
+    grouped = grouped_questions(inputs.samples)
     placed = sides_of(settings, grouped)
     _, dev, test = placed.parts
     return settings, Questions(inputs, placed.groups, dev, test)
 
 
 def _evaluate(model: Encoder, inputs: Inputs, settings: Settings, name: str) -> Evaluation:
-    with console.bar(f"evaluating {name}") as progress:
-        lists = lists_of(settings, model, inputs)
-        folder = Path(settings.output_dir)
-        return evaluate(model, lists, settings.precision, progress, None, folder, settings.budget)
+    lists = lists_of(settings, model, inputs)
+    folder = Path(settings.output_dir)
+    return evaluate_shown(f"evaluating {name}", model, lists, settings, None, folder)
 
 
 def _check(settings: Settings, models: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from stage2.cli import console
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
+from stage2.cli.commands.evaluate import evaluate_shown
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
@@ -19,21 +21,18 @@ from stage2.cli.stage1 import (
     stage1_cache,
     stage1_when_needed,
 )
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
-from stage2.encoding.truncation import accounts, tell
-from stage2.evaluation.evaluate import (
-    Evaluation,
-    evaluate,
-)
+from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.audit import Mask, with_negatives
-from stage2.mining.corpus import CorpusMining, mine_corpus, rules_of
+from stage2.mining.corpus import CorpusMining, embed_texts, mine_corpus, rules_of
 from stage2.training.train import no_hard_examples
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 
@@ -50,7 +49,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
     run.begin(settings, stages)
     keep_stage1(run, first, stages["mine"])
-    run.record["texts"] = tell(accounts(model, inputs.samples))
+    run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
     inputs, mined = candidates(settings, run, model, inputs, cache)
     if inputs.dataset is not None:
@@ -58,8 +57,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
     else:
         write_rejected(run, inputs.loaded)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
-    with console.bar("scoring") as progress:
-        evaluation = evaluate(model, lists, settings.precision, progress, cache)
+    evaluation = evaluate_shown("scoring", model, lists, settings, cache)
     dropped = audit_mined(settings, run, inputs, evaluation, cross_encoder)
     write_mined(settings, run, inputs, stages["mine"], evaluation, mined, dropped)
 
@@ -118,7 +116,16 @@ def candidates(
         return inputs, None
     if inputs.dataset is None:
         raise ValueError("there is no corpus to mine; see check_mining")
-    mined = mine_corpus(model, inputs.dataset, inputs.annotations, settings, run.path, cache)
+    dataset, annotations = inputs.dataset, inputs.annotations
+    with console.bar("questions") as progress:
+        questions = embed_texts(
+            model, annotations, dataset.questions, "query", settings, None, progress, cache
+        )
+    with console.bar("corpus") as progress:
+        chunks = embed_texts(
+            model, annotations, dataset.chunk_texts, "document", settings, run.path, progress, cache
+        )
+    mined = mine_corpus(questions, chunks, dataset, settings)
     return replace(inputs, samples=mined.samples), mined
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from stage2.cli import console
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.config import Settings
 from stage2.data.sample.build import write_sample
-from stage2.utils import console, files
+from stage2.utils import files
 
 
 @in_run_folder()

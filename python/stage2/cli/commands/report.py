@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from stage2.cli import console
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.config import Settings
-from stage2.report import write_report
-from stage2.utils import console
+from stage2.report.render import write_report
 from stage2.utils.errors import BadInputError
 
 

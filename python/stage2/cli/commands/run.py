@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stage2.cli import console
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
-from stage2.cli.commands.evaluate import check_regression, lists_of, write_comparison
+from stage2.cli.commands.evaluate import (
+    check_regression,
+    evaluate_shown,
+    lists_of,
+    write_comparison,
+)
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, sides_of, tell_split
+from stage2.cli.sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
@@ -21,15 +27,16 @@ from stage2.cli.stage1 import (
     stage1,
     stage1_cache,
 )
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
-from stage2.data.splits import Groups, Placed, given_sides, group_questions
+from stage2.data.splits import Groups, Placed, given_sides
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.truncation import accounts, tell
 from stage2.evaluation.compare import QuestionSet
-from stage2.evaluation.evaluate import Evaluation, evaluate
+from stage2.evaluation.evaluate import Evaluation
 from stage2.models.auto import load_model
-from stage2.report import table, write_report
+from stage2.report.render import write_report
+from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
@@ -39,7 +46,7 @@ from stage2.training.questions import Recipe
 from stage2.training.state import State
 from stage2.training.train import no_hard_examples
 from stage2.usage import made_from
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision
 from stage2.variants import LOSSES
@@ -60,7 +67,7 @@ def run_command(
     check_machine(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
-    grouped = group_questions(inputs.samples)
+    grouped = grouped_questions(inputs.samples)
     folds = folds_wanted(settings, grouped)
     placed = sides_of(settings, grouped) if sides is None else given_sides(grouped, sides)
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
@@ -72,17 +79,14 @@ def run_command(
     state = check_training(settings, run, hashes, model)
     run.begin(settings, stages | {"train": hashes, "evaluate": hashes})
     keep_stage1(run, first, hashes)
-    run.record["texts"] = tell(accounts(model, inputs.samples))
+    run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
     inputs, mined = candidates(settings, run, model, inputs, cache)
     write_constructed(settings, run, inputs)
 
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
-    with console.bar("before training") as progress:
-        before = evaluate(
-            model, lists, settings.precision, progress, cache, run.path, settings.budget
-        )
+    before = evaluate_shown("before training", model, lists, settings, cache, run.path)
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
     hard = write_mined(settings, run, inputs, hashes, before, mined, dropped)
     recipe = Recipe(lists, hard, dropped, settings)
@@ -98,7 +102,7 @@ def run_command(
     if folds is not None:
         crossed, run.record["folds"] = cross_validate(
             model, stage1_weights, recipe, folds.parts, before, run / files.FOLDS,
-            made_from(settings, "train", hashes), console.say,
+            made_from(settings, "train", hashes),
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
     # The groups of the questions that bear the verdict.
@@ -148,11 +152,8 @@ def _trained(
     else:
         lists, dev = recipe.lists_of(train_rows), dev_of(before, dev_rows)
         fit(settings, run, model, lists, dev, hashes, held_out, state)
-    with console.bar("after training") as progress:
-        cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
-        return evaluate(
-            model, recipe.lists, settings.precision, progress, cache, run.path, settings.budget
-        )
+    cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
+    return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
 
 
 def _is_trained(run: RunFolder) -> bool:

