@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from stage2 import ProbabilisticGBERTV4
 from stage2.encoding import truncation
 from stage2.encoding.truncation import Account, account_of, facts
-from stage2.report.messages import seen_by_model, unseen_by_model
+from stage2.report.messages import seen_by_model
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import WORDS, write_jsonl
@@ -38,15 +37,9 @@ def test_the_tokenizer_is_left_as_it_was(model: ProbabilisticGBERTV4) -> None:
     assert (model.encode([text]).mu == before).all()
 
 
-def test_more_than_a_tenth_is_warned_of() -> None:
-    fine = Account(texts=3, counted=3, max_length=8, cut=1, tokens=100, lost=10, unknown=10)
-    assert list(unseen_by_model("chunks", fine)) == []
-    (warning,) = unseen_by_model("chunks", replace(fine, lost=11))
-    assert warning.startswith("11% of the chunks' tokens lie past the limit of 8,")
-    unknown = replace(fine, unknown=60)
-    (warning,) = unseen_by_model("chunks", unknown, "stage1")
-    assert warning.startswith("60% of the chunks' tokens are unknown to the vocabulary of stage1")
-    assert facts({"chunks": unknown})["chunks"]["unknown_share"] == 0.6
+def test_shares_are_written() -> None:
+    account = Account(texts=3, counted=3, max_length=8, cut=1, tokens=100, lost=10, unknown=60)
+    assert facts({"chunks": account})["chunks"]["unknown_share"] == 0.6
 
 
 def test_of_many_texts_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

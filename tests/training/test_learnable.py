@@ -15,10 +15,10 @@ from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens
 from stage2.training.learnable import (
+    Diagnosis,
     check_learnable,
     check_texts_to_learn,
-    epoch_warnings,
-    remarks,
+    diagnose,
     without_negative,
 )
 from stage2.training.log import EpochLog
@@ -94,18 +94,16 @@ def row(epoch: int, loss: float | None, without: int = 0) -> EpochLog:
     return EpochLog(epoch, loss, 0.0, 0.0, {"mrr": 0.5}, 8, without)
 
 
-def test_a_training_of_which_nothing_came_is_said() -> None:
+def test_a_training_that_taught_nothing_is_found() -> None:
     one, other = {"w": torch.zeros(2)}, {"w": torch.ones(2)}
     log = [row(0, None), row(1, 0.3), row(2, 0.2)]
-    assert remarks(log, one, other) == {}
-    assert remarks(log, one, None) == {}
-    assert remarks(log, one, one)["en"] == "training changed no weight"
-    assert "权重" in remarks(log, one, one)["zh"]
-    assert "loss was 0" in remarks([row(0, None), row(1, 0.0)], one, other)["en"]
-    assert "3 of the 8 questions" in remarks([row(0, None), row(1, 0.1, 3)], one, other)["en"]
-    assert epoch_warnings(row(1, 0.2), IN_BATCH) == []
-    assert "3 of 8 questions had no negative" in epoch_warnings(row(1, 0.2, 3), IN_BATCH)[0]
-    assert "loss was 0" in epoch_warnings(row(1, 0.0), IN_BATCH)[0]
+    fine = Diagnosis(questions=8)
+    assert diagnose(log, one, other) == diagnose(log, one, None) == fine
+    assert diagnose(log, one, one) == replace(fine, same_weights=True)
+    still = [row(0, None), row(1, 0.0)]
+    assert diagnose(still, one, other) == replace(fine, zero_loss=True)
+    alone = [row(0, None), row(1, 0.1, 3)]
+    assert diagnose(alone, one, other) == replace(fine, without_negative=3)
 
 
 def one_chunk(corpus: dict[str, Path], path: Path) -> dict[str, Path]:

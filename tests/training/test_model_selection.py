@@ -10,8 +10,9 @@ from torch import Tensor
 
 import stage2
 from stage2.models.gbert import checkpoint
+from stage2.report.model_choice import shipped
 from stage2.training.log import EpochLog
-from stage2.training.model_selection import ALPHAS, Candidate, choose, interpolate, shipped
+from stage2.training.model_selection import ALPHAS, Candidate, choose, interpolate
 from stage2.utils import files
 
 

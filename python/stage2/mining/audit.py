@@ -14,8 +14,8 @@ from stage2._core import Samples, text_key
 from stage2.config import default
 from stage2.data.near_duplicates import Shingles, jaccard, shingles
 from stage2.data.words import has_words, words
-from stage2.evaluation.verdict import fixed
 from stage2.utils.arrays import Floats, Ints
+from stage2.utils.decimals import fixed
 
 Mask = npt.NDArray[np.bool_]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stage2.evaluation.verdict import probability, signed
 from stage2.report import numbers
 from stage2.report.markdown import not_run, quote, table
 from stage2.report.run import Record, Run
@@ -159,15 +158,15 @@ def _evidence(part: Record, say: Words) -> str:
         say(
             "evidence",
             metric=name,
-            difference=signed(statistics[key]["difference"]),
-            low=signed(statistics[key]["low"]),
-            high=signed(statistics[key]["high"]),
-            p=probability(statistics[key]["p"]),
+            difference=numbers.signed(statistics[key]["difference"]),
+            low=numbers.signed(statistics[key]["low"]),
+            high=numbers.signed(statistics[key]["high"]),
+            p=numbers.probability(statistics[key]["p"]),
         )
         for key, name in metrics.items()
     ]
     for k, flips in statistics["success"].items():
-        p = probability(flips["p"])
+        p = numbers.probability(flips["p"])
         found.append(say("flips", k=k, fixed=flips["fixed"], broken=flips["broken"], p=p))
     return say("semicolon").join(found)
 

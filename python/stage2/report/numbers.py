@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage2.evaluation.statistics import wilson
-from stage2.evaluation.verdict import fixed, signed
+from stage2.utils.decimals import fixed
 
 
 def percent(share: float) -> str:
@@ -29,6 +29,16 @@ def counted(share: float, total: int) -> str:
 def points(difference: float) -> str:
     """Write a difference of two shares: +40.0 pp."""
     return f"{fixed(100 * difference, 1, '+')} pp".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """Write a difference of a metric: +0.012."""
+    return fixed(value, 3, "+").replace("-", "−")
+
+
+def probability(p: float) -> str:
+    """Write p with its sign of comparison: = 0.031, or < 0.001."""
+    return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def change(first: float, last: float) -> str:

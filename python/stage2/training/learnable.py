@@ -7,6 +7,7 @@ nowhere, and a training on that looks like any other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -87,32 +88,29 @@ def _alone(lists: RankingLists, rows: Ints) -> int:
     )
 
 
-def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:
-    """Warn of an epoch that looks like training and is none."""
-    found = []
-    if entry.without_negative:
-        found.append(
-            f"epoch {entry.epoch}: {entry.without_negative} of {entry.train_examples} questions "
-            "had no negative, so that nothing was learnt from them. "
-            + (
-                "Their steps hold no other question's ground truth: give a larger --batch-size"
-                if LOSSES[settings.loss].negatives == "batch"
-                else "Their lists hold ground truths alone"
-            )
-        )
-    if entry.loss == 0:
-        found.append(
-            f"epoch {entry.epoch}: the loss was 0 at every step, so that nothing was learnt"
-        )
-    return found
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a training that taught the model little or nothing.
+
+    Attributes:
+        same_weights: no weight differs from those that training started from.
+        zero_loss: the loss was 0 at every step.
+        without_negative: the most questions of an epoch that had no negative.
+        questions: how many an epoch trains on.
+    """
+
+    same_weights: bool = False
+    zero_loss: bool = False
+    without_negative: int = 0
+    questions: int = 0
 
 
-def remarks(
+def diagnose(
     log: Sequence[EpochLog],
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor] | None,
-) -> dict[str, str]:
-    """What to say of a training of which little or nothing came, in two languages; else nothing.
+) -> Diagnosis:
+    """Look for the signs of a training that taught the model little or nothing.
 
     Args:
         log: of the training.
@@ -120,15 +118,10 @@ def remarks(
         after: those that it ended with; None where they are not known.
     """
     epochs = [entry for entry in log if entry.epoch]
-    en, zh = [], []
-    if after is not None and all(tensor.equal(after[name]) for name, tensor in before.items()):
-        en.append("training changed no weight")
-        zh.append("训练没有改变任何权重")
-    if epochs and all(entry.loss == 0 for entry in epochs):
-        en.append("the loss was 0 at every step, so that nothing was learnt")
-        zh.append("每一步的损失都是 0，因此什么也没有学到")
-    if worst := max((entry.without_negative for entry in epochs), default=0):
-        count = epochs[0].train_examples
-        en.append(f"{worst} of the {count} questions trained on had no negative")
-        zh.append(f"训练的 {count} 个问题中有 {worst} 个没有负例")
-    return {"en": "; ".join(en), "zh": "；".join(zh)} if en else {}
+    return Diagnosis(
+        same_weights=after is not None
+        and all(tensor.equal(after[name]) for name, tensor in before.items()),
+        zero_loss=bool(epochs) and all(entry.loss == 0 for entry in epochs),
+        without_negative=max((entry.without_negative for entry in epochs), default=0),
+        questions=epochs[0].train_examples if epochs else 0,
+    )

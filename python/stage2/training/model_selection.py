@@ -7,9 +7,8 @@ keeps most of what was won (Wortsman et al., "Robust fine-tuning of zero-shot mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -155,94 +154,6 @@ def choose_on_dev(
         replace(first, whole_value=dev.stage1_whole),
         *(candidate for candidate in others if candidate.kind != "stage1"),
     ]
-
-
-def shipped(
-    candidates: Sequence[Candidate],
-    held_out: bool,
-    dev: Dev | None = None,
-    remarks: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What `run.json` says of the model shipped: which it is, and why, in two languages.
-
-    Args:
-        candidates: the best first, at least stage 1.
-        held_out: whether training saw none of the dev questions.
-        dev: what they were chosen on.
-        remarks: of a training of which little or nothing came.
-    """
-    best = candidates[0]
-    others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
-    value, count = f"{best.dev_value:.4f}", len(candidates)
-    en = f"the highest dev MRR ({value}) of {count} candidates: stage 1, the epochs, and the way "
-    en += "between stage 1 and the best epoch"
-    zh = f"在 {count} 个候选（第一阶段、各轮、第一阶段与最佳一轮之间的插值）中开发集 MRR 最高"
-    zh += f"（{value}）"
-    if best.kind == "stage1" and best.whole_value is not None:
-        en = f"of {count} candidates none beat it over the whole corpus"
-        zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
-        others = []
-    if others:
-        en += f"; {len(others)} more had the same, and this one changes stage 1 the least"
-        zh += f"；另有 {len(others)} 个相同，此模型对第一阶段改动最小"
-    if dev is not None and dev.whole is not None:
-        more_en, more_zh = _among_a_part(candidates, dev)
-        en += more_en
-        zh += more_zh
-    if remarks:
-        en += f"; {remarks['en']}"
-        zh += f"；{remarks['zh']}"
-    if not held_out:
-        en += "; training saw the dev questions"
-        zh += "；训练见过这些开发问题"
-    return {
-        "name": best.name,
-        "kind": best.kind,
-        "epoch": best.epoch,
-        "alpha": best.alpha,
-        "dev_metric": DEV_METRIC,
-        "dev_value": best.dev_value,
-        "dev_held_out": held_out,
-        "reason": {"en": en, "zh": zh},
-        "candidates": [asdict(candidate) for candidate in candidates],
-    }
-
-
-def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
-    """That candidates were chosen among a part of the corpus, and what all of it says of them."""
-    best, part, chunks = candidates[0], len(dev.lists.corpus), dev.chunks
-    en = f"; chosen among {part:,} of the {chunks:,} chunks: the ground truths and what stage 1 "
-    en += "has nearest to the dev questions"
-    zh = f"；候选在 {chunks:,} 个文本块中的 {part:,} 个里选出：正确文本块，以及第一阶段"
-    zh += "认为离开发问题最近的文本块"
-    if best.whole_value is None:
-        return en, zh
-    was = f"{dev.stage1_whole:.4f}"
-    if best.kind != "stage1":
-        en += f"; among all chunks its dev MRR is {best.whole_value:.4f}, that of stage 1 {was}"
-        zh += f"；在全部文本块中其开发集 MRR 为 {best.whole_value:.4f}，第一阶段为 {was}"
-        return en, zh
-    other = next(c for c in candidates[1:] if c.whole_value is not None)
-    en += f". {other.name} was best there, but among all chunks its dev MRR is "
-    en += f"{other.whole_value:.4f}, and that of stage 1 {was}: so stage 1 stays"
-    zh += f"。其中最好的是 {other.name}，但在全部文本块中其开发集 MRR 为 "
-    zh += f"{other.whole_value:.4f}，第一阶段为 {was}，因此保留第一阶段"
-    return en, zh
-
-
-def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
-    """What `run.json` says where nothing was trained, so that there was nothing to choose."""
-    return {
-        "name": "stage 1",
-        "kind": "stage1",
-        "epoch": 0,
-        "alpha": 0.0,
-        "dev_metric": DEV_METRIC,
-        "dev_value": None,
-        "dev_held_out": held_out,
-        "reason": dict(why),
-        "candidates": [],
-    }
 
 
 def _weights(

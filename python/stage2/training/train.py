@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.training.dev_corpus import Dev
-from stage2.training.learnable import remarks, without_negative
+from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
 from stage2.training.schedule import learning_rate
@@ -58,12 +58,12 @@ class Trained:
     Attributes:
         log: its rows.
         best_epoch: which of the candidates the model now is.
-        remarks: what to say of a training of which nothing came; see `learnable.remarks`.
+        diagnosis: what is wrong with the training, if it taught the model little or nothing.
     """
 
     log: list[EpochLog]
     best_epoch: int
-    remarks: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: Diagnosis
 
 
 def train(
@@ -138,9 +138,9 @@ def train(
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / f"epoch_{log[-1].epoch}.pt"
     ended_with = read_state_dict(last) if last.is_file() else None
-    found = remarks(log, started_from, ended_with)
+    diagnosis = diagnose(log, started_from, ended_with)
     model.load_state_dict(read_state_dict(checkpoints / files.BEST_CHECKPOINT))
-    return Trained(log, best_of(log).epoch, found)
+    return Trained(log, best_of(log).epoch, diagnosis)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
 from stage2.evaluation.ranking import Ranked
 from stage2.report.terminal import table
+from stage2.report.verdict import sentences
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RegressedError
 
@@ -147,6 +148,7 @@ def write_comparison(
     samples = inputs.samples
     recall_at = settings.recall_depths
     comparison = compare(before, after, sets, grouped.numbers, settings.seed, recall_at)
+    comparison["verdict"]["text"] = sentences(comparison)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
     files.write_jsonl(run / files.PER_QUESTION, rows)

@@ -35,13 +35,13 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.models.auto import load_model
+from stage2.report.model_choice import untrained
 from stage2.report.render import write_report
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
-from stage2.training.model_selection import untrained
 from stage2.training.questions import Recipe
 from stage2.training.state import State
 from stage2.training.train import no_hard_examples

@@ -24,10 +24,11 @@ from stage2.data.dataset import Samples
 from stage2.data.splits import split
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.report.model_choice import epoch_warnings, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
-from stage2.training.learnable import check_texts_to_learn, epoch_warnings
+from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
-from stage2.training.model_selection import choose_on_dev, shipped
+from stage2.training.model_selection import choose_on_dev
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
@@ -143,12 +144,12 @@ def fit(
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
     model.save(run / files.SHIPPED_MODEL)
-    facts = shipped(candidates, held_out, dev, trained.remarks)
+    facts = shipped(candidates, held_out, dev, trained.diagnosis)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
     # Nothing is left to go on with.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
-    if trained.remarks:
-        console.warn(trained.remarks["en"])
+    if remarks := remarks_on(trained.diagnosis):
+        console.warn(remarks["en"])
     best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
     console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
