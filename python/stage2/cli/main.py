@@ -15,7 +15,7 @@ import click
 from stage2.cli import console
 from stage2.cli.options import Decorator, flags_of, option
 from stage2.cli.program import Program, check_present
-from stage2.cli.trials import PRESETS, check_grid, parse_grid, trials
+from stage2.cli.sweep_grid import PRESETS, check_grid, parse_grid, trials
 from stage2.config import SETTINGS, Settings
 from stage2.config_file import read_toml
 from stage2.models.model_path import found_model

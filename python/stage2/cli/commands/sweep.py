@@ -26,7 +26,7 @@ from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import keep_stage1, stage1
-from stage2.cli.trials import SWEPT, Trial, is_possible
+from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
 from stage2.data.splits import split

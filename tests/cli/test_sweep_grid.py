@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stage2.cli.trials import parse_grid, trials
+from stage2.cli.sweep_grid import parse_grid, trials
 from stage2.config import Settings
 from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.utils.errors import BadInputError
