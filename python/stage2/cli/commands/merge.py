@@ -24,7 +24,7 @@ from stage2.cli.commands.evaluate import (
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import grouped_questions, sides_of
+from stage2.cli.split_sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
     hashes_of_model,
     load_given,

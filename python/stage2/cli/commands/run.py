@@ -19,7 +19,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, grouped_questions, sides_of, tell_split
+from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,

@@ -24,7 +24,7 @@ from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, grouped_questions, tell_split
+from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings

@@ -12,7 +12,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.inputs import with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.sides import ground_truths, grouped_questions, tell_split
+from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import (
     check_machine,
     keep_stage1,

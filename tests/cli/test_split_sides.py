@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stage2.cli.sides import ground_truths, sides_of
+from stage2.cli.split_sides import ground_truths, sides_of
 from stage2.config import Settings
 from stage2.data.splits import group_questions
 from stage2.utils import files
