@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stage2 import usage
 from stage2._core import __version__
-from stage2.cli import aside, console, folder_lock, refusals, run_files
+from stage2.cli import console, folder_lock, refusals, replaced_files, run_files
 from stage2.cli.folder_lock import FolderLock
 from stage2.cli.watched import Watched
 from stage2.config import Settings
@@ -192,7 +192,7 @@ class RunFolder:
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
-            self._sets_aside = aside.is_there(self.path)
+            self._sets_aside = replaced_files.is_there(self.path)
         self._begin_record(settings, stages, reads)
         self._clock = time.perf_counter()
 
@@ -259,7 +259,7 @@ class RunFolder:
         if not self._lock.acquire(folder_lock.WAIT):
             raise refusals.held(self.path)
         try:
-            self.record = aside.put_right(self.path, run_files.read_record(self.path))
+            self.record = replaced_files.put_right(self.path, run_files.read_record(self.path))
         except BaseException:
             self._lock.release()
             raise
@@ -363,11 +363,11 @@ class RunFolder:
         now = {
             "begun": begun,
             "launch": self._launch,
-            "replaced": aside.KEPT if aside.is_there(self.path) else None,
+            "replaced": replaced_files.KEPT if replaced_files.is_there(self.path) else None,
             "replaced_by": stages if self._sets_aside else None,
             "working": this_process() | {"stages": [*stages, *self._more]},
         }
-        if not aside.is_there(self.path):
+        if not replaced_files.is_there(self.path):
             self.record.pop("replaced_by", None)
         kept = {name: self.record[name] for name in self.record if name not in _OF_AN_ATTEMPT}
         self.record = kept | {name: value for name, value in now.items() if value}
@@ -397,11 +397,11 @@ class RunFolder:
         """
         begun = self.record.get("begun", ())
         replacing = self.record.get("replaced_by", ())
-        waits = aside.is_there(self.path) and not set(replacing).isdisjoint(begun)
+        waits = replaced_files.is_there(self.path) and not set(replacing).isdisjoint(begun)
         # torchrun may start the command again, which then goes on with what there is.
         failed = isinstance(error, Exception) and self._launch is None
         if failed and waits and not set(replacing).isdisjoint(self._stages):
-            self.record = aside.put_back(self.path, self.record)
+            self.record = replaced_files.put_back(self.path, self.record)
             console.say(
                 f"--overwrite has replaced nothing: what {self.path} held before is there again"
             )
@@ -409,16 +409,16 @@ class RunFolder:
         self.record.pop("working", None)
         if not begun and (error is None or isinstance(error, RegressedError)):
             self.record["ended"] = True
-        if aside.is_there(self.path) and not waits:
-            self.record["replaced"] = aside.DROPPING
+        if replaced_files.is_there(self.path) and not waits:
+            self.record["replaced"] = replaced_files.DROPPING
         self._write_record()
-        self.record = aside.put_right(self.path, self.record)
+        self.record = replaced_files.put_right(self.path, self.record)
 
     def _set_aside(self) -> None:
         """Move what --overwrite replaces out of the way until the command has ended."""
         names = run_files.top_names(self._cleared())
         copied = set(run_files.top_names(self._names)) - {*names}
-        aside.keep(self.path, self.record, names, copied)
+        replaced_files.keep(self.path, self.record, names, copied)
         if self.adds is None:
             self.record = {}
         for stage in self._replaced:
