@@ -15,8 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from stage2 import usage
 from stage2._core import __version__
 from stage2.cli import console, folder_lock, refusals, replaced_files, run_files
+from stage2.cli.file_watch import Watched
 from stage2.cli.folder_lock import FolderLock
-from stage2.cli.watched import Watched
 from stage2.config import Settings
 from stage2.usage import STAGES, difference, read_by
 from stage2.utils import files
