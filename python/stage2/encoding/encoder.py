@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stage2.encoding.tokens import Batch, Reader, Role
 from stage2.encoding.vectors import Vectors
-from stage2.utils.guard import Guard
+from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import save_state_dict
 
 
@@ -69,7 +69,7 @@ class Encoder(nn.Module, ABC):
     prompts: Mapping[Role, str] = MappingProxyType({})
     similarity: Literal["cosine"] = "cosine"
     compiled: bool
-    guard: Guard
+    guard: ModelLock
 
     @abstractmethod
     def forward(self, batch: Batch) -> Pooled:

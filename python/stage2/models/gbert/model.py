@@ -36,7 +36,7 @@ from stage2.models.model_config import (
 from stage2.models.model_path import model_in
 from stage2.models.probe import probe
 from stage2.utils.errors import BadInputError
-from stage2.utils.guard import Guard
+from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class ProbabilisticGBERTV4(Encoder):
         self.embedding_dim = embedding_dim
         self.max_length = max_length
         self.compiled = False
-        self.guard = Guard()
+        self.guard = ModelLock()
 
     def forward(self, batch: Batch) -> Pooled:  # noqa: D102  as the encoder has it
         ids, mask = batch.input_ids, batch.attention_mask

@@ -12,7 +12,7 @@ from stage2.utils.errors import RunFailedError
 _LOOK = 0.05
 
 
-class Guard:
+class ModelLock:
     """One model's lock. A thread may take it again; a copy of the model has one of its own."""
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Guard:
             finally:
                 self._trainer = before
 
-    def __deepcopy__(self, memo: object) -> Guard:
-        return Guard()
+    def __deepcopy__(self, memo: object) -> ModelLock:
+        return ModelLock()
 
-    def __reduce__(self) -> tuple[type[Guard], tuple[()]]:
-        return Guard, ()
+    def __reduce__(self) -> tuple[type[ModelLock], tuple[()]]:
+        return ModelLock, ()
