@@ -20,8 +20,8 @@ from stage2.cli.folder_lock import FolderLock
 from stage2.config import Settings
 from stage2.usage import STAGES, difference, read_by
 from stage2.utils import files
+from stage2.utils.environment import cpu_name, launch, this_process
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
-from stage2.utils.machine import cpu_name, launch, this_process
 
 # These entries of a record describe the attempt under way.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")

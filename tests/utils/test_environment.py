@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from stage2.utils import machine
+from stage2.utils import environment
 
 
 def test_a_process_is_known_by_its_command_and_not_by_its_arguments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/stage2", "train", "--data", "secret.jsonl"])
-    found = machine.this_process()
+    found = environment.this_process()
     assert found["command"] == "stage2 train"
     assert found["process"] == os.getpid()
     assert datetime.fromisoformat(found["since"]).utcoffset() is not None
@@ -24,10 +24,10 @@ def test_a_process_is_known_by_its_command_and_not_by_its_arguments(
 
 def test_all_attempts_of_a_launch_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert machine.launch() is None
+    assert environment.launch() is None
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    found = machine.launch()
-    assert found == machine.launch()
+    found = environment.launch()
+    assert found == environment.launch()
     assert found is not None
     assert str(os.getppid()) in found.split()
 
@@ -39,7 +39,7 @@ def test_another_parent_of_the_same_number_began_at_another_time(
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     fields = " ".join(map(str, range(4, 53)))
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"17 (a (b) c) S {fields}")
-    found = machine.launch()
+    found = environment.launch()
     assert found is not None
     assert found.split()[-2:] == [str(os.getppid()), "22"]
 
@@ -53,4 +53,4 @@ def test_the_processor_has_the_name_that_the_system_tells(
 ) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
     monkeypatch.setattr("platform.processor", lambda: "an architecture")
-    assert machine.cpu_name() == (expected or "an architecture")
+    assert environment.cpu_name() == (expected or "an architecture")
