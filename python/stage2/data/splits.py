@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from stage2._core import Samples, text_key
+from stage2.data.answer_words import words
 from stage2.data.balance import TOLERANCE, Dealt, deal
 from stage2.data.near_duplicates import groups, near_duplicates
-from stage2.data.words import words
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from stage2._core import Samples, text_key
 from stage2.config import default
+from stage2.data.answer_words import has_words, words
 from stage2.data.near_duplicates import Shingles, jaccard, shingles
-from stage2.data.words import has_words, words
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.decimals import fixed
 

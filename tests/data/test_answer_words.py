@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.data.words import has_words, words
+from stage2.data.answer_words import has_words, words
 
 
 @pytest.mark.parametrize(
