@@ -16,7 +16,7 @@ from stage2.encoding.batches import autocast
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
 from stage2.models import hub
 from stage2.models.hub import longest_input
-from stage2.models.probe import TEXTS, check_tokenizer
+from stage2.models.model_check import TEXTS, check_tokenizer
 from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_precision

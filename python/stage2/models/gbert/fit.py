@@ -17,7 +17,7 @@ from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, collate, tok
 from stage2.models import hub
 from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
 from stage2.models.hub import longest_input
-from stage2.models.probe import probe
+from stage2.models.model_check import check_model
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
@@ -103,7 +103,7 @@ def init_model(
         model = ProbabilisticGBERTV4(
             encoder, tokenizer, embedding_dim, min(max_length, longest_input(encoder, tokenizer))
         )
-    probe(model.eval(), f"backbone {name}")
+    check_model(model.eval(), f"backbone {name}")
     model.to(device or torch.device("cpu"))
     if fit:
         generator = np.random.default_rng(seed)

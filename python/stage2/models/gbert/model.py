@@ -25,6 +25,7 @@ from stage2.encoding.kernels import unpadded
 from stage2.encoding.tokens import Batch
 from stage2.models import hub
 from stage2.models.gbert import checkpoint
+from stage2.models.model_check import check_model
 from stage2.models.model_config import (
     CONFIG,
     LEAST_LENGTH,
@@ -34,7 +35,6 @@ from stage2.models.model_config import (
     read_model_config,
 )
 from stage2.models.model_path import model_in
-from stage2.models.probe import probe
 from stage2.utils.errors import BadInputError
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
@@ -330,5 +330,5 @@ def _ready(
             )
     check_finite(state, path)
     model.load_state_dict(state, strict=False)
-    probe(model, path)
+    check_model(model, path)
     return model

@@ -19,7 +19,7 @@ _LONGEST = 1024
 _CLOSE = 1e-2
 
 
-def probe(model: Encoder, name: str | os.PathLike[str]) -> None:
+def check_model(model: Encoder, name: str | os.PathLike[str]) -> None:
     """Put three short texts and a long one through a model.
 
     Args:
