@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import transformers
 
-from stage2.models.gbert.fit import default_backbone
+from stage2.models.gbert.fit_heads import default_backbone
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.hub import load_backbone
 

@@ -37,7 +37,7 @@ from safetensors import safe_open
 
 from stage2.cli.commands import evaluate, merge, mine, report, run, sweep, train
 from stage2.cli.main import program
-from stage2.models.gbert.fit import init_model
+from stage2.models.gbert.fit_heads import init_model
 from stage2.report import chart
 from stage2.utils import files
 from tests.small import write_backbone, write_corpus

@@ -20,7 +20,7 @@ from benches.harness import Bench, Claim, Finding, Limit, Peer, expect
 from benches.samples import NEGATIVES, QUESTIONS, copied, lists_of, samples_of
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.models.gbert.fit import init_model
+from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.step import accumulate_gradients, batch_loss
 from stage2.utils.device import multiplies

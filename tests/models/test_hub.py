@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import stage2
 from stage2.models import hub
 from stage2.models.gbert import checkpoint
-from stage2.models.gbert.fit import init_model
+from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError

@@ -20,7 +20,7 @@ from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.models.auto import family_of, load_model
-from stage2.models.gbert.fit import default_backbone, init_model
+from stage2.models.gbert.fit_heads import default_backbone, init_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import files

