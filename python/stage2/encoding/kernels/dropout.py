@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.encoding.kernels.replaced import replaced
+from stage2.encoding.kernels.swap_forward import swapped_forward
 
 _VALUES = 1 << 16
 _LEAST = -(1 << 15)
@@ -42,7 +42,7 @@ def in_bulk(module: nn.Module, device: torch.device, seed: int) -> Iterator[None
     modules = [part for part in module.modules() if type(part) is nn.Dropout]
     before = _generator.set(np.random.SFC64(seed))
     try:
-        with replaced((module, _forward(module)) for module in modules):
+        with swapped_forward((module, _forward(module)) for module in modules):
             yield
     finally:
         _generator.reset(before)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stage2.encoding.kernels.replaced import replaced
+from stage2.encoding.kernels.swap_forward import swapped_forward
 from stage2.utils.errors import RunFailedError
 
 # Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.
@@ -32,7 +32,7 @@ def packed(model: nn.Module) -> Iterator[None]:
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear]
     layers = [layer for layer in layers if _can_pack(layer.weight.device.type, layer.weight.dtype)]
-    with replaced((layer, _multiply(layer)) for layer in layers):
+    with swapped_forward((layer, _multiply(layer)) for layer in layers):
         yield
 
 
@@ -46,7 +46,7 @@ def compiled(model: Any) -> Iterator[None]:
     backbone = model.backbone
     quick = torch.compile(backbone.forward, dynamic=True)
     try:
-        with replaced([(backbone, quick)]):
+        with swapped_forward([(backbone, quick)]):
             yield
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = " ".join(str(error).split("\n")[:2])

@@ -6,15 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from stage2.encoding.kernels.replaced import replaced
+from stage2.encoding.kernels.swap_forward import swapped_forward
 
 
 def test_modules_compute_what_they_are_given_and_then_what_they_did() -> None:
     first, second = nn.Identity(), nn.Identity()
     one = torch.ones(1)
-    with replaced([(first, lambda x: x + 1)]):
+    with swapped_forward([(first, lambda x: x + 1)]):
         assert first(one).item() == 2
-        with replaced([(first, lambda x: x + 2), (second, lambda x: x + 3), (first, torch.neg)]):
+        with swapped_forward(
+            [(first, lambda x: x + 2), (second, lambda x: x + 3), (first, torch.neg)]
+        ):
             assert (first(one).item(), second(one).item()) == (-1, 4)
         assert (first(one).item(), second(one).item()) == (2, 1)
     assert first(one).item() == 1
@@ -25,7 +27,7 @@ def test_they_compute_what_they_did_after_an_error() -> None:
     module = nn.Identity()
 
     def fail() -> None:
-        with replaced([(module, torch.neg)]):
+        with swapped_forward([(module, torch.neg)]):
             raise ValueError("no such thing")
 
     with pytest.raises(ValueError, match="no such thing"):
@@ -35,6 +37,6 @@ def test_they_compute_what_they_did_after_an_error() -> None:
         yield module, torch.neg
         raise ValueError("no second")
 
-    with pytest.raises(ValueError, match="no second"), replaced(passes()):
+    with pytest.raises(ValueError, match="no second"), swapped_forward(passes()):
         pass
     assert "forward" not in vars(module)

@@ -10,7 +10,7 @@ from torch import nn
 
 
 @contextmanager
-def replaced(passes: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+def swapped_forward(passes: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
     """Have each module compute what is given with it; at the end it computes what it did before."""
     before = []
     try:
