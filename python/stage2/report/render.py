@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from stage2.data.balance import TOLERANCE
 from stage2.report import chart, inventory, numbers
-from stage2.report.compared import ACCURACIES, MEANS, before_and_after, recalls, verdict
+from stage2.report.before_after import ACCURACIES, MEANS, before_and_after, recalls, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run

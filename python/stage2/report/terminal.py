@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stage2.report import numbers
+from stage2.report.before_after import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.columns import aligned
-from stage2.report.compared import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.run import Record
 from stage2.report.words import Words, words
 

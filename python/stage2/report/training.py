@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stage2.config import SETTINGS
 from stage2.report import numbers
-from stage2.report.compared import ACCURACIES
+from stage2.report.before_after import ACCURACIES
 from stage2.report.markdown import escape, facts, not_run, table
 from stage2.report.run import Record, Run
 from stage2.report.words import Words
