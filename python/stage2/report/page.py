@@ -18,9 +18,9 @@ from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
 from stage2.report.before_after import recalls
-from stage2.report.cases import CASES, KINDS, cases, ranks
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.page_words import PAGE_WORDS
+from stage2.report.question_ranks import CASES, KINDS, cases, ranks
 from stage2.report.run import Record, Run
 from stage2.report.words import Words
 from stage2.report.words import words as say

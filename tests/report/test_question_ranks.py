@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.report.cases import cases, pieces, ranks
+from stage2.report.question_ranks import cases, pieces, ranks
 from stage2.report.run import read_run
 from stage2.utils import files
 from tests.small import write_jsonl
