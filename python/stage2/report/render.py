@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from stage2.data.balance import TOLERANCE
-from stage2.report import chart, inventory, numbers
+from stage2.report import chart, file_table, numbers
 from stage2.report.before_after import ACCURACIES, MEANS, before_and_after, recalls, verdict
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import read_page_data, write_page
@@ -67,7 +67,7 @@ def render(run: Run, say: Words) -> str:
         "loss_by_epoch": loss_by_epoch(run, say),
         "after_training": before_and_after(run, say),
         "time": _time(run, say),
-        "files": inventory.file_table(run, say),
+        "files": file_table.file_table(run, say),
         "how_to_read": _notes(run, say),
     }
     parts = [f"# {say('title')}", verdict(run, say), _made_by(run, say)]
