@@ -34,26 +34,26 @@ SETTINGS = Settings(precision="fp32", pairs="all")
 
 
 @pytest.fixture
-def card(model: stage2.ProbabilisticGBERTV4) -> stage2.ProbabilisticGBERTV4:
+def on_gpu(model: stage2.ProbabilisticGBERTV4) -> stage2.ProbabilisticGBERTV4:
     """The tiny model, on the device."""
     return model.to("cuda")
 
 
 @pytest.fixture
-def lists(card: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
+def lists(on_gpu: stage2.ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
     dataset = stage2.Dataset.load(**corpus)
-    return ranking_lists(card, dataset.construct(5, 0), dataset.annotations)
+    return ranking_lists(on_gpu, dataset.construct(5, 0), dataset.annotations)
 
 
 @pytest.mark.parametrize(("precision", "close"), [("fp32", 1e-5), ("bf16", 0.03), ("fp16", 0.01)])
 def test_vectors_are_those_of_the_cpu(
-    model_dir: Path, card: stage2.ProbabilisticGBERTV4, precision: str, close: float
+    model_dir: Path, on_gpu: stage2.ProbabilisticGBERTV4, precision: str, close: float
 ) -> None:
     entities = [[(0, 3)] if i % 2 else [] for i in range(len(TEXTS))]
     right = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir).encode(
         TEXTS, entities, precision="fp32"
     )
-    found = card.encode(TEXTS, entities, precision=precision)
+    found = on_gpu.encode(TEXTS, entities, precision=precision)
     assert found.has_entity.tolist() == right.has_entity.tolist()
     for name in ("mu", "entity"):
         np.testing.assert_allclose(getattr(found, name), getattr(right, name), rtol=0, atol=close)
@@ -61,16 +61,18 @@ def test_vectors_are_those_of_the_cpu(
 
 
 @pytest.mark.parametrize("budget", [1, 16, 100, 10_000])
-def test_vectors_do_not_depend_on_batching(card: stage2.ProbabilisticGBERTV4, budget: int) -> None:
-    alone = np.concatenate([card.encode([text], precision="fp32").mu for text in TEXTS])
-    together = card.encode(TEXTS, precision="fp32", batch_tokens=budget).mu
+def test_vectors_do_not_depend_on_batching(
+    on_gpu: stage2.ProbabilisticGBERTV4, budget: int
+) -> None:
+    alone = np.concatenate([on_gpu.encode([text], precision="fp32").mu for text in TEXTS])
+    together = on_gpu.encode(TEXTS, precision="fp32", batch_tokens=budget).mu
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_the_compiled_encoder_gives_the_same_vectors(card: stage2.ProbabilisticGBERTV4) -> None:
-    plain = card.encode(TEXTS, precision="fp32").mu
-    card.compiled = True
-    np.testing.assert_allclose(card.encode(TEXTS, precision="fp32").mu, plain, atol=1e-5)
+def test_the_compiled_encoder_gives_the_same_vectors(on_gpu: stage2.ProbabilisticGBERTV4) -> None:
+    plain = on_gpu.encode(TEXTS, precision="fp32").mu
+    on_gpu.compiled = True
+    np.testing.assert_allclose(on_gpu.encode(TEXTS, precision="fp32").mu, plain, atol=1e-5)
 
 
 def gradients(
@@ -92,7 +94,7 @@ def gradients(
 )
 def test_gradients_are_those_of_the_cpu(
     model_dir: Path,
-    card: stage2.ProbabilisticGBERTV4,
+    on_gpu: stage2.ProbabilisticGBERTV4,
     lists: RankingLists,
     changes: dict[str, Any],
     parts: int,
@@ -101,11 +103,11 @@ def test_gradients_are_those_of_the_cpu(
 ) -> None:
     """Padded, and as the float32 of a wide encoder goes: without."""
     monkeypatch.setattr(unpadded, "_WIDE", wide)
-    assert unpadded.possible(card, torch.float32) == (wide == 0)
+    assert unpadded.possible(on_gpu, torch.float32) == (wide == 0)
     settings = replace(SETTINGS, **changes)
     here = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir).eval()
     right = gradients(here, lists, replace(settings, micro_batch=None))
-    found = gradients(card.eval(), lists, settings, parts)
+    found = gradients(on_gpu.eval(), lists, settings, parts)
     assert found.keys() == right.keys()
     assert sum(float(grad.abs().sum()) for grad in right.values()) > 0
     for name, grad in right.items():
@@ -113,23 +115,23 @@ def test_gradients_are_those_of_the_cpu(
 
 
 def test_gradient_caching_repeats_its_dropout(
-    card: stage2.ProbabilisticGBERTV4, lists: RankingLists
+    on_gpu: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
-    card.train()
-    kept = gradients(card, lists, SETTINGS)
+    on_gpu.train()
+    kept = gradients(on_gpu, lists, SETTINGS)
     # One group, embedded twice: the gradient is that of the first time.
-    again = gradients(card, lists, replace(SETTINGS, micro_batch=10**6))
-    without = gradients(card.eval(), lists, SETTINGS)
+    again = gradients(on_gpu, lists, replace(SETTINGS, micro_batch=10**6))
+    without = gradients(on_gpu.eval(), lists, SETTINGS)
     assert all(torch.allclose(again[name], kept[name], rtol=0, atol=1e-5) for name in kept)
     assert any(not torch.allclose(without[name], kept[name], atol=1e-5) for name in kept)
 
 
 def test_a_world_of_one_card(
-    card: stage2.ProbabilisticGBERTV4, lists: RankingLists, monkeypatch: pytest.MonkeyPatch
+    on_gpu: stage2.ProbabilisticGBERTV4, lists: RankingLists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sum of gradients over NCCL, as far as one card goes."""
-    card.train()
-    alone = gradients(card, lists, SETTINGS), card.encode(TEXTS, precision="fp32").mu
+    """The sum of gradients over NCCL, as far as one GPU goes."""
+    on_gpu.train()
+    alone = gradients(on_gpu, lists, SETTINGS), on_gpu.encode(TEXTS, precision="fp32").mu
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -139,7 +141,7 @@ def test_a_world_of_one_card(
     world = distributed.World()
     monkeypatch.setattr(distributed, "_world", world)
     try:
-        shared = gradients(card, lists, SETTINGS), card.encode(TEXTS, precision="fp32").mu
+        shared = gradients(on_gpu, lists, SETTINGS), on_gpu.encode(TEXTS, precision="fp32").mu
     finally:
         world.close()
     assert np.array_equal(shared[1], alone[1])

@@ -49,14 +49,14 @@ def test_a_step_leaves_the_generators_where_its_seeds_were_drawn(
     assert torch.equal(*followed)
 
 
-@pytest.mark.parametrize("cards", [1, 2, 3, 8])
-def test_every_card_has_a_group_of_a_step(cards: int) -> None:
+@pytest.mark.parametrize("gpus", [1, 2, 3, 8])
+def test_every_gpu_has_a_group_of_a_step(gpus: int) -> None:
     lengths = np.random.default_rng(0).integers(5, 128, 56)
-    budget = share_of_tokens(lengths, 32_768, cards)
+    budget = share_of_tokens(lengths, 32_768, gpus)
     groups = [lengths[rows] for rows in batches_by_tokens(lengths, budget)]
-    assert len(groups) >= cards
-    assert max(len(group) * group.max() for group in groups) <= 2 * lengths.sum() / cards
-    assert share_of_tokens(lengths, 64, cards) == 64
+    assert len(groups) >= gpus
+    assert max(len(group) * group.max() for group in groups) <= 2 * lengths.sum() / gpus
+    assert share_of_tokens(lengths, 64, gpus) == 64
 
 
 def test_in_batch_negatives_are_the_other_questions_ground_truths(

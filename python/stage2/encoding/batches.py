@@ -37,7 +37,7 @@ def encode_batches(
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
     waiting: list[tuple[Ints, Pooled]] = []
-    # To fetch a batch's vectors is to wait for it, while a card has nothing more to do.
+    # To fetch a batch's vectors is to wait for it, while a GPU has nothing more to do.
     most = WINDOW if model.device.type == "cuda" else 0
     with inference(model, resolve_precision(precision, model.device)) as working:
         for rows in batches:

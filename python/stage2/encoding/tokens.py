@@ -237,7 +237,7 @@ def prompts_of(model: Reader) -> Mapping[Role, str]:
 def _encodings(model: Reader, texts: list[str], offsets: bool) -> Sequence[Any]:
     """What the tokenizer gives, before transformers makes lists of it, which takes half as long.
 
-    A card would wait for those lists. One text goes by way of transformers, which tells the
+    A GPU would wait for those lists. One text goes by way of transformers, which tells the
     tokenizer where to cut; all do where a class of tokenizers does more than that.
     """
     own = _does_more(model.tokenizer.__class__)
@@ -334,7 +334,7 @@ def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """An array as a tensor; a card copies it while it does what it was told before."""
+    """An array as a tensor; a GPU copies it while it does what it was told before."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type != "cuda":
         # Elsewhere a copy that is not waited for may read memory that is in use again.

@@ -150,17 +150,17 @@ def gather_questions(
     )
 
 
-def share_of_tokens(lengths: Ints, most: int, cards: int) -> int:
-    """Tokens of a group, so that each of some cards has one: one could take a whole step.
+def share_of_tokens(lengths: Ints, most: int, gpus: int) -> int:
+    """Tokens of a group, so that each of some GPUs has one: one could take a whole step.
 
     Args:
         lengths: int64 (n,), tokens of each text of a step.
-        most: that a card should take at once.
-        cards: that share the step.
+        most: that a GPU should take at once.
+        gpus: that share the step.
     """
-    if cards == 1:
+    if gpus == 1:
         return most
-    return min(most, max(int(lengths.max()), -(-int(lengths.sum()) // cards)))
+    return min(most, max(int(lengths.max()), -(-int(lengths.sum()) // gpus)))
 
 
 def list_losses(

@@ -46,7 +46,7 @@ def test_an_encoder_is_tried_before_it_goes_without_padding(name: str, first: in
 
 
 def test_no_position_is_tried_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a card a place outside a table ends the process."""
+    """On a GPU a place outside a table ends the process."""
     tried: list[int] = []
 
     def wrong(_backbone: Any, _ids: Any, _layout: Any, first: int) -> torch.Tensor:
@@ -67,7 +67,7 @@ def test_a_window_of_attention_is_refused() -> None:
     assert unpadded.first_position(backbone) is None
 
 
-# By plain products and by the fused kernel, as a CPU attends, and as a card does.
+# By plain products and by the fused kernel, as a CPU attends, and as a GPU does.
 WAYS = pytest.mark.parametrize(
     ("name", "value"), [("PLAIN_ATTENTION", 512), ("PLAIN_ATTENTION", 0), ("BY_RUNS", ())]
 )

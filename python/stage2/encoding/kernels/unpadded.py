@@ -2,11 +2,11 @@
 
 All of an encoder but its attention works token by token, so that texts may follow one another as
 if they were one; attention is told where each of them ends. The few texts of a training step are
-of many lengths: in a CPU's small groups a fifth of their tokens would be padding, in a card's one
+of many lengths: in a CPU's small groups a fifth of their tokens would be padding, in a GPU's one
 group most of them. Many texts, as they are embedded, come in batches of nearly one length, and
 padding them is as quick.
 
-A CPU attends to neighbours of one length at a time. A card, which waits for every operation that
+A CPU attends to neighbours of one length at a time. A GPU, which waits for every operation that
 it is told to do, pads the texts again for their attention alone.
 """
 
@@ -35,7 +35,7 @@ NAME = "stage2_end_to_end"
 GROUP_TOKENS = 2048
 # Where neighbours of one length are attended to at a time.
 BY_RUNS = ("cpu",)
-# A card takes as long in float32 as in half precision where an encoder is narrow: all-MiniLM-L6-v2,
+# A GPU takes as long in float32 as in half precision where an encoder is narrow: all-MiniLM-L6-v2,
 # 384 wide, 241 ms an epoch in one and 242 in the other.
 _WIDE = 768
 # Tokens of the longest text that an encoder is tried with.
@@ -73,7 +73,7 @@ class Layout:
         """Values of tokens, (tokens of all texts, ...), padded with 0: (B, T, ...).
 
         No place is there twice: the sums of both directions' gradients have one term each, and so
-        no order that a card could change.
+        no order that a GPU could change.
         """
         places = values.new_zeros(self.inside.numel(), *values.shape[1:])
         padded: Tensor = places.index_copy(0, self.places, values)
@@ -87,7 +87,7 @@ class Layout:
 def possible(model: Encoder, dtype: torch.dtype) -> bool:
     """Whether this model, where it is, can be trained on texts end to end, and should.
 
-    A card multiplies so fast that it waits for what it is told to do next, and padding is cheaper
+    A GPU multiplies so fast that it waits for what it is told to do next, and padding is cheaper
     than the operations that save it, but for the float32 of a wide encoder.
     """
     wide = model.backbone.config.hidden_size >= _WIDE
@@ -261,7 +261,7 @@ def first_padded_position(backbone: Any) -> int | None:
 def first_position(backbone: Any) -> int | None:
     """The position of a text's first token, where an encoder can do without padding; else None.
 
-    No position is tried that its table does not have: on a card that would end the process.
+    No position is tried that its table does not have: on a GPU that would end the process.
 
     It is found by trying: encoders count positions from 0 or from beyond that of their padding,
     and what some want of their attention cannot be done here. Ids that mean something to some of

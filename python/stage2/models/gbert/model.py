@@ -246,7 +246,7 @@ class ProbabilisticGBERTV4(Encoder):
 def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:
     """Sums of the values, float (E, d), of each row, int64 (E,), in the shape of `like`, (B, d).
 
-    On a CPU and on a card in the order of the values: a card's `index_add` has none, and so
+    On a CPU and on a GPU in the order of the values: a GPU's `index_add` has none, and so
     another sum each time.
     """
     zeros = torch.zeros_like(like)
