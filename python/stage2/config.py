@@ -293,9 +293,11 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     epochs: int = setting(5, "Passes over the questions.", kind=int, low=1, metavar="N", row=3)
     batch_size: int = setting(8, "Questions a step.", kind=int, low=1, metavar="N", row=4)
     learning_rate: float = setting(
-        1e-5, "Of AdamW.", kind=float, low=0, high=1e30, metavar="X", row=5
+        1e-5, "Learning rate of AdamW.", kind=float, low=0, high=1e30, metavar="X", row=5
     )
-    weight_decay: float = setting(0.01, "Of AdamW.", kind=float, low=0, metavar="X", row=6)
+    weight_decay: float = setting(
+        0.01, "Weight decay of AdamW.", kind=float, low=0, metavar="X", row=6
+    )
     margin: float = setting(
         0.1,
         f"By how much the better context must win, in cosine; of --loss {losses_with('margin')}.",

@@ -53,7 +53,7 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say was expected in place of a name that is none: the most alike, or all."""
+    """The names to suggest in place of an unknown one: the most similar, or all."""
     names = list(known)
     # With `-` and `_` alike, and whatever the case.
     alike = difflib.get_close_matches(name.replace("-", "_").lower(), names, 3)

@@ -41,7 +41,7 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
 from stage2.variants import LOSSES
 
-# In the order in which a run does them; what stands by itself is no part of `stage2 run`.
+# The order in which stages follow each other; `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 
 # The stages of `stage2 run` with a given model.

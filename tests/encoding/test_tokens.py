@@ -78,8 +78,8 @@ def test_a_batch_has_as_many_bytes_in_every_precision() -> None:
     cpu = torch.device("cpu")
     whole, half = (token_budget(cpu, dtype) for dtype in (torch.float32, torch.bfloat16))
     assert half == 2 * whole
-    card = torch.device("cuda")
-    assert token_budget(card, torch.float32) == token_budget(card, torch.bfloat16) > half
+    gpu = torch.device("cuda")
+    assert token_budget(gpu, torch.float32) == token_budget(gpu, torch.bfloat16) > half
 
 
 @pytest.mark.parametrize("split", [False, True])

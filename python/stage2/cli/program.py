@@ -71,7 +71,7 @@ def check_present(settings: Settings, names: Iterable[str]) -> None:
         names: of the settings that it has options for.
 
     Raises:
-        BadInputError: there is none of that name; what else may be wrong is found as it is read.
+        BadInputError: no file has that name. Other faults are found when the file is read.
     """
     for name in names:
         path = getattr(settings, name) if name in _READ else None

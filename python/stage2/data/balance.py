@@ -62,7 +62,7 @@ class _Table:
         self.shares = shares
         self.excess = [-share * self.total for share in shares]
         self.count = [0] * len(shares)
-        # Of each part the names of each size.
+        # For each part and each size, the names of the groups.
         self.held: list[dict[int, list[str]]] = [defaultdict(list) for _ in shares]
 
     def put(self, name: str, part: int) -> None:

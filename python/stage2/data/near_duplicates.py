@@ -28,7 +28,7 @@ def groups(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
         pairs: of indices below n.
 
     Returns:
-        For each index the least that it is connected to, itself where there is none.
+        For each index the smallest that it is connected to; an index is connected to itself.
     """
     parent = list(range(size))
 

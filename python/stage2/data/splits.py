@@ -226,7 +226,7 @@ def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
     A group that stands on both is cut there.
 
     Raises:
-        KeyError: an id is none of these questions'.
+        KeyError: no question has one of the ids.
     """
     if grouped.links is None:
         raise ValueError("groups without links do not know the ids of their questions")

@@ -60,8 +60,8 @@ def encode(
         progress: called after each batch.
 
     Raises:
-        BadInputError: a text is none, or has half a surrogate pair; `entities` is not of the length
-            of `texts`, or a target is no span of its text; `batch_tokens` is below 1.
+        BadInputError: a text is not a str, or has half a surrogate pair; `entities` is not as long
+            as `texts`, or a target is not a span of its text; `batch_tokens` is below 1.
         RunFailedError: another thread trains the model. Those that embed with it take turns.
     """
     _check_texts(texts)

@@ -123,7 +123,7 @@ class RankingLists:
         )
 
     def without(self, dropped: npt.NDArray[np.bool_]) -> RankingLists:
-        """Leave out the candidates, of m, that `dropped` marks; ground truths are none of them."""
+        """Leave out the candidates that `dropped`, bool (m,), marks; it marks no ground truth."""
         kept = np.concatenate([[0], np.cumsum(~dropped)]).astype(np.int64)
         return replace(
             self,

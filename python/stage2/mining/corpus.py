@@ -39,7 +39,7 @@ class CorpusMining:
 
     Attributes:
         samples: the questions with their mined negatives for candidates.
-        ranks: float64 (n,), of the best ground truth among the chunks that are none; infinity
+        ranks: float64 (n,), of the best ground truth among the chunks that do not answer; infinity
             where it lies below `depth`.
         depth: how many chunks that are no ground truth were ranked, at least.
         counts: int64 (n,), the negatives that each question got.
@@ -111,7 +111,7 @@ def _search() -> Callable[..., Nearest]:
 def ranks_within(
     mined: MinedNegatives, positives: Positives, groups: Ints
 ) -> npt.NDArray[np.float64]:
-    """Expected rank of each question's best ground truth among the chunks that are none.
+    """Expected rank of each question's best ground truth among the chunks that do not answer it.
 
     Scores are compared at the precision that similarities are written at.
 

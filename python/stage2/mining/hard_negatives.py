@@ -1,4 +1,4 @@
-"""Hard negatives: of all rows of a corpus, those that look most like an answer and are none."""
+"""Hard negatives: the rows of a corpus that look most like an answer, but are not."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Rules:
         return self.range_min + ranks
 
     def check(self) -> None:
-        """Raise BadInputError where a rule is none, or no row could be chosen."""
+        """Raise BadInputError where a rule is not valid, or where no row could be chosen."""
         try:
             whole("negatives", self.negatives, low=1)
             whole("range_min", self.range_min)

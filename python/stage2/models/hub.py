@@ -259,7 +259,7 @@ def _check_report(
     )
     mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
     base = f"{model.base_model_prefix}."
-    # A layer of the file that the model has no place for is a layer lost; a head is none.
+    # Weights of a layer that the model has no place for would be lost. A head is not needed.
     parts = {name for name, _ in (*model.named_children(), *model.base_model.named_children())}
     lost = [
         key for key in unexpected
@@ -284,7 +284,7 @@ def _check_report(
         )
     for key, tensor in model.state_dict().items():
         if key in poolers:
-            # It was drawn at random, and is no part of a text's vector.
+            # It was drawn at random, and a text's vector does not depend on it.
             tensor.zero_()
     if unexpected:
         names = _named("", unexpected).strip()

@@ -123,7 +123,7 @@ def _remembered(comparison: Record, say: Words) -> list[str]:
 
 def _judgement(part: Record, say: Words) -> str:
     before, after, count = part["before"], part["after"], part["num_queries"]
-    # Metrics are means of floats: a difference in their last bits is none.
+    # Metrics are means of floats: values that differ in their last bits alone are equal.
     difference = round(after["mrr"] - before["mrr"], 9)
     changes = [
         say(

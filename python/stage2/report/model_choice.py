@@ -66,7 +66,7 @@ def shipped(
 
 
 def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
-    """That candidates were chosen among a part of the corpus, and what all of it says of them."""
+    """Say that dev was ranked among a part of the corpus, and what the whole corpus showed."""
     best, part, chunks = candidates[0], len(dev.lists.corpus), dev.chunks
     en = f"; chosen among {part:,} of the {chunks:,} chunks: the ground truths and what stage 1 "
     en += "has nearest to the dev questions"

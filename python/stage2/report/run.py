@@ -33,7 +33,7 @@ class Run:
 
     @property
     def shipped_epoch(self) -> int | None:
-        """Epoch of the shipped model, 0 for stage 1; None where it is none of them, or not yet."""
+        """Epoch of the shipped model, 0 for stage 1; None of an interpolation, or before any."""
         return None if self.shipped.get("kind") == "interpolation" else self.shipped.get("epoch")
 
     def made_from(self, stage: str) -> Record:

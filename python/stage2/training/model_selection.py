@@ -25,7 +25,7 @@ from stage2.utils.tensors import read_unchanged
 # Each costs an evaluation on dev, as an epoch does.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
 
-# A dev metric is a mean of floats: a difference in its last bits is none.
+# A dev metric is a mean of floats: values that differ in their last bits alone are equal.
 _DIGITS = 9
 
 

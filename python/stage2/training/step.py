@@ -194,7 +194,7 @@ def list_losses(
 
 
 def _among(contexts: Tensor, texts: int) -> Tensor:
-    """Which of the texts, bool (n,), are these contexts; a batch's questions are none."""
+    """Mark the texts, bool (n,), that are among these contexts; questions are not."""
     among = torch.zeros(texts, dtype=torch.bool, device=contexts.device)
     among[contexts.flatten()] = True
     return among

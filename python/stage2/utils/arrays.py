@@ -35,7 +35,7 @@ def floats(
     """Numbers as floats of `dtype`, in rows; NaN and infinity are left to whoever reads them.
 
     Raises:
-        ValueError: what is no number; a finite number that `dtype` cannot hold; or a masked array.
+        ValueError: an element is not a number, or is too large for `dtype`; or it is masked.
     """
     given = _array(name, values)
     if given.dtype.kind not in "biuf":

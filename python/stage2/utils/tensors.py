@@ -42,7 +42,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The files that a model's weights lie in: safetensors where there are any, one or a list.
 
     Raises:
-        BadInputError: there are none, or the list of them names what is not in the folder.
+        BadInputError: there are no weights, or their index names a file that is not there.
     """
     for name in (SAFETENSORS, PICKLED):
         if (folder / name).exists():

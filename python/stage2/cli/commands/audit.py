@@ -186,7 +186,7 @@ def _cross_scores(cross_encoder: CrossEncoder, samples: Samples, precision: str)
 
 
 def _score_rows(samples: Samples, scores: Floats) -> list[dict[str, object]]:
-    """A row a question: its candidates' scores in their order; null for what is no number."""
+    """A row for each question: the scores of its candidates in order; null for NaN, infinity."""
     parts = np.split(scores, np.asarray(samples.offsets)[1:-1])
     return [
         {

@@ -77,7 +77,7 @@ class Outcome:
 
     @property
     def mrr(self) -> float:
-        """What trials are selected by; below all others where there is none."""
+        """The value that trials are ordered by; a trial without one comes last."""
         return -1.0 if self.dev is None else float(self.dev["mrr"])
 
 
@@ -297,7 +297,7 @@ def run_trial(trial: Trial) -> str | None:
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:
-        # Diverged, or out of memory: the other trials are none the worse.
+        # It diverged, or was out of memory: the other trials can still be run.
         return str(error)
     finally:
         files.write_text(_log_of(folder), said.getvalue())
