@@ -85,7 +85,7 @@ def test_a_failed_evaluation_brings_back_what_it_replaced_in_place(
         raise OSError(errno.ENOSPC, "no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "group_questions", full)
+        patch.setattr(evaluate, "grouped_questions", full)
         stage2("evaluate", *flags, "--overwrite", exit_code=1)
     assert tree(out) == before
     stage2("evaluate", *flags, "--overwrite")

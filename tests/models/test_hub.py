@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 import stage2
 from stage2.models import hub
-from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import save_state_dict
 from tests.conftest import Stage2, data_flags
 from tests.model_folders import OPTIONS, WEIGHTS, change, copied, rewritten
 
@@ -253,7 +253,7 @@ def test_whole_numbers_are_no_weights(
 ) -> None:
     state = model.state_dict()
     state["energy_proj.weight"] = state["energy_proj.weight"].to(torch.int8)
-    checkpoint.save_state_dict(state, tmp_path / "m.pt")
+    save_state_dict(state, tmp_path / "m.pt")
     with pytest.raises(BadInputError, match=r"energy_proj\.weight is of int8"):
         stage2.ProbabilisticGBERTV4.from_reference(tmp_path / "m.pt", backbone)
 
