@@ -72,7 +72,7 @@ def main() -> None:
         f"{count:,} simulated experiments a row, {QUESTIONS} questions each, made by "
         "`python -m benches.verdict`.",
         "",
-        "| effect on Success@1 | questions | better | no evidence of change | worse |",
+        "| effect on Top-1 | questions | better | no evidence of change | worse |",
         "| --- | --- | --- | --- | --- |",
     ]
     for effect in (0.0, 0.1):

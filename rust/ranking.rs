@@ -293,7 +293,7 @@ impl Ranking {
         self.per_list(|(groups, _)| ties::average_precision(groups))
     }
 
-    /// Means over all lists, by name, and what random scores would get: Success@k for each k of
+    /// Means over all lists, by name, and what random scores would get: Top-k for each k of
     /// `top_k`, Recall@k for each of `recall_at`, and the metrics that are always told.
     pub fn summary(&self, top_k: &[usize], recall_at: &[usize]) -> Result<Summary> {
         if self.is_empty() {

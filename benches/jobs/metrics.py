@@ -1,4 +1,4 @@
-"""Success@k, Recall@10, MRR and nDCG@10 of scores in memory; peers have their structures ready."""
+"""Top-k, Recall@10, MRR and nDCG@10 of scores in memory; peers have their structures ready."""
 
 from __future__ import annotations
 

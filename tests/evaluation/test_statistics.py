@@ -101,7 +101,7 @@ def test_the_verdict_finds_ten_points() -> None:
 
 
 def experiment(seed: int, effect: float, count: int = 400) -> Doubles:
-    """Differences of Success@1 of two models that disagree on a quarter of the questions."""
+    """Differences of Top-1 of two models that disagree on a quarter of the questions."""
     generator = np.random.default_rng([11, seed])
     drawn = generator.random(count)
     fixed = drawn < (0.25 + effect) / 2

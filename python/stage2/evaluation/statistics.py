@@ -1,9 +1,9 @@
 """How far a difference can be trusted: intervals and tests of paired results, over numpy alone.
 
-Success@k of a question is the probability that a ground truth is among the first k, a fraction
-where scores tie; Wilson's interval takes the mean of those as its share. McNemar's test needs a
-yes or a no: a question counts as a success where the expected rank is k or better, so that a tie is
-not a win.
+Top-k of a question, which others call Success@k, is the probability that a ground truth is among
+the first k: a fraction where scores tie. Wilson's interval takes the mean of those as its share.
+McNemar's test needs a yes or a no: a question counts as a success where the expected rank is k or
+better, so that a tie is not a win.
 
 Questions about the same chunk rise and fall together. Where their groups are given, whole groups
 are drawn and whole groups swap sides; a test that took them for independent would see evidence in

@@ -17,7 +17,7 @@ from stage2.config import SETTINGS
 from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
-from stage2.report.before_after import recalls
+from stage2.report.before_after import ACCURACIES, recalls
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.page_words import PAGE_WORDS
 from stage2.report.question_ranks import CASES, KINDS, cases, ranks
@@ -28,8 +28,7 @@ from stage2.utils import files
 from stage2.utils.errors import one_line
 
 _HERE = Path(__file__).parent
-_METRICS = {"top1": "Success@1", "top3": "Success@3", "top5": "Success@5", "mrr": "MRR",
-            "ndcg10": "nDCG@10"}  # fmt: skip
+_METRICS = {**ACCURACIES, "mrr": "MRR", "ndcg10": "nDCG@10"}
 
 
 @dataclass(frozen=True)
