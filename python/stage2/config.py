@@ -86,35 +86,36 @@ class MiningRules(Group):
 
     range_min: int = setting(
         0,
-        "First raw rank looked at for negatives of --source corpus. Ranks count the chunks that "
-        "are no ground truth, from 0; mine_hard_negatives counts the ground truths too.",
+        "The first rank that --source corpus looks at for negatives. Ranks start at 0 and count "
+        "only chunks that are no ground truth; mine_hard_negatives counts ground truths too.",
         kind=int, low=0, metavar="N",
     )  # fmt: skip
     range_max: int | None = setting(
         None,
-        "Raw rank to stop before. Default: --negatives ranks, ten times as many with a filter.",
+        "The rank to stop before. Default: --negatives ranks, ten times as many with a filter.",
         kind=int, low=1, metavar="N",
     )  # fmt: skip
     absolute_margin: float | None = setting(
         None,
-        "Leave out what scores above the ground truth less this; with several ground truths, "
-        "above the lowest of them less this.",
+        "Leave out chunks that score above the ground truth less this number. Of several ground "
+        "truths, the one with the lowest score counts.",
         kind=float, metavar="X",
     )  # fmt: skip
     relative_margin: float | None = setting(
         None,
-        "The same as a share of the ground truth's score, of its size where it is negative.",
+        "The same margin as a share of the ground truth's score.",
         kind=float, low=0, metavar="X",
     )  # fmt: skip
     max_score: float | None = setting(
-        None, "Leave out what scores above this.", kind=float, metavar="X"
+        None, "Leave out chunks that score above this.", kind=float, metavar="X"
     )
     min_score: float | None = setting(
-        None, "Leave out what scores below this.", kind=float, metavar="X"
+        None, "Leave out chunks that score below this.", kind=float, metavar="X"
     )
     sampling: Sampling = setting(
         "top",
-        "Of what is left take the top, or a draw that --seed and the question's id decide.",
+        "From the chunks that are left take the top ones, or draw some by --seed and the "
+        "question's id.",
         choices=("top", "random"),
     )
 
@@ -336,7 +337,7 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     )  # fmt: skip
     schedule: Schedule = setting(
         "constant",
-        "Of the learning rate after the warm-up: constant, or falling to 0.",
+        "The learning rate after the warm-up stays constant, or falls to 0.",
         choices=("constant", "linear", "cosine"),
     )
     max_grad_norm: float | None = setting(
@@ -378,7 +379,8 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     )
     train_on: TrainOn = setting(
         "hard",
-        "Of the questions that training may see: hard, and --replay easy ones beside them; or all.",
+        "hard: train on the hard questions, with --replay easy ones beside them. all: train on "
+        "every question of the training side.",
         choices=("hard", "all"),
         row=2,
     )

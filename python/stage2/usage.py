@@ -53,7 +53,7 @@ _MAKERS = ("init", "mine", "train", "run", "sweep")
 
 @dataclass(frozen=True)
 class Call:
-    """The facts about a call that decide which settings count.
+    """What must be known of a call to tell which settings count.
 
     Attributes:
         settings: of the call.
@@ -85,13 +85,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a call for a setting to count, and the words for it in a message."""
+    """A setting counts only where this holds of a call; with the words for a message."""
 
     holds: Callable[[Call], bool]
     text: str | Callable[[Call], str]
 
     def words(self, call: Call) -> str:
-        """The condition after "it works …"."""
+        """Give the words that stand after "it works" in a message."""
         return self.text if isinstance(self.text, str) else self.text(call)
 
 
@@ -263,7 +263,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
 
 
 def _use(name: str, group: type[Group]) -> Use:
-    """Where a setting of a group counts; a parameter of losses only with one that takes it."""
+    """Tell where a setting counts. A parameter of losses counts only with a loss that takes it."""
     use = _OF_SETTINGS.get(name, _OF_GROUPS[group])
     if any(name in loss.settings for loss in LOSSES.values()):
         return replace(use, when=(*use.when, _taken_by_the_loss(name)))
@@ -287,12 +287,12 @@ _STAGE1 = STAGES["init"]
 
 
 def missing(name: str, call: Call) -> list[Condition]:
-    """List the conditions that a call lacks for a setting to count."""
+    """List the conditions that a setting needs to count and that a call does not meet."""
     return [condition for condition in USES[name].when if not condition.holds(call)]
 
 
 def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
-    """Refuse settings that a user named and that nothing would come of.
+    """Refuse settings that a user named and that would have no effect.
 
     Args:
         names: of the settings named.
@@ -307,7 +307,7 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
 
 
 def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
-    """A sentence for each of the named settings that is not the default and that nobody uses."""
+    """Say of each named setting why no call uses it, where it is not the default."""
     found = []
     for name in names:
         value = getattr(calls[0].settings, name)
