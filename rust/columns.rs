@@ -17,7 +17,7 @@ use crate::write::{push_list, push_number, push_string};
 /// Rows that one task writes.
 const ROWS_PER_JOB: usize = 1024;
 
-/// What stands in a row of a column.
+/// A value in a row of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<'a> {
     /// Nothing.

@@ -82,7 +82,7 @@ class CandidatesConfig(Group):
 
 @dataclass(frozen=True)
 class MiningRules(Group):
-    """Which chunks near a question become its hard negatives."""
+    """These rules choose the hard negatives among the chunks near a question."""
 
     range_min: int = setting(
         0,
@@ -181,7 +181,7 @@ class ModelConfig(Group):
 
 @dataclass(frozen=True)
 class FalseNegativesConfig(Group):
-    """What makes a negative probably false, and what becomes of it."""
+    """These settings find negatives that are probably false, and may leave them out."""
 
     near_duplicate: float = setting(
         0.8,
@@ -394,7 +394,7 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
 
 @dataclass(frozen=True)
 class SplitConfig(RunConfig):
-    """Which questions are held out, and what chooses among the epochs."""
+    """These settings hold questions out, and say which of them choose among the epochs."""
 
     dev_data: str | None = setting(
         None,

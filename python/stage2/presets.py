@@ -32,5 +32,5 @@ REFERENCE: Mapping[str, Any] = {
 }
 
 
-# What `stage2 run --preset` sets; the reference measured on the questions that it trained on.
+# `stage2 run --preset` sets these. The reference measured on the questions that it trained on.
 RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {"reference": {**REFERENCE, "split": "none"}}

@@ -319,7 +319,7 @@ def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
 def made_from(
     settings: Settings, stage: str, inputs: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """What a stage's files depend on: settings, and names and hashes of inputs.
+    """Give what a stage's files depend on: settings, and names and hashes of inputs.
 
     A setting that does not count has its default.
     """

@@ -78,7 +78,7 @@ impl Cells for TextColumn {
 
     fn get(&self, row: usize) -> Cell<'_> {
         match self.is_blank(row) {
-            // What a column of the core has no text for is the empty string.
+            // The core's columns have an empty string where there is no text.
             true => Cell::Missing,
             false => Cell::Text(self.get(row)),
         }
@@ -256,7 +256,7 @@ fn column_of(name: &str, member: &str, table: &StructArray) -> PyResult<ArrayRef
     })
 }
 
-/// What is relevant to each question: offsets and chunks, and grades where they are given.
+/// The relevant chunks of each question: offsets and chunks, and grades where they are given.
 pub struct PyJudged<'py> {
     offsets: Array1<'py, i64>,
     chunks: Array1<'py, i64>,
@@ -298,7 +298,7 @@ impl PyJudged<'_> {
     }
 }
 
-/// What a capsule of that name points to.
+/// The pointer in a capsule of that name.
 fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<*mut T> {
     let capsule = capsule.cast::<PyCapsule>()?;
     Ok(capsule.pointer_checked(Some(name))?.as_ptr().cast())

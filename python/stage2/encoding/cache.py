@@ -68,7 +68,7 @@ def folder_of(setting: str) -> Path | None:
 
 
 def keys_of(texts: Sequence[str], spans: Sequence[Any], roles: Sequence[Role]) -> Keys:
-    """What texts are known by: a hash of role, entities and text, `KEY_BYTES` long.
+    """Give each text its key: a hash of role, entities and text, `KEY_BYTES` long.
 
     Args:
         texts: n texts.

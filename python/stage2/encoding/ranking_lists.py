@@ -54,7 +54,7 @@ class RankingLists:
 
     @property
     def is_relevant(self) -> npt.NDArray[np.bool_]:
-        """Which of the candidates are ground truths, bool (m,)."""
+        """Tell for each candidate whether it is a ground truth, bool (m,)."""
         place = np.arange(len(self.candidates)) - np.repeat(self.offsets[:-1], self.lengths)
         return np.asarray(place < np.repeat(self.num_relevant, self.lengths))
 

@@ -40,7 +40,7 @@ def at_precision(scores: npt.NDArray[np.float64]) -> Floats:
 
 
 def by_entity(left: Array, right: Array) -> Array:
-    """Whether texts are compared by their entities, from `has_entity` of both: where both have."""
+    """Tell which texts are compared by their entities: those where both sides have some."""
     both: Array = left & right
     return both
 

@@ -21,8 +21,8 @@ from stage2.utils.arrays import Ints
 # Of one text: (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
 
-# What a text is to a model. A model may have a prompt for each role, which it reads before the
-# text: texts are embedded, cached and compared as (role, text).
+# A text is a query or a document to a model. A model may have a prompt for each role, and reads it
+# before the text. Texts are embedded, cached and compared as (role, text).
 Role = Literal["query", "document"]
 
 # Padding is waste and a batch's activations should fit the cache: short texts go many at a time,

@@ -1,4 +1,4 @@
-"""Which family the model at a path is of, and loading it."""
+"""Find the family of the model at a path, and load the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a family of encoders must say of its models: one door for whatever a user brings."""
+"""A family of encoders answers these questions of its models: one door for every encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Family(Protocol):
     """
 
     def holds(self, path: Path) -> bool:
-        """Whether a path is that of a model of the family; only names are looked at."""
+        """Tell whether a path holds a model of the family; only names are looked at."""
 
     def load(self, path: Path, backbone: str | None, max_length: int | None) -> Encoder:
         """Read a model.

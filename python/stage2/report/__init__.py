@@ -1,1 +1,1 @@
-"""What people look at: the report of a run folder, tables, and sentences in two languages."""
+"""People look at this: the report of a run folder, tables, and sentences in two languages."""

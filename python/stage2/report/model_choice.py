@@ -1,4 +1,4 @@
-"""Which model is shipped and why, and what is to be said of its training."""
+"""The model that is shipped, why it is, and remarks on its training."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
 
 
 def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
-    """What `run.json` says where nothing was trained, so that there was nothing to choose."""
+    """The entry of `run.json` where nothing was trained, so that there was nothing to choose."""
     return {
         "name": "stage 1",
         "kind": "stage1",

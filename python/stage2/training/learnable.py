@@ -90,7 +90,7 @@ def _alone(lists: RankingLists, rows: Ints) -> int:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a training that taught the model little or nothing.
+    """Say what is wrong with a training that taught the model little or nothing.
 
     Attributes:
         same_weights: no weight differs from those that training started from.

@@ -204,7 +204,7 @@ def distill_kl(
         return logits.log_softmax(dim=1).masked_fill(~mask, 0)
 
     found, target = log_chances(similarities), log_chances(wanted)
-    # What is masked has two equal logarithms here, and so adds nothing.
+    # A masked candidate has two equal logarithms here, and so adds nothing.
     return functional.kl_div(found, target, reduction="none", log_target=True).sum(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""What long work calls to show how far it is. Who shows it, and how, is the caller's choice."""
+"""Long work calls this to show how far it is. The caller chooses how it is shown."""
 
 from __future__ import annotations
 
