@@ -10,6 +10,10 @@ SOURCE, TESTS = ROOT / "python" / "stage2", ROOT / "tests"
 
 # Modules without a test of their own name, and why.
 WITHOUT_A_TEST = {
+    "config/data.py": "settings alone: tests/test_config.py goes through all of them",
+    "config/mining.py": "settings alone: tests/test_config.py goes through all of them",
+    "config/model.py": "settings alone: tests/test_config.py goes through all of them",
+    "config/training.py": "settings alone: tests/test_config.py goes through all of them",
     "__main__.py": "one call of the program: tests/cli/test_shell.py starts it in every test",
     "report/page_words.py": "words alone: tests/report/test_words.py compares the languages",
     "report/words_en.py": "words alone: tests/report/test_words.py compares the languages",

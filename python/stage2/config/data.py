@@ -1,0 +1,98 @@
+"""The settings of a command's folder, its data, and how they are split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stage2.utils.errors import BadInputError
+from stage2.utils.setting import Group, setting, size_of
+
+OnError = Literal["strict", "skip"]
+
+
+@dataclass(frozen=True)
+class RunConfig(Group):
+    """The folder, the seed and the device of a command."""
+
+    output_dir: str = setting("stage2-run", "Folder that results go to.", metavar="DIR")
+    seed: int = setting(
+        0, "Seed of everything random.", kind=int, low=0, high=2**63 - 1, metavar="N", row=14
+    )
+    device: str = setting(
+        "auto", "Where the model runs: auto, cpu, cuda, cuda:N or mps.", metavar="NAME"
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig(Group):
+    """The files that a data set is read from."""
+
+    qa: str | None = setting(None, "Questions and their chunk ids: JSON or JSONL.", metavar="FILE")
+    chunks: str | None = setting(None, "The corpus: JSONL or a JSON array.", metavar="FILE")
+    entities: str | None = setting(None, "Entity annotations: JSONL.", metavar="FILE")
+    on_error: OnError = setting(
+        "strict",
+        "At a bad row: strict stops, skip goes on and writes rejected.jsonl.",
+        choices=("strict", "skip"),
+    )
+    max_decompressed: str | None = setting(
+        None,
+        "The most that a .gz or .zst file may hold when it is decompressed, such as 512MB or 4GB. "
+        "Default: half of the machine's memory.",
+        metavar="SIZE",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decompressed == 0:
+            raise BadInputError("--max-decompressed is 0; expected a size such as 4GB")
+
+    @property
+    def decompressed(self) -> int | None:
+        """`max_decompressed` in bytes."""
+        if self.max_decompressed is None:
+            return None
+        return size_of("--max-decompressed", self.max_decompressed)
+
+
+@dataclass(frozen=True)
+class SamplesConfig(Group):
+    """Samples that are constructed already."""
+
+    data: str | None = setting(
+        None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
+    )
+
+
+@dataclass(frozen=True)
+class SplitConfig(RunConfig):
+    """These settings hold questions out, and say which of them choose among the epochs."""
+
+    dev_data: str | None = setting(
+        None,
+        "Constructed samples that choose among the epochs. Default: a part of --data.",
+        metavar="FILE",
+    )
+    split: str = setting(
+        "chunk",
+        "chunk: hold out dev and test questions that share no chunk, nor a near-duplicate of one, "
+        "with the training questions; "
+        "none: train and measure on all, as the reference does.",
+        choices=("chunk", "none"),
+        row=11,
+    )
+    dev_share: float = setting(
+        0.2, "Share of questions that choose among the epochs.", kind=float, low=0.01, high=0.9,
+        metavar="X", row=12,
+    )  # fmt: skip
+    test_share: float = setting(
+        0.3, "Share of questions that only measure.", kind=float, low=0, high=0.9, metavar="X",
+        row=13,
+    )  # fmt: skip
+    folds: int | None = setting(
+        None,
+        "Cross-validate: train once for each of so many folds, so that every question is scored by "
+        "a model that did not see it; 0: do not. Default: 5 for fewer than 200 questions.",
+        kind=int, low=0, metavar="K",
+    )  # fmt: skip

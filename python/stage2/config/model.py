@@ -1,0 +1,100 @@
+"""The settings of models: which one, how it reads texts, and how models are combined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stage2.utils.setting import Group, setting
+
+
+@dataclass(frozen=True)
+class ModelConfig(Group):
+    """The model to start from, or how to make one."""
+
+    model: str | None = setting(
+        None,
+        "Model: a folder of sentence-transformers, of a Hugging Face encoder or of stage2 init; "
+        "hub:org/name; a run folder; or a reference .pt with --backbone. Default: "
+        "all-MiniLM-L6-v2.",
+        metavar="DIR|ID|FILE.pt",
+    )
+    init: bool = setting(
+        False,
+        "Without --model: make a ProbabilisticGBERTV4 from --backbone, as stage2 init does, in "
+        "place of taking all-MiniLM-L6-v2 as it is. --backbone asks for it too.",
+        kind=bool,
+    )
+    backbone: str | None = setting(
+        None,
+        "Encoder: a Hugging Face folder; hub:org/name, or org/name where no folder org is here. "
+        "Default: all-MiniLM-L6-v2.",
+        metavar="DIR|ID",
+    )
+    embedding_dim: int = setting(
+        64, "Width of the embeddings.", kind=int, low=1, high=4096, metavar="N"
+    )
+    max_length: int = setting(
+        128, "Most tokens of a text; the rest is cut.", kind=int, low=4, metavar="N"
+    )
+    pooling: str | None = setting(
+        None,
+        "How tokens become one vector, of an encoder whose folder does not say it. Default: mean, "
+        "which is said.",
+        choices=("cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean"),
+    )
+    query_prompt: str | None = setting(
+        None, "What the model reads before a question, in place of its own prompt.",
+        metavar="TEXT",
+    )  # fmt: skip
+    document_prompt: str | None = setting(
+        None, "What the model reads before a chunk, in place of its own prompt.", metavar="TEXT"
+    )
+    query_max_length: int | None = setting(
+        None, "Most tokens of a question. Default: the model's own limit.", kind=int, low=4,
+        metavar="N",
+    )  # fmt: skip
+    document_max_length: int | None = setting(
+        None, "Most tokens of a chunk. Default: the model's own limit.", kind=int, low=4,
+        metavar="N",
+    )  # fmt: skip
+    fit: bool = setting(
+        True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
+    )
+
+
+@dataclass(frozen=True)
+class EncodingConfig(Group):
+    """How texts are embedded."""
+
+    precision: str = setting(
+        "auto", "Precision of matrix products; auto is bf16 where the device multiplies it.",
+        choices=("auto", "fp32", "bf16", "fp16"), row=10,
+    )  # fmt: skip
+    compile: bool = setting(
+        False,
+        "Have torch compile the encoder for embedding: a minute or more at the first batch, which "
+        "pays on a GPU and for many texts.",
+        kind=bool,
+    )
+    embedding_cache: str = setting(
+        "auto",
+        "Where vectors are kept, to be embedded once: auto is the user's cache folder.",
+        metavar="auto|off|DIR",
+    )
+
+
+@dataclass(frozen=True)
+class MergeConfig(Group):
+    """How models are combined."""
+
+    method: str = setting(
+        "interpolate",
+        "Combine weights: interpolate two models, or a soup, the mean of several; or scores: their "
+        "weighted sum, or reciprocal ranks.",
+        choices=("interpolate", "soup", "sum", "reciprocal-rank"),
+    )
+    alpha: float | None = setting(
+        None,
+        "Weight of the second model. Default: the best on the dev questions.",
+        kind=float, low=0, high=1, metavar="X",
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""The settings of training, and of how its outcome is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stage2.config.data import RunConfig
+from stage2.config.mining import RankingConfig, SearchConfig
+from stage2.config.model import EncodingConfig
+from stage2.utils.setting import Group, numbers_of, setting
+from stage2.variants import LOSSES, TRACKERS, losses_with
+
+Pairs = Literal["all", "graded"]
+Schedule = Literal["constant", "linear", "cosine"]
+Freeze = Literal["none", "embeddings", "backbone"]
+TrainOn = Literal["hard", "all"]
+
+
+@dataclass(frozen=True)
+class OutputConfig(Group):
+    """How the outcome is told, and what becomes of an earlier one."""
+
+    fail_if_regressed: bool = setting(
+        False,
+        "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
+        kind=bool,
+    )
+    recall_at: str = setting(
+        "10,100",
+        "Each k of Recall@k, which comparison.json and the report have over the whole corpus.",
+        metavar="K,K",
+    )
+    language: str = setting("en", "Language of the report.", choices=("en", "zh"))
+    overwrite: bool = setting(
+        False, "Write into a folder that holds another run's files.", kind=bool
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers_of("--recall-at", self.recall_at)
+
+    @property
+    def recall_depths(self) -> tuple[int, ...]:
+        """`recall_at` as numbers."""
+        return numbers_of("--recall-at", self.recall_at)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, OutputConfig):
+    """How a model is trained, and on which questions."""
+
+    epochs: int = setting(5, "Passes over the questions.", kind=int, low=1, metavar="N", row=3)
+    batch_size: int = setting(8, "Questions a step.", kind=int, low=1, metavar="N", row=4)
+    learning_rate: float = setting(
+        1e-5, "Learning rate of AdamW.", kind=float, low=0, high=1e30, metavar="X", row=5
+    )
+    weight_decay: float = setting(
+        0.01, "Weight decay of AdamW.", kind=float, low=0, metavar="X", row=6
+    )
+    margin: float = setting(
+        0.1,
+        f"By how much the better context must win, in cosine; of --loss {losses_with('margin')}.",
+        kind=float, low=0, metavar="X", row=7,
+    )  # fmt: skip
+    pairs: Pairs = setting(
+        "all",
+        "Pairs in --loss margin: all i < j, or graded: only those whose relevance differs.",
+        choices=("all", "graded"),
+        row=8,
+    )
+    loss: str = setting(
+        "margin",
+        f"What is learnt: {'; '.join(f'{name}, {loss.text}' for name, loss in LOSSES.items())}.",
+        choices=tuple(LOSSES),
+        row=1,
+    )
+    temperature: float = setting(
+        0.05,
+        f"What similarities are divided by; of --loss {losses_with('temperature')}.",
+        kind=float, low=1e-3, high=1e3, metavar="X",
+    )  # fmt: skip
+    accumulate: int = setting(
+        1, "Steps whose gradients make one update of --batch-size times as many questions.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
+    micro_batch: int | None = setting(
+        None,
+        "Gradient caching: embed at most so many tokens at a time. Memory no longer grows with "
+        "--batch-size, the gradient is the same, a step takes a third longer.",
+        kind=int, low=1, metavar="TOKENS",
+    )  # fmt: skip
+    warmup: float = setting(
+        0.0, "Share of the updates over which the learning rate rises from 0.", kind=float, low=0,
+        high=1, metavar="X",
+    )  # fmt: skip
+    schedule: Schedule = setting(
+        "constant",
+        "The learning rate after the warm-up stays constant, or falls to 0.",
+        choices=("constant", "linear", "cosine"),
+    )
+    max_grad_norm: float | None = setting(
+        None, "Scale longer gradients down to this norm.", kind=float, low=1e-30, metavar="X"
+    )
+    freeze: Freeze = setting(
+        "none",
+        "What is not trained: the token embeddings, or all but the heads.",
+        choices=("none", "embeddings", "backbone"),
+    )
+    lora: int | None = setting(
+        None,
+        "Train low-rank updates of the encoder's matrices instead of the matrices; they are "
+        "merged into every model that is written. Needs pip install stage2[lora].",
+        kind=int, low=1, metavar="RANK",
+    )  # fmt: skip
+    patience: int | None = setting(
+        None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    resume: str = setting(
+        "auto",
+        "auto goes on with a training that was interrupted in --output-dir; never starts over; or "
+        "a saved state to go on with.",
+        metavar="auto|never|FILE",
+    )
+    save_every: int | None = setting(
+        None, "Save the state of training every N updates too, not only every epoch.", kind=int,
+        low=1, metavar="N",
+    )  # fmt: skip
+    keep_checkpoints: int | None = setting(
+        None, "Keep the last N epoch_N.pt, and the best. Default: all.", kind=int, low=1,
+        metavar="N",
+    )  # fmt: skip
+    report_to: str = setting(
+        "none",
+        "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
+        choices=("none", *TRACKERS),
+    )
+    train_on: TrainOn = setting(
+        "hard",
+        "hard: train on the hard questions, with --replay easy ones beside them. all: train on "
+        "every question of the training side.",
+        choices=("hard", "all"),
+        row=2,
+    )
+    replay: float = setting(
+        0.0,
+        "Easy questions to train on for each hard one, drawn by --seed, so that what was right "
+        "stays right.",
+        kind=float, low=0, metavar="X",
+    )  # fmt: skip
