@@ -15,7 +15,7 @@ from benches import child, inputs, report
 from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
 from benches.jobs import growth, join, loop, ranks, sampling
-from stage2.models.gbert.fit_heads import DEFAULT_HUB_ID, default_backbone
+from stage2.models.hub import DEFAULT_HUB_ID, default_backbone
 from stage2.utils.device import multiplies
 
 

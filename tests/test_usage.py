@@ -43,10 +43,10 @@ def test_every_condition_can_hold_and_says_so() -> None:
 
 
 UNUSED: list[tuple[str, list[object], str]] = [
-    ("mine", ["--max-length", 64], "without --model"),
-    ("mine", ["--embedding-dim", 32], "without --model"),
-    ("mine", ["--no-fit"], "without --model"),
-    ("mine", ["--fit"], "without --model"),
+    ("mine", ["--max-length", 64], "with --init or --backbone"),
+    ("mine", ["--embedding-dim", 32], "with --init or --backbone"),
+    ("mine", ["--no-fit"], "with --init or --backbone"),
+    ("mine", ["--fit"], "with --init or --backbone"),
     ("mine", ["--backbone", "there"], "with --model FILE.pt"),
     ("evaluate", ["--backbone", "there"], "with --model FILE.pt"),
     ("audit", ["--cross-encoder-margin", 1], "with --cross-encoder DIR|ID"),
@@ -110,8 +110,8 @@ def test_of_a_settings_file_it_is_only_told(
     done = stage2("mine", *data_flags(corpus), "--model", model_dir, "--config", config)
     told = [line for line in done.stderr.splitlines() if "has no effect" in line]
     assert told == [
-        f"warning: {config}: max_length = 64 has no effect here: it works without --model, where a "
-        "stage-1 model is made, or with --model FILE.pt"
+        f"warning: {config}: max_length = 64 has no effect here: it works with --init or "
+        "--backbone, where a stage-1 model is made, or with --model FILE.pt"
     ]
 
 
@@ -122,7 +122,9 @@ def test_what_is_saved_is_what_counted() -> None:
     assert "margin = 0.4" not in saved
     assert "epochs = 2" in saved
     assert "epochs" not in usage.saved(given, ("prepare", "mine"))
-    assert "max_length = 64" in usage.saved(Settings(max_length=64), ("prepare", "mine", "init"))
+    assert "max_length = 64" in usage.saved(
+        Settings(max_length=64, init=True), ("prepare", "mine", "init")
+    )
     assert 'backbone = "b"' in usage.saved(Settings(backbone="b"), ("evaluate",), ["a.pt"])
 
 
@@ -160,10 +162,11 @@ def test_a_model_made_by_itself_is_used_as_it_is(
     stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
 ) -> None:
     stage2("init", "--backbone", backbone, "--no-fit", "--max-length", 32)
-    refused = stage2("mine", *data_flags(corpus), "--max-length", 64, exit_code=2)
+    flags = ["mine", *data_flags(corpus), "--init"]
+    refused = stage2(*flags, "--max-length", 64, exit_code=2)
     assert "max_length was 32, is 64" in refused.stderr
     # Named by the user, even as the default.
-    assert stage2("mine", *data_flags(corpus), "--max-length", 128, exit_code=2)
+    assert stage2(*flags, "--max-length", 128, exit_code=2)
     stage2("mine", *data_flags(corpus), "--seed", 1)
     saved = read_toml(tmp_path / "out" / files.SETTINGS)
     assert (saved["max_length"], saved["fit"], saved["seed"]) == (32, False, 1)

@@ -19,8 +19,9 @@ from benches.inputs import Vectors
 from benches.runtimes import Runtime, runtimes
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.tokens import tokenize
-from stage2.models.gbert.fit_heads import default_backbone, init_model
+from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.hub import default_backbone
 from stage2.utils.device import multiplies
 
 LENGTH = 128

@@ -32,5 +32,8 @@ REFERENCE: Mapping[str, Any] = {
 }
 
 
-# `stage2 run --preset` sets these. The reference measured on the questions that it trained on.
-RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {"reference": {**REFERENCE, "split": "none"}}
+# `stage2 run --preset` sets these. The reference trains a ProbabilisticGBERTV4, and measures on the
+# questions that it trained on.
+RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "reference": {**REFERENCE, "init": True, "split": "none"}
+}

@@ -47,6 +47,9 @@ _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "mer
 # The stages of `stage2 run` with a given model.
 RUN = ("prepare", "mine", "train", "evaluate")
 
+# A model that is not there yet, or not here, is a file of weights by its name.
+_WEIGHTS = (".pt", ".pth")
+
 # Commands that make a stage-1 model where none is given.
 _MAKERS = ("init", "mine", "train", "run", "sweep")
 
@@ -73,14 +76,18 @@ class Call:
 
     @property
     def makes_stage1(self) -> bool:
-        """Tell whether the call works on a stage-1 model that is made, or that the folder holds."""
-        return self.settings.model is None and (self.command is None or self.command in _MAKERS)
+        """Tell whether the call works on a stage-1 model that is made, or that was made before."""
+        if self.command == "init":
+            return True
+        asked = self.settings.init or self.settings.backbone is not None
+        maker = self.command is None or self.command in _MAKERS
+        return asked and maker and self.settings.model is None
 
     @property
     def reads_weights(self) -> bool:
         """Tell whether a model is a file of weights, which says nothing of its encoder."""
-        # A path that is not there counts as a file here; it is refused where it is read.
-        return any(not Path(path).is_dir() for path in self.all_models)
+        paths = map(Path, self.all_models)
+        return any(path.is_file() or path.suffix in _WEIGHTS for path in paths)
 
 
 @dataclass(frozen=True)
@@ -135,12 +142,22 @@ def _absent(name: str) -> Condition:
 
 def _of_weights(call: Call) -> str:
     if call.command is None or call.command in _MAKERS:
-        return "without --model, where a stage-1 model is made, or with --model FILE.pt"
+        return "with --init or --backbone, where a stage-1 model is made, or with --model FILE.pt"
     return "with --model FILE.pt"
 
 
-_MADE = Condition(lambda call: call.makes_stage1, "without --model, where a stage-1 model is made")
+_MADE = Condition(
+    lambda call: call.makes_stage1, "with --init or --backbone, where a stage-1 model is made"
+)
 _MADE_OR_WEIGHTS = Condition(lambda call: call.makes_stage1 or call.reads_weights, _of_weights)
+# To name a backbone is to ask for a stage-1 model.
+_MAKES_OR_WEIGHTS = Condition(
+    lambda call: (
+        call.reads_weights
+        or (call.settings.model is None and (call.command is None or call.command in _MAKERS))
+    ),
+    _of_weights,
+)
 _DRAWN = Condition(
     lambda call: call.settings.data is None,
     "with --qa and --chunks, not with samples that are there already (--data, or the folder's own)",
@@ -170,6 +187,10 @@ _RANKS_CORPUS = Condition(
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
     lambda call: call.command != "audit" or call.settings.model is not None, "with --model DIR"
+)
+_READS_AS_TOLD = Condition(
+    lambda call: not call.makes_stage1 and not call.reads_weights,
+    "with --model DIR of a sentence-transformers or Hugging Face model",
 )
 _EMBEDS_OR_READS = Condition(
     lambda call: (
@@ -231,7 +252,16 @@ _OF_SETTINGS: Mapping[str, Use] = {
         when=(_DRAWN,),
     ),
     "model": Use(serves=("mine", "audit", "train", "sweep")),
-    "backbone": Use(serves=("init", *_RANKERS), when=(_MADE_OR_WEIGHTS,)),
+    **dict.fromkeys(
+        ("pooling", "query_prompt", "document_prompt", "query_max_length", "document_max_length"),
+        Use(
+            decides=("mine", "audit", "train", "evaluate", "merge"),
+            serves=("sweep",),
+            when=(_SCORES, _READS_AS_TOLD),
+        ),
+    ),
+    "init": Use(serves=("mine", "train", "sweep"), when=(_absent("model"),)),
+    "backbone": Use(serves=("init", *_RANKERS), when=(_MAKES_OR_WEIGHTS,)),
     "max_length": Use(decides=("init",), serves=_RANKERS, when=(_MADE_OR_WEIGHTS,)),
     "cross_encoder": Use(serves=("mine", "audit", "sweep")),
     "cross_encoder_margin": Use(
@@ -403,6 +433,9 @@ def with_stage1_of(
             "anew"
         )
     kept = {name: known[name] for name in _STAGE1 if name in known and name != "seed"}
+    if settings.backbone is None:
+        # So that what the model was made with is saved with the settings of this command too.
+        kept["init"] = True
     if known.get("backbone", backbone) != backbone:
         kept["backbone"] = known["backbone"]
     return replace(settings, **kept)

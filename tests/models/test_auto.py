@@ -9,6 +9,7 @@ import torch
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.models.auto import load_model
+from stage2.models.family import LoadOptions
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
@@ -30,7 +31,7 @@ def test_a_folder_a_run_and_a_file_of_weights_are_one_model(
     found = [
         load_model(model_dir),
         load_model(tmp_path / "run"),
-        load_model(tmp_path / "epoch_1.pt", backbone),
+        load_model(tmp_path / "epoch_1.pt", LoadOptions(str(backbone))),
     ]
     for one in found:
         state = one.state_dict()

@@ -11,6 +11,7 @@ import torch
 
 import stage2
 from stage2.models.auto import load_model
+from stage2.models.family import LoadOptions
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
@@ -71,7 +72,7 @@ def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
     kept = checkpoints / "epoch_2.pt"
     # What is copied takes it along.
     kept = Path(shutil.copy(kept, tmp_path / "elsewhere.pt"))
-    model = load_model(kept, backbone)
+    model = load_model(kept, LoadOptions(str(backbone)))
     assert model.max_length == 8
     model.save_pretrained(tmp_path / "same")
     found = []

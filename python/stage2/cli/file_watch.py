@@ -62,7 +62,7 @@ def _files_of(path: Path) -> Iterator[Path]:
             for model in (files.SHIPPED_MODEL, files.STAGE1_MODEL):
                 yield from _files_of(path / model)
         elif path.is_dir():
-            yield from sorted(inner for inner in path.iterdir() if inner.is_file())
+            yield from sorted(inner for inner in path.rglob("*") if inner.is_file())
     except OSError:
         return
 

@@ -15,7 +15,8 @@ from typing import Any
 from stage2.utils import files
 
 # `save` of a model and of its tokenizer write these files.
-_MODEL = ("*.json", "model*.safetensors", "vocab.txt", "merges.txt", "*.model", "*.jinja")
+# `*` stands for folders too: a model of sentence-transformers has one for each of its modules.
+_MODEL = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
 _IN_A_FOLD = (

@@ -19,10 +19,13 @@ from stage2.config import Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
+from stage2.encoding.tokens import Role
 from stage2.models.auto import family_of, load_model
-from stage2.models.gbert.fit_heads import default_backbone, init_model
+from stage2.models.family import LoadOptions
+from stage2.models.gbert.fit_heads import init_model
+from stage2.models.hub import default_backbone, default_model
 from stage2.models.model_path import model_in
-from stage2.usage import with_stage1_of
+from stage2.usage import Call, with_stage1_of
 from stage2.utils import files
 from stage2.utils.device import describe, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
@@ -47,9 +50,10 @@ class Stage1:
 
 def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
     """Load the model given, or the folder's own, or make one."""
-    if settings.model is not None:
-        model = load_given(settings, settings.model)
-        hashes, made = hashes_of_model(settings, settings.model), False
+    if (given := given_model(settings, run)) is not None:
+        _say_default(settings, given)
+        model = load_given(settings, given)
+        hashes, made = hashes_of_model(settings, given), False
     elif run.holds("init"):
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
@@ -61,10 +65,27 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
             hashes = {"backbone": known.get("backbone", backbone)}
     else:
         name = settings.backbone or default_backbone()
-        console.say(f"no --model given: making a stage-1 model from {name} (see stage2 init)")
+        console.say(f"making a stage-1 model from {name} (see stage2 init)")
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
     return Stage1(placed(model, settings), settings, hashes, made)
+
+
+def given_model(settings: Settings, run: RunFolder) -> str | None:
+    """The path of the model that a command is given; None where it makes one, or the folder has.
+
+    Without a model given all-MiniLM-L6-v2 is taken as it is.
+    """
+    if settings.model is not None:
+        return settings.model
+    if run.holds("init") or Call(settings).makes_stage1:
+        return None
+    return default_model()
+
+
+def _say_default(settings: Settings, path: str) -> None:
+    if settings.model is None:
+        console.say(f"no --model given: taking all-MiniLM-L6-v2 as it is ({path})")
 
 
 def load_given(settings: Settings, path: str) -> Encoder:
@@ -81,7 +102,31 @@ def load_given(settings: Settings, path: str) -> Encoder:
             f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
             "leave --max-length out"
         )
-    return load_model(path, settings.backbone, known or asked)
+    return load_model(path, load_options(settings, known or asked))
+
+
+def load_options(settings: Settings, max_length: int | None = None) -> LoadOptions:
+    """What a call says of the models that it loads, beside their paths.
+
+    Args:
+        settings: of the call.
+        max_length: most tokens of a text, for a file of weights.
+    """
+    prompts: dict[Role, str | None] = {
+        "query": settings.query_prompt,
+        "document": settings.document_prompt,
+    }
+    limits: dict[Role, int | None] = {
+        "query": settings.query_max_length,
+        "document": settings.document_max_length,
+    }
+    return LoadOptions(
+        backbone=settings.backbone,
+        max_length=max_length,
+        pooling=settings.pooling,
+        prompts={role: text for role, text in prompts.items() if text is not None},
+        max_lengths={role: limit for role, limit in limits.items() if limit is not None},
+    )
 
 
 def placed(model: Encoder, settings: Settings) -> Encoder:
@@ -92,10 +137,12 @@ def placed(model: Encoder, settings: Settings) -> Encoder:
 
 def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
     """As `stage1`, but a model given whose vectors the cache holds is loaded only if need be."""
-    if settings.model is None:
+    given = given_model(settings, run)
+    if given is None:
         return stage1(settings, run, inputs)
-    model = model_when_needed(settings, settings.model)
-    return Stage1(model, settings, hashes_of_model(settings, settings.model), False)
+    _say_default(settings, given)
+    model = model_when_needed(settings, given)
+    return Stage1(model, settings, hashes_of_model(settings, given), False)
 
 
 def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
@@ -108,9 +155,10 @@ def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
         return placed(load_given(settings, path), settings)
 
     if model_in(path).is_dir():
+        family, options = family_of(path), load_options(settings)
         cache = embedding_cache(settings, path)
         if cache is not None and len(cache):
-            return LazyModel(load, cache.width, lambda: family_of(path).reader(model_in(path)))
+            return LazyModel(load, cache.width, lambda: family.reader(model_in(path), options))
     return load()
 
 
@@ -132,15 +180,22 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
     return EmbeddingCache(
         folder,
         family.embedding_dim(found),
-        {**hashes, "precision": precision, "device": device.type}
+        {**hashes, **_reading(settings), "precision": precision, "device": device.type}
         | ({"compiled": torch.__version__} if settings.compile else {}),
         {"model": files.written(path), "precision": precision},
     )
 
 
+def _reading(settings: Settings) -> dict[str, str]:
+    """What a call says of how a model reads texts, which its vectors depend on."""
+    options = load_options(settings)
+    told = {"pooling": options.pooling, "prompts": options.prompts, "limits": options.max_lengths}
+    return {name: json.dumps(value, sort_keys=True) for name, value in told.items() if value}
+
+
 def model_hash(path: str | Path) -> str:
-    """SHA-256 of a model's weights."""
-    return files.sha256(family_of(path).weights(model_in(path)))
+    """SHA-256 of a model's weights, and of what else its vectors depend on."""
+    return family_of(path).weights_hash(model_in(path))
 
 
 def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[str, str]:
@@ -203,4 +258,4 @@ def keep_stage1(run: RunFolder, first: Stage1, hashes: Mapping[str, str]) -> Non
 
 def stage1_cache(settings: Settings, run: RunFolder) -> EmbeddingCache | None:
     """The cache of the stage-1 model, given or kept in the folder."""
-    return embedding_cache(settings, settings.model or run / files.STAGE1_MODEL)
+    return embedding_cache(settings, given_model(settings, run) or run / files.STAGE1_MODEL)

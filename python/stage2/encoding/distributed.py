@@ -55,10 +55,7 @@ def _encode_share(
     world: World, work: tuple[list[TokenizedTexts], str], progress: Progress | None = None
 ) -> Embeddings:
     batches, precision = work
-    tokens = TokenizedTexts(
-        [ids for batch in batches for ids in batch.ids],
-        [found for batch in batches for found in batch.entity_tokens],
-    )
+    tokens = TokenizedTexts.joined(batches)
     ends = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
     rows = np.split(np.arange(len(tokens)), ends[:-1]) if batches else []
     return encode_batches(world.lent, tokens, rows, precision, progress)
@@ -66,6 +63,4 @@ def _encode_share(
 
 def _pick(tokens: TokenizedTexts, rows: Ints) -> TokenizedTexts:
     """Some texts as plain lists, that can be sent."""
-    return TokenizedTexts(
-        [tokens.ids[row] for row in rows], [tokens.entity_tokens[row] for row in rows]
-    )
+    return TokenizedTexts.take(tokens, rows)

@@ -19,17 +19,19 @@ from stage2.encoding.vectors import Vectors
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import save_state_dict
 
+Similarity = Literal["cosine", "dot"]
+
 
 @dataclass(frozen=True)
 class Pooled(Vectors[Tensor]):
     """The vectors of a batch of B texts, in torch.
 
     Attributes:
-        mu: float (B, d), mean direction of a text, unit length.
-        entity: float (B, d), mean of the unit vectors of a text's entities, 0 where it has none.
+        mu: float (B, d), vector of a text, of unit length where it is compared by the cosine.
+        entity: float (B, d), mean of the vectors of a text's entities, 0 where it has none.
         has_entity: bool (B,).
-        kappa: float (B,), concentration of a text, at least 1.
-        entity_mu: float (E, d), mean direction of each entity, unit length.
+        kappa: float (B,), concentration of a text, at least 1; 1 of an encoder without any.
+        entity_mu: float (E, d), vector of each entity, as long as that of a text.
         entity_kappa: float (E,), concentration of each entity.
     """
 
@@ -55,8 +57,11 @@ class Encoder(nn.Module, ABC):
         tokenizer: a fast tokenizer of transformers.
         embedding_dim: d, the width of the vectors.
         max_length: most tokens of a text, special tokens included.
+        max_lengths: the same for a role whose limit is another.
         prompts: the words that the encoder reads before a text of each role.
-        similarity: what its vectors are compared by: their cosine, which is their inner product.
+        pools_prompt: whether the tokens of a prompt are part of a text's vector.
+        similarity: what its vectors are compared by. Vectors that are compared by their cosine
+            have unit length, so that either is the inner product.
         compiled: whether torch compiles the backbone where texts are embedded; no part of what is
             saved.
         guard: who works with the encoder now.
@@ -66,8 +71,10 @@ class Encoder(nn.Module, ABC):
     tokenizer: Any
     embedding_dim: int
     max_length: int
+    max_lengths: Mapping[Role, int] = MappingProxyType({})
     prompts: Mapping[Role, str] = MappingProxyType({})
-    similarity: Literal["cosine"] = "cosine"
+    pools_prompt: bool = True
+    similarity: Similarity = "cosine"
     compiled: bool
     guard: ModelLock
 

@@ -56,10 +56,13 @@ class TokenizedTexts:
     Attributes:
         ids: for each text, int64 (tokens,), special tokens included.
         entity_tokens: for each text, for each entity with a token left, int64 (its tokens,).
+        unpooled: int64 (n,), how many of a text's first tokens the model reads but does not pool.
+            They are those of its prompt, where the model says so.
     """
 
     ids: list[Ints]
     entity_tokens: list[list[Ints]]
+    unpooled: Ints
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -72,7 +75,20 @@ class TokenizedTexts:
     def take(self, rows: npt.ArrayLike) -> TokenizedTexts:
         """Select the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
-        return TokenizedTexts([self.ids[i] for i in index], [self.entity_tokens[i] for i in index])
+        return TokenizedTexts(
+            [self.ids[i] for i in index],
+            [self.entity_tokens[i] for i in index],
+            self.unpooled[index],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[TokenizedTexts]) -> TokenizedTexts:
+        """The texts of all parts, one part after the other."""
+        return TokenizedTexts(
+            [ids for part in parts for ids in part.ids],
+            [found for part in parts for found in part.entity_tokens],
+            np.concatenate([_NO_IDS, *(part.unpooled for part in parts)]),
+        )
 
 
 class LazyTokens(TokenizedTexts):
@@ -116,6 +132,11 @@ class LazyTokens(TokenizedTexts):
         """As `TokenizedTexts` has them."""
         return self._tokens.entity_tokens
 
+    @property
+    def unpooled(self) -> Ints:
+        """As `TokenizedTexts` has them."""
+        return self._tokens.unpooled
+
     def __len__(self) -> int:
         return len(self.texts)
 
@@ -139,7 +160,9 @@ class LazyTokens(TokenizedTexts):
 class Reader(Protocol):
     """The part of a model that decides which tokens of a text it sees.
 
-    It may have `prompts`, the words that it reads before a text of each role.
+    It may have `prompts`, the words that it reads before a text of each role; `max_lengths`, the
+    limit of a role whose limit is another; and `pools_prompt`, False where the tokens of a prompt
+    are no part of a text's vector.
     """
 
     @property
@@ -172,12 +195,22 @@ class Batch:
         attention_mask: int64 (B, T), 1 on tokens, 0 on padding.
         entity_mask: bool (E, T), the tokens of each entity.
         entity_row: int64 (E,), the text that each entity stands in.
+        unpooled: int64 (B,), how many of a text's first tokens are not pooled.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     entity_mask: Tensor
     entity_row: Tensor
+    unpooled: Tensor
+
+    @property
+    def pooled_mask(self) -> Tensor:
+        """Bool (B, T), the tokens that are pooled; at least the last of each text."""
+        place = torch.arange(self.input_ids.shape[1], device=self.input_ids.device)
+        last = self.attention_mask.sum(dim=1, keepdim=True) - 1
+        pooled = place >= torch.minimum(self.unpooled.unsqueeze(1), last)
+        return pooled & self.attention_mask.bool()
 
 
 def tokenize(
@@ -203,9 +236,13 @@ def tokenize(
     for name, column in (("entities", spans), ("roles", roles)):
         if column is not None and len(column) != len(texts):
             raise ValueError(f"{len(texts)} texts, and {name} of {len(column)}; expected as many")
-    prompts = prompts_of(model)
-    if prompts and roles is not None:
+    if roles is None:
+        roles = ["document"] * len(texts)
+        before = [""] * len(texts)
+    else:
+        prompts = prompts_of(model)
         before = [prompts.get(role, "") for role in roles]
+    if any(before):
         texts = [prompt + text for prompt, text in zip(before, texts, strict=True)]
         spans = [
             np.asarray(targets, np.int64).reshape(-1, 2) + len(prompt)
@@ -215,17 +252,29 @@ def tokenize(
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
     known = getattr(model, "vocabulary", len(model.tokenizer))
     # Where each token stands is asked of texts with entities alone: it takes as long again.
-    for annotated in (False, True):
-        rows = [row for row, targets in enumerate(spans) if (len(targets) > 0) == annotated]
-        if not rows:
-            continue
+    for (annotated, limit), rows in _alike(model, spans, roles).items():
         with TOKENIZING:
-            encodings = _encodings(model, [texts[row] for row in rows], annotated)
+            encodings = _encodings(model, [texts[row] for row in rows], limit, annotated)
         for row, encoding in zip(rows, encodings, strict=True):
             ids[row] = known_ids(model.tokenizer, np.asarray(encoding.ids, np.int64), known)
             if annotated:
                 entity_tokens[row] = _tokens_of(encoding.offsets, spans[row])
-    return TokenizedTexts(ids, entity_tokens)
+    unpooled = np.zeros(len(texts), np.int64)
+    if not getattr(model, "pools_prompt", True):
+        lengths = {prompt: prompt_length(model, prompt) for prompt in set(before)}
+        unpooled[:] = [lengths[prompt] for prompt in before]
+    return TokenizedTexts(ids, entity_tokens, unpooled)
+
+
+def _alike(
+    model: Reader, spans: Sequence[Spans], roles: Sequence[Role]
+) -> dict[tuple[bool, int], list[int]]:
+    """The rows of texts that are tokenised in one way, by whether they have entities and limit."""
+    rows: dict[tuple[bool, int], list[int]] = {}
+    limits = {role: limit_of(model, role) for role in set(roles)}
+    for row, (targets, role) in enumerate(zip(spans, roles, strict=True)):
+        rows.setdefault((len(targets) > 0, limits[role]), []).append(row)
+    return rows
 
 
 def prompts_of(model: Reader) -> Mapping[Role, str]:
@@ -234,7 +283,26 @@ def prompts_of(model: Reader) -> Mapping[Role, str]:
     return found
 
 
-def _encodings(model: Reader, texts: list[str], offsets: bool) -> Sequence[Any]:
+def limit_of(model: Reader, role: Role) -> int:
+    """Most tokens of a text of a role, special tokens and those of its prompt included."""
+    limits: Mapping[Role, int] = getattr(model, "max_lengths", MappingProxyType({}))
+    return limits.get(role, model.max_length)
+
+
+def prompt_length(model: Reader, prompt: str) -> int:
+    """Tokens of a prompt and of what the tokenizer puts before it, as sentence-transformers counts.
+
+    A last token that is special, such as that which ends a text, is none of them.
+    """
+    if not prompt:
+        return 0
+    tokenizer = model.tokenizer
+    with TOKENIZING:
+        ids = tokenizer([prompt], truncation=True, max_length=model.max_length)["input_ids"][0]
+    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
+
+
+def _encodings(model: Reader, texts: list[str], limit: int, offsets: bool) -> Sequence[Any]:
     """What the tokenizer gives, before transformers makes lists of it, which takes half as long.
 
     A GPU would wait for those lists. One text goes by way of transformers, which tells the
@@ -242,7 +310,7 @@ def _encodings(model: Reader, texts: list[str], offsets: bool) -> Sequence[Any]:
     """
     own = _does_more(model.tokenizer.__class__)
     encoded = model.tokenizer(
-        texts if own else texts[:1], truncation=True, max_length=model.max_length, verbose=False
+        texts if own else texts[:1], truncation=True, max_length=limit, verbose=False
     )
     if own:
         return cast("Sequence[Any]", encoded.encodings)
@@ -329,6 +397,7 @@ def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
         attention_mask,
         entity_mask,
         np.fromiter((place for place, _ in entities), np.int64, len(entities)),
+        tokens.unpooled[rows],
     )
     return Batch(*(on_device(array, model.device) for array in arrays))
 

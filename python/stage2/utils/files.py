@@ -95,6 +95,30 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     _sync(target.parent)
 
 
+@contextmanager
+def replaced_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success it takes the place of what is there.
+
+    On an exception, Ctrl-C included, it is removed and `path` is as it was.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(**beside(target)))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if target.exists():
+            retired = Path(tempfile.mkdtemp(**beside(target)))
+            os.replace(target, retired / target.name)
+            os.replace(temporary, target)
+            shutil.rmtree(retired)
+        else:
+            os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
 def beside(target: Path) -> dict[str, Any]:
     """How `tempfile` is to name what becomes `target`: the core's names have the same form."""
     return {"dir": target.parent, "prefix": f".{target.name}.{os.getpid()}-", "suffix": ".tmp"}

@@ -31,6 +31,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Before this version torch looks into other archives than its own, and runs what it finds there,
 # even where it is told to read weights only.
 _SAFE_TORCH = (2, 6)
+# As safetensors calls them.
+_SAVED_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # A member of torch's archive that is ours.
 _ABOUT = "archive/stage2.json"
 _MOST_ABOUT = 1 << 16
@@ -81,6 +83,22 @@ def shapes_of(files: list[Path]) -> dict[str, tuple[int, ...]]:
             state = read_state_dict(path, device="meta")
             found |= {name: tuple(tensor.shape) for name, tensor in state.items()}
     return found
+
+
+def dtype_of(files: list[Path]) -> torch.dtype:
+    """The floating-point type of the first matrix in files of weights, without reading it."""
+    for path in files:
+        if path.suffix == ".safetensors":
+            with _safetensors_errors(path), safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118  safetensors has no iteration
+                    part = file.get_slice(name)
+                    if len(part.get_shape()) == 2 and part.get_dtype() in _SAVED_DTYPES:
+                        return _SAVED_DTYPES[part.get_dtype()]
+        else:
+            for tensor in read_state_dict(path, device="meta").values():
+                if tensor.dim() == 2 and tensor.dtype in _SAVED_DTYPES.values():
+                    return tensor.dtype
+    return torch.float32
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

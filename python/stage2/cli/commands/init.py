@@ -15,7 +15,7 @@ from stage2.cli.stage1 import (
     new_model,
 )
 from stage2.config import Settings
-from stage2.models.gbert.fit_heads import default_backbone
+from stage2.models.hub import default_backbone
 from stage2.utils import files
 
 

@@ -24,6 +24,7 @@ from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
     keep_stage1,
+    load_options,
     stage1,
     stage1_cache,
 )
@@ -146,7 +147,7 @@ def _trained(
         )
     if settings.resume == "auto" and _is_trained(run):
         console.say("the training is done already: going on with the model that it shipped")
-        shipped = load_model(run.checked(files.SHIPPED_MODEL))
+        shipped = load_model(run.checked(files.SHIPPED_MODEL), load_options(settings))
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:

@@ -204,7 +204,7 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
     return replace(
         settings,
         qa=str(run / files.SEARCH_QA),
-        model=settings.model or str(run / files.STAGE1_MODEL),
+        model=settings.model or (str(run / files.STAGE1_MODEL) if run.holds("init") else None),
         test_share=0.0,
         corpus="always",
         # Trials are compared with each other; stage 1 and the winner are compared on test.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stage2.encoding.encoder import Encoder
+from stage2.encoding.tokens import TOKENIZING
 from stage2.models import hub
 from stage2.models.model_config import (
     CONFIG,
@@ -18,7 +17,7 @@ from stage2.models.model_config import (
     read_model_config,
 )
 from stage2.models.model_path import model_in
-from stage2.utils.files import beside, sha256, write_json
+from stage2.utils.files import replaced_folder, sha256, write_json
 from stage2.utils.tensors import (
     read_about,
     read_state_dict,
@@ -80,13 +79,7 @@ def model_files(
 
 def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
     """Write a model folder; one that is there is replaced once the new one is whole."""
-    from stage2.encoding.tokens import TOKENIZING
-
-    target = Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(**beside(target)))
-    try:
-        temporary.chmod(0o755)
+    with replaced_folder(folder) as temporary:
         write_json(
             temporary / CONFIG,
             {
@@ -103,16 +96,6 @@ def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
             model.tokenizer.backend_tokenizer.no_truncation()
             model.tokenizer.save_pretrained(temporary)
         save_safetensors(model.state_dict(), temporary / WEIGHTS)
-        if target.exists():
-            retired = Path(tempfile.mkdtemp(**beside(target)))
-            os.replace(target, retired / target.name)
-            os.replace(temporary, target)
-            shutil.rmtree(retired)
-        else:
-            os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def _hashes(folder: Path) -> dict[str, str]:

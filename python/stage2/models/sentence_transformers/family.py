@@ -1,0 +1,164 @@
+"""Folders of sentence-transformers and of Hugging Face encoders as families of encoders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stage2.encoding.tokens import Reader, Role, prompt_length
+from stage2.models import hub
+from stage2.models.family import LoadOptions
+from stage2.models.model_check import check_model
+from stage2.models.model_config import CONFIG, LEAST_LENGTH, read_config
+from stage2.models.sentence_transformers import layout
+from stage2.models.sentence_transformers.model import SentenceEncoder, Shape
+from stage2.utils import tensors
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import sha256
+
+# For a folder that names no pooling.
+DEFAULT_POOLING = "mean"
+# Words for people: no part of a model's vectors.
+_NOT_READ = (".md", ".txt~", ".png")
+_ROLES: tuple[Role, ...] = ("query", "document")
+
+
+class SentenceTransformersFolder:
+    """A folder with `modules.json`; see `models.family.Family`."""
+
+    def holds(self, path: Path) -> bool:
+        """Tell it by `modules.json`."""
+        return (path / layout.MODULES).exists()
+
+    def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
+        """Read a folder, whose pooling is its own."""
+        if options.pooling is not None:
+            raise BadInputError(
+                f"--pooling {options.pooling}: {path / layout.MODULES} names the model's own "
+                "pooling; leave --pooling out"
+            )
+        return _encoder(layout.load_folder(path), path, options)
+
+    def reader(self, path: Path, options: LoadOptions) -> Reader:
+        """The model itself: its limit and prompts are what the library makes of several files."""
+        return self.load(path, options)
+
+    def embedding_dim(self, path: Path) -> int:
+        """The width of a model's vectors, as its modules' files say it."""
+        modules = layout.read_modules(path)
+        told = layout.read_library_config(path)
+        if told.get("truncate_dim"):
+            return int(told["truncate_dim"])
+        for module in reversed(modules):
+            if module.kind == "Dense":
+                return int(read_config(module.folder / CONFIG)["out_features"])
+            if module.kind == "Pooling":
+                return _pooling_width(read_config(module.folder / CONFIG))
+        raise BadInputError(f"{path / layout.MODULES}: has no pooling")
+
+    def max_length(self, path: Path) -> int | None:  # noqa: ARG002  as `Family` has it
+        """None: a folder knows its own limit."""
+        return None
+
+    def files(self, path: Path, backbone: str | None) -> dict[str, str]:  # noqa: ARG002
+        """Hashes of all files that a model is read from."""
+        return _hashes(path)
+
+    def weights_hash(self, path: Path) -> str:
+        """A hash of all of a model's files: its modules have weights of their own."""
+        return _hash(_hashes(path))
+
+
+class HuggingFaceFolder(SentenceTransformersFolder):
+    """A folder with `config.json`, weights and a tokenizer, which names no pooling."""
+
+    def holds(self, path: Path) -> bool:
+        """Tell it by `config.json`, of a kind that is not stage2's own."""
+        return (path / CONFIG).exists()
+
+    def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
+        """Read a folder, with the pooling asked for."""
+        pooling = options.pooling or DEFAULT_POOLING
+        return _encoder(layout.load_plain(path, pooling), path, options)
+
+    def embedding_dim(self, path: Path) -> int:
+        """The width of the encoder."""
+        return int(read_config(path / CONFIG)["hidden_size"])
+
+
+def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> SentenceEncoder:
+    """The encoder of what the library has loaded, with the options of a call; and try it."""
+    library = source.library
+    prompts = layout.prompts_in(library.prompts, library.default_prompt_name)
+    prompts |= options.prompts
+    names = source.pooling.pooling_mode
+    shape = Shape(
+        pooling=(names,) if isinstance(names, str) else tuple(names),
+        pools_prompt=bool(source.pooling.include_prompt),
+        similarity=library.similarity_fn_name,
+        embedding_dim=library.get_embedding_dimension(),
+    )
+    longest = hub.longest_input(source.backbone, source.tokenizer)
+    own = min(library.max_seq_length or longest, longest)
+    model = SentenceEncoder(source, shape, prompts, _limits(own, longest, source, options)).eval()
+    check_model(model, path)
+    for role, prompt in prompts.items():
+        room = model.max_lengths[role] - prompt_length(model, prompt)
+        if room < LEAST_LENGTH:
+            raise BadInputError(
+                f"{path}: the {role} prompt {prompt!r:.60} takes {prompt_length(model, prompt)} "
+                f"tokens of at most {model.max_lengths[role]}; expected room for {LEAST_LENGTH} "
+                f"tokens of the text. Give a shorter --{role}-prompt or a greater "
+                f"--{role}-max-length"
+            )
+    return model
+
+
+def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions) -> dict[Role, int]:
+    """Most tokens of a text of each role: as asked for, else as the model has it."""
+    limits: dict[Role, int] = {}
+    for role in _ROLES:
+        asked = options.max_lengths.get(role)
+        if asked is not None and not LEAST_LENGTH <= asked <= longest:
+            raise BadInputError(
+                f"--{role}-max-length is {asked}; expected {LEAST_LENGTH} to {longest}, which is "
+                "all that this encoder takes"
+            )
+        of_role = getattr(source.transformer, f"{role}_length", None)
+        limits[role] = asked or min(of_role or own, longest)
+    return limits
+
+
+def _pooling_width(told: Mapping[str, Any]) -> int:
+    """The width of pooled vectors, by the two forms of a pooling's configuration."""
+    width = int(told.get("embedding_dimension") or told["word_embedding_dimension"])
+    mode = told.get("pooling_mode")
+    if mode is not None:
+        return width if isinstance(mode, str) else width * len(mode)
+    return width * max(1, sum(bool(on) for key, on in told.items() if key.startswith("pooling_")))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hashes of a folder's files, by their path in it; weights in another form are left out."""
+    kept = {path.name for path in tensors.weight_files(_backbone_folder(folder))}
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        other = path.suffix in (".bin", ".onnx", ".xml", ".h5", ".ot") and path.name not in kept
+        if path.is_file() and not hidden and not other and path.suffix not in _NOT_READ:
+            found[inside.as_posix()] = sha256(path)
+    return found
+
+
+def _backbone_folder(folder: Path) -> Path:
+    if not (folder / layout.MODULES).exists():
+        return folder
+    return layout.read_modules(folder)[0].folder
+
+
+def _hash(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(hashes), sort_keys=True).encode()).hexdigest()

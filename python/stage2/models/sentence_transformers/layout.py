@@ -1,0 +1,331 @@
+"""Folders of sentence-transformers and of Hugging Face encoders: read, and written as they came.
+
+The formats belong to sentence-transformers, and so its own loader and saver are used. What a folder
+says is checked before: none of its own code is run, and no weight is missing or drawn at random.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from stage2.encoding.encoder import Similarity
+from stage2.encoding.tokens import TOKENIZING, Role
+from stage2.models import hub
+from stage2.utils import tensors
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import check_regular, replaced_folder
+
+MODULES = "modules.json"
+LIBRARY_CONFIG = "config_sentence_transformers.json"
+WHAT = "model"
+
+# Modules of the library by the last part of their name, and where they may stand.
+_TRANSFORMER, _POOLING = "Transformer", "Pooling"
+_KNOWN = (_TRANSFORMER, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
+_PACKAGE = "sentence_transformers."
+SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
+_MOST_BYTES = 1 << 20
+# The names that models give the prompt of a role; the first that says something counts.
+_PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+}
+
+
+@dataclass
+class Source:
+    """A model that the library has loaded.
+
+    Attributes:
+        library: the model of sentence-transformers, which shares its modules with the encoder.
+        plain: whether it came as an encoder of Hugging Face, and is written so.
+        dtype: that its weights came in, and are written in.
+    """
+
+    library: Any
+    plain: bool
+    dtype: torch.dtype
+    before: list[nn.Module] = field(default_factory=list)
+    after: list[nn.Module] = field(default_factory=list)
+
+    @property
+    def transformer(self) -> Any:
+        """The module that holds the backbone and its tokenizer."""
+        return self.library[0]
+
+    @property
+    def pooling(self) -> Any:
+        """The module that says how tokens are pooled."""
+        return next(module for module in self.library if type(module).__name__ == _POOLING)
+
+    @property
+    def backbone(self) -> Any:
+        """The encoder, of transformers."""
+        return self.transformer.model
+
+    @property
+    def tokenizer(self) -> Any:
+        """A fast tokenizer of transformers."""
+        return self.transformer.tokenizer
+
+
+@dataclass(frozen=True)
+class Module:
+    """A row of `modules.json`.
+
+    Attributes:
+        kind: the last part of the name of its class.
+        folder: that its files are in.
+    """
+
+    kind: str
+    folder: Path
+
+
+def read_modules(root: Path) -> list[Module]:
+    """The modules of a folder of sentence-transformers, in order.
+
+    Raises:
+        BadInputError: `modules.json` is damaged, names code of the model's own, or modules in an
+            order that stage2 cannot train.
+    """
+    path = root / MODULES
+    rows = _read_json(path)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict)
+        and isinstance(row.get("type"), str)
+        and isinstance(row.get("path", ""), str)
+        for row in rows
+    ):
+        raise BadInputError(f"{path}: expected a list of modules, each with its type and its path")
+    found = []
+    for number, row in enumerate(rows):
+        name = row["type"]
+        if not name.startswith(_PACKAGE):
+            raise BadInputError(
+                f"{path}: module {number} is {name}, which is code of the model's own, and that is "
+                f"never run; expected modules of sentence-transformers: {', '.join(_KNOWN)}"
+            )
+        kind = name.rsplit(".", 1)[-1]
+        if kind not in _KNOWN:
+            raise BadInputError(
+                f"{path}: module {number} is {kind}; stage2 trains models of {', '.join(_KNOWN)}"
+            )
+        folder = (root / row.get("path", "")).resolve()
+        if not folder.is_relative_to(root.resolve()):
+            raise BadInputError(f"{path}: module {number} lies outside the folder: {row['path']}")
+        found.append(Module(kind, folder))
+    kinds = [module.kind for module in found]
+    if kinds[:1] != [_TRANSFORMER] or [kinds.count(k) for k in (_TRANSFORMER, _POOLING)] != [1, 1]:
+        raise BadInputError(
+            f"{path}: its modules are {', '.join(kinds) or 'none'}; expected a {_TRANSFORMER}, and "
+            f"after it one {_POOLING}"
+        )
+    return found
+
+
+def load_folder(root: Path) -> Source:
+    """Load a folder of sentence-transformers in float32.
+
+    Raises:
+        BadInputError: it names code of its own, lacks weights, or has weights of another shape.
+    """
+    modules = read_modules(root)
+    transformer = modules[0].folder
+    hub.check_folder(transformer, WHAT)
+    hub.load_tokenizer(transformer, WHAT)
+    library = _library(root, modules)
+    place = [module.kind for module in modules].index(_POOLING)
+    parts = list(library)
+    return Source(
+        library,
+        plain=False,
+        dtype=tensors.dtype_of(tensors.weight_files(transformer)),
+        before=parts[1:place],
+        after=parts[place + 1 :],
+    )
+
+
+def load_plain(root: Path, pooling: str) -> Source:
+    """Load an encoder of Hugging Face in float32, with a pooling that its folder does not name."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    hub.check_folder(root, WHAT)
+    hub.load_tokenizer(root, WHAT)
+    with hub.told_in_a_line(root, WHAT, "it"), hub.quiet_transformers():
+        transformer = _transformer().load(os.fspath(root), local_files_only=True)
+        _give_back_class(transformer)
+        width = transformer.get_embedding_dimension()
+        library = SentenceTransformer(modules=[transformer, Pooling(width, pooling)], device="cpu")
+    return Source(library, plain=True, dtype=tensors.dtype_of(tensors.weight_files(root)))
+
+
+def save(
+    source: Source,
+    folder: str | os.PathLike[str],
+    prompts: Mapping[Role, str],
+    max_lengths: Mapping[Role, int],
+) -> None:
+    """Write a folder in the layout that the model came in; one that is there is replaced.
+
+    Args:
+        source: the model.
+        folder: to write.
+        prompts: of each role, kept under the names `query` and `document` where they were changed.
+        max_lengths: of each role.
+    """
+    library = source.library
+    known = prompts_in(library.prompts, library.default_prompt_name)
+    for role, prompt in prompts.items():
+        if known.get(role, "") != prompt:
+            library.prompts[role] = prompt
+    longest = max(max_lengths.values())
+    if longest != library.max_seq_length:
+        library.max_seq_length = longest
+    for role in ("query", "document"):
+        if max_lengths[role] != longest:
+            setattr(source.transformer, f"{role}_length", max_lengths[role])
+    with replaced_folder(folder) as temporary, TOKENIZING, hub.quiet_transformers():
+        # Where texts were cut last is kept in the tokenizer, and would be written as its own.
+        source.tokenizer.backend_tokenizer.no_truncation()
+        source.tokenizer.backend_tokenizer.no_padding()
+        with _in_dtype(source):
+            if source.plain:
+                source.backbone.save_pretrained(temporary)
+                source.tokenizer.save_pretrained(temporary)
+            else:
+                library.save(os.fspath(temporary), create_model_card=False)
+
+
+def prompts_in(named: Mapping[str, str], default: str | None) -> dict[Role, str]:
+    """The prompt of each role that has one, of prompts by the names that the model gives them.
+
+    Args:
+        named: prompts by name.
+        default: the name of the prompt that is read where a role has none of its own.
+    """
+    found: dict[Role, str] = {}
+    for role, names in _PROMPT_NAMES.items():
+        told = [named[name] for name in (*names, default) if name is not None and named.get(name)]
+        if told:
+            found[role] = told[0]
+    return found
+
+
+def _library(root: Path, modules: Sequence[Module]) -> Any:
+    """The library's model of these modules, whose backbone's weights are all there."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules as library
+
+    told = read_library_config(root)
+    parts = []
+    with hub.told_in_a_line(root, WHAT, "it"), hub.quiet_transformers():
+        for module in modules:
+            kind = _transformer() if module.kind == _TRANSFORMER else getattr(library, module.kind)
+            inside = os.fspath(module.folder.relative_to(root.resolve()))
+            part = kind.load(
+                os.fspath(root), subfolder="" if inside == "." else inside, local_files_only=True
+            ).float()
+            tensors.check_finite(part.state_dict(), module.folder)
+            parts.append(part)
+        _give_back_class(parts[0])
+        return SentenceTransformer(modules=parts, device="cpu", **told)
+
+
+def read_library_config(root: Path) -> dict[str, Any]:
+    """What a folder says of prompts and similarity, as arguments of the library's model."""
+    path = root / LIBRARY_CONFIG
+    if not path.exists():
+        return {}
+    told = _read_json(path)
+    if not isinstance(told, dict):
+        raise BadInputError(f"{path}: expected an object with prompts and similarity_fn_name")
+    prompts = told.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(
+        isinstance(prompt, str | None) for prompt in prompts.values()
+    ):
+        raise BadInputError(f"{path}: prompts is {prompts!r:.80}; expected texts by their names")
+    default = told.get("default_prompt_name")
+    if default is not None and default not in prompts:
+        raise BadInputError(
+            f"{path}: default_prompt_name is {default!r:.80}, a prompt that is not in the model; "
+            f"expected one of {', '.join(prompts) or 'none, for it has no prompts'}"
+        )
+    similarity = told.get("similarity_fn_name") or "cosine"
+    if similarity not in SIMILARITIES:
+        raise BadInputError(
+            f"{path}: similarity_fn_name is {similarity!r:.40}; stage2 compares by "
+            f"{' or '.join(SIMILARITIES)}"
+        )
+    dimension = told.get("truncate_dim")
+    if dimension is not None and not (type(dimension) is int and dimension > 0):
+        raise BadInputError(f"{path}: truncate_dim is {dimension!r:.40}; expected a number above 0")
+    return {
+        "prompts": {name: prompt or "" for name, prompt in prompts.items()},
+        "default_prompt_name": default,
+        "similarity_fn_name": similarity,
+        "truncate_dim": dimension,
+    }
+
+
+def _transformer() -> Any:
+    """The library's module, with a backbone that is loaded by `hub.load_encoder`.
+
+    The library would draw weights at random that a folder lacks, and would only warn.
+    """
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
+    class CheckedTransformer(Transformer):
+        def _load_model(self, model_name_or_path: str, *_: Any, **more: Any) -> Any:
+            found = hub.load_encoder(Path(model_name_or_path) / more.get("subfolder", ""), WHAT)
+            if hasattr(found.config, "use_cache"):
+                # A decoder would keep keys and values for words that nobody asks it to write.
+                found.config.use_cache = False
+            return found
+
+    return CheckedTransformer
+
+
+def _give_back_class(transformer: Any) -> None:
+    """Have the library write the name of its own class: it can be read without stage2."""
+    transformer.__class__ = type(transformer).__mro__[1]
+
+
+@contextmanager
+def _in_dtype(source: Source) -> Iterator[None]:
+    """Have the modules' weights in the type that they came in, and give them back as they were.
+
+    They are other tensors meanwhile: what is trained stays in float32 to the last bit.
+    """
+    if source.dtype == torch.float32:
+        yield
+        return
+    kept = [(p, p.data) for p in source.library.parameters()]
+    try:
+        for parameter, data in kept:
+            parameter.data = data.to(source.dtype)
+        yield
+    finally:
+        for parameter, data in kept:
+            parameter.data = data
+
+
+def _read_json(path: Path) -> Any:
+    check_regular(path)
+    data = path.read_bytes()
+    if len(data) > _MOST_BYTES:
+        raise BadInputError(f"{path}: {len(data):,} bytes; expected a file of a few lines")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: is no JSON: {error}") from error

@@ -1,0 +1,145 @@
+"""Folders of sentence-transformers: what is refused, and what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from stage2.models.auto import load_model
+from stage2.models.sentence_transformers import layout
+from stage2.utils.errors import BadInputError
+from tests.conftest import tree
+from tests.sentence_models import KINDS, write_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_model(KINDS["dense"], tmp_path)
+
+
+def change(path: Path, **entries: Any) -> None:
+    found = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(found | entries))
+
+
+def set_module(folder: Path, number: int, **entries: Any) -> None:
+    path = folder / layout.MODULES
+    rows = json.loads(path.read_text())
+    rows[number] |= entries
+    path.write_text(json.dumps(rows))
+
+
+def test_code_of_its_own_is_named_and_not_run(folder: Path) -> None:
+    (folder / "custom.py").write_text("raise SystemExit('it was run')\n")
+    set_module(folder, 2, type="custom.Evil")
+    with pytest.raises(BadInputError, match=r"module 2 is custom\.Evil, which is code"):
+        load_model(folder)
+
+
+def test_a_module_outside_the_folder_is_refused(folder: Path) -> None:
+    set_module(folder, 2, path="../other")
+    with pytest.raises(BadInputError, match="module 2 lies outside the folder"):
+        load_model(folder)
+
+
+def test_modules_that_are_not_trained_are_named(folder: Path) -> None:
+    set_module(folder, 2, type="sentence_transformers.models.LSTM")
+    with pytest.raises(BadInputError, match="module 2 is LSTM; stage2 trains models of"):
+        load_model(folder)
+    set_module(folder, 2, type="sentence_transformers.models.Pooling")
+    with pytest.raises(BadInputError, match="expected a Transformer, and after it one Pooling"):
+        load_model(folder)
+    (folder / layout.MODULES).write_text('{"idx": 0}')
+    with pytest.raises(BadInputError, match="expected a list of modules"):
+        load_model(folder)
+    (folder / layout.MODULES).write_text("[")
+    with pytest.raises(BadInputError, match="is no JSON"):
+        load_model(folder)
+
+
+def test_weights_that_are_not_there_are_named(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    gone = next(name for name in weights if name.endswith("query.weight"))
+    save_file({name: w for name, w in weights.items() if name != gone}, path, {"format": "pt"})
+    with pytest.raises(BadInputError, match=rf"missing {gone}"):
+        load_model(folder)
+    save_file(weights | {gone: torch.zeros(3, 3)}, path, {"format": "pt"})
+    with pytest.raises(BadInputError, match=rf"of another shape {gone}"):
+        load_model(folder)
+    path.unlink()
+    with pytest.raises(BadInputError, match="no weights there"):
+        load_model(folder)
+
+
+def test_a_module_without_its_weights_is_refused(folder: Path) -> None:
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(BadInputError, match="cannot be loaded"):
+        load_model(folder)
+
+
+def test_weights_that_are_not_finite_are_named(folder: Path) -> None:
+    path = folder / "2_Dense" / "model.safetensors"
+    save_file({name: w / 0 for name, w in load_file(path).items()}, path)
+    with pytest.raises(BadInputError, match=r"2_Dense: linear\.\w+ .* NaN or infinite"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"default_prompt_name": "fetch"}, "a prompt that is not in the model"),
+        ({"similarity_fn_name": "manhattan"}, "stage2 compares by cosine or dot"),
+        ({"prompts": ["query"]}, "expected texts by their names"),
+        ({"prompts": {"query": 3}}, "expected texts by their names"),
+        ({"truncate_dim": -1}, "expected a number above 0"),
+    ],
+)
+def test_a_configuration_that_says_nothing_usable(
+    folder: Path, entries: dict[str, Any], message: str
+) -> None:
+    change(folder / layout.LIBRARY_CONFIG, **entries)
+    with pytest.raises(BadInputError, match=message):
+        load_model(folder)
+
+
+def test_a_default_prompt_is_read_before_all_texts(folder: Path) -> None:
+    change(folder / layout.LIBRARY_CONFIG, prompts={"all": "find "}, default_prompt_name="all")
+    assert load_model(folder).prompts == {"query": "find ", "document": "find "}
+
+
+def test_the_names_of_a_roles_prompt() -> None:
+    named = {"query": "q: ", "document": "", "passage": "p: ", "task": "t: "}
+    assert layout.prompts_in(named, None) == {"query": "q: ", "document": "p: "}
+    assert layout.prompts_in({"query": "q: "}, None) == {"query": "q: "}
+    assert layout.prompts_in({"query": "q: ", "task": "t: "}, "task") == {
+        "query": "q: ", "document": "t: ",
+    }  # fmt: skip
+
+
+def test_a_folder_is_written_twice_alike_and_replaced_whole(folder: Path, tmp_path: Path) -> None:
+    model = load_model(folder)
+    model.save(tmp_path / "a")
+    once = tree(tmp_path / "a")
+    (tmp_path / "a" / "more").write_text("x")
+    model.save(tmp_path / "a")
+    assert tree(tmp_path / "a") == once
+    # The library's own module, and no class of ours.
+    assert "stage2" not in (tmp_path / "a" / layout.MODULES).read_text()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", ["half precision", "bert, cls, query prompt"])
+def test_weights_are_written_in_the_type_that_they_came_in(name: str, tmp_path: Path) -> None:
+    kind = KINDS[name]
+    model = load_model(write_model(kind, tmp_path))
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    model.save(tmp_path / "written")
+    written = load_file(tmp_path / "written" / "model.safetensors")
+    assert {weight.dtype for weight in written.values()} == {kind.dtype}
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}

@@ -1,0 +1,194 @@
+"""Tiny models with random weights, saved by sentence-transformers itself: one of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import (
+    Dense,
+    Normalize,
+    Pooling,
+    Transformer,
+)
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import nn
+
+from tests.small import WORDS
+
+LENGTH = 48
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_VOCABULARY = [*_SPECIAL, *WORDS, "query", "passage", ":", "instruct", "find"]
+_SMALL = {
+    "vocab_size": len(_VOCABULARY),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "pad_token_id": 0,
+}
+_POSITIONS = {"max_position_embeddings": 64}
+_DECODER = {"num_key_value_heads": 1, "head_dim": 16, **_POSITIONS}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model.
+
+    Attributes:
+        config: makes the configuration of its transformer.
+        pooling: as the library names it.
+        after: modules after the pooling.
+        prompts: by the names that the model gives them.
+        similarity: by the library's name.
+        include_prompt: whether a prompt is pooled.
+        dtype: of the weights on disk.
+        ends_with: the token behind a text, in place of BERT's [SEP].
+        left: whether its tokenizer pads on the left.
+    """
+
+    config: Callable[[], Any]
+    pooling: str = "mean"
+    after: Callable[[], list[nn.Module]] = list
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    similarity: str = "cosine"
+    include_prompt: bool = True
+    dtype: torch.dtype = torch.float32
+    left: bool = False
+
+
+def _bert() -> Any:
+    return transformers.BertConfig(**_SMALL, **_POSITIONS)
+
+
+def _roberta() -> Any:
+    return transformers.RobertaConfig(**_SMALL, max_position_embeddings=66, type_vocab_size=1)
+
+
+def _xlm_roberta() -> Any:
+    return transformers.XLMRobertaConfig(**_SMALL, max_position_embeddings=66, type_vocab_size=1)
+
+
+def _distilbert() -> Any:
+    return transformers.DistilBertConfig(
+        vocab_size=len(_VOCABULARY), dim=32, n_layers=2, n_heads=2, hidden_dim=64, pad_token_id=0,
+        **_POSITIONS,
+    )  # fmt: skip
+
+
+def _mpnet() -> Any:
+    # Its positions begin after the padding's id, which is 1 in the models that people have.
+    return transformers.MPNetConfig(**_SMALL | {"pad_token_id": 0}, max_position_embeddings=66)
+
+
+def _deberta() -> Any:
+    return transformers.DebertaV2Config(
+        **_SMALL, **_POSITIONS, relative_attention=True, pos_att_type=["p2c", "c2p"],
+        position_buckets=16, type_vocab_size=0,
+    )  # fmt: skip
+
+
+def _modernbert() -> Any:
+    return transformers.ModernBertConfig(
+        **_SMALL, **_POSITIONS, global_attn_every_n_layers=2, local_attention=16,
+        bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3,
+    )  # fmt: skip
+
+
+def _qwen3() -> Any:
+    return transformers.Qwen3Config(**_SMALL, **_DECODER, bos_token_id=2, eos_token_id=3)
+
+
+def _gemma3() -> Any:
+    return transformers.Gemma3TextConfig(
+        **_SMALL, **_DECODER, use_bidirectional_attention=True, sliding_window=16,
+        query_pre_attn_scalar=16, bos_token_id=2, eos_token_id=3,
+    )  # fmt: skip
+
+
+def _dense(width: int) -> Callable[[], list[nn.Module]]:
+    return lambda: [Dense(32, width, activation_function=nn.Tanh()), Normalize()]
+
+
+KINDS: Mapping[str, Kind] = {
+    "bert, cls, query prompt": Kind(_bert, "cls", lambda: [Normalize()], {"query": "find the "}),
+    "e5, two prompts": Kind(
+        _bert, "mean", lambda: [Normalize()], {"query": "query : ", "passage": "passage : "}
+    ),
+    "roberta": Kind(_roberta),
+    "xlm-roberta": Kind(_xlm_roberta, "cls"),
+    "distilbert": Kind(_distilbert, "max"),
+    "mpnet": Kind(_mpnet, "mean_sqrt_len_tokens"),
+    "deberta-v2": Kind(_deberta),
+    "modernbert": Kind(_modernbert),
+    "qwen3, last token": Kind(
+        _qwen3, "lasttoken", lambda: [Normalize()], {"query": "instruct : find "}, left=True
+    ),
+    "gemma3": Kind(_gemma3, "mean", _dense(24)),
+    "dense": Kind(_bert, "mean", _dense(16)),
+    "weighted mean": Kind(_bert, "weightedmean"),
+    "dot product": Kind(_bert, "cls", similarity="dot"),
+    "half precision": Kind(_bert, "mean", dtype=torch.float16),
+    "prompt not pooled": Kind(
+        _bert, "mean", lambda: [Normalize()], {"query": "find the "}, include_prompt=False
+    ),
+}
+
+
+def write_tokenizer(folder: Path, left: bool) -> None:
+    """A tokenizer of whole words that puts a token before a text and one behind it."""
+    numbers = {word: number for number, word in enumerate(_VOCABULARY)}
+    made = Tokenizer(models.WordLevel(numbers, "[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", [("[CLS]", 2), ("[SEP]", 3)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
+        sep_token="[SEP]", mask_token="[MASK]", model_max_length=LENGTH,
+        padding_side="left" if left else "right",
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def write_encoder(kind: Kind, folder: Path) -> Path:
+    """The transformer of a kind as a folder of Hugging Face's."""
+    torch.manual_seed(0)
+    config = kind.config()
+    # With dropout on, two ways to train could not be compared.
+    for name in vars(config):
+        if "dropout" in name and isinstance(getattr(config, name), float):
+            setattr(config, name, 0.0)
+    encoder = transformers.AutoModel.from_config(config, dtype=torch.float32)
+    with torch.no_grad():
+        for name, weight in encoder.named_parameters():
+            # Of small random weights all texts' vectors would be nearly one.
+            if weight.dim() == 2:
+                weight.normal_(std=0.3 if "embed" in name else 0.1)
+    encoder.save_pretrained(folder)
+    write_tokenizer(folder, kind.left)
+    return folder
+
+
+def write_model(kind: Kind, folder: Path) -> Path:
+    """A model of a kind, as the library saves it."""
+    encoder = write_encoder(kind, folder / "encoder")
+    torch.manual_seed(1)
+    transformer = Transformer(str(encoder), max_seq_length=LENGTH)
+    made = SentenceTransformer(
+        modules=[
+            transformer,
+            Pooling(32, kind.pooling, include_prompt=kind.include_prompt),
+            *kind.after(),
+        ],
+        prompts=dict(kind.prompts),
+        similarity_fn_name=kind.similarity,
+        device="cpu",
+    )
+    made.to(kind.dtype).save(str(folder / "model"), create_model_card=False)
+    return folder / "model"
