@@ -15,26 +15,26 @@ use crate::error::{Error, Result};
 
 thread_local! {
     /// Where the threads of a pool look.
-    static TOLD: Cell<Option<&'static AtomicBool>> = const { Cell::new(None) };
+    static STOP_FLAG: Cell<Option<&'static AtomicBool>> = const { Cell::new(None) };
 }
 
 /// What an unwinding carries.
 struct Thrown(Error);
 
 /// Makes `told` what this thread's checks look at.
-pub fn obey(told: Option<&'static AtomicBool>) {
-    TOLD.set(told);
+pub fn set_stop_flag(flag: Option<&'static AtomicBool>) {
+    STOP_FLAG.set(flag);
 }
 
 /// What this thread's checks look at, for a thread that works for it.
-pub fn obeyed() -> Option<&'static AtomicBool> {
-    TOLD.get()
+pub fn stop_flag() -> Option<&'static AtomicBool> {
+    STOP_FLAG.get()
 }
 
 /// Ends the work if it was told to stop. Takes a nanosecond.
 #[inline]
 pub fn check() {
-    if TOLD.get().is_some_and(|told| told.load(Relaxed)) {
+    if STOP_FLAG.get().is_some_and(|flag| flag.load(Relaxed)) {
         throw(Error::Stopped);
     }
 }
@@ -91,33 +91,33 @@ pub fn sort_unstable_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering
 mod tests {
     use super::*;
 
-    fn told() -> &'static AtomicBool {
+    fn raised_flag() -> &'static AtomicBool {
         Box::leak(Box::new(AtomicBool::new(true)))
     }
 
     #[test]
-    fn what_is_thrown_is_caught() {
+    fn a_thrown_error_is_caught() {
         let caught = catch(|| -> Result<()> { throw(Error::Usage("no".into())) });
         assert_eq!(caught.expect_err("thrown").to_string(), "no");
         assert_eq!(catch(|| Ok(3)).expect("nothing thrown"), 3);
     }
 
     #[test]
-    fn a_panic_is_no_error() {
+    fn a_panic_is_not_an_error() {
         let panicked =
             panic::catch_unwind(|| catch(|| -> Result<()> { resume_unwind(Box::new(7)) }));
         assert_eq!(panicked.expect_err("it panicked").downcast_ref(), Some(&7));
     }
 
     #[test]
-    fn nobody_is_told_off_a_pool() {
+    fn without_a_stop_flag_a_check_does_nothing() {
         check();
-        obey(Some(told()));
+        set_stop_flag(Some(raised_flag()));
         let stopped = catch(|| {
             check();
             Ok(())
         });
-        obey(None);
+        set_stop_flag(None);
         assert!(matches!(stopped, Err(Error::Stopped)));
     }
 
@@ -129,12 +129,12 @@ mod tests {
         sort_unstable_by(&mut items, compare);
         assert!(items.is_sorted_by(|a, b| compare(a, b).is_le()));
         items.sort_unstable();
-        obey(Some(told()));
+        set_stop_flag(Some(raised_flag()));
         let stopped = catch(|| {
             sort_unstable_by(&mut items, compare);
             Ok(())
         });
-        obey(None);
+        set_stop_flag(None);
         assert!(stopped.is_err());
         items.sort_unstable();
         assert!(

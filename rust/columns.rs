@@ -38,12 +38,12 @@ pub struct QuestionColumns<'a> {
     pub questions: &'a dyn Cells,
     pub ids: Option<&'a dyn Cells>,
     pub answers: Option<&'a dyn Cells>,
-    pub judged: Judged<'a>,
+    pub judged: Judgements<'a>,
 }
 
 /// The chunks that are judged for each question: those of question `i` are
 /// `chunks[offsets[i]..offsets[i + 1]]`.
-pub struct Judged<'a> {
+pub struct Judgements<'a> {
     pub offsets: &'a [i64],
     pub chunks: &'a [i64],
     /// One a chunk.
@@ -106,7 +106,7 @@ impl QuestionColumns<'_> {
         let rows = self.questions.rows();
         check_rows("qa_ids", self.ids, rows, "questions")?;
         check_rows("answers", self.answers, rows, "questions")?;
-        let Judged {
+        let Judgements {
             offsets,
             chunks: judged,
             grades,
@@ -151,7 +151,7 @@ impl QuestionColumns<'_> {
     }
 
     fn push_row(&self, chunks: &ChunkColumns<'_>, row: usize, out: &mut Vec<u8>) {
-        let Judged {
+        let Judgements {
             offsets,
             chunks: judged,
             grades,

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, InputError, Result};
 use crate::jsonl::{Access, OnError, Reject, Rejected, Source};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::write::{lines, push_string};
 use questions::Unresolved;
 
@@ -28,7 +28,7 @@ pub(crate) use fields::{Field, Fields, Ignored, key_text};
 pub(crate) use grades::{Graded, Grades, UNGRADED};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
-pub(crate) use shared::SharedTruths;
+pub(crate) use shared::SharedGroundTruths;
 
 #[derive(Debug)]
 pub struct Dataset {
@@ -80,7 +80,7 @@ impl Dataset {
         let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
         findings.reject(&qa, rejects)?;
         if questions.ids.is_empty() {
-            return Err(findings.without_rows(&qa));
+            return Err(findings.no_rows_error(&qa));
         }
         findings.warn_of_not_relevant(&qa, questions.not_relevant);
         findings
@@ -113,7 +113,7 @@ fn checked_chunks(
     findings.warn_of_repeats(corpus, chunks.repeated);
     findings.warn_of_ignored(corpus, &chunks.ignored);
     if chunks.is_empty() {
-        return Err(findings.without_rows(corpus));
+        return Err(findings.no_rows_error(corpus));
     }
     Ok(chunks)
 }
@@ -155,14 +155,14 @@ impl Findings {
     }
 
     /// The error of a file of which every row was rejected: at the first, with all reasons.
-    pub(crate) fn without_rows(&self, source: &Arc<Source>) -> Error {
+    pub(crate) fn no_rows_error(&self, source: &Arc<Source>) -> Error {
         let of_file = || {
             let rejected = self.rejected.iter();
             rejected.filter(|rejected| Arc::ptr_eq(&rejected.source, source))
         };
         // What refers to other files is found out last, and may stand before what is not.
         let Some(first) = of_file().min_by_key(|rejected| (rejected.line, rejected.column)) else {
-            return source.without_rows("no row of the file can be used");
+            return source.no_rows_error("no row of the file can be used");
         };
         let mut counts = BTreeMap::<&str, usize>::new();
         for rejected in of_file() {
@@ -248,7 +248,7 @@ where
     T: Clone + Send + Sync,
 {
     let len = pieces.iter().map(|piece| column(piece).len()).sum();
-    let mut whole = with_room(len);
+    let mut whole = with_capacity(len);
     let mut rest = &mut whole.spare_capacity_mut()[..len];
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -268,8 +268,8 @@ where
 }
 
 /// A column but for the rows in `dropped`, which ascend.
-pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
-    let mut kept = with_room(column.len() - dropped.len());
+pub(crate) fn drop_rows<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
+    let mut kept = with_capacity(column.len() - dropped.len());
     let mut from = 0;
     for &row in dropped {
         kept.extend_from_slice(&column[from..row]);
@@ -281,7 +281,7 @@ pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
 
 /// Where each of the lists of these lengths starts, laid end to end, and where the last ends.
 pub(crate) fn offsets(lengths: &[usize]) -> Vec<i64> {
-    let mut offsets = with_room(lengths.len() + 1);
+    let mut offsets = with_capacity(lengths.len() + 1);
     let mut end = 0;
     offsets.push(end);
     offsets.extend(lengths.iter().map(|&length| {

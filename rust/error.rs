@@ -179,8 +179,8 @@ pub fn size(bytes: u64) -> String {
 /// What a message quotes of a text: all of it, or where it is long its start, and how long it is.
 pub fn quoted(text: &str) -> String {
     /// A message is for reading: more than a line of a text tells no more.
-    const MOST: usize = 100;
-    match text.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 100;
+    match text.char_indices().nth(MAX_CHARS) {
         None => format!("{text:?}"),
         Some((cut, _)) => format!(
             "{:?}… (cut here, {} in all)",
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_said_as_people_say_them() {
+    fn sizes_are_readable() {
         let said = [0, 1023, 1024, 1 << 20, 3 << 29, 1 << 50].map(size);
         assert_eq!(
             said,

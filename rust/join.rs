@@ -31,9 +31,9 @@ use memchr::memmem;
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::first::{FirstOf, hash};
-use postings::{Posting, Postings, rank};
-use windows::{LengthClasses, near, tolerance};
+use crate::dedup::{FirstOccurrences, hash};
+use postings::{Posting, Postings, number};
+use windows::{LengthClasses, lengths_near, tolerance};
 
 pub use crate::white_space::normalise;
 pub use transfer::{Transfer, transfer};
@@ -48,7 +48,7 @@ const FEW_PLACES: usize = 64;
 pub struct Index<'a> {
     annotations: Vec<Annotation<'a>>,
     classes: LengthClasses,
-    exact: FirstOf,
+    exact: FirstOccurrences,
     windows: Postings,
 }
 
@@ -70,12 +70,12 @@ struct Annotation<'a> {
 
 impl<'a> Index<'a> {
     pub fn build(texts: &[&'a str]) -> Self {
-        let (annotations, exact) = distinct(texts);
+        let (annotations, exact) = deduplicated(texts);
         let longest = annotations.iter().map(|a| a.length).max().unwrap_or(0);
         let classes = LengthClasses::up_to(longest);
-        let windows = Postings::collect(annotations.len(), |rank, keys| {
+        let windows = Postings::collect(annotations.len(), |number, keys| {
             check();
-            let a = &annotations[rank];
+            let a = &annotations[number];
             if let (Some(_), Some(class)) = (a.last, classes.of(a.length)) {
                 classes.shape(class).push_keys(a.text.as_bytes(), keys);
             }
@@ -98,9 +98,9 @@ impl<'a> Index<'a> {
         check();
         let text = normalise(text);
         let equal = self.equal(&text);
-        let rank = equal.or_else(|| self.contained(&text))?;
+        let number = equal.or_else(|| self.contained(&text))?;
         Some(Match {
-            annotation: self.annotations[rank].last?,
+            annotation: self.annotations[number].last?,
             is_equal: equal.is_some(),
         })
     }
@@ -115,8 +115,8 @@ impl<'a> Index<'a> {
     }
 
     fn equal(&self, text: &str) -> Option<usize> {
-        self.exact.find(hash(text.as_bytes()), |rank| {
-            self.annotations[rank].text == text
+        self.exact.find(hash(text.as_bytes()), |number| {
+            self.annotations[number].text == text
         })
     }
 
@@ -125,14 +125,14 @@ impl<'a> Index<'a> {
         let middle = middle(text, length);
         let mut first = None;
         for class in self.classes.near(length) {
-            let earlier = |rank: usize| first.is_none_or(|found| rank < found);
+            let earlier = |number: usize| first.is_none_or(|found| number < found);
             let found = self
                 .fewest_candidates(class, middle)
                 .iter()
-                .map(|&posting| rank(posting))
-                .take_while(|&rank| earlier(rank))
+                .map(|&posting| number(posting))
+                .take_while(|&number| earlier(number))
                 .inspect(|_| check())
-                .find(|&rank| self.annotations[rank].overlaps(text, length));
+                .find(|&number| self.annotations[number].overlaps(text, length));
             first = found.or(first);
         }
         first
@@ -157,7 +157,7 @@ impl<'a> Index<'a> {
 
 impl Annotation<'_> {
     fn overlaps(&self, text: &str, length: usize) -> bool {
-        near(self.length, length) && overlap(&self.text, text).is_some()
+        lengths_near(self.length, length) && overlap(&self.text, text).is_some()
     }
 }
 
@@ -174,7 +174,7 @@ fn overlap(a: &str, b: &str) -> Option<usize> {
 }
 
 /// All annotations, and the first of each text.
-fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
+fn deduplicated<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOccurrences) {
     let mut annotations: Vec<Annotation<'a>> = texts
         .par_iter()
         .enumerate()
@@ -195,7 +195,7 @@ fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
         .map(|a| hash(a.text.as_bytes()))
         .collect();
     let same = |i: usize, j: usize| annotations[i].text == annotations[j].text;
-    let (first_of, repeats) = FirstOf::build(&hashes, same);
+    let (first_of, repeats) = FirstOccurrences::build(&hashes, same);
     for repeat in repeats {
         let first = first_of.find(hashes[repeat], |other| {
             annotations[other].text == annotations[repeat].text

@@ -6,8 +6,8 @@
 
 mod array;
 pub mod foreign;
-pub mod openings;
-mod places;
+pub mod key_cache;
+mod position;
 mod read;
 mod reject;
 pub mod scan;
@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
-pub use places::Places;
+pub use position::Positions;
 pub use read::Access;
 use read::Contents;
 pub use reject::{Reject, Rejected};
@@ -132,7 +132,7 @@ impl Source {
             source.layout = Layout::Elements(elements);
         }
         if is_empty {
-            return Err(source.without_rows("the file is empty"));
+            return Err(source.no_rows_error("the file is empty"));
         }
         Ok(source)
     }
@@ -155,9 +155,9 @@ impl Source {
         &self.bytes
     }
 
-    /// The line and column of a place that `places` has moved to. A table has rows, from 0, and no
+    /// The line and column of a place that `position` has moved to. A table has rows, from 0, and no
     /// column of characters.
-    fn shown(&self, (line, column): (usize, usize)) -> (usize, usize) {
+    fn reported(&self, (line, column): (usize, usize)) -> (usize, usize) {
         match self.layout {
             Layout::Table => (line - 1, 0),
             _ => (line, column),
@@ -169,7 +169,7 @@ impl Source {
     }
 
     /// The error of a file in which no row is left to use.
-    pub fn without_rows(&self, what: &str) -> Error {
+    pub fn no_rows_error(&self, what: &str) -> Error {
         let message = format!(
             "{what}; expected at least one row, a JSON object; check that this is the right file \
              and that whatever wrote it has finished"
@@ -179,7 +179,7 @@ impl Source {
 
     /// The error of something at a byte offset that no policy can leave out.
     pub fn error_at(&self, at: usize, reason: Reason, message: String) -> Error {
-        let (line, column) = self.shown(Places::of(&self.bytes).move_to(at));
+        let (line, column) = self.reported(Positions::of(&self.bytes).move_to(at));
         InputError {
             file: self.name.clone(),
             line,
@@ -217,7 +217,7 @@ impl Source {
                 check();
                 if i % PIECES_PER_LOOK == 0 {
                     let left = self.bytes.len() - piece.span().start.min(self.bytes.len());
-                    memory::look_for_room(COLUMNS_SHARE * left.min(PIECES_PER_LOOK * PIECE));
+                    memory::ensure_available(COLUMNS_SHARE * left.min(PIECES_PER_LOOK * PIECE));
                 }
                 let known_utf8 = simdutf8::basic::from_utf8(&self.bytes[piece.span()]).is_ok();
                 piece.each_row(&self.bytes, |row| {
@@ -245,7 +245,7 @@ impl Source {
             .collect();
         let (pieces, rejects): (Vec<T>, Vec<Vec<Reject>>) = parsed.into_iter().unzip();
         let count: usize = rejects.iter().map(Vec::len).sum();
-        memory::look_for_room(count * REJECT_BYTES);
+        memory::ensure_available(count * REJECT_BYTES);
         let mut rejects: Vec<Reject> = rejects.into_iter().flatten().collect();
         if let Some(damage) = &self.damage {
             rejects.push(damage.clone());
@@ -296,7 +296,7 @@ impl Source {
                 let (start, offset) = (self.first_line(), offset.min(self.bytes.len()));
                 let start = memchr::memrchr(b'\n', &self.bytes[start..offset])
                     .map_or(start, |newline| start + newline + 1);
-                start..without_return(&self.bytes, line_end(&self.bytes, offset))
+                start..strip_carriage_return(&self.bytes, line_end(&self.bytes, offset))
             }
             Layout::Elements(elements) => {
                 let after = elements.partition_point(|element| element.start <= offset);
@@ -311,13 +311,13 @@ impl Source {
     /// Puts `rejects` in file order and counts their lines and columns, in one pass.
     pub fn locate(self: &Arc<Self>, mut rejects: Vec<Reject>) -> Vec<Rejected> {
         rejects.sort_by_key(Reject::place);
-        let mut places = Places::of(&self.bytes);
+        let mut position = Positions::of(&self.bytes);
         rejects
             .into_iter()
             .map(|Reject { row, fault }| {
                 check();
                 // Faults of rows in order are in order themselves.
-                let (line, column) = self.shown(places.move_to(fault.at));
+                let (line, column) = self.reported(position.move_to(fault.at));
                 Rejected {
                     source: Arc::clone(self),
                     row,
@@ -433,7 +433,7 @@ impl Piece<'_> {
                 let mut start = range.start;
                 while start < range.end {
                     let end = line_end(&bytes[..range.end], start);
-                    let line = start..without_return(bytes, end).max(start);
+                    let line = start..strip_carriage_return(bytes, end).max(start);
                     let is_blank = bytes[line.clone()].iter().all(|&byte| is_white(byte));
                     if !is_blank && !visit(row(bytes, line)) {
                         return;
@@ -472,7 +472,7 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
 }
 
 /// Where a line that stops at `end` stops before its carriage return.
-fn without_return(bytes: &[u8], end: usize) -> usize {
+fn strip_carriage_return(bytes: &[u8], end: usize) -> usize {
     end - usize::from(bytes[..end].ends_with(b"\r"))
 }
 

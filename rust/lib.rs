@@ -19,7 +19,7 @@
 //! * [`mining`]: which of the rows found are hard negatives
 //! * `finite`: NaN and infinity, found in bulk
 //! * [`memory`]: room for what is large, or an error where there is none
-//! * `first`: the first of its kind, by hash
+//! * `dedup`: the first of its kind, by hash
 //! * `mix`: bits that are mixed well
 //! * [`near_duplicates`]: texts that are the same but for a little
 //! * `white_space`: texts without the accidental part of it
@@ -29,9 +29,9 @@
 pub mod cancel;
 pub mod columns;
 pub mod corpus;
+mod dedup;
 pub mod error;
 mod finite;
-mod first;
 pub mod join;
 pub mod jsonl;
 pub mod memory;

@@ -10,10 +10,10 @@ use crate::cancel::throw;
 use crate::error::{Error, Result};
 
 /// Less is not worth a 2 MiB page.
-const LARGE: usize = 4 << 20;
+const MIN_HUGE: usize = 4 << 20;
 
 /// What to count with where a system does not tell how much memory there is.
-const UNTOLD: u64 = 64 << 30;
+const ASSUMED_TOTAL: u64 = 64 << 30;
 
 /// Bytes of memory that this process may have: the machine's, or less where a limit is set on the
 /// process or on its control group.
@@ -22,7 +22,7 @@ pub fn total() -> u64 {
     static TOTAL: AtomicU64 = AtomicU64::new(0);
     match TOTAL.load(Relaxed) {
         0 => {
-            let total = told().into_iter().min().unwrap_or(UNTOLD).max(1);
+            let total = limits().into_iter().min().unwrap_or(ASSUMED_TOTAL).max(1);
             TOTAL.store(total, Relaxed);
             total
         }
@@ -31,7 +31,7 @@ pub fn total() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
-fn told() -> Vec<u64> {
+fn limits() -> Vec<u64> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let number = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
     let line = |text: &str, name: &str| {
@@ -49,18 +49,18 @@ fn told() -> Vec<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn told() -> Vec<u64> {
+fn limits() -> Vec<u64> {
     Vec::new()
 }
 
 /// An empty vector with room for `capacity` items, in huge pages if that is much: fewer faults while
 /// it is filled, and fewer misses when it is read here and there. Throws where there is no room.
-pub fn with_room<T>(capacity: usize) -> Vec<T> {
-    vector(capacity).unwrap_or_else(|bytes| refuse(bytes))
+pub fn with_capacity<T>(capacity: usize) -> Vec<T> {
+    vector(capacity).unwrap_or_else(|bytes| throw_out_of_memory(bytes))
 }
 
 /// The same; no room is an error that says what it was for.
-pub fn room_for<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
+pub fn try_with_capacity<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
     vector(capacity).map_err(|bytes| Error::Memory {
         what: what.into(),
         bytes,
@@ -71,7 +71,7 @@ pub fn room_for<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Resul
 fn vector<T>(capacity: usize) -> Result<Vec<T>, usize> {
     let bytes = capacity.saturating_mul(size_of::<T>());
     let mut room = Vec::new();
-    if is_beyond_all(bytes) || room.try_reserve_exact(capacity).is_err() {
+    if exceeds_total(bytes) || room.try_reserve_exact(capacity).is_err() {
         return Err(bytes);
     }
     advise_huge_pages(room.spare_capacity_mut());
@@ -80,13 +80,13 @@ fn vector<T>(capacity: usize) -> Result<Vec<T>, usize> {
 
 /// Tells whether there is not as much. A system that promises more than it has would break the
 /// promise by ending the process.
-fn is_beyond_all(bytes: usize) -> bool {
+fn exceeds_total(bytes: usize) -> bool {
     bytes as u64 > total()
 }
 
 /// Ends the work for want of memory.
 #[cold]
-fn refuse(bytes: usize) -> ! {
+fn throw_out_of_memory(bytes: usize) -> ! {
     let what = "what is read or made".into();
     throw(Error::Memory { what, bytes })
 }
@@ -105,7 +105,7 @@ unsafe impl Zero for i64 {}
 /// says what it was for.
 pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Result<Vec<T>> {
     let layout = Layout::array::<T>(count).ok();
-    let layout = layout.filter(|layout| !is_beyond_all(layout.size()));
+    let layout = layout.filter(|layout| !exceeds_total(layout.size()));
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -123,16 +123,16 @@ pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Resul
 
 /// Throws unless `bytes` more could be had now. Ahead of many small pieces, of which none can be
 /// refused one by one.
-pub fn look_for_room(bytes: usize) {
-    if is_beyond_all(bytes) || Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        refuse(bytes);
+pub fn ensure_available(bytes: usize) {
+    if exceeds_total(bytes) || Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        throw_out_of_memory(bytes);
     }
 }
 
 /// Bytes that could be had now in one piece, or more than half of them; none below 1 MiB.
-pub fn room() -> usize {
+pub fn available() -> usize {
     let could_be =
-        |&bytes: &usize| !is_beyond_all(bytes) && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+        |&bytes: &usize| !exceeds_total(bytes) && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
     (20..usize::BITS - 1)
         .map(|bits| 1 << bits)
         .take_while(could_be)
@@ -170,8 +170,8 @@ impl Allowance {
     /// Counts so many more.
     pub fn take_all(&self, count: usize) {
         let taken = self.taken.fetch_add(count, Relaxed).saturating_add(count);
-        if taken > Self::FEW && taken > *self.most.get_or_init(|| room() / self.bytes) {
-            refuse(taken.saturating_mul(self.bytes));
+        if taken > Self::FEW && taken > *self.most.get_or_init(|| available() / self.bytes) {
+            throw_out_of_memory(taken.saturating_mul(self.bytes));
         }
     }
 }
@@ -188,8 +188,8 @@ pub fn push<T>(items: &mut Vec<T>, item: T) {
 /// Makes room for `more` items; throws where there is none.
 pub fn reserve<T>(items: &mut Vec<T>, more: usize) {
     let bytes = more.saturating_mul(size_of::<T>());
-    if is_beyond_all(bytes) || items.try_reserve(more).is_err() {
-        refuse(bytes);
+    if exceeds_total(bytes) || items.try_reserve(more).is_err() {
+        throw_out_of_memory(bytes);
     }
 }
 
@@ -205,7 +205,7 @@ pub fn advise_huge_pages<T>(block: &mut [T]) {
     let start = block.as_mut_ptr().cast::<u8>();
     let skip = start.align_offset(PAGE);
     if let Some(length) = size_of_val(block).checked_sub(skip)
-        && length >= LARGE
+        && length >= MIN_HUGE
     {
         // SAFETY: the range lies inside `block`, and the advice changes nothing that it holds.
         unsafe {
@@ -241,20 +241,20 @@ mod tests {
     use crate::cancel::catch;
 
     #[test]
-    fn what_no_machine_has_is_refused() {
+    fn impossible_allocations_are_refused() {
         for items in [usize::MAX, usize::MAX / 16, 1 << 50] {
-            let error = room_for::<u128>("a test", items).expect_err("too much");
+            let error = try_with_capacity::<u128>("a test", items).expect_err("too much");
             assert!(
                 error.to_string().starts_with("no memory for a test, "),
                 "{error}"
             );
-            let thrown = catch(|| Ok(with_room::<u64>(items)));
+            let thrown = catch(|| Ok(with_capacity::<u64>(items)));
             assert!(matches!(thrown, Err(Error::Memory { .. })));
         }
         // A page more than there is may be promised all the same, and is not to be believed.
         for bytes in [usize::MAX / 4, total() as usize + 4096] {
             let looked = catch(|| {
-                look_for_room(bytes);
+                ensure_available(bytes);
                 Ok(())
             });
             assert!(matches!(looked, Err(Error::Memory { .. })));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_room_for_is_given() {
+    fn possible_allocations_succeed() {
         assert!(total() > 1 << 20);
         assert_eq!(zeros::<i64>("a test", 3).expect("three numbers"), [0, 0, 0]);
         assert!(zeros::<u8>("a test", 0).expect("nothing").is_empty());
@@ -270,12 +270,12 @@ mod tests {
         let mut items = Vec::new();
         (0..1000).for_each(|item| push(&mut items, item));
         assert!(items.into_iter().eq(0..1000));
-        look_for_room(1 << 20);
-        assert!((1 << 20..=total()).contains(&(room() as u64)));
+        ensure_available(1 << 20);
+        assert!((1 << 20..=total()).contains(&(available() as u64)));
     }
 
     #[test]
-    fn small_pieces_are_counted_once_they_are_many() {
+    fn small_allocations_are_counted_once_they_are_many() {
         let huge = Allowance::new(usize::MAX);
         let all = catch(|| {
             (0..2 * Allowance::FEW).for_each(|_| huge.take());

@@ -247,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn positives_and_their_duplicates_are_no_negatives() {
+    fn positives_and_their_duplicates_are_not_negatives() {
         assert_eq!(select_for_one(&RULES, None), [4, 2]);
         assert_eq!(select_for_one(&RULES, Some(&[7, 1, 7, 3, 4])), [4, 1]);
     }
 
     #[test]
-    fn the_window_counts_raw_ranks_of_what_is_no_positive() {
+    fn the_window_counts_raw_ranks_without_positives() {
         let second_on = Rules {
             window: 1..3,
             ..RULES
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_is_of_the_window_and_stays_in_order() {
+    fn a_draw_comes_from_the_window_and_stays_in_order() {
         let random = Rules {
             sampling: Sampling::Random { seed: 3 },
             ..RULES

@@ -32,7 +32,7 @@ use rustc_hash::FxHashSet;
 
 use crate::cancel::check;
 use crate::error::{Error, Result};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::same_text::first_of;
 use shingles::Shingler;
 use sketch::{SLOTS, Sketch, agreeing, sketch, slots};
@@ -45,7 +45,7 @@ const FEW: u32 = 10;
 const EVIDENCE: usize = 20;
 
 /// The share of a text's rare shingles that another has of which it is a piece.
-const PIECE_SHARE: f64 = 0.8;
+const PART_SHARE: f64 = 0.8;
 
 /// Up to so many texts one slot that agrees makes a candidate; of more it takes two.
 const ONE_SLOT: usize = 20_000;
@@ -59,11 +59,11 @@ const SLACK: [f64; 2] = [0.3, 0.6];
 /// Texts, places in an order, and candidates that are worked on between two reports.
 const BLOCK: usize = 1 << 14;
 
-/// Counts in the table: at most 128 MiB.
+/// ShingleCounts in the table: at most 128 MiB.
 const MAX_COUNTS: usize = 1 << 25;
 
 /// The least share that is looked for. Of pairs with a smaller one too many have no slot that agrees.
-const LEAST: f64 = 0.5;
+const MIN_THRESHOLD: f64 = 0.5;
 
 /// Pairs remembered that were compared in vain.
 const MAX_REJECTED: usize = 1 << 22;
@@ -82,16 +82,16 @@ pub fn groups(
     threshold: f64,
     mut report: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<usize>> {
-    if !(LEAST..=1.0).contains(&threshold) {
+    if !(MIN_THRESHOLD..=1.0).contains(&threshold) {
         return Err(Error::Usage(format!(
-            "threshold is {threshold}; expected from {LEAST} to 1"
+            "threshold is {threshold}; expected from {MIN_THRESHOLD} to 1"
         )));
     }
     // Two readings of the texts, and the comparison.
     let total = 3 * texts.len();
     report(0, total)?;
     let first = first_of(texts.len(), |text| Cow::Borrowed(texts[text]));
-    let mut joined = Forest {
+    let mut joined = DisjointSets {
         parent: first.into_iter().map(|first| first as usize).collect(),
     };
     let distinct: Vec<usize> = (0..texts.len())
@@ -99,7 +99,7 @@ pub fn groups(
         .collect();
     let count = distinct.len();
 
-    let counts = Counts::with_room_for(distinct.iter().map(|&i| texts[i].len()).sum());
+    let counts = ShingleCounts::with_room_for(distinct.iter().map(|&i| texts[i].len()).sum());
     let limit = FEW.max(u32::try_from(count / COMMON_SHARE).unwrap_or(u32::MAX));
     in_blocks(count, |block| {
         distinct[block.clone()]
@@ -110,7 +110,7 @@ pub fn groups(
         report(block.end, total)
     })?;
 
-    let mut sketches = with_room(count);
+    let mut sketches = with_capacity(count);
     in_blocks(count, |block| {
         sketches.par_extend(
             distinct[block.clone()]
@@ -123,7 +123,7 @@ pub fn groups(
     })?;
 
     let width = if count <= ONE_SLOT { 1 } else { 2 };
-    let pair = Pair {
+    let pair = PairComparer {
         texts: &|place| texts[distinct[place]],
         sketches: &sketches,
         counts: &counts,
@@ -163,12 +163,12 @@ pub fn groups(
 
 /// How many texts have each shingle. Shingles may share a count where there are very many: then
 /// they pass for a little less rare than they are.
-struct Counts(Vec<AtomicU32>);
+struct ShingleCounts(Vec<AtomicU32>);
 
-impl Counts {
+impl ShingleCounts {
     fn with_room_for(shingles: usize) -> Self {
         let size = shingles.next_power_of_two().clamp(1 << 16, MAX_COUNTS);
-        let mut counts = with_room(size);
+        let mut counts = with_capacity(size);
         counts.par_extend((0..size).into_par_iter().map(|_| AtomicU32::new(0)));
         Self(counts)
     }
@@ -199,7 +199,7 @@ struct Sketched {
 }
 
 impl Sketched {
-    fn of(shingles: &[u64], counts: &Counts, limit: u32) -> Self {
+    fn of(shingles: &[u64], counts: &ShingleCounts, limit: u32) -> Self {
         check();
         let (sketch, rare) = sketch(counts.rare(shingles, limit));
         Self {
@@ -210,7 +210,7 @@ impl Sketched {
     }
 
     /// Tells whether it may be a piece of another text.
-    fn may_be_a_piece(&self) -> bool {
+    fn may_be_part(&self) -> bool {
         self.rare as usize >= EVIDENCE && 2 * self.rare >= self.all
     }
 }
@@ -239,16 +239,16 @@ fn sorted(sketches: &[Sketched], first: usize, width: usize) -> Vec<Ordered> {
 }
 
 /// What two texts are compared by.
-struct Pair<'a> {
+struct PairComparer<'a> {
     texts: &'a (dyn Fn(usize) -> &'a str + Sync),
     sketches: &'a [Sketched],
-    counts: &'a Counts,
+    counts: &'a ShingleCounts,
     limit: u32,
     threshold: f64,
     slack: f64,
 }
 
-impl Pair<'_> {
+impl PairComparer<'_> {
     /// The text at `at` with each of the next that agree with it, the lower place first.
     fn neighbours(&self, order: &[Ordered], at: usize) -> impl Iterator<Item = [usize; 2]> {
         check();
@@ -258,11 +258,11 @@ impl Pair<'_> {
             .take(NEIGHBOURS)
             .take_while(move |other| other.0 == key)
             .map(move |other| [place.min(other.2) as usize, place.max(other.2) as usize])
-            .filter(|&places| self.may_be(places))
+            .filter(|&places| self.is_candidate(places))
     }
 
     /// Tells whether enough slots of two texts agree.
-    fn may_be(&self, places: [usize; 2]) -> bool {
+    fn is_candidate(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| &self.sketches[place]);
         let (Some(one), Some(other)) = (&left.sketch, &right.sketch) else {
             return false;
@@ -273,8 +273,8 @@ impl Pair<'_> {
             (right, left)
         };
         let mut least = self.threshold;
-        if small.may_be_a_piece() {
-            let common = PIECE_SHARE * f64::from(small.rare);
+        if small.may_be_part() {
+            let common = PART_SHARE * f64::from(small.rare);
             least = least.min(common / (f64::from(small.rare + large.rare) - common));
         }
         agreeing(one, other) >= ((SLOTS as f64 * least * self.slack) as usize).max(1)
@@ -283,7 +283,7 @@ impl Pair<'_> {
     /// Tells whether two texts have enough of all their shingles in common.
     fn overlap(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| shingles((self.texts)(place)));
-        let common = in_common(&left, &right);
+        let common = intersection_size(&left, &right);
         common as f64 / (left.len() + right.len() - common) as f64 >= self.threshold
     }
 
@@ -299,19 +299,19 @@ impl Pair<'_> {
             rare.dedup();
         }
         let [left, right] = room.each_ref().map(|(_, rare)| rare.as_slice());
-        let common = in_common(left, right);
+        let common = intersection_size(left, right);
         let either = left.len() + right.len() - common;
         if common as f64 / either as f64 >= self.threshold {
             return left.len().min(right.len()) >= EVIDENCE || self.overlap(places);
         }
         let piece = places[usize::from(left.len() > right.len())];
         let share = common as f64 / left.len().min(right.len()) as f64;
-        self.sketches[piece].may_be_a_piece() && share >= PIECE_SHARE.max(self.threshold)
+        self.sketches[piece].may_be_part() && share >= PART_SHARE.max(self.threshold)
     }
 }
 
 /// How many numbers two rising lists have in common.
-fn in_common(left: &[u64], right: &[u64]) -> usize {
+fn intersection_size(left: &[u64], right: &[u64]) -> usize {
     let (mut i, mut j, mut common) = (0, 0, 0);
     while i < left.len() && j < right.len() {
         let (a, b) = (left[i], right[j]);
@@ -323,11 +323,11 @@ fn in_common(left: &[u64], right: &[u64]) -> usize {
 }
 
 /// Trees of what is connected, the least number of each at its root.
-struct Forest {
+struct DisjointSets {
     parent: Vec<usize>,
 }
 
-impl Forest {
+impl DisjointSets {
     fn root(&mut self, mut item: usize) -> usize {
         while self.parent[item] != item {
             let above = self.parent[self.parent[item]];

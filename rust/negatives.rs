@@ -56,17 +56,17 @@ pub fn draw(
     if n <= total {
         memory::reserve(out, n);
         out.resize(start + n, 0);
-        let drawn = fill(seed, qa_id, total, excluded, &mut out[start..]);
+        let drawn = draw_into(seed, qa_id, total, excluded, &mut out[start..]);
         return drawn.inspect_err(|_| out.truncate(start));
     }
     Err(TooFew {
         wanted: n,
-        available: total - barred(&ascending(excluded), total).len(),
+        available: total - within_corpus(&ascending(excluded), total).len(),
     })
 }
 
 /// [`draw`], of as many as there are places in `drawn`.
-fn fill(
+fn draw_into(
     seed: u64,
     qa_id: &str,
     total: usize,
@@ -74,7 +74,7 @@ fn fill(
     drawn: &mut [i64],
 ) -> Result<(), TooFew> {
     let excluded = ascending(excluded);
-    let excluded = barred(&excluded, total);
+    let excluded = within_corpus(&excluded, total);
     let available = total - excluded.len();
     if drawn.len() > available {
         return Err(TooFew {
@@ -86,7 +86,7 @@ fn fill(
     for (i, place) in (0..).zip(&mut *drawn) {
         *place = (i + random.below(available as u64 - i)) as i64;
     }
-    if may_clash(drawn) {
+    if needs_swaps(drawn) {
         swap_in_turn(drawn);
     }
     if !excluded.is_empty() {
@@ -140,7 +140,7 @@ pub fn draw_all(
                 check();
                 let i = job * QUESTIONS_PER_JOB + place;
                 let excluded = &excluded[offsets[i] as usize..offsets[i + 1] as usize];
-                fill(seed, qa_id, total, excluded, &mut out[place * n..][..n])
+                draw_into(seed, qa_id, total, excluded, &mut out[place * n..][..n])
                     .map_err(|few| Error::Usage(format!("question {}: {few}", quoted(qa_id))))?;
             }
             Ok(())
@@ -152,7 +152,7 @@ pub fn draw_all(
 }
 
 /// Those of `excluded` (ascending) that are chunks.
-fn barred(excluded: &[i64], total: usize) -> &[i64] {
+fn within_corpus(excluded: &[i64], total: usize) -> &[i64] {
     let first = excluded.partition_point(|&chunk| chunk < 0);
     let end = excluded.partition_point(|&chunk| chunk < total as i64);
     &excluded[first..end]
@@ -176,7 +176,7 @@ fn nth_allowed(index: i64, excluded: &[i64]) -> i64 {
 
 /// Whether a swap of place i with place `places[i]`, for each i in turn, may touch a place twice.
 /// If not, each simply fetches the number of its place.
-fn may_clash(places: &[i64]) -> bool {
+fn needs_swaps(places: &[i64]) -> bool {
     // A bit for every remainder modulo 4,096: few enough to clear them for every question, and
     // enough that few questions have two places with one remainder.
     let mut seen = [0u64; 64];
@@ -277,9 +277,9 @@ mod tests {
             let mut swapped = places;
             swap_in_turn(&mut swapped);
             assert_eq!(swapped, array[..3]);
-            assert!(may_clash(&places) || swapped == places);
+            assert!(needs_swaps(&places) || swapped == places);
         }
-        assert!(!may_clash(&[3, 4, 5]));
+        assert!(!needs_swaps(&[3, 4, 5]));
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn many_questions_draw_what_each_would() {
+    fn many_questions_draw_the_same_as_each_alone() {
         let ids: Vec<String> = (0..3000).map(|i| format!("q{i}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let counts: Vec<usize> = (0..ids.len()).map(|i| i % 3).collect();

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cancel::{catch, obey};
+use crate::cancel::{catch, set_stop_flag};
 use crate::error::{Error, Result};
 
 /// How long a caller waits before it asks again whether to go on.
-const PATIENCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The pools of a process. They are never taken down: in a child there is nothing to take down, and
 /// a process that ends has no need to.
@@ -37,7 +37,7 @@ struct Pools {
 /// Does `work` on the pool; what it throws is its error.
 pub fn run<R: Send>(work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
     let pools = Pools::of_this_process();
-    let pool = made(&pools.others, None)?;
+    let pool = get_or_build(&pools.others, None)?;
     pool.install(|| catch(work))
 }
 
@@ -53,9 +53,9 @@ pub fn run_while<R: Send>(
     if pools.taken.swap(true, AcqRel) {
         return run(work);
     }
-    let _given_back = GivenBack(&pools.taken);
+    let _release = ReleaseOnDrop(&pools.taken);
     pools.stop.store(false, Relaxed);
-    let pool = made(&pools.stoppable, Some(&pools.stop))?;
+    let pool = get_or_build(&pools.stoppable, Some(&pools.stop))?;
     let (outcome, done) = (Mutex::new(None), Condvar::new());
     let lock = || outcome.lock().unwrap_or_else(PoisonError::into_inner);
     pool.in_place_scope(|scope| {
@@ -66,7 +66,8 @@ pub fn run_while<R: Send>(
             done.notify_one();
         });
         loop {
-            let waited = done.wait_timeout_while(lock(), PATIENCE, |outcome| outcome.is_none());
+            let waited =
+                done.wait_timeout_while(lock(), POLL_INTERVAL, |outcome| outcome.is_none());
             let (outcome, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             if !waited.timed_out() {
                 return;
@@ -114,7 +115,7 @@ impl Pools {
 }
 
 /// A pool of as many threads as rayon's own would have, whose work looks at `stop`.
-fn made(
+fn get_or_build(
     pool: &'static OnceLock<ThreadPool>,
     stop: Option<&'static AtomicBool>,
 ) -> Result<&'static ThreadPool> {
@@ -123,16 +124,16 @@ fn made(
     }
     let new = ThreadPoolBuilder::new()
         .thread_name(|i| format!("stage2-{i}"))
-        .start_handler(move |_| obey(stop))
+        .start_handler(move |_| set_stop_flag(stop))
         .build()
         .map_err(|error| Error::Threads(io::Error::other(error)))?;
     // Of two made at once, one goes.
     Ok(pool.get_or_init(|| new))
 }
 
-struct GivenBack<'a>(&'a AtomicBool);
+struct ReleaseOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for GivenBack<'_> {
+impl Drop for ReleaseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(false, Relaxed);
     }
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn other_work_is_not_told() {
+    fn other_work_is_not_stopped() {
         let mut asked = 0;
         let stopped = run_while(endless, || {
             asked += 1;
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_the_work_s_own() {
+    fn an_error_of_the_work_is_returned() {
         let fail = || -> Result<()> { Err(Error::Usage("no".into())) };
         for failed in [run(fail), run_while(fail, || true)] {
             assert_eq!(failed.expect_err("it failed").to_string(), "no");
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_caller_s_and_nobody_waits_for_it() {
+    fn a_panic_reaches_the_caller_at_once() {
         const LONG: usize = 100;
         let fail = || -> Result<()> {
             (0..64).into_par_iter().for_each(|i| {

@@ -11,13 +11,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use self::columns::{Column, PyJudged};
+use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
 use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use interrupt::{run, run_infallible};
-use numbers::{Array1, count, whole};
+use numbers::{Array1, count, unsigned};
 use samples::PySamples;
 use text::{PyTextColumn, Texts, position};
 
@@ -62,7 +62,7 @@ mod _core {
 struct SharedArray(PyOnceLock<Py<PyArray1<i64>>>);
 
 impl SharedArray {
-    fn unmade() -> Self {
+    fn new() -> Self {
         Self(PyOnceLock::new())
     }
 
@@ -249,8 +249,8 @@ impl PyDataset {
         let this = Self {
             dataset,
             annotations,
-            relevant: SharedArray::unmade(),
-            relevant_offsets: SharedArray::unmade(),
+            relevant: SharedArray::new(),
+            relevant_offsets: SharedArray::new(),
         };
         Py::new(py, base.add_subclass(this))
     }
@@ -290,7 +290,7 @@ impl PyDataset {
     fn from_columns(
         questions: &Bound<'_, PyAny>,
         texts: &Bound<'_, PyAny>,
-        relevant: PyJudged<'_>,
+        relevant: PyJudgements<'_>,
         qa_ids: Option<&Bound<'_, PyAny>>,
         chunk_ids: Option<&Bound<'_, PyAny>>,
         titles: Option<&Bound<'_, PyAny>>,
@@ -412,7 +412,7 @@ impl PyDataset {
         seed: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<PySamples>> {
         let negatives = negatives.map_or(Ok(5), |negatives| count("negatives", &negatives))?;
-        let seed = seed.map_or(Ok(0), |seed| whole("seed", &seed))?;
+        let seed = seed.map_or(Ok(0), |seed| unsigned("seed", &seed))?;
         let samples = run(py, || Samples::construct(&self.dataset, negatives, seed))?;
         PySamples::wrap(py, samples)
     }
@@ -452,7 +452,10 @@ fn load_chunks(
 }
 
 fn access(map: bool, max_decompressed: Option<Bound<'_, PyAny>>) -> PyResult<Access> {
-    let most = max_decompressed.map(|most| whole("max_decompressed", &most));
+    let most = max_decompressed.map(|most| unsigned("max_decompressed", &most));
     let most = most.transpose()?;
-    Ok(Access { map, most })
+    Ok(Access {
+        map,
+        max_bytes: most,
+    })
 }

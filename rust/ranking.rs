@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::error::{Error, Result};
 use crate::finite::all_finite;
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 pub use lists::Lists;
 use lists::check_length;
@@ -60,7 +60,7 @@ impl Ranking {
             other => other,
         };
         let count = *starts.last().unwrap_or(&0) as usize;
-        let mut groups = with_room(count);
+        let mut groups = with_capacity(count);
         groups.resize(count, TieGroup::default());
         let finite = slices_mut(&mut groups, &starts)
             .into_par_iter()
@@ -111,7 +111,7 @@ impl Ranking {
                            the number of counts";
             return Err(Error::Usage(message.into()));
         }
-        let mut groups = with_room(above.len());
+        let mut groups = with_capacity(above.len());
         let mut ticks = Ticks::default();
         groups.extend(above.iter().zip(equal).map(|(&above, &equal)| {
             ticks.tick();
@@ -120,11 +120,11 @@ impl Ranking {
         let ideal = match gains {
             None => Vec::new(),
             Some(gains) => {
-                let gains = relevant::of_relevant(gains, starts)?;
+                let gains = relevant::checked_and_scaled(gains, starts)?;
                 for (group, &gain) in groups.iter_mut().zip(gains.iter()) {
                     group.gain = gain;
                 }
-                relevant::best_order(gains.into_owned(), starts)
+                relevant::ideal_order(gains.into_owned(), starts)
             }
         };
         let slots = slices_mut(&mut groups, starts);
@@ -134,7 +134,7 @@ impl Ranking {
             ties::merge_equal(slots);
             let range = starts[list] as usize..starts[list + 1] as usize;
             let negative = above[range].iter().any(|&count| count < 0);
-            if negative || !ties::can_be(slots, length) {
+            if negative || !ties::are_possible(slots, length) {
                 return Err(Error::Usage(format!(
                     "the counts of list {list} are of no {length} scores; expected for each \
                      relevant candidate those above it and those equal to it, itself among them"
@@ -158,7 +158,7 @@ impl Ranking {
                 self.len()
             )));
         }
-        let mut taken = Self::of_none();
+        let mut taken = Self::empty();
         for &row in rows {
             check();
             taken.push(self, row as usize);
@@ -168,7 +168,7 @@ impl Ranking {
 
     /// The lists of several rankings, one after another.
     pub fn concat(parts: &[&Self]) -> Self {
-        let mut all = Self::of_none();
+        let mut all = Self::empty();
         for part in parts {
             for list in 0..part.len() {
                 check();
@@ -178,7 +178,7 @@ impl Ranking {
         all
     }
 
-    fn of_none() -> Self {
+    fn empty() -> Self {
         Self {
             groups: Vec::new(),
             ideal: Vec::new(),

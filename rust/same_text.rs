@@ -19,14 +19,14 @@ use rustc_hash::FxHashMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::cancel::{Ticks, check, sort_unstable_by};
-use crate::first::{FirstOf, hash};
-use crate::memory::{Allowance, with_room};
+use crate::dedup::{FirstOccurrences, hash};
+use crate::memory::{Allowance, with_capacity};
 use crate::white_space::normalise;
 
 /// Code points of a key that are compared before all of it is, and the bytes that they are looked
 /// for in: most texts differ in them, so that the rest need not be read.
-const OPENING: usize = 32;
-const OPENING_BYTES: usize = 128;
+const PREFIX_CHARS: usize = 32;
+const PREFIX_BYTES: usize = 128;
 
 /// Bytes that an item takes among those of its text, at most.
 const SHARED_BYTES: usize = 64;
@@ -65,7 +65,7 @@ fn folded(text: &str) -> String {
         let start = folded.len();
         folded.push_str(ascii);
         folded[start..].make_ascii_lowercase();
-        let changes = |c: char| !is_settled(c) || may_have_case(c);
+        let changes = |c: char| !has_boundary_before(c) || may_have_case(c);
         let (unchanged, others) = others.split_at(others.find(changes).unwrap_or(others.len()));
         folded.push_str(unchanged);
         let mut chars = others.chars();
@@ -77,7 +77,7 @@ fn folded(text: &str) -> String {
             'ς' => folded.push('σ'),
             c => {
                 folded.extend(c.to_lowercase());
-                settled &= is_settled(c);
+                settled &= has_boundary_before(c);
             }
         }
     }
@@ -98,7 +98,7 @@ fn ascii_bytes(text: &str) -> usize {
 
 /// Tells whether a code point is known to stay as it is, case aside, whatever stands beside it: it
 /// begins a composition and is in no other's. Those of the common scripts, for speed alone.
-fn is_settled(c: char) -> bool {
+fn has_boundary_before(c: char) -> bool {
     matches!(
         c,
         '\0'..='\u{2ff}'
@@ -145,9 +145,9 @@ const USUAL_FORMS: [char; 144] = [
 
 /// For each of `len` items the first with the same text.
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
-    let mut first = with_room(len);
+    let mut first = with_capacity(len);
     first.extend(0..len as i64);
-    let alike = with_a_shared_opening(len, &text);
+    let alike = with_shared_prefix(len, &text);
     let hashes: Vec<u64> = alike
         .par_iter()
         .with_min_len(TEXTS_PER_JOB)
@@ -155,7 +155,7 @@ pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> 
         .map(|&item| hash(key(&text(item)).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| is_same(&text(alike[i]), &text(alike[j]));
-    for (&item, original) in alike.iter().zip(FirstOf::firsts(&hashes, same)) {
+    for (&item, original) in alike.iter().zip(FirstOccurrences::of_each(&hashes, same)) {
         first[item] = alike[original] as i64;
     }
     first
@@ -166,7 +166,7 @@ pub fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// The items whose key begins as another's does, ascending: all that may have the same text.
-fn with_a_shared_opening<'a>(
+fn with_shared_prefix<'a>(
     len: usize,
     text: &(impl Fn(usize) -> Cow<'a, str> + Sync),
 ) -> Vec<usize> {
@@ -174,10 +174,10 @@ fn with_a_shared_opening<'a>(
         .into_par_iter()
         .with_min_len(TEXTS_PER_JOB)
         .inspect(|_| check())
-        .map(|item| opening_hash(&text(item)))
+        .map(|item| prefix_hash(&text(item)))
         .collect();
-    let firsts = FirstOf::firsts(&hashes, |i, j| hashes[i] == hashes[j]);
-    let mut shared = with_room(len);
+    let firsts = FirstOccurrences::of_each(&hashes, |i, j| hashes[i] == hashes[j]);
+    let mut shared = with_capacity(len);
     shared.resize(len, false);
     let mut ticks = Ticks::default();
     for (item, first) in firsts.into_iter().enumerate() {
@@ -191,14 +191,17 @@ fn with_a_shared_opening<'a>(
 }
 
 /// A hash of the first code points of a text's key, made of no more of the text than that takes.
-fn opening_hash(text: &str) -> u64 {
-    let mut bytes = OPENING_BYTES;
+fn prefix_hash(text: &str) -> u64 {
+    let mut bytes = PREFIX_BYTES;
     loop {
-        let start = &text[..border(text, bytes)];
+        let start = &text[..boundary(text, bytes)];
         let key = key(start);
-        let opening = key.char_indices().nth(OPENING).map(|(end, _)| &key[..end]);
-        match opening {
-            Some(opening) => return hash(opening.as_bytes()),
+        let prefix = key
+            .char_indices()
+            .nth(PREFIX_CHARS)
+            .map(|(end, _)| &key[..end]);
+        match prefix {
+            Some(prefix) => return hash(prefix.as_bytes()),
             None if start.len() == text.len() => return hash(key.as_bytes()),
             None => bytes *= 2,
         }
@@ -206,13 +209,15 @@ fn opening_hash(text: &str) -> u64 {
 }
 
 /// A place from `bytes` on before which nothing depends on what follows; else the end.
-fn border(text: &str, bytes: usize) -> usize {
+fn boundary(text: &str, bytes: usize) -> usize {
     let rest = text
         .bytes()
         .skip(bytes)
         .position(|byte| byte & 0xc0 != 0x80);
     let from = rest.map_or(text.len(), |rest| bytes + rest);
-    let settled = text[from..].char_indices().find(|&(_, c)| is_settled(c));
+    let settled = text[from..]
+        .char_indices()
+        .find(|&(_, c)| has_boundary_before(c));
     settled.map_or(text.len(), |(at, _)| from + at)
 }
 
@@ -276,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_the_same_and_what_is_not() {
+    fn same_and_different_texts() {
         for (one, other) in [
             ("Who made  it?\n", " who MADE it?"),
             ("caf\u{e9}", "CAFE\u{301}"),
@@ -302,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn settled_code_points_are() {
+    fn normalisation_has_a_boundary_before_these_code_points() {
         let slow = |text: &str| {
             text.chars()
                 .flat_map(char::to_lowercase)
@@ -311,7 +316,7 @@ mod tests {
         };
         for c in (0..=0x10ffff)
             .filter_map(char::from_u32)
-            .filter(|&c| is_settled(c))
+            .filter(|&c| has_boundary_before(c))
         {
             let lower: String = c.to_lowercase().collect();
             assert_eq!(is_nfc_quick(lower.chars()), IsNormalized::Yes, "{c:?}");
@@ -329,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_begin_alike_are_told_apart_and_found() {
+    fn texts_with_equal_prefixes_are_compared_in_full() {
         let long = "é".repeat(200);
         let texts = [
             format!("{long} a"),

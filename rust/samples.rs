@@ -16,7 +16,7 @@ use crate::corpus::{
 };
 use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
-use crate::memory::room_for;
+use crate::memory::try_with_capacity;
 use crate::negatives;
 use crate::same_text::SameText;
 use crate::write::{lines, push_list, push_number, push_one_line, push_string};
@@ -92,7 +92,7 @@ impl Samples {
         let questions = &dataset.questions;
         let drawn = negatives.min(dataset.chunks.len());
         // Before any is drawn: so many may be wanted that they cannot be held.
-        room_for::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
+        try_with_capacity::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
         let same_text = dataset.chunks.same_text();
         let numbers: Vec<usize> = (0..questions.ids.len()).collect();
         let jobs: Vec<Result<Vec<i64>>> = numbers
@@ -164,7 +164,7 @@ impl Samples {
         }
         let own = |i: usize| offsets[i] as usize..offsets[i + 1] as usize;
         let len = dataset.questions.relevant.len() + negatives.len();
-        let mut candidates = room_for("the candidates", len)?;
+        let mut candidates = try_with_capacity("the candidates", len)?;
         for i in 0..questions {
             candidates.extend_from_slice(dataset.questions.relevant_to(i));
             candidates.extend_from_slice(&negatives[own(i)]);

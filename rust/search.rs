@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use crate::cancel::check as check_stop;
 use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
-use crate::memory::room_for;
+use crate::memory::try_with_capacity;
 use best::{Best, row_of, score_of};
 use codes::{Centre, MAX_WIDTH, QueryFacts, TILE_ROWS, TileFacts};
 use isa::Isa;
@@ -118,8 +118,8 @@ fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK>
     // Before the search: so many may be asked for that they cannot be held.
     let count = queries.count().saturating_mul(k);
     let (rows, scores) = (
-        room_for("the rows found", count)?,
-        room_for("their scores", count)?,
+        try_with_capacity("the rows found", count)?,
+        try_with_capacity("their scores", count)?,
     );
     let best = if queries.count() < FEW_QUERIES || corpus.width > MAX_WIDTH {
         corpus.check_finite("corpus")?;

@@ -10,18 +10,18 @@ pub fn is_space(c: char) -> bool {
 
 /// Splits on white space and joins with one space; a text that is already so is borrowed.
 pub fn normalise(text: &str) -> Cow<'_, str> {
-    let found = accidental(text.as_bytes());
+    let found = irregular(text.as_bytes());
     if found == 0 {
         return Cow::Borrowed(text);
     }
     let mut normal = String::with_capacity(text.len());
-    if found & WIDE != 0 {
+    if found & MULTI_BYTE != 0 {
         text.split(is_space)
             .for_each(|word| push(&mut normal, word));
     } else {
         // All white space is of one byte: characters need not be decoded.
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(|b| b == b' ' || is_odd_space(b)) {
+        while let Some(at) = rest.bytes().position(|b| b == b' ' || is_control_space(b)) {
             push(&mut normal, &rest[..at]);
             rest = &rest[at + 1..];
         }
@@ -38,26 +38,26 @@ fn push(normal: &mut String, word: &str) {
 }
 
 /// ASCII white space other than the space.
-fn is_odd_space(byte: u8) -> bool {
+fn is_control_space(byte: u8) -> bool {
     (byte.wrapping_sub(b'\t') < 5) | (byte.wrapping_sub(0x1c) < 4)
 }
 
-/// What [`accidental`] finds: white space of one byte, of more than one.
-const NARROW: u8 = 1;
-const WIDE: u8 = 2;
+/// What [`irregular`] finds: white space of one byte, of more than one.
+const ONE_BYTE: u8 = 1;
+const MULTI_BYTE: u8 = 2;
 
 /// Whether UTF-8 has white space other than one space between two words.
 ///
 /// Without an early end, and in bytes alone: that the compiler turns into many bytes at once.
-fn accidental(text: &[u8]) -> u8 {
+fn irregular(text: &[u8]) -> u8 {
     let (Some(&first), Some(&last)) = (text.first(), text.last()) else {
         return 0;
     };
-    let mut narrow = is_odd_space(first) | (first == b' ') | (last == b' ');
+    let mut narrow = is_control_space(first) | (first == b' ') | (last == b' ');
     let mut wide = false;
     let second = text.get(1..).unwrap_or_default();
     for (&a, &b) in text.iter().zip(second) {
-        narrow |= is_odd_space(b) | ((a ^ b' ') | (b ^ b' ') == 0);
+        narrow |= is_control_space(b) | ((a ^ b' ') | (b ^ b' ') == 0);
         // U+0085, U+00A0.
         wide |= (a == 0xc2) & ((b == 0x85) | (b == 0xa0));
     }
@@ -70,19 +70,19 @@ fn accidental(text: &[u8]) -> u8 {
             | ((a == 0xe2) & (b == 0x81) & (c == 0x9f))
             | ((a == 0xe3) & (b == 0x80) & (c == 0x80));
     }
-    (NARROW * u8::from(narrow)) | (WIDE * u8::from(wide))
+    (ONE_BYTE * u8::from(narrow)) | (MULTI_BYTE * u8::from(wide))
 }
 
 /// Where the code points of a normalised text lie in the original.
 ///
 /// The one space between two words stands for all the white space there, so that the code points
 /// of the normalised text cover the original from its first word to its last without a gap.
-pub struct Places {
+pub struct OffsetMap {
     /// The start of each code point, then the end of the last.
     borders: Vec<usize>,
 }
 
-impl Places {
+impl OffsetMap {
     pub fn of(original: &str) -> Self {
         let mut borders = Vec::with_capacity(original.len() + 1);
         let mut in_word = false;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_is_white_space_or_not_wherever_it_stands() {
+    fn white_space_is_found_at_every_place() {
         // No white space lies beyond.
         for c in '\0'..='\u{ffff}' {
             let forms = ["a?b", "?a", "a?", "?", "a ?b", "a? b", "é?é", "“?”", "a??b"];

@@ -14,7 +14,7 @@ use std::thread;
 
 use rayon::prelude::*;
 
-use crate::cancel::{check, obey, obeyed};
+use crate::cancel::{check, set_stop_flag, stop_flag};
 use crate::error::{Error, Result};
 use crate::jsonl::special::next_special;
 use output::Output;
@@ -74,9 +74,9 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
         let (written, to_use_again) = mpsc::channel();
         thread::scope(|scope| {
             // A thread of its own: waiting for the disk keeps no core from formatting.
-            let told = obeyed();
+            let flag = stop_flag();
             let write = move || {
-                obey(told);
+                set_stop_flag(flag);
                 let mut output = Output::new(file);
                 for blocks in to_write {
                     for block in &blocks {
@@ -179,8 +179,8 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
 /// Appends a finite number; a whole one without a decimal point.
 pub fn push_number(out: &mut Vec<u8>, number: f64) {
     /// Up to here a float64 holds every whole number.
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    let text = if number.fract() == 0.0 && number.abs() <= MOST {
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         (number as i64).to_string()
     } else {
         format!("{number:?}")
@@ -235,7 +235,7 @@ mod tests {
     use crate::pool::run_while;
 
     #[test]
-    fn strings_come_back() {
+    fn strings_round_trip() {
         let text: String = (0..0x100)
             .filter_map(char::from_u32)
             .chain("中😀".chars())
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back() {
+    fn numbers_round_trip() {
         for number in [0.0, -1.0, 2.0, 0.1, 2.5, 1e300, 1e-7, f64::MIN_POSITIVE] {
             let mut out = Vec::new();
             push_number(&mut out, number);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_is_told_to_stop_leaves_nothing() {
+    fn a_stopped_write_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers");
         let endless = |_, out: &mut Vec<u8>| out.extend_from_slice(&[b'1'; 1000]);

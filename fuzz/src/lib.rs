@@ -7,7 +7,7 @@ use serde_json::{Deserializer, Map, Value};
 use stage2_core::corpus::Span;
 use stage2_core::error::Fault;
 use stage2_core::jsonl::Row;
-use stage2_core::jsonl::openings::Openings;
+use stage2_core::jsonl::key_cache::KeyCache;
 use stage2_core::jsonl::scan::{Kind, MAX_DEPTH};
 
 /// The value of a whole text, however deep; none if it is not JSON.
@@ -72,7 +72,7 @@ pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
 /// Names of the rows of a piece, read in the light of the row before: the same as without it.
 #[derive(Default)]
 pub struct Names {
-    openings: Openings,
+    key_cache: KeyCache,
     seen: Vec<String>,
 }
 
@@ -84,11 +84,11 @@ impl Names {
             expected.push((name(key), value));
             Ok(())
         });
-        let Self { openings, seen } = self;
+        let Self { key_cache, seen } = self;
         let mut found = Vec::new();
         let remembered = row.members(
             |scanner, place| {
-                openings.pass(scanner, place, |key| {
+                key_cache.read_key(scanner, place, |key| {
                     seen.push(name(key));
                     Some(seen.len() - 1)
                 })

@@ -13,10 +13,10 @@ use super::{Findings, concat, offsets};
 use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::join::{self, Index, Match};
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::{Access, OnError, Row, Source};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 const NAMES: [&str; 2] = ["text", "targets"];
 const TEXT: Field = Field(0, 1);
@@ -77,7 +77,7 @@ impl Annotations {
         let pieces = &parsed.pieces;
         let texts = concat(pieces, |piece| &piece.texts);
         if texts.is_empty() {
-            return Err(findings.without_rows(source));
+            return Err(findings.no_rows_error(source));
         }
         Ok(Self {
             findings,
@@ -90,7 +90,7 @@ impl Annotations {
     }
 
     fn decoded(&self) -> Vec<Cow<'_, str>> {
-        let mut texts = with_room(self.texts.len());
+        let mut texts = with_capacity(self.texts.len());
         texts.extend(self.texts.iter().inspect(|_| check()));
         texts
     }
@@ -182,25 +182,25 @@ struct Columns {
     texts: Vec<Span>,
     spans: Vec<[i64; 2]>,
     counts: Vec<usize>,
-    openings: Openings,
-    target_openings: Openings,
+    key_cache: KeyCache,
+    target_key_cache: KeyCache,
 }
 
 impl Columns {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let targets = fields.required(TARGETS)?;
         let decoded = text.decode(row.bytes());
         let places = CodePoints::of(&decoded);
         let before = self.spans.len();
-        let read = fields.each(TARGETS, targets, |target| {
+        let read = fields.for_each(TARGETS, targets, |target| {
             if target.kind != Kind::Object {
                 return Err(fields.wrong_type(TARGETS, target, "an object"));
             }
             let target = row.part(target);
-            let span = span(target, &places, &mut self.target_openings)?;
+            let span = span(target, &places, &mut self.target_key_cache)?;
             self.spans.push(span);
             Ok(())
         });
@@ -217,10 +217,10 @@ impl Columns {
 fn span(
     target: Row<'_>,
     text: &CodePoints<'_>,
-    openings: &mut Openings,
+    key_cache: &mut KeyCache,
 ) -> Result<[i64; 2], Box<Fault>> {
     let mut fields = Fields::new(target, &TARGET_NAMES);
-    fields.read(openings)?;
+    fields.read(key_cache)?;
     let (from, to) = (fields.required(CHAR_START)?, fields.required(CHAR_END)?);
     let start = fields.as_integer(CHAR_START, from)?;
     let end = fields.as_integer(CHAR_END, to)?;

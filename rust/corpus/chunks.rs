@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
-use super::{concat, without};
+use super::{concat, drop_rows};
+use crate::dedup::{FirstOccurrences, hash};
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::first::{FirstOf, hash};
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 use crate::same_text::SameText;
 
@@ -31,7 +31,7 @@ pub struct Chunks {
     pub texts: TextColumn,
     /// The empty string where there is none.
     pub titles: TextColumn,
-    by_id: FirstOf,
+    by_id: FirstOccurrences,
     same_text: OnceLock<SameText>,
     /// Rows left out because one with the same id and text came before.
     pub repeated: usize,
@@ -47,14 +47,14 @@ struct Columns {
     /// Empty as long as no row has one: few corpora have titles.
     titles: Vec<Span>,
     ignored: Ignored,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Columns {
     #[inline]
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let title = fields.string(TITLE)?.unwrap_or_default();
@@ -93,7 +93,7 @@ impl Chunks {
 
         let bytes = source.bytes();
         let same_id = |i: usize, j: usize| ids[i].equals(ids[j], bytes);
-        let (mut by_id, repeats) = FirstOf::build(&hashes, same_id);
+        let (mut by_id, repeats) = FirstOccurrences::build(&hashes, same_id);
         let mut repeated = 0;
         for &repeat in &repeats {
             let first = by_id.find(hashes[repeat], |other| same_id(repeat, other));
@@ -105,13 +105,13 @@ impl Chunks {
             }
         }
         if !repeats.is_empty() {
-            ids = without(&ids, &repeats);
-            texts = without(&texts, &repeats);
+            ids = drop_rows(&ids, &repeats);
+            texts = drop_rows(&texts, &repeats);
             if !titles.is_empty() {
-                titles = without(&titles, &repeats);
+                titles = drop_rows(&titles, &repeats);
             }
-            hashes = without(&hashes, &repeats);
-            by_id = FirstOf::build(&hashes, |_, _| false).0;
+            hashes = drop_rows(&hashes, &repeats);
+            by_id = FirstOccurrences::build(&hashes, |_, _| false).0;
         }
         let chunks = Self {
             titles: TextColumn::of_file(source, titles).padded(ids.len()),

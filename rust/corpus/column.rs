@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::first::hash;
+use crate::dedup::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};

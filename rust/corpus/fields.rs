@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::column::Span;
 use crate::error::{Fault, Reason, quoted};
 use crate::jsonl::Row;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::scan::{Kind, Scanner, Value};
 use crate::white_space::normalise;
 
@@ -35,17 +35,17 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// Reads the row; of members with the same name the last counts. `openings` are those of rows
+    /// Reads the row; of members with the same name the last counts. `key_cache` are those of rows
     /// read before with the same names.
     #[inline]
-    pub fn read(&mut self, openings: &mut Openings) -> Result<()> {
+    pub fn read(&mut self, key_cache: &mut KeyCache) -> Result<()> {
         let Self { row, names, values } = self;
         let find = |key| {
             let key = key_text(row.bytes(), key);
             names.iter().position(|name| name.as_bytes() == &*key)
         };
         row.members(
-            |scanner, place| openings.pass(scanner, place, find),
+            |scanner, place| key_cache.read_key(scanner, place, find),
             |rank, value| {
                 if let Some(rank) = rank {
                     values[rank] = (value.kind != Kind::Null).then_some(value);
@@ -95,7 +95,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 
     /// Hands over the elements of a list.
-    pub fn each(
+    pub fn for_each(
         &self,
         field: Field,
         list: Value,

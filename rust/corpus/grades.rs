@@ -2,7 +2,7 @@
 
 use super::offsets;
 use crate::cancel::check;
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 /// The grade of a chunk without one, in a file where others have grades.
 pub const UNGRADED: f64 = 1.0;
@@ -70,8 +70,8 @@ impl Relevant {
                 left_out: 0,
             };
         }
-        let (mut kept, mut values) = (with_room(chunks.len()), with_room(chunks.len()));
-        let mut kept_lengths = with_room(lengths.len());
+        let (mut kept, mut values) = (with_capacity(chunks.len()), with_capacity(chunks.len()));
+        let mut kept_lengths = with_capacity(lengths.len());
         let mut start = 0;
         for length in lengths {
             check();

@@ -11,14 +11,14 @@ use super::chunks::Chunks;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
 use super::grades::{Graded, Grades, Relevant, UNGRADED};
-use super::shared::SharedTruths;
-use super::{concat, offsets, without};
+use super::shared::SharedGroundTruths;
+use super::{concat, drop_rows, offsets};
 use crate::cancel::check;
+use crate::dedup::FirstOccurrences;
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::first::FirstOf;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
-use crate::memory::{Allowance, look_for_room, with_room};
+use crate::memory::{Allowance, ensure_available, with_capacity};
 use crate::same_text::SameText;
 
 const NAMES: [&str; 7] = [
@@ -77,7 +77,7 @@ impl Questions {
         if asked.all_differ() {
             return Ok(None);
         }
-        let shared = SharedTruths::collect(
+        let shared = SharedGroundTruths::collect(
             &asked,
             |row| Graded {
                 items: self.relevant_to(row),
@@ -87,7 +87,7 @@ impl Questions {
             &self.source,
             |row| self.rows[row].start,
         )?;
-        let (relevant, lengths) = shared.laid_out(
+        let (relevant, lengths) = shared.concat_lists(
             self.ids.len(),
             |row| self.relevant_to(row),
             |_, all, relevant| relevant.extend_from_slice(all),
@@ -114,13 +114,13 @@ struct Rows {
     /// One a chunk id; empty as long as no row has any.
     grades: Vec<f64>,
     ignored: Ignored,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Rows {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
         let id = fields.id(QA_ID)?.unwrap_or_default();
@@ -149,7 +149,7 @@ impl Rows {
             return self.push_grades(fields, before, 0);
         };
         let (mut listed, mut named_at) = (0, 0);
-        fields.each(CHUNK_IDS, list, |value| {
+        fields.for_each(CHUNK_IDS, list, |value| {
             let id = fields.as_id(CHUNK_IDS, value)?;
             match first {
                 Some(again) if again.equals(id, fields.bytes()) => {
@@ -184,7 +184,7 @@ impl Rows {
             return Ok(());
         };
         self.grades.resize(before, UNGRADED);
-        fields.each(GRADES, list, |value| {
+        fields.for_each(GRADES, list, |value| {
             self.grades.push(fields.as_grade(GRADES, value)?);
             Ok(())
         })?;
@@ -221,7 +221,7 @@ impl Rows {
             chunk_ids: concat(pieces, |piece| &piece.chunk_ids),
             counts: concat(pieces, |piece| &piece.counts),
             ignored: Ignored::default(),
-            openings: Openings::default(),
+            key_cache: KeyCache::default(),
         }
     }
 
@@ -233,15 +233,15 @@ impl Rows {
         let offsets = offsets(&self.counts);
         let chunks = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
         let dropped_chunks: Vec<usize> = dropped.iter().flat_map(chunks).collect();
-        self.chunk_ids = without(&self.chunk_ids, &dropped_chunks);
+        self.chunk_ids = drop_rows(&self.chunk_ids, &dropped_chunks);
         if !self.grades.is_empty() {
-            self.grades = without(&self.grades, &dropped_chunks);
+            self.grades = drop_rows(&self.grades, &dropped_chunks);
         }
-        self.rows = without(&self.rows, dropped);
-        self.questions = without(&self.questions, dropped);
-        self.answers = without(&self.answers, dropped);
-        self.ids = without(&self.ids, dropped);
-        self.counts = without(&self.counts, dropped);
+        self.rows = drop_rows(&self.rows, dropped);
+        self.questions = drop_rows(&self.questions, dropped);
+        self.answers = drop_rows(&self.answers, dropped);
+        self.ids = drop_rows(&self.ids, dropped);
+        self.counts = drop_rows(&self.counts, dropped);
     }
 }
 
@@ -286,7 +286,7 @@ impl Unresolved {
             .collect();
         let first = offsets(&rows.counts);
         let (mut dropped, mut rejects) = (Vec::new(), Vec::new());
-        let mut relevant = with_room(found.len());
+        let mut relevant = with_capacity(found.len());
         let noted = Allowance::new(REJECT_BYTES);
         for (row, range) in first.windows(2).enumerate() {
             check();
@@ -306,7 +306,7 @@ impl Unresolved {
             }
         }
         rows.drop(&dropped);
-        let ids = with_generated(&source, &rows);
+        let ids = ids_with_generated(&source, &rows);
         let relevant = Relevant::of(relevant, &rows.grades, rows.counts);
         let questions = Questions {
             ids,
@@ -333,7 +333,7 @@ pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
         .map(|&row| ids[row].hash(bytes))
         .collect();
     let same = |i: usize, j: usize| ids[given[i]].equals(ids[given[j]], bytes);
-    let (_, repeats) = FirstOf::build(&hashes, same);
+    let (_, repeats) = FirstOccurrences::build(&hashes, same);
     repeats.into_iter().map(|i| given[i]).collect()
 }
 
@@ -380,7 +380,7 @@ fn check_chunks(
 /// A made id is a hash of what is asked and which chunks answer it, so it stays when other rows
 /// come, go or move. Rows that share it (two with the same question and chunks) are numbered in
 /// the order of their bytes, which is the same in every order of the file.
-fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
+fn ids_with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
     let bytes = source.bytes();
     let offsets = offsets(&rows.counts);
     let mut made: Vec<(u64, usize)> = (0..rows.ids.len())
@@ -402,14 +402,14 @@ fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
             .then_with(|| content(a).cmp(content(b)))
             .then(a.cmp(&b))
     });
-    let mut ids: Vec<Cow<str>> = with_room(rows.ids.len());
+    let mut ids: Vec<Cow<str>> = with_capacity(rows.ids.len());
     ids.extend(
         rows.ids
             .iter()
             .inspect(|_| check())
             .map(|id| id.decode(bytes)),
     );
-    look_for_room(ids.len().saturating_mul(MADE_ID_BYTES));
+    ensure_available(ids.len().saturating_mul(MADE_ID_BYTES));
     let mut taken: FxHashSet<Cow<str>> = ids.iter().inspect(|_| check()).cloned().collect();
     for same in made.chunk_by(|(a, _), (b, _)| a == b) {
         let mut candidates = numbered_ids(same[0].0);

@@ -7,11 +7,11 @@ use super::grades::{Graded, Grades};
 use crate::cancel::{Ticks, check};
 use crate::error::{Reason, Result};
 use crate::jsonl::Source;
-use crate::memory::{Allowance, look_for_room, push, reserve, with_room};
+use crate::memory::{Allowance, ensure_available, push, reserve, with_capacity};
 use crate::same_text::SameText;
 
 /// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
-const MOST: usize = 1 << 27;
+const MAX_TOTAL: usize = 1 << 27;
 
 /// Bytes that a row takes besides its list, and that a ground truth takes while a list is made.
 const ROW_BYTES: usize = 128;
@@ -19,22 +19,22 @@ const MAKING_BYTES: usize = 64;
 
 /// The ground truths of rows whose question other rows ask too.
 #[derive(Debug, Default)]
-pub struct SharedTruths {
+pub struct SharedGroundTruths {
     /// By row: its own in their order, then those of the other rows in theirs.
-    pub of_row: FxHashMap<usize, Truths>,
+    pub of_row: FxHashMap<usize, GroundTruths>,
     /// How many questions these rows are of.
     pub questions: usize,
 }
 
 /// A row's ground truths.
 #[derive(Debug)]
-pub struct Truths {
+pub struct GroundTruths {
     pub items: Vec<i64>,
     /// One for each, if the file has any.
     grades: Vec<f64>,
 }
 
-impl SharedTruths {
+impl SharedGroundTruths {
     /// Collects them.
     ///
     /// `truths` gives the ground truths of a row. Each of `first` says for every ground truth which
@@ -55,14 +55,14 @@ impl SharedTruths {
                 .iter()
                 .map(|&row| truths(row as usize).items.len())
                 .sum();
-            look_for_room(given.saturating_mul(MAKING_BYTES));
-            let mut all = Kinds::new(first);
+            ensure_available(given.saturating_mul(MAKING_BYTES));
+            let mut all = UniqueItems::new(first);
             for &row in rows {
                 check();
                 all.extend(truths(row as usize));
             }
             held += rows.len() * all.items.len();
-            if held > MOST {
+            if held > MAX_TOTAL {
                 let message = format!(
                     "the question is asked in {} rows with {} different ground truths, and each \
                      row would have all of them; expected a question to be given once, with its \
@@ -75,13 +75,15 @@ impl SharedTruths {
             found.questions += 1;
             for &row in rows {
                 check();
-                let mut own = Kinds::new(first);
+                let mut own = UniqueItems::new(first);
                 own.push_all(truths(row as usize));
                 own.extend(all.graded());
                 let held = own.items.capacity() + own.grades.capacity();
                 room.take_all(held + ROW_BYTES / size_of::<i64>());
                 let (items, grades) = (own.items, own.grades);
-                found.of_row.insert(row as usize, Truths { items, grades });
+                found
+                    .of_row
+                    .insert(row as usize, GroundTruths { items, grades });
             }
         }
         Ok(found)
@@ -90,7 +92,7 @@ impl SharedTruths {
     /// Lays the lists of `len` rows end to end: `own` gives that of a row which shares nothing, and
     /// `push` appends that of one which does, given the ground truths that it has now. Also returns
     /// the lengths.
-    pub fn laid_out<'a>(
+    pub fn concat_lists<'a>(
         &self,
         len: usize,
         own: impl Fn(usize) -> &'a [i64],
@@ -98,7 +100,7 @@ impl SharedTruths {
     ) -> (Vec<i64>, Vec<usize>) {
         let before: usize = (0..len).map(|row| own(row).len()).sum();
         let shared: usize = self.of_row.values().map(|all| all.items.len()).sum();
-        let (mut items, mut lengths) = (with_room(before + shared), with_room(len));
+        let (mut items, mut lengths) = (with_capacity(before + shared), with_capacity(len));
         for row in 0..len {
             check();
             let start = items.len();
@@ -116,7 +118,7 @@ impl SharedTruths {
         if own.is_empty() {
             return Grades::default();
         }
-        let (mut values, mut lengths) = (with_room(own.values.len()), with_room(len));
+        let (mut values, mut lengths) = (with_capacity(own.values.len()), with_capacity(len));
         for row in 0..len {
             check();
             let grades = self.of_row.get(&row).map_or(own.of(row), |all| &all.grades);
@@ -142,7 +144,7 @@ impl SharedTruths {
 }
 
 /// Items, and what kinds they are of.
-struct Kinds<'a> {
+struct UniqueItems<'a> {
     items: Vec<i64>,
     grades: Vec<f64>,
     first: &'a [&'a [i64]],
@@ -150,7 +152,7 @@ struct Kinds<'a> {
     ticks: Ticks,
 }
 
-impl<'a> Kinds<'a> {
+impl<'a> UniqueItems<'a> {
     fn new(first: &'a [&'a [i64]]) -> Self {
         Self {
             items: Vec::new(),

@@ -10,22 +10,22 @@ use crate::memory;
 /// times as long to sort.
 const SORTED_TOGETHER: usize = 4096;
 
-/// Under what an annotation is filed, in the upper bits, and its rank in the lower: eight bytes, so
+/// Under what an annotation is filed, in the upper bits, and its number in the lower: eight bytes, so
 /// that a million annotations with ten keys each take no more of the caches than they must.
 ///
 /// Of a key the upper half is kept. Keys that agree in it share a list; since everything in a list
 /// is compared with the text, that costs a comparison now and then.
 pub type Posting = u64;
 
-const RANK_BITS: u32 = 32;
+const NUMBER_BITS: u32 = 32;
 
 /// The annotation that is filed.
-pub fn rank(posting: Posting) -> usize {
+pub fn number(posting: Posting) -> usize {
     posting as u32 as usize
 }
 
-fn posting(key: u64, rank: usize) -> Posting {
-    key >> RANK_BITS << RANK_BITS | rank as u64
+fn posting(key: u64, number: usize) -> Posting {
+    key >> NUMBER_BITS << NUMBER_BITS | number as u64
 }
 
 /// Lists of annotations by key: one sorted array, entered through a directory of the keys' top
@@ -38,15 +38,18 @@ pub struct Postings {
 
 impl Postings {
     /// More annotations could not be told apart.
-    pub const MOST: usize = 1 << RANK_BITS;
+    pub const MAX_ANNOTATIONS: usize = 1 << NUMBER_BITS;
 
-    /// Files ranks below `count` under the keys that `push_keys` gives for each.
+    /// Files numbers below `count` under the keys that `push_keys` gives for each.
     pub fn collect(count: usize, push_keys: impl Fn(usize, &mut Vec<u64>) + Sync) -> Self {
-        assert!(count <= Self::MOST, "{count} annotations are too many");
-        let file = |(mut entries, mut keys): (Vec<Posting>, Vec<u64>), rank: usize| {
+        assert!(
+            count <= Self::MAX_ANNOTATIONS,
+            "{count} annotations are too many"
+        );
+        let file = |(mut entries, mut keys): (Vec<Posting>, Vec<u64>), number: usize| {
             keys.clear();
-            push_keys(rank, &mut keys);
-            entries.extend(keys.iter().map(|&key| posting(key, rank)));
+            push_keys(number, &mut keys);
+            entries.extend(keys.iter().map(|&key| posting(key, number)));
             (entries, keys)
         };
         let parts: Vec<Vec<Posting>> = (0..count)
@@ -62,7 +65,7 @@ impl Postings {
     }
 
     fn with_directory(entries: Vec<Posting>) -> Self {
-        let bits = entries.len().max(2).ilog2().min(u64::BITS - RANK_BITS);
+        let bits = entries.len().max(2).ilog2().min(u64::BITS - NUMBER_BITS);
         let shift = u64::BITS - bits;
         let mut directory = vec![0; (1 << bits) + 1];
         memory::advise_huge_pages(&mut directory);
@@ -79,13 +82,13 @@ impl Postings {
         }
     }
 
-    /// The postings under `key`, by rising rank.
+    /// The postings under `key`, by rising number.
     pub fn get(&self, key: u64) -> &[Posting] {
         let slot = (key >> self.shift) as usize;
         let found = &self.entries[self.directory[slot]..self.directory[slot + 1]];
-        let key = key >> RANK_BITS;
-        let start = found.partition_point(|&entry| entry >> RANK_BITS < key);
-        let end = start + found[start..].partition_point(|&entry| entry >> RANK_BITS == key);
+        let key = key >> NUMBER_BITS;
+        let start = found.partition_point(|&entry| entry >> NUMBER_BITS < key);
+        let end = start + found[start..].partition_point(|&entry| entry >> NUMBER_BITS == key);
         &found[start..end]
     }
 }

@@ -72,7 +72,7 @@ fn the_index_answers_as_a_scan() {
 }
 
 #[test]
-fn the_last_of_equal_texts_counts_at_the_place_of_the_first() {
+fn the_last_of_equal_texts_is_used_at_the_place_of_the_first() {
     let annotations = [
         "one two  three four",
         "two three four",

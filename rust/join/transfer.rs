@@ -1,12 +1,12 @@
 //! Spans of an annotation, moved to the text it belongs to.
 
-use crate::white_space::{Places, normalise};
+use crate::white_space::{OffsetMap, normalise};
 
 /// The way from code points of an annotation's text to code points of another text that contains
 /// it or is contained in it, white space aside.
 pub struct Transfer {
-    annotation: Places,
-    text: Places,
+    annotation: OffsetMap,
+    text: OffsetMap,
     /// Where the annotation starts in the text; negative where the text starts in the annotation.
     shift: isize,
 }
@@ -16,8 +16,8 @@ impl Transfer {
     pub fn between(annotation: &str, text: &str) -> Option<Self> {
         Some(Self {
             shift: shift(&normalise(annotation), &normalise(text))?,
-            annotation: Places::of(annotation),
-            text: Places::of(text),
+            annotation: OffsetMap::of(annotation),
+            text: OffsetMap::of(text),
         })
     }
 

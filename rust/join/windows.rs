@@ -14,11 +14,11 @@ pub fn tolerance(length: usize) -> usize {
 }
 
 /// Whether the lengths differ by less than a tenth of the longer.
-pub fn near(a: usize, b: usize) -> bool {
+pub fn lengths_near(a: usize, b: usize) -> bool {
     a.abs_diff(b) <= tolerance(a.max(b))
 }
 
-/// Classes of lengths in code points; lengths that are [`near`] fall into the same or neighbouring
+/// Classes of lengths in code points; lengths that are [`lengths_near`] fall into the same or neighbouring
 /// ones.
 pub struct LengthClasses {
     /// The shortest length of each class.

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lenient_ends_survive_what_is_wrong_inside() {
+    fn lenient_ends_survive_invalid_elements() {
         let end_of = |bytes: &[u8], at| lenient_end(bytes, at, &mut Ticks::default());
         assert_eq!(end_of(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
         assert_eq!(end_of(b"tru , 2", 0), Some(4));

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_hold_a_row_is_not_refused() {
+    fn files_that_may_hold_a_row_are_not_refused() {
         for good in [
             "",
             "{}",
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_are_told_with_and_without_a_mark() {
+    fn encodings_are_recognised_with_and_without_a_mark() {
         let json = "[{\"question\": \"日\"}]";
         let little: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = json.encode_utf16().flat_map(u16::to_be_bytes).collect();

@@ -25,7 +25,7 @@ const READ_SIZE: usize = 4 << 20;
 const STREAM_SIZE: usize = 1 << 20;
 
 /// Below this a file is read: that costs nothing, and nothing can happen to it.
-const WORTH_MAPPING: usize = 4 << 20;
+const MIN_MAPPED: usize = 4 << 20;
 
 /// How a file's bytes are come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +35,14 @@ pub struct Access {
     pub map: bool,
     /// Bytes that what is compressed, or comes from a pipe, may turn out to be; none: half of the
     /// memory. A few bytes can stand for more than any machine holds.
-    pub most: Option<u64>,
+    pub max_bytes: Option<u64>,
 }
 
 impl Access {
     /// A copy of its own.
     pub const READ: Self = Self {
         map: false,
-        most: None,
+        max_bytes: None,
     };
 
     /// The same, but a copy of its own.
@@ -51,7 +51,7 @@ impl Access {
     }
 
     fn ceiling(self) -> u64 {
-        self.most.unwrap_or(memory::total() / 2)
+        self.max_bytes.unwrap_or(memory::total() / 2)
     }
 }
 
@@ -151,7 +151,7 @@ impl<'a> Stream<'a> {
         Self {
             path,
             ceiling: access.ceiling(),
-            is_default: access.most.is_none(),
+            is_default: access.max_bytes.is_none(),
             kind,
         }
     }
@@ -233,7 +233,7 @@ fn read_raw(path: &Path, access: Access) -> Result<Contents> {
         return Ok(bytes.into());
     }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    let contents = if access.map && size >= WORTH_MAPPING {
+    let contents = if access.map && size >= MIN_MAPPED {
         map(&file, size).map(Contents::Mapped)
     } else {
         let Ok(mut bytes) = memory::zeros("the file", size) else {
@@ -382,7 +382,7 @@ fn shrank(path: &Path, size: usize) -> Error {
 
 /// The error of a file that is good as far as `text`.
 fn damaged(path: &Path, text: &[u8], reason: Reason, message: String) -> Error {
-    let (line, column) = super::Places::of(text).move_to(text.len());
+    let (line, column) = super::Positions::of(text).move_to(text.len());
     InputError {
         file: path.display().to_string(),
         line,
@@ -412,9 +412,9 @@ mod tests {
     }
 
     #[test]
-    fn a_map_holds_what_a_read_does() {
+    fn a_mapped_file_equals_a_read_one() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let bytes: Vec<u8> = (0..WORTH_MAPPING + 321)
+        let bytes: Vec<u8> = (0..MIN_MAPPED + 321)
             .map(|i| b'a' + (i % 23) as u8)
             .collect();
         file.write_all(&bytes).unwrap();

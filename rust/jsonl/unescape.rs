@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_strings_are_written_as_they_stand() {
+    fn canonical_strings_are_copied() {
         for content in [r#"a\\\"\n"#, r"\b\f\r\tz", "é", "", r"\\n"] {
             assert!(is_canonical(content.as_bytes()));
             let mut written = Vec::new();

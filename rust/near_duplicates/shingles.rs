@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn case_width_and_white_space_are_aside_and_symbols_stay() {
+    fn case_width_and_white_space_are_ignored_but_symbols_stay() {
         assert_eq!(plain("  The\tCOUNT,\r\nof x!  "), "the count, of x!");
         assert_eq!(plain("ＡＢＣ　１２"), "abc 12");
         assert_eq!(plain("e\u{301}É"), "éé");

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 
 use super::interrupt::{run, run_infallible};
-use super::numbers::{Array1, Array2, count, number, whole};
+use super::numbers::{Array1, Array2, count, number, unsigned};
 use super::text::Strings;
 use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
@@ -91,7 +91,7 @@ impl<'py> FromPyObject<'_, 'py> for NamedRules {
         let sampling = if seed.is_none() {
             Sampling::Top
         } else {
-            let seed = whole("seed", &seed)?;
+            let seed = unsigned("seed", &seed)?;
             Sampling::Random { seed }
         };
         Ok(Self(Rules {
@@ -154,7 +154,7 @@ impl<'py> NumRelevant<'py> {
         if given.len().is_ok() {
             return Ok(Self::Each(given.extract()?));
         }
-        let same = whole("num_relevant", &given)?;
+        let same = unsigned("num_relevant", &given)?;
         Ok(Self::Same(i64::try_from(same).unwrap_or(i64::MAX)))
     }
 }
@@ -241,7 +241,7 @@ pub fn sample_negatives<'py>(
     seed: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let (n, total) = (count("n", n)?, count("total", total)?);
-    let seed = seed.map_or(Ok(0), |seed| whole("seed", seed))?;
+    let seed = seed.map_or(Ok(0), |seed| unsigned("seed", seed))?;
     let (excluded, offsets) = (&*excluded, &*excluded_offsets);
     let qa_ids = qa_ids.texts()?;
     let drawn = run(py, || {

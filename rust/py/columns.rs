@@ -22,7 +22,7 @@ use pyo3::types::{PyCapsule, PyInt, PySequence, PyString, PyTuple};
 
 use super::numbers::Array1;
 use super::text::PyTextColumn;
-use crate::columns::{Cell, Cells, Judged};
+use crate::columns::{Cell, Cells, Judgements};
 use crate::corpus::TextColumn;
 
 /// A column as Python gives it, held so that the core can read it without the interpreter.
@@ -257,13 +257,13 @@ fn column_of(name: &str, member: &str, table: &StructArray) -> PyResult<ArrayRef
 }
 
 /// The relevant chunks of each question: offsets and chunks, and grades where they are given.
-pub struct PyJudged<'py> {
+pub struct PyJudgements<'py> {
     offsets: Array1<'py, i64>,
     chunks: Array1<'py, i64>,
     grades: Option<Vec<f64>>,
 }
 
-impl<'py> FromPyObject<'_, 'py> for PyJudged<'py> {
+impl<'py> FromPyObject<'_, 'py> for PyJudgements<'py> {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
@@ -288,9 +288,9 @@ impl<'py> FromPyObject<'_, 'py> for PyJudged<'py> {
     }
 }
 
-impl PyJudged<'_> {
-    pub fn lend(&self) -> Judged<'_> {
-        Judged {
+impl PyJudgements<'_> {
+    pub fn lend(&self) -> Judgements<'_> {
+        Judgements {
             offsets: &self.offsets,
             chunks: &self.chunks,
             grades: self.grades.as_deref(),

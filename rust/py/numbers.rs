@@ -30,7 +30,11 @@ impl<'py, T: Element, D: Dimension> FromPyObject<'_, 'py> for Array<'py, T, D> {
             ));
         }
         let Ok(array) = object.cast::<PyArray<T, D>>() else {
-            let message = format!("expected {}, not {}", wanted::<T, D>(), found(&object));
+            let message = format!(
+                "expected {}, not {}",
+                expected_type::<T, D>(),
+                found(&object)
+            );
             return Err(PyTypeError::new_err(message));
         };
         let flags = array.getattr(intern!(py, "flags"))?;
@@ -62,7 +66,7 @@ impl<T: Element, D: Dimension> Deref for Array<'_, T, D> {
     }
 }
 
-fn wanted<T, D: Dimension>() -> String {
+fn expected_type<T, D: Dimension>() -> String {
     let kind = match type_name::<T>() {
         "i64" => "int64",
         "f32" => "float32",
@@ -93,7 +97,7 @@ fn type_of(object: &Bound<'_, PyAny>) -> String {
 }
 
 /// A value as messages show it.
-fn shown(value: &Bound<'_, PyAny>) -> String {
+fn repr_of(value: &Bound<'_, PyAny>) -> String {
     // A number of thousands of digits has no representation.
     let Ok(text) = value.repr() else {
         return type_of(value);
@@ -106,13 +110,13 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
 }
 
 /// A whole number from 0.
-pub fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+pub fn unsigned(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let error = match value.extract() {
         Ok(number) => return Ok(number),
         Err(error) => error,
     };
     if !error.is_instance_of::<PyOverflowError>(value.py()) {
-        let message = format!("{name} is {}; expected a whole number", shown(value));
+        let message = format!("{name} is {}; expected a whole number", repr_of(value));
         return Err(PyTypeError::new_err(message));
     }
     let expected = if value.lt(0)? {
@@ -122,13 +126,13 @@ pub fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     };
     Err(PyValueError::new_err(format!(
         "{name} is {}; expected {expected}",
-        shown(value)
+        repr_of(value)
     )))
 }
 
 /// A whole number from 0 that counts something.
 pub fn count(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    Ok(usize::try_from(whole(name, value)?).unwrap_or(usize::MAX))
+    Ok(usize::try_from(unsigned(name, value)?).unwrap_or(usize::MAX))
 }
 
 /// A number that float32 holds, or None.
@@ -137,7 +141,7 @@ pub fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f32>> {
         return Ok(None);
     }
     let wrong = || {
-        let message = format!("{name} is {}; expected a number or None", shown(value));
+        let message = format!("{name} is {}; expected a number or None", repr_of(value));
         PyTypeError::new_err(message)
     };
     let number = value.extract::<f64>().map_err(|_| wrong())? as f32;
@@ -146,7 +150,7 @@ pub fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f32>> {
     }
     let message = format!(
         "{name} is {}; expected a finite number of float32",
-        shown(value)
+        repr_of(value)
     );
     Err(PyValueError::new_err(message))
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::lists::{Lists, check_length, slices_mut};
 use crate::cancel::{check, sort_unstable_by};
 use crate::error::{Error, Result};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 #[derive(Clone, Copy)]
 pub enum Relevant<'a> {
@@ -27,7 +27,7 @@ impl<'a> Relevant<'a> {
             Self::Gains(gains) => check_gains(gains, lists)?,
             Self::Same(_) => {}
         }
-        let mut starts = with_room(lists.len() + 1);
+        let mut starts = with_capacity(lists.len() + 1);
         let mut total = 0;
         starts.push(total);
         for list in 0..lists.len() {
@@ -77,12 +77,12 @@ impl<'a> Relevant<'a> {
             return Vec::new();
         };
         let relevant = gains.iter().copied().filter(|&gain| gain > 0.0);
-        best_order(relevant.collect(), starts)
+        ideal_order(relevant.collect(), starts)
     }
 }
 
 /// The gains of the relevant candidates of each list, the largest first.
-pub(super) fn best_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
+pub(super) fn ideal_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
     for gains in slices_mut(&mut gains, starts) {
         check();
         sort_unstable_by(gains, |a, b| b.total_cmp(a));
@@ -92,7 +92,7 @@ pub(super) fn best_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
 
 /// The gains of relevant candidates alone, list after list. Refuses those that are not finite or not
 /// above 0.
-pub(super) fn of_relevant<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a, [f64]>> {
+pub(super) fn checked_and_scaled<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a, [f64]>> {
     let count = *starts.last().unwrap_or(&0) as usize;
     check_length("gains", gains.len(), count, "relevant candidates")?;
     if let Some(wrong) = gains
@@ -123,7 +123,7 @@ pub(super) fn scaled(
     if !places.clone().any(|at| extreme(largest(&gains[at]))) {
         return Cow::Borrowed(gains);
     }
-    let mut scaled = with_room(gains.len());
+    let mut scaled = with_capacity(gains.len());
     scaled.extend_from_slice(gains);
     for at in places {
         let gains = &mut scaled[at];

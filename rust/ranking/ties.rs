@@ -286,7 +286,7 @@ pub fn merge_equal(slots: &mut [TieGroup]) {
 
 /// Tells whether a list of `length` scores may have these groups, which rise and were merged; there must
 /// be one.
-pub fn can_be(slots: &[TieGroup], length: i64) -> bool {
+pub fn are_possible(slots: &[TieGroup], length: i64) -> bool {
     let mut end = 0;
     let fits = filled(slots).all(|group| {
         let apart = group.above >= end && group.size >= group.relevant;

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::cancel::{Ticks, check};
 use crate::corpus::{
-    Field, Fields, Findings, Grades, Span, TextColumn, UNGRADED, concat, offsets, repeated_id,
-    repeated_ids, without,
+    Field, Fields, Findings, Grades, Span, TextColumn, UNGRADED, concat, drop_rows, offsets,
+    repeated_id, repeated_ids,
 };
+use crate::dedup::FirstOccurrences;
 use crate::error::{Fault, Reason, Result};
-use crate::first::FirstOf;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{Access, OnError, Row, Source};
-use crate::memory::{push, with_room};
+use crate::memory::{push, with_capacity};
 
 impl Samples {
     /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
@@ -40,12 +40,12 @@ impl Samples {
         let mut findings = Findings::new(on_error);
         findings.reject(&source, rejects)?;
         if columns.rows.is_empty() {
-            return Err(findings.without_rows(&source));
+            return Err(findings.no_rows_error(&source));
         }
 
         findings.warnings.extend(columns.warning(source.name()));
 
-        let (candidates, firsts) = distinct(source.bytes(), &columns);
+        let (candidates, firsts) = deduplicated(source.bytes(), &columns);
         let pick = |spans: &[Span]| {
             let spans = firsts.iter().map(|&i| spans[i]).collect();
             TextColumn::of_file(&source, spans)
@@ -91,13 +91,13 @@ struct Columns {
     context_ids: Vec<Span>,
     /// Rows whose one id is not the first of their list.
     other_gt_chunk_ids: usize,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Columns {
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &MEMBERS);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let qa_id = fields.as_id(QA_ID, fields.required(QA_ID)?)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
@@ -151,7 +151,7 @@ impl Columns {
             return Ok(());
         };
         self.grades.resize(self.relevant, UNGRADED);
-        fields.each(GT_GRADES, list, |value| {
+        fields.for_each(GT_GRADES, list, |value| {
             let grade = fields.as_grade(GT_GRADES, value)?;
             if grade <= 0.0 {
                 let message = "an element of \"gt_grades\" is not above 0; expected the grade of \
@@ -179,13 +179,13 @@ impl Columns {
         ids: Field,
     ) -> Result<usize, Box<Fault>> {
         let before = self.contexts.len();
-        fields.each(texts, fields.required(texts)?, |text| {
+        fields.for_each(texts, fields.required(texts)?, |text| {
             self.contexts.push(fields.as_text(texts, text)?);
             Ok(())
         })?;
         let count = self.contexts.len() - before;
         if let Some(list) = fields.value(ids) {
-            fields.each(ids, list, |id| {
+            fields.for_each(ids, list, |id| {
                 self.context_ids.push(fields.as_id(ids, id)?);
                 Ok(())
             })?;
@@ -222,7 +222,7 @@ impl Columns {
             counts: concat(pieces, |piece| &piece.counts),
             context_ids: concat(pieces, |piece| &piece.context_ids),
             other_gt_chunk_ids: pieces.iter().map(|piece| piece.other_gt_chunk_ids).sum(),
-            openings: Openings::default(),
+            key_cache: KeyCache::default(),
         }
     }
 
@@ -245,27 +245,27 @@ impl Columns {
         let offsets = offsets(&self.counts);
         let contexts = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
         let dropped_contexts: Vec<usize> = dropped.iter().flat_map(contexts).collect();
-        self.contexts = without(&self.contexts, &dropped_contexts);
-        self.context_ids = without(&self.context_ids, &dropped_contexts);
+        self.contexts = drop_rows(&self.contexts, &dropped_contexts);
+        self.context_ids = drop_rows(&self.context_ids, &dropped_contexts);
         if !self.grades.is_empty() {
             let lengths: Vec<usize> = self.num_relevant.iter().map(|&n| n as usize).collect();
             let starts = super::offsets(&lengths);
             let grades = |&row: &usize| starts[row] as usize..starts[row + 1] as usize;
             let dropped_grades: Vec<usize> = dropped.iter().flat_map(grades).collect();
-            self.grades = without(&self.grades, &dropped_grades);
+            self.grades = drop_rows(&self.grades, &dropped_grades);
         }
-        self.rows = without(&self.rows, dropped);
-        self.qa_ids = without(&self.qa_ids, dropped);
-        self.questions = without(&self.questions, dropped);
-        self.answers = without(&self.answers, dropped);
-        self.num_relevant = without(&self.num_relevant, dropped);
-        self.counts = without(&self.counts, dropped);
+        self.rows = drop_rows(&self.rows, dropped);
+        self.qa_ids = drop_rows(&self.qa_ids, dropped);
+        self.questions = drop_rows(&self.questions, dropped);
+        self.answers = drop_rows(&self.answers, dropped);
+        self.num_relevant = drop_rows(&self.num_relevant, dropped);
+        self.counts = drop_rows(&self.counts, dropped);
     }
 }
 
 /// Numbers the contexts that differ in text or id by their first appearance. Returns the number of
 /// every context, and where each numbered one appears first.
-fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
+fn deduplicated(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
     let Columns {
         contexts,
         context_ids,
@@ -278,9 +278,12 @@ fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
     let same = |i: usize, j: usize| {
         contexts[i].equals(contexts[j], bytes) && context_ids[i].equals(context_ids[j], bytes)
     };
-    let (mut numbers, mut firsts) = (with_room(contexts.len()), Vec::new());
+    let (mut numbers, mut firsts) = (with_capacity(contexts.len()), Vec::new());
     let mut ticks = Ticks::default();
-    for (i, first) in FirstOf::firsts(&hashes, same).into_iter().enumerate() {
+    for (i, first) in FirstOccurrences::of_each(&hashes, same)
+        .into_iter()
+        .enumerate()
+    {
         ticks.tick();
         if first == i {
             numbers.push(firsts.len() as i64);

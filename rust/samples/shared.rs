@@ -9,10 +9,10 @@ use super::{
     Samples, push_name,
 };
 use crate::cancel::check;
-use crate::corpus::{Graded, SharedTruths, TextColumn, key_text, offsets};
+use crate::corpus::{Graded, SharedGroundTruths, TextColumn, key_text, offsets};
+use crate::dedup::{FirstOccurrences, hash};
 use crate::error::Result;
-use crate::first::{FirstOf, hash};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::same_text::SameText;
 use crate::write::push_one_line;
 
@@ -27,7 +27,7 @@ impl Samples {
         }
         let same_text = SameText::of(self.contexts.len(), |context| self.contexts.get(context));
         let kinds: [&[i64]; 2] = [&same_text.first, &first_of_id(&self.context_ids)];
-        let shared = SharedTruths::collect(
+        let shared = SharedGroundTruths::collect(
             &asked,
             |i| Graded {
                 items: self.relevant_and_negative(i).0,
@@ -38,7 +38,7 @@ impl Samples {
             |i| self.rows[i].start,
         )?;
         let (mut taken_out, mut changed) = (0, Vec::new());
-        let (candidates, lengths) = shared.laid_out(
+        let (candidates, lengths) = shared.concat_lists(
             self.len(),
             |i| self.candidates_of(i),
             |i, relevant, candidates| {
@@ -147,7 +147,7 @@ fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> 
 
 /// For each context the first with the same id; for one without an id itself.
 fn first_of_id(ids: &TextColumn) -> Vec<i64> {
-    let mut first = with_room(ids.len());
+    let mut first = with_capacity(ids.len());
     first.extend(0..ids.len() as i64);
     let given: Vec<usize> = (0..ids.len()).filter(|&i| !ids.is_blank(i)).collect();
     let hashes: Vec<u64> = given
@@ -156,7 +156,7 @@ fn first_of_id(ids: &TextColumn) -> Vec<i64> {
         .map(|&i| hash(ids.get(i).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| ids.get(given[i]) == ids.get(given[j]);
-    for (&i, original) in given.iter().zip(FirstOf::firsts(&hashes, same)) {
+    for (&i, original) in given.iter().zip(FirstOccurrences::of_each(&hashes, same)) {
         first[i] = given[original] as i64;
     }
     first

@@ -183,7 +183,7 @@ fn kernels_find_the_same_pairs() {
 }
 
 #[test]
-fn the_filter_rules_out_most_rows_and_none_that_count() {
+fn the_filter_rules_out_most_rows_but_no_result() {
     let mut random = Random(7);
     let width = 48;
     let rows = random.numbers(TILE_ROWS * width);
@@ -226,7 +226,7 @@ fn the_filter_rules_out_most_rows_and_none_that_count() {
 }
 
 #[test]
-fn what_cannot_be_searched_is_refused() {
+fn invalid_searches_are_refused() {
     let good = [1.0; 40];
     let message = |queries: &[f32], corpus: &[f32], k| match top_k(
         matrix(queries, 4),

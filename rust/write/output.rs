@@ -116,7 +116,7 @@ mod tests {
 
     /// Written in uneven parts, whatever the file system makes of direct writes.
     #[test]
-    fn a_file_is_what_was_written() {
+    fn a_file_holds_what_was_written() {
         let memory = Path::new("/dev/shm");
         let folders = [std::env::temp_dir(), memory.to_owned()];
         for folder in folders.iter().filter(|folder| folder.is_dir()) {

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_no_rows_are_told_apart() {
+    fn objects_that_are_not_rows_are_recognised() {
         let cases = [
             (
                 "{\"version\": \"1\", \"data\": [{\"title\": \"\", \"paragraphs\": []}]}",
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_told_by_their_lines() {
+    fn tables_are_recognised_by_their_lines() {
         let cases = [
             (
                 "question\tchunk_id\nWho?\tc1\n",

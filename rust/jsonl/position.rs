@@ -9,7 +9,7 @@ const BLOCK: usize = 16 << 20;
 /// Lines and columns of places in a file that come in order. Each is counted on from the one
 /// before: a line may be the whole file, and every row of it may be at fault.
 #[derive(Debug)]
-pub struct Places<'a> {
+pub struct Positions<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Both from 1; the column counts code points, without a mark of byte order.
@@ -17,7 +17,7 @@ pub struct Places<'a> {
     column: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Positions<'a> {
     pub fn of(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_order_are_those_counted_from_the_start() {
+    fn positions_equal_those_counted_from_the_start() {
         let texts = [
             "",
             "\u{feff}",
@@ -85,7 +85,7 @@ mod tests {
             let bytes = text.as_bytes();
             let starts = if text.starts_with('\u{feff}') { 3 } else { 0 };
             for step in 1..5 {
-                let mut places = Places::of(bytes);
+                let mut places = Positions::of(bytes);
                 for at in (starts..=bytes.len()).step_by(step) {
                     assert_eq!(places.move_to(at), place_of(bytes, at), "{text:?} at {at}");
                 }

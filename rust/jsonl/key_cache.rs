@@ -11,10 +11,10 @@ const PLACES: usize = 8;
 
 /// How the members of the row before began, and what was found out about their names.
 #[derive(Debug, Default)]
-pub struct Openings([Opening; PLACES]);
+pub struct KeyCache([CachedKey; PLACES]);
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Opening {
+struct CachedKey {
     bytes: u128,
     mask: u128,
     /// How many bytes those are; 0 where none are remembered.
@@ -22,34 +22,34 @@ struct Opening {
     rank: Option<usize>,
 }
 
-impl Openings {
+impl KeyCache {
     /// Passes the name of a row's member number `place` and returns its rank: what `find` says of
     /// it, or said when it stood there last.
     #[inline]
-    pub fn pass(
+    pub fn read_key(
         &mut self,
         scanner: &mut Scanner<'_>,
         place: usize,
         find: impl FnOnce(Value) -> Option<usize>,
     ) -> Result<Option<usize>, Box<Fault>> {
         scanner.skip_white();
-        let Some(opening) = self.0.get_mut(place) else {
+        let Some(cached) = self.0.get_mut(place) else {
             return Ok(find(scanner.key()?));
         };
         let rest = scanner.rest();
-        if opening.fits(rest) {
-            scanner.pass(opening.length);
-            return Ok(opening.rank);
+        if cached.fits(rest) {
+            scanner.pass(cached.length);
+            return Ok(cached.rank);
         }
         let key = scanner.key()?;
         scanner.skip_white();
         let rank = find(key);
-        *opening = Opening::of(&rest[..rest.len() - scanner.rest().len()], rank);
+        *cached = CachedKey::of(&rest[..rest.len() - scanner.rest().len()], rank);
         Ok(rank)
     }
 }
 
-impl Opening {
+impl CachedKey {
     fn of(bytes: &[u8], rank: Option<usize>) -> Self {
         const WIDTH: usize = size_of::<u128>();
         let mut word = [0; WIDTH];
@@ -78,12 +78,12 @@ mod tests {
 
     /// Reads rows one after the other; each name's rank is its length.
     fn ranks(rows: &[&str]) -> Vec<Vec<Option<usize>>> {
-        let mut openings = Openings::default();
+        let mut key_cache = KeyCache::default();
         let read = |row: &&str| {
             let mut found = Vec::new();
             let mut scanner = Scanner::new(row.as_bytes(), 0);
             let names = |scanner: &mut Scanner<'_>, place| {
-                openings.pass(scanner, place, |key| Some(key.end - key.start - 2))
+                key_cache.read_key(scanner, place, |key| Some(key.end - key.start - 2))
             };
             let member = |rank, _: Value| {
                 found.push(rank);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart_from_those_of_the_row_before() {
+    fn names_that_differ_from_the_row_before_are_read() {
         let rows = [
             r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,
             r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHasher;
 
 use crate::cancel::{Ticks, check};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 /// A slot holds the upper bits of a hash above an item's number plus one; zero is free.
 const NUMBER_BITS: u32 = 40;
@@ -22,17 +22,17 @@ const BATCH: usize = 16;
 /// All threads insert into it at once. Whoever comes first takes the slot, and the smallest number
 /// stays in it, so that the outcome does not depend on who that was.
 #[derive(Debug)]
-pub struct FirstOf {
+pub struct FirstOccurrences {
     slots: Vec<AtomicU64>,
 }
 
-impl FirstOf {
+impl FirstOccurrences {
     /// Takes in the items numbered `0..hashes.len()`, of which `same` compares two. Also returns
     /// those that are not the first of their kind, in ascending order.
     pub fn build(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> (Self, Vec<usize>) {
         // At most half full: a search ends after one or two slots.
         let size = (hashes.len() * 2).next_power_of_two();
-        let mut slots = with_room(size);
+        let mut slots = with_capacity(size);
         (0..size)
             .into_par_iter()
             .map(|_| AtomicU64::new(0))
@@ -48,7 +48,7 @@ impl FirstOf {
     }
 
     /// For each item, gives the first of its kind: the item itself, or one before it.
-    pub fn firsts(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
+    pub fn of_each(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
         let (table, repeats) = Self::build(hashes, &same);
         let of_repeats: Vec<Option<usize>> = repeats
             .par_iter()
@@ -57,7 +57,7 @@ impl FirstOf {
                 table.find(hashes[repeat], |other| same(repeat, other))
             })
             .collect();
-        let mut firsts = with_room(hashes.len());
+        let mut firsts = with_capacity(hashes.len());
         firsts.extend(0..hashes.len());
         for (repeat, first) in repeats.into_iter().zip(of_repeats) {
             firsts[repeat] = first.unwrap_or(repeat);
@@ -165,9 +165,9 @@ mod tests {
     fn firsts_and_repeats() {
         let words = ["a", "b", "a", "c", "b", "a"];
         let hashes = words.map(|word| hash(word.as_bytes()));
-        let (table, repeats) = FirstOf::build(&hashes, |i, j| words[i] == words[j]);
+        let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| words[i] == words[j]);
         assert_eq!(repeats, [2, 4, 5]);
-        let firsts = FirstOf::firsts(&hashes, |i, j| words[i] == words[j]);
+        let firsts = FirstOccurrences::of_each(&hashes, |i, j| words[i] == words[j]);
         assert_eq!(firsts, [0, 1, 0, 3, 1, 0]);
         let find = |word: &str| table.find(hash(word.as_bytes()), |i| words[i] == word);
         assert_eq!(
@@ -177,17 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn equal_hashes_are_told_apart() {
+    fn items_with_equal_hashes_are_compared() {
         let items: Vec<usize> = (0..10_000).map(|i| i % 100).collect();
         let hashes = vec![7; items.len()];
-        let (table, repeats) = FirstOf::build(&hashes, |i, j| items[i] == items[j]);
+        let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| items[i] == items[j]);
         assert_eq!(repeats, (100..10_000).collect::<Vec<_>>());
         assert_eq!(table.find(7, |i| items[i] == 42), Some(42));
     }
 
     #[test]
-    fn nothing_in_nothing_found() {
-        let (table, repeats) = FirstOf::build(&[], |_, _| false);
+    fn an_empty_table_finds_nothing() {
+        let (table, repeats) = FirstOccurrences::build(&[], |_, _| false);
         assert!(repeats.is_empty());
         assert_eq!(table.find(1, |_| true), None);
     }
