@@ -1,30 +1,32 @@
-//! Names that stand where they stood in the row before.
+//! Reads member names faster when they repeat those of the row before.
 //!
-//! The rows of a file are mostly written alike. Where the bytes of a member's name, its colon and
-//! the white space behind it are those of the row before, there is nothing left to find out.
+//! Most rows of a file have the same layout. If the bytes of a member's name, its colon and the
+//! white space after it are the same as in the row before, its name need not be parsed again.
 
 use super::scan::{Scanner, Value};
 use crate::error::Fault;
 
-/// Members of a row that are remembered; longer rows are read as well, only slower.
+/// The number of members of a row that are remembered. Further members are read too, only slower.
 const PLACES: usize = 8;
 
-/// How the members of the row before began, and what was found out about their names.
+/// Remembers the first bytes of each member of the row before, and the rank of its name. The rank
+/// is the index of the name in a list of known names, or none.
 #[derive(Debug, Default)]
 pub struct KeyCache([CachedKey; PLACES]);
 
+/// The first bytes of a member, in one word: its name, the colon and the white space after it.
 #[derive(Debug, Clone, Copy, Default)]
 struct CachedKey {
     bytes: u128,
     mask: u128,
-    /// How many bytes those are; 0 where none are remembered.
+    /// The number of remembered bytes, or 0.
     length: usize,
     rank: Option<usize>,
 }
 
 impl KeyCache {
-    /// Passes the name of a row's member number `place` and returns its rank: what `find` says of
-    /// it, or said when it stood there last.
+    /// Moves the scanner past the name of a row's member number `place` and returns the name's
+    /// rank. Calls `find` to get the rank of a name, unless the remembered bytes are the same.
     #[inline]
     pub fn read_key(
         &mut self,
@@ -50,6 +52,7 @@ impl KeyCache {
 }
 
 impl CachedKey {
+    /// Remembers the bytes of a name if there are few enough.
     fn of(bytes: &[u8], rank: Option<usize>) -> Self {
         const WIDTH: usize = size_of::<u128>();
         let mut word = [0; WIDTH];
@@ -65,6 +68,7 @@ impl CachedKey {
         }
     }
 
+    /// Tells whether the rest of the row starts with the remembered bytes.
     #[inline]
     fn fits(&self, rest: &[u8]) -> bool {
         let is_same = |bytes| u128::from_le_bytes(bytes) & self.mask == self.bytes;
@@ -76,7 +80,7 @@ impl CachedKey {
 mod tests {
     use super::*;
 
-    /// Reads rows one after the other; each name's rank is its length.
+    /// Reads rows one after another; the rank of a name is its length.
     fn ranks(rows: &[&str]) -> Vec<Vec<Option<usize>>> {
         let mut key_cache = KeyCache::default();
         let read = |row: &&str| {
