@@ -1,5 +1,5 @@
-//! Ground truths that rows of one question share: asked twice, it is one question, and what
-//! answers one row answers the other.
+//! Merges the ground truths of rows that ask the same question: a chunk that answers one of these
+//! rows answers all of them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,37 +10,42 @@ use crate::jsonl::Source;
 use crate::memory::{Allowance, ensure_available, push, reserve, with_capacity};
 use crate::same_text::SameText;
 
-/// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
+/// The largest total number of ground truths of such rows: 1 GiB of ids.
 const MAX_TOTAL: usize = 1 << 27;
 
-/// Bytes that a row takes besides its list, and that a ground truth takes while a list is made.
+/// The bytes that a row takes besides its list.
 const ROW_BYTES: usize = 128;
+/// The bytes that a ground truth takes while a list is made.
 const MAKING_BYTES: usize = 64;
 
-/// The ground truths of rows whose question other rows ask too.
+/// The merged ground truths of rows whose question other rows ask too.
 #[derive(Debug, Default)]
 pub struct SharedGroundTruths {
-    /// By row: its own in their order, then those of the other rows in theirs.
+    /// By row: its own ground truths in their order, then those of the other rows in theirs.
     pub of_row: FxHashMap<usize, GroundTruths>,
-    /// How many questions these rows are of.
+    /// The number of different questions that these rows ask.
     pub questions: usize,
 }
 
-/// A row's ground truths.
+/// The ground truths of a row.
 #[derive(Debug)]
 pub struct GroundTruths {
     pub items: Vec<i64>,
-    /// One for each, if the file has any.
+    /// One for each item, or empty if the file has no grades.
     grades: Vec<f64>,
 }
 
 impl SharedGroundTruths {
-    /// Collects them.
+    /// Merges the ground truths of all rows with the same question.
     ///
-    /// `truths` gives the ground truths of a row. Each of `first` says for every ground truth which
-    /// is the first of its kind; those that are of one kind by any of them count as one, and only a
-    /// row's own may repeat one another. One that a row has from other rows has the grade that the
-    /// first of them gives it. An error is that of the row `place` gives the start of.
+    /// `truths` returns the ground truths of a row. Each array of `first` maps every ground truth
+    /// to the first item that equals it, by text or by id; two ground truths are equal if any of
+    /// the arrays says so. Equal ground truths are merged, but those of one row are all kept. A
+    /// ground truth taken from other rows has the grade that the first of them gives it. `place`
+    /// returns the byte offset of a row, for the error.
+    ///
+    /// # Errors
+    /// The merged lists are too large to hold.
     pub fn collect<'a>(
         asked: &SameText,
         truths: impl Fn(usize) -> Graded<'a>,
@@ -89,8 +94,8 @@ impl SharedGroundTruths {
         Ok(found)
     }
 
-    /// Lays the lists of `len` rows end to end: `own` gives that of a row which shares nothing, and
-    /// `push` appends that of one which does, given the ground truths that it has now. Also returns
+    /// Concatenates the lists of `len` rows. `own` returns the list of a row that shares nothing.
+    /// `push` appends the list of a row with merged ground truths, which it is given. Also returns
     /// the lengths.
     pub fn concat_lists<'a>(
         &self,
@@ -113,7 +118,7 @@ impl SharedGroundTruths {
         (items, lengths)
     }
 
-    /// The grades that `len` rows have now; `own` are those that they had.
+    /// Returns the grades of `len` rows after merging; `own` are those before.
     pub fn grades(&self, len: usize, own: &Grades) -> Grades {
         if own.is_empty() {
             return Grades::default();
@@ -129,7 +134,7 @@ impl SharedGroundTruths {
         Grades::new(values, &lengths)
     }
 
-    /// What a user should know of them; nothing where there are none.
+    /// Returns a warning if any ground truths were merged.
     pub fn warning(&self, source: &Source) -> Option<String> {
         (self.questions > 0).then(|| {
             format!(
@@ -143,7 +148,7 @@ impl SharedGroundTruths {
     }
 }
 
-/// Items, and what kinds they are of.
+/// A list of items that knows which items it already holds.
 struct UniqueItems<'a> {
     items: Vec<i64>,
     grades: Vec<f64>,
@@ -153,6 +158,7 @@ struct UniqueItems<'a> {
 }
 
 impl<'a> UniqueItems<'a> {
+    /// Makes an empty list; `first` is as in [`SharedGroundTruths::collect`].
     fn new(first: &'a [&'a [i64]]) -> Self {
         Self {
             items: Vec::new(),
@@ -163,6 +169,7 @@ impl<'a> UniqueItems<'a> {
         }
     }
 
+    /// Returns the items and their grades.
     fn graded(&self) -> Graded<'_> {
         Graded {
             items: &self.items,
@@ -170,13 +177,14 @@ impl<'a> UniqueItems<'a> {
         }
     }
 
-    /// Takes in all items.
+    /// Appends all items.
     fn push_all(&mut self, Graded { items, grades }: Graded<'_>) {
         for (place, &item) in items.iter().enumerate() {
             self.push(item, grades.get(place));
         }
     }
 
+    /// Appends an item and its grade.
     fn push(&mut self, item: i64, grade: Option<&f64>) {
         push(&mut self.items, item);
         if let Some(&grade) = grade {
@@ -187,7 +195,7 @@ impl<'a> UniqueItems<'a> {
         }
     }
 
-    /// Takes in the items of new kinds.
+    /// Appends the items that equal none in the list.
     fn extend(&mut self, Graded { items, grades }: Graded<'_>) {
         for (place, &item) in items.iter().enumerate() {
             self.ticks.tick();
