@@ -1,4 +1,4 @@
-//! Samples read back from the file that they were written to.
+//! Reads samples from a file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -23,8 +23,8 @@ use crate::jsonl::{Access, OnError, Row, Source};
 use crate::memory::{push, with_capacity};
 
 impl Samples {
-    /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
-    /// of the first ground truth.
+    /// Reads a file of samples, written by this project or by the reference. The reference's
+    /// samples have only the chunk id of their first ground truth.
     pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
         let source = Arc::new(Source::open(path, access)?);
         let mut parsed = source.parse(on_error, Columns::push);
@@ -72,7 +72,7 @@ impl Samples {
     }
 }
 
-/// A piece's columns, and the file's.
+/// The columns of a piece, or of the whole file.
 #[derive(Debug, Default)]
 struct Columns {
     rows: Vec<Range<usize>>,
@@ -80,21 +80,22 @@ struct Columns {
     questions: Vec<Span>,
     answers: Vec<Span>,
     num_relevant: Vec<i64>,
-    /// How many ground truths there are in all rows, and their grades; none as long as no row has
-    /// any.
+    /// The number of ground truths in all rows, and their grades. Grades are empty until a row has
+    /// some.
     relevant: usize,
     grades: Vec<f64>,
-    /// Contexts of all rows, and how many each row has.
+    /// The contexts of all rows, and how many each row has.
     contexts: Vec<Span>,
     counts: Vec<usize>,
-    /// One a context; empty where it is not known.
+    /// One id for each context; empty if it is unknown.
     context_ids: Vec<Span>,
-    /// Rows whose one id is not the first of their list.
+    /// The number of rows whose `gt_chunk_id` is not the first of `gt_chunk_ids`.
     other_gt_chunk_ids: usize,
     key_cache: KeyCache,
 }
 
 impl Columns {
+    /// Reads a row and appends it.
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &MEMBERS);
         fields.read(&mut self.key_cache)?;
@@ -117,7 +118,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Returns how many of them are ground truths.
+    /// Appends the row's contexts, ids and grades. Returns the number of ground truths.
     fn push_contexts(&mut self, fields: &Fields<'_, 9>) -> Result<usize, Box<Fault>> {
         let first = self.contexts.len();
         let num_relevant = self.push_list(fields, GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS)?;
@@ -139,6 +140,7 @@ impl Columns {
         Ok(num_relevant)
     }
 
+    /// Appends the grades of the row's ground truths.
     fn push_grades(
         &mut self,
         fields: &Fields<'_, 9>,
@@ -172,6 +174,7 @@ impl Columns {
         Err(Fault::new(list.start, Reason::LengthMismatch, message))
     }
 
+    /// Appends a list of texts and the ids of these texts. Returns the number of texts.
     fn push_list(
         &mut self,
         fields: &Fields<'_, 9>,
@@ -204,6 +207,7 @@ impl Columns {
         Ok(count)
     }
 
+    /// Joins the columns of all pieces.
     fn joined(pieces: &mut [Self]) -> Self {
         if pieces.iter().any(|piece| !piece.grades.is_empty()) {
             for piece in pieces.iter_mut() {
@@ -226,7 +230,7 @@ impl Columns {
         }
     }
 
-    /// What a user should know of ids that were not used.
+    /// Returns a warning if some ids were not used.
     fn warning(&self, file: &str) -> Option<String> {
         let rows = self.other_gt_chunk_ids;
         (rows > 0).then(|| {
@@ -237,7 +241,7 @@ impl Columns {
         })
     }
 
-    /// `dropped` ascends.
+    /// Removes the rows in `dropped`, which must ascend.
     fn drop(&mut self, dropped: &[usize]) {
         if dropped.is_empty() {
             return;
@@ -263,8 +267,8 @@ impl Columns {
     }
 }
 
-/// Numbers the contexts that differ in text or id by their first appearance. Returns the number of
-/// every context, and where each numbered one appears first.
+/// Deduplicates contexts by text and id, and numbers them by their first appearance. Returns the
+/// number of every context, and the index of the first context with each number.
 fn deduplicated(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
     let Columns {
         contexts,

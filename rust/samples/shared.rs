@@ -1,5 +1,5 @@
-//! Samples of one question, read from a file: what is a ground truth in one of them is one in all,
-//! and a negative in none.
+//! Merges the ground truths of samples that ask the same question: a ground truth of one sample is
+//! a ground truth of all, and a negative of none.
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -17,9 +17,9 @@ use crate::same_text::SameText;
 use crate::write::push_one_line;
 
 impl Samples {
-    /// Gives samples of one question each other's ground truths, in place of negatives that are
-    /// the same by id or text. A negative that is its own sample's ground truth stays, for the
-    /// audit to find.
+    /// Merges the ground truths of samples with the same question. They replace the negatives that
+    /// equal them by id or text. A negative that is a ground truth of its own sample stays, so that
+    /// the audit can find it.
     pub(super) fn share_ground_truths(&mut self) -> Result<()> {
         let asked = SameText::of(self.len(), |i| self.questions.get(i));
         if asked.all_differ() {
@@ -73,7 +73,8 @@ impl Samples {
         Ok(())
     }
 
-    /// Writes a sample whose candidates have changed since they were read; all else as it stood.
+    /// Appends a sample read from a file whose candidates have changed. Its other members are
+    /// copied.
     pub(super) fn push_changed(&self, i: usize, out: &mut Vec<u8>) {
         let (relevant, negative) = self.relevant_and_negative(i);
         let known = |contexts: &[i64]| {
@@ -96,7 +97,7 @@ impl Samples {
             .into_iter()
             .find(|field| MEMBERS[field.0].as_bytes() == &*name);
             match field {
-                // Of ids there is one for each text or none.
+                // Ids are written only if every text has one.
                 Some(GT_CHUNK_IDS) if !known(relevant) => {}
                 Some(NEGATIVE_CHUNK_IDS) if !known(negative) => {}
                 Some(field) => {
@@ -135,7 +136,8 @@ impl Samples {
     }
 }
 
-/// Those of `items` that are of no kind that one of `added` is of.
+/// Returns the items that equal none of `added`. Each of `kinds` maps every item to the first item
+/// that equals it.
 fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> {
     let mut kept = items.to_vec();
     for first in kinds {
@@ -145,7 +147,7 @@ fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> 
     kept
 }
 
-/// For each context the first with the same id; for one without an id itself.
+/// Returns for each context the first one with the same id, or itself if it has no id.
 fn first_of_id(ids: &TextColumn) -> Vec<i64> {
     let mut first = with_capacity(ids.len());
     first.extend(0..ids.len() as i64);
