@@ -1,16 +1,16 @@
-//! What it is for two texts to be the same: to say the same, however they were typed.
+//! Decides whether two texts are the same: whether they say the same, however they were typed.
 //!
-//! The *key* of a text leaves out what does not change what it says, and two texts are the same
-//! when their keys are equal:
+//! Two texts are the same if their *keys* are equal. The key of a text leaves out what does not
+//! change its meaning:
 //!
 //! * white space: words are joined by one space;
-//! * composition: "é" may be one code point or two (Unicode's canonical forms);
-//! * case: letter by letter. Not Unicode's full case folding, which makes "ß" of "ss": German
-//!   measures ("Maße") and masses ("Masse") are two things;
+//! * composition: "é" may be one code point or two (Unicode's canonical equivalence);
+//! * case, letter by letter. Unicode's full case folding is not used, because it maps "ß" to "ss":
+//!   German "Maße" (measures) and "Masse" (mass) are different words;
 //! * width: full-width and half-width forms, which East Asian keyboards produce.
 //!
-//! All else counts: punctuation and symbols ("C++" is not "C#", "+2" is not "-2"), and what only
-//! compatibility equates ("x²" is not "x2").
+//! Everything else counts: punctuation and symbols ("C++" is not "C#", "+2" is not "-2"), and forms
+//! that are equal only by compatibility ("x²" is not "x2").
 
 use std::borrow::Cow;
 
@@ -23,18 +23,19 @@ use crate::dedup::{FirstOccurrences, hash};
 use crate::memory::{Allowance, with_capacity};
 use crate::white_space::normalise;
 
-/// Code points of a key that are compared before all of it is, and the bytes that they are looked
-/// for in: most texts differ in them, so that the rest need not be read.
+/// The number of a key's first code points that are compared before the whole key. Most texts
+/// differ in them, so the rest need not be read.
 const PREFIX_CHARS: usize = 32;
+/// The number of bytes of a text that these code points are first looked for in.
 const PREFIX_BYTES: usize = 128;
 
-/// Bytes that an item takes among those of its text, at most.
+/// The bytes that an item takes at most in the groups of equal texts.
 const SHARED_BYTES: usize = 64;
 
-/// Texts per parallel work item.
+/// The number of texts of a parallel work item.
 const TEXTS_PER_JOB: usize = 256;
 
-/// What a text says; equal for texts that are the same.
+/// Returns the key of a text. It is equal for texts that are the same.
 pub fn key(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
         return Cow::Owned(into_normal(folded(text)));
@@ -48,6 +49,7 @@ pub fn key(text: &str) -> Cow<'_, str> {
     normal
 }
 
+/// Normalises white space.
 fn into_normal(text: String) -> String {
     match normalise(&text) {
         Cow::Owned(normal) => normal,
@@ -55,7 +57,7 @@ fn into_normal(text: String) -> String {
     }
 }
 
-/// A text without case and width, composed.
+/// Returns a text in lower case, in usual width, and composed (NFC).
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut settled = true;
@@ -73,7 +75,7 @@ fn folded(text: &str) -> String {
         rest = chars.as_str();
         match in_usual_width(c) {
             c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
-            // The sigma at the end of a word is no other letter: its capital is the same.
+            // The sigma at the end of a word is the same letter: both have the same capital.
             'ς' => folded.push('σ'),
             c => {
                 folded.extend(c.to_lowercase());
@@ -87,7 +89,7 @@ fn folded(text: &str) -> String {
     folded.nfc().collect()
 }
 
-/// How many bytes of a text are before the first that is not ASCII.
+/// Returns the number of bytes before the first character that is not ASCII.
 fn ascii_bytes(text: &str) -> usize {
     let (words, _) = text.as_bytes().as_chunks::<8>();
     let is_ascii = |word: &&[u8; 8]| u64::from_ne_bytes(**word) & 0x8080_8080_8080_8080 == 0;
@@ -96,8 +98,8 @@ fn ascii_bytes(text: &str) -> usize {
     start + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
-/// Tells whether a code point is known to stay as it is, case aside, whatever stands beside it: it
-/// begins a composition and is in no other's. Those of the common scripts, for speed alone.
+/// Tells whether composition (NFC) keeps a code point, case aside, and never joins it to the text
+/// before it. Lists only code points of the common scripts, and serves speed alone.
 fn has_boundary_before(c: char) -> bool {
     matches!(
         c,
@@ -113,11 +115,12 @@ fn has_boundary_before(c: char) -> bool {
     ) && c != 'İ'
 }
 
+/// Tells whether a code point may have a lower-case form.
 fn may_have_case(c: char) -> bool {
     c < '\u{530}'
 }
 
-/// The usual form of a full-width or half-width one.
+/// Returns the usual form of a full-width or half-width character.
 fn in_usual_width(c: char) -> char {
     match c {
         '\u{3000}' => ' ',
@@ -127,7 +130,7 @@ fn in_usual_width(c: char) -> char {
     }
 }
 
-/// Those of U+FF5F to U+FFEE, themselves where they are none.
+/// The usual forms of U+FF5F to U+FFEE; a character without one stands for itself.
 #[rustfmt::skip]
 const USUAL_FORMS: [char; 144] = [
     '⦅', '⦆', '。', '「', '」', '、', '・', 'ヲ', 'ァ', 'ィ', 'ゥ', 'ェ', 'ォ', 'ャ', 'ュ', 'ョ', 'ッ',
@@ -143,7 +146,7 @@ const USUAL_FORMS: [char; 144] = [
     '■', '○',
 ];
 
-/// For each of `len` items the first with the same text.
+/// Returns for each of `len` items the first item with the same text.
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
     let mut first = with_capacity(len);
     first.extend(0..len as i64);
@@ -161,11 +164,13 @@ pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> 
     first
 }
 
+/// Tells whether two texts are the same.
 pub fn is_same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
-/// The items whose key begins as another's does, ascending: all that may have the same text.
+/// Returns, in ascending order, the items whose key has the same prefix as that of another item.
+/// Only these may have the same text.
 fn with_shared_prefix<'a>(
     len: usize,
     text: &(impl Fn(usize) -> Cow<'a, str> + Sync),
@@ -190,7 +195,7 @@ fn with_shared_prefix<'a>(
     (0..len).filter(|&item| shared[item]).collect()
 }
 
-/// A hash of the first code points of a text's key, made of no more of the text than that takes.
+/// Hashes the first code points of a text's key. Reads no more of the text than necessary.
 fn prefix_hash(text: &str) -> u64 {
     let mut bytes = PREFIX_BYTES;
     loop {
@@ -208,7 +213,8 @@ fn prefix_hash(text: &str) -> u64 {
     }
 }
 
-/// A place from `bytes` on before which nothing depends on what follows; else the end.
+/// Returns an offset from `bytes` on at which the text can be cut without changing the key of the
+/// part before it; the end of the text if there is none.
 fn boundary(text: &str, bytes: usize) -> usize {
     let rest = text
         .bytes()
@@ -221,20 +227,22 @@ fn boundary(text: &str, bytes: usize) -> usize {
     settled.map_or(text.len(), |(at, _)| from + at)
 }
 
-/// Items by their text.
+/// Groups of items with the same text.
 #[derive(Debug, Default)]
 pub struct SameText {
-    /// For each item the first with the same text.
+    /// For each item the first item with the same text.
     pub first: Vec<i64>,
-    /// Of texts that several items have, by the first of them: all, ascending.
+    /// For texts that several items have: all these items in ascending order, by the first of them.
     shared: FxHashMap<i64, Vec<i64>>,
 }
 
 impl SameText {
+    /// Groups `len` items by their texts.
     pub fn of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Self {
         Self::from_first(first_of(len, text))
     }
 
+    /// Groups items, given the first item with the same text for each.
     fn from_first(first: Vec<i64>) -> Self {
         let mut shared: FxHashMap<i64, Vec<i64>> = FxHashMap::default();
         let (held, mut ticks) = (Allowance::new(SHARED_BYTES), Ticks::default());
@@ -254,14 +262,14 @@ impl SameText {
         self.shared.is_empty()
     }
 
-    /// The items of each text that several have, in the order of the first.
+    /// Returns the items of each text that several items have, in the order of their first items.
     pub fn shared(&self) -> Vec<&[i64]> {
         let mut groups: Vec<&[i64]> = self.shared.values().map(Vec::as_slice).collect();
         sort_unstable_by(&mut groups, Ord::cmp);
         groups
     }
 
-    /// These items, and all others that have the text of one of them.
+    /// Returns these items and all others with the same text as one of them.
     pub fn with_same_text(&self, items: &[i64]) -> Vec<i64> {
         let mut all = Vec::with_capacity(items.len());
         for item in items {

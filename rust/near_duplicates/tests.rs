@@ -78,7 +78,8 @@ fn each_step_can_be_stopped() {
         &|| assert!(pair.compare([0, 1], &mut Default::default())),
     ];
     for (number, step) in steps.into_iter().enumerate() {
-        // A pool's threads would look at what they are told; these steps are tried on this one.
+        // These steps run on this thread, because the threads of a pool have stop flags of their
+        // own.
         let run = || {
             step();
             Ok(())
