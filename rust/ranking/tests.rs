@@ -6,7 +6,8 @@ fn ranking(scores: &[f32], relevant: i64) -> Ranking {
     Ranking::new(lists, Relevant::Same(relevant), Ties::Expected).expect("finite scores")
 }
 
-/// Every order of the candidates that their scores allow, as lists of which are relevant.
+/// Returns every order of the candidates that agrees with their scores, as lists that say which
+/// ones are relevant.
 fn orders(scores: &[f32], relevant: usize) -> Vec<Vec<bool>> {
     fn extend(scores: &[f32], relevant: usize, order: &mut Vec<usize>, out: &mut Vec<Vec<bool>>) {
         if order.len() == scores.len() {
@@ -158,7 +159,7 @@ fn tau_counts_pairs() {
     assert_eq!(kendall::kendall_tau(&[1.0, 2.0, 3.0]), -1.0);
     assert_eq!(kendall::kendall_tau(&[1.0, 1.0]), 0.0);
     assert_eq!(kendall::kendall_tau(&[1.0]), 0.0);
-    // 2 concordant, 2 discordant, 2 tied.
+    // There are 2 concordant, 2 discordant and 2 tied pairs.
     assert_eq!(kendall::kendall_tau(&[2.0, 1.0, 1.0, 2.0]), 0.0);
 }
 
