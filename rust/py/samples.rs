@@ -1,4 +1,4 @@
-//! Samples across the border.
+//! Bindings of samples.
 
 use std::path::PathBuf;
 use std::str::FromStr;
