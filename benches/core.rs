@@ -1,4 +1,5 @@
-//! The core's inner loops on inputs that fit the caches: `cargo bench --no-default-features`.
+//! Benchmarks of the core's inner loops on inputs that fit the caches. Run them with `cargo bench
+//! --no-default-features`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use stage2_core::search::{Matrix, top_k};
 
 const SEED: u64 = 0;
 
-/// Numbers that look random and are the same in every run (Knuth's linear congruence).
+/// Yields pseudo-random numbers, the same in every run (Knuth's linear congruential generator).
 fn numbers() -> impl Iterator<Item = u64> {
     std::iter::successors(Some(1u64), |x| {
         Some(
@@ -75,7 +76,7 @@ fn join(c: &mut Criterion) {
     let texts = texts(2000);
     let (texts, annotations) = texts.split_at(1000);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    // Half of them contained in a text, half strangers.
+    // Half of the annotations are contained in a text; the other half match none.
     let contained = texts[..500].iter().map(|text| &text[..text.len() - 6]);
     let strangers = annotations[500..].iter().map(String::as_str);
     let annotations: Vec<&str> = contained.chain(strangers).collect();

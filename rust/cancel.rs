@@ -1,10 +1,10 @@
-//! Work that can be told to stop, and an end that does not wait for it to return.
+//! Cancellation: work can be told to stop.
 //!
-//! Whoever starts work on a [`pool`](crate::pool) may tell it to stop. The work's loops look now and
-//! then, by [`check`], and where they were told to, they end: they unwind, as salsa's cancelled
-//! queries do, so that loops which cannot fail need no `Result` for it, and what they hold, half a
-//! file among it, is dropped on the way. The same way out, [`throw`], is taken where memory is
-//! refused. Off such a pool nobody can say so, and a check does nothing.
+//! The caller that starts work on a [`pool`](crate::pool) may set its stop flag. The loops of the
+//! work call [`check`] now and then, and unwind once the flag is set, as salsa's cancelled queries
+//! do. So loops that cannot fail need no `Result`, and everything the work holds, such as a half
+//! written file, is dropped on the way. A failed allocation unwinds in the same way, by [`throw`].
+//! Threads outside such a pool have no stop flag, and a check there does nothing.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -14,41 +14,40 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::error::{Error, Result};
 
 thread_local! {
-    /// Where the threads of a pool look.
-    static TOLD: Cell<Option<&'static AtomicBool>> = const { Cell::new(None) };
+    /// The stop flag that this thread's checks read.
+    static STOP_FLAG: Cell<Option<&'static AtomicBool>> = const { Cell::new(None) };
 }
 
-/// What an unwinding carries.
+/// The payload of the unwinding.
 struct Thrown(Error);
 
-/// Makes `told` what this thread's checks look at.
-pub fn obey(told: Option<&'static AtomicBool>) {
-    TOLD.set(told);
+/// Sets the stop flag of this thread.
+pub fn set_stop_flag(flag: Option<&'static AtomicBool>) {
+    STOP_FLAG.set(flag);
 }
 
-/// What this thread's checks look at, for a thread that works for it.
-pub fn obeyed() -> Option<&'static AtomicBool> {
-    TOLD.get()
+/// Returns the stop flag of this thread, so that a helper thread can share it.
+pub fn stop_flag() -> Option<&'static AtomicBool> {
+    STOP_FLAG.get()
 }
 
-/// Ends the work if it was told to stop. Takes a nanosecond.
+/// Ends the work if its stop flag is set. This takes about a nanosecond.
 #[inline]
 pub fn check() {
-    if TOLD.get().is_some_and(|told| told.load(Relaxed)) {
+    if STOP_FLAG.get().is_some_and(|flag| flag.load(Relaxed)) {
         throw(Error::Stopped);
     }
 }
 
-/// Ends the work with an error, wherever it is found: [`catch`] returns it. Not a panic: nothing is
-/// printed.
+/// Ends the work with an error, which [`catch`] returns. This is not a panic: nothing is printed.
 #[cold]
 pub fn throw(error: Error) -> ! {
     resume_unwind(Box::new(Thrown(error)))
 }
 
-/// Does some work; what it throws becomes its error, and a panic stays one.
+/// Runs some work and returns as an error what it throws. A panic stays a panic.
 pub fn catch<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
-    // What unwinding leaves half done is dropped with the work.
+    // Half finished results are dropped together with the work.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let Thrown(error) = *payload
             .downcast::<Thrown>()
@@ -57,13 +56,15 @@ pub fn catch<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     })
 }
 
-/// Looks once in so many steps, for loops whose steps are shorter than a look.
+/// Calls [`check`] once in `STEPS` steps, for loops whose steps are shorter than a check.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ticks(u32);
 
 impl Ticks {
+    /// The number of steps between two checks.
     const STEPS: u32 = 1 << 12;
 
+    /// Counts one step.
     #[inline]
     pub fn tick(&mut self) {
         self.0 = self.0.wrapping_add(1);
@@ -73,9 +74,9 @@ impl Ticks {
     }
 }
 
-/// `sort_unstable_by` that can be told to stop.
+/// Sorts like `sort_unstable_by`, but can be stopped.
 pub fn sort_unstable_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    /// Sorted within a few milliseconds.
+    /// Shorter slices are sorted within a few milliseconds and need no checks.
     const SHORT: usize = 1 << 14;
     if items.len() <= SHORT {
         return items.sort_unstable_by(compare);
@@ -91,33 +92,33 @@ pub fn sort_unstable_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering
 mod tests {
     use super::*;
 
-    fn told() -> &'static AtomicBool {
+    fn raised_flag() -> &'static AtomicBool {
         Box::leak(Box::new(AtomicBool::new(true)))
     }
 
     #[test]
-    fn what_is_thrown_is_caught() {
+    fn a_thrown_error_is_caught() {
         let caught = catch(|| -> Result<()> { throw(Error::Usage("no".into())) });
         assert_eq!(caught.expect_err("thrown").to_string(), "no");
         assert_eq!(catch(|| Ok(3)).expect("nothing thrown"), 3);
     }
 
     #[test]
-    fn a_panic_is_no_error() {
+    fn a_panic_is_not_an_error() {
         let panicked =
             panic::catch_unwind(|| catch(|| -> Result<()> { resume_unwind(Box::new(7)) }));
         assert_eq!(panicked.expect_err("it panicked").downcast_ref(), Some(&7));
     }
 
     #[test]
-    fn nobody_is_told_off_a_pool() {
+    fn without_a_stop_flag_a_check_does_nothing() {
         check();
-        obey(Some(told()));
+        set_stop_flag(Some(raised_flag()));
         let stopped = catch(|| {
             check();
             Ok(())
         });
-        obey(None);
+        set_stop_flag(None);
         assert!(matches!(stopped, Err(Error::Stopped)));
     }
 
@@ -129,12 +130,12 @@ mod tests {
         sort_unstable_by(&mut items, compare);
         assert!(items.is_sorted_by(|a, b| compare(a, b).is_le()));
         items.sort_unstable();
-        obey(Some(told()));
+        set_stop_flag(Some(raised_flag()));
         let stopped = catch(|| {
             sort_unstable_by(&mut items, compare);
             Ok(())
         });
-        obey(None);
+        set_stop_flag(None);
         assert!(stopped.is_err());
         items.sort_unstable();
         assert!(

@@ -1,7 +1,7 @@
-//! Columns in memory, written as rows that the reader of files reads.
+//! Makes a data set of columns in memory, by writing them as JSONL for the reader of files.
 //!
-//! Texts have to be copied anyway, for a data set outlives the columns that it was made of. As rows
-//! of JSON they are checked by the code that checks files, and cannot come to mean anything else.
+//! The texts must be copied anyway, because a data set outlives the columns it was made of. As
+//! JSONL they pass the same checks as files.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,51 +14,53 @@ use crate::error::{Error, Result};
 use crate::jsonl::{OnError, Source};
 use crate::write::{push_list, push_number, push_string};
 
-/// Rows that one task writes.
+/// The number of rows that one task writes.
 const ROWS_PER_JOB: usize = 1024;
 
-/// A value in a row of a column.
+/// The value of a column in one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<'a> {
-    /// Nothing.
+    /// There is no value.
     Missing,
     Text(Cow<'a, str>),
-    /// A whole number, which may be an id.
+    /// An integer, such as an id.
     Number(i128),
 }
 
-/// A column of texts or whole numbers.
+/// A column of texts or integers.
 pub trait Cells: Sync {
+    /// Returns the number of rows.
     fn rows(&self) -> usize;
+    /// Returns the value of a row.
     fn get(&self, row: usize) -> Cell<'_>;
 }
 
-/// The questions of a data set, n rows.
+/// The columns of a data set's questions, n rows each.
 pub struct QuestionColumns<'a> {
     pub questions: &'a dyn Cells,
     pub ids: Option<&'a dyn Cells>,
     pub answers: Option<&'a dyn Cells>,
-    pub judged: Judged<'a>,
+    pub judged: Judgements<'a>,
 }
 
-/// The chunks that are judged for each question: those of question `i` are
-/// `chunks[offsets[i]..offsets[i + 1]]`.
-pub struct Judged<'a> {
+/// The judged chunks of each question, in CSR form. Those of question `i` are
+/// `chunks[offsets[i]..offsets[i + 1]]`, as row numbers of the chunks.
+pub struct Judgements<'a> {
     pub offsets: &'a [i64],
     pub chunks: &'a [i64],
-    /// One a chunk.
+    /// One grade for each judged chunk.
     pub grades: Option<&'a [f64]>,
 }
 
-/// The chunks of a data set.
+/// The columns of a data set's chunks.
 pub struct ChunkColumns<'a> {
     pub texts: &'a dyn Cells,
-    /// Without them a chunk's id is the number of its row.
+    /// If there are none, the id of a chunk is its row number.
     pub ids: Option<&'a dyn Cells>,
     pub titles: Option<&'a dyn Cells>,
 }
 
-/// Makes the data set that files with the same rows hold.
+/// Makes a data set of columns, the same that files with these rows would give.
 pub fn data_set(
     questions: &QuestionColumns<'_>,
     chunks: &ChunkColumns<'_>,
@@ -77,7 +79,7 @@ pub fn data_set(
     Dataset::of_sources(qa, corpus, on_error, |_| Ok(None))
 }
 
-/// Rows as lines of JSON.
+/// Writes the rows of a table as JSONL. `push` appends the members of a row.
 fn table(
     name: &'static str,
     rows: usize,
@@ -102,11 +104,12 @@ fn table(
 }
 
 impl QuestionColumns<'_> {
+    /// Fails if the columns differ in length, or the judgements are invalid.
     fn check(&self, chunks: &ChunkColumns<'_>) -> Result<()> {
         let rows = self.questions.rows();
         check_rows("qa_ids", self.ids, rows, "questions")?;
         check_rows("answers", self.answers, rows, "questions")?;
-        let Judged {
+        let Judgements {
             offsets,
             chunks: judged,
             grades,
@@ -150,8 +153,9 @@ impl QuestionColumns<'_> {
         )))
     }
 
+    /// Appends the members of a question.
     fn push_row(&self, chunks: &ChunkColumns<'_>, row: usize, out: &mut Vec<u8>) {
-        let Judged {
+        let Judgements {
             offsets,
             chunks: judged,
             grades,
@@ -172,17 +176,20 @@ impl QuestionColumns<'_> {
 }
 
 impl ChunkColumns<'_> {
+    /// Fails if the columns differ in length.
     fn check(&self) -> Result<()> {
         let rows = self.texts.rows();
         check_rows("chunk_ids", self.ids, rows, "texts")?;
         check_rows("titles", self.titles, rows, "texts")
     }
 
+    /// Returns the id of a chunk.
     fn id(&self, row: usize) -> Cell<'_> {
         self.ids
             .map_or(Cell::Number(row as i128), |ids| ids.get(row))
     }
 
+    /// Appends the members of a chunk.
     fn push_row(&self, row: usize, out: &mut Vec<u8>) {
         push_member(out, "chunk_id", &self.id(row));
         push_member(out, "text", &self.texts.get(row));
@@ -190,6 +197,7 @@ impl ChunkColumns<'_> {
     }
 }
 
+/// Fails if a column does not have this number of rows.
 fn check_rows(name: &str, column: Option<&dyn Cells>, rows: usize, of: &str) -> Result<()> {
     match column {
         Some(column) if column.rows() != rows => Err(Error::Usage(format!(
@@ -200,12 +208,14 @@ fn check_rows(name: &str, column: Option<&dyn Cells>, rows: usize, of: &str) -> 
     }
 }
 
+/// Appends a member if there is such a column and the row has a value.
 fn push_optional(out: &mut Vec<u8>, name: &str, column: Option<&dyn Cells>, row: usize) {
     if let Some(column) = column {
         push_member(out, name, &column.get(row));
     }
 }
 
+/// Appends a member if the row has a value.
 fn push_member(out: &mut Vec<u8>, name: &str, cell: &Cell<'_>) {
     if *cell != Cell::Missing {
         push_name(out, name);
@@ -213,6 +223,7 @@ fn push_member(out: &mut Vec<u8>, name: &str, cell: &Cell<'_>) {
     }
 }
 
+/// Appends a member's name, after a comma if it is not the first.
 fn push_name(out: &mut Vec<u8>, name: &str) {
     if out.last() != Some(&b'{') {
         out.extend_from_slice(b", ");
@@ -221,6 +232,7 @@ fn push_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b": ");
 }
 
+/// Appends a value as JSON.
 fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell {
         Cell::Missing => out.extend_from_slice(b"null"),

@@ -1,4 +1,4 @@
-//! A data set in columns: questions, chunks, annotations, and the rows that could not be used.
+//! A data set in columns: questions, chunks, annotations, and the rejected rows.
 
 mod annotations;
 mod chunks;
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, InputError, Result};
 use crate::jsonl::{Access, OnError, Reject, Rejected, Source};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::write::{lines, push_string};
 use questions::Unresolved;
 
@@ -28,8 +28,9 @@ pub(crate) use fields::{Field, Fields, Ignored, key_text};
 pub(crate) use grades::{Graded, Grades, UNGRADED};
 pub use questions::{OWN_MEMBERS, Questions};
 pub(crate) use questions::{repeated_id, repeated_ids};
-pub(crate) use shared::SharedTruths;
+pub(crate) use shared::SharedGroundTruths;
 
+/// The questions of a data set, its chunks, and its annotations if there are any.
 #[derive(Debug)]
 pub struct Dataset {
     pub questions: Questions,
@@ -39,7 +40,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads and checks everything: each file by itself, then what they say of one another.
+    /// Loads a data set from files: checks each file by itself, then the references between them.
     pub fn load(
         qa: &Path,
         chunks: &Path,
@@ -60,7 +61,8 @@ impl Dataset {
         })
     }
 
-    /// The same of what was opened already, or is opened when it is its turn.
+    /// Loads a data set from sources. `corpus` opens the chunks, and `annotations` loads the
+    /// annotations, when they are needed.
     pub(crate) fn of_sources(
         qa: Arc<Source>,
         corpus: impl FnOnce() -> Result<Arc<Source>>,
@@ -80,7 +82,7 @@ impl Dataset {
         let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
         findings.reject(&qa, rejects)?;
         if questions.ids.is_empty() {
-            return Err(findings.without_rows(&qa));
+            return Err(findings.no_rows_error(&qa));
         }
         findings.warn_of_not_relevant(&qa, questions.not_relevant);
         findings
@@ -95,7 +97,7 @@ impl Dataset {
     }
 }
 
-/// Reads a corpus by itself; bad rows are left out where `on_error` allows it.
+/// Loads a corpus without questions. Bad rows are left out if `on_error` allows it.
 pub fn load_chunks(path: &Path, on_error: OnError, access: Access) -> Result<(Chunks, Findings)> {
     let corpus = Arc::new(Source::open(path, access)?);
     let mut findings = Findings::new(on_error);
@@ -103,6 +105,7 @@ pub fn load_chunks(path: &Path, on_error: OnError, access: Access) -> Result<(Ch
     Ok((chunks, findings))
 }
 
+/// Reads the chunks of a corpus. Fails if no row is usable.
 fn checked_chunks(
     corpus: &Arc<Source>,
     on_error: OnError,
@@ -113,12 +116,12 @@ fn checked_chunks(
     findings.warn_of_repeats(corpus, chunks.repeated);
     findings.warn_of_ignored(corpus, &chunks.ignored);
     if chunks.is_empty() {
-        return Err(findings.without_rows(corpus));
+        return Err(findings.no_rows_error(corpus));
     }
     Ok(chunks)
 }
 
-/// What was found wrong, and what is to be done about it.
+/// The rejected rows and the warnings of a loading.
 #[derive(Debug, Clone)]
 pub struct Findings {
     on_error: OnError,
@@ -135,7 +138,8 @@ impl Findings {
         }
     }
 
-    /// Notes bad rows of a file or, where none is allowed, makes the first the error.
+    /// Records rejected rows. Under [`OnError::Strict`] returns the first of them as the error
+    /// instead.
     pub(crate) fn reject(&mut self, source: &Arc<Source>, mut rejects: Vec<Reject>) -> Result<()> {
         if self.on_error == OnError::Strict {
             rejects = rejects
@@ -154,15 +158,17 @@ impl Findings {
         Ok(())
     }
 
-    /// The error of a file of which every row was rejected: at the first, with all reasons.
-    pub(crate) fn without_rows(&self, source: &Arc<Source>) -> Error {
+    /// Returns the error of a file whose rows were all rejected. It points to the first row and
+    /// counts the reasons.
+    pub(crate) fn no_rows_error(&self, source: &Arc<Source>) -> Error {
         let of_file = || {
             let rejected = self.rejected.iter();
             rejected.filter(|rejected| Arc::ptr_eq(&rejected.source, source))
         };
-        // What refers to other files is found out last, and may stand before what is not.
+        // References to other files are checked last, so the first rejected row may not come first
+        // here.
         let Some(first) = of_file().min_by_key(|rejected| (rejected.line, rejected.column)) else {
-            return source.without_rows("no row of the file can be used");
+            return source.no_rows_error("no row of the file can be used");
         };
         let mut counts = BTreeMap::<&str, usize>::new();
         for rejected in of_file() {
@@ -211,7 +217,7 @@ impl Findings {
         self.warnings.extend(ignored.warnings(source.name()));
     }
 
-    /// Writes the rejected rows, one JSON object a line.
+    /// Writes the rejected rows as JSONL.
     pub fn write_rejected(&self, path: &Path) -> Result<()> {
         lines(path, self.rejected.len(), |i, out| {
             let rejected = &self.rejected[i];
@@ -231,7 +237,7 @@ impl Findings {
         })
     }
 
-    /// Rejected rows by reason.
+    /// Counts the rejected rows by reason.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for rejected in &self.rejected {
@@ -241,14 +247,14 @@ impl Findings {
     }
 }
 
-/// One column of all pieces, in order.
+/// Concatenates one column of all pieces, in parallel.
 pub(crate) fn concat<P, T>(pieces: &[P], column: impl Fn(&P) -> &Vec<T> + Sync) -> Vec<T>
 where
     P: Sync,
     T: Clone + Send + Sync,
 {
     let len = pieces.iter().map(|piece| column(piece).len()).sum();
-    let mut whole = with_room(len);
+    let mut whole = with_capacity(len);
     let mut rest = &mut whole.spare_capacity_mut()[..len];
     let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -262,14 +268,14 @@ where
             place.write(value.clone());
         }
     });
-    // SAFETY: the parts are the first `len` places, and each is as long as what it was filled with.
+    // SAFETY: the parts cover the first `len` places, and each part was filled completely.
     unsafe { whole.set_len(len) };
     whole
 }
 
-/// A column but for the rows in `dropped`, which ascend.
-pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
-    let mut kept = with_room(column.len() - dropped.len());
+/// Copies a column without the rows in `dropped`, which must ascend.
+pub(crate) fn drop_rows<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
+    let mut kept = with_capacity(column.len() - dropped.len());
     let mut from = 0;
     for &row in dropped {
         kept.extend_from_slice(&column[from..row]);
@@ -279,9 +285,10 @@ pub(crate) fn without<T: Clone>(column: &[T], dropped: &[usize]) -> Vec<T> {
     kept
 }
 
-/// Where each of the lists of these lengths starts, laid end to end, and where the last ends.
+/// Returns the CSR offsets of lists with these lengths: the start of each list, then the end of the
+/// last.
 pub(crate) fn offsets(lengths: &[usize]) -> Vec<i64> {
-    let mut offsets = with_room(lengths.len() + 1);
+    let mut offsets = with_capacity(lengths.len() + 1);
     let mut end = 0;
     offsets.push(end);
     offsets.extend(lengths.iter().map(|&length| {

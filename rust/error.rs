@@ -1,5 +1,5 @@
-//! One error enum. An error knows where it is as a byte offset; line and column are counted when
-//! it is reported, so that good rows pay nothing for them.
+//! The error enum of the core. An error found in a file carries a byte offset. Line and column are
+//! counted only when the error is reported, so that good rows cost nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,27 +8,29 @@ use std::path::PathBuf;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// An error of the core.
 #[derive(Debug)]
 pub enum Error {
     /// A file could not be opened, read or written.
     Io { path: PathBuf, source: io::Error },
-    /// A file was read, and what it holds is wrong.
+    /// A file was read, and its content is wrong.
     Input(Box<InputError>),
-    /// The call asks for something that cannot be.
+    /// The arguments of the call are invalid.
     Usage(String),
-    /// There is no room for what the call makes.
+    /// There is not enough memory.
     Memory {
-        /// What there is no room for.
+        /// What the memory was for.
         what: Cow<'static, str>,
         bytes: usize,
     },
-    /// The system gives no threads.
+    /// The system refuses to start threads.
     Threads(io::Error),
-    /// Whoever called has said that the work should stop.
+    /// The caller asked the work to stop.
     Stopped,
 }
 
 impl Error {
+    /// Returns a function that wraps an I/O error with the path of its file.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
@@ -59,16 +61,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What is wrong with a file, and where.
+/// An error in the content of a file, and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputError {
     pub file: String,
-    /// From 1; of a table in memory the row, from 0.
+    /// The line, from 1. For a table in memory this is the row, from 0.
     pub line: usize,
-    /// In code points, from 1; 0 of a table in memory.
+    /// The column in code points, from 1. For a table in memory it is 0.
     pub column: usize,
     pub reason: Reason,
-    /// What is wrong, what was expected, what to do.
+    /// Says what is wrong, what was expected and what to do.
     pub message: String,
 }
 
@@ -94,7 +96,7 @@ impl From<InputError> for Error {
     }
 }
 
-/// The kinds of bad input, by which rejected rows are counted.
+/// The kinds of bad input. Rejected rows are counted by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     InvalidJson,
@@ -128,6 +130,7 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Returns the name that reports and `rejected.jsonl` use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",
@@ -162,7 +165,7 @@ impl Reason {
     }
 }
 
-/// A number of bytes as people say it.
+/// Formats a number of bytes for people, such as `1.5 GB`.
 pub fn size(bytes: u64) -> String {
     let units = ["bytes", "KB", "MB", "GB", "TB"];
     let unit = (bytes.max(1).ilog2() / 10).min(4);
@@ -176,11 +179,11 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// What a message quotes of a text: all of it, or where it is long its start, and how long it is.
+/// Quotes a text in a message. Cuts a long text and adds its size.
 pub fn quoted(text: &str) -> String {
-    /// A message is for reading: more than a line of a text tells no more.
-    const MOST: usize = 100;
-    match text.char_indices().nth(MOST) {
+    /// The number of code points that are quoted at most, about a line.
+    const MAX_CHARS: usize = 100;
+    match text.char_indices().nth(MAX_CHARS) {
         None => format!("{text:?}"),
         Some((cut, _)) => format!(
             "{:?}… (cut here, {} in all)",
@@ -190,15 +193,16 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// Something wrong at a byte offset of a file that is still being read.
+/// A problem at a byte offset of a file that is still being read.
 ///
-/// Boxed wherever it is returned: rows are good far more often than not, and a thin error keeps
-/// the good path narrow.
+/// It is always returned in a box: most rows are good, and a small error type keeps their path
+/// fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// The byte offset in the file.
     pub at: usize,
     pub reason: Reason,
-    /// What is wrong and what was expected.
+    /// Says what is wrong and what was expected.
     pub message: Cow<'static, str>,
 }
 
@@ -225,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_said_as_people_say_them() {
+    fn sizes_are_readable() {
         let said = [0, 1023, 1024, 1 << 20, 3 << 29, 1 << 50].map(size);
         assert_eq!(
             said,

@@ -1,13 +1,13 @@
-//! NaN and infinity, found in bulk.
+//! Finds NaN and infinity in large arrays.
 
 use rayon::prelude::*;
 
 use crate::cancel::check;
 
-/// Numbers that are looked at before the next look at whether to stop.
+/// The number of values between two checks for cancellation.
 const BLOCK: usize = 1 << 16;
 
-/// The place of the first number that is NaN or infinite.
+/// Returns the index of the first value that is NaN or infinite.
 pub fn first_not_finite(values: &[f32]) -> Option<usize> {
     let block = values.par_chunks(BLOCK).position_first(|block| {
         check();
@@ -18,8 +18,9 @@ pub fn first_not_finite(values: &[f32]) -> Option<usize> {
     Some(block * BLOCK + place)
 }
 
+/// Tells whether no value is NaN or infinite.
 pub fn all_finite(values: &[f32]) -> bool {
-    // No short cut, so that it runs as vector instructions.
+    // The loop never ends early, so that it compiles to vector instructions.
     values
         .iter()
         .fold(true, |finite, value| finite & value.is_finite())

@@ -1,25 +1,28 @@
-//! Annotation ↔ text: which annotation belongs to a text, and where its spans lie there.
+//! Finds the annotation that belongs to a text, and moves its spans to that text.
 //!
-//! White space is normalised first (split on it, join with one space). Then an annotation belongs
-//! to a text when the two are equal or, failing that, when one contains the other and their lengths
-//! differ by less than a tenth of the longer.
+//! White space is normalised first: texts are split on it and joined with one space. An annotation
+//! belongs to a text if the two are equal. If no annotation is equal, the first one belongs to it
+//! that contains the text, or is contained in it, with lengths that differ by less than a tenth of
+//! the longer.
 //!
-//! Equal texts are found by hash. For contained ones, comparing everything with everything would be
-//! quadratic; instead every annotation is filed under a few *keys*, so that a text has only to look
-//! at the annotations that share a key with it:
+//! Equal texts are found by hash. Finding contained texts by comparing all pairs would take
+//! quadratic time. Instead every annotation is indexed under a few *keys*, and a text is compared
+//! only with the annotations that share a key with it:
 //!
-//! * Lengths fall into classes that grow by 10/9, so only two or three classes can match a text.
-//! * A class has a window width. The key of a window is the smallest hash of the short byte strings
-//!   ("grams") in it, and an annotation is filed under the keys of *all* its windows. Neighbouring
-//!   windows mostly share their smallest hash (winnowing), so there are about ten keys to an
-//!   annotation, whatever its length.
-//! * Whichever contains the other, the middle 80% of the text also stand in the annotation. The
-//!   class's window fits into them up to three times, and the key of each such window must be among
-//!   the annotation's. The key with the fewest annotations is followed, and each of them compared.
+//! * Lengths are divided into classes that grow by 10/9, so only two or three classes can match a
+//!   text.
+//! * Each class has a window width. The key of a window is the smallest hash of the short byte
+//!   strings ("grams") in it. An annotation is indexed under the keys of *all* its windows.
+//!   Neighbouring windows usually share their smallest hash (winnowing), so an annotation has about
+//!   ten keys, whatever its length.
+//! * Whichever text contains the other, the middle 80% of the text also occur in the annotation.
+//!   They have room for up to three windows, whose keys must all be keys of the annotation. The
+//!   text is compared with the annotations under that key which has the fewest.
 //!
-//! Building and looking up are linear in the bytes, plus the comparisons. Those are few unless many
-//! annotations of like length share every key in their middle, as thousands of copies of one form
-//! letter do that differ only near their ends; each such copy costs one substring search.
+//! Building and looking up take linear time in the bytes, plus the comparisons. These are few,
+//! unless many annotations of similar length share every key in their middle. An example are
+//! thousands of copies of a form letter that differ only near their ends; each copy costs one
+//! substring search.
 
 mod postings;
 mod transfer;
@@ -31,24 +34,24 @@ use memchr::memmem;
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::first::{FirstOf, hash};
-use postings::{Posting, Postings, rank};
-use windows::{LengthClasses, near, tolerance};
+use crate::dedup::{FirstOccurrences, hash};
+use postings::{Posting, Postings, number};
+use windows::{LengthClasses, lengths_near, tolerance};
 
 pub use crate::white_space::normalise;
 pub use transfer::{Transfer, transfer};
 
-/// Texts per parallel work item: one takes about a microsecond.
+/// The number of texts of a parallel work item: one text takes about a microsecond.
 const TEXTS_PER_JOB: usize = 256;
 
-/// Places at which a text is tried without a searcher being made for it.
+/// The largest number of offsets that are tried one by one, without a substring searcher.
 const FEW_PLACES: usize = 64;
 
-/// Annotations by text.
+/// An index of annotations by their texts.
 pub struct Index<'a> {
     annotations: Vec<Annotation<'a>>,
     classes: LengthClasses,
-    exact: FirstOf,
+    exact: FirstOccurrences,
     windows: Postings,
 }
 
@@ -56,26 +59,29 @@ pub struct Index<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
     pub annotation: usize,
-    /// Tells whether the two texts are equal, white space aside; else one contains the other.
+    /// Tells whether the two texts are equal, white space aside. Otherwise one contains the other.
     pub is_equal: bool,
 }
 
-/// An annotation's normalised text.
+/// An annotation with its normalised text.
 struct Annotation<'a> {
     text: Cow<'a, str>,
+    /// The length in code points.
     length: usize,
-    /// The last annotation with this text, the one that counts; none where this is not the first.
+    /// The number of the last annotation with this text, which is the one used. None if an earlier
+    /// annotation has the same text.
     last: Option<usize>,
 }
 
 impl<'a> Index<'a> {
+    /// Builds the index of annotations with these texts.
     pub fn build(texts: &[&'a str]) -> Self {
-        let (annotations, exact) = distinct(texts);
+        let (annotations, exact) = deduplicated(texts);
         let longest = annotations.iter().map(|a| a.length).max().unwrap_or(0);
         let classes = LengthClasses::up_to(longest);
-        let windows = Postings::collect(annotations.len(), |rank, keys| {
+        let windows = Postings::collect(annotations.len(), |number, keys| {
             check();
-            let a = &annotations[rank];
+            let a = &annotations[number];
             if let (Some(_), Some(class)) = (a.last, classes.of(a.length)) {
                 classes.shape(class).push_keys(a.text.as_bytes(), keys);
             }
@@ -88,24 +94,24 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The index of the annotation that belongs to `text`.
+    /// Returns the number of the annotation that belongs to `text`.
     pub fn lookup(&self, text: &str) -> Option<usize> {
         self.find(text).map(|found| found.annotation)
     }
 
-    /// [`Index::lookup`], and whether the two are equal.
+    /// Like [`Index::lookup`], but also tells whether the texts are equal.
     pub fn find(&self, text: &str) -> Option<Match> {
         check();
         let text = normalise(text);
         let equal = self.equal(&text);
-        let rank = equal.or_else(|| self.contained(&text))?;
+        let number = equal.or_else(|| self.contained(&text))?;
         Some(Match {
-            annotation: self.annotations[rank].last?,
+            annotation: self.annotations[number].last?,
             is_equal: equal.is_some(),
         })
     }
 
-    /// [`Index::lookup`] for many texts at once, in parallel.
+    /// Like [`Index::lookup`], for many texts in parallel.
     pub fn lookup_all(&self, texts: &[&str]) -> Vec<Option<usize>> {
         texts
             .par_iter()
@@ -114,31 +120,33 @@ impl<'a> Index<'a> {
             .collect()
     }
 
+    /// Returns the first annotation whose normalised text equals `text`.
     fn equal(&self, text: &str) -> Option<usize> {
-        self.exact.find(hash(text.as_bytes()), |rank| {
-            self.annotations[rank].text == text
+        self.exact.find(hash(text.as_bytes()), |number| {
+            self.annotations[number].text == text
         })
     }
 
+    /// Returns the first annotation that contains `text` or is contained in it.
     fn contained(&self, text: &str) -> Option<usize> {
         let length = text.chars().count();
         let middle = middle(text, length);
         let mut first = None;
         for class in self.classes.near(length) {
-            let earlier = |rank: usize| first.is_none_or(|found| rank < found);
+            let earlier = |number: usize| first.is_none_or(|found| number < found);
             let found = self
                 .fewest_candidates(class, middle)
                 .iter()
-                .map(|&posting| rank(posting))
-                .take_while(|&rank| earlier(rank))
+                .map(|&posting| number(posting))
+                .take_while(|&number| earlier(number))
                 .inspect(|_| check())
-                .find(|&rank| self.annotations[rank].overlaps(text, length));
+                .find(|&number| self.annotations[number].overlaps(text, length));
             first = found.or(first);
         }
         first
     }
 
-    /// The annotations of a class under the rarest of the keys that a match must have.
+    /// Returns the annotations of a class under the rarest key of the windows in `middle`.
     fn fewest_candidates(&self, class: usize, middle: &[u8]) -> &[Posting] {
         let shape = self.classes.shape(class);
         let mut fewest: Option<&[Posting]> = None;
@@ -156,12 +164,13 @@ impl<'a> Index<'a> {
 }
 
 impl Annotation<'_> {
+    /// Tells whether the lengths are near and one text contains the other.
     fn overlaps(&self, text: &str, length: usize) -> bool {
-        near(self.length, length) && overlap(&self.text, text).is_some()
+        lengths_near(self.length, length) && overlap(&self.text, text).is_some()
     }
 }
 
-/// Where the shorter of two texts starts in the longer, in bytes.
+/// Returns the byte offset of the shorter of two texts in the longer one.
 fn overlap(a: &str, b: &str) -> Option<usize> {
     let (longer, shorter) = if a.len() < b.len() { (b, a) } else { (a, b) };
     let (longer, shorter) = (longer.as_bytes(), shorter.as_bytes());
@@ -169,12 +178,12 @@ fn overlap(a: &str, b: &str) -> Option<usize> {
     if places > FEW_PLACES {
         return memmem::find(longer, shorter);
     }
-    // A searcher takes longer to make than these few places to try.
+    // For so few offsets, making a searcher takes longer than trying them.
     (0..places).find(|&at| longer[at..].starts_with(shorter))
 }
 
-/// All annotations, and the first of each text.
-fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
+/// Normalises the annotations and finds the first and the last of those with equal texts.
+fn deduplicated<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOccurrences) {
     let mut annotations: Vec<Annotation<'a>> = texts
         .par_iter()
         .enumerate()
@@ -195,7 +204,7 @@ fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
         .map(|a| hash(a.text.as_bytes()))
         .collect();
     let same = |i: usize, j: usize| annotations[i].text == annotations[j].text;
-    let (first_of, repeats) = FirstOf::build(&hashes, same);
+    let (first_of, repeats) = FirstOccurrences::build(&hashes, same);
     for repeat in repeats {
         let first = first_of.find(hashes[repeat], |other| {
             annotations[other].text == annotations[repeat].text
@@ -208,7 +217,8 @@ fn distinct<'a>(texts: &[&'a str]) -> (Vec<Annotation<'a>>, FirstOf) {
     (annotations, first_of)
 }
 
-/// The part of a text that also stands in every annotation containing it or contained in it.
+/// Returns the part of a text that must occur in every annotation that contains the text or is
+/// contained in it. `length` is the text's length in code points.
 fn middle(text: &str, length: usize) -> &[u8] {
     let cut = tolerance(length);
     if text.len() == length {
@@ -219,6 +229,7 @@ fn middle(text: &str, length: usize) -> &[u8] {
     &text.as_bytes()[start..text.len() - end]
 }
 
+/// Mixes the bits of a hash.
 fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x ^ (x >> 29)

@@ -1,13 +1,13 @@
-//! Bytes to records: rows of a JSONL file or a JSON array, in parallel, good ones and bad ones.
+//! Reads the rows of a JSONL file or a JSON array in parallel, and collects the bad rows.
 //!
-//! A file is cut into pieces of whole rows, whose size depends on the file alone. Each piece is
-//! validated and read into columns of its own; joined in order, the columns and the faults are the
-//! same whatever the number of threads.
+//! A file is cut into pieces of whole rows. The pieces depend on the file alone. Each piece is
+//! validated and read into its own columns. The columns and the faults are joined in file order, so
+//! the result is the same for any number of threads.
 
 mod array;
 pub mod foreign;
-pub mod openings;
-mod places;
+pub mod key_cache;
+mod position;
 mod read;
 mod reject;
 pub mod scan;
@@ -25,34 +25,36 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
-pub use places::Places;
+pub use position::Positions;
 pub use read::Access;
 use read::Contents;
 pub use reject::{Reject, Rejected};
 use scan::{Kind, Scanner, Value};
 
-/// Bytes of rows that one task reads: fits the second-level cache, repays the task's overhead.
+/// The bytes of rows that one task reads: few enough for the second-level cache, and enough to
+/// repay the task's overhead.
 const PIECE: usize = 256 << 10;
 
-/// Pieces that a file is cut into which is smaller than as many of those.
+/// The number of pieces that a small file is cut into, one that is smaller than as many pieces of
+/// [`PIECE`] bytes.
 const SMALL_FILE_PIECES: usize = 16;
 
-/// Pieces whose columns there should be room for before they are read, and how many times the bytes
-/// of a file with short rows they take.
+/// Once in so many pieces it is checked that there is memory for the columns of the next ones.
 const PIECES_PER_LOOK: usize = 64;
+/// The bytes of the columns of short rows, as a multiple of the bytes of the file.
 const COLUMNS_SHARE: usize = 4;
 
-/// Bytes that a rejected row takes until it has been told.
+/// The bytes that a rejected row takes until it is reported.
 pub const REJECT_BYTES: usize = 1 << 10;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What to do about a bad row.
+/// The policy for bad rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
-    /// Stop at the first.
+    /// Stop at the first bad row.
     Strict,
-    /// Leave it out and tell.
+    /// Leave bad rows out and report them.
     Skip,
 }
 
@@ -70,27 +72,28 @@ impl FromStr for OnError {
     }
 }
 
-/// A file's bytes and how they are divided into rows.
+/// A file's bytes and their division into rows.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     bytes: Contents,
     layout: Layout,
-    /// What is wrong with an array as such; its "row" is the rest of the file.
+    /// A fault of the JSON array itself. The rejected "row" is the rest of the file.
     damage: Option<Reject>,
 }
 
+/// How the bytes are divided into rows.
 #[derive(Debug)]
 enum Layout {
-    /// One row a line; blank lines are none.
+    /// JSONL: one row on each line; blank lines are not rows.
     Lines { start: usize },
     /// The elements of a JSON array.
     Elements(Vec<Range<usize>>),
-    /// The rows of a table in memory, one a line.
+    /// A table in memory, written as one row on each line.
     Table,
 }
 
-/// Rows read so far: one `T` a piece, in file order, and what was rejected.
+/// The rows of a source: one `T` for each piece, in file order, and the rejected rows.
 #[derive(Debug)]
 pub struct Parsed<T> {
     pub pieces: Vec<T>,
@@ -101,12 +104,13 @@ impl Source {
     /// Reads or maps a file.
     ///
     /// # Errors
-    /// A file that is missing, unreadable, damaged as an archive, or without any row.
+    /// The file is missing, unreadable, a damaged archive, in another format, too large, or without
+    /// rows.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
         Self::from_bytes(&path.display().to_string(), read::read(path, access)?)
     }
 
-    /// Takes `bytes` for the contents of a file called `name`.
+    /// Makes a source of the content of a file called `name`. Fails if it has no rows.
     pub fn from_bytes(name: &str, bytes: impl Into<Contents>) -> Result<Self> {
         let bytes = bytes.into();
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
@@ -132,12 +136,13 @@ impl Source {
             source.layout = Layout::Elements(elements);
         }
         if is_empty {
-            return Err(source.without_rows("the file is empty"));
+            return Err(source.no_rows_error("the file is empty"));
         }
         Ok(source)
     }
 
-    /// Takes `rows`, one a line, for those of a table that is called `name`.
+    /// Makes a source of a table in memory that is called `name`. `rows` holds one row on each
+    /// line. Fails if it has no rows.
     pub fn of_table(name: &str, rows: Vec<u8>) -> Result<Self> {
         if rows.is_empty() {
             let message = format!("{name} has no rows; expected at least one");
@@ -155,9 +160,9 @@ impl Source {
         &self.bytes
     }
 
-    /// The line and column of a place that `places` has moved to. A table has rows, from 0, and no
-    /// column of characters.
-    fn shown(&self, (line, column): (usize, usize)) -> (usize, usize) {
+    /// Converts a line and column to those that are reported. A table reports its row, from 0, and
+    /// the column 0.
+    fn reported(&self, (line, column): (usize, usize)) -> (usize, usize) {
         match self.layout {
             Layout::Table => (line - 1, 0),
             _ => (line, column),
@@ -168,8 +173,8 @@ impl Source {
         &self.name
     }
 
-    /// The error of a file in which no row is left to use.
-    pub fn without_rows(&self, what: &str) -> Error {
+    /// Returns the error for a file that has no usable row; `what` says why.
+    pub fn no_rows_error(&self, what: &str) -> Error {
         let message = format!(
             "{what}; expected at least one row, a JSON object; check that this is the right file \
              and that whatever wrote it has finished"
@@ -177,9 +182,9 @@ impl Source {
         self.error_at(0, Reason::EmptyFile, message)
     }
 
-    /// The error of something at a byte offset that no policy can leave out.
+    /// Returns an error at a byte offset that ends the reading even when bad rows are skipped.
     pub fn error_at(&self, at: usize, reason: Reason, message: String) -> Error {
-        let (line, column) = self.shown(Places::of(&self.bytes).move_to(at));
+        let (line, column) = self.reported(Positions::of(&self.bytes).move_to(at));
         InputError {
             file: self.name.clone(),
             line,
@@ -190,14 +195,15 @@ impl Source {
         .into()
     }
 
-    /// A row whose extent is known.
+    /// Returns the row in a byte range that is known to hold one.
     pub fn row(&self, range: Range<usize>) -> Row<'_> {
         row(&self.bytes, range)
     }
 
-    /// Reads every row with `read`, which adds it to its piece's columns or finds fault with it.
+    /// Reads every row with `read`, which appends it to the columns of its piece or returns a
+    /// fault.
     ///
-    /// Under [`OnError::Strict`] rows after the first bad one may be left out.
+    /// Under [`OnError::Strict`] the rows after the first bad one may be missing.
     pub fn parse<T: Default + Send>(
         &self,
         on_error: OnError,
@@ -217,7 +223,7 @@ impl Source {
                 check();
                 if i % PIECES_PER_LOOK == 0 {
                     let left = self.bytes.len() - piece.span().start.min(self.bytes.len());
-                    memory::look_for_room(COLUMNS_SHARE * left.min(PIECES_PER_LOOK * PIECE));
+                    memory::ensure_available(COLUMNS_SHARE * left.min(PIECES_PER_LOOK * PIECE));
                 }
                 let known_utf8 = simdutf8::basic::from_utf8(&self.bytes[piece.span()]).is_ok();
                 piece.each_row(&self.bytes, |row| {
@@ -245,7 +251,7 @@ impl Source {
             .collect();
         let (pieces, rejects): (Vec<T>, Vec<Vec<Reject>>) = parsed.into_iter().unzip();
         let count: usize = rejects.iter().map(Vec::len).sum();
-        memory::look_for_room(count * REJECT_BYTES);
+        memory::ensure_available(count * REJECT_BYTES);
         let mut rejects: Vec<Reject> = rejects.into_iter().flatten().collect();
         if let Some(damage) = &self.damage {
             rejects.push(damage.clone());
@@ -253,7 +259,7 @@ impl Source {
         Parsed { pieces, rejects }
     }
 
-    /// Where the first line starts, past a byte order mark.
+    /// Returns the offset of the first line, after a byte order mark.
     fn first_line(&self) -> usize {
         match self.layout {
             Layout::Lines { start } => start,
@@ -261,8 +267,9 @@ impl Source {
         }
     }
 
+    /// Cuts the rows into pieces.
     fn pieces(&self) -> Vec<Piece<'_>> {
-        // A small file is cut as well: what is tested with it then holds for a large one.
+        // A small file is cut too, so that tests with small files cover the joining of pieces.
         let size = (self.bytes.len() / SMALL_FILE_PIECES).clamp(1, PIECE);
         match &self.layout {
             Layout::Lines { .. } | Layout::Table => {
@@ -289,14 +296,14 @@ impl Source {
         }
     }
 
-    /// The extent of the row that holds the byte at `offset`.
+    /// Returns the byte range of the row that holds the byte at `offset`.
     pub fn row_at(&self, offset: usize) -> Range<usize> {
         match &self.layout {
             Layout::Lines { .. } | Layout::Table => {
                 let (start, offset) = (self.first_line(), offset.min(self.bytes.len()));
                 let start = memchr::memrchr(b'\n', &self.bytes[start..offset])
                     .map_or(start, |newline| start + newline + 1);
-                start..without_return(&self.bytes, line_end(&self.bytes, offset))
+                start..strip_carriage_return(&self.bytes, line_end(&self.bytes, offset))
             }
             Layout::Elements(elements) => {
                 let after = elements.partition_point(|element| element.start <= offset);
@@ -308,16 +315,16 @@ impl Source {
         }
     }
 
-    /// Puts `rejects` in file order and counts their lines and columns, in one pass.
+    /// Sorts `rejects` by their place in the file and finds their lines and columns, in one pass.
     pub fn locate(self: &Arc<Self>, mut rejects: Vec<Reject>) -> Vec<Rejected> {
         rejects.sort_by_key(Reject::place);
-        let mut places = Places::of(&self.bytes);
+        let mut position = Positions::of(&self.bytes);
         rejects
             .into_iter()
             .map(|Reject { row, fault }| {
                 check();
-                // Faults of rows in order are in order themselves.
-                let (line, column) = self.shown(places.move_to(fault.at));
+                // The faults of sorted rows are sorted themselves.
+                let (line, column) = self.reported(position.move_to(fault.at));
                 Rejected {
                     source: Arc::clone(self),
                     row,
@@ -334,7 +341,7 @@ impl Source {
 /// A row's bytes within its file.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
-    /// The file up to the row's end, so that offsets are offsets of the file.
+    /// The file up to the end of the row, so that offsets are offsets in the file.
     bytes: &'a [u8],
     start: usize,
 }
@@ -352,7 +359,7 @@ impl<'a> Row<'a> {
         self.bytes
     }
 
-    /// A value within the row, as a row of its own.
+    /// Returns a value inside the row as a row of its own.
     pub fn part(self, value: Value) -> Self {
         Self {
             bytes: &self.bytes[..value.end],
@@ -360,7 +367,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Reads the row's object and hands over its members; the whole row is validated.
+    /// Reads the row's object and calls `member` with the key and the value of each member.
+    /// Validates the whole row. Fails if it is not a JSON object.
     #[inline]
     pub fn object(
         self,
@@ -369,7 +377,7 @@ impl<'a> Row<'a> {
         self.members(|scanner, _| scanner.key(), member)
     }
 
-    /// The same with what `key` makes of the members' names, as [`Scanner::members`] does.
+    /// Like [`Row::object`], but reads the keys with `key`, as [`Scanner::members`] does.
     #[inline]
     pub fn members<K>(
         self,
@@ -409,6 +417,7 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Some consecutive rows: a byte range of whole lines, or elements of the JSON array.
 #[derive(Debug)]
 enum Piece<'a> {
     Lines(Range<usize>),
@@ -416,6 +425,7 @@ enum Piece<'a> {
 }
 
 impl Piece<'_> {
+    /// Returns the byte range from the first row to the last.
     fn span(&self) -> Range<usize> {
         match self {
             Self::Lines(range) => range.clone(),
@@ -426,14 +436,14 @@ impl Piece<'_> {
         }
     }
 
-    /// Calls `visit` with every row until it returns false.
+    /// Calls `visit` with each row until it returns false.
     fn each_row(&self, bytes: &[u8], mut visit: impl FnMut(Row<'_>) -> bool) {
         match self {
             Self::Lines(range) => {
                 let mut start = range.start;
                 while start < range.end {
                     let end = line_end(&bytes[..range.end], start);
-                    let line = start..without_return(bytes, end).max(start);
+                    let line = start..strip_carriage_return(bytes, end).max(start);
                     let is_blank = bytes[line.clone()].iter().all(|&byte| is_white(byte));
                     if !is_blank && !visit(row(bytes, line)) {
                         return;
@@ -452,6 +462,7 @@ impl Piece<'_> {
     }
 }
 
+/// Returns the row in a byte range of a file.
 fn row(bytes: &[u8], range: Range<usize>) -> Row<'_> {
     Row {
         bytes: &bytes[..range.end],
@@ -459,6 +470,7 @@ fn row(bytes: &[u8], range: Range<usize>) -> Row<'_> {
     }
 }
 
+/// Returns the offset, from `at` on, of the first byte that is not JSON white space.
 fn skip_white(bytes: &[u8], at: usize) -> usize {
     at + bytes[at..]
         .iter()
@@ -466,16 +478,18 @@ fn skip_white(bytes: &[u8], at: usize) -> usize {
         .count()
 }
 
+/// Returns the offset, from `from` on, of the next line feed, or the end of the bytes.
 fn line_end(bytes: &[u8], from: usize) -> usize {
     let from = from.min(bytes.len());
     from + memchr::memchr(b'\n', &bytes[from..]).unwrap_or(bytes.len() - from)
 }
 
-/// Where a line that stops at `end` stops before its carriage return.
-fn without_return(bytes: &[u8], end: usize) -> usize {
+/// Returns the end of a line without its carriage return; `end` is the offset of the line feed.
+fn strip_carriage_return(bytes: &[u8], end: usize) -> usize {
     end - usize::from(bytes[..end].ends_with(b"\r"))
 }
 
+/// Tells whether a byte is JSON white space.
 fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }

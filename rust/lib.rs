@@ -1,4 +1,4 @@
-//! The core of `stage2`: everything that is bytes, ids, offsets and ranks.
+//! The core of `stage2`: all work on bytes, ids, offsets and ranks.
 //!
 //! ```text
 //! files ──jsonl──▶ corpus ──join──▶ entity spans
@@ -6,32 +6,33 @@
 //!                    └──negatives──▶ samples ──(Python: vectors)──▶ search, ranking
 //! ```
 //!
-//! * [`error`]: one error enum; file, line, column, what was expected
-//! * [`pool`], [`cancel`]: threads that survive a fork; work that can be told to stop
-//! * [`jsonl`]: bytes to records, in parallel by line ranges
-//! * [`corpus`]: columns of text and ids; look-up by id; rejected rows
-//! * [`join`]: annotation ↔ text
-//! * [`same_text`]: what it is for two texts to be the same
-//! * [`negatives`]: seeded sampling
-//! * [`samples`]: questions with their candidates, as ids until they are written
-//! * [`ranking`]: expected ranks, metrics, order
-//! * [`search`]: exact top-k over a whole corpus, tile by tile
-//! * [`mining`]: which of the rows found are hard negatives
-//! * `finite`: NaN and infinity, found in bulk
-//! * [`memory`]: room for what is large, or an error where there is none
-//! * `first`: the first of its kind, by hash
-//! * `mix`: bits that are mixed well
-//! * [`near_duplicates`]: texts that are the same but for a little
-//! * `white_space`: texts without the accidental part of it
-//! * [`write`]: files that appear whole or not at all
+//! * [`error`]: one error enum, with file, line, column and what was expected
+//! * [`pool`], [`cancel`]: threads that survive a fork, and work that can be stopped
+//! * [`jsonl`]: reads JSONL files and JSON arrays, in parallel
+//! * [`corpus`]: columns of text and ids, look-up by id, rejected rows
+//! * [`columns`]: makes a data set of columns in memory
+//! * [`join`]: finds the annotation that belongs to a text
+//! * [`same_text`]: decides whether two texts are the same
+//! * [`negatives`]: draws random negatives with a seed
+//! * [`samples`]: questions with their candidates, held as ids until they are written
+//! * [`ranking`]: expected ranks and metrics
+//! * [`search`]: finds the exact top k of a whole corpus, tile by tile
+//! * [`mining`]: selects hard negatives from the rows that a search found
+//! * `finite`: finds NaN and infinity in large arrays
+//! * [`memory`]: allocates large blocks, or reports an error
+//! * `dedup`: deduplicates items by hash, in parallel
+//! * `mix`: mixes the bits of hashes and seeds
+//! * [`near_duplicates`]: groups texts that are almost the same
+//! * `white_space`: normalises white space and maps offsets back
+//! * [`write`](mod@write): writes files atomically
 //! * `py`: the only module that knows Python (feature `python`)
 
 pub mod cancel;
 pub mod columns;
 pub mod corpus;
+mod dedup;
 pub mod error;
 mod finite;
-mod first;
 pub mod join;
 pub mod jsonl;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! Room for what is large.
+//! Allocates large blocks of memory, or reports that there is not enough.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::borrow::Cow;
@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::cancel::throw;
 use crate::error::{Error, Result};
 
-/// Less is not worth a 2 MiB page.
-const LARGE: usize = 4 << 20;
+/// Smaller blocks do not gain from pages of 2 MiB.
+const MIN_HUGE: usize = 4 << 20;
 
-/// What to count with where a system does not tell how much memory there is.
-const UNTOLD: u64 = 64 << 30;
+/// The assumed size of the memory where the system does not report it.
+const ASSUMED_TOTAL: u64 = 64 << 30;
 
-/// Bytes of memory that this process may have: the machine's, or less where a limit is set on the
-/// process or on its control group.
+/// Returns how many bytes of memory this process may have: those of the machine, or fewer if the
+/// process or its control group has a limit.
 pub fn total() -> u64 {
-    // No lock, which a child that is forked meanwhile would find taken for ever.
+    // An atomic and not a lock: a lock held during a fork would stay locked in the child for ever.
     static TOTAL: AtomicU64 = AtomicU64::new(0);
     match TOTAL.load(Relaxed) {
         0 => {
-            let total = told().into_iter().min().unwrap_or(UNTOLD).max(1);
+            let total = limits().into_iter().min().unwrap_or(ASSUMED_TOTAL).max(1);
             TOTAL.store(total, Relaxed);
             total
         }
@@ -30,8 +30,9 @@ pub fn total() -> u64 {
     }
 }
 
+/// Returns the limits that the system reports, in bytes.
 #[cfg(target_os = "linux")]
-fn told() -> Vec<u64> {
+fn limits() -> Vec<u64> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let number = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
     let line = |text: &str, name: &str| {
@@ -49,63 +50,63 @@ fn told() -> Vec<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn told() -> Vec<u64> {
+fn limits() -> Vec<u64> {
     Vec::new()
 }
 
-/// An empty vector with room for `capacity` items, in huge pages if that is much: fewer faults while
-/// it is filled, and fewer misses when it is read here and there. Throws where there is no room.
-pub fn with_room<T>(capacity: usize) -> Vec<T> {
-    vector(capacity).unwrap_or_else(|bytes| refuse(bytes))
+/// Returns an empty vector with room for `capacity` items. Large vectors use huge pages, which
+/// cause fewer page faults and cache misses. Throws if there is not enough memory.
+pub fn with_capacity<T>(capacity: usize) -> Vec<T> {
+    vector(capacity).unwrap_or_else(|bytes| throw_out_of_memory(bytes))
 }
 
-/// The same; no room is an error that says what it was for.
-pub fn room_for<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
+/// Like [`with_capacity`], but returns an error that says what the memory was for.
+pub fn try_with_capacity<T>(what: impl Into<Cow<'static, str>>, capacity: usize) -> Result<Vec<T>> {
     vector(capacity).map_err(|bytes| Error::Memory {
         what: what.into(),
         bytes,
     })
 }
 
-/// The same; no room is the number of bytes that there is none for.
+/// Like [`with_capacity`], but returns as the error the number of bytes that were asked for.
 fn vector<T>(capacity: usize) -> Result<Vec<T>, usize> {
     let bytes = capacity.saturating_mul(size_of::<T>());
     let mut room = Vec::new();
-    if is_beyond_all(bytes) || room.try_reserve_exact(capacity).is_err() {
+    if exceeds_total(bytes) || room.try_reserve_exact(capacity).is_err() {
         return Err(bytes);
     }
     advise_huge_pages(room.spare_capacity_mut());
     Ok(room)
 }
 
-/// Tells whether there is not as much. A system that promises more than it has would break the
-/// promise by ending the process.
-fn is_beyond_all(bytes: usize) -> bool {
+/// Tells whether the machine has less memory than `bytes`. A system that overcommits would grant
+/// such a request and later kill the process.
+fn exceeds_total(bytes: usize) -> bool {
     bytes as u64 > total()
 }
 
-/// Ends the work for want of memory.
+/// Ends the work because an allocation failed.
 #[cold]
-fn refuse(bytes: usize) -> ! {
+fn throw_out_of_memory(bytes: usize) -> ! {
     let what = "what is read or made".into();
     throw(Error::Memory { what, bytes })
 }
 
-/// A type of which all bits 0 are a value, 0.
+/// A type for which all bits 0 are a valid value, namely 0.
 ///
 /// # Safety
-/// They have to be.
+/// All bits 0 must be a valid value of the type.
 pub unsafe trait Zero: Copy {}
 
-// SAFETY: integers are such types.
+// SAFETY: all bits 0 are the integer 0.
 unsafe impl Zero for u8 {}
 unsafe impl Zero for i64 {}
 
-/// `count` zeros, which the system makes where they are first touched; no room is an error that
-/// says what it was for.
+/// Returns `count` zeros. The system makes a page of them when it is first touched. If there is not
+/// enough memory, returns an error that says what the memory was for.
 pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Result<Vec<T>> {
     let layout = Layout::array::<T>(count).ok();
-    let layout = layout.filter(|layout| !is_beyond_all(layout.size()));
+    let layout = layout.filter(|layout| !exceeds_total(layout.size()));
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -115,24 +116,26 @@ pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Resul
         let (what, bytes) = (what.into(), count.saturating_mul(size_of::<T>()));
         return Err(Error::Memory { what, bytes });
     }
-    // SAFETY: the allocator gave room for as many, and their bits are 0, which is a value of each.
+    // SAFETY: the allocator returned room for `count` items, and their bits are all 0, a valid
+    // value.
     let mut items = unsafe { Vec::from_raw_parts(start.cast::<T>(), count, count) };
     advise_huge_pages(&mut items);
     Ok(items)
 }
 
-/// Throws unless `bytes` more could be had now. Ahead of many small pieces, of which none can be
-/// refused one by one.
-pub fn look_for_room(bytes: usize) {
-    if is_beyond_all(bytes) || Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        refuse(bytes);
+/// Throws unless `bytes` more can be allocated now. Called before many small allocations, which
+/// cannot fail one by one.
+pub fn ensure_available(bytes: usize) {
+    if exceeds_total(bytes) || Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        throw_out_of_memory(bytes);
     }
 }
 
-/// Bytes that could be had now in one piece, or more than half of them; none below 1 MiB.
-pub fn room() -> usize {
+/// Returns the largest power of two of bytes that can be allocated now in one block. Returns 0
+/// below 1 MiB.
+pub fn available() -> usize {
     let could_be =
-        |&bytes: &usize| !is_beyond_all(bytes) && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+        |&bytes: &usize| !exceeds_total(bytes) && Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
     (20..usize::BITS - 1)
         .map(|bits| 1 << bits)
         .take_while(could_be)
@@ -140,18 +143,18 @@ pub fn room() -> usize {
         .unwrap_or(0)
 }
 
-/// How many small pieces of one kind may be held. None of them can be refused by itself, so they are
-/// counted against the room that there was when they became many.
+/// Limits the number of small allocations of one kind. Such allocations cannot fail one by one, so
+/// they are counted against the memory that was available when they became many.
 #[derive(Debug)]
 pub struct Allowance {
-    /// Bytes that one takes, at most.
+    /// The bytes that one of them takes at most.
     bytes: usize,
     taken: AtomicUsize,
     most: OnceLock<usize>,
 }
 
 impl Allowance {
-    /// So few need no counting.
+    /// Up to this number they are not checked.
     const FEW: usize = 1 << 12;
 
     pub const fn new(bytes: usize) -> Self {
@@ -162,21 +165,21 @@ impl Allowance {
         }
     }
 
-    /// Counts one more; throws where there is no room for as many.
+    /// Counts one more allocation. Throws if there is not enough memory for all.
     pub fn take(&self) {
         self.take_all(1);
     }
 
-    /// Counts so many more.
+    /// Counts `count` more allocations. Throws if there is not enough memory for all.
     pub fn take_all(&self, count: usize) {
         let taken = self.taken.fetch_add(count, Relaxed).saturating_add(count);
-        if taken > Self::FEW && taken > *self.most.get_or_init(|| room() / self.bytes) {
-            refuse(taken.saturating_mul(self.bytes));
+        if taken > Self::FEW && taken > *self.most.get_or_init(|| available() / self.bytes) {
+            throw_out_of_memory(taken.saturating_mul(self.bytes));
         }
     }
 }
 
-/// Adds an item; throws where there is no room for as many.
+/// Appends an item. Throws if the vector cannot grow.
 #[inline]
 pub fn push<T>(items: &mut Vec<T>, item: T) {
     if items.len() == items.capacity() {
@@ -185,11 +188,11 @@ pub fn push<T>(items: &mut Vec<T>, item: T) {
     items.push(item);
 }
 
-/// Makes room for `more` items; throws where there is none.
+/// Reserves room for `more` items. Throws if there is not enough memory.
 pub fn reserve<T>(items: &mut Vec<T>, more: usize) {
     let bytes = more.saturating_mul(size_of::<T>());
-    if is_beyond_all(bytes) || items.try_reserve(more).is_err() {
-        refuse(bytes);
+    if exceeds_total(bytes) || items.try_reserve(more).is_err() {
+        throw_out_of_memory(bytes);
     }
 }
 
@@ -198,16 +201,17 @@ fn grow<T>(items: &mut Vec<T>) {
     reserve(items, items.len().max(16));
 }
 
-/// Asks for 2 MiB pages, of which a large block needs 500 times fewer; a refusal costs only time.
+/// Asks the system for pages of 2 MiB, of which a large block needs 500 times fewer. A refusal
+/// costs only time.
 #[cfg(target_os = "linux")]
 pub fn advise_huge_pages<T>(block: &mut [T]) {
     const PAGE: usize = 4096;
     let start = block.as_mut_ptr().cast::<u8>();
     let skip = start.align_offset(PAGE);
     if let Some(length) = size_of_val(block).checked_sub(skip)
-        && length >= LARGE
+        && length >= MIN_HUGE
     {
-        // SAFETY: the range lies inside `block`, and the advice changes nothing that it holds.
+        // SAFETY: the range lies inside `block`, and the advice changes no content.
         unsafe {
             libc::madvise(start.add(skip).cast(), length, libc::MADV_HUGEPAGE);
         }
@@ -217,17 +221,17 @@ pub fn advise_huge_pages<T>(block: &mut [T]) {
 #[cfg(not(target_os = "linux"))]
 pub fn advise_huge_pages<T>(_: &mut [T]) {}
 
-/// Bytes that come from memory at a time.
+/// The bytes of a cache line.
 #[cfg(target_arch = "x86_64")]
 const CACHE_LINE: usize = 64;
 
-/// Has the processor fetch `block`, which is needed soon, while it does something else.
+/// Prefetches `block`, which is needed soon, while the processor does something else.
 #[cfg(target_arch = "x86_64")]
 pub fn prefetch<T>(block: &[T]) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     let start = block.as_ptr().cast::<i8>();
     for offset in (0..size_of_val(block)).step_by(CACHE_LINE) {
-        // SAFETY: the address lies inside `block`; a prefetch reads nothing that can be seen.
+        // SAFETY: the address lies inside `block`, and a prefetch has no visible effect.
         unsafe { _mm_prefetch(start.add(offset), _MM_HINT_T0) };
     }
 }
@@ -241,20 +245,20 @@ mod tests {
     use crate::cancel::catch;
 
     #[test]
-    fn what_no_machine_has_is_refused() {
+    fn impossible_allocations_are_refused() {
         for items in [usize::MAX, usize::MAX / 16, 1 << 50] {
-            let error = room_for::<u128>("a test", items).expect_err("too much");
+            let error = try_with_capacity::<u128>("a test", items).expect_err("too much");
             assert!(
                 error.to_string().starts_with("no memory for a test, "),
                 "{error}"
             );
-            let thrown = catch(|| Ok(with_room::<u64>(items)));
+            let thrown = catch(|| Ok(with_capacity::<u64>(items)));
             assert!(matches!(thrown, Err(Error::Memory { .. })));
         }
-        // A page more than there is may be promised all the same, and is not to be believed.
+        // The system may promise a page more than there is, but must not be believed.
         for bytes in [usize::MAX / 4, total() as usize + 4096] {
             let looked = catch(|| {
-                look_for_room(bytes);
+                ensure_available(bytes);
                 Ok(())
             });
             assert!(matches!(looked, Err(Error::Memory { .. })));
@@ -262,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_room_for_is_given() {
+    fn possible_allocations_succeed() {
         assert!(total() > 1 << 20);
         assert_eq!(zeros::<i64>("a test", 3).expect("three numbers"), [0, 0, 0]);
         assert!(zeros::<u8>("a test", 0).expect("nothing").is_empty());
@@ -270,12 +274,12 @@ mod tests {
         let mut items = Vec::new();
         (0..1000).for_each(|item| push(&mut items, item));
         assert!(items.into_iter().eq(0..1000));
-        look_for_room(1 << 20);
-        assert!((1 << 20..=total()).contains(&(room() as u64)));
+        ensure_available(1 << 20);
+        assert!((1 << 20..=total()).contains(&(available() as u64)));
     }
 
     #[test]
-    fn small_pieces_are_counted_once_they_are_many() {
+    fn small_allocations_are_counted_once_they_are_many() {
         let huge = Allowance::new(usize::MAX);
         let all = catch(|| {
             (0..2 * Allowance::FEW).for_each(|_| huge.take());

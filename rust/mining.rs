@@ -1,10 +1,10 @@
-//! Which of a question's nearest rows are its hard negatives.
+//! Selects the hard negatives of each question from the rows nearest to it.
 //!
-//! The search has found, for each question, the rows with the largest scores. A row that is a
-//! positive of the question, or of equal text with one, is no negative. The others keep their
-//! order, and are numbered from 0: a window of these *raw ranks* is looked at, what is too close
-//! to the positives, or out of a range of scores, is left out, and of the rest the first are
-//! taken, or a seeded draw.
+//! A search has found the rows with the largest scores for each question. Rows that are positives
+//! of the question, or have the same text as one, are removed. The others keep their order and are
+//! numbered from 0, by *raw rank*. A window of raw ranks is considered. Rows too close to the
+//! positives or outside the range of scores are left out, and of the rest the first ones are taken,
+//! or a random draw with a seed.
 
 use std::ops::Range;
 
@@ -14,41 +14,45 @@ use crate::cancel;
 use crate::error::{Error, Result};
 use crate::negatives;
 
-/// Questions per parallel work item: one takes a few microseconds.
+/// The number of questions of a parallel work item: one takes a few microseconds.
 const QUESTIONS_PER_JOB: usize = 256;
 
-/// What is taken for a negative.
+/// The rules of the selection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// How many a question gets, at most.
+    /// The largest number of negatives of a question.
     pub negatives: usize,
-    /// The raw ranks that are looked at.
+    /// The range of raw ranks that are considered.
     pub window: Range<usize>,
-    /// By how much a negative's score must stay below that of every positive.
+    /// A negative's score must be at least this much below that of every positive.
     pub absolute_margin: Option<f32>,
-    /// The same as a share of the positive's score, or of its size where that is negative.
+    /// The same margin as a share of the positive's score, or of its absolute value if it is
+    /// negative.
     pub relative_margin: Option<f32>,
     pub max_score: Option<f32>,
     pub min_score: Option<f32>,
     pub sampling: Sampling,
 }
 
+/// How negatives are taken from the eligible rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
-    /// Those with the largest scores.
+    /// The rows with the largest scores.
     Top,
-    /// A draw that depends on this seed and the question's key alone.
+    /// A random draw that depends only on this seed and the question's key.
     Random { seed: u64 },
 }
 
-/// What the search found: for each question as many rows, best first, with their scores.
+/// The result of a search: the same number of rows for each question, best first, with their
+/// scores.
 #[derive(Clone, Copy)]
 pub struct Found<'a> {
     pub rows: &'a [i64],
     pub scores: &'a [f32],
 }
 
-/// Those of question `i` are `rows[offsets[i]..offsets[i + 1]]`.
+/// The positives of each question, in CSR form. Those of question `i` are
+/// `rows[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Copy)]
 pub struct Positives<'a> {
     pub rows: &'a [i64],
@@ -56,7 +60,8 @@ pub struct Positives<'a> {
     pub offsets: &'a [i64],
 }
 
-/// Negatives of question `i`, by falling score: `rows[offsets[i]..offsets[i + 1]]`.
+/// The selected negatives, in CSR form. Those of question `i` are `rows[offsets[i]..offsets[i +
+/// 1]]`, by falling score.
 #[derive(Debug, Default, PartialEq)]
 pub struct Mined {
     pub rows: Vec<i64>,
@@ -66,8 +71,11 @@ pub struct Mined {
 
 /// Selects each question's negatives.
 ///
-/// `keys` names the questions for the seeded draw; rows of one of `groups` have the same text,
-/// and without groups all texts differ.
+/// `keys` are the questions' ids, for the random draw. Rows with the same number in `groups` have
+/// the same text; without `groups` all texts differ.
+///
+/// # Errors
+/// The arrays do not fit each other, or a row has no group.
 pub fn select(
     found: Found,
     positives: Positives,
@@ -111,6 +119,7 @@ pub fn select(
     Ok(all)
 }
 
+/// A question with its nearest rows and its positives.
 struct Question<'a> {
     nearest: &'a [i64],
     scores: &'a [f32],
@@ -120,6 +129,7 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// Appends the question's negatives to `out`.
     fn select(&self, groups: Option<&[i64]>, rules: &Rules, out: &mut Mined) {
         let group = |row: i64| groups.map_or(row, |groups| groups[row as usize]);
         let is_positive = |row: i64| self.positives.iter().any(|&p| group(p) == group(row));
@@ -153,6 +163,7 @@ impl Question<'_> {
 }
 
 impl Rules {
+    /// Tells whether a row with this score may be a negative.
     fn allow(&self, score: f32, lowest_positive: Option<f32>) -> bool {
         let below_margins = lowest_positive.is_none_or(|positive| {
             let relative = |share: f32| {
@@ -176,12 +187,14 @@ impl Rules {
 }
 
 impl Mined {
+    /// Appends a negative of the current question.
     fn push(&mut self, row: i64, score: f32) {
         self.rows.push(row);
         self.scores.push(score);
     }
 }
 
+/// Fails if the arrays do not fit each other, or a row has no group.
 fn check(found: Found, positives: Positives, groups: Option<&[i64]>, keys: &[&str]) -> Result<()> {
     let wrong = |what: &str| Err(Error::Usage(what.to_owned()));
     let questions = keys.len();
@@ -247,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn positives_and_their_duplicates_are_no_negatives() {
+    fn positives_and_their_duplicates_are_not_negatives() {
         assert_eq!(select_for_one(&RULES, None), [4, 2]);
         assert_eq!(select_for_one(&RULES, Some(&[7, 1, 7, 3, 4])), [4, 1]);
     }
 
     #[test]
-    fn the_window_counts_raw_ranks_of_what_is_no_positive() {
+    fn the_window_counts_raw_ranks_without_positives() {
         let second_on = Rules {
             window: 1..3,
             ..RULES
@@ -291,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_is_of_the_window_and_stays_in_order() {
+    fn a_draw_comes_from_the_window_and_stays_in_order() {
         let random = Rules {
             sampling: Sampling::Random { seed: 3 },
             ..RULES

@@ -1,25 +1,27 @@
-//! Texts that are the same but for a little.
+//! Groups texts that are almost the same.
 //!
-//! The rule: a shingle (five characters in a row) is *rare* where at most a hundredth of the texts
-//! have it, or ten of them. Two texts are near-duplicates when they have at least a given share of
-//! the rare shingles that either has, and where one has fewer than twenty that share of all their
-//! shingles too; or when four fifths of the rare shingles of one are in the other, if the one has
-//! twenty of them and they are half of all that it has: a piece of it.
+//! A shingle is five characters in a row. It is *rare* if at most a hundredth of the texts have it,
+//! or at most ten texts. Two texts are near-duplicates in two cases. First, their rare shingles
+//! have at least the given Jaccard similarity, and if one text has fewer than twenty rare shingles,
+//! so have all their shingles. Second, one text is a part of the other: four fifths of its rare
+//! shingles are in the other text, there are at least twenty of them, and they are half of all its
+//! shingles.
 //!
-//! What more than a hundredth of the texts have is how they are all written: a page's header, the
-//! wording of a form. Pages of one template that differ in what they say are no near-duplicates,
-//! and pages of a template with fewer copies than that may be: their group is too small to do harm
-//! where groups are kept together.
+//! Shingles in more than a hundredth of the texts come from how all of them are written, such as a
+//! page's header or the wording of a form. Pages of one template with different content are
+//! therefore not near-duplicates. If fewer than a hundredth of the texts use a template, they may
+//! be; such a group is small enough to be kept together.
 //!
-//! Texts are compared by their shingles only where their [`sketch`]es agree: a sketch has 48 slots,
-//! each of which is equal in two texts with the probability of their overlap. Sorted by a slot, or
-//! by two of them where there are many texts, a text is compared with those next to it that agree
-//! there, if enough other slots do. That is linear in the texts, and it may miss a pair: with an
-//! overlap of a half, none of few texts and 1 in 1,000 of many; a piece that is a third of
-//! another text, none and 1 in 17 (`docs/log.md`).
+//! Shingles are compared only if the [sketches](mod@sketch) agree. A sketch has 48 slots. Each slot
+//! is equal in two texts with a probability of their Jaccard similarity. Texts are sorted by one
+//! slot, or by two if there are many texts. Each text is compared with those of its neighbours that
+//! have the same value and enough other equal slots. This takes linear time but may miss a pair. If
+//! the similarity is a half, it misses no pair of few texts and 1 pair in 1,000 of many. If one
+//! text is a third of the other, it misses no pair of few texts and 1 pair in 17 of many
+//! (`docs/log.md`).
 //!
-//! Texts are read anew by each step: what is kept is a hash and a sketch for each, and the counts
-//! of shingles in a table of limited size.
+//! Each step reads the texts again. Only a hash and a sketch for each text are kept, and a table of
+//! limited size that counts shingles.
 
 mod shingles;
 mod sketch;
@@ -32,66 +34,70 @@ use rustc_hash::FxHashSet;
 
 use crate::cancel::check;
 use crate::error::{Error, Result};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::same_text::first_of;
 use shingles::Shingler;
 use sketch::{SLOTS, Sketch, agreeing, sketch, slots};
 
-/// A shingle is rare that one text in so many has, or that few texts have.
+/// A shingle is rare if at most one text in so many has it.
 const COMMON_SHARE: usize = 100;
+/// A shingle is also rare if at most this many texts have it.
 const FEW: u32 = 10;
 
-/// Rare shingles that a text is known by: about five words.
+/// The number of rare shingles that identify a text: about five words.
 const EVIDENCE: usize = 20;
 
-/// The share of a text's rare shingles that another has of which it is a piece.
-const PIECE_SHARE: f64 = 0.8;
+/// A text is a part of another one if that has at least this share of its rare shingles.
+const PART_SHARE: f64 = 0.8;
 
-/// Up to so many texts one slot that agrees makes a candidate; of more it takes two.
+/// Up to this number of texts, one equal slot makes two texts candidates; beyond it takes two
+/// slots.
 const ONE_SLOT: usize = 20_000;
 
-/// Neighbours that a text is compared with in each order.
+/// The number of neighbours that a text is compared with in each order.
 const NEIGHBOURS: usize = 16;
 
-/// Of the slots that should agree in a near-duplicate the share that has to: of few texts, of many.
+/// The share of the expected number of equal slots that candidates must have: for few texts, for
+/// many.
 const SLACK: [f64; 2] = [0.3, 0.6];
 
-/// Texts, places in an order, and candidates that are worked on between two reports.
+/// The number of items that are processed between two progress reports.
 const BLOCK: usize = 1 << 14;
 
-/// Counts in the table: at most 128 MiB.
+/// The largest number of counts in the table: 128 MiB.
 const MAX_COUNTS: usize = 1 << 25;
 
-/// The least share that is looked for. Of pairs with a smaller one too many have no slot that agrees.
-const LEAST: f64 = 0.5;
+/// The smallest threshold. Too many pairs of lower similarity have no equal slot.
+const MIN_THRESHOLD: f64 = 0.5;
 
-/// Pairs remembered that were compared in vain.
+/// The largest number of pairs that are remembered as not being near-duplicates.
 const MAX_REJECTED: usize = 1 << 22;
 
-/// The hashes of a text's distinct shingles, rising.
+/// Returns the hashes of a text's distinct shingles, in ascending order.
 pub fn shingles(text: &str) -> Vec<u64> {
     Shingler::default().shingles(text).to_vec()
 }
 
-/// For each text the first that it is connected to by near-duplicates, itself where there is none.
+/// Returns for each text the first text of its group; groups are connected by near-duplicates.
 ///
-/// Texts that differ in case, width and white space alone are near-duplicates. `report` is told how
-/// much is done of how much; its error ends the work.
+/// Texts that differ only in case, width and white space are near-duplicates. `threshold` is the
+/// Jaccard similarity, from 0.5 to 1. `report` gets the work done and the total; an error of it
+/// ends the work.
 pub fn groups(
     texts: &[&str],
     threshold: f64,
     mut report: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<usize>> {
-    if !(LEAST..=1.0).contains(&threshold) {
+    if !(MIN_THRESHOLD..=1.0).contains(&threshold) {
         return Err(Error::Usage(format!(
-            "threshold is {threshold}; expected from {LEAST} to 1"
+            "threshold is {threshold}; expected from {MIN_THRESHOLD} to 1"
         )));
     }
-    // Two readings of the texts, and the comparison.
+    // The texts are read twice and then compared.
     let total = 3 * texts.len();
     report(0, total)?;
     let first = first_of(texts.len(), |text| Cow::Borrowed(texts[text]));
-    let mut joined = Forest {
+    let mut joined = DisjointSets {
         parent: first.into_iter().map(|first| first as usize).collect(),
     };
     let distinct: Vec<usize> = (0..texts.len())
@@ -99,7 +105,7 @@ pub fn groups(
         .collect();
     let count = distinct.len();
 
-    let counts = Counts::with_room_for(distinct.iter().map(|&i| texts[i].len()).sum());
+    let counts = ShingleCounts::with_room_for(distinct.iter().map(|&i| texts[i].len()).sum());
     let limit = FEW.max(u32::try_from(count / COMMON_SHARE).unwrap_or(u32::MAX));
     in_blocks(count, |block| {
         distinct[block.clone()]
@@ -110,7 +116,7 @@ pub fn groups(
         report(block.end, total)
     })?;
 
-    let mut sketches = with_room(count);
+    let mut sketches = with_capacity(count);
     in_blocks(count, |block| {
         sketches.par_extend(
             distinct[block.clone()]
@@ -123,7 +129,7 @@ pub fn groups(
     })?;
 
     let width = if count <= ONE_SLOT { 1 } else { 2 };
-    let pair = Pair {
+    let pair = PairComparer {
         texts: &|place| texts[distinct[place]],
         sketches: &sketches,
         counts: &counts,
@@ -161,22 +167,25 @@ pub fn groups(
     Ok(joined.roots())
 }
 
-/// How many texts have each shingle. Shingles may share a count where there are very many: then
-/// they pass for a little less rare than they are.
-struct Counts(Vec<AtomicU32>);
+/// Counts how many texts have each shingle. If there are very many shingles, some share a count and
+/// appear a little less rare than they are.
+struct ShingleCounts(Vec<AtomicU32>);
 
-impl Counts {
+impl ShingleCounts {
+    /// Makes a table for this number of shingles, or for fewer if that is too large.
     fn with_room_for(shingles: usize) -> Self {
         let size = shingles.next_power_of_two().clamp(1 << 16, MAX_COUNTS);
-        let mut counts = with_room(size);
+        let mut counts = with_capacity(size);
         counts.par_extend((0..size).into_par_iter().map(|_| AtomicU32::new(0)));
         Self(counts)
     }
 
+    /// Returns the count of a shingle.
     fn of(&self, shingle: u64) -> &AtomicU32 {
         &self.0[shingle as usize & (self.0.len() - 1)]
     }
 
+    /// Counts the shingles of a text, each once.
     fn add(&self, shingles: &[u64]) {
         check();
         for &shingle in shingles {
@@ -184,22 +193,24 @@ impl Counts {
         }
     }
 
+    /// Yields the rare shingles: those that at most `limit` texts have.
     fn rare(&self, shingles: &[u64], limit: u32) -> impl Iterator<Item = u64> {
         let is_rare = move |shingle: &u64| self.of(*shingle).load(Relaxed) <= limit;
         shingles.iter().copied().filter(is_rare)
     }
 }
 
-/// What is kept of a text.
+/// The data kept of a text: its sketch and its numbers of shingles.
 struct Sketched {
-    /// None without rare shingles.
+    /// None if the text has no rare shingles.
     sketch: Option<Sketch>,
     rare: u32,
     all: u32,
 }
 
 impl Sketched {
-    fn of(shingles: &[u64], counts: &Counts, limit: u32) -> Self {
+    /// Makes the sketch of a text's rare shingles.
+    fn of(shingles: &[u64], counts: &ShingleCounts, limit: u32) -> Self {
         check();
         let (sketch, rare) = sketch(counts.rare(shingles, limit));
         Self {
@@ -209,17 +220,19 @@ impl Sketched {
         }
     }
 
-    /// Tells whether it may be a piece of another text.
-    fn may_be_a_piece(&self) -> bool {
+    /// Tells whether the text may be a part of another one.
+    fn may_be_part(&self) -> bool {
         self.rare as usize >= EVIDENCE && 2 * self.rare >= self.all
     }
 }
 
-/// A text in the order of some slots: these slots, those that follow, its place.
+/// An entry of an order by slots: the values of these slots, of the slots after them, and the
+/// text's number.
 type Ordered = (u64, u64, u32);
 
+/// Sorts the texts by `width` slots from `first` on.
 fn sorted(sketches: &[Sketched], first: usize, width: usize) -> Vec<Ordered> {
-    // Texts that agree in more slots come to stand nearer to each other.
+    // Sorting by further slots places similar texts next to each other.
     let following = 4 - width;
     let mut order: Vec<Ordered> = sketches
         .par_iter()
@@ -238,18 +251,19 @@ fn sorted(sketches: &[Sketched], first: usize, width: usize) -> Vec<Ordered> {
     order
 }
 
-/// What two texts are compared by.
-struct Pair<'a> {
+/// The data that pairs of texts are compared with.
+struct PairComparer<'a> {
     texts: &'a (dyn Fn(usize) -> &'a str + Sync),
     sketches: &'a [Sketched],
-    counts: &'a Counts,
+    counts: &'a ShingleCounts,
     limit: u32,
     threshold: f64,
     slack: f64,
 }
 
-impl Pair<'_> {
-    /// The text at `at` with each of the next that agree with it, the lower place first.
+impl PairComparer<'_> {
+    /// Yields the candidate pairs of the text at `at` and its next neighbours, the lower number
+    /// first.
     fn neighbours(&self, order: &[Ordered], at: usize) -> impl Iterator<Item = [usize; 2]> {
         check();
         let (key, _, place) = order[at];
@@ -258,11 +272,11 @@ impl Pair<'_> {
             .take(NEIGHBOURS)
             .take_while(move |other| other.0 == key)
             .map(move |other| [place.min(other.2) as usize, place.max(other.2) as usize])
-            .filter(|&places| self.may_be(places))
+            .filter(|&places| self.is_candidate(places))
     }
 
-    /// Tells whether enough slots of two texts agree.
-    fn may_be(&self, places: [usize; 2]) -> bool {
+    /// Tells whether two texts have enough equal slots to be candidates.
+    fn is_candidate(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| &self.sketches[place]);
         let (Some(one), Some(other)) = (&left.sketch, &right.sketch) else {
             return false;
@@ -273,17 +287,17 @@ impl Pair<'_> {
             (right, left)
         };
         let mut least = self.threshold;
-        if small.may_be_a_piece() {
-            let common = PIECE_SHARE * f64::from(small.rare);
+        if small.may_be_part() {
+            let common = PART_SHARE * f64::from(small.rare);
             least = least.min(common / (f64::from(small.rare + large.rare) - common));
         }
         agreeing(one, other) >= ((SLOTS as f64 * least * self.slack) as usize).max(1)
     }
 
-    /// Tells whether two texts have enough of all their shingles in common.
+    /// Tells whether all shingles of two texts reach the threshold.
     fn overlap(&self, places: [usize; 2]) -> bool {
         let [left, right] = places.map(|place| shingles((self.texts)(place)));
-        let common = in_common(&left, &right);
+        let common = intersection_size(&left, &right);
         common as f64 / (left.len() + right.len() - common) as f64 >= self.threshold
     }
 
@@ -294,24 +308,24 @@ impl Pair<'_> {
             rare.clear();
             let shingles = shingler.unsorted((self.texts)(place));
             rare.extend(self.counts.rare(shingles, self.limit));
-            // Of a template's page little is left to sort.
+            // Of a page of a template few shingles are left to sort.
             rare.sort_unstable();
             rare.dedup();
         }
         let [left, right] = room.each_ref().map(|(_, rare)| rare.as_slice());
-        let common = in_common(left, right);
+        let common = intersection_size(left, right);
         let either = left.len() + right.len() - common;
         if common as f64 / either as f64 >= self.threshold {
             return left.len().min(right.len()) >= EVIDENCE || self.overlap(places);
         }
         let piece = places[usize::from(left.len() > right.len())];
         let share = common as f64 / left.len().min(right.len()) as f64;
-        self.sketches[piece].may_be_a_piece() && share >= PIECE_SHARE.max(self.threshold)
+        self.sketches[piece].may_be_part() && share >= PART_SHARE.max(self.threshold)
     }
 }
 
-/// How many numbers two rising lists have in common.
-fn in_common(left: &[u64], right: &[u64]) -> usize {
+/// Returns how many numbers two ascending lists have in common.
+fn intersection_size(left: &[u64], right: &[u64]) -> usize {
     let (mut i, mut j, mut common) = (0, 0, 0);
     while i < left.len() && j < right.len() {
         let (a, b) = (left[i], right[j]);
@@ -322,12 +336,13 @@ fn in_common(left: &[u64], right: &[u64]) -> usize {
     common
 }
 
-/// Trees of what is connected, the least number of each at its root.
-struct Forest {
+/// Disjoint sets (union–find). The root of each set is its smallest item.
+struct DisjointSets {
     parent: Vec<usize>,
 }
 
-impl Forest {
+impl DisjointSets {
+    /// Returns the smallest item of a set, and shortens the path to it.
     fn root(&mut self, mut item: usize) -> usize {
         while self.parent[item] != item {
             let above = self.parent[self.parent[item]];
@@ -341,17 +356,19 @@ impl Forest {
         self.root(left) == self.root(right)
     }
 
+    /// Merges the sets of two items.
     fn connect(&mut self, left: usize, right: usize) {
         let roots = [self.root(left), self.root(right)];
         self.parent[roots[0].max(roots[1])] = roots[0].min(roots[1]);
     }
 
+    /// Returns for each item the smallest item of its set.
     fn roots(mut self) -> Vec<usize> {
         (0..self.parent.len()).map(|item| self.root(item)).collect()
     }
 }
 
-/// Calls `work` with one range after another, up to `count`.
+/// Calls `work` with consecutive ranges that cover `0..count`.
 fn in_blocks(
     count: usize,
     mut work: impl FnMut(std::ops::Range<usize>) -> Result<()>,

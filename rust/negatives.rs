@@ -1,9 +1,10 @@
-//! Seeded sampling: n distinct chunks per question, uniform, without replacement.
+//! Draws random negatives with a seed: n distinct chunks for each question, uniformly and without
+//! replacement.
 //!
-//! A draw depends on the seed and the question's id alone, so threads, shards and the order of
-//! other questions cannot change it. It is a partial Fisher–Yates shuffle of the chunks that are
-//! not ground truths; the shuffled array is never made, only the places a swap has touched are
-//! remembered, so drawing 20 of a million costs 20 steps.
+//! A draw depends only on the seed and the question's id, so threads, shards and the order of
+//! questions cannot change it. It is a partial Fisher–Yates shuffle of the chunks that are not
+//! ground truths. The shuffled array is never made; only the places that swaps have touched are
+//! remembered, so drawing 20 of a million chunks takes 20 steps.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,10 +17,10 @@ use crate::error::{Error, Result, quoted};
 use crate::memory;
 use crate::mix::mix;
 
-/// Questions per parallel work item: one takes a fraction of a microsecond.
+/// The number of questions of a parallel work item: one takes a fraction of a microsecond.
 const QUESTIONS_PER_JOB: usize = 1024;
 
-/// More negatives were asked for than there are chunks to draw from.
+/// The error that more negatives were asked for than there are chunks to draw from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooFew {
     pub wanted: usize,
@@ -39,10 +40,10 @@ impl fmt::Display for TooFew {
 
 impl std::error::Error for TooFew {}
 
-/// Appends `n` distinct chunk indices below `total`, none of them in `excluded`, to `out`.
+/// Appends to `out` `n` distinct chunk indices below `total` that are not in `excluded`.
 ///
-/// `excluded` may come in any order and repeat itself; an index that is not one of a chunk excludes
-/// nothing. Where there are too few chunks, `out` stays as it was.
+/// `excluded` may be in any order and hold duplicates; indices of no chunk are ignored. If there
+/// are too few chunks, `out` stays as it was.
 pub fn draw(
     seed: u64,
     qa_id: &str,
@@ -52,21 +53,21 @@ pub fn draw(
     out: &mut Vec<i64>,
 ) -> Result<(), TooFew> {
     let start = out.len();
-    // Before room is made for them: `n` may be absurd.
+    // Checked before memory is allocated, because `n` may be absurdly large.
     if n <= total {
         memory::reserve(out, n);
         out.resize(start + n, 0);
-        let drawn = fill(seed, qa_id, total, excluded, &mut out[start..]);
+        let drawn = draw_into(seed, qa_id, total, excluded, &mut out[start..]);
         return drawn.inspect_err(|_| out.truncate(start));
     }
     Err(TooFew {
         wanted: n,
-        available: total - barred(&ascending(excluded), total).len(),
+        available: total - within_corpus(&ascending(excluded), total).len(),
     })
 }
 
-/// [`draw`], of as many as there are places in `drawn`.
-fn fill(
+/// Like [`draw`], but fills `drawn`.
+fn draw_into(
     seed: u64,
     qa_id: &str,
     total: usize,
@@ -74,7 +75,7 @@ fn fill(
     drawn: &mut [i64],
 ) -> Result<(), TooFew> {
     let excluded = ascending(excluded);
-    let excluded = barred(&excluded, total);
+    let excluded = within_corpus(&excluded, total);
     let available = total - excluded.len();
     if drawn.len() > available {
         return Err(TooFew {
@@ -86,7 +87,7 @@ fn fill(
     for (i, place) in (0..).zip(&mut *drawn) {
         *place = (i + random.below(available as u64 - i)) as i64;
     }
-    if may_clash(drawn) {
+    if needs_swaps(drawn) {
         swap_in_turn(drawn);
     }
     if !excluded.is_empty() {
@@ -97,9 +98,10 @@ fn fill(
     Ok(())
 }
 
-/// [`draw`] for many questions in parallel: `n` indices for each, one question after the other.
+/// Like [`draw`], for many questions in parallel: returns `n` indices for each question, one
+/// question after another.
 ///
-/// Question `i` must not draw `excluded[offsets[i]..offsets[i + 1]]`.
+/// Question `i` does not draw `excluded[offsets[i]..offsets[i + 1]]`.
 pub fn draw_all(
     seed: u64,
     qa_ids: &[&str],
@@ -124,7 +126,7 @@ pub fn draw_all(
             "total is {total}; expected less than 2**63"
         )));
     }
-    // Before room is made for them: `n` may be absurd.
+    // Checked before memory is allocated, because `n` may be absurdly large.
     if n > total {
         let wanted = n;
         let available = total;
@@ -140,24 +142,25 @@ pub fn draw_all(
                 check();
                 let i = job * QUESTIONS_PER_JOB + place;
                 let excluded = &excluded[offsets[i] as usize..offsets[i + 1] as usize];
-                fill(seed, qa_id, total, excluded, &mut out[place * n..][..n])
+                draw_into(seed, qa_id, total, excluded, &mut out[place * n..][..n])
                     .map_err(|few| Error::Usage(format!("question {}: {few}", quoted(qa_id))))?;
             }
             Ok(())
         })
         .collect();
-    // Collected before they are looked through: the first error in order is the one told.
+    // All jobs are collected first, so that the error returned is the first in order.
     jobs.into_iter().collect::<Result<()>>()?;
     Ok(drawn)
 }
 
-/// Those of `excluded` (ascending) that are chunks.
-fn barred(excluded: &[i64], total: usize) -> &[i64] {
+/// Returns those of `excluded`, which must ascend, that are indices of chunks.
+fn within_corpus(excluded: &[i64], total: usize) -> &[i64] {
     let first = excluded.partition_point(|&chunk| chunk < 0);
     let end = excluded.partition_point(|&chunk| chunk < total as i64);
     &excluded[first..end]
 }
 
+/// Returns the indices sorted and without duplicates.
 fn ascending(indices: &[i64]) -> Cow<'_, [i64]> {
     if indices.is_sorted_by(|a, b| a < b) {
         return Cow::Borrowed(indices);
@@ -168,17 +171,17 @@ fn ascending(indices: &[i64]) -> Cow<'_, [i64]> {
     Cow::Owned(sorted)
 }
 
-/// The `index`-th chunk when those of `excluded` (ascending) are left out.
+/// Returns the `index`-th chunk of those not in `excluded`, which must ascend.
 fn nth_allowed(index: i64, excluded: &[i64]) -> i64 {
     let step_over = |chunk, &barred| chunk + i64::from(chunk >= barred);
     excluded.iter().fold(index, step_over)
 }
 
-/// Whether a swap of place i with place `places[i]`, for each i in turn, may touch a place twice.
-/// If not, each simply fetches the number of its place.
-fn may_clash(places: &[i64]) -> bool {
-    // A bit for every remainder modulo 4,096: few enough to clear them for every question, and
-    // enough that few questions have two places with one remainder.
+/// Tells whether swapping place i with place `places[i]`, for each i in turn, may touch a place
+/// twice. If it cannot, each swap fetches the number `places[i]` itself.
+fn needs_swaps(places: &[i64]) -> bool {
+    // There is a bit for each remainder modulo 4,096. These are few enough to clear for every
+    // question, and enough that two places of a question seldom have the same remainder.
     let mut seen = [0u64; 64];
     places.iter().any(|&place| {
         let bit = place as u64 % 4096;
@@ -189,9 +192,9 @@ fn may_clash(places: &[i64]) -> bool {
     })
 }
 
-/// Swaps place i of `0, 1, 2, …` with place `places[i]`, for each i in turn, and leaves in
-/// `places[i]` what came to place i. It is not read again after that, so that only what was moved
-/// away from it has to be remembered.
+/// Swaps place i of the array `0, 1, 2, …` with place `places[i]`, for each i in turn, and writes
+/// to `places[i]` the number that came to place i. Place i is not read again, so only the numbers
+/// that were moved away from it must be remembered.
 fn swap_in_turn(places: &mut [i64]) {
     let mut moved: FxHashMap<i64, i64> = FxHashMap::default();
     for (i, place) in (0..).zip(places) {
@@ -200,16 +203,18 @@ fn swap_in_turn(places: &mut [i64]) {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64: one addition and one mix a number, any state is a good one.
+/// The generator SplitMix64 (Steele, Lea and Flood): one addition and one mix for each number.
+/// Every state is valid.
 struct SplitMix64 {
     state: u64,
 }
 
 impl SplitMix64 {
+    /// The step of the state.
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-    /// A generator of its own for every pair of seed and id: FNV-1a over the seed's and the id's
-    /// bytes, mixed once so that like ids start far apart.
+    /// Makes a generator for a pair of seed and id. Its state is the FNV-1a hash of the bytes of
+    /// both, mixed once so that similar ids start far apart.
     fn keyed(seed: u64, id: &str) -> Self {
         let seed = seed.to_le_bytes();
         let hash = seed
@@ -221,13 +226,14 @@ impl SplitMix64 {
         Self { state: mix(hash) }
     }
 
+    /// Returns the next number.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(Self::STEP);
         mix(self.state)
     }
 
-    /// Uniform below `bound`, by Lemire's multiplication; the rare product that would favour some
-    /// numbers is drawn again.
+    /// Returns a uniform number below `bound`, by Lemire's multiplication. The rare products that
+    /// would favour some numbers are rejected.
     fn below(&mut self, bound: u64) -> u64 {
         let mut product = u128::from(self.next()) * u128::from(bound);
         if (product as u64) < bound {
@@ -277,9 +283,9 @@ mod tests {
             let mut swapped = places;
             swap_in_turn(&mut swapped);
             assert_eq!(swapped, array[..3]);
-            assert!(may_clash(&places) || swapped == places);
+            assert!(needs_swaps(&places) || swapped == places);
         }
-        assert!(!may_clash(&[3, 4, 5]));
+        assert!(!needs_swaps(&[3, 4, 5]));
     }
 
     #[test]
@@ -291,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn many_questions_draw_what_each_would() {
+    fn many_questions_draw_the_same_as_each_alone() {
         let ids: Vec<String> = (0..3000).map(|i| format!("q{i}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let counts: Vec<usize> = (0..ids.len()).map(|i| i % 3).collect();

@@ -1,9 +1,9 @@
-//! The threads that the work runs on.
+//! The thread pools that the core works on.
 //!
-//! Not rayon's own: those do not live in a child that was forked, where whoever waits for them waits
-//! for ever. Here every process makes its own, when it first needs them. And there are two pools,
-//! each made when it is first needed: one for the call that can be told to stop, of which there is
-//! one at a time, and one for all others, so that stopping the one stops nothing else.
+//! Rayon's global pool cannot be used: its threads do not exist in a forked child, where a call
+//! would wait for them for ever. So every process makes its own pools when it first needs them.
+//! There are two: one for the call that can be stopped, of which there is one at a time, and one
+//! for all other calls, so that stopping the first stops nothing else.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe, resume_unwind};
@@ -16,35 +16,35 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cancel::{catch, obey};
+use crate::cancel::{catch, set_stop_flag};
 use crate::error::{Error, Result};
 
-/// How long a caller waits before it asks again whether to go on.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a caller waits before it asks `go_on` again.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The pools of a process. They are never taken down: in a child there is nothing to take down, and
-/// a process that ends has no need to.
+/// The pools of a process. They are never freed: a forked child cannot free its parent's threads,
+/// and a process that ends need not.
 struct Pools {
     process: u32,
     stoppable: OnceLock<ThreadPool>,
     others: OnceLock<ThreadPool>,
-    /// Tells whether a call has the stoppable pool.
+    /// Tells whether a call uses the stoppable pool.
     taken: AtomicBool,
-    /// Tells whether that call was told to stop.
+    /// The stop flag of that call.
     stop: AtomicBool,
 }
 
-/// Does `work` on the pool; what it throws is its error.
+/// Runs `work` on the pool and returns as an error what it throws.
 pub fn run<R: Send>(work: impl FnOnce() -> Result<R> + Send) -> Result<R> {
     let pools = Pools::of_this_process();
-    let pool = made(&pools.others, None)?;
+    let pool = get_or_build(&pools.others, None)?;
     pool.install(|| catch(work))
 }
 
-/// The same; meanwhile `go_on` is asked every now and then, on the thread that called. Once it says
-/// no the work is told to stop, and [`Error::Stopped`] is returned when it has.
+/// Like [`run`], but calls `go_on` every 50 milliseconds on the calling thread. When that returns
+/// false, the work is told to stop, and once it has, [`Error::Stopped`] is returned.
 ///
-/// Within such a call, as in what `go_on` does, another can be no more than [`run`].
+/// A nested or concurrent call cannot be stopped; it is the same as [`run`].
 pub fn run_while<R: Send>(
     work: impl FnOnce() -> Result<R> + Send,
     mut go_on: impl FnMut() -> bool,
@@ -53,20 +53,21 @@ pub fn run_while<R: Send>(
     if pools.taken.swap(true, AcqRel) {
         return run(work);
     }
-    let _given_back = GivenBack(&pools.taken);
+    let _release = ReleaseOnDrop(&pools.taken);
     pools.stop.store(false, Relaxed);
-    let pool = made(&pools.stoppable, Some(&pools.stop))?;
+    let pool = get_or_build(&pools.stoppable, Some(&pools.stop))?;
     let (outcome, done) = (Mutex::new(None), Condvar::new());
     let lock = || outcome.lock().unwrap_or_else(PoisonError::into_inner);
     pool.in_place_scope(|scope| {
         scope.spawn(|_| {
-            // A panic is an outcome too: whoever waits has to be woken.
+            // A panic is an outcome too: it must wake the thread that waits.
             let found = panic::catch_unwind(AssertUnwindSafe(|| catch(work)));
             *lock() = Some(found);
             done.notify_one();
         });
         loop {
-            let waited = done.wait_timeout_while(lock(), PATIENCE, |outcome| outcome.is_none());
+            let waited =
+                done.wait_timeout_while(lock(), POLL_INTERVAL, |outcome| outcome.is_none());
             let (outcome, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             if !waited.timed_out() {
                 return;
@@ -74,7 +75,7 @@ pub fn run_while<R: Send>(
             drop(outcome);
             if !go_on() {
                 pools.stop.store(true, Relaxed);
-                return; // The scope waits for what was spawned.
+                return; // The scope waits for the spawned work.
             }
         }
     });
@@ -86,17 +87,20 @@ pub fn run_while<R: Send>(
 }
 
 impl Pools {
+    /// Returns the pools of this process, and makes them at its first call.
     fn of_this_process() -> &'static Self {
         static CURRENT: AtomicPtr<Pools> = AtomicPtr::new(ptr::null_mut());
         let process = process::id();
         let current = CURRENT.load(Acquire);
-        // SAFETY: what is stored is null or was leaked below, and is never changed or freed.
+        // SAFETY: the pointer is null or was leaked below, and its target is never changed or
+        // freed.
         if let Some(pools) = unsafe { current.as_ref() }
             && pools.process == process
         {
             return pools;
         }
-        // The first call of this process. No lock: a parent may have been forked while it held one.
+        // This is the first call of the process. There is no lock here, because a fork may happen
+        // while the parent holds it.
         let fresh: &'static Self = Box::leak(Box::new(Self {
             process,
             stoppable: OnceLock::new(),
@@ -107,14 +111,15 @@ impl Pools {
         let place = ptr::from_ref(fresh).cast_mut();
         match CURRENT.compare_exchange(current, place, AcqRel, Acquire) {
             Ok(_) => fresh,
-            // SAFETY: as above; another thread of this process has stored its own.
+            // SAFETY: as above; another thread of this process has stored its own pools.
             Err(other) => unsafe { other.as_ref() }.unwrap_or(fresh),
         }
     }
 }
 
-/// A pool of as many threads as rayon's own would have, whose work looks at `stop`.
-fn made(
+/// Returns a pool, and builds it at the first call, with rayon's default number of threads. Its
+/// threads check the flag `stop`.
+fn get_or_build(
     pool: &'static OnceLock<ThreadPool>,
     stop: Option<&'static AtomicBool>,
 ) -> Result<&'static ThreadPool> {
@@ -123,16 +128,17 @@ fn made(
     }
     let new = ThreadPoolBuilder::new()
         .thread_name(|i| format!("stage2-{i}"))
-        .start_handler(move |_| obey(stop))
+        .start_handler(move |_| set_stop_flag(stop))
         .build()
         .map_err(|error| Error::Threads(io::Error::other(error)))?;
-    // Of two made at once, one goes.
+    // If two threads build the pool at once, one of them is dropped.
     Ok(pool.get_or_init(|| new))
 }
 
-struct GivenBack<'a>(&'a AtomicBool);
+/// Releases the stoppable pool when dropped.
+struct ReleaseOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for GivenBack<'_> {
+impl Drop for ReleaseOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(false, Relaxed);
     }
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn other_work_is_not_told() {
+    fn other_work_is_not_stopped() {
         let mut asked = 0;
         let stopped = run_while(endless, || {
             asked += 1;
@@ -184,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_the_work_s_own() {
+    fn an_error_of_the_work_is_returned() {
         let fail = || -> Result<()> { Err(Error::Usage("no".into())) };
         for failed in [run(fail), run_while(fail, || true)] {
             assert_eq!(failed.expect_err("it failed").to_string(), "no");
@@ -192,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_the_caller_s_and_nobody_waits_for_it() {
+    fn a_panic_reaches_the_caller_at_once() {
         const LONG: usize = 100;
         let fail = || -> Result<()> {
             (0..64).into_par_iter().for_each(|i| {
                 if i == 40 {
-                    resume_unwind(Box::new(i)); // A panic that prints nothing.
+                    resume_unwind(Box::new(i)); // This panic prints nothing.
                 }
             });
             Ok(())

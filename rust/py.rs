@@ -1,5 +1,5 @@
-//! The border to Python. A function here converts, releases the interpreter, calls, and maps the
-//! error; what it does for its caller is documented in `_core.pyi`.
+//! The Python bindings. A function here converts its arguments, releases the interpreter, calls the
+//! core and maps the error. `_core.pyi` documents what it does for its caller.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use self::columns::{Column, PyJudged};
+use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
 use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::Samples;
 use interrupt::{run, run_infallible};
-use numbers::{Array1, count, whole};
+use numbers::{Array1, count, unsigned};
 use samples::PySamples;
 use text::{PyTextColumn, Texts, position};
 
@@ -58,14 +58,15 @@ mod _core {
     }
 }
 
-/// An array that is made when it is first asked for; read-only, since it is shared after that.
+/// An array that is made at its first use. It is read-only, because callers share it.
 struct SharedArray(PyOnceLock<Py<PyArray1<i64>>>);
 
 impl SharedArray {
-    fn unmade() -> Self {
+    fn new() -> Self {
         Self(PyOnceLock::new())
     }
 
+    /// Returns the array, and makes it of `values` at the first call.
     fn of<'py>(&self, py: Python<'py>, values: &[i64]) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let array = self.0.get_or_try_init(py, || {
             let array = values.to_pyarray(py);
@@ -76,11 +77,12 @@ impl SharedArray {
     }
 }
 
+/// Returns the grades as an array, or none if there are no grades.
 fn grades<'py>(py: Python<'py>, grades: &Grades) -> Option<Bound<'py, PyArray1<f64>>> {
     (!grades.is_empty()).then(|| grades.values.to_pyarray(py))
 }
 
-/// Spans (m, 2) and offsets (n + 1).
+/// Arrays of int64: m spans, shape (m, 2), and their CSR offsets, shape (n + 1,).
 type SpanArrays<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<i64>>);
 
 fn span_arrays<'py>(py: Python<'py>, spans: &Spans) -> PyResult<SpanArrays<'py>> {
@@ -92,7 +94,7 @@ fn span_arrays<'py>(py: Python<'py>, spans: &Spans) -> PyResult<SpanArrays<'py>>
     Ok((pairs, spans.offsets.to_pyarray(py)))
 }
 
-/// A row that was left out, and why.
+/// A row that was rejected, and why.
 #[pyclass(name = "Rejected", module = "stage2._core", frozen)]
 struct PyRejected(Rejected);
 
@@ -139,7 +141,7 @@ impl PyRejected {
     }
 }
 
-/// What was read from files, with what was found wrong in them: the base of the three below.
+/// The base class of everything that is loaded: holds the rejected rows and the warnings.
 #[pyclass(name = "Loaded", module = "stage2._core", frozen, subclass)]
 pub struct PyLoaded(Findings);
 
@@ -249,8 +251,8 @@ impl PyDataset {
         let this = Self {
             dataset,
             annotations,
-            relevant: SharedArray::unmade(),
-            relevant_offsets: SharedArray::unmade(),
+            relevant: SharedArray::new(),
+            relevant_offsets: SharedArray::new(),
         };
         Py::new(py, base.add_subclass(this))
     }
@@ -290,7 +292,7 @@ impl PyDataset {
     fn from_columns(
         questions: &Bound<'_, PyAny>,
         texts: &Bound<'_, PyAny>,
-        relevant: PyJudged<'_>,
+        relevant: PyJudgements<'_>,
         qa_ids: Option<&Bound<'_, PyAny>>,
         chunk_ids: Option<&Bound<'_, PyAny>>,
         titles: Option<&Bound<'_, PyAny>>,
@@ -412,7 +414,7 @@ impl PyDataset {
         seed: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<PySamples>> {
         let negatives = negatives.map_or(Ok(5), |negatives| count("negatives", &negatives))?;
-        let seed = seed.map_or(Ok(0), |seed| whole("seed", &seed))?;
+        let seed = seed.map_or(Ok(0), |seed| unsigned("seed", &seed))?;
         let samples = run(py, || Samples::construct(&self.dataset, negatives, seed))?;
         PySamples::wrap(py, samples)
     }
@@ -451,8 +453,12 @@ fn load_chunks(
     Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
+/// Converts the arguments that say how a file is accessed.
 fn access(map: bool, max_decompressed: Option<Bound<'_, PyAny>>) -> PyResult<Access> {
-    let most = max_decompressed.map(|most| whole("max_decompressed", &most));
+    let most = max_decompressed.map(|most| unsigned("max_decompressed", &most));
     let most = most.transpose()?;
-    Ok(Access { map, most })
+    Ok(Access {
+        map,
+        max_bytes: most,
+    })
 }

@@ -1,13 +1,13 @@
-//! Ranks, ties and metrics over lists of scores.
+//! Ranks and metrics of lists of scores.
 //!
 //! Lists are in CSR form: one flat array of scores, and offsets with one entry more than there are
-//! lists. The relevant candidates of a list come first in it, or every candidate has a gain.
+//! lists. Either the relevant candidates of a list come first in it, or every candidate has a gain.
 //!
-//! A tie is not a win. Candidates with equal scores are taken to stand in random order, every order
-//! as likely, and each metric is the exact expectation over those orders; a constant scorer gets
-//! exactly the chance level. All that the metrics need to know of a list are the groups of equal
-//! scores that hold a relevant candidate, so that is all that a [`Ranking`] keeps. Where ties are
-//! broken as trec_eval does, every group is a single candidate.
+//! A tie is not a win. Candidates with equal scores are assumed to be in random order, with every
+//! order equally likely, and each metric is its exact expectation over these orders. So a constant
+//! scorer gets exactly the chance level. The metrics need only the groups of equal scores with a
+//! relevant candidate, so a [`Ranking`] keeps only these. If ties are broken as trec_eval does,
+//! every group is a single candidate.
 
 mod kendall;
 mod lists;
@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::error::{Error, Result};
 use crate::finite::all_finite;
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 pub use lists::Lists;
 use lists::check_length;
@@ -28,26 +28,29 @@ pub use relevant::Relevant;
 pub use ties::Ties;
 use ties::{Candidates, TieGroup};
 
-/// How well each list ranks its relevant candidates.
+/// The tie groups of lists, from which all metrics are computed.
 pub struct Ranking {
-    /// A slot for every relevant candidate: the tie groups of a list from the best down, then
-    /// empty groups where several relevant candidates share one.
+    /// One slot for every relevant candidate of every list: first the tie groups of the list, best
+    /// first, then empty groups, one for each relevant candidate that shares a group with another.
     groups: Vec<TieGroup>,
-    /// The gains of the relevant candidates of each list, falling; nothing where all are 1.
+    /// The gains of the relevant candidates of each list, in falling order. Empty if all are 1.
     ideal: Vec<f64>,
-    /// Where the slots of each list start, and the end of the last.
+    /// The start of each list's slots, then the end of the last.
     starts: Vec<i64>,
-    /// The number of candidates in each list.
+    /// The number of candidates of each list.
     lengths: Vec<usize>,
 }
 
-/// What a metric is a function of: a slot for every relevant candidate, and their gains in the best
-/// order, if not all are 1.
+/// The input of a metric: one slot for every relevant candidate of a list, and their gains in
+/// falling order, which are empty if all are 1.
 type Slots<'a> = (&'a [TieGroup], &'a [f64]);
 
 impl Ranking {
-    /// Refuses scores that are NaN or infinite, lists without a relevant candidate or with more of
-    /// them than candidates, and keys that are not one for each score.
+    /// Finds the tie groups of each list.
+    ///
+    /// # Errors
+    /// A score is NaN or infinite, a list has no relevant candidate or more of them than
+    /// candidates, or there is not one tie key for each score.
     pub fn new(lists: Lists, relevant: Relevant, ties: Ties) -> Result<Self> {
         ties.check(lists)?;
         let starts = relevant.starts(lists)?;
@@ -60,7 +63,7 @@ impl Ranking {
             other => other,
         };
         let count = *starts.last().unwrap_or(&0) as usize;
-        let mut groups = with_room(count);
+        let mut groups = with_capacity(count);
         groups.resize(count, TieGroup::default());
         let finite = slices_mut(&mut groups, &starts)
             .into_par_iter()
@@ -85,12 +88,14 @@ impl Ranking {
         })
     }
 
-    /// What ranking lists would give whose scores were only counted, as where no list fits in
-    /// memory: for every relevant candidate how many of its list score above it, and how many as it
-    /// does, itself among them. `starts` cuts the relevant candidates up into lists of `lengths`.
-    /// `gains` are those of the relevant candidates; without them all are 1.
+    /// Makes the ranking of lists whose scores were only counted, because no list fits into memory.
+    /// For every relevant candidate, `above` is how many candidates of its list have a higher
+    /// score, and `equal` how many have the same score, itself included. `starts` are the CSR
+    /// offsets of the relevant candidates in lists with `lengths` candidates. `gains` are those of
+    /// the relevant candidates; if there are none, all are 1.
     ///
-    /// Refuses counts that no scores have, and gains that are not finite or not above 0.
+    /// # Errors
+    /// No scores can have these counts, or a gain is not a finite number above 0.
     pub fn from_counts(
         above: &[i64],
         equal: &[i64],
@@ -111,7 +116,7 @@ impl Ranking {
                            the number of counts";
             return Err(Error::Usage(message.into()));
         }
-        let mut groups = with_room(above.len());
+        let mut groups = with_capacity(above.len());
         let mut ticks = Ticks::default();
         groups.extend(above.iter().zip(equal).map(|(&above, &equal)| {
             ticks.tick();
@@ -120,11 +125,11 @@ impl Ranking {
         let ideal = match gains {
             None => Vec::new(),
             Some(gains) => {
-                let gains = relevant::of_relevant(gains, starts)?;
+                let gains = relevant::checked_and_scaled(gains, starts)?;
                 for (group, &gain) in groups.iter_mut().zip(gains.iter()) {
                     group.gain = gain;
                 }
-                relevant::best_order(gains.into_owned(), starts)
+                relevant::ideal_order(gains.into_owned(), starts)
             }
         };
         let slots = slices_mut(&mut groups, starts);
@@ -134,7 +139,7 @@ impl Ranking {
             ties::merge_equal(slots);
             let range = starts[list] as usize..starts[list + 1] as usize;
             let negative = above[range].iter().any(|&count| count < 0);
-            if negative || !ties::can_be(slots, length) {
+            if negative || !ties::are_possible(slots, length) {
                 return Err(Error::Usage(format!(
                     "the counts of list {list} are of no {length} scores; expected for each \
                      relevant candidate those above it and those equal to it, itself among them"
@@ -149,7 +154,7 @@ impl Ranking {
         })
     }
 
-    /// The given lists, in the given order.
+    /// Returns the lists `rows`, in that order. Fails if there is no such list.
     pub fn take(&self, rows: &[i64]) -> Result<Self> {
         let valid = 0..self.len() as i64;
         if let Some(row) = rows.iter().find(|row| !valid.contains(row)) {
@@ -158,7 +163,7 @@ impl Ranking {
                 self.len()
             )));
         }
-        let mut taken = Self::of_none();
+        let mut taken = Self::empty();
         for &row in rows {
             check();
             taken.push(self, row as usize);
@@ -166,9 +171,9 @@ impl Ranking {
         Ok(taken)
     }
 
-    /// The lists of several rankings, one after another.
+    /// Concatenates the lists of several rankings.
     pub fn concat(parts: &[&Self]) -> Self {
-        let mut all = Self::of_none();
+        let mut all = Self::empty();
         for part in parts {
             for list in 0..part.len() {
                 check();
@@ -178,7 +183,8 @@ impl Ranking {
         all
     }
 
-    fn of_none() -> Self {
+    /// Returns a ranking of no lists.
+    fn empty() -> Self {
         Self {
             groups: Vec::new(),
             ideal: Vec::new(),
@@ -187,10 +193,11 @@ impl Ranking {
         }
     }
 
+    /// Appends a list of another ranking.
     fn push(&mut self, other: &Self, list: usize) {
         let slots = other.starts[list] as usize..other.starts[list + 1] as usize;
         if !(self.ideal.is_empty() && other.ideal.is_empty()) {
-            // Where gains are left out all are 1.
+            // If a ranking has no gains, all of them are 1.
             let gains = other.ideal.get(slots.clone()).unwrap_or_default();
             self.ideal.resize(self.groups.len(), 1.0);
             self.ideal.extend_from_slice(gains);
@@ -201,7 +208,7 @@ impl Ranking {
         self.lengths.push(other.lengths[list]);
     }
 
-    /// The same lists with nothing but ties in them.
+    /// Returns the same lists with all scores tied, which gives the chance level.
     fn by_chance(&self) -> Self {
         let mut groups = self.groups.clone();
         let slots = slices_mut(&mut groups, &self.starts);
@@ -231,6 +238,7 @@ impl Ranking {
         self.len() == 0
     }
 
+    /// Yields the slots of each list.
     fn lists(&self) -> impl Iterator<Item = Slots<'_>> {
         self.starts.windows(2).map(|ends| {
             let range = ends[0] as usize..ends[1] as usize;
@@ -239,8 +247,8 @@ impl Ranking {
         })
     }
 
-    /// A metric of every list. Like lists often follow one another, above all by chance: the last
-    /// value is used again while it fits.
+    /// Computes a metric of every list. Neighbouring lists are often equal, above all at the chance
+    /// level, so the last value is used again if it fits.
     fn per_list(&self, metric: impl Fn(Slots) -> f64) -> Vec<f64> {
         let mut last: (Slots, f64) = ((&[], &[]), 0.0);
         let value = |slots| {
@@ -253,48 +261,54 @@ impl Ranking {
         self.lists().map(value).collect()
     }
 
-    /// The expected rank, from 1, of the best relevant candidate.
+    /// Returns for each list the expected rank, from 1, of the best relevant candidate.
     pub fn rank(&self) -> Vec<f64> {
         self.per_list(|(groups, _)| groups[0].expected_rank())
     }
 
-    /// How many candidates other than itself score as the best relevant one does.
+    /// Returns for each list how many other candidates have the score of the best relevant one.
     pub fn ties(&self) -> Vec<i64> {
         self.lists()
             .map(|(groups, _)| groups[0].size as i64 - 1)
             .collect()
     }
 
-    /// The probability that one of the first `k` is relevant.
+    /// Returns for each list the probability that one of the first `k` candidates is relevant.
     pub fn success(&self, k: usize) -> Vec<f64> {
         self.per_list(|(groups, _)| groups[0].success(k))
     }
 
-    /// The share of the relevant candidates that are among the first `k`.
+    /// Returns for each list the expected share of the relevant candidates among the first `k`.
     pub fn recall(&self, k: usize) -> Vec<f64> {
         self.per_list(|(groups, _)| ties::recall(groups, k))
     }
 
-    /// One over the rank of the best relevant candidate.
+    /// Returns for each list the expectation of 1 / rank of the best relevant candidate.
     pub fn reciprocal_rank(&self) -> Vec<f64> {
         self.per_list(|(groups, _)| groups[0].reciprocal_rank())
     }
 
-    /// Normalised discounted cumulative gain of the first `k` (Järvelin and Kekäläinen 2002, with
-    /// trec_eval's discount, log2 of the rank + 1, and its gain, the relevance itself).
+    /// Returns for each list the expected normalised discounted cumulative gain of the first `k`
+    /// (Järvelin and Kekäläinen 2002). As in trec_eval, the discount is log2(rank + 1), and the
+    /// gain is the relevance itself.
     pub fn ndcg(&self, k: usize) -> Vec<f64> {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         let discounts = ties::discounts(k.min(longest));
         self.per_list(|(groups, ideal)| ties::ndcg(groups, ideal, &discounts))
     }
 
-    /// The mean, over the relevant candidates, of the precision down to each.
+    /// Returns for each list the expected average precision: the mean, over the relevant
+    /// candidates, of the precision at the rank of each.
     pub fn average_precision(&self) -> Vec<f64> {
         self.per_list(|(groups, _)| ties::average_precision(groups))
     }
 
-    /// Means over all lists, by name, and what random scores would get: Top-k for each k of
-    /// `top_k`, Recall@k for each of `recall_at`, and the metrics that are always told.
+    /// Returns the means of the metrics over all lists, and those of random scores. The metrics are
+    /// Top-k for each k of `top_k`, Recall@k for each k of `recall_at`, MRR, MAP, nDCG@10 and the
+    /// mean rank.
+    ///
+    /// # Errors
+    /// There are no lists, or a k is 0.
     pub fn summary(&self, top_k: &[usize], recall_at: &[usize]) -> Result<Summary> {
         if self.is_empty() {
             let message = "no lists to average over; expected at least one question";
@@ -335,12 +349,12 @@ impl Ranking {
     }
 }
 
-/// The metrics of a whole evaluation.
+/// The mean metrics of all lists.
 pub struct Summary {
     pub means: Vec<(String, f64)>,
-    /// The same metrics under scores that say nothing.
+    /// The same metrics at the chance level.
     pub chance: Vec<(String, f64)>,
-    /// The share of lists whose best relevant candidate shares its score.
+    /// The share of lists whose best relevant candidate has the score of another candidate.
     pub ties: f64,
     pub num_queries: usize,
 }

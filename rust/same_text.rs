@@ -1,16 +1,16 @@
-//! What it is for two texts to be the same: to say the same, however they were typed.
+//! Decides whether two texts are the same: whether they say the same, however they were typed.
 //!
-//! The *key* of a text leaves out what does not change what it says, and two texts are the same
-//! when their keys are equal:
+//! Two texts are the same if their *keys* are equal. The key of a text leaves out what does not
+//! change its meaning:
 //!
 //! * white space: words are joined by one space;
-//! * composition: "é" may be one code point or two (Unicode's canonical forms);
-//! * case: letter by letter. Not Unicode's full case folding, which makes "ß" of "ss": German
-//!   measures ("Maße") and masses ("Masse") are two things;
+//! * composition: "é" may be one code point or two (Unicode's canonical equivalence);
+//! * case, letter by letter. Unicode's full case folding is not used, because it maps "ß" to "ss":
+//!   German "Maße" (measures) and "Masse" (mass) are different words;
 //! * width: full-width and half-width forms, which East Asian keyboards produce.
 //!
-//! All else counts: punctuation and symbols ("C++" is not "C#", "+2" is not "-2"), and what only
-//! compatibility equates ("x²" is not "x2").
+//! Everything else counts: punctuation and symbols ("C++" is not "C#", "+2" is not "-2"), and forms
+//! that are equal only by compatibility ("x²" is not "x2").
 
 use std::borrow::Cow;
 
@@ -19,22 +19,23 @@ use rustc_hash::FxHashMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::cancel::{Ticks, check, sort_unstable_by};
-use crate::first::{FirstOf, hash};
-use crate::memory::{Allowance, with_room};
+use crate::dedup::{FirstOccurrences, hash};
+use crate::memory::{Allowance, with_capacity};
 use crate::white_space::normalise;
 
-/// Code points of a key that are compared before all of it is, and the bytes that they are looked
-/// for in: most texts differ in them, so that the rest need not be read.
-const OPENING: usize = 32;
-const OPENING_BYTES: usize = 128;
+/// The number of a key's first code points that are compared before the whole key. Most texts
+/// differ in them, so the rest need not be read.
+const PREFIX_CHARS: usize = 32;
+/// The number of bytes of a text that these code points are first looked for in.
+const PREFIX_BYTES: usize = 128;
 
-/// Bytes that an item takes among those of its text, at most.
+/// The bytes that an item takes at most in the groups of equal texts.
 const SHARED_BYTES: usize = 64;
 
-/// Texts per parallel work item.
+/// The number of texts of a parallel work item.
 const TEXTS_PER_JOB: usize = 256;
 
-/// What a text says; equal for texts that are the same.
+/// Returns the key of a text. It is equal for texts that are the same.
 pub fn key(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
         return Cow::Owned(into_normal(folded(text)));
@@ -48,6 +49,7 @@ pub fn key(text: &str) -> Cow<'_, str> {
     normal
 }
 
+/// Normalises white space.
 fn into_normal(text: String) -> String {
     match normalise(&text) {
         Cow::Owned(normal) => normal,
@@ -55,7 +57,7 @@ fn into_normal(text: String) -> String {
     }
 }
 
-/// A text without case and width, composed.
+/// Returns a text in lower case, in usual width, and composed (NFC).
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut settled = true;
@@ -65,7 +67,7 @@ fn folded(text: &str) -> String {
         let start = folded.len();
         folded.push_str(ascii);
         folded[start..].make_ascii_lowercase();
-        let changes = |c: char| !is_settled(c) || may_have_case(c);
+        let changes = |c: char| !has_boundary_before(c) || may_have_case(c);
         let (unchanged, others) = others.split_at(others.find(changes).unwrap_or(others.len()));
         folded.push_str(unchanged);
         let mut chars = others.chars();
@@ -73,11 +75,11 @@ fn folded(text: &str) -> String {
         rest = chars.as_str();
         match in_usual_width(c) {
             c if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
-            // The sigma at the end of a word is no other letter: its capital is the same.
+            // The sigma at the end of a word is the same letter: both have the same capital.
             'ς' => folded.push('σ'),
             c => {
                 folded.extend(c.to_lowercase());
-                settled &= is_settled(c);
+                settled &= has_boundary_before(c);
             }
         }
     }
@@ -87,7 +89,7 @@ fn folded(text: &str) -> String {
     folded.nfc().collect()
 }
 
-/// How many bytes of a text are before the first that is not ASCII.
+/// Returns the number of bytes before the first character that is not ASCII.
 fn ascii_bytes(text: &str) -> usize {
     let (words, _) = text.as_bytes().as_chunks::<8>();
     let is_ascii = |word: &&[u8; 8]| u64::from_ne_bytes(**word) & 0x8080_8080_8080_8080 == 0;
@@ -96,9 +98,9 @@ fn ascii_bytes(text: &str) -> usize {
     start + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
-/// Tells whether a code point is known to stay as it is, case aside, whatever stands beside it: it
-/// begins a composition and is in no other's. Those of the common scripts, for speed alone.
-fn is_settled(c: char) -> bool {
+/// Tells whether composition (NFC) keeps a code point, case aside, and never joins it to the text
+/// before it. Lists only code points of the common scripts, and serves speed alone.
+fn has_boundary_before(c: char) -> bool {
     matches!(
         c,
         '\0'..='\u{2ff}'
@@ -113,11 +115,12 @@ fn is_settled(c: char) -> bool {
     ) && c != 'İ'
 }
 
+/// Tells whether a code point may have a lower-case form.
 fn may_have_case(c: char) -> bool {
     c < '\u{530}'
 }
 
-/// The usual form of a full-width or half-width one.
+/// Returns the usual form of a full-width or half-width character.
 fn in_usual_width(c: char) -> char {
     match c {
         '\u{3000}' => ' ',
@@ -127,7 +130,7 @@ fn in_usual_width(c: char) -> char {
     }
 }
 
-/// Those of U+FF5F to U+FFEE, themselves where they are none.
+/// The usual forms of U+FF5F to U+FFEE; a character without one stands for itself.
 #[rustfmt::skip]
 const USUAL_FORMS: [char; 144] = [
     '⦅', '⦆', '。', '「', '」', '、', '・', 'ヲ', 'ァ', 'ィ', 'ゥ', 'ェ', 'ォ', 'ャ', 'ュ', 'ョ', 'ッ',
@@ -143,11 +146,11 @@ const USUAL_FORMS: [char; 144] = [
     '■', '○',
 ];
 
-/// For each of `len` items the first with the same text.
+/// Returns for each of `len` items the first item with the same text.
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
-    let mut first = with_room(len);
+    let mut first = with_capacity(len);
     first.extend(0..len as i64);
-    let alike = with_a_shared_opening(len, &text);
+    let alike = with_shared_prefix(len, &text);
     let hashes: Vec<u64> = alike
         .par_iter()
         .with_min_len(TEXTS_PER_JOB)
@@ -155,18 +158,20 @@ pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> 
         .map(|&item| hash(key(&text(item)).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| is_same(&text(alike[i]), &text(alike[j]));
-    for (&item, original) in alike.iter().zip(FirstOf::firsts(&hashes, same)) {
+    for (&item, original) in alike.iter().zip(FirstOccurrences::of_each(&hashes, same)) {
         first[item] = alike[original] as i64;
     }
     first
 }
 
+/// Tells whether two texts are the same.
 pub fn is_same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
-/// The items whose key begins as another's does, ascending: all that may have the same text.
-fn with_a_shared_opening<'a>(
+/// Returns, in ascending order, the items whose key has the same prefix as that of another item.
+/// Only these may have the same text.
+fn with_shared_prefix<'a>(
     len: usize,
     text: &(impl Fn(usize) -> Cow<'a, str> + Sync),
 ) -> Vec<usize> {
@@ -174,10 +179,10 @@ fn with_a_shared_opening<'a>(
         .into_par_iter()
         .with_min_len(TEXTS_PER_JOB)
         .inspect(|_| check())
-        .map(|item| opening_hash(&text(item)))
+        .map(|item| prefix_hash(&text(item)))
         .collect();
-    let firsts = FirstOf::firsts(&hashes, |i, j| hashes[i] == hashes[j]);
-    let mut shared = with_room(len);
+    let firsts = FirstOccurrences::of_each(&hashes, |i, j| hashes[i] == hashes[j]);
+    let mut shared = with_capacity(len);
     shared.resize(len, false);
     let mut ticks = Ticks::default();
     for (item, first) in firsts.into_iter().enumerate() {
@@ -190,46 +195,54 @@ fn with_a_shared_opening<'a>(
     (0..len).filter(|&item| shared[item]).collect()
 }
 
-/// A hash of the first code points of a text's key, made of no more of the text than that takes.
-fn opening_hash(text: &str) -> u64 {
-    let mut bytes = OPENING_BYTES;
+/// Hashes the first code points of a text's key. Reads no more of the text than necessary.
+fn prefix_hash(text: &str) -> u64 {
+    let mut bytes = PREFIX_BYTES;
     loop {
-        let start = &text[..border(text, bytes)];
+        let start = &text[..boundary(text, bytes)];
         let key = key(start);
-        let opening = key.char_indices().nth(OPENING).map(|(end, _)| &key[..end]);
-        match opening {
-            Some(opening) => return hash(opening.as_bytes()),
+        let prefix = key
+            .char_indices()
+            .nth(PREFIX_CHARS)
+            .map(|(end, _)| &key[..end]);
+        match prefix {
+            Some(prefix) => return hash(prefix.as_bytes()),
             None if start.len() == text.len() => return hash(key.as_bytes()),
             None => bytes *= 2,
         }
     }
 }
 
-/// A place from `bytes` on before which nothing depends on what follows; else the end.
-fn border(text: &str, bytes: usize) -> usize {
+/// Returns an offset from `bytes` on at which the text can be cut without changing the key of the
+/// part before it; the end of the text if there is none.
+fn boundary(text: &str, bytes: usize) -> usize {
     let rest = text
         .bytes()
         .skip(bytes)
         .position(|byte| byte & 0xc0 != 0x80);
     let from = rest.map_or(text.len(), |rest| bytes + rest);
-    let settled = text[from..].char_indices().find(|&(_, c)| is_settled(c));
+    let settled = text[from..]
+        .char_indices()
+        .find(|&(_, c)| has_boundary_before(c));
     settled.map_or(text.len(), |(at, _)| from + at)
 }
 
-/// Items by their text.
+/// Groups of items with the same text.
 #[derive(Debug, Default)]
 pub struct SameText {
-    /// For each item the first with the same text.
+    /// For each item the first item with the same text.
     pub first: Vec<i64>,
-    /// Of texts that several items have, by the first of them: all, ascending.
+    /// For texts that several items have: all these items in ascending order, by the first of them.
     shared: FxHashMap<i64, Vec<i64>>,
 }
 
 impl SameText {
+    /// Groups `len` items by their texts.
     pub fn of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Self {
         Self::from_first(first_of(len, text))
     }
 
+    /// Groups items, given the first item with the same text for each.
     fn from_first(first: Vec<i64>) -> Self {
         let mut shared: FxHashMap<i64, Vec<i64>> = FxHashMap::default();
         let (held, mut ticks) = (Allowance::new(SHARED_BYTES), Ticks::default());
@@ -249,14 +262,14 @@ impl SameText {
         self.shared.is_empty()
     }
 
-    /// The items of each text that several have, in the order of the first.
+    /// Returns the items of each text that several items have, in the order of their first items.
     pub fn shared(&self) -> Vec<&[i64]> {
         let mut groups: Vec<&[i64]> = self.shared.values().map(Vec::as_slice).collect();
         sort_unstable_by(&mut groups, Ord::cmp);
         groups
     }
 
-    /// These items, and all others that have the text of one of them.
+    /// Returns these items and all others with the same text as one of them.
     pub fn with_same_text(&self, items: &[i64]) -> Vec<i64> {
         let mut all = Vec::with_capacity(items.len());
         for item in items {
@@ -276,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_the_same_and_what_is_not() {
+    fn same_and_different_texts() {
         for (one, other) in [
             ("Who made  it?\n", " who MADE it?"),
             ("caf\u{e9}", "CAFE\u{301}"),
@@ -302,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn settled_code_points_are() {
+    fn normalisation_has_a_boundary_before_these_code_points() {
         let slow = |text: &str| {
             text.chars()
                 .flat_map(char::to_lowercase)
@@ -311,7 +324,7 @@ mod tests {
         };
         for c in (0..=0x10ffff)
             .filter_map(char::from_u32)
-            .filter(|&c| is_settled(c))
+            .filter(|&c| has_boundary_before(c))
         {
             let lower: String = c.to_lowercase().collect();
             assert_eq!(is_nfc_quick(lower.chars()), IsNormalized::Yes, "{c:?}");
@@ -329,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_begin_alike_are_told_apart_and_found() {
+    fn texts_with_equal_prefixes_are_compared_in_full() {
         let long = "é".repeat(200);
         let texts = [
             format!("{long} a"),

@@ -1,4 +1,4 @@
-//! Samples: questions with their candidates, ground truths first.
+//! Samples: questions with their candidates, the ground truths first.
 
 mod load;
 mod shared;
@@ -16,18 +16,18 @@ use crate::corpus::{
 };
 use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
-use crate::memory::room_for;
+use crate::memory::try_with_capacity;
 use crate::negatives;
 use crate::same_text::SameText;
 use crate::write::{lines, push_list, push_number, push_one_line, push_string};
 
-/// Questions that one task samples for.
+/// The number of questions that one task draws negatives for.
 const QUESTIONS_PER_JOB: usize = 1024;
 
-/// Lines between the fetching of a text's place, of the text, and its use.
+/// The number of lines between prefetching a text's span, prefetching the text, and using it.
 const LINES_AHEAD: usize = 3;
 
-/// The members of a written sample, in order; what else its question's row holds follows.
+/// The members of a written sample, in order. The other members of its question's row follow.
 const MEMBERS: [&str; 9] = [
     "question",
     "ground_truth_contexts",
@@ -49,18 +49,19 @@ const GT_GRADES: Field = Field(6, 7);
 const NEGATIVE_CHUNK_IDS: Field = Field(7, 8);
 const ANSWER: Field = Field(8, 9);
 
+/// Questions with their candidates, made of a data set or read from a file.
 #[derive(Debug)]
 pub struct Samples {
     pub qa_ids: TextColumn,
     pub questions: TextColumn,
-    /// The empty string where there is none.
+    /// The empty string if a question has no answer.
     pub answers: TextColumn,
-    /// The texts that candidates are numbers of.
+    /// The texts that candidates refer to.
     pub contexts: TextColumn,
-    /// The chunk ids of the contexts; the empty string where it is not known.
+    /// The chunk ids of the contexts; the empty string if an id is unknown.
     pub context_ids: TextColumn,
-    /// Those of sample `i` are `candidates[offsets[i]..offsets[i + 1]]`, of which the first
-    /// `num_relevant[i]` are ground truths.
+    /// The candidates of sample `i` are `candidates[offsets[i]..offsets[i + 1]]`, indices of
+    /// contexts. The first `num_relevant[i]` of them are ground truths.
     pub candidates: Vec<i64>,
     pub offsets: Vec<i64>,
     pub num_relevant: Vec<i64>,
@@ -69,12 +70,13 @@ pub struct Samples {
     pub findings: Findings,
     origin: Origin,
     source: Arc<Source>,
-    /// Samples of a file whose candidates are no longer those that their row has.
+    /// The samples read from a file whose candidates were changed since.
     changed: FxHashSet<usize>,
-    /// Where each sample, or the question it was made of, stands in `source`.
+    /// The byte range in `source` of each sample, or of the question it was made of.
     rows: Vec<Range<usize>>,
 }
 
+/// What the rows of the source are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Questions,
@@ -82,7 +84,7 @@ enum Origin {
 }
 
 impl Samples {
-    /// Draws `negatives` chunks for each question of a data set.
+    /// Draws `negatives` chunks for each question of a data set. Fails if there are too few chunks.
     pub fn construct(dataset: &Dataset, negatives: usize, seed: u64) -> Result<Self> {
         if negatives == 0 {
             let message = "negatives is 0; expected at least 1, a question has to be ranked \
@@ -91,8 +93,9 @@ impl Samples {
         }
         let questions = &dataset.questions;
         let drawn = negatives.min(dataset.chunks.len());
-        // Before any is drawn: so many may be wanted that they cannot be held.
-        room_for::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
+        // Checked before the draw, because so many may be asked for that they do not fit into
+        // memory.
+        try_with_capacity::<i64>("the candidates", drawn.saturating_mul(questions.ids.len()))?;
         let same_text = dataset.chunks.same_text();
         let numbers: Vec<usize> = (0..questions.ids.len()).collect();
         let jobs: Vec<Result<Vec<i64>>> = numbers
@@ -106,13 +109,14 @@ impl Samples {
                 Ok(candidates)
             })
             .collect();
-        // Collected before they are looked through: the first error in file order is the one told.
+        // All jobs are collected first, so that the error returned is the first in file order.
         let jobs = jobs.into_iter().collect::<Result<Vec<_>>>()?;
         let candidates = concat(&jobs, |candidates| candidates);
         Ok(Self::of_questions(dataset, candidates, |_| negatives))
     }
 
-    /// All questions of a data set, with their candidates and how many of these are negatives.
+    /// Makes samples of all questions of a data set. `negatives` returns how many of a question's
+    /// candidates are negatives.
     fn of_questions(
         dataset: &Dataset,
         candidates: Vec<i64>,
@@ -141,7 +145,7 @@ impl Samples {
         }
     }
 
-    /// Takes given chunks as negatives: those of question `i` are
+    /// Makes samples with the given negatives. Those of question `i` are
     /// `negatives[offsets[i]..offsets[i + 1]]`.
     pub fn with_negatives(dataset: &Dataset, negatives: &[i64], offsets: &[i64]) -> Result<Self> {
         let questions = dataset.questions.ids.len();
@@ -164,7 +168,7 @@ impl Samples {
         }
         let own = |i: usize| offsets[i] as usize..offsets[i + 1] as usize;
         let len = dataset.questions.relevant.len() + negatives.len();
-        let mut candidates = room_for("the candidates", len)?;
+        let mut candidates = try_with_capacity("the candidates", len)?;
         for i in 0..questions {
             candidates.extend_from_slice(dataset.questions.relevant_to(i));
             candidates.extend_from_slice(&negatives[own(i)]);
@@ -180,8 +184,8 @@ impl Samples {
         self.len() == 0
     }
 
-    /// Writes the samples, or those numbered `rows` in that order, one a line. What was read from
-    /// a file is written as it stood there, but for candidates that other rows have changed.
+    /// Writes the samples as JSONL: all, or those with the numbers `rows` in that order. A sample
+    /// read from a file is copied from it, unless its candidates have changed.
     pub fn write_jsonl(&self, path: &Path, rows: Option<&[i64]>) -> Result<()> {
         let Some(rows) = rows else {
             return lines(path, self.len(), |i, out| self.push_line(i, out));
@@ -199,13 +203,14 @@ impl Samples {
         })
     }
 
+    /// Appends a sample as a JSON object.
     fn push_line(&self, i: usize, out: &mut Vec<u8>) {
         match self.origin {
             Origin::Questions => self.push_constructed(i, out),
             Origin::Samples if self.changed.contains(&i) => self.push_changed(i, out),
             Origin::Samples => {
                 let row = self.source.bytes()[self.rows[i].clone()].trim_ascii();
-                // A line of a JSONL file has no line break; an element of an array may.
+                // A row of a JSONL file has no line break, but an element of an array may have one.
                 if memchr::memchr(b'\n', row).is_none() {
                     out.extend_from_slice(row);
                 } else {
@@ -215,7 +220,8 @@ impl Samples {
         }
     }
 
-    /// Drawn chunks lie all over memory: waiting for them one by one would take most of the time.
+    /// Prefetches the texts and ids of later candidates. Random chunks are scattered in memory, and
+    /// waiting for each of them would take most of the time.
     fn prefetch_candidates(&self, i: usize) {
         for &candidate in self.candidates_of(i + 2 * LINES_AHEAD) {
             self.contexts.prefetch_place(candidate as usize);
@@ -227,7 +233,7 @@ impl Samples {
         }
     }
 
-    /// None beyond the last sample.
+    /// Returns the candidates of a sample. Returns nothing after the last sample.
     fn candidates_of(&self, i: usize) -> &[i64] {
         match self.offsets.get(i..i + 2) {
             Some(&[start, end]) => &self.candidates[start as usize..end as usize],
@@ -235,6 +241,7 @@ impl Samples {
         }
     }
 
+    /// Appends a sample that was made of a question.
     fn push_constructed(&self, i: usize, out: &mut Vec<u8>) {
         self.prefetch_candidates(i);
         let (relevant, negative) = self.relevant_and_negative(i);
@@ -265,30 +272,34 @@ impl Samples {
         out.push(b'}');
     }
 
+    /// Returns the ground truths and the negatives of a sample.
     fn relevant_and_negative(&self, i: usize) -> (&[i64], &[i64]) {
         self.candidates_of(i)
             .split_at(self.num_relevant[i] as usize)
     }
 
+    /// Appends the list of the contexts' texts.
     fn push_texts(&self, contexts: &[i64], out: &mut Vec<u8>) {
         push_list(out, contexts, |&context, out| {
             self.contexts.push_json(context as usize, out)
         });
     }
 
+    /// Appends the list of the contexts' ids.
     fn push_ids(&self, contexts: &[i64], out: &mut Vec<u8>) {
         push_list(out, contexts, |&context, out| {
             self.context_ids.push_json(context as usize, out)
         });
     }
 
+    /// Appends the list of the grades of a sample's ground truths.
     fn push_grades(&self, i: usize, out: &mut Vec<u8>) {
         push_list(out, self.grades.of(i), |&grade, out| {
             push_number(out, grade)
         });
     }
 
-    /// What else the question's row says, as it says it.
+    /// Copies the other members of the question's row.
     fn push_other_members(&self, i: usize, out: &mut Vec<u8>) {
         let row = self.source.row(self.rows[i].clone());
         let scanned = row.object(|key, value| {
@@ -306,6 +317,7 @@ impl Samples {
     }
 }
 
+/// Appends a member's name, after a comma if it is not the first.
 fn push_name(out: &mut Vec<u8>, member: Field) {
     if out.last() != Some(&b'{') {
         out.extend_from_slice(b", ");
@@ -314,7 +326,8 @@ fn push_name(out: &mut Vec<u8>, member: Field) {
     out.extend_from_slice(b": ");
 }
 
-/// Appends a question's ground truths and its draw of negatives, none of which has the text of one.
+/// Appends a question's ground truths and its negatives, none of which has the text of a ground
+/// truth.
 fn push_candidates(
     dataset: &Dataset,
     same_text: &SameText,

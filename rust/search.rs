@@ -1,16 +1,16 @@
-//! Exact search: for every query the k rows of a corpus with the largest inner products.
+//! Exact search: finds for every query the k rows of a corpus with the largest inner products.
 //!
-//! Most rows can be ruled out with far less than their exact score. Rows and queries are
-//! approximated in small integers ([`codes`]), a [`kernel`] scores those a tile of rows and a panel
-//! of queries at a time, and whatever it cannot prove to stay below the query's floor, the k-th
-//! best score so far, is given its [`exact`] score and offered to the query's [`best`]. The
-//! integers decide nothing but the speed: instructions, tiling and threads never change an answer.
+//! Most rows can be ruled out without their exact score. Rows and queries are quantised to small
+//! integers ([`codes`]). A [`kernel`] computes integer scores of a tile of rows and a panel of
+//! queries at a time. If it cannot prove that a row stays below the query's floor, the k-th best
+//! score so far, the row gets its [`exact`] score and is offered to the query's [`best`]. The
+//! integers affect only the speed: instruction set, tiling and threads never change a result.
 //!
-//! * A query's floor starts from its k-th best score in a sample spread over the corpus, so that it
-//!   is nearly right from the first tile on, in whatever order the rows stand. The sample is
-//!   searched in the same way, after a sample of its own.
-//! * The corpus is approximated a slab at a time, and the queries go over it in blocks. The scores
-//!   of all queries and rows never exist at once.
+//! * A query's floor starts as its k-th best score in a sample spread over the corpus, so that it
+//!   is nearly right from the first tile on, whatever the order of the rows. The sample is searched
+//!   in the same way, after a sample of its own.
+//! * The corpus is quantised a slab at a time, and blocks of queries are scored against it. The
+//!   scores of all queries and rows never exist at once.
 
 mod best;
 mod codes;
@@ -26,31 +26,31 @@ use rayon::prelude::*;
 use crate::cancel::check as check_stop;
 use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
-use crate::memory::room_for;
+use crate::memory::try_with_capacity;
 use best::{Best, row_of, score_of};
 use codes::{Centre, MAX_WIDTH, QueryFacts, TILE_ROWS, TileFacts};
 use isa::Isa;
 use kernel::Panel;
 use layout::{GROUP_ROWS, GroupStep, PANEL, PanelStep};
 
-/// Bytes of codes, per thread, that are made before the queries go over them: with the rows they
-/// stand for, which some hits need, they are still in a cache then.
+/// The bytes of codes per thread in a slab: few enough that the codes, and the rows they stand for,
+/// are still in a cache when the queries are scored against them.
 const SLAB_BYTES: usize = 512 << 10;
 
-/// One row in so many is in the sample that floors start from: few enough to cost next to nothing,
-/// and some ln 32 times k rows are left to raise the floor to where it ends.
+/// One row in so many is in the sample that the floors start from. The sample costs almost nothing,
+/// and about ln 32 times k rows are left that raise the floor to its final value.
 const SAMPLE_SHARE: usize = 32;
 
-/// With fewer queries than this, approximating the corpus costs more than scoring it.
+/// With fewer queries than this, quantising the corpus costs more than scoring it.
 const FEW_QUERIES: usize = 4;
 
-/// Given rows that are scored between two looks at whether to stop.
+/// The number of given rows that are scored between two checks for cancellation.
 const ROWS_AT_A_TIME: usize = 1 << 12;
 
-/// Panels that a task takes over a slab, at most: their codes stay in the cache.
+/// The largest number of panels that a task scores against a slab: their codes stay in the cache.
 const MAX_PANELS: usize = 16;
 
-/// Vectors of equal width, one after the other.
+/// A matrix of float32 in row-major order.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [f32],
@@ -58,6 +58,7 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
+    /// Makes a matrix with rows of `width` values. Fails if the values do not fill whole rows.
     pub fn new(values: &'a [f32], width: usize) -> Result<Self> {
         if width == 0 || !values.len().is_multiple_of(width) {
             return Err(Error::Usage(format!(
@@ -87,6 +88,7 @@ impl<'a> Matrix<'a> {
         self.values.chunks_exact(self.width)
     }
 
+    /// Fails if a value is NaN or infinite; `name` is that of the matrix in the message.
     fn check_finite(&self, name: &str) -> Result<()> {
         match first_not_finite(self.values) {
             None => Ok(()),
@@ -100,26 +102,31 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The best rows of every query, best first; equal scores by rising row.
+/// The best rows of every query, best first. Equal scores are ordered by rising row.
 #[derive(Debug, PartialEq)]
 pub struct TopK {
-    /// `k` rows for each query.
+    /// `k` rows for each query, one query after another.
     pub rows: Vec<i64>,
     pub scores: Vec<f32>,
 }
 
-/// Finds, for every query, the `k` rows of `corpus` with the largest inner products.
+/// Finds for every query the `k` rows of `corpus` with the largest inner products.
+///
+/// # Errors
+/// The widths differ, `k` is 0 or more than the number of rows, or a value is not finite.
 pub fn top_k(queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
     top_k_on(Isa::best(), queries, corpus, k)
 }
 
+/// Like [`top_k`], with a given instruction set.
 fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
     check(queries, corpus, k)?;
-    // Before the search: so many may be asked for that they cannot be held.
+    // Allocated before the search, because so many may be asked for that they do not fit into
+    // memory.
     let count = queries.count().saturating_mul(k);
     let (rows, scores) = (
-        room_for("the rows found", count)?,
-        room_for("their scores", count)?,
+        try_with_capacity("the rows found", count)?,
+        try_with_capacity("their scores", count)?,
     );
     let best = if queries.count() < FEW_QUERIES || corpus.width > MAX_WIDTH {
         corpus.check_finite("corpus")?;
@@ -138,7 +145,8 @@ fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK>
     Ok(found)
 }
 
-/// The exact scores of given rows: for query `i` those of `rows[offsets[i]..offsets[i + 1]]`.
+/// Returns the exact scores of given rows: for query `i` those of `rows[offsets[i]..offsets[i +
+/// 1]]`. Fails if the widths differ, a query is not finite, or there is no such row.
 pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) -> Result<Vec<f32>> {
     check_widths(queries, corpus)?;
     queries.check_finite("queries")?;
@@ -175,6 +183,7 @@ pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) ->
     Ok(parts.concat())
 }
 
+/// Fails if queries and corpus differ in width.
 fn check_widths(queries: Matrix, corpus: Matrix) -> Result<()> {
     if queries.width == corpus.width {
         return Ok(());
@@ -185,6 +194,7 @@ fn check_widths(queries: Matrix, corpus: Matrix) -> Result<()> {
     )))
 }
 
+/// Fails if the arguments of a search are invalid.
 fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
     check_widths(queries, corpus)?;
     if k == 0 || k > corpus.count() {
@@ -202,7 +212,7 @@ fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
     queries.check_finite("queries")
 }
 
-/// Without a filter: every row gets its exact score, the threads share the rows out.
+/// Computes the exact score of every row. The threads share the rows.
 fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
     let none = || queries.iter().map(|_| Best::new(k)).collect::<Vec<_>>();
     let score_tile = |mut best: Vec<Best>, tile: usize| {
@@ -225,6 +235,7 @@ fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
         })
 }
 
+/// Finds the best rows by integer scores first, and computes exact scores of what is left.
 fn filter(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<Vec<Best>> {
     let centre = Centre::of(corpus);
     let mut blocks: Vec<Block> = query_blocks(queries.count())
@@ -233,7 +244,7 @@ fn filter(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<Vec<Bes
         .collect();
     for sample in samples(corpus, k) {
         let sample = Matrix::new(&sample, corpus.width)?;
-        // A number that is not finite is told by its row in the whole corpus.
+        // A value that is not finite is reported below, by its row in the whole corpus.
         if !search(isa, &mut blocks, sample, &centre) {
             break;
         }
@@ -245,8 +256,8 @@ fn filter(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<Vec<Bes
     Ok(blocks.into_iter().flat_map(|block| block.best).collect())
 }
 
-/// Rows spread over the corpus, from the smallest sample with `k` rows to one of
-/// [`SAMPLE_SHARE`].
+/// Yields samples of rows spread over the corpus, from the smallest with at least `k` rows to one
+/// with one row in [`SAMPLE_SHARE`].
 fn samples(corpus: Matrix, k: usize) -> impl Iterator<Item = Vec<f32>> {
     let strides = std::iter::successors(Some(SAMPLE_SHARE), |stride| Some(stride * SAMPLE_SHARE));
     let strides: Vec<usize> = strides
@@ -258,7 +269,7 @@ fn samples(corpus: Matrix, k: usize) -> impl Iterator<Item = Vec<f32>> {
     })
 }
 
-/// Takes every query over every row; false if a number among them is not finite.
+/// Scores every query against every row. Returns false if a value is not finite.
 fn search(isa: Isa, blocks: &mut [Block], corpus: Matrix, centre: &Centre) -> bool {
     let mut slab = Slab::for_width(corpus.width, corpus.count());
     for start in (0..corpus.count()).step_by(slab.rows) {
@@ -273,7 +284,7 @@ fn search(isa: Isa, blocks: &mut [Block], corpus: Matrix, centre: &Centre) -> bo
     true
 }
 
-/// Cuts queries into blocks of whole panels: enough of them to keep all threads busy.
+/// Splits the queries into blocks of whole panels, with enough blocks to keep all threads busy.
 fn query_blocks(queries: usize) -> Vec<Range<usize>> {
     let panels = queries.div_ceil(PANEL);
     let tasks = 4 * rayon::current_num_threads();
@@ -284,9 +295,9 @@ fn query_blocks(queries: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Rows of the corpus in small integers.
+/// A part of the corpus, quantised.
 struct Slab {
-    /// How many rows there is room for, in whole tiles.
+    /// The number of rows that fit, in whole tiles.
     rows: usize,
     steps: usize,
     first_row: usize,
@@ -295,6 +306,7 @@ struct Slab {
 }
 
 impl Slab {
+    /// Makes an empty slab for rows of this width.
     fn for_width(width: usize, corpus_rows: usize) -> Self {
         let steps = codes::steps(width);
         let tile_bytes = TILE_ROWS * steps * layout::STEP;
@@ -313,7 +325,7 @@ impl Slab {
         TILE_ROWS / GROUP_ROWS * self.steps
     }
 
-    /// Approximates some rows of the corpus; false if a number among them is not finite.
+    /// Quantises some rows of the corpus. Returns false if a value is not finite.
     fn encode(&mut self, isa: Isa, corpus: Matrix, centre: &Centre, rows: Range<usize>) -> bool {
         self.first_row = rows.start;
         self.tiles.truncate(rows.len().div_ceil(TILE_ROWS));
@@ -333,7 +345,7 @@ impl Slab {
     }
 }
 
-/// Some queries, in small integers, with their best rows so far.
+/// Some queries, quantised, with their best rows so far.
 struct Block<'a> {
     queries: Matrix<'a>,
     panels: Vec<PanelStep>,
@@ -342,6 +354,7 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
+    /// Quantises the queries of a block.
     fn new(queries: Matrix<'a>, centre: &Centre, k: usize) -> Self {
         let steps = codes::steps(queries.width);
         let panels = queries.count().div_ceil(PANEL);
@@ -386,12 +399,12 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Forgets the rows found and keeps what their scores say of the whole corpus.
+    /// Forgets the rows found so far, but keeps their lowest scores as the floors.
     fn keep_floors(&mut self) {
         self.best.iter_mut().for_each(Best::keep_floor);
     }
 
-    /// Where the sums of a panel start; far below zero in lanes without a query.
+    /// Returns the start values of a panel's sums. Lanes without a query start far below zero.
     fn starts(&self, first_query: usize, tile: &TileFacts) -> [i32; PANEL] {
         let mut starts = [i32::MIN / 2; PANEL];
         let queries = self.facts[first_query..]

@@ -1,27 +1,28 @@
-//! White space: what it is, texts without the accidental part of it, and the way back.
+//! Defines white space, normalises it, and maps offsets of the normalised text back.
 
 use std::borrow::Cow;
 
-/// Python's `str.isspace`, which `str.split` goes by: Unicode white space and the four ASCII
-/// separators.
+/// Tells whether Python's `str.isspace` is true, as `str.split` uses it: for Unicode white space
+/// and the four ASCII separators U+001C to U+001F.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
-/// Splits on white space and joins with one space; a text that is already so is borrowed.
+/// Splits a text on white space and joins its words with one space. Borrows a text that is already
+/// in this form.
 pub fn normalise(text: &str) -> Cow<'_, str> {
-    let found = accidental(text.as_bytes());
+    let found = irregular(text.as_bytes());
     if found == 0 {
         return Cow::Borrowed(text);
     }
     let mut normal = String::with_capacity(text.len());
-    if found & WIDE != 0 {
+    if found & MULTI_BYTE != 0 {
         text.split(is_space)
             .for_each(|word| push(&mut normal, word));
     } else {
-        // All white space is of one byte: characters need not be decoded.
+        // Every white-space character has one byte, so characters need not be decoded.
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(|b| b == b' ' || is_odd_space(b)) {
+        while let Some(at) = rest.bytes().position(|b| b == b' ' || is_control_space(b)) {
             push(&mut normal, &rest[..at]);
             rest = &rest[at + 1..];
         }
@@ -30,6 +31,7 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
     Cow::Owned(normal)
 }
 
+/// Appends a word, after one space if it is not the first.
 fn push(normal: &mut String, word: &str) {
     if !normal.is_empty() && !word.is_empty() {
         normal.push(' ');
@@ -37,52 +39,56 @@ fn push(normal: &mut String, word: &str) {
     normal.push_str(word);
 }
 
-/// ASCII white space other than the space.
-fn is_odd_space(byte: u8) -> bool {
+/// Tells whether a byte is ASCII white space other than the space.
+fn is_control_space(byte: u8) -> bool {
     (byte.wrapping_sub(b'\t') < 5) | (byte.wrapping_sub(0x1c) < 4)
 }
 
-/// What [`accidental`] finds: white space of one byte, of more than one.
-const NARROW: u8 = 1;
-const WIDE: u8 = 2;
+/// The bit that [`irregular`] returns for white space of one byte.
+const ONE_BYTE: u8 = 1;
+/// The bit that [`irregular`] returns for white space of several bytes.
+const MULTI_BYTE: u8 = 2;
 
-/// Whether UTF-8 has white space other than one space between two words.
+/// Finds white space that [`normalise`] would change: anything but one space between two words.
+/// Returns [`ONE_BYTE`] and [`MULTI_BYTE`], or 0.
 ///
-/// Without an early end, and in bytes alone: that the compiler turns into many bytes at once.
-fn accidental(text: &[u8]) -> u8 {
+/// The loops never end early and work on bytes, so that they compile to vector instructions.
+fn irregular(text: &[u8]) -> u8 {
     let (Some(&first), Some(&last)) = (text.first(), text.last()) else {
         return 0;
     };
-    let mut narrow = is_odd_space(first) | (first == b' ') | (last == b' ');
+    let mut narrow = is_control_space(first) | (first == b' ') | (last == b' ');
     let mut wide = false;
     let second = text.get(1..).unwrap_or_default();
     for (&a, &b) in text.iter().zip(second) {
-        narrow |= is_odd_space(b) | ((a ^ b' ') | (b ^ b' ') == 0);
-        // U+0085, U+00A0.
+        narrow |= is_control_space(b) | ((a ^ b' ') | (b ^ b' ') == 0);
+        // These are U+0085 and U+00A0.
         wide |= (a == 0xc2) & ((b == 0x85) | (b == 0xa0));
     }
     let third = text.get(2..).unwrap_or_default();
     for ((&a, &b), &c) in text.iter().zip(second).zip(third) {
-        // U+1680; U+2000 to U+200A, U+2028, U+2029, U+202F; U+205F; U+3000.
+        // These are U+1680; U+2000 to U+200A, U+2028, U+2029, U+202F; U+205F; U+3000.
         let general = (c.wrapping_sub(0x80) < 11) | (c & 0xfe == 0xa8) | (c == 0xaf);
         wide |= ((a == 0xe1) & (b == 0x9a) & (c == 0x80))
             | ((a == 0xe2) & (b == 0x80) & general)
             | ((a == 0xe2) & (b == 0x81) & (c == 0x9f))
             | ((a == 0xe3) & (b == 0x80) & (c == 0x80));
     }
-    (NARROW * u8::from(narrow)) | (WIDE * u8::from(wide))
+    (ONE_BYTE * u8::from(narrow)) | (MULTI_BYTE * u8::from(wide))
 }
 
-/// Where the code points of a normalised text lie in the original.
+/// Maps code points of a normalised text to those of the original, and back.
 ///
-/// The one space between two words stands for all the white space there, so that the code points
-/// of the normalised text cover the original from its first word to its last without a gap.
-pub struct Places {
-    /// The start of each code point, then the end of the last.
+/// The one space between two words stands for all the white space that was there. So the code
+/// points of the normalised text cover the original from its first word to its last without a gap.
+pub struct OffsetMap {
+    /// The start of each code point of the normalised text in the original, then the end of the
+    /// last.
     borders: Vec<usize>,
 }
 
-impl Places {
+impl OffsetMap {
+    /// Builds the map for a text.
     pub fn of(original: &str) -> Self {
         let mut borders = Vec::with_capacity(original.len() + 1);
         let mut in_word = false;
@@ -102,13 +108,13 @@ impl Places {
         Self { borders }
     }
 
-    /// The length of the normalised text.
+    /// Returns the length of the normalised text in code points.
     pub fn len(&self) -> usize {
         self.borders.len() - 1
     }
 
-    /// A span of the original, in the normalised text; none if only white space around the text
-    /// is in it.
+    /// Maps a span of the original to the normalised text. Returns none if the span holds only
+    /// white space before or after the text.
     pub fn to_normal(&self, [start, end]: [usize; 2]) -> Option<[usize; 2]> {
         let (starts, ends) = (&self.borders[..self.len()], &self.borders[1..]);
         let first = ends.partition_point(|&border| border <= start);
@@ -116,7 +122,8 @@ impl Places {
         (first < last).then_some([first, last])
     }
 
-    /// A span of the normalised text, in the original; none if it is not inside the text.
+    /// Maps a span of the normalised text to the original. Returns none if the span is empty or
+    /// ends outside the text.
     pub fn to_original(&self, [start, end]: [usize; 2]) -> Option<[usize; 2]> {
         let inside = start < end && end <= self.len();
         inside.then(|| [self.borders[start], self.borders[end]])
@@ -128,8 +135,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_is_white_space_or_not_wherever_it_stands() {
-        // No white space lies beyond.
+    fn white_space_is_found_at_every_place() {
+        // There is no white space above U+FFFF.
         for c in '\0'..='\u{ffff}' {
             let forms = ["a?b", "?a", "a?", "?", "a ?b", "a? b", "é?é", "“?”", "a??b"];
             for text in forms.map(|form| form.replace('?', &c.to_string())) {

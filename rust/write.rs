@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all, and JSON as Python's `json` writes it.
+//! Writes files atomically, and JSON in the format of Python's `json`.
 
 mod output;
 
@@ -14,16 +14,17 @@ use std::thread;
 
 use rayon::prelude::*;
 
-use crate::cancel::{check, obey, obeyed};
+use crate::cancel::{check, set_stop_flag, stop_flag};
 use crate::error::{Error, Result};
 use crate::jsonl::special::next_special;
 use output::Output;
 
-/// Lines that one task formats.
+/// The number of lines that one task formats.
 const LINES_PER_JOB: usize = 256;
 
-/// Writes `path` by way of a temporary file in the same folder, which is flushed to disk and
-/// renamed: a reader sees the old file or the new one. After an error `path` is as it was.
+/// Writes `path` atomically. `fill` writes to a temporary file in the same folder, which is flushed
+/// to disk and renamed. A reader sees the old file or the new one. After an error `path` is
+/// unchanged.
 pub fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let (temporary, mut file) = create_beside(path).map_err(Error::io(path))?;
     let temporary = Temporary(temporary);
@@ -34,11 +35,11 @@ pub fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
         .map_err(Error::io(path))
 }
 
-/// A file that is removed unless it is given its name: after an error, and when the work is told to
-/// stop.
+/// A temporary file. It is removed when dropped, after an error or a stop, unless it was renamed.
 struct Temporary(PathBuf);
 
 impl Temporary {
+    /// Gives the file its final name.
     fn rename(self, path: &Path) -> io::Result<()> {
         fs::rename(&self.0, path)?;
         mem::forget(self);
@@ -48,13 +49,14 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // There is nothing more to be done if it stays.
+        // If the file cannot be removed, nothing more can be done.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Writes `count` lines; `push` appends the text of one. Lines are formatted in parallel while those
-/// before them are written, into blocks that are used again: new memory costs more than the text.
+/// Writes `count` lines atomically; `push` appends the text of a line. Lines are formatted in
+/// parallel while the lines before them are written. The buffers are used again, because new memory
+/// costs more than the formatting.
 pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Result<()> {
     let blocks = 4 * rayon::current_num_threads();
     let batch = LINES_PER_JOB * blocks;
@@ -73,17 +75,18 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
         let (formatted, to_write) = mpsc::sync_channel::<Vec<Vec<u8>>>(1);
         let (written, to_use_again) = mpsc::channel();
         thread::scope(|scope| {
-            // A thread of its own: waiting for the disk keeps no core from formatting.
-            let told = obeyed();
+            // The writer has its own thread, so that no core waits for the disk instead of
+            // formatting.
+            let flag = stop_flag();
             let write = move || {
-                obey(told);
+                set_stop_flag(flag);
                 let mut output = Output::new(file);
                 for blocks in to_write {
                     for block in &blocks {
                         check();
                         output.write(block)?;
                     }
-                    // Nobody waits for the last.
+                    // The last buffers are not used again.
                     let _ = written.send(blocks);
                 }
                 output.finish()
@@ -94,7 +97,7 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
                 let mut texts = used.unwrap_or_else(|_| vec![Vec::new(); blocks]);
                 format(start, &mut texts);
                 if formatted.send(texts).is_err() {
-                    break; // The writer has failed, and will say why.
+                    break; // The writer has failed; joining it returns the error.
                 }
             }
             drop(formatted);
@@ -103,7 +106,7 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
     })
 }
 
-/// Creates a file next to `path` under a name that no other writer has.
+/// Creates a file next to `path` with a unique name.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     static COUNTER: AtomicUsize = AtomicUsize::new(0);
     let name = path
@@ -125,7 +128,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Makes the renaming itself survive a power cut.
+/// Flushes the folder to disk, so that the renaming survives a power cut.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
@@ -135,13 +138,13 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Other systems do not open folders.
+/// Other systems cannot open folders.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends a JSON string; what is not ASCII stays as it is.
+/// Appends a JSON string. Characters beyond ASCII are not escaped.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
@@ -158,6 +161,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends the escape of a special byte.
 fn push_escape(out: &mut Vec<u8>, byte: u8) {
     let short = match byte {
         b'\n' => b'n',
@@ -176,11 +180,11 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
-/// Appends a finite number; a whole one without a decimal point.
+/// Appends a finite number. A whole number has no decimal point.
 pub fn push_number(out: &mut Vec<u8>, number: f64) {
-    /// Up to here a float64 holds every whole number.
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    let text = if number.fract() == 0.0 && number.abs() <= MOST {
+    /// Up to this number float64 represents every integer.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         (number as i64).to_string()
     } else {
         format!("{number:?}")
@@ -188,7 +192,7 @@ pub fn push_number(out: &mut Vec<u8>, number: f64) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends a list, each item by `push`.
+/// Appends a list; `push` appends an item.
 pub fn push_list<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,
@@ -204,8 +208,8 @@ pub fn push_list<T>(
     out.push(b']');
 }
 
-/// Appends valid JSON on one line, spaced as the rest of the line is; strings and numbers stay as
-/// they are written.
+/// Appends valid JSON on one line, spaced as the rest of the line. Strings and numbers are copied
+/// as they are.
 pub fn push_one_line(out: &mut Vec<u8>, json: &[u8]) {
     let mut in_string = false;
     let mut escaped = false;
@@ -235,7 +239,7 @@ mod tests {
     use crate::pool::run_while;
 
     #[test]
-    fn strings_come_back() {
+    fn strings_round_trip() {
         let text: String = (0..0x100)
             .filter_map(char::from_u32)
             .chain("中😀".chars())
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back() {
+    fn numbers_round_trip() {
         for number in [0.0, -1.0, 2.0, 0.1, 2.5, 1e300, 1e-7, f64::MIN_POSITIVE] {
             let mut out = Vec::new();
             push_number(&mut out, number);
@@ -280,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_is_told_to_stop_leaves_nothing() {
+    fn a_stopped_write_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers");
         let endless = |_, out: &mut Vec<u8>| out.extend_from_slice(&[b'1'; 1000]);

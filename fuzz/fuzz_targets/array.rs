@@ -1,4 +1,4 @@
-//! Rows of a JSON array: the core finds no fault exactly where `serde_json` finds none, and then
+//! Rows of a JSON array: the core finds no fault exactly if `serde_json` finds none, and then finds
 //! the same rows.
 
 #![no_main]

@@ -1,6 +1,5 @@
-//! Files of other formats: whatever the bytes, no text is refused of which a line, or an element of
-//! the array that it is, may be a good row, and what stands before the first frame of text is passed
-//! over as a twin does.
+//! Recognition of other formats: no text is refused that may hold a good row, as a line or as an
+//! element of a JSON array. Skippable frames are skipped as an obvious twin skips them.
 
 #![no_main]
 
@@ -9,7 +8,7 @@ use serde_json::Value;
 use stage2_core::jsonl::foreign::{after_skippable_frames, recognise};
 use stage2_fuzz::{as_row, is_special, parse};
 
-/// Frames passed one by one.
+/// The twin: skips one frame after another.
 fn twin(bytes: &[u8]) -> &[u8] {
     if bytes.len() < 8 || bytes[0] & 0xf0 != 0x50 || bytes[1..4] != [0x2a, 0x4d, 0x18] {
         return bytes;
@@ -25,7 +24,7 @@ fn twin(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// What the reader would take for rows, as far as they are JSON.
+/// Returns the rows that the reader would find, as far as they are valid JSON.
 fn rows(text: &str) -> Vec<Value> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('[') {
@@ -45,7 +44,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     assert!(!format.name.is_empty() && !format.remedy.is_empty());
-    // An archive of rows that are not packed has them in it, among zeros.
+    // An uncompressed archive of rows holds them among zeros.
     let text = std::str::from_utf8(input).unwrap_or_default();
     if text.contains('\0') || is_special(input) {
         return;

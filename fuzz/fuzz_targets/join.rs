@@ -1,7 +1,7 @@
-//! The join by index against the comparison of every text with every annotation.
+//! The join by index equals the comparison of every text with every annotation.
 //!
-//! Texts are separated by NUL; the first half are the annotations. What a text has in common with
-//! others matters more than what it says, so that inputs stay short: `ab\0b` is a good seed.
+//! Texts are separated by NUL; the first half are the annotations. Inputs stay short, because only
+//! the common parts of texts matter: `ab\0b` is a good seed.
 
 #![no_main]
 
@@ -33,7 +33,7 @@ fn scan(annotations: &[&str], text: &str) -> Option<usize> {
     normal.iter().rposition(|other| *other == normal[first])
 }
 
-/// Every span of one code point keeps what it covers, or is dropped.
+/// Checks that every span of one code point keeps its text, or is dropped.
 fn check_spans(annotation: &str, text: &str) {
     let (from, to): (Vec<char>, Vec<char>) = (annotation.chars().collect(), text.chars().collect());
     for (start, &covered) in (0..).zip(&from) {

@@ -1,5 +1,5 @@
-//! Rows of a JSONL file: the core accepts what `serde_json` does, and reads the same from it, a row
-//! in the light of the row before as a row by itself.
+//! Rows of a JSONL file: the core accepts what `serde_json` accepts and reads the same values.
+//! Reading a row with the memory of the row before gives the same as reading it alone.
 
 #![no_main]
 

@@ -1,6 +1,7 @@
-//! Texts that are the same, found by hashes of how they begin, against the comparison of all keys.
+//! Finding the same texts by hashes of their prefixes equals the comparison of all keys.
 //!
-//! Texts are separated by NUL; each also stands there typed otherwise, and told apart by its end.
+//! Texts are separated by NUL. Each is also added with other white space, and repeated with
+//! different ends.
 
 #![no_main]
 

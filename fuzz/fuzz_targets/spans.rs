@@ -1,5 +1,5 @@
-//! Entity annotations: a row is accepted exactly if a reading by `serde_json` and code points
-//! accepts it, with the same spans; and spans moved to any text lie inside it.
+//! Entity annotations: the core accepts a row exactly if an obvious reading by `serde_json` and
+//! code points accepts it, with the same spans. Spans moved to any text lie inside it.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ use stage2_core::jsonl::{OnError, Source};
 use stage2_fuzz::{as_row, is_special, parse};
 
 fuzz_target!(|input: &[u8]| {
-    // One row a line, and no array: the other targets are about those.
+    // The input must be JSONL; other targets test arrays.
     if is_special(input) || input.contains(&b'[') && input.trim_ascii_start().starts_with(b"[") {
         return;
     }

@@ -1,4 +1,5 @@
-//! What the fuzz targets share: rows as `serde_json` reads them, against rows as the core does.
+//! Shared code of the fuzz targets: compares rows as the core reads them with rows as `serde_json`
+//! reads them.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,11 @@ use serde_json::{Deserializer, Map, Value};
 use stage2_core::corpus::Span;
 use stage2_core::error::Fault;
 use stage2_core::jsonl::Row;
-use stage2_core::jsonl::openings::Openings;
+use stage2_core::jsonl::key_cache::KeyCache;
 use stage2_core::jsonl::scan::{Kind, MAX_DEPTH};
 
-/// The value of a whole text, however deep; none if it is not JSON.
+/// Parses a whole text with `serde_json`, without its limit on nesting. Returns none if it is
+/// invalid.
 pub fn parse(json: &[u8]) -> Option<Value> {
     let mut deserializer = Deserializer::from_slice(json);
     deserializer.disable_recursion_limit();
@@ -19,7 +21,7 @@ pub fn parse(json: &[u8]) -> Option<Value> {
     Some(value)
 }
 
-/// A row that the core has to accept: an object that is not too deep.
+/// Returns the members of a row that the core must accept: an object that does not nest too deeply.
 pub fn as_row(value: Value) -> Option<Map<String, Value>> {
     if depth(&value) > MAX_DEPTH {
         return None;
@@ -30,6 +32,7 @@ pub fn as_row(value: Value) -> Option<Map<String, Value>> {
     }
 }
 
+/// Returns the depth of the nesting of lists and objects.
 fn depth(value: &Value) -> u32 {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -38,19 +41,20 @@ fn depth(value: &Value) -> u32 {
     }
 }
 
-/// Whether `serde_json` would take an object of this text for something of its own.
+/// Tells whether the text may hold an object that `serde_json` treats as one of its own types.
 pub fn is_special(text: &[u8]) -> bool {
     text.windows(11).any(|window| window == b"$serde_json")
 }
 
-/// Reads a row with the core, which must accept it exactly if `serde_json` does, and count it.
+/// Reads a row with the core and counts it if it is good. Panics unless the core accepts exactly
+/// the rows that `serde_json` accepts, with the same members.
 pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
     let Some(expected) = parse(&row.bytes()[row.start()..]).and_then(as_row) else {
         return Err(row.object(|_, _| Ok(())).expect_err("serde_json refuses the row"));
     };
     let mut found = BTreeMap::new();
     row.object(|name, value| {
-        // Of members with the same name the last counts, here as there.
+        // If members have the same name, the last one counts, as in `serde_json`.
         found.insert(Span::of(name).decode(row.bytes()).into_owned(), value);
         Ok(())
     })
@@ -69,14 +73,15 @@ pub fn check_row(good: &mut usize, row: Row<'_>) -> Result<(), Box<Fault>> {
     Ok(())
 }
 
-/// Names of the rows of a piece, read in the light of the row before: the same as without it.
+/// Checks that member names read with the memory of the row before are those read without it.
 #[derive(Default)]
 pub struct Names {
-    openings: Openings,
+    key_cache: KeyCache,
     seen: Vec<String>,
 }
 
 impl Names {
+    /// Panics unless both ways of reading the row agree.
     pub fn check_row(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let name = |key| Span::of(key).decode(row.bytes()).into_owned();
         let mut expected = Vec::new();
@@ -84,11 +89,11 @@ impl Names {
             expected.push((name(key), value));
             Ok(())
         });
-        let Self { openings, seen } = self;
+        let Self { key_cache, seen } = self;
         let mut found = Vec::new();
         let remembered = row.members(
             |scanner, place| {
-                openings.pass(scanner, place, |key| {
+                key_cache.read_key(scanner, place, |key| {
                     seen.push(name(key));
                     Some(seen.len() - 1)
                 })
@@ -105,7 +110,7 @@ impl Names {
     }
 }
 
-/// `serde_json` has one kind of number, so of numbers the core's kind is believed.
+/// Returns the kind of a value. `serde_json` has one kind of number, so the core's kind is used.
 fn kind_name(value: &Value, found: Kind) -> &'static str {
     let kind = match value {
         Value::Null => Kind::Null,

@@ -1,4 +1,4 @@
-//! Entity annotations: texts, and the spans of the entities in them.
+//! Entity annotations: texts and the spans of their entities.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::{Findings, concat, offsets};
 use crate::cancel::check;
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::join::{self, Index, Match};
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::{Access, OnError, Row, Source};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
 const NAMES: [&str; 2] = ["text", "targets"];
 const TEXT: Field = Field(0, 1);
@@ -27,10 +27,10 @@ const CHAR_START: Field = Field(0, 1);
 const CHAR_END: Field = Field(1, 2);
 const SPAN_TEXT: Field = Field(2, 3);
 
-/// Texts per task when spans are moved.
+/// The number of texts that one task moves spans for.
 const TEXTS_PER_JOB: usize = 256;
 
-/// Annotated texts in file order.
+/// The annotated texts of a file, in its order, and their spans.
 #[derive(Debug, Clone)]
 pub struct Annotations {
     pub texts: TextColumn,
@@ -38,21 +38,22 @@ pub struct Annotations {
     pub findings: Findings,
 }
 
-/// How many of some texts have an annotation.
+/// Counts how many texts have an annotation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Matched {
-    /// Whose annotation has an equal text, white space aside.
+    /// Texts that equal their annotation's text, white space aside.
     pub equal: usize,
-    /// Whose annotation contains them, or is contained in them.
+    /// Texts that contain their annotation's text, or are contained in it.
     pub contained: usize,
-    /// That have an entity by it.
+    /// Texts that have at least one entity from their annotation.
     pub with_entity: usize,
-    /// That would have an annotation if both texts were composed (Unicode's NFC), and have none.
+    /// Texts without an annotation that would have one if all texts were composed (Unicode's NFC).
     pub if_composed: usize,
 }
 
-/// Start and end of entities in code points of their text, end exclusive: those of text `i` are
-/// `spans[offsets[i]..offsets[i + 1]]`.
+/// Entity spans of texts, in CSR form. A span is the start and the end of an entity in code points
+/// of its text; the end is exclusive. The spans of text `i` are `spans[offsets[i]..offsets[i +
+/// 1]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans {
     pub spans: Vec<[i64; 2]>,
@@ -60,16 +61,19 @@ pub struct Spans {
 }
 
 impl Spans {
+    /// Returns the spans of a text.
     pub fn of(&self, text: usize) -> &[[i64; 2]] {
         &self.spans[self.offsets[text] as usize..self.offsets[text + 1] as usize]
     }
 }
 
 impl Annotations {
+    /// Loads a file of annotations. Bad rows are left out if `on_error` allows it.
     pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
         Self::read(&Arc::new(Source::open(path, access)?), on_error)
     }
 
+    /// Like [`Annotations::load`], from an open source.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> Result<Self> {
         let parsed = source.parse(on_error, Columns::push);
         let mut findings = Findings::new(on_error);
@@ -77,7 +81,7 @@ impl Annotations {
         let pieces = &parsed.pieces;
         let texts = concat(pieces, |piece| &piece.texts);
         if texts.is_empty() {
-            return Err(findings.without_rows(source));
+            return Err(findings.no_rows_error(source));
         }
         Ok(Self {
             findings,
@@ -89,13 +93,14 @@ impl Annotations {
         })
     }
 
+    /// Returns all annotated texts.
     fn decoded(&self) -> Vec<Cow<'_, str>> {
-        let mut texts = with_room(self.texts.len());
+        let mut texts = with_capacity(self.texts.len());
         texts.extend(self.texts.iter().inspect(|_| check()));
         texts
     }
 
-    /// How many of `texts` have an annotation.
+    /// Counts how many of `texts` have an annotation.
     pub fn matched(&self, texts: &[&str]) -> Matched {
         let annotated = self.decoded();
         let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
@@ -127,8 +132,8 @@ impl Annotations {
         }
     }
 
-    /// The entity spans of each of `texts`, in code points of that very text: those of the
-    /// annotation that belongs to it, as far as they lie inside.
+    /// Returns the entity spans of each of `texts`, in code points of that text. They are those
+    /// spans of the text's annotation that lie inside the text.
     pub fn spans_for(&self, texts: &[&str]) -> Spans {
         let annotated = self.decoded();
         let annotated: Vec<&str> = annotated.iter().map(AsRef::as_ref).collect();
@@ -155,7 +160,7 @@ impl Annotations {
     }
 }
 
-/// How many of `texts` have an annotation once these and those are composed.
+/// Counts how many of `texts` have an annotation if all texts are composed (Unicode's NFC).
 fn matched_if_composed(annotated: &[&str], texts: &[&str]) -> usize {
     let is_composed = |text: &&str| {
         check();
@@ -176,31 +181,32 @@ fn matched_if_composed(annotated: &[&str], texts: &[&str]) -> usize {
     found.iter().flatten().count()
 }
 
-/// A piece's columns.
+/// The columns of a piece of the file.
 #[derive(Debug, Default)]
 struct Columns {
     texts: Vec<Span>,
     spans: Vec<[i64; 2]>,
     counts: Vec<usize>,
-    openings: Openings,
-    target_openings: Openings,
+    key_cache: KeyCache,
+    target_key_cache: KeyCache,
 }
 
 impl Columns {
+    /// Reads a row and appends it.
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let targets = fields.required(TARGETS)?;
         let decoded = text.decode(row.bytes());
         let places = CodePoints::of(&decoded);
         let before = self.spans.len();
-        let read = fields.each(TARGETS, targets, |target| {
+        let read = fields.for_each(TARGETS, targets, |target| {
             if target.kind != Kind::Object {
                 return Err(fields.wrong_type(TARGETS, target, "an object"));
             }
             let target = row.part(target);
-            let span = span(target, &places, &mut self.target_openings)?;
+            let span = span(target, &places, &mut self.target_key_cache)?;
             self.spans.push(span);
             Ok(())
         });
@@ -214,13 +220,14 @@ impl Columns {
     }
 }
 
+/// Reads one target: a span of the text, which must lie inside it and match its `span_text`.
 fn span(
     target: Row<'_>,
     text: &CodePoints<'_>,
-    openings: &mut Openings,
+    key_cache: &mut KeyCache,
 ) -> Result<[i64; 2], Box<Fault>> {
     let mut fields = Fields::new(target, &TARGET_NAMES);
-    fields.read(openings)?;
+    fields.read(key_cache)?;
     let (from, to) = (fields.required(CHAR_START)?, fields.required(CHAR_END)?);
     let start = fields.as_integer(CHAR_START, from)?;
     let end = fields.as_integer(CHAR_END, to)?;
@@ -253,14 +260,16 @@ fn span(
     Ok([start, end])
 }
 
-/// A text that can be cut by code points.
+/// A text that can be sliced by code points.
 struct CodePoints<'a> {
     text: &'a str,
-    /// Byte offset of each code point and of the end; empty for ASCII, where it is the same.
+    /// The byte offset of each code point, then of the end. Empty for ASCII text, where byte
+    /// offsets are code points.
     bytes: Vec<usize>,
 }
 
 impl<'a> CodePoints<'a> {
+    /// Finds the code points of a text.
     fn of(text: &'a str) -> Self {
         let mut bytes = Vec::new();
         if !text.is_ascii() {
@@ -270,6 +279,7 @@ impl<'a> CodePoints<'a> {
         Self { text, bytes }
     }
 
+    /// Returns the length in code points.
     fn len(&self) -> usize {
         if self.bytes.is_empty() {
             self.text.len()
@@ -278,6 +288,7 @@ impl<'a> CodePoints<'a> {
         }
     }
 
+    /// Returns the text from code point `start` up to `end`.
     fn slice(&self, start: usize, end: usize) -> &'a str {
         let byte = |at: usize| {
             if self.bytes.is_empty() {

@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
-use super::{concat, without};
+use super::{concat, drop_rows};
+use crate::dedup::{FirstOccurrences, hash};
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::first::{FirstOf, hash};
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{OnError, Parsed, Reject, Row, Source};
 use crate::same_text::SameText;
 
@@ -25,36 +25,38 @@ const ID: Field = Field(0, 3);
 const TEXT: Field = Field(3, 7);
 const TITLE: Field = Field(7, 8);
 
+/// The chunks of a corpus, each with an id of its own.
 #[derive(Debug)]
 pub struct Chunks {
     pub ids: TextColumn,
     pub texts: TextColumn,
-    /// The empty string where there is none.
+    /// The empty string if a chunk has no title.
     pub titles: TextColumn,
-    by_id: FirstOf,
+    by_id: FirstOccurrences,
     same_text: OnceLock<SameText>,
-    /// Rows left out because one with the same id and text came before.
+    /// The number of rows left out because an earlier row has the same id and text.
     pub repeated: usize,
     pub ignored: Ignored,
 }
 
-/// A piece's columns.
+/// The columns of a piece of the file.
 #[derive(Debug, Default)]
 struct Columns {
     ids: Vec<Span>,
     hashes: Vec<u64>,
     texts: Vec<Span>,
-    /// Empty as long as no row has one: few corpora have titles.
+    /// Empty until a row has a title, because few corpora have titles.
     titles: Vec<Span>,
     ignored: Ignored,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Columns {
+    /// Reads a row and appends it.
     #[inline]
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
         let text = fields.text(TEXT, Reason::EmptyText)?;
         let title = fields.string(TITLE)?.unwrap_or_default();
@@ -69,6 +71,7 @@ impl Columns {
         Ok(())
     }
 
+    /// Joins the titles of all pieces. Returns nothing if no chunk has one.
     fn titles(pieces: &mut [Self]) -> Vec<Span> {
         if pieces.iter().any(|piece| !piece.titles.is_empty()) {
             for piece in pieces.iter_mut() {
@@ -80,7 +83,7 @@ impl Columns {
 }
 
 impl Chunks {
-    /// The chunks of a file, and the rows that cannot be used.
+    /// Reads the chunks of a file. Also returns the rejected rows.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
         let Parsed {
             mut pieces,
@@ -93,7 +96,7 @@ impl Chunks {
 
         let bytes = source.bytes();
         let same_id = |i: usize, j: usize| ids[i].equals(ids[j], bytes);
-        let (mut by_id, repeats) = FirstOf::build(&hashes, same_id);
+        let (mut by_id, repeats) = FirstOccurrences::build(&hashes, same_id);
         let mut repeated = 0;
         for &repeat in &repeats {
             let first = by_id.find(hashes[repeat], |other| same_id(repeat, other));
@@ -105,13 +108,13 @@ impl Chunks {
             }
         }
         if !repeats.is_empty() {
-            ids = without(&ids, &repeats);
-            texts = without(&texts, &repeats);
+            ids = drop_rows(&ids, &repeats);
+            texts = drop_rows(&texts, &repeats);
             if !titles.is_empty() {
-                titles = without(&titles, &repeats);
+                titles = drop_rows(&titles, &repeats);
             }
-            hashes = without(&hashes, &repeats);
-            by_id = FirstOf::build(&hashes, |_, _| false).0;
+            hashes = drop_rows(&hashes, &repeats);
+            by_id = FirstOccurrences::build(&hashes, |_, _| false).0;
         }
         let chunks = Self {
             titles: TextColumn::of_file(source, titles).padded(ids.len()),
@@ -133,23 +136,24 @@ impl Chunks {
         self.ids.is_empty()
     }
 
-    /// The chunks by their text; found out when it is first asked for.
+    /// Returns the groups of chunks with the same text. They are computed at the first call.
     pub fn same_text(&self) -> &SameText {
         if let Some(found) = self.same_text.get() {
             return found;
         }
-        // Not within the lock: what runs in parallel must not wait for one.
+        // Computed outside the lock: parallel work must not wait for a lock.
         let found = SameText::of(self.len(), |chunk| self.texts.get(chunk));
         self.same_text.get_or_init(|| found)
     }
 
-    /// The chunk with this id.
+    /// Returns the index of the chunk with this id.
     pub fn find(&self, id: &str) -> Option<usize> {
         self.by_id
             .find(hash(id.as_bytes()), |chunk| self.ids.get(chunk) == id)
     }
 }
 
+/// Returns the rejected row of a chunk whose id belongs to another text.
 fn duplicate(source: &Source, id: Span) -> Reject {
     let message = format!(
         "the chunk id {} has been given to another text before; expected one text an id",

@@ -1,22 +1,23 @@
-//! Columns of text that stays where it was read, and is decoded when someone asks for it.
+//! Columns of text. The text stays in the file's bytes and is decoded when it is needed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::first::hash;
+use crate::dedup::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
 use crate::memory::prefetch;
 use crate::write::push_string;
 
-/// A string's place in a file, quotes left out, and whether it has escapes.
+/// The place of a string in a file, without its quotes, and whether it has escapes.
 ///
-/// The empty span stands for a string that is not there.
+/// The empty span stands for a missing string.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     start: usize,
-    /// Twice the length, plus one where there are escapes: rows come by the million.
+    /// Twice the length in bytes, plus one if the string has escapes. Packing them saves memory,
+    /// because rows come in millions.
     tagged_len: usize,
 }
 
@@ -28,7 +29,7 @@ impl Span {
         }
     }
 
-    /// The content of a string; the digits of a number.
+    /// Returns the span of a string's content or of a number's digits.
     pub fn of(value: Value) -> Self {
         match value.kind {
             Kind::String { escaped } => Self::new(value.start + 1, value.end - 1, escaped),
@@ -52,12 +53,12 @@ impl Span {
         self.tagged_len & 1 == 1
     }
 
-    /// The string as it is written, escapes and all.
+    /// Returns the bytes of the string as they are in the file, escapes included.
     fn content(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start..self.end()]
     }
 
-    /// The string itself; `bytes` are those of the file that the span was made for.
+    /// Returns the string with its escapes resolved. `bytes` must be the file's.
     pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         let content = simdutf8::basic::from_utf8(self.content(bytes))
             .expect("rows are checked to be UTF-8 before spans are made");
@@ -68,7 +69,7 @@ impl Span {
         }
     }
 
-    /// Whether two strings are equal, however they are written.
+    /// Tells whether two strings are equal once their escapes are resolved.
     pub fn equals(self, other: Self, bytes: &[u8]) -> bool {
         if self.is_escaped() == other.is_escaped() && self.content(bytes) == other.content(bytes) {
             return true;
@@ -76,7 +77,7 @@ impl Span {
         (self.is_escaped() || other.is_escaped()) && self.decode(bytes) == other.decode(bytes)
     }
 
-    /// The hash of the string, however it is written.
+    /// Returns the hash of the string once its escapes are resolved.
     pub fn hash(self, bytes: &[u8]) -> u64 {
         if self.is_escaped() {
             return hash(self.decode(bytes).as_bytes());
@@ -85,24 +86,24 @@ impl Span {
     }
 }
 
-/// The bytes that a column's spans point into.
+/// The bytes that the spans of a column point into.
 #[derive(Debug, Clone)]
 enum Bytes {
     File(Arc<Source>),
     Own(Arc<Vec<u8>>),
 }
 
-/// Texts, one a row. Clones share everything.
+/// A column of texts. Clones share the data.
 #[derive(Debug, Clone)]
 pub struct TextColumn {
     bytes: Bytes,
-    /// Rows beyond the last span are empty.
+    /// Rows after the last span are empty.
     spans: Arc<Vec<Span>>,
     len: usize,
 }
 
 impl TextColumn {
-    /// `spans` of strings in `source`.
+    /// Makes a column of strings in a file.
     pub(crate) fn of_file(source: &Arc<Source>, spans: Vec<Span>) -> Self {
         Self {
             bytes: Bytes::File(Arc::clone(source)),
@@ -111,7 +112,7 @@ impl TextColumn {
         }
     }
 
-    /// The same with empty texts up to a length of `len`.
+    /// Returns the same column, padded with empty texts to a length of `len`.
     pub(crate) fn padded(self, len: usize) -> Self {
         Self { len, ..self }
     }
@@ -124,20 +125,21 @@ impl TextColumn {
         self.len == 0
     }
 
+    /// Returns the text of a row.
     pub fn get(&self, i: usize) -> Cow<'_, str> {
         self.span(i).decode(self.bytes())
     }
 
-    /// Whether the text is the empty string, as one that is not there is.
+    /// Tells whether the text of a row is missing or the empty string.
     pub fn is_blank(&self, i: usize) -> bool {
         self.span(i).is_empty()
     }
 
-    /// Appends the text as a JSON string.
+    /// Appends the text of a row as a JSON string.
     pub fn push_json(&self, i: usize, out: &mut Vec<u8>) {
         let span = self.span(i);
         match &self.bytes {
-            // What was a JSON string is one as it stands, unless its escapes are written otherwise.
+            // The bytes of the file are copied, unless their escapes are not those that we write.
             Bytes::File(source)
                 if !span.is_escaped() || is_canonical(span.content(source.bytes())) =>
             {
@@ -149,12 +151,12 @@ impl TextColumn {
         }
     }
 
-    /// Fetches where the text lies, ahead of use.
+    /// Prefetches the span of a row's text.
     pub fn prefetch_place(&self, i: usize) {
         prefetch(self.spans.get(i..=i).unwrap_or_default());
     }
 
-    /// Fetches the text, of which `prefetch_place` has fetched where it lies.
+    /// Prefetches the text of a row. Its span must have been prefetched before.
     pub fn prefetch_text(&self, i: usize) {
         prefetch(self.span(i).content(self.bytes()));
     }

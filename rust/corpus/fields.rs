@@ -1,4 +1,4 @@
-//! The fields of a row: which names they go by, and what they may hold.
+//! The fields of a row: the names they may have, and their types.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use super::column::Span;
 use crate::error::{Fault, Reason, quoted};
 use crate::jsonl::Row;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::scan::{Kind, Scanner, Value};
 use crate::white_space::normalise;
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
-/// A field: the place of its names, from and to, in a list of names. Of those that a row has, the
-/// first in the list wins; `null` counts as not there.
+/// A field: the range of its names in a list of names, from the first number up to the second. If a
+/// row has several of these names, the first in the list is used. A value of `null` counts as
+/// missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field(pub usize, pub usize);
 
-/// What a row holds under each of `N` names.
+/// The values that a row has under each of `N` names.
 #[derive(Debug)]
 pub struct Fields<'a, const N: usize> {
     row: Row<'a>,
@@ -26,7 +27,7 @@ pub struct Fields<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// None yet, of a row that is to be read.
+    /// Makes the fields of a row that is not read yet.
     pub fn new(row: Row<'a>, names: &'static [&'static str; N]) -> Self {
         Self {
             row,
@@ -35,17 +36,17 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// Reads the row; of members with the same name the last counts. `openings` are those of rows
-    /// read before with the same names.
+    /// Reads the row. If members have the same name, the last one counts. `key_cache` must come
+    /// from rows that were read with the same names.
     #[inline]
-    pub fn read(&mut self, openings: &mut Openings) -> Result<()> {
+    pub fn read(&mut self, key_cache: &mut KeyCache) -> Result<()> {
         let Self { row, names, values } = self;
         let find = |key| {
             let key = key_text(row.bytes(), key);
             names.iter().position(|name| name.as_bytes() == &*key)
         };
         row.members(
-            |scanner, place| openings.pass(scanner, place, find),
+            |scanner, place| key_cache.read_key(scanner, place, find),
             |rank, value| {
                 if let Some(rank) = rank {
                     values[rank] = (value.kind != Kind::Null).then_some(value);
@@ -59,17 +60,19 @@ impl<'a, const N: usize> Fields<'a, N> {
         self.row.bytes()
     }
 
+    /// Returns the value of a field if it is there.
     #[inline]
     pub fn value(&self, Field(from, to): Field) -> Option<Value> {
         self.values[from..to].iter().copied().flatten().next()
     }
 
+    /// Returns the value of a field. Fails if it is missing.
     #[inline]
     pub fn required(&self, field: Field) -> Result<Value> {
         self.value(field).ok_or_else(|| self.missing(field))
     }
 
-    /// A string, if it is there.
+    /// Returns a string field if it is there. Fails if it is not a string.
     #[inline]
     pub fn string(&self, field: Field) -> Result<Option<Span>> {
         self.value(field)
@@ -77,7 +80,7 @@ impl<'a, const N: usize> Fields<'a, N> {
             .transpose()
     }
 
-    /// A string that is there and is more than white space.
+    /// Returns a text field. Fails if it is missing, not a string, or only white space.
     #[inline]
     pub fn text(&self, field: Field, if_empty: Reason) -> Result<Span> {
         let value = self.required(field)?;
@@ -86,7 +89,8 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(span)
     }
 
-    /// An id, if it is there: a string that is not empty, or an integer.
+    /// Returns an id field if it is there. Fails if it is neither a non-empty string nor an
+    /// integer.
     #[inline]
     pub fn id(&self, field: Field) -> Result<Option<Span>> {
         self.value(field)
@@ -94,8 +98,8 @@ impl<'a, const N: usize> Fields<'a, N> {
             .transpose()
     }
 
-    /// Hands over the elements of a list.
-    pub fn each(
+    /// Calls `visit` with each element of a list. Fails if the value is not a list.
+    pub fn for_each(
         &self,
         field: Field,
         list: Value,
@@ -107,7 +111,8 @@ impl<'a, const N: usize> Fields<'a, N> {
         Scanner::new(self.row.bytes(), list.start).array(visit)
     }
 
-    /// The integer that `value` is, as near as an `i64` comes to it.
+    /// Converts a value to an integer. One that does not fit an `i64` becomes the nearest that
+    /// does.
     pub fn as_integer(&self, field: Field, value: Value) -> Result<i64> {
         if value.kind != Kind::Integer {
             return Err(self.wrong_type(field, value, "an integer"));
@@ -121,7 +126,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(digits.parse().unwrap_or(beyond))
     }
 
-    /// The grade that `value` is: a number that float32 holds, since losses compute with that.
+    /// Converts a value to a grade. Fails if float32, in which losses are computed, cannot hold it.
     pub fn as_grade(&self, field: Field, value: Value) -> Result<f64> {
         if !matches!(value.kind, Kind::Integer | Kind::Float) {
             return Err(self.wrong_type(field, value, "a number"));
@@ -140,6 +145,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         Err(Fault::new(value.start, Reason::NotFinite, message))
     }
 
+    /// Converts a value to an id. Fails if it is neither a non-empty string nor an integer.
     #[inline]
     pub fn as_id(&self, field: Field, value: Value) -> Result<Span> {
         let span = Span::of(value);
@@ -150,7 +156,7 @@ impl<'a, const N: usize> Fields<'a, N> {
                 format!("{} is empty; expected an id", self.name(field)),
             )),
             Kind::String { .. } => Ok(span),
-            // JSON has two zeros, ids have one.
+            // JSON has a negative zero; as an id it is 0.
             Kind::Integer if span.decode(self.row.bytes()) == "-0" => Ok(Span::of(Value {
                 start: value.start + 1,
                 ..value
@@ -160,6 +166,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
+    /// Converts a value to a string. Fails if it has another type.
     #[inline]
     pub fn as_string(&self, field: Field, value: Value) -> Result<Span> {
         match value.kind {
@@ -168,15 +175,17 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
+    /// Converts a value to a text. Fails if it is not a string, or only white space.
     pub fn as_text(&self, field: Field, value: Value) -> Result<Span> {
         let span = self.as_string(field, value)?;
         self.check_not_empty(field, value, span, Reason::EmptyText)?;
         Ok(span)
     }
 
+    /// Fails with `reason` if a string is only white space.
     #[inline]
     fn check_not_empty(&self, field: Field, at: Value, span: Span, reason: Reason) -> Result<()> {
-        // Nearly every text shows by its first character that it is more than white space.
+        // In nearly every text the first character is visible, which is quick to see.
         let start = &self.row.bytes()[span.start()..at.end - 1];
         if matches!(start.first(), Some(b'!'..=b'[' | b']'..=b'~')) {
             return Ok(());
@@ -199,7 +208,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(())
     }
 
-    /// The fault of a row without a field.
+    /// Returns the fault of a row without a required field.
     #[cold]
     pub fn missing(&self, Field(from, to): Field) -> Box<Fault> {
         let names: Vec<_> = self.names[from..to]
@@ -216,6 +225,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         Fault::new(self.row.start(), Reason::MissingField, message)
     }
 
+    /// Returns the fault of a value of the wrong type.
     #[cold]
     pub fn wrong_type(&self, field: Field, value: Value, expected: &str) -> Box<Fault> {
         let is_part = self
@@ -233,20 +243,20 @@ impl<'a, const N: usize> Fields<'a, N> {
         )
     }
 
-    /// The name that the row uses for a field, in quotes.
+    /// Returns the name that the row uses for a field, in quotes.
     pub fn name(&self, Field(from, to): Field) -> String {
         let used = (from..to).find(|&rank| self.values[rank].is_some());
         format!("{:?}", self.names[used.unwrap_or(from)])
     }
 }
 
-/// Values that were not used, because the row has another under a name that goes before theirs:
-/// in how many rows, by the names.
+/// Counts the values that were not used because the row has another value under a preferred name.
+/// The counts are by name.
 #[derive(Debug, Default)]
 pub struct Ignored(BTreeMap<(&'static str, Vec<&'static str>), usize>);
 
 impl Ignored {
-    /// Notes what a row holds in vain for these fields.
+    /// Counts the unused values of a row for these fields.
     #[inline]
     pub fn note<const N: usize>(&mut self, fields: &Fields<'_, N>, of: &[Field]) {
         for field in of {
@@ -259,7 +269,7 @@ impl Ignored {
 
     #[cold]
     fn note_field<const N: usize>(&mut self, fields: &Fields<'_, N>, field: Field) {
-        // A value that is neither an id nor a text equals no other.
+        // A value that is neither an id nor a text never equals another.
         let text = |value: Value| match value.kind {
             Kind::String { .. } => Some(Span::of(value).decode(fields.row.bytes())),
             Kind::Integer => Some(fields.as_id(field, value).ok()?.decode(fields.row.bytes())),
@@ -274,6 +284,7 @@ impl Ignored {
         }
     }
 
+    /// Adds up the counts of all pieces.
     pub fn sum(all: impl IntoIterator<Item = Self>) -> Self {
         let mut sum = Self::default();
         for (names, count) in all.into_iter().flat_map(|one| one.0) {
@@ -282,7 +293,7 @@ impl Ignored {
         sum
     }
 
-    /// What a user should know of them.
+    /// Returns a warning for each name with unused values.
     pub fn warnings(&self, file: &str) -> impl Iterator<Item = String> {
         self.0.iter().map(move |((name, names), rows)| {
             let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
@@ -295,7 +306,7 @@ impl Ignored {
     }
 }
 
-/// A member's name, escapes resolved.
+/// Returns a member's name with its escapes resolved.
 #[inline]
 pub fn key_text(bytes: &[u8], key: Value) -> Cow<'_, [u8]> {
     if key.kind == (Kind::String { escaped: true }) {

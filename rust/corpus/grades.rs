@@ -1,22 +1,22 @@
-//! How relevant the chunks of a question are, where a file says so.
+//! Graded relevance: how relevant the chunks of a question are.
 
 use super::offsets;
 use crate::cancel::check;
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
-/// The grade of a chunk without one, in a file where others have grades.
+/// The grade that is assumed for a chunk without one, in a file where other chunks have grades.
 pub const UNGRADED: f64 = 1.0;
 
-/// The grades of lists of ground truths, all above 0. There are none where all of them are 1, which
-/// is what a ground truth without a grade counts as.
+/// The grades of lists of ground truths, in CSR form. All grades are above 0. They are empty if
+/// every grade is 1, because a ground truth without a grade counts as 1.
 #[derive(Debug, Clone, Default)]
 pub struct Grades {
-    /// All lists, end to end.
+    /// The grades of all lists, one list after another.
     pub values: Vec<f64>,
     starts: Vec<i64>,
 }
 
-/// A list of ground truths, and their grades if there are any.
+/// A list of ground truths and their grades, which are empty if there are none.
 #[derive(Debug, Clone, Copy)]
 pub struct Graded<'a> {
     pub items: &'a [i64],
@@ -24,7 +24,7 @@ pub struct Graded<'a> {
 }
 
 impl Grades {
-    /// `values` of lists of these lengths.
+    /// Makes the grades of lists with these lengths.
     pub fn new(values: Vec<f64>, lengths: &[usize]) -> Self {
         if values.iter().all(|&grade| grade == UNGRADED) {
             return Self::default();
@@ -39,7 +39,7 @@ impl Grades {
         self.values.is_empty()
     }
 
-    /// The grades of a list; an empty slice where there are none.
+    /// Returns the grades of a list, or an empty slice if there are none.
     pub fn of(&self, list: usize) -> &[f64] {
         match self.starts.get(list..list + 2) {
             Some(&[start, end]) => &self.values[start as usize..end as usize],
@@ -48,19 +48,19 @@ impl Grades {
     }
 }
 
-/// The chunks of each question that are relevant.
+/// The relevant chunks of each question.
 #[derive(Debug)]
 pub struct Relevant {
     pub chunks: Vec<i64>,
     pub lengths: Vec<usize>,
     pub grades: Grades,
-    /// Chunks that were left out, since their grade says that they are not relevant.
+    /// The number of chunks left out because their grade is 0 or less.
     pub left_out: usize,
 }
 
 impl Relevant {
-    /// Takes all chunks where there are no grades. Of graded ones it takes those above 0 and puts
-    /// the highest first; equal grades keep their order.
+    /// Selects the relevant chunks of each question. Without grades these are all chunks. With
+    /// grades they are those with a grade above 0, sorted by falling grade; the sort is stable.
     pub fn of(chunks: Vec<i64>, grades: &[f64], lengths: Vec<usize>) -> Self {
         if grades.is_empty() {
             return Self {
@@ -70,8 +70,8 @@ impl Relevant {
                 left_out: 0,
             };
         }
-        let (mut kept, mut values) = (with_room(chunks.len()), with_room(chunks.len()));
-        let mut kept_lengths = with_room(lengths.len());
+        let (mut kept, mut values) = (with_capacity(chunks.len()), with_capacity(chunks.len()));
+        let mut kept_lengths = with_capacity(lengths.len());
         let mut start = 0;
         for length in lengths {
             check();

@@ -1,4 +1,4 @@
-//! Questions and the chunks that answer them.
+//! Questions and their relevant chunks.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,14 +11,14 @@ use super::chunks::Chunks;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
 use super::grades::{Graded, Grades, Relevant, UNGRADED};
-use super::shared::SharedTruths;
-use super::{concat, offsets, without};
+use super::shared::SharedGroundTruths;
+use super::{concat, drop_rows, offsets};
 use crate::cancel::check;
+use crate::dedup::FirstOccurrences;
 use crate::error::{Fault, Reason, Result, quoted};
-use crate::first::FirstOf;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
-use crate::memory::{Allowance, look_for_room, with_room};
+use crate::memory::{Allowance, ensure_available, with_capacity};
 use crate::same_text::SameText;
 
 const NAMES: [&str; 7] = [
@@ -38,46 +38,49 @@ const QA_ID: Field = Field(3, 5);
 const ANSWER: Field = Field(5, 6);
 const GRADES: Field = Field(6, 7);
 
-/// Bytes that an id takes while it is made sure that it is its row's own, at most.
+/// The bytes that an id takes at most while generated ids are made unique.
 const MADE_ID_BYTES: usize = 128;
 
-/// The members of a QA row that have a place of their own in a sample; others are written through.
+/// The members of a QA row that samples store in fields of their own. Other members are copied.
 pub const OWN_MEMBERS: [&str; 7] = NAMES;
 
+/// The questions of a data set, one for each QA row.
 #[derive(Debug)]
 pub struct Questions {
     pub source: Arc<Source>,
     pub ids: TextColumn,
     pub questions: TextColumn,
-    /// The empty string where there is none.
+    /// The empty string if a question has no answer.
     pub answers: TextColumn,
-    /// Indices of each question's chunks, the most relevant first: those of question `i` are
-    /// `relevant[offsets[i]..offsets[i + 1]]`. Rows of one question have each other's behind
-    /// their own, each text once.
+    /// The indices of each question's relevant chunks, the most relevant first. Those of question
+    /// `i` are `relevant[offsets[i]..offsets[i + 1]]`. Rows with the same question also have each
+    /// other's chunks, after their own and each text once.
     pub relevant: Vec<i64>,
     pub offsets: Vec<i64>,
     /// The grades of `relevant`.
     pub grades: Grades,
-    /// How many chunks were left out, since their grade says that they are not relevant.
+    /// The number of chunks left out because their grade is 0 or less.
     pub not_relevant: usize,
-    /// Where each question stands in the file.
+    /// The byte range of each question's row in the file.
     pub rows: Vec<Range<usize>>,
-    /// How many different questions there are.
+    /// The number of different questions.
     pub distinct: usize,
 }
 
 impl Questions {
+    /// Returns the indices of the chunks relevant to a question.
     pub fn relevant_to(&self, question: usize) -> &[i64] {
         &self.relevant[self.offsets[question] as usize..self.offsets[question + 1] as usize]
     }
 
-    /// Gives rows of one question each other's ground truths; returns what is to be said of it.
+    /// Merges the ground truths of rows with the same question. Returns a warning if there are such
+    /// rows.
     pub fn share_ground_truths(&mut self, chunks: &Chunks) -> Result<Option<String>> {
         let asked = SameText::of(self.ids.len(), |row| self.questions.get(row));
         if asked.all_differ() {
             return Ok(None);
         }
-        let shared = SharedTruths::collect(
+        let shared = SharedGroundTruths::collect(
             &asked,
             |row| Graded {
                 items: self.relevant_to(row),
@@ -87,7 +90,7 @@ impl Questions {
             &self.source,
             |row| self.rows[row].start,
         )?;
-        let (relevant, lengths) = shared.laid_out(
+        let (relevant, lengths) = shared.concat_lists(
             self.ids.len(),
             |row| self.relevant_to(row),
             |_, all, relevant| relevant.extend_from_slice(all),
@@ -100,27 +103,28 @@ impl Questions {
     }
 }
 
-/// QA rows as they stand in the file, chunks still by id. A piece's columns and the file's.
+/// QA rows before their chunks are looked up: of a piece, or of the whole file.
 #[derive(Debug, Default)]
 struct Rows {
     rows: Vec<Range<usize>>,
     questions: Vec<Span>,
     answers: Vec<Span>,
-    /// Empty where the row has none.
+    /// Empty if the row has no id.
     ids: Vec<Span>,
     chunk_ids: Vec<Span>,
-    /// How many chunk ids each row has.
+    /// The number of chunk ids of each row.
     counts: Vec<usize>,
-    /// One a chunk id; empty as long as no row has any.
+    /// One grade for each chunk id. Empty until a row has grades.
     grades: Vec<f64>,
     ignored: Ignored,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Rows {
+    /// Reads a row and appends it.
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
         let id = fields.id(QA_ID)?.unwrap_or_default();
@@ -139,8 +143,10 @@ impl Rows {
         Ok(())
     }
 
+    /// Appends the row's chunk ids and grades.
     fn push_chunk_ids(&mut self, fields: &Fields<'_, 7>) -> Result<(), Box<Fault>> {
-        // Where a row has both, the one chunk goes before the list, which may name it again.
+        // If a row has `chunk_id` and `chunk_ids`, the single id comes first; the list may repeat
+        // it.
         let mut first = fields.id(CHUNK_ID)?;
         let before = self.chunk_ids.len();
         self.chunk_ids.extend(first);
@@ -149,7 +155,7 @@ impl Rows {
             return self.push_grades(fields, before, 0);
         };
         let (mut listed, mut named_at) = (0, 0);
-        fields.each(CHUNK_IDS, list, |value| {
+        fields.for_each(CHUNK_IDS, list, |value| {
             let id = fields.as_id(CHUNK_IDS, value)?;
             match first {
                 Some(again) if again.equals(id, fields.bytes()) => {
@@ -168,8 +174,8 @@ impl Rows {
         Err(Fault::new(list.start, Reason::MissingField, message))
     }
 
-    /// Reads the grades of the row's chunks, those from `before`, of which the first is number
-    /// `named_at` of the file's list.
+    /// Appends the grades of the row's chunks, which start at `before`. The first of these chunks
+    /// has number `named_at` in the file's list.
     fn push_grades(
         &mut self,
         fields: &Fields<'_, 7>,
@@ -184,7 +190,7 @@ impl Rows {
             return Ok(());
         };
         self.grades.resize(before, UNGRADED);
-        fields.each(GRADES, list, |value| {
+        fields.for_each(GRADES, list, |value| {
             self.grades.push(fields.as_grade(GRADES, value)?);
             Ok(())
         })?;
@@ -206,6 +212,7 @@ impl Rows {
         Ok(())
     }
 
+    /// Joins the columns of all pieces.
     fn joined(pieces: &mut [Self]) -> Self {
         if pieces.iter().any(|piece| !piece.grades.is_empty()) {
             for piece in pieces.iter_mut() {
@@ -221,11 +228,11 @@ impl Rows {
             chunk_ids: concat(pieces, |piece| &piece.chunk_ids),
             counts: concat(pieces, |piece| &piece.counts),
             ignored: Ignored::default(),
-            openings: Openings::default(),
+            key_cache: KeyCache::default(),
         }
     }
 
-    /// `dropped` ascends.
+    /// Removes the rows in `dropped`, which must ascend.
     fn drop(&mut self, dropped: &[usize]) {
         if dropped.is_empty() {
             return;
@@ -233,15 +240,15 @@ impl Rows {
         let offsets = offsets(&self.counts);
         let chunks = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
         let dropped_chunks: Vec<usize> = dropped.iter().flat_map(chunks).collect();
-        self.chunk_ids = without(&self.chunk_ids, &dropped_chunks);
+        self.chunk_ids = drop_rows(&self.chunk_ids, &dropped_chunks);
         if !self.grades.is_empty() {
-            self.grades = without(&self.grades, &dropped_chunks);
+            self.grades = drop_rows(&self.grades, &dropped_chunks);
         }
-        self.rows = without(&self.rows, dropped);
-        self.questions = without(&self.questions, dropped);
-        self.answers = without(&self.answers, dropped);
-        self.ids = without(&self.ids, dropped);
-        self.counts = without(&self.counts, dropped);
+        self.rows = drop_rows(&self.rows, dropped);
+        self.questions = drop_rows(&self.questions, dropped);
+        self.answers = drop_rows(&self.answers, dropped);
+        self.ids = drop_rows(&self.ids, dropped);
+        self.counts = drop_rows(&self.counts, dropped);
     }
 }
 
@@ -253,7 +260,7 @@ pub struct Unresolved {
 }
 
 impl Unresolved {
-    /// The questions of a file, and the rows that cannot be used.
+    /// Reads the questions of a file. Also returns the rejected rows.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
         let mut parsed = source.parse(on_error, Rows::push);
         let mut rows = Rows::joined(&mut parsed.pieces);
@@ -274,7 +281,8 @@ impl Unresolved {
         &self.rows.ignored
     }
 
-    /// Looks the chunks up; also returns the rows whose chunks are not there or come twice.
+    /// Looks up the chunks of each question. Also returns the rows with an unknown or a repeated
+    /// chunk.
     pub fn resolve(self, chunks: &Chunks, chunks_name: &str) -> (Questions, Vec<Reject>) {
         let Self { source, mut rows } = self;
         let bytes = source.bytes();
@@ -286,7 +294,7 @@ impl Unresolved {
             .collect();
         let first = offsets(&rows.counts);
         let (mut dropped, mut rejects) = (Vec::new(), Vec::new());
-        let mut relevant = with_room(found.len());
+        let mut relevant = with_capacity(found.len());
         let noted = Allowance::new(REJECT_BYTES);
         for (row, range) in first.windows(2).enumerate() {
             check();
@@ -306,7 +314,7 @@ impl Unresolved {
             }
         }
         rows.drop(&dropped);
-        let ids = with_generated(&source, &rows);
+        let ids = ids_with_generated(&source, &rows);
         let relevant = Relevant::of(relevant, &rows.grades, rows.counts);
         let questions = Questions {
             ids,
@@ -324,7 +332,7 @@ impl Unresolved {
     }
 }
 
-/// The rows whose id another row has had before, ascending.
+/// Returns the rows whose id an earlier row has, in ascending order.
 pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
     let given: Vec<usize> = (0..ids.len()).filter(|&row| !ids[row].is_empty()).collect();
     let hashes: Vec<u64> = given
@@ -333,10 +341,11 @@ pub fn repeated_ids(bytes: &[u8], ids: &[Span]) -> Vec<usize> {
         .map(|&row| ids[row].hash(bytes))
         .collect();
     let same = |i: usize, j: usize| ids[given[i]].equals(ids[given[j]], bytes);
-    let (_, repeats) = FirstOf::build(&hashes, same);
+    let (_, repeats) = FirstOccurrences::build(&hashes, same);
     repeats.into_iter().map(|i| given[i]).collect()
 }
 
+/// Returns the rejected row of a question whose id an earlier row has.
 pub fn repeated_id(source: &Source, row: &Range<usize>, id: Span) -> Reject {
     let message = format!(
         "the question id {} has been given before; expected an id of its own",
@@ -348,7 +357,7 @@ pub fn repeated_id(source: &Source, row: &Range<usize>, id: Span) -> Reject {
     }
 }
 
-/// What is wrong with a question's chunks: one is not there, or comes twice.
+/// Fails if one of a question's chunks is unknown or named twice.
 fn check_chunks(
     bytes: &[u8],
     ids: &[Span],
@@ -375,12 +384,12 @@ fn check_chunks(
     Ok(())
 }
 
-/// Every row's id; one is made for rows without.
+/// Returns the id of every row. Generates one for each row without an id.
 ///
-/// A made id is a hash of what is asked and which chunks answer it, so it stays when other rows
-/// come, go or move. Rows that share it (two with the same question and chunks) are numbered in
-/// the order of their bytes, which is the same in every order of the file.
-fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
+/// A generated id is a hash of the question and its chunk ids, so it does not change when other
+/// rows are added, removed or moved. Rows with the same hash (the same question and chunks) are
+/// numbered in the order of their bytes, which does not depend on their order in the file.
+fn ids_with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
     let bytes = source.bytes();
     let offsets = offsets(&rows.counts);
     let mut made: Vec<(u64, usize)> = (0..rows.ids.len())
@@ -402,14 +411,14 @@ fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
             .then_with(|| content(a).cmp(content(b)))
             .then(a.cmp(&b))
     });
-    let mut ids: Vec<Cow<str>> = with_room(rows.ids.len());
+    let mut ids: Vec<Cow<str>> = with_capacity(rows.ids.len());
     ids.extend(
         rows.ids
             .iter()
             .inspect(|_| check())
             .map(|id| id.decode(bytes)),
     );
-    look_for_room(ids.len().saturating_mul(MADE_ID_BYTES));
+    ensure_available(ids.len().saturating_mul(MADE_ID_BYTES));
     let mut taken: FxHashSet<Cow<str>> = ids.iter().inspect(|_| check()).cloned().collect();
     for same in made.chunk_by(|(a, _), (b, _)| a == b) {
         let mut candidates = numbered_ids(same[0].0);
@@ -424,19 +433,19 @@ fn with_generated(source: &Arc<Source>, rows: &Rows) -> TextColumn {
     ids.into_iter().inspect(|_| check()).collect()
 }
 
-/// `q-0123456789abcdef`, the same with `-2` behind it, with `-3`, …
+/// Yields `q-0123456789abcdef`, then the same with `-2`, `-3` and so on appended.
 fn numbered_ids(hash: u64) -> impl Iterator<Item = String> {
     let id = format!("q-{hash:016x}");
     std::iter::once(id.clone()).chain((2u64..).map(move |n| format!("{id}-{n}")))
 }
 
-/// FNV-1a over the question and the chunk ids; unlike the hash of a table it never changes.
+/// Returns the FNV-1a hash of the question and the chunk ids. It must never change.
 fn content_hash(bytes: &[u8], question: Span, chunks: &[Span]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     for part in std::iter::once(&question).chain(chunks) {
         part.decode(bytes).bytes().for_each(&mut add);
-        // No UTF-8 text has this byte: parts cannot run into one another.
+        // This byte occurs in no UTF-8 text, so it separates the parts.
         add(0xff);
     }
     hash

@@ -1,5 +1,5 @@
-//! Ground truths that rows of one question share: asked twice, it is one question, and what
-//! answers one row answers the other.
+//! Merges the ground truths of rows that ask the same question: a chunk that answers one of these
+//! rows answers all of them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -7,40 +7,45 @@ use super::grades::{Graded, Grades};
 use crate::cancel::{Ticks, check};
 use crate::error::{Reason, Result};
 use crate::jsonl::Source;
-use crate::memory::{Allowance, look_for_room, push, reserve, with_room};
+use crate::memory::{Allowance, ensure_available, push, reserve, with_capacity};
 use crate::same_text::SameText;
 
-/// Rows times ground truths, over all questions, that are held; a list of ids of 1 GiB.
-const MOST: usize = 1 << 27;
+/// The largest total number of ground truths of such rows: 1 GiB of ids.
+const MAX_TOTAL: usize = 1 << 27;
 
-/// Bytes that a row takes besides its list, and that a ground truth takes while a list is made.
+/// The bytes that a row takes besides its list.
 const ROW_BYTES: usize = 128;
+/// The bytes that a ground truth takes while a list is made.
 const MAKING_BYTES: usize = 64;
 
-/// The ground truths of rows whose question other rows ask too.
+/// The merged ground truths of rows whose question other rows ask too.
 #[derive(Debug, Default)]
-pub struct SharedTruths {
-    /// By row: its own in their order, then those of the other rows in theirs.
-    pub of_row: FxHashMap<usize, Truths>,
-    /// How many questions these rows are of.
+pub struct SharedGroundTruths {
+    /// By row: its own ground truths in their order, then those of the other rows in theirs.
+    pub of_row: FxHashMap<usize, GroundTruths>,
+    /// The number of different questions that these rows ask.
     pub questions: usize,
 }
 
-/// A row's ground truths.
+/// The ground truths of a row.
 #[derive(Debug)]
-pub struct Truths {
+pub struct GroundTruths {
     pub items: Vec<i64>,
-    /// One for each, if the file has any.
+    /// One for each item, or empty if the file has no grades.
     grades: Vec<f64>,
 }
 
-impl SharedTruths {
-    /// Collects them.
+impl SharedGroundTruths {
+    /// Merges the ground truths of all rows with the same question.
     ///
-    /// `truths` gives the ground truths of a row. Each of `first` says for every ground truth which
-    /// is the first of its kind; those that are of one kind by any of them count as one, and only a
-    /// row's own may repeat one another. One that a row has from other rows has the grade that the
-    /// first of them gives it. An error is that of the row `place` gives the start of.
+    /// `truths` returns the ground truths of a row. Each array of `first` maps every ground truth
+    /// to the first item that equals it, by text or by id; two ground truths are equal if any of
+    /// the arrays says so. Equal ground truths are merged, but those of one row are all kept. A
+    /// ground truth taken from other rows has the grade that the first of them gives it. `place`
+    /// returns the byte offset of a row, for the error.
+    ///
+    /// # Errors
+    /// The merged lists are too large to hold.
     pub fn collect<'a>(
         asked: &SameText,
         truths: impl Fn(usize) -> Graded<'a>,
@@ -55,14 +60,14 @@ impl SharedTruths {
                 .iter()
                 .map(|&row| truths(row as usize).items.len())
                 .sum();
-            look_for_room(given.saturating_mul(MAKING_BYTES));
-            let mut all = Kinds::new(first);
+            ensure_available(given.saturating_mul(MAKING_BYTES));
+            let mut all = UniqueItems::new(first);
             for &row in rows {
                 check();
                 all.extend(truths(row as usize));
             }
             held += rows.len() * all.items.len();
-            if held > MOST {
+            if held > MAX_TOTAL {
                 let message = format!(
                     "the question is asked in {} rows with {} different ground truths, and each \
                      row would have all of them; expected a question to be given once, with its \
@@ -75,22 +80,24 @@ impl SharedTruths {
             found.questions += 1;
             for &row in rows {
                 check();
-                let mut own = Kinds::new(first);
+                let mut own = UniqueItems::new(first);
                 own.push_all(truths(row as usize));
                 own.extend(all.graded());
                 let held = own.items.capacity() + own.grades.capacity();
                 room.take_all(held + ROW_BYTES / size_of::<i64>());
                 let (items, grades) = (own.items, own.grades);
-                found.of_row.insert(row as usize, Truths { items, grades });
+                found
+                    .of_row
+                    .insert(row as usize, GroundTruths { items, grades });
             }
         }
         Ok(found)
     }
 
-    /// Lays the lists of `len` rows end to end: `own` gives that of a row which shares nothing, and
-    /// `push` appends that of one which does, given the ground truths that it has now. Also returns
+    /// Concatenates the lists of `len` rows. `own` returns the list of a row that shares nothing.
+    /// `push` appends the list of a row with merged ground truths, which it is given. Also returns
     /// the lengths.
-    pub fn laid_out<'a>(
+    pub fn concat_lists<'a>(
         &self,
         len: usize,
         own: impl Fn(usize) -> &'a [i64],
@@ -98,7 +105,7 @@ impl SharedTruths {
     ) -> (Vec<i64>, Vec<usize>) {
         let before: usize = (0..len).map(|row| own(row).len()).sum();
         let shared: usize = self.of_row.values().map(|all| all.items.len()).sum();
-        let (mut items, mut lengths) = (with_room(before + shared), with_room(len));
+        let (mut items, mut lengths) = (with_capacity(before + shared), with_capacity(len));
         for row in 0..len {
             check();
             let start = items.len();
@@ -111,12 +118,12 @@ impl SharedTruths {
         (items, lengths)
     }
 
-    /// The grades that `len` rows have now; `own` are those that they had.
+    /// Returns the grades of `len` rows after merging; `own` are those before.
     pub fn grades(&self, len: usize, own: &Grades) -> Grades {
         if own.is_empty() {
             return Grades::default();
         }
-        let (mut values, mut lengths) = (with_room(own.values.len()), with_room(len));
+        let (mut values, mut lengths) = (with_capacity(own.values.len()), with_capacity(len));
         for row in 0..len {
             check();
             let grades = self.of_row.get(&row).map_or(own.of(row), |all| &all.grades);
@@ -127,7 +134,7 @@ impl SharedTruths {
         Grades::new(values, &lengths)
     }
 
-    /// What a user should know of them; nothing where there are none.
+    /// Returns a warning if any ground truths were merged.
     pub fn warning(&self, source: &Source) -> Option<String> {
         (self.questions > 0).then(|| {
             format!(
@@ -141,8 +148,8 @@ impl SharedTruths {
     }
 }
 
-/// Items, and what kinds they are of.
-struct Kinds<'a> {
+/// A list of items that knows which items it already holds.
+struct UniqueItems<'a> {
     items: Vec<i64>,
     grades: Vec<f64>,
     first: &'a [&'a [i64]],
@@ -150,7 +157,8 @@ struct Kinds<'a> {
     ticks: Ticks,
 }
 
-impl<'a> Kinds<'a> {
+impl<'a> UniqueItems<'a> {
+    /// Makes an empty list; `first` is as in [`SharedGroundTruths::collect`].
     fn new(first: &'a [&'a [i64]]) -> Self {
         Self {
             items: Vec::new(),
@@ -161,6 +169,7 @@ impl<'a> Kinds<'a> {
         }
     }
 
+    /// Returns the items and their grades.
     fn graded(&self) -> Graded<'_> {
         Graded {
             items: &self.items,
@@ -168,13 +177,14 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// Takes in all items.
+    /// Appends all items.
     fn push_all(&mut self, Graded { items, grades }: Graded<'_>) {
         for (place, &item) in items.iter().enumerate() {
             self.push(item, grades.get(place));
         }
     }
 
+    /// Appends an item and its grade.
     fn push(&mut self, item: i64, grade: Option<&f64>) {
         push(&mut self.items, item);
         if let Some(&grade) = grade {
@@ -185,7 +195,7 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// Takes in the items of new kinds.
+    /// Appends the items that equal none in the list.
     fn extend(&mut self, Graded { items, grades }: Graded<'_>) {
         for (place, &item) in items.iter().enumerate() {
             self.ticks.tick();

@@ -1,4 +1,4 @@
-//! Lists of annotations by key.
+//! An inverted index: lists of annotations by key.
 
 use rayon::prelude::*;
 
@@ -6,30 +6,31 @@ use super::TEXTS_PER_JOB;
 use crate::cancel::check;
 use crate::memory;
 
-/// Postings that are sorted together: they fit the cache, so that a list ten times as long takes ten
-/// times as long to sort.
+/// The number of postings that are sorted together: they fit the cache, so that sorting takes
+/// linear time in the number of postings.
 const SORTED_TOGETHER: usize = 4096;
 
-/// Under what an annotation is filed, in the upper bits, and its rank in the lower: eight bytes, so
-/// that a million annotations with ten keys each take no more of the caches than they must.
+/// A posting: the upper half of a key, and the number of an annotation in the lower bits. With
+/// eight bytes each, the postings of a million annotations with ten keys use little of the caches.
 ///
-/// Of a key the upper half is kept. Keys that agree in it share a list; since everything in a list
-/// is compared with the text, that costs a comparison now and then.
+/// Keys with the same upper half share a list. This costs only a few comparisons, because every
+/// annotation in a list is compared with the text anyway.
 pub type Posting = u64;
 
-const RANK_BITS: u32 = 32;
+const NUMBER_BITS: u32 = 32;
 
-/// The annotation that is filed.
-pub fn rank(posting: Posting) -> usize {
+/// Returns the number of a posting's annotation.
+pub fn number(posting: Posting) -> usize {
     posting as u32 as usize
 }
 
-fn posting(key: u64, rank: usize) -> Posting {
-    key >> RANK_BITS << RANK_BITS | rank as u64
+/// Makes the posting of an annotation under a key.
+fn posting(key: u64, number: usize) -> Posting {
+    key >> NUMBER_BITS << NUMBER_BITS | number as u64
 }
 
-/// Lists of annotations by key: one sorted array, entered through a directory of the keys' top
-/// bits that has about a slot for every posting.
+/// Lists of annotations by key. All postings are in one sorted array. A directory of the keys' top
+/// bits leads into it; it has about one slot for each posting.
 pub struct Postings {
     entries: Vec<Posting>,
     directory: Vec<usize>,
@@ -37,16 +38,20 @@ pub struct Postings {
 }
 
 impl Postings {
-    /// More annotations could not be told apart.
-    pub const MOST: usize = 1 << RANK_BITS;
+    /// The largest number of annotations whose numbers fit a posting.
+    pub const MAX_ANNOTATIONS: usize = 1 << NUMBER_BITS;
 
-    /// Files ranks below `count` under the keys that `push_keys` gives for each.
+    /// Indexes `count` annotations. `push_keys` appends the keys of the annotation with a given
+    /// number.
     pub fn collect(count: usize, push_keys: impl Fn(usize, &mut Vec<u64>) + Sync) -> Self {
-        assert!(count <= Self::MOST, "{count} annotations are too many");
-        let file = |(mut entries, mut keys): (Vec<Posting>, Vec<u64>), rank: usize| {
+        assert!(
+            count <= Self::MAX_ANNOTATIONS,
+            "{count} annotations are too many"
+        );
+        let file = |(mut entries, mut keys): (Vec<Posting>, Vec<u64>), number: usize| {
             keys.clear();
-            push_keys(rank, &mut keys);
-            entries.extend(keys.iter().map(|&key| posting(key, rank)));
+            push_keys(number, &mut keys);
+            entries.extend(keys.iter().map(|&key| posting(key, number)));
             (entries, keys)
         };
         let parts: Vec<Vec<Posting>> = (0..count)
@@ -61,8 +66,9 @@ impl Postings {
         Self::with_directory(entries)
     }
 
+    /// Builds the directory of sorted postings.
     fn with_directory(entries: Vec<Posting>) -> Self {
-        let bits = entries.len().max(2).ilog2().min(u64::BITS - RANK_BITS);
+        let bits = entries.len().max(2).ilog2().min(u64::BITS - NUMBER_BITS);
         let shift = u64::BITS - bits;
         let mut directory = vec![0; (1 << bits) + 1];
         memory::advise_huge_pages(&mut directory);
@@ -79,19 +85,19 @@ impl Postings {
         }
     }
 
-    /// The postings under `key`, by rising rank.
+    /// Returns the postings under `key`, by rising number of their annotation.
     pub fn get(&self, key: u64) -> &[Posting] {
         let slot = (key >> self.shift) as usize;
         let found = &self.entries[self.directory[slot]..self.directory[slot + 1]];
-        let key = key >> RANK_BITS;
-        let start = found.partition_point(|&entry| entry >> RANK_BITS < key);
-        let end = start + found[start..].partition_point(|&entry| entry >> RANK_BITS == key);
+        let key = key >> NUMBER_BITS;
+        let start = found.partition_point(|&entry| entry >> NUMBER_BITS < key);
+        let end = start + found[start..].partition_point(|&entry| entry >> NUMBER_BITS == key);
         &found[start..end]
     }
 }
 
-/// All postings in order: put into buckets by the top bits of their keys, which are even, then each
-/// bucket sorted.
+/// Sorts all postings: distributes them to buckets by the top bits of their keys, which are
+/// uniform, and sorts each bucket.
 fn by_top_bits(parts: &[Vec<Posting>]) -> Vec<Posting> {
     let count: usize = parts.iter().map(Vec::len).sum();
     let bits = (count / SORTED_TOGETHER).max(2).ilog2();

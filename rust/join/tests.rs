@@ -1,6 +1,6 @@
 use super::*;
 
-/// The definition, word for word: every annotation is compared with the text.
+/// The definition taken literally: compares every annotation with the text.
 fn scan(annotations: &[&str], text: &str) -> Option<usize> {
     let normal: Vec<_> = annotations.iter().map(|a| normalise(a)).collect();
     let text = normalise(text);
@@ -15,7 +15,7 @@ fn scan(annotations: &[&str], text: &str) -> Option<usize> {
     normal.iter().rposition(|a| a == found)
 }
 
-/// Texts over few letters, cut from one another, so that near misses abound.
+/// Makes texts of few letters that are cut from one another, so that there are many near matches.
 fn related_texts(mut state: u64, alphabet: &[&str], count: usize) -> Vec<String> {
     let mut below = |bound: usize| {
         state = mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15));
@@ -72,7 +72,7 @@ fn the_index_answers_as_a_scan() {
 }
 
 #[test]
-fn the_last_of_equal_texts_counts_at_the_place_of_the_first() {
+fn the_last_of_equal_texts_is_used_at_the_place_of_the_first() {
     let annotations = [
         "one two  three four",
         "two three four",

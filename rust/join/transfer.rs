@@ -1,27 +1,28 @@
-//! Spans of an annotation, moved to the text it belongs to.
+//! Moves the spans of an annotation to the text it belongs to.
 
-use crate::white_space::{Places, normalise};
+use crate::white_space::{OffsetMap, normalise};
 
-/// The way from code points of an annotation's text to code points of another text that contains
-/// it or is contained in it, white space aside.
+/// Maps code points of an annotation's text to those of another text that contains it, or is
+/// contained in it, white space aside.
 pub struct Transfer {
-    annotation: Places,
-    text: Places,
-    /// Where the annotation starts in the text; negative where the text starts in the annotation.
+    annotation: OffsetMap,
+    text: OffsetMap,
+    /// The code point of the text at which the annotation starts; negative if the text starts
+    /// inside the annotation.
     shift: isize,
 }
 
 impl Transfer {
-    /// None where neither text contains the other. Of several places the first is taken.
+    /// Finds the first place where one text contains the other. Returns none if neither does.
     pub fn between(annotation: &str, text: &str) -> Option<Self> {
         Some(Self {
             shift: shift(&normalise(annotation), &normalise(text))?,
-            annotation: Places::of(annotation),
-            text: Places::of(text),
+            annotation: OffsetMap::of(annotation),
+            text: OffsetMap::of(text),
         })
     }
 
-    /// The span's place in the text; none where it does not lie inside it.
+    /// Maps a span of the annotation to the text. Returns none if it does not lie inside the text.
     pub fn span(&self, span: [usize; 2]) -> Option<[usize; 2]> {
         let [start, end] = self.annotation.to_normal(span)?;
         self.text.to_original([
@@ -31,6 +32,7 @@ impl Transfer {
     }
 }
 
+/// Returns the offset of the annotation in the text, both normalised, in code points.
 fn shift(annotation: &str, text: &str) -> Option<isize> {
     let code_points = |text: &str| text.chars().count() as isize;
     match text.find(annotation) {
@@ -39,7 +41,7 @@ fn shift(annotation: &str, text: &str) -> Option<isize> {
     }
 }
 
-/// Appends the spans of `annotation` that lie inside `text`, in code points of `text` as it stands.
+/// Appends the spans of `annotation` that lie inside `text`, in code points of the original `text`.
 pub fn transfer(annotation: &str, text: &str, spans: &[[i64; 2]], out: &mut Vec<[i64; 2]>) {
     if annotation == text {
         out.extend_from_slice(spans);

@@ -1,4 +1,4 @@
-//! The rows of a JSON array, told apart although one of them may be wrong.
+//! Splits a JSON array into its elements, even if some of them are invalid.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use crate::cancel::Ticks;
 use crate::error::{Fault, Reason};
 use crate::memory::push;
 
-/// The extents of the elements of the array that opens at `open`, found by their brackets and
-/// quotes, and what is wrong with the array itself.
+/// Returns the byte ranges of the elements of the array that opens at `open`, and the fault of the
+/// array itself if it has one. Elements are found by brackets and quotes alone.
 pub fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fault>>) {
     let mut elements = Vec::new();
     let mut ticks = Ticks::default();
@@ -18,7 +18,7 @@ pub fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fau
     }
     loop {
         let Some(end) = lenient_end(bytes, at, &mut ticks) else {
-            // The element is cut off, and will be found at fault for it when it is read.
+            // The element is cut off. Its reader will report that.
             push(&mut elements, at..bytes.len());
             return (elements, None);
         };
@@ -40,6 +40,7 @@ pub fn elements(bytes: &[u8], open: usize) -> (Vec<Range<usize>>, Option<Box<Fau
     }
 }
 
+/// Returns the fault of an array whose elements cannot be separated at the offset `at`.
 fn broken_array(bytes: &[u8], at: usize, expected: &str) -> Box<Fault> {
     if at == bytes.len() {
         let message = format!("the array never ends; expected {expected}");
@@ -50,6 +51,7 @@ fn broken_array(bytes: &[u8], at: usize, expected: &str) -> Box<Fault> {
     Fault::new(at, Reason::InvalidJson, message)
 }
 
+/// Returns a fault if anything but white space follows the array.
 fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
     let at = skip_white(bytes, end);
     (at < bytes.len()).then(|| {
@@ -58,8 +60,8 @@ fn trailing(bytes: &[u8], end: usize) -> Option<Box<Fault>> {
     })
 }
 
-/// Where the JSON value that starts at `at` ends, judged by its brackets and quotes alone; none
-/// if the bytes end first.
+/// Returns the end of the JSON value that starts at `at`, found by brackets and quotes alone.
+/// Returns none if the bytes end first.
 fn lenient_end(bytes: &[u8], at: usize, ticks: &mut Ticks) -> Option<usize> {
     let mut depth = 0usize;
     let mut i = at;
@@ -81,7 +83,7 @@ fn lenient_end(bytes: &[u8], at: usize, ticks: &mut Ticks) -> Option<usize> {
     }
 }
 
-/// The offset of the quote that ends the string which starts at `quote`.
+/// Returns the offset of the quote that ends the string starting at `quote`.
 fn lenient_string_end(bytes: &[u8], quote: usize) -> Option<usize> {
     let mut i = quote + 1;
     loop {
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lenient_ends_survive_what_is_wrong_inside() {
+    fn lenient_ends_survive_invalid_elements() {
         let end_of = |bytes: &[u8], at| lenient_end(bytes, at, &mut Ticks::default());
         assert_eq!(end_of(br#"{"a": NaN, "b]": "\"}"}, 2"#, 0), Some(23));
         assert_eq!(end_of(b"tru , 2", 0), Some(4));

@@ -1,8 +1,7 @@
-//! What is no JSONL and is known by its first bytes: it is refused by its name, with what to do.
+//! Recognises files of other formats by their bytes, and says how to convert them.
 //!
-//! A file that may hold one good row is never refused here. Text in another encoding, a table or one
-//! large object could be read as JSON only at fault in every row, each with a message that leads
-//! nowhere.
+//! A file that may hold a good row is never refused here. Without this check, a text in another
+//! encoding, a table or one large object would fail in every row with an unhelpful message.
 
 mod text;
 
@@ -11,8 +10,8 @@ use std::path::Path;
 
 use crate::error::{Error, InputError, Reason, Result};
 
-/// What follows the frames of Zstandard or LZ4 that hold nothing of the text. Programs that compress
-/// in parallel note sizes in them, before the first frame or between any two.
+/// Returns the bytes after the skippable frames of Zstandard or LZ4. Programs that compress in
+/// parallel store sizes in such frames, which hold no text.
 pub fn after_skippable_frames(mut bytes: &[u8]) -> &[u8] {
     while let Some((&[kind, 0x2a, 0x4d, 0x18, a, b, c, d], rest)) = bytes.split_first_chunk()
         && (0x50..=0x5f).contains(&kind)
@@ -23,14 +22,14 @@ pub fn after_skippable_frames(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// What a file looks like, and what makes JSONL of it.
+/// A recognised format: its name, and how to convert it to JSONL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
     pub name: Cow<'static, str>,
     pub remedy: Cow<'static, str>,
 }
 
-/// Refuses what is recognised as another format.
+/// Fails if the file is in another known format.
 pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(Format { name, remedy }) = recognise(bytes) else {
         return Ok(());
@@ -48,13 +47,13 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     }))
 }
 
-/// The format that `bytes` are in, if it is known and no JSONL.
+/// Returns the format of `bytes` if it is a known one other than JSON.
 pub fn recognise(bytes: &[u8]) -> Option<Format> {
     let Some((name, remedy)) = binary(bytes).or_else(|| unicode(bytes)) else {
         return text::recognise(bytes).filter(|_| !text::may_hold_a_row(bytes));
     };
-    // Rows of an archive that packs nothing are not its own; those behind a text's first letters
-    // are, whatever these spell.
+    // Rows inside an uncompressed archive do not count. Rows in a text count, even if its first
+    // letters look like those of a binary format.
     let is_text = memchr::memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
     (!is_text || !text::may_hold_a_row(bytes)).then(|| Format {
         name: name.into(),
@@ -77,7 +76,7 @@ const ARRAY: &str = "write ids and texts as JSONL; an array has no rows with nam
 const PICKLE: &str = "load it in Python if you trust whoever made it, and write its rows with \
                       json.dumps, one a line; loading one can run any code, so stage2 does not";
 
-/// First bytes, and what they tell. None of them begins a JSON value.
+/// The first bytes of formats. No JSON value starts with any of them.
 const FIRST_BYTES: [(&[u8], Static); 26] = [
     (b"ARROW1\0\0", ("an Arrow IPC (Feather) file", ARROW)),
     (b"\xff\xff\xff\xff", ("an Arrow IPC stream", STREAM)),
@@ -152,7 +151,8 @@ const FIRST_BYTES: [(&[u8], Static); 26] = [
     ),
 ];
 
-/// A file that begins and ends alike: letters alone might begin a text.
+/// Formats whose files start and end with the same letters. The letters at the start alone could
+/// begin a text.
 const BOTH_ENDS: [(&[u8], Static); 4] = [
     (b"PAR1", ("a Parquet file", PARQUET)),
     (b"PARE", ("an encrypted Parquet file", PARQUET)),
@@ -160,8 +160,10 @@ const BOTH_ENDS: [(&[u8], Static); 4] = [
     (b"ORC", ("an ORC file", ORC)),
 ];
 
+/// The name of a format and how to convert it.
 type Static = (&'static str, &'static str);
 
+/// Recognises a binary format.
 fn binary(bytes: &[u8]) -> Option<Static> {
     let begun = after_skippable_frames(bytes);
     let begins = |&(first, _): &&(&[u8], Static)| begun.starts_with(first);
@@ -170,7 +172,7 @@ fn binary(bytes: &[u8]) -> Option<Static> {
     }
     let both = |&(mark, _): &&(&[u8], Static)| {
         let rest = bytes.strip_prefix(*mark).unwrap_or_default();
-        // An ORC file's last byte counts those before it.
+        // The last byte of an ORC file is a length.
         let but_one = rest.split_last().map_or(rest, |(_, but_one)| but_one);
         rest.ends_with(mark) || but_one.ends_with(mark)
     };
@@ -180,7 +182,8 @@ fn binary(bytes: &[u8]) -> Option<Static> {
     if bytes.starts_with(b"BZh") && bytes.get(4..10) == Some(b"1AY&SY") {
         return Some(("a bzip2 archive", "unpack it first with: bzip2 -d"));
     }
-    // Zeros fill up each field before; a text has none, though "mustard" may stand there.
+    // The fields before "ustar" are padded with zeros. A text has no zeros, though it may have
+    // "mustard" at this offset.
     if let Some((before, rest)) = bytes.split_at_checked(257)
         && rest.starts_with(b"ustar")
         && before.contains(&0)
@@ -192,7 +195,8 @@ fn binary(bytes: &[u8]) -> Option<Static> {
     {
         return Some(("a Python pickle", PICKLE));
     }
-    // The length of a header, which is an object, and the header.
+    // The file starts with the length of its header, followed by the header, which is a JSON
+    // object.
     let (&length, rest) = bytes.split_first_chunk()?;
     let fits = u64::from_le_bytes(length) <= rest.len() as u64;
     (fits && rest.starts_with(b"{\"")).then_some(("weights (.safetensors)", NO_ROWS))
@@ -201,7 +205,7 @@ fn binary(bytes: &[u8]) -> Option<Static> {
 const UTF_16: &str = "UTF-16 text";
 const UTF_32: &str = "UTF-32 text";
 
-/// UTF-16 and UTF-32: by their mark or, without one, by the zeros beside their first characters.
+/// Recognises UTF-16 and UTF-32 by their byte order mark or by the zeros in their first characters.
 fn unicode(bytes: &[u8]) -> Option<Static> {
     let marks: [(&[u8], Static); 4] = [
         (
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_hold_a_row_is_not_refused() {
+    fn files_that_may_hold_a_row_are_not_refused() {
         for good in [
             "",
             "{}",
@@ -316,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_are_told_with_and_without_a_mark() {
+    fn encodings_are_recognised_with_and_without_a_mark() {
         let json = "[{\"question\": \"日\"}]";
         let little: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = json.encode_utf16().flat_map(u16::to_be_bytes).collect();

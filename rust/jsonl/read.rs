@@ -1,9 +1,9 @@
-//! A whole file's bytes, decompressed: read into memory, or mapped.
+//! Reads or maps a whole file and decompresses it.
 //!
-//! Texts are decoded from the bytes long after these were validated. A file that is cut short under
-//! a map ends the process by SIGBUS, and one that is rewritten in place changes what was checked; so
-//! what runs for long reads. What is done with the file in a second maps it, which takes no new
-//! memory: that is faulted in and zeroed, and costs more than the parsing.
+//! Texts are decoded long after their bytes were validated. If a mapped file is cut short, SIGBUS
+//! ends the process; if it is rewritten in place, the validated bytes change. So long runs read the
+//! file into memory. Short runs map it, which needs no new memory: faulting in and zeroing new
+//! memory costs more than the parsing.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,40 +18,42 @@ use crate::cancel::check;
 use crate::error::{Error, InputError, Reason, Result, size};
 use crate::memory;
 
-/// Large enough that a system call's cost vanishes, small enough to share evenly.
+/// The bytes of one read: enough to make the cost of a system call negligible, and few enough to
+/// share the work evenly.
 const READ_SIZE: usize = 4 << 20;
 
-/// Bytes that are decompressed, or come from a pipe, at a time.
+/// The bytes that are decompressed, or read from a pipe, at a time.
 const STREAM_SIZE: usize = 1 << 20;
 
-/// Below this a file is read: that costs nothing, and nothing can happen to it.
-const WORTH_MAPPING: usize = 4 << 20;
+/// Smaller files are always read: that costs little and is safe.
+const MIN_MAPPED: usize = 4 << 20;
 
-/// How a file's bytes are come by.
+/// How a file is accessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// Take the system's copy instead of one of our own. The file must then not be cut short or
-    /// rewritten in place while it is used; that another file takes its name does no harm.
+    /// Map the file instead of copying it. The file must then not be cut short or rewritten in
+    /// place while it is used. Renaming another file over it is safe.
     pub map: bool,
-    /// Bytes that what is compressed, or comes from a pipe, may turn out to be; none: half of the
-    /// memory. A few bytes can stand for more than any machine holds.
-    pub most: Option<u64>,
+    /// The largest number of bytes that a compressed file or a pipe may give; none means half of
+    /// the memory. A few compressed bytes can stand for more than any machine holds.
+    pub max_bytes: Option<u64>,
 }
 
 impl Access {
-    /// A copy of its own.
+    /// Reads the file into memory, with the default limit.
     pub const READ: Self = Self {
         map: false,
-        most: None,
+        max_bytes: None,
     };
 
-    /// The same, but a copy of its own.
+    /// Returns the same access without mapping.
     pub fn copied(self) -> Self {
         Self { map: false, ..self }
     }
 
+    /// Returns the largest number of bytes that a stream may give.
     fn ceiling(self) -> u64 {
-        self.most.unwrap_or(memory::total() / 2)
+        self.max_bytes.unwrap_or(memory::total() / 2)
     }
 }
 
@@ -79,8 +81,11 @@ impl From<Vec<u8>> for Contents {
     }
 }
 
-/// Reads or maps `path`; gzip and Zstandard are told by their first bytes, and so is what is read
-/// in no form.
+/// Reads or maps the file at `path`. gzip and Zstandard are recognised by their first bytes.
+///
+/// # Errors
+/// The file cannot be read, does not fit the limit or the memory, is a damaged archive, or is in a
+/// known format other than JSON.
 pub fn read(path: &Path, access: Access) -> Result<Contents> {
     let bytes = read_raw(path, access)?;
     let contents = match Compression::of(&bytes) {
@@ -105,6 +110,7 @@ enum Compression {
 }
 
 impl Compression {
+    /// Recognises the compression by the first bytes.
     fn of(bytes: &[u8]) -> Option<Self> {
         const GZIP: &[u8] = &[0x1f, 0x8b];
         const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -124,25 +130,26 @@ impl Compression {
     }
 }
 
-/// Bits of the farthest place that a frame refers back to where nothing was said of it.
+/// The base-2 logarithm of the default window, which is how far back a frame may refer.
 const USUAL_WINDOW: u32 = 27;
 
+/// Returns a decoder of Zstandard data.
 fn zstandard<'a>(path: &Path, bytes: &'a [u8], access: Access) -> Result<impl Read + use<'a>> {
     let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(Error::io(path))?;
-    // As far back as a frame may refer, as with `zstd --long=31`, but no further than may be read,
-    // or than any program goes by itself: a short text may have a long window.
+    // The window may be as large as with `zstd --long=31`, but no larger than the limit on the
+    // bytes read: a frame may ask for a long window although its text is short.
     let bits = u64::BITS - (access.ceiling().max(1) - 1).leading_zeros();
     let window = bits.clamp(USUAL_WINDOW, 31);
     decoder.window_log_max(window).map_err(Error::io(path))?;
     Ok(decoder)
 }
 
-/// Bytes that come one after another, nobody knows how many.
+/// A stream of unknown length.
 struct Stream<'a> {
     path: &'a Path,
     ceiling: u64,
     is_default: bool,
-    /// What they come from, for messages.
+    /// The kind of stream, for messages.
     kind: &'static str,
 }
 
@@ -151,11 +158,13 @@ impl<'a> Stream<'a> {
         Self {
             path,
             ceiling: access.ceiling(),
-            is_default: access.most.is_none(),
+            is_default: access.max_bytes.is_none(),
             kind,
         }
     }
 
+    /// Reads the stream to its end. Fails if it is longer than the limit, does not fit into memory,
+    /// or is damaged.
     fn read(&self, mut from: impl Read) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         loop {
@@ -165,7 +174,7 @@ impl<'a> Stream<'a> {
             if refused || bytes.len() as u64 > self.ceiling {
                 return Err(self.too_large(bytes.len(), refused));
             }
-            // One byte more than is allowed tells that there are too many.
+            // One byte beyond the limit shows that the stream is too long.
             let left = (self.ceiling - bytes.len() as u64).saturating_add(1);
             let wanted = left.min(STREAM_SIZE as u64);
             match from.by_ref().take(wanted).read_to_end(&mut bytes) {
@@ -179,8 +188,8 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// A damaged archive is an error even where bad rows are left out: nobody knows how many rows
-    /// it takes away.
+    /// Returns the error of a stream that breaks off. A damaged archive is an error even when bad
+    /// rows are skipped, because the number of lost rows is unknown.
     fn broken(&self, bytes: &[u8], error: io::Error) -> Error {
         if self.kind == PIPE {
             return Error::io(self.path)(error);
@@ -194,6 +203,8 @@ impl<'a> Stream<'a> {
         damaged(self.path, bytes, Reason::CorruptArchive, message)
     }
 
+    /// Returns the error of a stream that is longer than the limit, or for which memory was
+    /// refused.
     fn too_large(&self, found: usize, refused: bool) -> Error {
         let expected = if refused {
             "and there is no memory for more; expected a file that fits into it: cut it up, or \
@@ -221,19 +232,20 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What a stream is that is no archive.
+/// The kind of a stream that is not an archive.
 const PIPE: &str = "pipe's";
 
+/// Reads or maps a file without decompressing it.
 fn read_raw(path: &Path, access: Access) -> Result<Contents> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
-        // A pipe has no size and cannot be read at an offset; a folder cannot be read at all.
+        // A pipe has no size and cannot be read at an offset. A folder cannot be read at all.
         let bytes = Stream::new(path, access, PIPE).read(Pipe(file))?;
         return Ok(bytes.into());
     }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    let contents = if access.map && size >= WORTH_MAPPING {
+    let contents = if access.map && size >= MIN_MAPPED {
         map(&file, size).map(Contents::Mapped)
     } else {
         let Ok(mut bytes) = memory::zeros("the file", size) else {
@@ -260,8 +272,8 @@ fn too_large(path: &Path, message: String) -> Error {
     damaged(path, &[], Reason::TooLarge, message)
 }
 
-/// Opens a file to read. A pipe that nobody writes to is opened too: it is waited for where the
-/// waiting can be told to stop.
+/// Opens a file for reading. Never blocks on a pipe without a writer: the waiting happens in
+/// [`Pipe::read`], which can be stopped.
 fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -270,7 +282,7 @@ fn open(path: &Path) -> Result<File> {
     options.open(path).map_err(Error::io(path))
 }
 
-/// A pipe, or another file that gives its bytes when it has them.
+/// A pipe, or another file without a size.
 struct Pipe(File);
 
 impl Read for Pipe {
@@ -284,12 +296,12 @@ impl Read for Pipe {
         };
         loop {
             check();
-            // SAFETY: one descriptor, which is open as long as the file is.
+            // SAFETY: there is one descriptor, which is open as long as the file is.
             let ready = unsafe { libc::poll(&raw mut event, 1, 50) };
             let outcome = match ready {
                 0 => continue,
                 1.. => self.0.read(bytes),
-                // A signal, most of all.
+                // The usual cause is a signal.
                 _ => Err(io::Error::last_os_error()),
             };
             match outcome {
@@ -305,7 +317,7 @@ impl Read for Pipe {
     }
 }
 
-/// Tells whether a read that failed may succeed when it is tried again.
+/// Tells whether a failed read should be tried again.
 #[cfg(target_os = "linux")]
 fn is_for_now(error: io::ErrorKind) -> bool {
     matches!(
@@ -314,18 +326,19 @@ fn is_for_now(error: io::ErrorKind) -> bool {
     )
 }
 
+/// Maps a file of `size` bytes and faults its pages in.
 fn map(file: &File, size: usize) -> io::Result<Mmap> {
-    // SAFETY: whoever asks for a map promises that the file stays as it is; see `Access::Map`.
+    // SAFETY: the caller promises that the file does not change; see `Access::map`.
     let bytes = unsafe { memmap2::MmapOptions::new().len(size).map(file)? };
     populate(&bytes);
-    // Cut short between the two looks: the bytes beyond its end are not there.
+    // If the file was cut short since its size was read, the mapping reaches beyond its end.
     if file.metadata()?.len() < size as u64 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(bytes)
 }
 
-/// Has all pages mapped at once and by all threads; a refusal costs only time.
+/// Faults in all pages in parallel. A refusal costs only time.
 #[cfg(target_os = "linux")]
 fn populate(bytes: &Mmap) {
     (0..bytes.len())
@@ -341,7 +354,7 @@ fn populate(bytes: &Mmap) {
 #[cfg(not(target_os = "linux"))]
 fn populate(_: &Mmap) {}
 
-/// Fills `bytes` with a file's first ones.
+/// Fills `bytes` with the first bytes of a file, in parallel.
 fn read_exactly(file: &File, bytes: &mut [u8]) -> io::Result<()> {
     bytes
         .par_chunks_mut(READ_SIZE)
@@ -372,6 +385,7 @@ fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()>
     Ok(())
 }
 
+/// Returns the error of a file that was cut short while it was read.
 fn shrank(path: &Path, size: usize) -> Error {
     let message = format!(
         "the file became shorter while it was read; expected the {size} bytes that it had when it \
@@ -380,9 +394,9 @@ fn shrank(path: &Path, size: usize) -> Error {
     damaged(path, &[], Reason::FileShrank, message)
 }
 
-/// The error of a file that is good as far as `text`.
+/// Returns an error of a file at the end of `text`, the part of it that could be read.
 fn damaged(path: &Path, text: &[u8], reason: Reason, message: String) -> Error {
-    let (line, column) = super::Places::of(text).move_to(text.len());
+    let (line, column) = super::Positions::of(text).move_to(text.len());
     InputError {
         file: path.display().to_string(),
         line,
@@ -412,9 +426,9 @@ mod tests {
     }
 
     #[test]
-    fn a_map_holds_what_a_read_does() {
+    fn a_mapped_file_equals_a_read_one() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let bytes: Vec<u8> = (0..WORTH_MAPPING + 321)
+        let bytes: Vec<u8> = (0..MIN_MAPPED + 321)
             .map(|i| b'a' + (i % 23) as u8)
             .collect();
         file.write_all(&bytes).unwrap();

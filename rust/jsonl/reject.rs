@@ -1,4 +1,4 @@
-//! Rows that cannot be used.
+//! Rows that are rejected, and the reasons.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::Source;
 use crate::error::{Error, Fault, InputError, Reason};
 
-/// A row that cannot be used: where it stands and why.
+/// A rejected row: its byte range and its fault.
 #[derive(Debug, Clone)]
 pub struct Reject {
     pub row: Range<usize>,
     pub fault: Box<Fault>,
 }
 
-/// A rejected row as people see it.
+/// A rejected row with the line and column that people need.
 #[derive(Debug, Clone)]
 pub struct Rejected {
     pub source: Arc<Source>,
@@ -25,7 +25,7 @@ pub struct Rejected {
 }
 
 impl Reject {
-    /// What rejected rows are put in order by.
+    /// Returns the key that rejected rows are sorted by: the start of the row, then of the fault.
     pub fn place(&self) -> (usize, usize) {
         (self.row.start, self.fault.at)
     }
@@ -36,7 +36,7 @@ impl Rejected {
         &self.source.name
     }
 
-    /// The row as it stands in the file; what is not UTF-8 is replaced.
+    /// Returns the row's text. Bytes that are not UTF-8 are replaced.
     pub fn row(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.source.bytes[self.row.clone()])
     }

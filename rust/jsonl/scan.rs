@@ -1,14 +1,15 @@
-//! A validating JSON scanner that builds nothing: it reports where values start and end.
+//! A validating JSON scanner. It reports where values start and end, and allocates nothing.
 
 use super::special::next_special;
 use crate::cancel::Ticks;
 use crate::error::{Fault, Reason};
 
-/// Rows may nest this deep, the row itself counted.
+/// The deepest nesting that a row may have. The row itself counts as 1.
 pub const MAX_DEPTH: u32 = 128;
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
+/// The type of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Null,
@@ -21,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// For messages: "… is `a list`; expected …".
+    /// Returns the name that messages use, such as "a list".
     pub fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -35,7 +36,7 @@ impl Kind {
     }
 }
 
-/// A JSON value as it stands in the file, a string's quotes included.
+/// A JSON value: its kind and its byte range, including a string's quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value {
     pub kind: Kind,
@@ -43,9 +44,9 @@ pub struct Value {
     pub end: usize,
 }
 
-/// Reads JSON values from `bytes`, which are known to be UTF-8 and end where the row ends.
+/// Scans JSON values in `bytes`, which must be valid UTF-8 and end where the row ends.
 ///
-/// Offsets count from the start of `bytes`.
+/// Offsets count from the start of `bytes`. Every method returns a fault if the JSON is invalid.
 #[derive(Debug)]
 pub struct Scanner<'a> {
     bytes: &'a [u8],
@@ -55,6 +56,7 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// Starts a scanner at the offset `at`.
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
         Self {
             bytes,
@@ -64,7 +66,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads one value, the next thing after white space.
+    /// Scans the next value.
     #[inline]
     pub fn value(&mut self) -> Result<Value> {
         self.skip_white();
@@ -94,14 +96,14 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Reads an object and hands over each member's key, a string, and value.
+    /// Scans an object and calls `member` with the key, a string, and the value of each member.
     #[inline]
     pub fn object(&mut self, member: impl FnMut(Value, Value) -> Result<()>) -> Result<()> {
         self.members(|scanner, _| scanner.key(), member)
     }
 
-    /// Reads an object and hands over each member's value, with what `key` makes of its name when
-    /// it passes it; `key` is also told how many members came before.
+    /// Scans an object. Calls `key` to scan each key; it also gets the number of members before.
+    /// Calls `member` with the result of `key` and the value.
     #[inline]
     pub fn members<K>(
         &mut self,
@@ -123,7 +125,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads an array and hands over each element.
+    /// Scans an array and calls `element` with each element.
     #[inline]
     pub fn array(&mut self, mut element: impl FnMut(Value) -> Result<()>) -> Result<()> {
         self.open()?;
@@ -140,7 +142,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Makes sure that nothing but white space is left.
+    /// Checks that only white space is left.
     #[inline]
     pub fn end(&mut self) -> Result<()> {
         self.skip_white();
@@ -154,18 +156,19 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Returns the next byte, if any.
     #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    /// What is left of the row.
+    /// Returns the rest of the row.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    /// Passes bytes that are known to be there.
+    /// Skips `count` bytes, which must be there.
     #[inline]
     pub fn pass(&mut self, count: usize) {
         self.at += count;
@@ -178,6 +181,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes an opening bracket and counts the nesting.
     #[inline]
     fn open(&mut self) -> Result<()> {
         if self.depth == MAX_DEPTH {
@@ -193,13 +197,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Passes a closing bracket.
     #[inline]
     fn close(&mut self) {
         self.depth -= 1;
         self.at += 1;
     }
 
-    /// Passes a member's name and the colon.
+    /// Scans a member's name and the colon after it. Returns the name, a string.
     #[inline]
     pub fn key(&mut self) -> Result<Value> {
         self.skip_white();
@@ -221,7 +226,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Passes a comma, or stops before `closing`; whether there was a comma.
+    /// Passes a comma and returns true, or stops before `closing` and returns false.
     #[inline]
     fn comma(&mut self, closing: u8, expected: &'static str) -> Result<bool> {
         self.skip_white();
@@ -236,7 +241,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes a string; whether it has escapes.
+    /// Scans a string. Returns true if it has escapes.
     #[inline]
     fn string(&mut self) -> Result<bool> {
         let quote = self.at;
@@ -274,6 +279,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Scans an escape.
     #[inline]
     fn escape(&mut self) -> Result<()> {
         match self.bytes.get(self.at + 1) {
@@ -291,6 +297,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Scans `\uXXXX` or a surrogate pair.
     fn unicode_escape(&mut self) -> Result<()> {
         let start = self.at;
         let first = self.hex4()?;
@@ -311,7 +318,7 @@ impl<'a> Scanner<'a> {
         ))
     }
 
-    /// Passes `\uXXXX`.
+    /// Scans `\uXXXX` and returns its number.
     fn hex4(&mut self) -> Result<u32> {
         let start = self.at;
         let mut code = 0;
@@ -333,6 +340,7 @@ impl<'a> Scanner<'a> {
         Ok(code)
     }
 
+    /// Scans a number.
     fn number(&mut self) -> Result<Kind> {
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -359,6 +367,7 @@ impl<'a> Scanner<'a> {
         Ok(kind)
     }
 
+    /// Scans one or more digits.
     fn digits(&mut self) -> Result<()> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -370,6 +379,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Scans one of the words `true`, `false` and `null`.
     fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<Kind> {
         let rest = &self.bytes[self.at..];
         if !rest.starts_with(word) {
@@ -382,6 +392,7 @@ impl<'a> Scanner<'a> {
         Ok(kind)
     }
 
+    /// Returns the fault of a row that ends inside a value.
     #[cold]
     fn truncated(&self) -> Box<Fault> {
         Fault::new(
@@ -391,6 +402,7 @@ impl<'a> Scanner<'a> {
         )
     }
 
+    /// Returns the fault of a byte that cannot stand here.
     #[cold]
     fn unexpected(&self, expected: &'static str) -> Box<Fault> {
         let rest = &self.bytes[self.at..];

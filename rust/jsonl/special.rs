@@ -1,10 +1,10 @@
-//! The end of the plain part of a string: most of a file's bytes are passed over here.
+//! Finds the next byte of a string that needs attention: most bytes of a file are passed over here.
 
-/// Names and ids mostly end within this many bytes; a call is for texts.
+/// Most names and ids end within this many bytes. A function call pays only for longer texts.
 const SHORT: usize = 16;
 
-/// The offset, from `at` on, of the first byte that a string may not hold as it is: a quote, a
-/// backslash, a control character. The end where there is none.
+/// Returns the offset, from `at` on, of the first special byte: a quote, a backslash or a control
+/// character, which a JSON string must escape. Returns the length if there is none.
 #[inline]
 pub fn next_special(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
@@ -16,17 +16,17 @@ pub fn next_special(bytes: &[u8], at: usize) -> usize {
     at + SHORT + plain_long(tail)
 }
 
-/// How many bytes come before the first special one.
+/// Returns the number of bytes before the first special one.
 fn plain_long(bytes: &[u8]) -> usize {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
-        // SAFETY: the machine has these instructions.
+        // SAFETY: the machine has AVX2.
         return unsafe { avx2::plain(bytes) };
     }
     plain_words(bytes)
 }
 
-/// The same, eight bytes at a time, on any machine.
+/// Like [`plain_long`], eight bytes at a time, on any machine.
 #[inline]
 fn plain_words(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks();
@@ -41,8 +41,8 @@ fn plain_words(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + left
 }
 
-/// The upper bit of each special byte of a word. A borrow may set that of a byte above a special
-/// one too, never that of a byte below.
+/// Returns a word with the upper bit of each special byte set. A borrow may also set the bit of a
+/// byte above a special one, but never of a byte below.
 #[inline]
 fn flags(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 0xff;
@@ -60,6 +60,7 @@ mod avx2 {
 
     const BLOCK: usize = size_of::<__m256i>();
 
+    /// Like [`super::plain_long`], 32 bytes at a time.
     #[target_feature(enable = "avx2")]
     pub fn plain(bytes: &[u8]) -> usize {
         for (i, block) in bytes.as_chunks().0.iter().enumerate() {
@@ -75,10 +76,10 @@ mod avx2 {
         }
     }
 
-    /// A bit for each special byte of a block.
+    /// Returns a bit for each special byte of a block.
     #[target_feature(enable = "avx2")]
     fn flags(block: &[u8; BLOCK]) -> u32 {
-        // SAFETY: the load reads the block, and may do so at any alignment.
+        // SAFETY: the load stays inside the block, and needs no alignment.
         let block = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
         let is = |byte: u8| _mm256_cmpeq_epi8(block, _mm256_set1_epi8(byte as i8));
         let control = _mm256_cmpeq_epi8(_mm256_min_epu8(block, _mm256_set1_epi8(0x1f)), block);
@@ -98,7 +99,7 @@ mod tests {
                 let mut bytes = vec![b'a'; 150];
                 bytes[distance] = special;
                 for after in (distance + 1)..150 {
-                    // Neighbours of the special bytes, and what a borrow would trouble.
+                    // These bytes are neighbours of special ones, or could be changed by a borrow.
                     bytes[after] = [0x20, 0x21, 0x23, 0x5b, 0x5d, 0xff, 0x80, b'"'][after % 8];
                 }
                 for at in [0, distance / 2, distance] {

@@ -1,8 +1,8 @@
-//! Strings without their escapes.
+//! Resolves the escapes of JSON strings.
 
 use std::borrow::Cow;
 
-/// The content of a string that the scanner has passed, quotes left out, escapes resolved.
+/// Resolves the escapes of a string. `content` is a valid JSON string without its quotes.
 pub fn unescape(content: &str) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'\\', content.as_bytes()) else {
         return Cow::Borrowed(content);
@@ -21,7 +21,8 @@ pub fn unescape(content: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether a string's content has only escapes that it would be written with again.
+/// Tells whether a string holds only the escapes that [`push_string`](crate::write::push_string)
+/// writes, so that it can be copied as it is.
 pub fn is_canonical(content: &[u8]) -> bool {
     let mut rest = content;
     while let Some(backslash) = memchr::memchr(b'\\', rest) {
@@ -33,7 +34,7 @@ pub fn is_canonical(content: &[u8]) -> bool {
     true
 }
 
-/// The character that the escape at the start of `rest` stands for, and the escape's length.
+/// Returns the character of the escape at the start of `rest`, and the escape's length in bytes.
 fn resolve(rest: &str) -> (char, usize) {
     let simple = match rest.as_bytes()[1] {
         b'b' => '\u{8}',
@@ -47,6 +48,7 @@ fn resolve(rest: &str) -> (char, usize) {
     (simple, 2)
 }
 
+/// Resolves `\uXXXX` or a surrogate pair.
 fn resolve_unicode(rest: &str) -> (char, usize) {
     let unit = |at: usize| {
         let digits = rest.get(at + 2..at + 6).unwrap_or_default();
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_strings_are_written_as_they_stand() {
+    fn canonical_strings_are_copied() {
         for content in [r#"a\\\"\n"#, r"\b\f\r\tz", "é", "", r"\\n"] {
             assert!(is_canonical(content.as_bytes()));
             let mut written = Vec::new();

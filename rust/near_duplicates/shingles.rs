@@ -3,14 +3,16 @@
 use crate::mix::mix;
 use crate::same_text::key;
 
-/// Five characters work in every script; in English they are a word with its spaces.
+/// Five characters work in every script. In English they are about a word with its spaces.
 pub const SHINGLE: usize = 5;
 
-/// Of a polynomial hash: any odd number with its bits well mixed, here of the golden ratio.
+/// The multiplier of the polynomial hash. Any odd number with well mixed bits works; this one comes
+/// from the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The factor of the first character of a window.
 const HIGHEST: u64 = MULTIPLIER.wrapping_pow(SHINGLE as u32 - 1);
 
-/// Room for the shingles of one text after another.
+/// Buffers that are used again for one text after another.
 #[derive(Default)]
 pub struct Shingler {
     codes: Vec<u32>,
@@ -18,8 +20,8 @@ pub struct Shingler {
 }
 
 impl Shingler {
-    /// The hashes of a text's shingles, each once, rising: of a text below five characters one, of
-    /// a blank one none.
+    /// Returns the hashes of a text's distinct shingles, in ascending order. A text below five
+    /// characters has one shingle, and a blank text has none.
     pub fn shingles(&mut self, text: &str) -> &[u64] {
         self.unsorted(text);
         self.hashes.sort_unstable();
@@ -27,7 +29,7 @@ impl Shingler {
         &self.hashes
     }
 
-    /// The same in the order of the text, as often as they stand there.
+    /// Returns the hashes of all shingles in the order of the text, duplicates included.
     pub fn unsorted(&mut self, text: &str) -> &[u64] {
         self.read(text);
         if !self.codes.is_empty() && self.codes.len() < SHINGLE {
@@ -35,7 +37,7 @@ impl Shingler {
         }
         self.hashes.clear();
         if let Some((first, rest)) = self.codes.split_at_checked(SHINGLE) {
-            // The hash of the next window, from that of the one before: what leaves it is known.
+            // The rolling hash of a window follows from that of the window before.
             let mut window = polynomial(first);
             self.hashes.push(mix(window));
             for (&leaves, &comes) in self.codes.iter().zip(rest) {
@@ -49,7 +51,7 @@ impl Shingler {
         &self.hashes
     }
 
-    /// The code points of what a text says: see [`key`].
+    /// Reads the code points of the text's [`key`].
     fn read(&mut self, text: &str) -> &[u32] {
         self.codes.clear();
         self.codes.extend(key(text).chars().map(u32::from));
@@ -57,6 +59,7 @@ impl Shingler {
     }
 }
 
+/// Returns the polynomial hash of code points.
 fn polynomial(codes: &[u32]) -> u64 {
     codes.iter().fold(0, |sum: u64, &code| {
         sum.wrapping_mul(MULTIPLIER).wrapping_add(u64::from(code))
@@ -74,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn case_width_and_white_space_are_aside_and_symbols_stay() {
+    fn case_width_and_white_space_are_ignored_but_symbols_stay() {
         assert_eq!(plain("  The\tCOUNT,\r\nof x!  "), "the count, of x!");
         assert_eq!(plain("ＡＢＣ　１２"), "abc 12");
         assert_eq!(plain("e\u{301}É"), "éé");

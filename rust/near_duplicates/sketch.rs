@@ -1,14 +1,16 @@
-//! Sketches: of two texts about as many slots agree as their shingles overlap (Broder, 1997).
+//! MinHash sketches: the share of equal slots of two texts estimates the Jaccard similarity of
+//! their shingles (Broder, 1997).
 
 use crate::mix::mix;
 
-/// Numbers that a sketch has.
+/// The number of slots of a sketch.
 pub const SLOTS: usize = 48;
 
-/// In each slot the low half of the least of a set's hashes, under a hash function of its own.
+/// A sketch. Each slot has a hash function of its own, and holds the low half of the smallest hash
+/// of the set.
 pub type Sketch = [u16; SLOTS];
 
-/// Factor and summand of each slot's hash function.
+/// The factor and the summand of each slot's hash function.
 static FUNCTIONS: [[u32; 2]; SLOTS] = {
     let (mut functions, mut slot) = ([[0; 2]; SLOTS], 0);
     while slot < SLOTS {
@@ -19,7 +21,8 @@ static FUNCTIONS: [[u32; 2]; SLOTS] = {
     functions
 };
 
-/// The sketch of a set of shingles, and their number; none of the empty set, which is like no other.
+/// Returns the sketch of a set of shingles, and their number. The empty set has no sketch, because
+/// it is similar to no other set.
 pub fn sketch(shingles: impl Iterator<Item = u64>) -> (Option<Sketch>, u32) {
     let (mut least, mut count) = ([u32::MAX; SLOTS], 0);
     for shingle in shingles {
@@ -33,12 +36,13 @@ pub fn sketch(shingles: impl Iterator<Item = u64>) -> (Option<Sketch>, u32) {
     (sketch, count)
 }
 
-/// How many slots of two sketches agree.
+/// Returns how many slots of two sketches are equal.
 pub fn agreeing(left: &Sketch, right: &Sketch) -> usize {
     left.iter().zip(right).filter(|(a, b)| a == b).count()
 }
 
-/// `count` slots from `first` on, the first again after the last, as one number.
+/// Packs `count` slots from `first` on, up to four, into one number. After the last slot follows
+/// the first.
 pub fn slots(sketch: &Sketch, first: usize, count: usize) -> u64 {
     (first..first + count).fold(0, |number, slot| {
         (number << 16) | u64::from(sketch[slot % SLOTS])

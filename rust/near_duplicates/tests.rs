@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::cancel::{catch, obey};
+use crate::cancel::{catch, set_stop_flag};
 use crate::mix::mix;
 
 fn grouped(texts: &[&str], threshold: f64) -> Vec<usize> {
@@ -34,7 +34,7 @@ fn a_piece_of_a_text_is_grouped_with_it() {
 }
 
 #[test]
-fn pages_of_one_template_are_told_apart_by_what_is_rare() {
+fn pages_of_one_template_differ_by_rare_shingles() {
     let page = |i: u64| format!("{TEXT}. the number of this page is {}", mix(i));
     let mut texts: Vec<String> = (0..300).map(page).collect();
     texts.push(texts[7].replace("number", "numeral"));
@@ -55,13 +55,13 @@ fn an_error_of_the_report_ends_the_work() {
 }
 
 #[test]
-fn each_step_can_be_told_to_stop() {
+fn each_step_can_be_stopped() {
     let shingles = Shingler::default().shingles(TEXT).to_vec();
-    let counts = Counts::with_room_for(TEXT.len());
+    let counts = ShingleCounts::with_room_for(TEXT.len());
     let sketches: Vec<Sketched> = (0..2)
         .map(|_| Sketched::of(&shingles, &counts, FEW))
         .collect();
-    let pair = Pair {
+    let pair = PairComparer {
         texts: &|_| TEXT,
         sketches: &sketches,
         counts: &counts,
@@ -78,15 +78,16 @@ fn each_step_can_be_told_to_stop() {
         &|| assert!(pair.compare([0, 1], &mut Default::default())),
     ];
     for (number, step) in steps.into_iter().enumerate() {
-        // A pool's threads would look at what they are told; these steps are tried on this one.
+        // These steps run on this thread, because the threads of a pool have stop flags of their
+        // own.
         let run = || {
             step();
             Ok(())
         };
         assert!(catch(run).is_ok(), "{number}");
-        obey(Some(Box::leak(Box::new(AtomicBool::new(true)))));
+        set_stop_flag(Some(Box::leak(Box::new(AtomicBool::new(true)))));
         let stopped = catch(run);
-        obey(None);
+        set_stop_flag(None);
         assert!(matches!(stopped, Err(Error::Stopped)), "{number}");
     }
 }

@@ -1,4 +1,4 @@
-//! Functions of arrays: ranking, search, the join of texts.
+//! Bindings of functions on arrays: search, ranking, mining and the join.
 
 use numpy::ndarray;
 use numpy::{IntoPyArray, PyArray1, PyArray2};
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 
 use super::interrupt::{run, run_infallible};
-use super::numbers::{Array1, Array2, count, number, whole};
+use super::numbers::{Array1, Array2, count, number, unsigned};
 use super::text::Strings;
 use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
@@ -59,7 +59,7 @@ pub fn similarities<'py>(
     Ok(scores.into_pyarray(py))
 }
 
-/// Rows of equal length as an array.
+/// Makes an array of shape (rows, width).
 fn shaped<T: numpy::Element>(
     py: Python<'_>,
     rows: usize,
@@ -71,7 +71,7 @@ fn shaped<T: numpy::Element>(
     Ok(array.into_pyarray(py))
 }
 
-/// The rules of a selection, as Python names them.
+/// The rules of mining, given as a mapping with the names of Python's settings.
 pub struct NamedRules(Rules);
 
 impl<'py> FromPyObject<'_, 'py> for NamedRules {
@@ -91,7 +91,7 @@ impl<'py> FromPyObject<'_, 'py> for NamedRules {
         let sampling = if seed.is_none() {
             Sampling::Top
         } else {
-            let seed = whole("seed", &seed)?;
+            let seed = unsigned("seed", &seed)?;
             Sampling::Random { seed }
         };
         Ok(Self(Rules {
@@ -142,7 +142,7 @@ pub fn select_negatives<'py>(
     ))
 }
 
-/// How many candidates at the head of a list are relevant: of all lists or of each.
+/// The number of relevant candidates at the start of a list: one for all lists, or one for each.
 enum NumRelevant<'py> {
     Same(i64),
     Each(Array1<'py, i64>),
@@ -150,11 +150,11 @@ enum NumRelevant<'py> {
 
 impl<'py> NumRelevant<'py> {
     fn of(given: Bound<'py, PyAny>) -> PyResult<Self> {
-        // A numpy number is like an array in all but its length.
+        // A numpy scalar resembles an array, but has no length.
         if given.len().is_ok() {
             return Ok(Self::Each(given.extract()?));
         }
-        let same = whole("num_relevant", &given)?;
+        let same = unsigned("num_relevant", &given)?;
         Ok(Self::Same(i64::try_from(same).unwrap_or(i64::MAX)))
     }
 }
@@ -241,7 +241,7 @@ pub fn sample_negatives<'py>(
     seed: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let (n, total) = (count("n", n)?, count("total", total)?);
-    let seed = seed.map_or(Ok(0), |seed| whole("seed", seed))?;
+    let seed = seed.map_or(Ok(0), |seed| unsigned("seed", seed))?;
     let (excluded, offsets) = (&*excluded, &*excluded_offsets);
     let qa_ids = qa_ids.texts()?;
     let drawn = run(py, || {
@@ -250,7 +250,7 @@ pub fn sample_negatives<'py>(
     shaped(py, qa_ids.len(), n, drawn)
 }
 
-/// The whole numbers of an argument that is an iterable of them; nothing where it is left out.
+/// Converts an iterable of whole numbers. Returns none if the argument is left out.
 fn counts(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<usize>>> {
     let read = |given: &Bound<'_, PyAny>| given.try_iter()?.map(|k| count(name, &k?)).collect();
     given.map(read).transpose()

@@ -1,4 +1,4 @@
-//! Columns across the border: Arrow's, numpy's, and sequences of `str` or `int`.
+//! Converts Python's columns: Arrow's, numpy's, and sequences of `str` or `int`.
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -22,10 +22,10 @@ use pyo3::types::{PyCapsule, PyInt, PySequence, PyString, PyTuple};
 
 use super::numbers::Array1;
 use super::text::PyTextColumn;
-use crate::columns::{Cell, Cells, Judged};
+use crate::columns::{Cell, Cells, Judgements};
 use crate::corpus::TextColumn;
 
-/// A column as Python gives it, held so that the core can read it without the interpreter.
+/// A column given by Python, which the core can read with the interpreter released.
 pub enum Column {
     Texts(TextColumn),
     Items(Items),
@@ -33,7 +33,8 @@ pub enum Column {
 }
 
 impl Column {
-    /// `name` is the argument, for messages; of a table its column `member` is taken.
+    /// Converts a column. `name` is the argument's name, for messages. If a table is given, its
+    /// column `member` is used.
     pub fn of(name: &str, member: &str, given: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = given.py();
         if let Ok(column) = given.cast::<PyTextColumn>() {
@@ -45,7 +46,7 @@ impl Column {
         if given.hasattr(intern!(py, "__arrow_c_array__"))? {
             return ArrowColumn::of_array(name, member, given).map(Self::Arrow);
         }
-        // An array of numpy is no sequence, but makes a list of its own.
+        // A numpy array is not a sequence, but can convert itself to a list.
         let items = match given.getattr_opt(intern!(py, "tolist"))? {
             Some(tolist) => tolist.call0()?,
             None => given.clone(),
@@ -53,7 +54,7 @@ impl Column {
         Items::of(name, &items).map(Self::Items)
     }
 
-    /// The same of an argument that may be left out.
+    /// Like [`Column::of`], for an optional argument.
     pub fn optional(
         name: &str,
         member: &str,
@@ -78,14 +79,14 @@ impl Cells for TextColumn {
 
     fn get(&self, row: usize) -> Cell<'_> {
         match self.is_blank(row) {
-            // The core's columns have an empty string where there is no text.
+            // In the core's columns an empty string stands for a missing text.
             true => Cell::Missing,
             false => Cell::Text(self.get(row)),
         }
     }
 }
 
-/// The items of a sequence.
+/// A column given as a sequence.
 pub struct Items(Vec<Item>);
 
 enum Item {
@@ -134,10 +135,10 @@ impl Cells for Items {
     }
 }
 
-/// The arrays of an Arrow column, one after another.
+/// A column given by Arrow's C interface: its arrays, one after another.
 pub struct ArrowColumn {
     parts: Vec<Part>,
-    /// The first row of each part, and how many rows there are.
+    /// The first row of each part, then the number of all rows.
     starts: Vec<usize>,
 }
 
@@ -152,7 +153,8 @@ impl ArrowColumn {
     fn of_stream(name: &str, member: &str, given: &Bound<'_, PyAny>) -> PyResult<Self> {
         let capsule = given.call_method0(intern!(given.py(), "__arrow_c_stream__"))?;
         let stream = pointer::<FFI_ArrowArrayStream>(&capsule, c"arrow_array_stream")?;
-        // SAFETY: the capsule's name says what it points to; taking it leaves a released stream.
+        // SAFETY: the capsule's name says what it points to; taking the stream leaves a released
+        // one behind.
         let stream = unsafe { ArrayStreamReader::from_raw(stream) };
         let wrong = |error: ArrowError| PyValueError::new_err(format!("{name}: {error}"));
         let arrays = stream.and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -164,7 +166,8 @@ impl ArrowColumn {
         let (schema, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = capsules.extract()?;
         let schema = pointer::<FFI_ArrowSchema>(&schema, c"arrow_schema")?;
         let array = pointer::<FFI_ArrowArray>(&array, c"arrow_array")?;
-        // SAFETY: the capsules' names say what they point to; taking both leaves released ones.
+        // SAFETY: the capsules' names say what they point to; taking both leaves released ones
+        // behind.
         let data = unsafe {
             let schema = FFI_ArrowSchema::from_raw(schema);
             from_ffi(FFI_ArrowArray::from_raw(array), &schema)
@@ -176,7 +179,7 @@ impl ArrowColumn {
     fn of_arrays(name: &str, member: &str, arrays: Vec<ArrayRef>) -> PyResult<Self> {
         let (mut parts, mut starts) = (Vec::with_capacity(arrays.len()), vec![0]);
         for array in arrays {
-            // Texts that are not UTF-8, or lie outside their buffer, are found here.
+            // This check finds texts that are not UTF-8 or lie outside their buffer.
             let checked = array.to_data().validate_full();
             checked.map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
             let array = match array.as_struct_opt() {
@@ -245,7 +248,7 @@ impl Part {
     }
 }
 
-/// The column of a table that has this name.
+/// Returns the column `member` of a table.
 fn column_of(name: &str, member: &str, table: &StructArray) -> PyResult<ArrayRef> {
     table.column_by_name(member).cloned().ok_or_else(|| {
         PyValueError::new_err(format!(
@@ -256,14 +259,14 @@ fn column_of(name: &str, member: &str, table: &StructArray) -> PyResult<ArrayRef
     })
 }
 
-/// The relevant chunks of each question: offsets and chunks, and grades where they are given.
-pub struct PyJudged<'py> {
+/// The relevant chunks of each question: CSR offsets, chunks, and their grades if given.
+pub struct PyJudgements<'py> {
     offsets: Array1<'py, i64>,
     chunks: Array1<'py, i64>,
     grades: Option<Vec<f64>>,
 }
 
-impl<'py> FromPyObject<'_, 'py> for PyJudged<'py> {
+impl<'py> FromPyObject<'_, 'py> for PyJudgements<'py> {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
@@ -288,9 +291,9 @@ impl<'py> FromPyObject<'_, 'py> for PyJudged<'py> {
     }
 }
 
-impl PyJudged<'_> {
-    pub fn lend(&self) -> Judged<'_> {
-        Judged {
+impl PyJudgements<'_> {
+    pub fn lend(&self) -> Judgements<'_> {
+        Judgements {
             offsets: &self.offsets,
             chunks: &self.chunks,
             grades: self.grades.as_deref(),
@@ -298,7 +301,7 @@ impl PyJudged<'_> {
     }
 }
 
-/// The pointer in a capsule of that name.
+/// Returns the pointer in a capsule, which must have this name.
 fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<*mut T> {
     let capsule = capsule.cast::<PyCapsule>()?;
     Ok(capsule.pointer_checked(Some(name))?.as_ptr().cast())

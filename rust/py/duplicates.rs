@@ -1,4 +1,4 @@
-//! Near-duplicates, with progress.
+//! Bindings of the search for near-duplicates.
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ pub fn near_duplicates<'py>(
     threshold: f64,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    // What the progress function raises ends the work, and is raised here.
+    // An exception of the progress function ends the work and is raised here.
     let mut raised = None;
     let report = |done: usize, total: usize| {
         cancel::check();

@@ -1,4 +1,4 @@
-//! The core's errors as the exceptions that a Python user expects.
+//! Converts the core's errors to the exceptions that a Python user expects.
 
 use pyo3::exceptions::{
     PyKeyboardInterrupt, PyMemoryError, PyOSError, PyRuntimeError, PyValueError,
@@ -15,9 +15,10 @@ impl From<Error> for PyErr {
             Error::Usage(message) => PyValueError::new_err(message),
             Error::Memory { .. } => PyMemoryError::new_err(error.to_string()),
             Error::Threads(_) => PyRuntimeError::new_err(error.to_string()),
-            // The caller raises what it was stopped by; this would be nobody's.
+            // The caller raises the exception that stopped the work. This one is raised if it has
+            // none.
             Error::Stopped => PyKeyboardInterrupt::new_err(()),
-            // With an error number OSError makes itself a FileNotFoundError or what else fits.
+            // Given an error number, OSError becomes the right subclass, such as FileNotFoundError.
             Error::Io { path, source } => match source.raw_os_error() {
                 Some(number) => {
                     PyOSError::new_err((number, describe(&source), path.into_os_string()))
@@ -42,7 +43,8 @@ impl From<Error> for PyErr {
     }
 }
 
-/// The system's words without the "(os error 2)" that Rust adds: Python gives the number itself.
+/// Returns the system's message without the "(os error 2)" that Rust appends, because Python shows
+/// the number itself.
 fn describe(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error")

@@ -1,8 +1,8 @@
-//! Ctrl-C while the core works.
+//! Handles Ctrl-C while the core works.
 //!
-//! Python notes a signal when it comes and acts on it when the main thread asks. While the core
-//! works that thread waits, so it asks in between, and where a handler raises, as that of Ctrl-C
-//! does, the work is told to stop; what it raised is raised when the work has stopped.
+//! Python records a signal when it arrives and handles it when the main thread asks. While the core
+//! works, the main thread waits and asks from time to time. If a handler raises an exception, as
+//! that of Ctrl-C does, the work is told to stop. The exception is raised when it has stopped.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,10 +11,11 @@ use pyo3::sync::PyOnceLock;
 use crate::error::Result;
 use crate::pool;
 
-/// Does `work` on the core's threads, without the interpreter.
+/// Runs `work` on the core's threads with the interpreter released. Raises the work's error, or the
+/// exception of a signal handler.
 pub fn run<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send) -> PyResult<R> {
     if !is_main_thread(py)? {
-        // Python hands signals to the main thread alone.
+        // Python handles signals on the main thread only.
         return Ok(py.detach(|| pool::run(work))?);
     }
     let mut raised = None;
@@ -30,12 +31,12 @@ pub fn run<R: Send>(py: Python<'_>, work: impl FnOnce() -> Result<R> + Send) -> 
     }
 }
 
-/// The same for work that cannot fail.
+/// Like [`run`], for work that cannot fail.
 pub fn run_infallible<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
     run(py, || Ok(work()))
 }
 
-/// Lets signals be acted on in a loop that holds the interpreter: once in so many turns.
+/// Handles signals in a loop that holds the interpreter, once in 1,024 iterations.
 pub struct Signals(u32);
 
 impl Signals {
@@ -43,6 +44,7 @@ impl Signals {
         Self(0)
     }
 
+    /// Counts an iteration. Raises the exception of a signal handler.
     pub fn check(&mut self, py: Python<'_>) -> PyResult<()> {
         self.0 = self.0.wrapping_add(1);
         if self.0.is_multiple_of(1 << 10) {

@@ -1,5 +1,5 @@
-//! Numbers across the border: arrays as they are, whole numbers and others of any Python type that
-//! stands for one. What is refused is a TypeError or a ValueError that says what was expected.
+//! Converts Python's arrays and numbers. A wrong argument raises a TypeError or a ValueError that
+//! says what was expected.
 
 use std::any::type_name;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use pyo3::{Borrowed, intern};
 
 use crate::error::quoted;
 
-/// A numpy array of `T` whose numbers lie in the order of its indices; a copy where they did not.
+/// A C-contiguous numpy array of `T`. An array with another layout is copied.
 pub struct Array<'py, T: Element, D: Dimension>(PyReadonlyArray<'py, T, D>);
 
 pub type Array1<'py, T> = Array<'py, T, numpy::Ix1>;
@@ -30,7 +30,11 @@ impl<'py, T: Element, D: Dimension> FromPyObject<'_, 'py> for Array<'py, T, D> {
             ));
         }
         let Ok(array) = object.cast::<PyArray<T, D>>() else {
-            let message = format!("expected {}, not {}", wanted::<T, D>(), found(&object));
+            let message = format!(
+                "expected {}, not {}",
+                expected_type::<T, D>(),
+                found(&object)
+            );
             return Err(PyTypeError::new_err(message));
         };
         let flags = array.getattr(intern!(py, "flags"))?;
@@ -46,7 +50,7 @@ impl<'py, T: Element, D: Dimension> FromPyObject<'_, 'py> for Array<'py, T, D> {
 }
 
 impl<T: Element, D: Dimension> Array<'_, T, D> {
-    /// The length along an axis.
+    /// Returns the length along an axis.
     pub fn len_of(&self, axis: usize) -> usize {
         use numpy::PyUntypedArrayMethods;
         self.0.shape().get(axis).copied().unwrap_or(1)
@@ -57,12 +61,13 @@ impl<T: Element, D: Dimension> Deref for Array<'_, T, D> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // They were made to lie in order when the array was taken.
+        // `extract` made the array contiguous.
         self.0.as_slice().unwrap_or_default()
     }
 }
 
-fn wanted<T, D: Dimension>() -> String {
+/// Describes the expected array.
+fn expected_type<T, D: Dimension>() -> String {
     let kind = match type_name::<T>() {
         "i64" => "int64",
         "f32" => "float32",
@@ -76,7 +81,7 @@ fn wanted<T, D: Dimension>() -> String {
     )
 }
 
-/// What an object is: an array with its dtype and shape, or its type.
+/// Describes an object: an array by its dtype and shape, any other object by its type.
 fn found(object: &Bound<'_, PyAny>) -> String {
     let described = |name| object.getattr(name).and_then(|it| it.str()).ok();
     if object.is_instance_of::<PyUntypedArray>()
@@ -87,14 +92,15 @@ fn found(object: &Bound<'_, PyAny>) -> String {
     type_of(object)
 }
 
+/// Describes an object by its type.
 fn type_of(object: &Bound<'_, PyAny>) -> String {
     let name = object.get_type().name();
     name.map_or_else(|_| "another object".to_owned(), |name| format!("a {name}"))
 }
 
-/// A value as messages show it.
-fn shown(value: &Bound<'_, PyAny>) -> String {
-    // A number of thousands of digits has no representation.
+/// Returns a value as messages show it.
+fn repr_of(value: &Bound<'_, PyAny>) -> String {
+    // Python refuses to print numbers with thousands of digits.
     let Ok(text) = value.repr() else {
         return type_of(value);
     };
@@ -105,14 +111,14 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
     quoted(&text)
 }
 
-/// A whole number from 0.
-pub fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+/// Converts a whole number from 0 to 2**64 − 1; `name` is the argument's.
+pub fn unsigned(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let error = match value.extract() {
         Ok(number) => return Ok(number),
         Err(error) => error,
     };
     if !error.is_instance_of::<PyOverflowError>(value.py()) {
-        let message = format!("{name} is {}; expected a whole number", shown(value));
+        let message = format!("{name} is {}; expected a whole number", repr_of(value));
         return Err(PyTypeError::new_err(message));
     }
     let expected = if value.lt(0)? {
@@ -122,22 +128,22 @@ pub fn whole(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     };
     Err(PyValueError::new_err(format!(
         "{name} is {}; expected {expected}",
-        shown(value)
+        repr_of(value)
     )))
 }
 
-/// A whole number from 0 that counts something.
+/// Converts a whole number that counts something. Too large a number becomes the largest `usize`.
 pub fn count(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    Ok(usize::try_from(whole(name, value)?).unwrap_or(usize::MAX))
+    Ok(usize::try_from(unsigned(name, value)?).unwrap_or(usize::MAX))
 }
 
-/// A number that float32 holds, or None.
+/// Converts a number that float32 can hold, or None.
 pub fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f32>> {
     if value.is_none() {
         return Ok(None);
     }
     let wrong = || {
-        let message = format!("{name} is {}; expected a number or None", shown(value));
+        let message = format!("{name} is {}; expected a number or None", repr_of(value));
         PyTypeError::new_err(message)
     };
     let number = value.extract::<f64>().map_err(|_| wrong())? as f32;
@@ -146,7 +152,7 @@ pub fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f32>> {
     }
     let message = format!(
         "{name} is {}; expected a finite number of float32",
-        shown(value)
+        repr_of(value)
     );
     Err(PyValueError::new_err(message))
 }

@@ -1,4 +1,4 @@
-//! Samples across the border.
+//! Bindings of samples.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,9 +26,9 @@ impl PySamples {
         let base = PyClassInitializer::from(PyLoaded(samples.findings.clone()));
         let this = Self {
             samples,
-            candidates: SharedArray::unmade(),
-            offsets: SharedArray::unmade(),
-            num_relevant: SharedArray::unmade(),
+            candidates: SharedArray::new(),
+            offsets: SharedArray::new(),
+            num_relevant: SharedArray::new(),
         };
         Py::new(py, base.add_subclass(this))
     }

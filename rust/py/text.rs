@@ -1,4 +1,4 @@
-//! Texts across the border: columns that Python indexes, sequences of `str` that the core reads.
+//! Bindings of texts: columns that Python indexes, and sequences of `str` that the core reads.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::numbers::Array1;
 use crate::cancel::check;
 use crate::corpus::TextColumn;
 
-/// A column of text that is decoded when it is asked for.
+/// A column of texts that are decoded when they are accessed.
 #[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
 pub struct PyTextColumn(pub TextColumn);
 
@@ -67,7 +67,7 @@ impl PyTextColumn {
 }
 
 impl PyTextColumn {
-    /// The texts at some places.
+    /// Returns a list of the texts at some indices.
     fn list<'py>(
         &self,
         py: Python<'py>,
@@ -81,7 +81,7 @@ impl PyTextColumn {
         Ok(list)
     }
 
-    /// Where a text stands.
+    /// Yields the indices of all rows that equal a text.
     fn places<'a>(
         &'a self,
         py: Python<'a>,
@@ -108,7 +108,7 @@ pub fn text_key(text: PyBackedStr) -> String {
     crate::same_text::key(&text).into_owned()
 }
 
-/// A Python index, negative from the end.
+/// Converts a Python index, which may be negative. Raises an IndexError if it is out of range.
 pub fn position(index: &Bound<'_, PyAny>, len: usize) -> PyResult<usize> {
     match index.extract() {
         Ok(index) => place(index, len),
@@ -119,6 +119,7 @@ pub fn position(index: &Bound<'_, PyAny>, len: usize) -> PyResult<usize> {
     }
 }
 
+/// Like [`position`], for an integer.
 fn place(index: i64, len: usize) -> PyResult<usize> {
     let from_start = if index < 0 { index + len as i64 } else { index };
     usize::try_from(from_start)
@@ -127,9 +128,9 @@ fn place(index: i64, len: usize) -> PyResult<usize> {
         .ok_or_else(|| PyIndexError::new_err(format!("no text {index}; there are {len}")))
 }
 
-/// A sequence of `str`, held as a tuple: that keeps its items as they are while the interpreter is
-/// let go of, and takes a reference to all of them at once, where one by one would take as long as
-/// what is done with them.
+/// A sequence of `str`, held as a tuple. The tuple keeps the items unchanged while the interpreter
+/// is released, and refers to all of them at once: taking a reference to each would take as long as
+/// the work on them.
 pub struct Strings<'py>(Bound<'py, PyTuple>);
 
 impl<'py> FromPyObject<'_, 'py> for Strings<'py> {
@@ -146,7 +147,7 @@ impl<'py> FromPyObject<'_, 'py> for Strings<'py> {
 }
 
 impl Strings<'_> {
-    /// The items; an error if one is not a `str`, or not text.
+    /// Returns the items. Raises an error if one is not a `str`, or has lone surrogates.
     pub fn texts(&self) -> PyResult<Vec<&str>> {
         let mut texts = Vec::with_capacity(self.0.len());
         for item in self.0.iter_borrowed() {
@@ -156,7 +157,7 @@ impl Strings<'_> {
     }
 }
 
-/// Texts from Python: a column as it is, or any other sequence of `str`.
+/// Texts from Python: a column, or any other sequence of `str`.
 #[derive(FromPyObject)]
 pub enum Texts<'py> {
     Column(PyRef<'py, PyTextColumn>),
@@ -164,7 +165,7 @@ pub enum Texts<'py> {
 }
 
 impl Texts<'_> {
-    /// Lends the texts to `call`, which runs without the interpreter.
+    /// Calls `call` with the texts, with the interpreter released.
     pub fn lend<R: Send>(
         &self,
         py: Python<'_>,

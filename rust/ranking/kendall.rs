@@ -1,12 +1,12 @@
-//! Kendall's τ-b, by counting the inversions of a merge sort.
+//! Kendall's τ-b, computed by counting the inversions in a merge sort.
 
 use crate::cancel::check;
 
-/// A merge of more scores than this takes some microseconds.
+/// Merging more scores than this takes some microseconds, and is preceded by a check.
 const LONG: usize = 1 << 12;
 
-/// Kendall's τ-b between the order in which `scores` stand, best first, and the order of their
-/// values. 0 where it is undefined: fewer than two scores, or all of them equal.
+/// Returns Kendall's τ-b between the order of `scores`, best first, and the order of their values.
+/// Returns 0 if it is undefined: with fewer than two scores, or if all are equal.
 pub fn kendall_tau(scores: &[f32]) -> f64 {
     check();
     let mut sorted = scores.to_vec();
@@ -19,16 +19,18 @@ pub fn kendall_tau(scores: &[f32]) -> f64 {
         return 0.0;
     }
     let concordant = untied - discordant;
-    // No two places are tied, so one of the two factors under the root is all the pairs.
+    // The order of the scores has no ties, so one of the two factors under the root counts all
+    // pairs.
     (concordant as f64 - discordant as f64) / (all as f64 * untied as f64).sqrt()
 }
 
+/// Returns the number of pairs of n items.
 fn pairs(n: usize) -> u64 {
     let n = n as u64;
     n * n.saturating_sub(1) / 2
 }
 
-/// Sorts by falling value and returns how many pairs stood the wrong way round.
+/// Sorts by falling value and returns the number of inversions.
 fn sort_falling(scores: &mut [f32], merged: &mut Vec<f32>) -> u64 {
     if scores.len() < 2 {
         return 0;

@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
 use crate::memory;
 
-/// Lists per parallel work item.
+/// The number of lists of a parallel work item.
 pub const LISTS_PER_JOB: usize = 64;
 
-/// Places that are numbered between two looks at whether to stop.
+/// The number of indices that are written between two checks for cancellation.
 const BLOCK: usize = 1 << 16;
 
-/// Lists of scores, one after the other.
+/// Lists of scores in CSR form. List `i` is `scores[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Copy)]
 pub struct Lists<'a> {
     scores: &'a [f32],
@@ -25,7 +25,7 @@ pub struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// Refuses offsets that do not cut up `scores`.
+    /// Makes lists of a flat array. Fails unless the offsets ascend from 0 to the number of scores.
     pub fn new(scores: &'a [f32], offsets: &'a [i64]) -> Result<Self> {
         let rising = offsets.first() == Some(&0) && offsets.is_sorted();
         if !rising || offsets.last() != Some(&(scores.len() as i64)) {
@@ -50,7 +50,7 @@ impl<'a> Lists<'a> {
         self.scores.len()
     }
 
-    /// Where a list stands among all scores.
+    /// Returns the range of a list in the flat array.
     pub fn places(&self, list: usize) -> Range<usize> {
         self.offsets[list] as usize..self.offsets[list + 1] as usize
     }
@@ -59,13 +59,13 @@ impl<'a> Lists<'a> {
         &self.scores[self.places(list)]
     }
 
-    /// The list that the score at `at` belongs to, and its place there.
+    /// Returns the list that holds the score at `at`, and the score's index in that list.
     pub fn place_of(&self, at: usize) -> (usize, usize) {
         let list = self.offsets.partition_point(|&offset| offset <= at as i64) - 1;
         (list, at - self.offsets[list] as usize)
     }
 
-    /// Refuses NaN and infinity, and says where the first is.
+    /// Fails if a score is NaN or infinite, and says where the first one is.
     pub fn check_finite(&self) -> Result<()> {
         let Some(at) = first_not_finite(self.scores) else {
             return Ok(());
@@ -77,8 +77,8 @@ impl<'a> Lists<'a> {
         )))
     }
 
-    /// Kendall's τ-b of every list between the order it is given in and that of its scores.
-    /// Refuses scores that are NaN or infinite.
+    /// Returns for each list Kendall's τ-b between the order of its candidates and that of their
+    /// scores. Fails if a score is NaN or infinite.
     pub fn kendall_tau(&self) -> Result<Vec<f64>> {
         self.check_finite()?;
         Ok((0..self.len())
@@ -88,8 +88,9 @@ impl<'a> Lists<'a> {
             .collect())
     }
 
-    /// For every list its local indices by falling score; equal scores by rising key where keys,
-    /// one for each score, are given, and then by rising index.
+    /// Returns for each list the indices within it by falling score. Equal scores are ordered by
+    /// rising tie key if there are keys, one for each score, and then by rising index. Fails if a
+    /// score is NaN or infinite.
     pub fn order(&self, tie_keys: Option<&[i64]>) -> Result<Vec<i64>> {
         self.check_finite()?;
         if let Some(keys) = tie_keys {
@@ -109,6 +110,7 @@ impl<'a> Lists<'a> {
     }
 }
 
+/// Writes to `places` the indices of a list in the order of [`Lists::order`].
 fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
     for (block, places) in places.chunks_mut(BLOCK).enumerate() {
         check();
@@ -124,13 +126,13 @@ fn sort_list(scores: &[f32], tie_keys: Option<&[i64]>, places: &mut [i64]) {
     });
 }
 
-/// The order of two scores, the higher first.
+/// Compares two scores: the higher one comes first.
 pub fn falling(a: f32, b: f32) -> Ordering {
-    // A total order knows two zeros; −0 + 0 is 0.
+    // A total order distinguishes −0 from 0; adding 0 turns −0 into 0.
     (b + 0.0).total_cmp(&(a + 0.0))
 }
 
-/// The parts between neighbouring offsets.
+/// Splits a slice at its CSR offsets.
 pub fn slices_mut<'a, T>(mut flat: &'a mut [T], offsets: &[i64]) -> Vec<&'a mut [T]> {
     let lengths = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize);
     lengths
@@ -138,6 +140,7 @@ pub fn slices_mut<'a, T>(mut flat: &'a mut [T], offsets: &[i64]) -> Vec<&'a mut 
         .collect()
 }
 
+/// Fails if an array does not have one entry for each item of another.
 pub(super) fn check_length(name: &str, found: usize, expected: usize, of: &str) -> Result<()> {
     if found == expected {
         return Ok(());

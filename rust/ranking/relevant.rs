@@ -1,4 +1,4 @@
-//! Which candidates are relevant, and how much.
+//! The relevant candidates of lists, and their gains.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,28 +6,32 @@ use std::ops::Range;
 use super::lists::{Lists, check_length, slices_mut};
 use crate::cancel::{check, sort_unstable_by};
 use crate::error::{Error, Result};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
+/// How a caller says which candidates are relevant.
 #[derive(Clone, Copy)]
 pub enum Relevant<'a> {
-    /// As many at the head of every list, each with a gain of 1.
+    /// The first candidates of every list, the same number in each; each has a gain of 1.
     Same(i64),
-    /// So many at the head of each list, each with a gain of 1.
+    /// The first candidates of every list, a number for each list; each has a gain of 1.
     Each(&'a [i64]),
-    /// The gain of every candidate of every list; those with more than 0 are relevant.
+    /// A gain for every candidate of every list; those with a gain above 0 are relevant.
     Gains(&'a [f64]),
 }
 
 impl<'a> Relevant<'a> {
-    /// How many there are before each list, and in all. Refuses lists without a relevant candidate
-    /// or with more of them than candidates, and gains that are negative or not finite.
+    /// Returns the CSR offsets of the relevant candidates of each list.
+    ///
+    /// # Errors
+    /// A list has no relevant candidate or more of them than candidates, or a gain is negative or
+    /// not finite.
     pub(super) fn starts(self, lists: Lists) -> Result<Vec<i64>> {
         match self {
             Self::Each(counts) => check_length("num_relevant", counts.len(), lists.len(), "lists")?,
             Self::Gains(gains) => check_gains(gains, lists)?,
             Self::Same(_) => {}
         }
-        let mut starts = with_room(lists.len() + 1);
+        let mut starts = with_capacity(lists.len() + 1);
         let mut total = 0;
         starts.push(total);
         for list in 0..lists.len() {
@@ -53,7 +57,7 @@ impl<'a> Relevant<'a> {
         Ok(starts)
     }
 
-    /// The relevant candidates of a list and their gains; `count` is how many there are.
+    /// Yields the indices and gains of a list's relevant candidates; `count` is their number.
     pub(super) fn of(
         self,
         lists: Lists<'_>,
@@ -70,19 +74,19 @@ impl<'a> Relevant<'a> {
             .chain(graded.filter(|&(_, gain)| gain > 0.0))
     }
 
-    /// The gains of the relevant candidates of each list, the largest first: the order in which
-    /// they would be found at best. Nothing where all are 1.
+    /// Returns the gains of the relevant candidates of each list in falling order, which is the
+    /// order of the ideal ranking. Returns nothing if all are 1.
     pub(super) fn ideal(self, starts: &[i64]) -> Vec<f64> {
         let Self::Gains(gains) = self else {
             return Vec::new();
         };
         let relevant = gains.iter().copied().filter(|&gain| gain > 0.0);
-        best_order(relevant.collect(), starts)
+        ideal_order(relevant.collect(), starts)
     }
 }
 
-/// The gains of the relevant candidates of each list, the largest first.
-pub(super) fn best_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
+/// Sorts the gains of each list's relevant candidates in falling order.
+pub(super) fn ideal_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
     for gains in slices_mut(&mut gains, starts) {
         check();
         sort_unstable_by(gains, |a, b| b.total_cmp(a));
@@ -90,9 +94,9 @@ pub(super) fn best_order(mut gains: Vec<f64>, starts: &[i64]) -> Vec<f64> {
     gains
 }
 
-/// The gains of relevant candidates alone, list after list. Refuses those that are not finite or not
-/// above 0.
-pub(super) fn of_relevant<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a, [f64]>> {
+/// Checks and scales the gains of relevant candidates, list after list. Fails if one is not a
+/// finite number above 0.
+pub(super) fn checked_and_scaled<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a, [f64]>> {
     let count = *starts.last().unwrap_or(&0) as usize;
     check_length("gains", gains.len(), count, "relevant candidates")?;
     if let Some(wrong) = gains
@@ -109,8 +113,8 @@ pub(super) fn of_relevant<'a>(gains: &'a [f64], starts: &[i64]) -> Result<Cow<'a
     Ok(scaled(gains, places))
 }
 
-/// The gains, but of lists whose sums would overflow, or vanish, a power of two times as small or
-/// as large: the metrics are ratios of sums and know no difference.
+/// Multiplies the gains of lists whose sums would overflow or underflow by a power of two. The
+/// metrics are ratios of sums, so they do not change.
 pub(super) fn scaled(
     gains: &[f64],
     places: impl Iterator<Item = Range<usize>> + Clone,
@@ -123,14 +127,14 @@ pub(super) fn scaled(
     if !places.clone().any(|at| extreme(largest(&gains[at]))) {
         return Cow::Borrowed(gains);
     }
-    let mut scaled = with_room(gains.len());
+    let mut scaled = with_capacity(gains.len());
     scaled.extend_from_slice(gains);
     for at in places {
         let gains = &mut scaled[at];
         let largest = largest(gains);
         if extreme(largest) {
             let factor = if largest > 1.0 { 1.0 / FACTOR } else { FACTOR };
-            // What is relevant stays so: a gain that would vanish is as small as may be.
+            // A relevant candidate stays relevant: its gain never becomes 0.
             let scale = |gain: f64| (gain * factor).max(f64::MIN_POSITIVE);
             gains
                 .iter_mut()
@@ -141,11 +145,12 @@ pub(super) fn scaled(
     Cow::Owned(scaled)
 }
 
-/// A billion gains of this size can be added up, and one over it keeps all its digits.
+/// A billion gains of this size can be summed, and the reciprocal of one keeps all its digits.
 const MODERATE: f64 = 1e200;
-/// 2 to the 600th.
+/// The power of two that extreme gains are scaled by, 2 to the 600th.
 const FACTOR: f64 = f64::from_bits((1023 + 600) << 52);
 
+/// Fails if there is not one finite gain of 0 or more for each score.
 fn check_gains(gains: &[f64], lists: Lists) -> Result<()> {
     check_length("relevance", gains.len(), lists.num_scores(), "scores")?;
     let wrong = |gain: &f64| !(gain.is_finite() && *gain >= 0.0);

@@ -6,7 +6,8 @@ fn ranking(scores: &[f32], relevant: i64) -> Ranking {
     Ranking::new(lists, Relevant::Same(relevant), Ties::Expected).expect("finite scores")
 }
 
-/// Every order of the candidates that their scores allow, as lists of which are relevant.
+/// Returns every order of the candidates that agrees with their scores, as lists that say which
+/// ones are relevant.
 fn orders(scores: &[f32], relevant: usize) -> Vec<Vec<bool>> {
     fn extend(scores: &[f32], relevant: usize, order: &mut Vec<usize>, out: &mut Vec<Vec<bool>>) {
         if order.len() == scores.len() {
@@ -120,7 +121,7 @@ fn a_constant_scorer_gets_the_chance_level() {
 }
 
 #[test]
-fn what_cannot_be_ranked_is_refused() {
+fn invalid_lists_are_refused() {
     let lists = |scores, offsets| Lists::new(scores, offsets).map(|lists| lists.len());
     assert!(lists(&[1.0], &[0, 2]).is_err());
     assert!(lists(&[1.0], &[0, 2, 1]).is_err());
@@ -158,12 +159,12 @@ fn tau_counts_pairs() {
     assert_eq!(kendall::kendall_tau(&[1.0, 2.0, 3.0]), -1.0);
     assert_eq!(kendall::kendall_tau(&[1.0, 1.0]), 0.0);
     assert_eq!(kendall::kendall_tau(&[1.0]), 0.0);
-    // 2 concordant, 2 discordant, 2 tied.
+    // There are 2 concordant, 2 discordant and 2 tied pairs.
     assert_eq!(kendall::kendall_tau(&[2.0, 1.0, 1.0, 2.0]), 0.0);
 }
 
 #[test]
-fn counts_give_what_the_scores_do() {
+fn counts_give_the_same_ranking_as_scores() {
     let scores = [2.0, 1.0, 1.0, 2.0, 2.0, 0.0, 1.0];
     let counted =
         Ranking::from_counts(&[3, 0, 3], &[3, 3, 3], &[0, 3], &[7], None).expect("counts");
@@ -173,7 +174,7 @@ fn counts_give_what_the_scores_do() {
 }
 
 #[test]
-fn counts_that_no_scores_have_are_refused() {
+fn impossible_counts_are_refused() {
     let refused = |above: &[i64], equal: &[i64], starts: &[i64], length: i64| {
         assert!(Ranking::from_counts(above, equal, starts, &[length], None).is_err());
     };

@@ -1,4 +1,4 @@
-//! Samples read back from the file that they were written to.
+//! Reads samples from a file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,18 +13,18 @@ use super::{
 };
 use crate::cancel::{Ticks, check};
 use crate::corpus::{
-    Field, Fields, Findings, Grades, Span, TextColumn, UNGRADED, concat, offsets, repeated_id,
-    repeated_ids, without,
+    Field, Fields, Findings, Grades, Span, TextColumn, UNGRADED, concat, drop_rows, offsets,
+    repeated_id, repeated_ids,
 };
+use crate::dedup::FirstOccurrences;
 use crate::error::{Fault, Reason, Result};
-use crate::first::FirstOf;
-use crate::jsonl::openings::Openings;
+use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::{Access, OnError, Row, Source};
-use crate::memory::{push, with_room};
+use crate::memory::{push, with_capacity};
 
 impl Samples {
-    /// Reads a file of samples, this project's or the reference's, which has no chunk ids but that
-    /// of the first ground truth.
+    /// Reads a file of samples, written by this project or by the reference. The reference's
+    /// samples have only the chunk id of their first ground truth.
     pub fn load(path: &Path, on_error: OnError, access: Access) -> Result<Self> {
         let source = Arc::new(Source::open(path, access)?);
         let mut parsed = source.parse(on_error, Columns::push);
@@ -40,12 +40,12 @@ impl Samples {
         let mut findings = Findings::new(on_error);
         findings.reject(&source, rejects)?;
         if columns.rows.is_empty() {
-            return Err(findings.without_rows(&source));
+            return Err(findings.no_rows_error(&source));
         }
 
         findings.warnings.extend(columns.warning(source.name()));
 
-        let (candidates, firsts) = distinct(source.bytes(), &columns);
+        let (candidates, firsts) = deduplicated(source.bytes(), &columns);
         let pick = |spans: &[Span]| {
             let spans = firsts.iter().map(|&i| spans[i]).collect();
             TextColumn::of_file(&source, spans)
@@ -72,7 +72,7 @@ impl Samples {
     }
 }
 
-/// A piece's columns, and the file's.
+/// The columns of a piece, or of the whole file.
 #[derive(Debug, Default)]
 struct Columns {
     rows: Vec<Range<usize>>,
@@ -80,24 +80,25 @@ struct Columns {
     questions: Vec<Span>,
     answers: Vec<Span>,
     num_relevant: Vec<i64>,
-    /// How many ground truths there are in all rows, and their grades; none as long as no row has
-    /// any.
+    /// The number of ground truths in all rows, and their grades. Grades are empty until a row has
+    /// some.
     relevant: usize,
     grades: Vec<f64>,
-    /// Contexts of all rows, and how many each row has.
+    /// The contexts of all rows, and how many each row has.
     contexts: Vec<Span>,
     counts: Vec<usize>,
-    /// One a context; empty where it is not known.
+    /// One id for each context; empty if it is unknown.
     context_ids: Vec<Span>,
-    /// Rows whose one id is not the first of their list.
+    /// The number of rows whose `gt_chunk_id` is not the first of `gt_chunk_ids`.
     other_gt_chunk_ids: usize,
-    openings: Openings,
+    key_cache: KeyCache,
 }
 
 impl Columns {
+    /// Reads a row and appends it.
     fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &MEMBERS);
-        fields.read(&mut self.openings)?;
+        fields.read(&mut self.key_cache)?;
         let question = fields.text(QUESTION, Reason::EmptyQuestion)?;
         let qa_id = fields.as_id(QA_ID, fields.required(QA_ID)?)?;
         let answer = fields.string(ANSWER)?.unwrap_or_default();
@@ -117,7 +118,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Returns how many of them are ground truths.
+    /// Appends the row's contexts, ids and grades. Returns the number of ground truths.
     fn push_contexts(&mut self, fields: &Fields<'_, 9>) -> Result<usize, Box<Fault>> {
         let first = self.contexts.len();
         let num_relevant = self.push_list(fields, GROUND_TRUTH_CONTEXTS, GT_CHUNK_IDS)?;
@@ -139,6 +140,7 @@ impl Columns {
         Ok(num_relevant)
     }
 
+    /// Appends the grades of the row's ground truths.
     fn push_grades(
         &mut self,
         fields: &Fields<'_, 9>,
@@ -151,7 +153,7 @@ impl Columns {
             return Ok(());
         };
         self.grades.resize(self.relevant, UNGRADED);
-        fields.each(GT_GRADES, list, |value| {
+        fields.for_each(GT_GRADES, list, |value| {
             let grade = fields.as_grade(GT_GRADES, value)?;
             if grade <= 0.0 {
                 let message = "an element of \"gt_grades\" is not above 0; expected the grade of \
@@ -172,6 +174,7 @@ impl Columns {
         Err(Fault::new(list.start, Reason::LengthMismatch, message))
     }
 
+    /// Appends a list of texts and the ids of these texts. Returns the number of texts.
     fn push_list(
         &mut self,
         fields: &Fields<'_, 9>,
@@ -179,13 +182,13 @@ impl Columns {
         ids: Field,
     ) -> Result<usize, Box<Fault>> {
         let before = self.contexts.len();
-        fields.each(texts, fields.required(texts)?, |text| {
+        fields.for_each(texts, fields.required(texts)?, |text| {
             self.contexts.push(fields.as_text(texts, text)?);
             Ok(())
         })?;
         let count = self.contexts.len() - before;
         if let Some(list) = fields.value(ids) {
-            fields.each(ids, list, |id| {
+            fields.for_each(ids, list, |id| {
                 self.context_ids.push(fields.as_id(ids, id)?);
                 Ok(())
             })?;
@@ -204,6 +207,7 @@ impl Columns {
         Ok(count)
     }
 
+    /// Joins the columns of all pieces.
     fn joined(pieces: &mut [Self]) -> Self {
         if pieces.iter().any(|piece| !piece.grades.is_empty()) {
             for piece in pieces.iter_mut() {
@@ -222,11 +226,11 @@ impl Columns {
             counts: concat(pieces, |piece| &piece.counts),
             context_ids: concat(pieces, |piece| &piece.context_ids),
             other_gt_chunk_ids: pieces.iter().map(|piece| piece.other_gt_chunk_ids).sum(),
-            openings: Openings::default(),
+            key_cache: KeyCache::default(),
         }
     }
 
-    /// What a user should know of ids that were not used.
+    /// Returns a warning if some ids were not used.
     fn warning(&self, file: &str) -> Option<String> {
         let rows = self.other_gt_chunk_ids;
         (rows > 0).then(|| {
@@ -237,7 +241,7 @@ impl Columns {
         })
     }
 
-    /// `dropped` ascends.
+    /// Removes the rows in `dropped`, which must ascend.
     fn drop(&mut self, dropped: &[usize]) {
         if dropped.is_empty() {
             return;
@@ -245,27 +249,27 @@ impl Columns {
         let offsets = offsets(&self.counts);
         let contexts = |&row: &usize| offsets[row] as usize..offsets[row + 1] as usize;
         let dropped_contexts: Vec<usize> = dropped.iter().flat_map(contexts).collect();
-        self.contexts = without(&self.contexts, &dropped_contexts);
-        self.context_ids = without(&self.context_ids, &dropped_contexts);
+        self.contexts = drop_rows(&self.contexts, &dropped_contexts);
+        self.context_ids = drop_rows(&self.context_ids, &dropped_contexts);
         if !self.grades.is_empty() {
             let lengths: Vec<usize> = self.num_relevant.iter().map(|&n| n as usize).collect();
             let starts = super::offsets(&lengths);
             let grades = |&row: &usize| starts[row] as usize..starts[row + 1] as usize;
             let dropped_grades: Vec<usize> = dropped.iter().flat_map(grades).collect();
-            self.grades = without(&self.grades, &dropped_grades);
+            self.grades = drop_rows(&self.grades, &dropped_grades);
         }
-        self.rows = without(&self.rows, dropped);
-        self.qa_ids = without(&self.qa_ids, dropped);
-        self.questions = without(&self.questions, dropped);
-        self.answers = without(&self.answers, dropped);
-        self.num_relevant = without(&self.num_relevant, dropped);
-        self.counts = without(&self.counts, dropped);
+        self.rows = drop_rows(&self.rows, dropped);
+        self.qa_ids = drop_rows(&self.qa_ids, dropped);
+        self.questions = drop_rows(&self.questions, dropped);
+        self.answers = drop_rows(&self.answers, dropped);
+        self.num_relevant = drop_rows(&self.num_relevant, dropped);
+        self.counts = drop_rows(&self.counts, dropped);
     }
 }
 
-/// Numbers the contexts that differ in text or id by their first appearance. Returns the number of
-/// every context, and where each numbered one appears first.
-fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
+/// Deduplicates contexts by text and id, and numbers them by their first appearance. Returns the
+/// number of every context, and the index of the first context with each number.
+fn deduplicated(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
     let Columns {
         contexts,
         context_ids,
@@ -278,9 +282,12 @@ fn distinct(bytes: &[u8], columns: &Columns) -> (Vec<i64>, Vec<usize>) {
     let same = |i: usize, j: usize| {
         contexts[i].equals(contexts[j], bytes) && context_ids[i].equals(context_ids[j], bytes)
     };
-    let (mut numbers, mut firsts) = (with_room(contexts.len()), Vec::new());
+    let (mut numbers, mut firsts) = (with_capacity(contexts.len()), Vec::new());
     let mut ticks = Ticks::default();
-    for (i, first) in FirstOf::firsts(&hashes, same).into_iter().enumerate() {
+    for (i, first) in FirstOccurrences::of_each(&hashes, same)
+        .into_iter()
+        .enumerate()
+    {
         ticks.tick();
         if first == i {
             numbers.push(firsts.len() as i64);

@@ -1,5 +1,5 @@
-//! Samples of one question, read from a file: what is a ground truth in one of them is one in all,
-//! and a negative in none.
+//! Merges the ground truths of samples that ask the same question: a ground truth of one sample is
+//! a ground truth of all, and a negative of none.
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -9,17 +9,17 @@ use super::{
     Samples, push_name,
 };
 use crate::cancel::check;
-use crate::corpus::{Graded, SharedTruths, TextColumn, key_text, offsets};
+use crate::corpus::{Graded, SharedGroundTruths, TextColumn, key_text, offsets};
+use crate::dedup::{FirstOccurrences, hash};
 use crate::error::Result;
-use crate::first::{FirstOf, hash};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 use crate::same_text::SameText;
 use crate::write::push_one_line;
 
 impl Samples {
-    /// Gives samples of one question each other's ground truths, in place of negatives that are
-    /// the same by id or text. A negative that is its own sample's ground truth stays, for the
-    /// audit to find.
+    /// Merges the ground truths of samples with the same question. They replace the negatives that
+    /// equal them by id or text. A negative that is a ground truth of its own sample stays, so that
+    /// the audit can find it.
     pub(super) fn share_ground_truths(&mut self) -> Result<()> {
         let asked = SameText::of(self.len(), |i| self.questions.get(i));
         if asked.all_differ() {
@@ -27,7 +27,7 @@ impl Samples {
         }
         let same_text = SameText::of(self.contexts.len(), |context| self.contexts.get(context));
         let kinds: [&[i64]; 2] = [&same_text.first, &first_of_id(&self.context_ids)];
-        let shared = SharedTruths::collect(
+        let shared = SharedGroundTruths::collect(
             &asked,
             |i| Graded {
                 items: self.relevant_and_negative(i).0,
@@ -38,7 +38,7 @@ impl Samples {
             |i| self.rows[i].start,
         )?;
         let (mut taken_out, mut changed) = (0, Vec::new());
-        let (candidates, lengths) = shared.laid_out(
+        let (candidates, lengths) = shared.concat_lists(
             self.len(),
             |i| self.candidates_of(i),
             |i, relevant, candidates| {
@@ -73,7 +73,8 @@ impl Samples {
         Ok(())
     }
 
-    /// Writes a sample whose candidates have changed since they were read; all else as it stood.
+    /// Appends a sample read from a file whose candidates have changed. Its other members are
+    /// copied.
     pub(super) fn push_changed(&self, i: usize, out: &mut Vec<u8>) {
         let (relevant, negative) = self.relevant_and_negative(i);
         let known = |contexts: &[i64]| {
@@ -96,7 +97,7 @@ impl Samples {
             .into_iter()
             .find(|field| MEMBERS[field.0].as_bytes() == &*name);
             match field {
-                // Of ids there is one for each text or none.
+                // Ids are written only if every text has one.
                 Some(GT_CHUNK_IDS) if !known(relevant) => {}
                 Some(NEGATIVE_CHUNK_IDS) if !known(negative) => {}
                 Some(field) => {
@@ -135,7 +136,8 @@ impl Samples {
     }
 }
 
-/// Those of `items` that are of no kind that one of `added` is of.
+/// Returns the items that equal none of `added`. Each of `kinds` maps every item to the first item
+/// that equals it.
 fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> {
     let mut kept = items.to_vec();
     for first in kinds {
@@ -145,9 +147,9 @@ fn without_kinds_of(added: &[i64], items: &[i64], kinds: &[&[i64]]) -> Vec<i64> 
     kept
 }
 
-/// For each context the first with the same id; for one without an id itself.
+/// Returns for each context the first one with the same id, or itself if it has no id.
 fn first_of_id(ids: &TextColumn) -> Vec<i64> {
-    let mut first = with_room(ids.len());
+    let mut first = with_capacity(ids.len());
     first.extend(0..ids.len() as i64);
     let given: Vec<usize> = (0..ids.len()).filter(|&i| !ids.is_blank(i)).collect();
     let hashes: Vec<u64> = given
@@ -156,7 +158,7 @@ fn first_of_id(ids: &TextColumn) -> Vec<i64> {
         .map(|&i| hash(ids.get(i).as_bytes()))
         .collect();
     let same = |i: usize, j: usize| ids.get(given[i]) == ids.get(given[j]);
-    for (&i, original) in given.iter().zip(FirstOf::firsts(&hashes, same)) {
+    for (&i, original) in given.iter().zip(FirstOccurrences::of_each(&hashes, same)) {
         first[i] = given[original] as i64;
     }
     first

@@ -1,12 +1,15 @@
 //! The k best rows of one query, and the score that a row must reach to be among them.
 
-/// A scored row as one number: a better score, or else a lower row, makes it larger.
+/// A row and its score in one number. A higher score makes it larger; of equal scores, the lower
+/// row.
 pub type Key = u64;
 
+/// Makes the key of a row.
 pub fn key(score: f32, row: u32) -> Key {
     Key::from(ordered_bits(score)) << 32 | Key::from(!row)
 }
 
+/// Returns the score of a key.
 pub fn score_of(key: Key) -> f32 {
     let ordered = (key >> 32) as u32;
     let sign = 1 << 31;
@@ -17,22 +20,23 @@ pub fn score_of(key: Key) -> f32 {
     })
 }
 
+/// Returns the row of a key.
 pub fn row_of(key: Key) -> u32 {
     !(key as u32)
 }
 
-/// The bits of a float as an integer that compares as the float does.
+/// Maps a float to an integer with the same order.
 fn ordered_bits(score: f32) -> u32 {
-    // 0 and −0 are equal; adding 0 makes them the same bits.
+    // 0 and −0 are equal; adding 0 gives them the same bits.
     let bits = (score + 0.0).to_bits();
     let sign = 1 << 31;
     if bits & sign == 0 { bits ^ sign } else { !bits }
 }
 
-/// Keeps the k largest keys of all that are offered.
+/// Collects the k largest of all keys offered.
 ///
-/// A few more than k are collected before the least are thrown out, which makes an offer cheap and
-/// the floor only a little lower than it could be.
+/// It holds a few more than k keys before it drops the smallest. So an offer is cheap, and the
+/// floor is only slightly lower than it could be.
 pub struct Best {
     k: usize,
     kept: Vec<Key>,
@@ -49,10 +53,12 @@ impl Best {
         }
     }
 
+    /// Returns the number of keys at which the smallest are dropped.
     fn capacity(&self) -> usize {
         self.k + self.k / 4 + 8
     }
 
+    /// Adds a key if it may be among the k largest.
     pub fn offer(&mut self, key: Key) {
         if key < self.floor {
             return;
@@ -63,7 +69,8 @@ impl Best {
         }
     }
 
-    /// The least score that can still be among the best; −∞ while fewer than k are known.
+    /// Returns the lowest score that may still be among the best. Returns −∞ while fewer than k are
+    /// known.
     pub fn floor_score(&self) -> f32 {
         if self.floor == 0 {
             f32::NEG_INFINITY
@@ -72,15 +79,15 @@ impl Best {
         }
     }
 
-    /// Forgets the rows but not the floor: other rows have to reach that score, whatever their
-    /// number.
+    /// Forgets the keys but keeps the floor, so that the rows of the whole corpus must reach the
+    /// sample's score, whatever their row numbers.
     pub fn keep_floor(&mut self) {
         self.shrink();
         self.kept.clear();
         self.floor = self.floor >> 32 << 32;
     }
 
-    /// Forgets all but the k largest.
+    /// Drops all but the k largest keys.
     pub fn shrink(&mut self) {
         if self.kept.len() >= self.k {
             let (_, least, _) = self
@@ -91,13 +98,14 @@ impl Best {
         }
     }
 
+    /// Adds the keys of another collection.
     pub fn merge(&mut self, other: Self) {
         for key in other.kept {
             self.offer(key);
         }
     }
 
-    /// The k largest keys, from the largest.
+    /// Returns the k largest keys in falling order.
     pub fn into_sorted(mut self) -> Vec<Key> {
         self.shrink();
         self.kept.sort_unstable_by(|a, b| b.cmp(a));

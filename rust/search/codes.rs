@@ -1,54 +1,58 @@
-//! Vectors in small integers, and how far off a score of such integers can be.
+//! Quantises vectors to small integers, and bounds the error of their integer scores.
 //!
-//! Encoders like to give all texts a common direction, which says nothing of their differences but
-//! would use up the integers. So a centre m is taken off the rows first, about their mean, whose
-//! score q·m is added again for each query. What remains of a row, r, becomes multiples −63…63 of a
-//! scale that a tile of rows shares; queries become multiples −127…127 of a scale of their own. For
-//! the approximations r̂ and q̂,
+//! Encoders tend to give all texts a common direction, which would use up the range of the
+//! integers. So a centre m, about the mean of the rows, is subtracted from each row, and its score
+//! q·m is added again for each query. What remains of a row, r, is quantised to multiples −63…63 of
+//! a scale that a tile of rows shares. Each query is quantised to multiples −127…127 of a scale of
+//! its own. For the approximations r̂ and q̂,
 //!
 //! ```text
 //! q·(m + r) = q·m + q̂·r̂ ± (‖q − q̂‖ ‖r̂‖ + ‖q‖ ‖r − r̂‖)
 //! ```
 //!
-//! by Cauchy and Schwarz, and q̂·r̂ is the two scales times a sum of products of integers. The norms
-//! are measured, in float64, not estimated, so that the bound holds however a number was rounded,
-//! and for vectors of any size.
+//! by the Cauchy–Schwarz inequality, and q̂·r̂ is the product of the two scales and a sum of
+//! products of integers. The norms are measured in float64, not estimated. So the bound holds
+//! however a number was rounded, and for vectors of any size.
 //!
-//! 63 and not 127, because the AVX2 instruction that multiplies bytes adds two products in 16 bits:
-//! 2 · 127 · 127 just fits. Codes of rows are stored with 64 added, since one factor has to be
-//! unsigned there.
+//! The codes of rows end at 63 and not at 127, because the AVX2 instruction that multiplies bytes
+//! adds two products in 16 bits: 2 · 127 · 127 just fits. They are stored with 64 added, because
+//! one factor must be unsigned.
 
 use super::Matrix;
 use super::isa::for_each_isa;
 use super::layout::{GROUP_ROWS, GroupStep, LANES, PanelStep, STEP};
 
-/// Rows with one scale.
+/// The number of rows that share a scale.
 pub const TILE_ROWS: usize = 256;
-/// Beyond this width, sums of products of codes could leave the 30 bits allowed them.
+/// In wider vectors, sums of products could exceed the 30 bits that they may take.
 pub const MAX_WIDTH: usize = 1 << 16;
 
-/// How many rows the centre is the mean of, at most.
+/// The largest number of rows that the centre is the mean of.
 const CENTRE_ROWS: usize = 1024;
 
+/// The largest code of a row.
 const ROW_LEVELS: f32 = 63.0;
+/// The number that is added to a row's codes.
 const ROW_OFFSET: u8 = 64;
+/// The largest code of a query.
 const QUERY_LEVELS: f32 = 127.0;
 
-/// What the float64 sums of norms may be off by, relatively, with room to spare.
+/// An upper bound of the relative error of the norms, which are float64 sums.
 const ROUNDING: f64 = 1e-9;
 
+/// Returns the number of steps of a vector.
 pub fn steps(width: usize) -> usize {
     width.div_ceil(STEP)
 }
 
-/// What is taken off every row of the corpus; any vector is right.
+/// The vector that is subtracted from every row of the corpus. Any vector gives correct results.
 pub struct Centre {
     values: Vec<f32>,
     norm: f64,
 }
 
 impl Centre {
-    /// The mean of some rows spread over the corpus.
+    /// Returns the mean of some rows spread over the corpus.
     pub fn of(corpus: Matrix) -> Self {
         let stride = corpus.count().div_ceil(CENTRE_ROWS);
         let mut sums = vec![0.0; corpus.width];
@@ -59,7 +63,7 @@ impl Centre {
         }
         let sampled = corpus.count().div_ceil(stride) as f64;
         let mean: Vec<f32> = sums.iter().map(|sum| (sum / sampled) as f32).collect();
-        // So small a number can be taken off the largest float32 without an overflow.
+        // A value this small can be subtracted from the largest float32 without overflow.
         if mean.iter().all(|value| value.abs() < 1e30) {
             Self::at(mean)
         } else {
@@ -67,6 +71,7 @@ impl Centre {
         }
     }
 
+    /// Makes a centre with these values.
     fn at(values: Vec<f32>) -> Self {
         Self {
             norm: norm(&values),
@@ -75,52 +80,52 @@ impl Centre {
     }
 }
 
-/// What a tile's codes stand for.
+/// The scale of a tile's codes, and the norms that bound their error.
 #[derive(Clone, Copy, Default)]
 pub struct TileFacts {
     scale: f64,
-    /// The largest norm of an approximation.
+    /// The largest norm of the rows' approximations.
     norm: f64,
-    /// The largest norm of what an approximation leaves out.
+    /// The largest norm of the rows' quantisation errors.
     error: f64,
-    /// No row is longer.
+    /// An upper bound of the rows' norms.
     reach: f64,
 }
 
-/// What a query's codes stand for.
+/// The scale of a query's codes, and the norms that bound their error.
 #[derive(Clone, Copy, Default)]
 pub struct QueryFacts {
     scale: f64,
     /// The norm of the query itself.
     norm: f64,
     error: f64,
-    /// The score of the centre.
+    /// The score of the centre, q·m.
     centre: f64,
-    /// What the offset of the rows' codes adds to every sum of products.
+    /// The part of every sum of products that comes from the offset of the rows' codes.
     offset: f64,
 }
 
 impl QueryFacts {
-    /// The number that a sum of products with codes of the tile starts from, so that it ends up
-    /// negative only for rows that certainly score below `floor`.
+    /// Returns the start value of the sums of products with a tile. With it, a sum is negative only
+    /// if the row's score is certainly below `floor`.
     pub fn start(&self, tile: &TileFacts, floor: f32) -> i32 {
         let bound = self.error * tile.norm + self.norm * tile.error;
-        // All this and the exact score are float64 sums, themselves a little off.
+        // The norms and the exact score are float64 sums, which have small errors themselves.
         let off = (1.0 + ROUNDING) * bound + ROUNDING * self.norm * tile.reach;
-        // The exact score is rounded to float32, and ends up below the floor if it was no larger
-        // than the next float32 down.
+        // The exact score is rounded to float32. It is below the floor if it is at most the next
+        // lower float32.
         let hopeless = f64::from(floor.next_down()) - off - self.centre;
         let hopeless = hopeless / (self.scale * tile.scale);
-        // One more makes up for cutting off the fraction, another for the rounding before that;
-        // and no sum of products leaves the range.
+        // One unit makes up for truncating the fraction, another for the rounding before. The clamp
+        // keeps every sum of products in range.
         let range = f64::from(1 << 30);
         (2.0 - hopeless - self.offset).clamp(-range, range) as i32
     }
 }
 
 for_each_isa! {
-    /// Approximates the rows of a tile, at most [`TILE_ROWS`] of them; what is left of `groups`
-    /// and of their last steps becomes 0. None if a number is not finite.
+    /// Quantises the rows of a tile, at most [`TILE_ROWS`]. Unused places of `groups` become 0.
+    /// Returns none if a value is not finite.
     pub fn encode_tile(rows: Matrix, centre: &Centre, groups: &mut [GroupStep])
         -> Option<TileFacts> = encode_tile_body;
 }
@@ -129,7 +134,7 @@ for_each_isa! {
 fn encode_tile_body(rows: Matrix, centre: &Centre, groups: &mut [GroupStep]) -> Option<TileFacts> {
     let mut farthest = 0.0f32;
     for row in rows.iter() {
-        // Not finite if and only if a number of the row is not.
+        // The distance is finite exactly if all values of the row are.
         let distance = largest(differences(row, &centre.values));
         if !distance.is_finite() {
             return None;
@@ -160,7 +165,7 @@ fn encode_tile_body(rows: Matrix, centre: &Centre, groups: &mut [GroupStep]) -> 
     })
 }
 
-/// Approximates a query, finite numbers, in its lane of a panel.
+/// Quantises a query of finite values into its lane of a panel.
 pub fn encode_query(
     query: &[f32],
     centre: &Centre,
@@ -185,14 +190,15 @@ pub fn encode_query(
     }
 }
 
-/// The largest magnitude, or something that is not finite.
+/// Returns the largest absolute value. If a value is not finite, the result is not finite either.
 #[inline(always)]
 fn largest(values: impl Iterator<Item = f32>) -> f32 {
-    // Without their sign, floats compare as their bits do, infinity and NaN above all.
+    // Without their sign, floats have the order of their bits, with infinity and NaN at the top.
     let bits = values.map(|value| value.abs().to_bits());
     f32::from_bits(bits.max().unwrap_or(0))
 }
 
+/// Yields the differences between a vector and the centre.
 #[inline(always)]
 fn differences(vector: &[f32], centre: &[f32]) -> impl Iterator<Item = f32> {
     vector
@@ -201,29 +207,30 @@ fn differences(vector: &[f32], centre: &[f32]) -> impl Iterator<Item = f32> {
         .map(|(value, centre)| value - centre)
 }
 
-/// The step between neighbouring codes, never so small that its inverse overflows.
+/// Returns the step between neighbouring codes. It is never so small that its inverse overflows.
 fn scale(largest: f32, levels: f32) -> f32 {
     (largest / levels).max(1e-36)
 }
 
-/// Finds the nearest multiples of `scale`; codes beyond the vector's end stay as they are.
+/// Quantises a vector to the nearest multiples of `scale`. Codes after its end stay as they are.
 #[inline(always)]
 fn encode(vector: &[f32], centre: &[f32], scale: f32, codes: &mut [i8]) {
     let inverse = 1.0 / scale;
     for (code, value) in codes.iter_mut().zip(differences(vector, centre)) {
-        // Adding this rounds to an integer and leaves it in the lowest bits.
+        // This addition rounds to an integer and leaves it in the lowest bits.
         let rounded = value * inverse + 1.5 * (1 << 23) as f32;
         *code = rounded.to_bits() as i8;
     }
 }
 
+/// Returns the norm of a vector of codes.
 #[inline(always)]
 fn code_norm(codes: &[i8]) -> f64 {
     let squares = codes.iter().map(|&code| i32::from(code) * i32::from(code));
     f64::from(squares.sum::<i32>()).sqrt()
 }
 
-/// The squared norm of what the codes leave out.
+/// Returns the squared norm of the quantisation error.
 #[inline(always)]
 fn squared_error(vector: &[f32], centre: &[f32], scale: f32, codes: &[i8]) -> f64 {
     let square = |value: f32, centre: f32, code: i8| {
@@ -246,6 +253,7 @@ fn squared_error(vector: &[f32], centre: &[f32], scale: f32, codes: &[i8]) -> f6
     sums.iter().sum()
 }
 
+/// Returns the Euclidean norm of a vector.
 fn norm(vector: &[f32]) -> f64 {
     let squares = vector
         .iter()

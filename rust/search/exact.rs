@@ -1,4 +1,4 @@
-//! The score of a query and a row: the one definition that every path of the search comes to.
+//! The exact score of a query and a row: the one definition that every path of the search uses.
 
 use std::ops::Range;
 
@@ -7,11 +7,12 @@ use super::best::{Best, key};
 use super::isa::for_each_isa;
 use super::layout::{Hit, LANES};
 
-/// The inner product, as float32.
+/// Returns the inner product as float32.
 ///
-/// Products are taken and added in float64: product i goes to running sum i mod 8, in order, and
-/// the sums are added up as a balanced tree. The product of two float32 numbers is exact in
-/// float64, so a fused multiply-add gives the same bits. The total is rounded to float32 once.
+/// Products and sums are computed in float64. Product i is added to the running sum i mod 8, in
+/// order, and the eight sums are added as a balanced tree. The product of two float32 numbers is
+/// exact in float64, so a fused multiply-add gives the same bits. The total is rounded to float32
+/// once.
 #[inline(always)]
 fn score(query: &[f32], row: &[f32]) -> f32 {
     let mut sums = [0.0f64; LANES];
@@ -30,7 +31,7 @@ fn score(query: &[f32], row: &[f32]) -> f32 {
 }
 
 for_each_isa! {
-    /// The scores of some rows of the corpus, in the order in which they are given.
+    /// Returns the scores of the given rows of the corpus, in their order.
     pub fn scores(query: &[f32], corpus: Matrix, rows: &[i64]) -> Vec<f32> = scores_body;
 }
 
@@ -56,7 +57,7 @@ fn offer_rows_body(query: &[f32], corpus: Matrix, rows: Range<usize>, best: &mut
 }
 
 for_each_isa! {
-    /// Offers the rows of a tile that the filter could not rule out to their queries.
+    /// Offers to their queries the rows of a tile that the filter could not rule out.
     pub fn offer_hits(
         hits: &[Hit],
         queries: Matrix,
@@ -76,7 +77,7 @@ fn offer_hits_body(
 ) {
     for hit in hits {
         let row = tile.start + hit.row;
-        // A tile may be filled up with rows that do not exist.
+        // A tile may be padded with rows that do not exist.
         if row < tile.end {
             let score = score(queries.row(hit.query), corpus.row(row));
             best[hit.query].offer(key(score, row as u32));

@@ -1,16 +1,17 @@
-//! Which instructions this machine has, found out when the program runs.
+//! Detects at run time which vector instructions the machine has.
 
-/// A set of instructions that this machine is known to have: other than [`Isa::PORTABLE`], values
-/// are only made by [`Isa::available`].
+/// An instruction set that this machine has. Except for [`Isa::PORTABLE`], only [`Isa::available`]
+/// makes such values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Level);
 
+/// The instruction sets that there is code for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// With byte and word instructions, and VNNI for products of bytes.
+    /// Includes AVX512BW, and VNNI for products of bytes.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -18,12 +19,12 @@ pub enum Level {
 impl Isa {
     pub const PORTABLE: Self = Self(Level::Portable);
 
-    /// The best this machine has.
+    /// Returns the best instruction set of this machine.
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::PORTABLE)
     }
 
-    /// All that this machine has, from the best down.
+    /// Yields all instruction sets of this machine, best first.
     #[cfg(target_arch = "x86_64")]
     pub fn available() -> impl Iterator<Item = Self> {
         let avx512 = is_x86_feature_detected!("avx512f")
@@ -51,8 +52,8 @@ impl Isa {
     }
 }
 
-/// Declares a function that takes an [`Isa`] before its other arguments and runs a body compiled
-/// for it: what is inlined into the body becomes vector code of that machine's width. The results
+/// Declares a function that takes an [`Isa`] before its other arguments. Its body is compiled for
+/// each instruction set, and code inlined into it becomes vector code of that width. The results
 /// are the same for every [`Isa`], floats included.
 macro_rules! for_each_isa {
     (
@@ -74,7 +75,7 @@ macro_rules! for_each_isa {
             }
             match isa.level() {
                 $crate::search::isa::Level::Portable => $body($($argument),*),
-                // SAFETY: the machine has the instructions, or there would be no such `Isa`.
+                // SAFETY: an `Isa` exists only if the machine has its instructions.
                 #[cfg(target_arch = "x86_64")]
                 $crate::search::isa::Level::Avx2 => unsafe { avx2($($argument),*) },
                 // SAFETY: as above.

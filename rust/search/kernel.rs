@@ -1,7 +1,7 @@
-//! Sums of products of codes, a tile of rows against a panel of queries.
+//! Computes the integer scores of a tile of rows and a panel of queries.
 //!
-//! All kernels compute the same integers; this file has the obvious one, which the others are
-//! tested against, and it is what runs where there are no vector instructions to choose from.
+//! All kernels compute the same integers. This file has the obvious kernel. The others are tested
+//! against it, and it runs on machines without the vector instructions.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -11,23 +11,24 @@ mod avx512;
 use super::isa::{Isa, Level};
 use super::layout::{GROUP_ROWS, GroupStep, Hit, PANEL, PanelStep, STEP};
 
-/// Some queries at a time.
+/// The queries that are scored together.
 pub struct Panel<'a> {
     pub codes: &'a [PanelStep],
-    /// What the sum of products of each starts from.
+    /// The start value of each query's sums of products.
     pub starts: [i32; PANEL],
-    /// The number of the first query.
+    /// The number of the panel's first query.
     pub first_query: usize,
 }
 
-/// Appends all pairs whose sum of products, from the query's start, is not negative.
+/// Appends all pairs of a query and a row whose sum of products, from the start value, is not
+/// negative.
 ///
-/// `tile` is an even number of groups, of as many steps as the panel has. The order of the hits is
-/// no promise.
+/// `tile` must be an even number of groups with as many steps as the panel has. The order of the
+/// hits is not defined.
 pub fn scan(isa: Isa, tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     match isa.level() {
         Level::Portable => portable(tile, panel, hits),
-        // SAFETY: the machine has the instructions, or there would be no such `Isa`.
+        // SAFETY: an `Isa` exists only if the machine has its instructions.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { avx2::scan(tile, panel, hits) },
         // SAFETY: as above.
@@ -36,6 +37,7 @@ pub fn scan(isa: Isa, tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     }
 }
 
+/// The obvious kernel, for any machine.
 fn portable(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     for (group, steps) in tile.chunks_exact(panel.codes.len()).enumerate() {
         for lane in 0..PANEL {
@@ -56,7 +58,7 @@ fn portable(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     }
 }
 
-/// Appends the rows of a group whose bit is set.
+/// Appends a hit for each row of a group whose bit is set.
 fn push(mut rows: u16, query: usize, group: usize, hits: &mut Vec<Hit>) {
     while rows != 0 {
         let row = group * GROUP_ROWS + rows.trailing_zeros() as usize;

@@ -1,16 +1,16 @@
-//! How codes lie in memory, and what the parts of a search hand to one another.
+//! The memory layout of codes, and the types that the parts of a search exchange.
 
-/// Running sums per score. Eight of them fill a vector register and are one fixed order of
-/// addition, whatever the width of the machine's registers.
+/// The number of running sums per score. Eight of them fill a vector register, and fix the order of
+/// the additions for registers of any width.
 pub const LANES: usize = 8;
-/// Rows that are scored in one register, one to a lane of 32 bits.
+/// The number of rows that are scored in one register, each in a lane of 32 bits.
 pub const GROUP_ROWS: usize = 16;
-/// Code bytes of one vector that are multiplied and added up in a lane at once.
+/// The number of codes of one vector that are multiplied and added in a lane at once.
 pub const STEP: usize = 4;
-/// Queries that are scored together.
+/// The number of queries that are scored together.
 pub const PANEL: usize = 8;
 
-/// The next codes of the rows of a group: [`STEP`] bytes of each in turn.
+/// The next [`STEP`] codes of each row of a group.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub struct GroupStep(pub [[u8; STEP]; GROUP_ROWS]);
@@ -19,13 +19,13 @@ impl GroupStep {
     pub const ZERO: Self = Self([[0; STEP]; GROUP_ROWS]);
 }
 
-/// The next codes of the queries of a panel.
+/// The next [`STEP`] codes of each query of a panel.
 pub type PanelStep = [[i8; STEP]; PANEL];
 
-/// A pair that the integers cannot rule out.
+/// A query and a row that the integer scores cannot rule out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
     pub query: usize,
-    /// Within the tile.
+    /// The row's index within the tile.
     pub row: usize,
 }

@@ -16,7 +16,7 @@ impl Random {
         self.next() as usize % bound
     }
 
-    /// Between −1 and 1.
+    /// Returns a number between −1 and 1.
     fn number(&mut self) -> f32 {
         (self.next() % 2001) as f32 / 1000.0 - 1.0
     }
@@ -30,7 +30,7 @@ fn matrix(values: &[f32], width: usize) -> Matrix<'_> {
     Matrix::new(values, width).expect("whole rows")
 }
 
-/// The definition of a score, number by number.
+/// The definition of a score, computed number by number.
 fn plain_score(query: &[f32], row: &[f32]) -> f32 {
     let mut sums = [0.0f64; 8];
     for (i, (&q, &r)) in query.iter().zip(row).enumerate() {
@@ -152,7 +152,7 @@ fn kernels_find_the_same_pairs() {
         let steps = codes::steps(width);
         let mut tile = vec![GroupStep::ZERO; groups * steps];
         for row in tile.iter_mut().flat_map(|step| &mut step.0) {
-            // All codes of rows there are, the extremes often.
+            // The codes of rows take all possible values, and often the extremes.
             *row = [(); layout::STEP].map(|()| [1, 127, random.below(128) as u8][random.below(3)]);
         }
         let mut panel = vec![[[0; layout::STEP]; PANEL]; steps];
@@ -183,7 +183,7 @@ fn kernels_find_the_same_pairs() {
 }
 
 #[test]
-fn the_filter_rules_out_most_rows_and_none_that_count() {
+fn the_filter_rules_out_most_rows_but_no_result() {
     let mut random = Random(7);
     let width = 48;
     let rows = random.numbers(TILE_ROWS * width);
@@ -226,7 +226,7 @@ fn the_filter_rules_out_most_rows_and_none_that_count() {
 }
 
 #[test]
-fn what_cannot_be_searched_is_refused() {
+fn invalid_searches_are_refused() {
     let good = [1.0; 40];
     let message = |queries: &[f32], corpus: &[f32], k| match top_k(
         matrix(queries, 4),

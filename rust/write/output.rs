@@ -1,25 +1,25 @@
-//! Output that is flushed to disk at the end anyway, and so need not pass through the system's cache.
+//! Writes large files past the system's cache, because they are flushed to disk at the end anyway.
 
 use std::fs::File;
 use std::io::{self, Write};
 
-/// Direct writes want memory, places and lengths that are multiples of the device's block; this is
-/// one for every device.
+/// Direct writes need addresses, offsets and lengths that are multiples of the device's block size.
+/// This size is a multiple for every device.
 const BLOCK: usize = 4096;
 
-/// What is written at a time; shorter files go the usual way.
+/// The bytes that are written at a time. Shorter files are written through the cache.
 const PIECE: usize = 1 << 20;
 
-/// A file that is written from its start to its end in large pieces.
+/// A file that is written from start to end in large pieces.
 ///
-/// Where the system can, pieces go to the device straight from our memory: copying them to its cache,
-/// and from there to disk, takes as much of the processor's time as formatting them.
+/// If the system supports it, pieces go straight from our memory to the device. Copying them to the
+/// cache, and from there to disk, takes as much processor time as formatting them.
 pub struct Output<'a> {
     file: &'a mut File,
-    /// None before the first piece.
+    /// Tells whether direct writes are on. None before the first piece.
     direct: Option<bool>,
     memory: Vec<u8>,
-    /// Where in `memory` the piece begins, and how much of it there is.
+    /// The start of the current piece in `memory`, and its length so far.
     start: usize,
     len: usize,
 }
@@ -35,13 +35,14 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes what is left of the last piece.
+    /// Writes the rest of the last piece.
     pub fn finish(&mut self) -> io::Result<()> {
         set_direct(self.file, false);
         self.file
             .write_all(&self.memory[self.start..self.start + self.len])
     }
 
+    /// Appends a text to the file.
     pub fn write(&mut self, mut text: &[u8]) -> io::Result<()> {
         if self.memory.is_empty() {
             self.memory = vec![0; PIECE + BLOCK];
@@ -60,6 +61,7 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Writes a full piece, directly if the system allows it.
     fn write_piece(&mut self) -> io::Result<()> {
         if self.direct.is_none() {
             self.direct = Some(set_direct(self.file, true));
@@ -70,7 +72,7 @@ impl<'a> Output<'a> {
             let written = match self.file.write(piece) {
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Some file systems agree to direct writes and then refuse them.
+                // Some file systems accept the flag for direct writes but refuse the writes.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => 0,
                 Err(error) => return Err(error),
             };
@@ -84,12 +86,12 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Has writes to a file bypass the system's cache, or not; false where they do not.
+/// Turns direct writes on or off. Returns true if they are on.
 #[cfg(target_os = "linux")]
 fn set_direct(file: &File, on: bool) -> bool {
     use std::os::fd::AsRawFd;
     let descriptor = file.as_raw_fd();
-    // SAFETY: the descriptor is open as long as `file` is, and no memory is involved.
+    // SAFETY: the descriptor is open as long as `file` is, and no memory is accessed.
     unsafe {
         let flags = libc::fcntl(descriptor, libc::F_GETFL);
         let wanted = if on {
@@ -114,9 +116,9 @@ mod tests {
 
     use super::*;
 
-    /// Written in uneven parts, whatever the file system makes of direct writes.
+    /// The file is written in parts of uneven length, with and without support for direct writes.
     #[test]
-    fn a_file_is_what_was_written() {
+    fn a_file_holds_what_was_written() {
         let memory = Path::new("/dev/shm");
         let folders = [std::env::temp_dir(), memory.to_owned()];
         for folder in folders.iter().filter(|folder| folder.is_dir()) {

@@ -1,4 +1,4 @@
-//! Texts that are no JSONL: tables, pages, objects that are no rows.
+//! Recognises text formats other than JSONL: tables, web pages, and JSON objects that are not rows.
 
 use super::Format;
 use crate::cancel::check;
@@ -7,7 +7,8 @@ use crate::jsonl::scan::{Kind, Scanner, Value};
 use crate::jsonl::{BYTE_ORDER_MARK, line_end, skip_white};
 use crate::memory::push;
 
-/// The format of a text that is no JSONL; none where it may hold a row.
+/// Returns the format of a text if it looks like a known one other than JSONL. It may still hold
+/// good rows; see [`may_hold_a_row`].
 pub fn recognise(bytes: &[u8]) -> Option<Format> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = &bytes[skip_white(bytes, 0)..];
@@ -43,7 +44,7 @@ const SQUAD: &str = "SQuAD JSON";
 const SQUAD_ROWS: &str = "make a chunk of each paragraph's \"context\" and a question of each of \
                           its \"qas\", with the chunk_id of the paragraph";
 
-/// Names of which each row has one.
+/// The known member names of rows. Every row has at least one of them.
 const ROW_NAMES: [&[u8]; 12] = [
     b"question",
     b"chunk_id",
@@ -59,10 +60,10 @@ const ROW_NAMES: [&[u8]; 12] = [
     b"ground_truth_contexts",
 ];
 
-/// Names of which each row has one, with a string.
+/// The known names of text members. Every row has at least one of them, with a string.
 const TEXT_NAMES: [&[u8]; 5] = [b"question", b"text", b"chunk_text", b"input", b"content"];
 
-/// Tells whether a line of a text, or an element of the array that it is, may be a good row.
+/// Tells whether any line of the text, or any element if it is a JSON array, may be a good row.
 pub fn may_hold_a_row(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let start = skip_white(text, 0);
@@ -73,13 +74,14 @@ pub fn may_hold_a_row(bytes: &[u8]) -> bool {
     text.split(|&byte| byte == b'\n').any(may_be_a_row)
 }
 
+/// Tells whether a row is an object with a text member.
 fn may_be_a_row(row: &[u8]) -> bool {
     check();
     let row = &row[skip_white(row, 0)..];
     let Some((members, end)) = members(row) else {
         return false;
     };
-    // Whatever a name is that is written with escapes.
+    // A name written with escapes may be any name.
     let has_text = |member: &Member<'_>| {
         let is_known = TEXT_NAMES.contains(&member.name) || member.name.contains(&b'\\');
         is_known && matches!(member.value.kind, Kind::String { .. })
@@ -87,9 +89,9 @@ fn may_be_a_row(row: &[u8]) -> bool {
     skip_white(row, end) == row.len() && members.iter().any(has_text)
 }
 
-/// A text that begins with an object: what it is if that is no row.
+/// Recognises a text that starts with a JSON object which is not a row.
 fn object(text: &[u8]) -> Option<Format> {
-    // Members at fault are for the reader to tell.
+    // The reader reports invalid members.
     let (members, end) = members(text)?;
     let is_alone = skip_white(text, end) == text.len();
     let in_lines = memchr::memchr(b'\n', &text[..end]).is_some();
@@ -137,14 +139,15 @@ fn object(text: &[u8]) -> Option<Format> {
     })
 }
 
+/// A member of a JSON object.
 struct Member<'a> {
-    /// As it is written.
+    /// The name without its quotes, with its escapes.
     name: &'a [u8],
     value: Value,
 }
 
-/// The members of the object that a text begins with, and where it ends; none if it is not one, or
-/// at fault.
+/// Returns the members of the object at the start of a text, and the object's end. Returns none if
+/// the text does not start with a valid object.
 fn members(text: &[u8]) -> Option<(Vec<Member<'_>>, usize)> {
     if text.first() != Some(&b'{') {
         return None;
@@ -159,16 +162,18 @@ fn members(text: &[u8]) -> Option<(Vec<Member<'_>>, usize)> {
     read.is_ok().then_some((members, end))
 }
 
-/// An article of SQuAD has paragraphs, which have questions or a context.
+/// Tells whether an object is an article of SQuAD: its paragraphs have questions or a context.
 fn is_article(text: &[u8], members: &[Member<'_>]) -> bool {
     first_has(text, members, b"paragraphs", &[b"qas", b"context"])
 }
 
+/// Tells whether an object is a file of SQuAD: it holds articles.
 fn is_squad(text: &[u8], members: &[Member<'_>]) -> bool {
     first_has(text, members, b"data", &[b"paragraphs"])
 }
 
-/// Tells whether the first object in the list of this name has a member of one of these names.
+/// Tells whether there is a member `list`, a list whose first object has a member with one of
+/// `names`.
 fn first_has(text: &[u8], all: &[Member<'_>], list: &[u8], names: &[&[u8]]) -> bool {
     let of_that_name = |m: &&Member<'_>| m.name == list && m.value.kind == Kind::Array;
     let Some(list) = all.iter().find(of_that_name) else {
@@ -178,7 +183,8 @@ fn first_has(text: &[u8], all: &[Member<'_>], list: &[u8], names: &[&[u8]]) -> b
     members(first).is_some_and(|(found, _)| found.iter().any(|member| names.contains(&member.name)))
 }
 
-/// Lines of as many fields each, by tabs, commas or semicolons; or TREC's, by spaces.
+/// Recognises a table: every line has the same number of fields, separated by tabs, commas or
+/// semicolons. Also recognises TREC's files, whose fields are separated by spaces.
 fn table(text: &[u8]) -> Option<Format> {
     const LOOKED_AT: usize = 3;
     let mut lines = Vec::new();
@@ -187,7 +193,7 @@ fn table(text: &[u8]) -> Option<Format> {
         let end = line_end(text, start);
         let line = text[start..end].trim_ascii();
         start = end + 1;
-        // One good row, or what may be one, and this is no table.
+        // A line that may be a row shows that this is not a table.
         if matches!(line.first(), Some(b'{' | b'[')) {
             return None;
         }
@@ -195,7 +201,7 @@ fn table(text: &[u8]) -> Option<Format> {
             lines.push(line);
         }
     }
-    // Form feeds are white space, and no row's.
+    // A text of form feeds alone is trimmed to nothing.
     let &first = lines.first()?;
     if let Some(name) = trec(&lines) {
         return Some(Format {
@@ -226,7 +232,7 @@ fn table(text: &[u8]) -> Option<Format> {
     })
 }
 
-/// Tells whether a line names columns, one of them as rows do.
+/// Tells whether a line is a header: one of its fields is a known name.
 fn is_header(line: &[u8], by: u8) -> bool {
     const OTHERS: [&[u8]; 12] = [
         b"query",
@@ -251,7 +257,7 @@ fn is_header(line: &[u8], by: u8) -> bool {
     names.any(|name| ROW_NAMES.iter().chain(&OTHERS).any(|known| *known == name))
 }
 
-/// Judgements or a run as TREC writes them.
+/// Recognises TREC's judgements and runs.
 fn trec(lines: &[&[u8]]) -> Option<&'static str> {
     let shape = |line: &&[u8]| {
         let fields: Vec<&[u8]> = line
@@ -281,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_no_rows_are_told_apart() {
+    fn objects_that_are_not_rows_are_recognised() {
         let cases = [
             (
                 "{\"version\": \"1\", \"data\": [{\"title\": \"\", \"paragraphs\": []}]}",
@@ -331,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_told_by_their_lines() {
+    fn tables_are_recognised_by_their_lines() {
         let cases = [
             (
                 "question\tchunk_id\nWho?\tc1\n",

@@ -1,18 +1,20 @@
-//! With VNNI, one instruction multiplies 64 pairs of bytes and adds them up in 16 lanes.
+//! The kernel for AVX-512. With VNNI, one instruction multiplies 64 pairs of bytes and adds them up
+//! in 16 lanes.
 
 use std::arch::x86_64::*;
 
 use super::super::layout::{GroupStep, PANEL, PanelStep};
 use super::{Hit, Panel, push};
 
-/// Groups that are scored together: with the queries of a panel they make 16 sums in flight, more
-/// than enough to hide how long one addition takes.
+/// The number of groups that are scored together. With the queries of a panel they make 16
+/// independent sums, which hide the latency of an addition.
 const GROUPS: usize = 2;
 
 #[expect(
     clippy::needless_range_loop,
     reason = "with iterators the sums go to memory"
 )]
+/// See [`super::scan`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
 pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     let steps = panel.codes.len();
@@ -47,13 +49,15 @@ pub fn scan(tile: &[GroupStep], panel: &Panel, hits: &mut Vec<Hit>) {
     }
 }
 
+/// Loads the next codes of the rows of a group.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(step: &GroupStep) -> __m512i {
-    // SAFETY: a step is 64 bytes, on an address that is a multiple of 64.
+    // SAFETY: a step is 64 bytes, at an address that is a multiple of 64.
     unsafe { _mm512_load_si512((&raw const *step).cast()) }
 }
 
+/// Copies the next codes of a query to all lanes.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn broadcast(queries: &PanelStep, lane: usize) -> __m512i {

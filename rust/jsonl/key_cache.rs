@@ -1,55 +1,58 @@
-//! Names that stand where they stood in the row before.
+//! Reads member names faster when they repeat those of the row before.
 //!
-//! The rows of a file are mostly written alike. Where the bytes of a member's name, its colon and
-//! the white space behind it are those of the row before, there is nothing left to find out.
+//! Most rows of a file have the same layout. If the bytes of a member's name, its colon and the
+//! white space after it are the same as in the row before, its name need not be parsed again.
 
 use super::scan::{Scanner, Value};
 use crate::error::Fault;
 
-/// Members of a row that are remembered; longer rows are read as well, only slower.
+/// The number of members of a row that are remembered. Further members are read too, only slower.
 const PLACES: usize = 8;
 
-/// How the members of the row before began, and what was found out about their names.
+/// Remembers the first bytes of each member of the row before, and the rank of its name. The rank
+/// is the index of the name in a list of known names, or none.
 #[derive(Debug, Default)]
-pub struct Openings([Opening; PLACES]);
+pub struct KeyCache([CachedKey; PLACES]);
 
+/// The first bytes of a member, in one word: its name, the colon and the white space after it.
 #[derive(Debug, Clone, Copy, Default)]
-struct Opening {
+struct CachedKey {
     bytes: u128,
     mask: u128,
-    /// How many bytes those are; 0 where none are remembered.
+    /// The number of remembered bytes, or 0.
     length: usize,
     rank: Option<usize>,
 }
 
-impl Openings {
-    /// Passes the name of a row's member number `place` and returns its rank: what `find` says of
-    /// it, or said when it stood there last.
+impl KeyCache {
+    /// Moves the scanner past the name of a row's member number `place` and returns the name's
+    /// rank. Calls `find` to get the rank of a name, unless the remembered bytes are the same.
     #[inline]
-    pub fn pass(
+    pub fn read_key(
         &mut self,
         scanner: &mut Scanner<'_>,
         place: usize,
         find: impl FnOnce(Value) -> Option<usize>,
     ) -> Result<Option<usize>, Box<Fault>> {
         scanner.skip_white();
-        let Some(opening) = self.0.get_mut(place) else {
+        let Some(cached) = self.0.get_mut(place) else {
             return Ok(find(scanner.key()?));
         };
         let rest = scanner.rest();
-        if opening.fits(rest) {
-            scanner.pass(opening.length);
-            return Ok(opening.rank);
+        if cached.fits(rest) {
+            scanner.pass(cached.length);
+            return Ok(cached.rank);
         }
         let key = scanner.key()?;
         scanner.skip_white();
         let rank = find(key);
-        *opening = Opening::of(&rest[..rest.len() - scanner.rest().len()], rank);
+        *cached = CachedKey::of(&rest[..rest.len() - scanner.rest().len()], rank);
         Ok(rank)
     }
 }
 
-impl Opening {
+impl CachedKey {
+    /// Remembers the bytes of a name if there are few enough.
     fn of(bytes: &[u8], rank: Option<usize>) -> Self {
         const WIDTH: usize = size_of::<u128>();
         let mut word = [0; WIDTH];
@@ -65,6 +68,7 @@ impl Opening {
         }
     }
 
+    /// Tells whether the rest of the row starts with the remembered bytes.
     #[inline]
     fn fits(&self, rest: &[u8]) -> bool {
         let is_same = |bytes| u128::from_le_bytes(bytes) & self.mask == self.bytes;
@@ -76,14 +80,14 @@ impl Opening {
 mod tests {
     use super::*;
 
-    /// Reads rows one after the other; each name's rank is its length.
+    /// Reads rows one after another; the rank of a name is its length.
     fn ranks(rows: &[&str]) -> Vec<Vec<Option<usize>>> {
-        let mut openings = Openings::default();
+        let mut key_cache = KeyCache::default();
         let read = |row: &&str| {
             let mut found = Vec::new();
             let mut scanner = Scanner::new(row.as_bytes(), 0);
             let names = |scanner: &mut Scanner<'_>, place| {
-                openings.pass(scanner, place, |key| Some(key.end - key.start - 2))
+                key_cache.read_key(scanner, place, |key| Some(key.end - key.start - 2))
             };
             let member = |rank, _: Value| {
                 found.push(rank);
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart_from_those_of_the_row_before() {
+    fn names_that_differ_from_the_row_before_are_read() {
         let rows = [
             r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,
             r#"{"a": 1, "bb" : 2, "a name longer than a word": 3}"#,

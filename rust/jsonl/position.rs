@@ -1,23 +1,24 @@
-//! Lines and columns of places in a file.
+//! Converts byte offsets of a file to lines and columns.
 
 use super::BYTE_ORDER_MARK;
 use crate::cancel::check;
 
-/// Bytes that are counted between two looks at whether to stop.
+/// The number of bytes that are counted between two checks for cancellation.
 const BLOCK: usize = 16 << 20;
 
-/// Lines and columns of places in a file that come in order. Each is counted on from the one
-/// before: a line may be the whole file, and every row of it may be at fault.
+/// Converts ascending byte offsets of a file to lines and columns. Counting goes on from the last
+/// offset, because a line may be the whole file, and every row in it may be bad.
 #[derive(Debug)]
-pub struct Places<'a> {
+pub struct Positions<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Both from 1; the column counts code points, without a mark of byte order.
+    /// The line and the column, both from 1. The column counts code points without a byte order
+    /// mark.
     line: usize,
     column: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Positions<'a> {
     pub fn of(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -27,7 +28,8 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The line and column of a byte offset; one before the last asked for counts as that.
+    /// Returns the line and column of a byte offset. An offset before the last one counts as the
+    /// last.
     pub fn move_to(&mut self, at: usize) -> (usize, usize) {
         let at = at.clamp(self.at, self.bytes.len());
         for passed in self.bytes[self.at..at].chunks(BLOCK) {
@@ -50,6 +52,7 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Returns the number of code points in UTF-8 bytes.
 fn code_points(utf8: &[u8]) -> usize {
     utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
@@ -58,7 +61,7 @@ fn code_points(utf8: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Counted from the start for each place, as is obvious.
+    /// The obvious twin: counts from the start of the file for each offset.
     fn place_of(bytes: &[u8], at: usize) -> (usize, usize) {
         let bytes = bytes[..at]
             .strip_prefix(BYTE_ORDER_MARK)
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_order_are_those_counted_from_the_start() {
+    fn positions_equal_those_counted_from_the_start() {
         let texts = [
             "",
             "\u{feff}",
@@ -85,11 +88,11 @@ mod tests {
             let bytes = text.as_bytes();
             let starts = if text.starts_with('\u{feff}') { 3 } else { 0 };
             for step in 1..5 {
-                let mut places = Places::of(bytes);
+                let mut places = Positions::of(bytes);
                 for at in (starts..=bytes.len()).step_by(step) {
                     assert_eq!(places.move_to(at), place_of(bytes, at), "{text:?} at {at}");
                 }
-                // Beyond the end and before the last place: where it stands.
+                // Offsets beyond the end or before the last one do not move it.
                 let end = places.move_to(usize::MAX);
                 assert_eq!(end, place_of(bytes, bytes.len()));
                 assert_eq!(places.move_to(0), end);

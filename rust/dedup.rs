@@ -1,4 +1,4 @@
-//! Which items are the first of their kind, found in parallel.
+//! Deduplicates items by hash: finds the first of all equal items, in parallel.
 
 use std::hash::Hasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,32 +7,34 @@ use rayon::prelude::*;
 use rustc_hash::FxHasher;
 
 use crate::cancel::{Ticks, check};
-use crate::memory::with_room;
+use crate::memory::with_capacity;
 
-/// A slot holds the upper bits of a hash above an item's number plus one; zero is free.
+/// The bits of a slot that hold an item's number plus one. The bits above hold the upper bits of
+/// the item's hash. A slot of 0 is free.
 const NUMBER_BITS: u32 = 40;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
-/// Items that one task inserts, and that it looks up at a time.
+/// The number of items that one task inserts.
 const JOB: usize = 1 << 14;
+/// The number of items whose slots are read together.
 const BATCH: usize = 16;
 
-/// An open-addressing table of the first item of each kind.
+/// An open-addressing hash table that holds the first of all equal items.
 ///
-/// All threads insert into it at once. Whoever comes first takes the slot, and the smallest number
-/// stays in it, so that the outcome does not depend on who that was.
+/// All threads insert at once. The first thread takes a slot, and the smallest item number stays in
+/// it, so the result does not depend on the order of the threads.
 #[derive(Debug)]
-pub struct FirstOf {
+pub struct FirstOccurrences {
     slots: Vec<AtomicU64>,
 }
 
-impl FirstOf {
-    /// Takes in the items numbered `0..hashes.len()`, of which `same` compares two. Also returns
-    /// those that are not the first of their kind, in ascending order.
+impl FirstOccurrences {
+    /// Inserts the items `0..hashes.len()`. `same` compares two items whose hashes agree. Also
+    /// returns the items that equal an earlier one, in ascending order.
     pub fn build(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> (Self, Vec<usize>) {
-        // At most half full: a search ends after one or two slots.
+        // The table is at most half full, so that a look-up ends after one or two slots.
         let size = (hashes.len() * 2).next_power_of_two();
-        let mut slots = with_room(size);
+        let mut slots = with_capacity(size);
         (0..size)
             .into_par_iter()
             .map(|_| AtomicU64::new(0))
@@ -47,8 +49,8 @@ impl FirstOf {
         (table, repeats)
     }
 
-    /// For each item, gives the first of its kind: the item itself, or one before it.
-    pub fn firsts(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
+    /// Returns for each item the first item that equals it, which may be the item itself.
+    pub fn of_each(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
         let (table, repeats) = Self::build(hashes, &same);
         let of_repeats: Vec<Option<usize>> = repeats
             .par_iter()
@@ -57,7 +59,7 @@ impl FirstOf {
                 table.find(hashes[repeat], |other| same(repeat, other))
             })
             .collect();
-        let mut firsts = with_room(hashes.len());
+        let mut firsts = with_capacity(hashes.len());
         firsts.extend(0..hashes.len());
         for (repeat, first) in repeats.into_iter().zip(of_repeats) {
             firsts[repeat] = first.unwrap_or(repeat);
@@ -65,7 +67,7 @@ impl FirstOf {
         firsts
     }
 
-    /// The first item with `hash` that `is_it`.
+    /// Returns the first item that has this hash and for which `is_it` is true.
     pub fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut slot = self.home(hash);
         let mut ticks = Ticks::default();
@@ -82,7 +84,7 @@ impl FirstOf {
         }
     }
 
-    /// Inserts the items from `first` on; returns those that were not the first of their kind.
+    /// Inserts the items from `first` on. Returns those that equal an item with a smaller number.
     fn insert_all(
         &self,
         first: usize,
@@ -92,7 +94,8 @@ impl FirstOf {
         let mut repeats = Vec::new();
         for (batch, hashes) in hashes.chunks(BATCH).enumerate() {
             check();
-            // Each look at a slot waits for memory. Looks wait together, swaps would not.
+            // Every read of a slot waits for memory. These reads wait together; swaps would wait
+            // one by one.
             let mut seen = [0; BATCH];
             for (seen, &hash) in seen.iter_mut().zip(hashes) {
                 *seen = self.slots[self.home(hash)].load(Relaxed);
@@ -105,9 +108,10 @@ impl FirstOf {
         repeats
     }
 
-    /// Of `item` and one of its kind that was there before, the one with the larger number.
+    /// Inserts an item. If an equal item is already there, keeps the smaller number and returns the
+    /// larger.
     ///
-    /// `taken` is what the item's home slot held a moment ago.
+    /// `taken` is the content of the item's home slot as it was read a moment ago.
     fn insert(
         &self,
         item: usize,
@@ -128,7 +132,8 @@ impl FirstOf {
                 }
             }
             if taken >> NUMBER_BITS == hash >> NUMBER_BITS && is_same(number(taken)) {
-                // Every repeat is told once: the smallest number of all stays behind.
+                // Every repeat is returned exactly once, because the smallest number stays in the
+                // slot.
                 return Some(number(place.fetch_min(entry, Relaxed).max(entry)));
             }
             slot = self.after(slot);
@@ -136,20 +141,23 @@ impl FirstOf {
         }
     }
 
+    /// Returns the slot at which the search for a hash starts.
     fn home(&self, hash: u64) -> usize {
         hash as usize & (self.slots.len() - 1)
     }
 
+    /// Returns the slot after a slot.
     fn after(&self, slot: usize) -> usize {
         (slot + 1) & (self.slots.len() - 1)
     }
 }
 
+/// Returns the item's number that a slot's content holds.
 fn number(entry: u64) -> usize {
     (entry & NUMBER) as usize - 1
 }
 
-/// A hash whose lower and upper bits are both good.
+/// Hashes bytes, so that both the lower and the upper bits are well distributed.
 pub fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);
@@ -165,9 +173,9 @@ mod tests {
     fn firsts_and_repeats() {
         let words = ["a", "b", "a", "c", "b", "a"];
         let hashes = words.map(|word| hash(word.as_bytes()));
-        let (table, repeats) = FirstOf::build(&hashes, |i, j| words[i] == words[j]);
+        let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| words[i] == words[j]);
         assert_eq!(repeats, [2, 4, 5]);
-        let firsts = FirstOf::firsts(&hashes, |i, j| words[i] == words[j]);
+        let firsts = FirstOccurrences::of_each(&hashes, |i, j| words[i] == words[j]);
         assert_eq!(firsts, [0, 1, 0, 3, 1, 0]);
         let find = |word: &str| table.find(hash(word.as_bytes()), |i| words[i] == word);
         assert_eq!(
@@ -177,17 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn equal_hashes_are_told_apart() {
+    fn items_with_equal_hashes_are_compared() {
         let items: Vec<usize> = (0..10_000).map(|i| i % 100).collect();
         let hashes = vec![7; items.len()];
-        let (table, repeats) = FirstOf::build(&hashes, |i, j| items[i] == items[j]);
+        let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| items[i] == items[j]);
         assert_eq!(repeats, (100..10_000).collect::<Vec<_>>());
         assert_eq!(table.find(7, |i| items[i] == 42), Some(42));
     }
 
     #[test]
-    fn nothing_in_nothing_found() {
-        let (table, repeats) = FirstOf::build(&[], |_, _| false);
+    fn an_empty_table_finds_nothing() {
+        let (table, repeats) = FirstOccurrences::build(&[], |_, _| false);
         assert!(repeats.is_empty());
         assert_eq!(table.find(1, |_| true), None);
     }
