@@ -1,5 +1,5 @@
 //! The border to Python. A function here converts, releases the interpreter, calls, and maps the
-//! error; what it does for its caller is documented in `_core.pyi`.
+//! error. The stubs in `python/stage2/_core/` document what it does for its caller.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
