@@ -18,8 +18,8 @@ JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
     "prepare", "growth", "encode", "cache", "training", "loop",
 )  # fmt: skip
-# Those whose work a GPU does.
-GPU_JOBS = ("encode", "training", "loop", "card")
+# The jobs that run on a GPU.
+GPU_JOBS = ("encode", "training", "loop", "search_gpu")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -33,9 +33,9 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=10.0, metavar="SECONDS",
                         help="after which a race starts no more than three rounds")  # fmt: skip
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
-                        help=f"cuda: {', '.join(GPU_JOBS)} on the card")  # fmt: skip
+                        help=f"cuda: {', '.join(GPU_JOBS)} on the GPU")  # fmt: skip
     options = parser.parse_args()
-    if options.device == "cuda" and not _has_card():
+    if options.device == "cuda" and not _has_gpu():
         parser.error("--device cuda: torch finds no CUDA device here")
     if unknown := set(options.jobs) - {*JOBS, *GPU_JOBS}:
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
@@ -63,7 +63,7 @@ def main() -> None:
         RESULTS.write_text(report.replaced(before, document), encoding="utf-8")
 
 
-def _has_card() -> bool:
+def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()

@@ -22,7 +22,7 @@ PEERS = (
     "ranx",
     "ir-measures",
 )
-# Those that take part on a card, and what they run on.
+# The peers of the GPU's jobs, and the libraries that these need.
 GPU_PEERS = ("numpy", "torch", "transformers", "sentence-transformers", "accelerate")
 _INSTRUCTIONS = {
     "avx2": "AVX2",
@@ -70,13 +70,13 @@ def describe(device: str = "cpu") -> list[tuple[str, str]]:
     )
     facts = {name.strip(): value.strip() for name, value in facts.items()}
     flags = set((facts.get("flags") or facts.get("Features") or "").split())
-    card = []
+    gpu = []
     if device == "cuda":
         import torch
 
-        card = [("card", torch.cuda.get_device_name()), ("CUDA", str(torch.version.cuda))]
+        gpu = [("GPU", torch.cuda.get_device_name()), ("CUDA", str(torch.version.cuda))]
     return [
-        *card,
+        *gpu,
         ("processor", facts.get("model name", platform.machine())),
         ("instructions", ", ".join(name for flag, name in _INSTRUCTIONS.items() if flag in flags)),
         ("cores", str(cores())),
@@ -89,7 +89,7 @@ def describe(device: str = "cpu") -> list[tuple[str, str]]:
 def name(facts: Sequence[tuple[str, str]]) -> str:
     """What machines of one kind have in common: a GPU, or how the processor multiplies."""
     known = dict(facts)
-    if "card" in known:
+    if "GPU" in known:
         return "a GPU"
     instructions = known.get("instructions", "").split(", ")
     has = [level for level in _LEVELS if level in instructions]

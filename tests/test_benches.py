@@ -68,7 +68,7 @@ def test_a_wrong_answer_fails_before_anything_is_timed(bench: Bench) -> None:
 def test_each_kind_of_machine_has_its_part_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report.machine, "versions", lambda device: [("peer", "1")])
     kinds = {
-        "a GPU": [("card", "?"), ("instructions", "AVX2")],
+        "a GPU": [("GPU", "?"), ("instructions", "AVX2")],
         "a CPU with AVX2": [("instructions", "AVX2, AVX VNNI")],
         "a CPU with AVX-512 BF16": [("instructions", "AVX2, AVX-512, AVX-512 VNNI, AVX-512 BF16")],
         "a CPU": [],
