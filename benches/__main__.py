@@ -1,4 +1,4 @@
-"""`python -m benches [--quick] [JOB …]`: run the jobs, print the tables, write RESULTS.md."""
+"""`python -m benches [--quick] [JOB …]`: run jobs, print their tables, and write RESULTS.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from benches import machine, report
 from benches.harness import Bench, Finding
 
-# Each is a module of `benches.jobs` with a function `measure(bench)`.
+# Each job is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
     "prepare", "growth", "encode", "cache", "training", "loop",
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    """Run the jobs that are named, or all."""
+    """Run the given jobs, or all."""
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument(
@@ -57,7 +57,7 @@ def main() -> None:
 
     document = report.document(findings, facts, options.quick, options.device)
     print(document)
-    # A part of the jobs, or smaller ones, do not replace the results of all.
+    # The results of some jobs, or of smaller ones, do not replace those of all.
     if not options.jobs and not options.quick:
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(report.replaced(before, document), encoding="utf-8")
