@@ -1,19 +1,19 @@
-"""The core: everything that is bytes, ids, offsets and ranks.
+"""The core, in Rust: all work on bytes, ids, offsets and ranks.
 
-Text crosses this border only when it is asked for; all else crosses as numpy arrays. Lists of
-varying length are CSR: one flat array, and `offsets` of length n + 1, list i being
-`flat[offsets[i]:offsets[i + 1]]`.
+Texts cross the border to Python only when they are asked for. Everything else crosses as numpy
+arrays. Lists of different lengths are in CSR form: one flat array, and `offsets` of length n + 1.
+List i is `flat[offsets[i]:offsets[i + 1]]`.
 
 Every function that reads or writes a file raises FileNotFoundError, IsADirectoryError or another
-OSError where the system refuses, and InputError where the file's contents are wrong. Every
-function raises ValueError for arguments that make no sense, TypeError for those of another type,
-an array's dtype and number of dimensions among it, and MemoryError where there is no room for what
-was asked for. An array may lie in memory in any way; a masked one is refused.
+OSError if the system refuses, and InputError if the contents of the file are wrong. Every function
+raises ValueError for wrong values; TypeError for wrong types, which include the dtype and the
+number of dimensions of an array; and MemoryError if there is not enough memory. Arrays may have any
+memory layout. Masked arrays are refused.
 
-Heavy work runs on all cores (`RAYON_NUM_THREADS` limits them) and without the interpreter's lock;
-results do not depend on how many. What the main thread calls ends within a fraction of a second of
-Ctrl-C, files that it was writing removed; its calls have threads of their own, and those of all
-other threads share some. A process that was forked makes its own.
+Heavy work uses all cores (`RAYON_NUM_THREADS` limits them) and releases the interpreter's lock.
+Results do not depend on the number of threads. A call of the main thread ends within a fraction of
+a second after Ctrl-C, and removes the file that it was writing. Calls of the main thread have their
+own threads; calls of all other threads share some. A forked process starts new threads.
 """
 
 from stage2._core._annotations import Annotations, match_annotations

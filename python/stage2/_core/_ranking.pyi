@@ -7,73 +7,77 @@ from stage2._core._types import Floats, Ints, Scores
 
 @final
 class Ranking:
-    """Ranks of the best relevant candidate, and metrics, of n lists.
+    """The ranks of the best relevant candidates in n lists, and metrics.
 
-    Ties are random: all are expectations over the orders of equal scores (McSherry and Najork,
-    ECIR 2008), each computed exactly; or they are broken as trec_eval does, and all are its values.
+    All numbers are exact expectations over all orders of equal scores (McSherry and Najork, ECIR
+    2008). Or ties are broken as in trec_eval, and all numbers are its values.
     """
 
     def __len__(self) -> int: ...
     def take(self, rows: Ints) -> Ranking:
-        """Give the lists of `rows`, int64 (m,), in that order.
+        """Return the lists at `rows`, int64 (m,), in that order.
 
         Raises:
-            ValueError: there is no such list.
+            ValueError: a list does not exist.
         """
     @staticmethod
     def from_counts(
         above: Ints, equal: Ints, starts: Ints, lengths: Ints, gains: Floats | None = None
     ) -> Ranking:
-        """Rank lists whose scores were only counted, ties being random.
+        """Rank lists by counts of scores. The results are expectations over all orders of ties.
 
         Args:
-            above: int64 (p,), for each relevant candidate, one list's after another's, how many of
-                its list score above it.
-            equal: int64 (p,), how many score as it does, itself among them.
-            starts: int64 (n + 1,), where each list's relevant candidates start.
-            lengths: int64 (n,), candidates of each list.
-            gains: float64 (p,), above 0, how relevant each is; None: all are 1.
+            above: int64 (p,), for each relevant candidate, list after list, the number of
+                candidates in its list with a higher score.
+            equal: int64 (p,), the number of candidates with an equal score, itself included.
+            starts: int64 (n + 1,), where the relevant candidates of each list start.
+            lengths: int64 (n,), the number of candidates in each list.
+            gains: float64 (p,), above 0, the gain of each relevant candidate; None means 1.
 
         Raises:
-            ValueError: no scores have such counts.
+            ValueError: no scores can have such counts.
         """
     @staticmethod
     def concat(parts: Sequence[Ranking]) -> Ranking:
-        """Give the lists of several rankings, one after another."""
+        """Join the lists of several rankings."""
     @property
     def rank(self) -> Floats:
-        """Expected rank of the best relevant candidate, from 1: float64 (n,)."""
+        """The expected rank of the best relevant candidate, from 1: float64 (n,)."""
     @property
     def ties(self) -> Ints:
-        """Other candidates with the best relevant one's score: int64 (n,).
+        """The number of other candidates with the score of the best relevant one: int64 (n,).
 
-        0 where ties are broken.
+        It is 0 if ties are broken.
         """
     @property
     def reciprocal_rank(self) -> Floats:
-        """Expected reciprocal of the rank: float64 (n,)."""
+        """The expected reciprocal rank: float64 (n,)."""
     @property
     def average_precision(self) -> Floats:
-        """Expected average precision: float64 (n,)."""
+        """The expected average precision: float64 (n,)."""
     def success(self, k: int) -> Floats:
-        """Give the probability that a relevant candidate is among the first k: float64 (n,)."""
+        """Return the probability that a relevant candidate is among the first k: float64 (n,)."""
     def recall(self, k: int) -> Floats:
-        """Give the expected share of the relevant candidates in the first k: float64 (n,)."""
+        """Return the expected share of the relevant candidates in the first k: float64 (n,)."""
     def ndcg(self, k: int) -> Floats:
-        """Give the expected nDCG at k: float64 (n,).
+        """Return the expected nDCG at k: float64 (n,).
 
-        A candidate's gain is its relevance, its discount log2(rank + 1), and the ideal is that of
-        the list's own candidates.
+        The gain of a candidate is its relevance, and the discount is log2(rank + 1). The ideal
+        order is that of the list's own candidates.
         """
     def metrics(
         self, topk: Iterable[int] = (1, 3, 5), recall_at: Iterable[int] = ()
     ) -> dict[str, Any]:
-        """Give means over the lists.
+        """Return the means over the lists.
+
+        Args:
+            topk: the values of k for Top-k, elsewhere called Success@k.
+            recall_at: the values of k for Recall@k.
 
         Returns:
             `top{k}` for each k of `topk`, `mrr`, `map`, `ndcg10`, `mean_rank`, `recall{k}` for
-            each k of `recall_at`; `ties`, the share of lists with a tie; `num_queries`; and under
-            `chance` what a random order would get.
+            each k of `recall_at`; `ties`, the share of lists with a tie; `num_queries`; and
+            `chance`, the same metrics for a random order.
         """
 
 def rank(
@@ -88,29 +92,34 @@ def rank(
 
     Args:
         scores: float32 (m,), finite.
-        offsets: int64 (n + 1,).
-        num_relevant: how many at the head of each list are relevant, of each list or of all: int64
-            (n,) or one number, 1 if there is no `relevance` either.
-        relevance: float64 (m,), finite, from 0: the gain of each candidate, relevant above 0.
-        ties: `expected`, every order of equal scores as likely; or `trec_eval`, of equal scores the
-            larger key first, then the larger index.
-        tie_keys: int64 (m,), only for `trec_eval`.
+        offsets: int64 (n + 1,), where each list starts.
+        num_relevant: the number of relevant candidates, which stand at the start of each list:
+            int64 (n,), or one number for all lists. Without it and `relevance` it is 1.
+        relevance: float64 (m,), finite, from 0: the gain of each candidate, above 0 if relevant.
+        ties: `expected`, all orders of equal scores are equally likely; or `trec_eval`, of equal
+            scores the larger key comes first, then the larger index.
+        tie_keys: int64 (m,), the keys, for `trec_eval` only.
     """
 
 def order(scores: Scores, offsets: Ints, tie_keys: Ints | None = None) -> Ints:
-    """Order each list by falling score, ties by rising key, then by index.
+    """Order each list by falling score. Ties are ordered by rising key, then by index.
 
     Args:
         scores: float32 (m,), finite.
-        offsets: int64 (n + 1,).
-        tie_keys: int64 (m,).
+        offsets: int64 (n + 1,), where each list starts.
+        tie_keys: int64 (m,), the keys.
 
     Returns:
-        Places within the list: int64 (m,).
+        Places within each list: int64 (m,).
     """
 
 def kendall_tau(scores: Scores, offsets: Ints) -> Floats:
-    """Compare each list's order by score with its given order: τ-b, float64 (n,).
+    """Compare the order by score of each list with its given order by Kendall's τ-b.
 
-    Zero where it is not defined. Scores, float32 (m,), are finite.
+    Args:
+        scores: float32 (m,), finite.
+        offsets: int64 (n + 1,), where each list starts.
+
+    Returns:
+        float64 (n,); 0 where τ-b is not defined.
     """

@@ -1,4 +1,4 @@
-"""Questions with their candidates."""
+"""Samples: questions with their candidates."""
 
 from collections.abc import Sequence
 from typing import final
@@ -8,16 +8,16 @@ from stage2._core._types import Floats, Ints, OnError, Path
 
 @final
 class Samples(Loaded):
-    """Questions with their candidates, ground truths first."""
+    """Questions with their candidates. The ground truths of a question come first."""
 
     @staticmethod
     def load_jsonl(
         path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
     ) -> Samples:
-        """Read what `write_jsonl` wrote, or the reference's files, which have fewer chunk ids.
+        """Read a file of `write_jsonl`, or one of the reference, which has fewer chunk ids.
 
-        Samples whose questions are the same text get each other's ground truths behind their own,
-        in place of negatives that are the same by id or text.
+        If samples have the same question, each gets the ground truths of the others after its own.
+        Negatives with the same id or text as one of these are removed.
         """
     def __len__(self) -> int: ...
     @property
@@ -26,36 +26,40 @@ class Samples(Loaded):
     def questions(self) -> TextColumn: ...
     @property
     def answers(self) -> TextColumn:
-        """The empty string where a question has none."""
+        """The answers to the questions; "" for a question without an answer."""
     @property
     def contexts(self) -> TextColumn:
-        """The texts that `candidates` index.
+        """The texts that `candidates` point to.
 
-        The data set's chunks or, of a file, its contexts that differ in chunk id or text.
+        They are the chunks of the data set or, for a file, its different contexts, by id and text.
         """
     @property
     def context_ids(self) -> TextColumn:
-        """The chunk id of each context; the empty string where it is not known."""
+        """The chunk id of each context; "" if it is not known."""
     @property
     def candidates(self) -> Ints:
-        """Indices of each question's contexts, ground truths first: int64 (m,), read-only."""
+        """The indices of each question's contexts, ground truths first: int64 (m,), read-only."""
     @property
     def offsets(self) -> Ints:
         """Where each question's candidates start in `candidates`: int64 (n + 1,), read-only."""
     @property
     def num_relevant(self) -> Ints:
-        """How many of each question's candidates are ground truths: int64 (n,), read-only."""
+        """The number of ground truths of each question: int64 (n,), read-only."""
     @property
     def grades(self) -> Floats | None:
         """The grades of each question's ground truths: float64 (sum of `num_relevant`,), above 0.
 
-        None where all are 1.
+        None if all are 1.
         """
     def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
-        """Write the samples, or those at `rows`, int64 (k,), in that order; whole or not at all.
+        """Write the samples as JSONL, whole or not at all.
 
-        Samples read from a file are written as they stood there, but for the candidates of those
-        that share a question.
+        Samples that were read from a file are written as they are there, except for the candidates
+        of samples that share a question.
+
+        Args:
+            path: the file.
+            rows: int64 (k,), the samples to write, in this order; None means all.
         """
 
 def sample_negatives(
@@ -66,22 +70,21 @@ def sample_negatives(
     excluded_offsets: Ints,
     seed: int = 0,
 ) -> Ints:
-    """Draw n distinct chunks for each of Q questions, uniformly, without replacement.
+    """Draw n distinct chunks for each of Q questions, uniformly and without replacement.
 
-    A draw depends on the seed and the question's id alone.
+    A draw depends only on the seed and the id of the question.
 
     Args:
         qa_ids: Q ids.
-        n: how many to draw for each.
-        total: the number of chunks.
-        excluded: int64 (m,), the chunks that a question must not draw, one question's after
-            another's.
-        excluded_offsets: int64 (Q + 1,).
+        n: the number of chunks for each question.
+        total: the number of all chunks.
+        excluded: int64 (m,), the chunks that a question must not draw, question after question.
+        excluded_offsets: int64 (Q + 1,), where the excluded chunks of each question start.
         seed: from 0 to 2**64 - 1.
 
     Returns:
-        Chunk indices, int64 (Q, n), in the order drawn.
+        The indices of chunks, int64 (Q, n), in the order of the draw.
 
     Raises:
-        ValueError: A question has fewer than n chunks to draw from.
+        ValueError: a question has fewer than n chunks to draw from.
     """

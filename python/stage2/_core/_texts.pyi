@@ -12,53 +12,56 @@ def near_duplicates(
     threshold: float,
     progress: Callable[[int, int], object] | None = None,
 ) -> Ints:
-    """Group the texts that are the same but for a little.
+    """Group near-duplicate texts.
 
-    A shingle, five characters in a row, is rare where at most a hundredth of the distinct texts
-    have it, or ten of them. Two texts are near-duplicates when they have at least `threshold` of
-    the rare shingles that either has in common, and where one has fewer than twenty that share of
-    all their shingles too; or when four fifths of the rare shingles of one are in the other (or
-    `threshold` of them, if that is more), if the one has at least twenty of them and they are half
-    of all that it has. Case, width and white space count for nothing, and texts
-    that differ in them alone are near-duplicates whatever they have.
+    A shingle is five characters in a row. It is rare if at most a hundredth of the distinct texts
+    have it, or at most ten. Two texts are near-duplicates in three cases. First, of the rare
+    shingles that either has, at least the share `threshold` is in both; if one has fewer than
+    twenty, this must also hold for all shingles. Second, one text is a piece of the other: it has
+    at least twenty rare shingles, these are at least half of all its shingles, and four fifths of
+    them (or `threshold`, if that is more) are in the other. Third, they differ only in case, width
+    and white space, which never count.
 
-    The texts are compared where sketches of them agree. Of more than 20,000, a pair with an overlap
-    of a half is missed once in 1,000 times, and a piece that is a third of another text once in 17;
-    of fewer neither is. Time grows as the texts do, and memory by some 400 bytes for each.
+    Texts are compared only if sketches of them agree. Among more than 20,000 texts, 1 in 1,000
+    pairs with an overlap of one half is missed, and 1 in 17 pieces that are a third of another
+    text. Among fewer texts neither is missed. Time grows linearly, and memory by about 400 bytes
+    for each text.
 
     Args:
         texts: n texts.
-        threshold: from 0.5 to 1; sketches are made for no smaller overlap.
-        progress: called with how much is done of how much; what it raises ends the work.
+        threshold: from 0.5 to 1. The sketches do not find smaller overlaps.
+        progress: called with the work done and all work. If it raises, the work ends.
 
     Returns:
-        For each text the first that it is connected to, itself where there is none: int64 (n,). It
-        does not depend on the number of threads.
+        For each text the index of the first text in its group: int64 (n,). It does not depend on
+        the number of threads.
     """
 
 def shingles(text: str) -> npt.NDArray[np.uint64]:
-    """Give the distinct runs of five characters of a text, as 64-bit hashes.
+    """Return the distinct runs of five characters of a text, as 64-bit hashes.
 
-    Case, width and white space aside.
+    Case, width and white space do not count.
 
     Returns:
-        uint64 (s,), rising; of a text below five characters one, of a blank one none.
+        uint64 (s,), rising. A shorter text has one run, and a blank text none.
     """
 
 def same_text(texts: Sequence[str]) -> Ints:
-    """Find for each text the first that is the same: white space, composition, case, width aside.
+    """Find for each text the first text that is the same.
+
+    Two texts are the same if they have the same `text_key`.
 
     Args:
         texts: n texts.
 
     Returns:
-        int64 (n,): the least index of a text with an equal `text_key`.
+        The smallest index of a text with the same key: int64 (n,).
     """
 
 def text_key(text: str) -> str:
-    """Give what a text says; equal for texts that are the same.
+    """Return the key of a text, which is equal for texts that are the same.
 
-    Words are joined by one space, code points composed (Unicode's NFC), letters made small one by
-    one, full-width and half-width forms replaced by the usual ones. Punctuation and symbols stay,
-    and so do forms that only compatibility equates, such as "²".
+    In the key words have single spaces between them, code points are composed (Unicode NFC), each
+    letter is in lower case, and full-width and half-width forms are replaced by usual ones.
+    Punctuation and symbols stay, and so do compatibility forms such as "²".
     """

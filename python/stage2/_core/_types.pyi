@@ -1,4 +1,4 @@
-"""Types of arguments and results. They exist for type checkers alone."""
+"""Types of arguments and results. They exist only for type checkers."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 class ArrowArray(Protocol):
-    """What lends its data by Arrow's PyCapsule interface as one array."""
+    """An object that gives its data as one array through Arrow's PyCapsule interface."""
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 class ArrowStream(Protocol):
-    """What lends its data by Arrow's PyCapsule interface as a stream of arrays."""
+    """An object that gives its data as a stream of arrays through Arrow's PyCapsule interface."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
@@ -21,7 +21,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Scores: TypeAlias = npt.NDArray[np.float32]
 Path: TypeAlias = str | PathLike[str]
-# Arrow's strings or integers, as an array or a stream (of a table the column that has the name of
-# the field); an array of numpy; a sequence of str, int and None.
+# An Arrow array or stream of strings or integers, a numpy array, or a sequence of str, int and
+# None. Of a stream of a table, the column with the name of the field is used.
 Column: TypeAlias = ArrowArray | ArrowStream | npt.NDArray[Any] | Sequence[str | int | None]
 OnError: TypeAlias = Literal["strict", "skip"]
