@@ -16,6 +16,7 @@ a second after Ctrl-C, and removes the file that it was writing. Calls of the ma
 own threads; calls of all other threads share some. A forked process starts new threads.
 """
 
+# These modules exist only for type checkers. Programs import from `stage2._core`.
 from stage2._core._annotations import Annotations, match_annotations
 from stage2._core._dataset import Dataset
 from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks

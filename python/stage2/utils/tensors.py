@@ -255,13 +255,13 @@ def save_tensors(
     # torch gets an open file: it would write the name of a path into the archive.
     with atomic(path) as temporary:
         with open(temporary, "wb") as file:
-            told = _TellsWhy(file)
+            keeper = _ErrorKeeper(file)
             try:
-                torch.save(content, cast("IO[bytes]", told))
+                torch.save(content, cast("IO[bytes]", keeper))
             except Exception:
                 # torch's error says where in the file it failed, but not why.
-                if told.reason is not None:
-                    raise told.reason from None
+                if keeper.reason is not None:
+                    raise keeper.reason from None
                 raise
         if about is not None:
             # The member has no date, so that equal tensors give equal bytes.
@@ -270,7 +270,7 @@ def save_tensors(
         return sha256(temporary)
 
 
-class _TellsWhy:
+class _ErrorKeeper:
     """A file that keeps the error of a failed write, which torch replaces by its own."""
 
     def __init__(self, file: Any) -> None:

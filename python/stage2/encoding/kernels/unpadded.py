@@ -251,9 +251,9 @@ def first_padded_position(backbone: Any) -> int | None:
             for first in (0, pad + 1):
                 if first + _LONGEST_TRIED > _positions(backbone):
                     continue
-                told = torch.arange(first, first + _LONGEST_TRIED, device=ids.device)
+                positions = torch.arange(first, first + _LONGEST_TRIED, device=ids.device)
                 found = backbone(
-                    input_ids=ids, attention_mask=mask, position_ids=told.unsqueeze(0)
+                    input_ids=ids, attention_mask=mask, position_ids=positions.unsqueeze(0)
                 ).last_hidden_state
                 if _close(layout.take(found), layout.take(right)):
                     # An encoder that counts from 0 does not look for the id of padding.
@@ -281,8 +281,8 @@ def first_position(backbone: Any) -> int | None:
     was = backbone.config._attn_implementation
     with _in_peace(backbone):
         try:
-            told = first_padded_position(backbone)
-            right = layout.take(padded_hidden_states(backbone, padded, mask, told))
+            first_padded = first_padded_position(backbone)
+            right = layout.take(padded_hidden_states(backbone, padded, mask, first_padded))
             backbone.set_attn_implementation(NAME)
             for first in dict.fromkeys((0, (pad or 0) + 1)):
                 if first + _LONGEST_TRIED > _positions(backbone):
@@ -309,11 +309,11 @@ def padded_hidden_states(backbone: Any, input_ids: Tensor, mask: Tensor, first: 
     Returns:
         float (B, T, D).
     """
-    told = {}
+    more = {}
     if first is not None:
         end = first + input_ids.shape[1]
-        told["position_ids"] = torch.arange(first, end, device=input_ids.device).unsqueeze(0)
-    return backbone(input_ids=input_ids, attention_mask=mask, **told).last_hidden_state
+        more["position_ids"] = torch.arange(first, end, device=input_ids.device).unsqueeze(0)
+    return backbone(input_ids=input_ids, attention_mask=mask, **more).last_hidden_state
 
 
 def _trial(backbone: Any, with_padding: bool) -> tuple[Tensor, Layout, Tensor]:
