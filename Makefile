@@ -23,7 +23,7 @@ help:
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make torture every command killed before each change on disk, and worse; half an hour"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
-	@echo "make bench-gpu   encoding, training, the first script's loop and search on a CUDA device"
+	@echo "make bench-gpu   encoding, training, the first script's loop and search on a GPU (CUDA)"
 	@echo "make wheel   a wheel in dist/"
 
 # uv installs torch and all that it pulls five times as fast as pip does.

@@ -1,1 +1,1 @@
-"""Each job of the core against its best peers: `make bench`."""
+"""Benchmarks of each job against its best peers: `make bench`."""

@@ -1,4 +1,4 @@
-"""`python -m benches [--quick] [JOB …]`: run the jobs, print the tables, write RESULTS.md."""
+"""`python -m benches [--quick] [JOB …]`: run jobs, print their tables, and write RESULTS.md."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from benches import machine, report
 from benches.harness import Bench, Finding
 
-# Each is a module of `benches.jobs` with a function `measure(bench)`.
+# Each job is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
     "prepare", "growth", "encode", "cache", "training", "loop",
 )  # fmt: skip
-# Those whose work a GPU does.
-GPU_JOBS = ("encode", "training", "loop", "card")
+# The jobs that run on a GPU.
+GPU_JOBS = ("encode", "training", "loop", "search_gpu")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    """Run the jobs that are named, or all."""
+    """Run the given jobs, or all."""
     parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all")
     parser.add_argument(
@@ -33,9 +33,9 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=10.0, metavar="SECONDS",
                         help="after which a race starts no more than three rounds")  # fmt: skip
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
-                        help=f"cuda: {', '.join(GPU_JOBS)} on the card")  # fmt: skip
+                        help=f"cuda: {', '.join(GPU_JOBS)} on the GPU")  # fmt: skip
     options = parser.parse_args()
-    if options.device == "cuda" and not _has_card():
+    if options.device == "cuda" and not _has_gpu():
         parser.error("--device cuda: torch finds no CUDA device here")
     if unknown := set(options.jobs) - {*JOBS, *GPU_JOBS}:
         parser.error(f"no such job: {', '.join(sorted(unknown))}")
@@ -57,13 +57,13 @@ def main() -> None:
 
     document = report.document(findings, facts, options.quick, options.device)
     print(document)
-    # A part of the jobs, or smaller ones, do not replace the results of all.
+    # The results of some jobs, or of smaller ones, do not replace those of all.
     if not options.jobs and not options.quick:
         before = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
         RESULTS.write_text(report.replaced(before, document), encoding="utf-8")
 
 
-def _has_card() -> bool:
+def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()

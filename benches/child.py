@@ -1,4 +1,7 @@
-"""A process that is measured by a small one, for a large parent's memory would count as its own."""
+"""The peak memory of a command, measured by a small process in between.
+
+The memory of a large parent would count as the command's own.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Sequence
 
 
 def peak_memory(command: Sequence[str]) -> int:
-    """Run a command and give its peak of resident memory in bytes.
+    """Run a command, and return the peak of its resident memory in bytes.
 
     Raises:
         CalledProcessError: the command failed.

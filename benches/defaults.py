@@ -1,10 +1,11 @@
-"""Held-out quality of `stage2 run`: does its shipped model beat stage 1, and its peers?
+"""The held-out quality of `stage2 run`, compared with stage 1 and with peers.
 
     python -m benches.defaults [--precision bf16] [-- FLAGS OF stage2 run]
 
-XQuAD English, three splits by three seeds, and Monte Cristo, cross-validated; all questions ranked
-against all chunks. Cells that are done stand in a file and are not done again. Prints the table and
-writes it to docs/defaults.md; with --limit, a trial of the script, prints only.
+The data are XQuAD English with three splits and three seeds, and Monte Cristo, cross-validated. All
+questions are ranked against all chunks. Finished cells are kept in a file and not made again. The
+table is printed and written to docs/defaults.md. With --limit, which tries the script, it is only
+printed.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ MARKERS = ("<!-- table -->\n", "<!-- /table -->")
 PEERS = ("TripletLoss", "MultipleNegativesRankingLoss", "the same, pairs alone")
 OURS = "stage2 run"
 TEST_SHARE, FOLDS = 0.3, 5
-# More would take them hours.
+# The negatives of each question that peers train on. More would take them hours.
 PEER_NEGATIVES = 1
 FLIPS = 10_000
 
 
 @dataclass(frozen=True)
 class Data:
-    """Questions over a corpus, and which of them each split holds out."""
+    """A data set, with the indices of the questions that each split holds out."""
 
     name: str
     questions: list[Row]
@@ -60,7 +61,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Options:
-    """What the cells have in common."""
+    """The options of all cells."""
 
     work: Path
     precision: str
@@ -69,13 +70,13 @@ class Options:
 
     @property
     def key(self) -> str:
-        """Tells cells of one recipe from those of another."""
+        """The key of a recipe, by which its cells are found."""
         text = " ".join((self.precision, *self.flags))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def main() -> None:
-    """Make what is missing of the cells, and the table of all."""
+    """Make the missing cells, and write the table of all."""
     parser = argparse.ArgumentParser(
         prog="python -m benches.defaults",
         description=__doc__,
@@ -92,7 +93,7 @@ def main() -> None:
     )
     parser.add_argument("flags", nargs="*", help="of stage2 run, after --")
     given = parser.parse_args()
-    # Of a part of the data nothing may be taken for the whole.
+    # Cells of a part of the data are kept apart from those of the whole.
     work = given.work if given.limit is None else given.work / f"limit-{given.limit}"
     options = Options(work, given.precision, tuple(given.flags), given.peer_seeds)
     wanted = [
@@ -116,21 +117,21 @@ def main() -> None:
 
 
 def write_between(markers: tuple[str, str], text: str) -> None:
-    """Replace what stands between two markers of the document."""
+    """Replace the text between two markers of docs/defaults.md."""
     before, rest = DOCUMENT.read_text(encoding="utf-8").split(markers[0])
     after = rest.split(markers[1])[1]
     files.write_text(DOCUMENT, before + markers[0] + text + markers[1] + after)
 
 
 def tell(cell: Row) -> None:
-    """Say on stderr what a cell came to."""
+    """Print the result of a cell to stderr."""
     name = f"{cell['data']}, split {cell['split']}, seed {cell['seed']}, {cell['method']}"
     found = f"MRR {np.mean(cell['rr']):.4f}, {cell['seconds']:.0f} s"
     print(f"{name}: {found}", file=sys.stderr, flush=True)
 
 
 def xquad(folder: Path, splits: int, limit: int | None) -> Data:
-    """XQuAD English; a split holds out the questions of some paragraphs."""
+    """Load XQuAD English. Each split holds out the questions of some paragraphs."""
     articles = json.loads((folder / "xquad" / "xquad.en.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [part for article in articles for part in article["paragraphs"]][:limit]
     chunks = [{"chunk_id": f"p{i}", "text": part["context"]} for i, part in enumerate(paragraphs)]
@@ -148,10 +149,10 @@ def xquad(folder: Path, splits: int, limit: int | None) -> Data:
 
 
 def monte_cristo(folder: Path, limit: int | None) -> Data:
-    """Monte Cristo; each question is held out by one fold."""
+    """Load Monte Cristo. Each question is held out by one fold."""
     folder = folder / "monte_cristo"
     rows = json.loads((folder / "qa.json").read_text(encoding="utf-8"))[:limit]
-    # Each question has a chunk of its own, so that any fold of questions is one of groups.
+    # Each question has its own chunk, so folds of questions keep groups whole.
     questions = [
         {"qa_id": f"q{i}", "question": row["question"], "chunk_id": row["chunk_id"],
          "answer": row["answer"]}
@@ -169,7 +170,7 @@ def monte_cristo(folder: Path, limit: int | None) -> Data:
 def missing(
     data: Data, split: int, seed: int, options: Options, cells: Sequence[Row]
 ) -> Iterator[Row]:
-    """Make the cells of one split and seed that are not there yet."""
+    """Make the missing cells of one split and seed, and yield them."""
     place = {"data": data.name, "split": split, "seed": seed, "key": options.key}
     done = {cell["method"] for cell in cells if place.items() <= cell.items()}
     methods: dict[str, Callable[[], Row]] = {
@@ -185,7 +186,7 @@ def missing(
 
 
 def stage1_cell(data: Data, split: int, options: Options) -> Row:
-    """Stage 1, ranked by it."""
+    """Measure stage 1."""
     return {"rr": stage1_ranks(data, options)[data.tests[split]].tolist()}
 
 
@@ -193,7 +194,7 @@ _STAGE1_RANKS: dict[str, Floats] = {}
 
 
 def stage1_ranks(data: Data, options: Options) -> Floats:
-    """Stage 1's reciprocal rank of every question: it is the same for all splits and seeds."""
+    """Return stage 1's reciprocal rank of every question. It does not depend on split and seed."""
     if data.name not in _STAGE1_RANKS:
         model = ProbabilisticGBERTV4.from_pretrained(stage1(data, options))
         everyone = range(len(data.questions))
@@ -202,7 +203,7 @@ def stage1_ranks(data: Data, options: Options) -> Floats:
 
 
 def stage1(data: Data, options: Options) -> Path:
-    """The folder of the one stage 1, made by `stage2 init` where it is not there."""
+    """Return the folder of the stage-1 model. It is made by `stage2 init` if it does not exist."""
     folder = options.work / data.name / "init"
     if not (folder / files.STAGE1_MODEL).is_dir():
         chunks = _written(options.work / data.name / "chunks.jsonl", data.chunks)
@@ -211,7 +212,7 @@ def stage1(data: Data, options: Options) -> Path:
 
 
 def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
-    """The folder of `stage2 run` on the questions that the split does not hold out."""
+    """Return the folder of `stage2 run` on the questions that the split does not hold out."""
     model = stage1(data, options)
     folder = options.work / data.name / f"split-{split}-seed-{seed}-{options.key}"
     record = folder / files.RUN
@@ -230,7 +231,7 @@ def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
 
 
 def our_cell(data: Data, split: int, seed: int, options: Options) -> Row:
-    """What `stage2 run` ships."""
+    """Measure the model that `stage2 run` ships."""
     folder = run_folder(data, split, seed, options)
     shipped = files.read_json(folder / files.RUN)["shipped"]
     model = ProbabilisticGBERTV4.from_pretrained(folder / files.SHIPPED_MODEL)
@@ -242,14 +243,14 @@ def our_cell(data: Data, split: int, seed: int, options: Options) -> Row:
 
 
 def peer_cell(name: str, data: Data, split: int, seed: int, options: Options) -> Row:
-    """A peer, trained on the lists of our run for as many epochs."""
+    """Train a peer on the lists of our run with the same number of epochs, and measure it."""
     from benches import sentence_peers
 
     folder = run_folder(data, split, seed, options)
     settings = read_toml(folder / files.SETTINGS)
     trained_on = set(files.read_json(folder / files.SPLIT)["trained_on"])
-    # Hard examples stand in hard_negatives.jsonl without the negatives that were dropped; easy
-    # ones that were trained on beside them stand in the other file only.
+    # hard_negatives.jsonl has the hard examples without the negatives that were dropped. The easy
+    # questions that were trained on are only in the other file.
     lists = {
         row["qa_id"]: row
         for name_of_file in (files.CONSTRUCTED, files.HARD)
@@ -281,7 +282,7 @@ def peer_cell(name: str, data: Data, split: int, seed: int, options: Options) ->
 def model_ranks(
     model: ProbabilisticGBERTV4, data: Data, rows: Sequence[int], options: Options
 ) -> Floats:
-    """Reciprocal rank of each question's chunk among all, float64 (n,)."""
+    """Return the reciprocal rank of each question's chunk among all chunks: float64 (n,)."""
     texts = [data.questions[i]["question"] for i in rows], [row["text"] for row in data.chunks]
     notes = None if data.entities is None else stage2.Annotations.load(data.entities)
     sides = []
@@ -295,13 +296,18 @@ def model_ranks(
 
 
 def gold_of(data: Data, rows: Sequence[int]) -> npt.NDArray[np.int64]:
-    """The row of each question's chunk."""
+    """Return the row of each question's chunk: int64 (n,)."""
     place = {str(row["chunk_id"]): i for i, row in enumerate(data.chunks)}
     return np.asarray([place[str(data.questions[i]["chunk_id"])] for i in rows])
 
 
 def reciprocal_ranks(scores: npt.NDArray[Any], gold: npt.NDArray[np.int64]) -> Floats:
-    """Expected reciprocal ranks: of scores (n, N), and the row that is right."""
+    """Return the expected reciprocal ranks, (n,).
+
+    Args:
+        scores: (n, N).
+        gold: int64 (n,), the right column of each row.
+    """
     count, size = scores.shape
     own = scores[np.arange(count), gold]
     others = scores[np.arange(size) != gold[:, None]].reshape(count, size - 1)
@@ -310,13 +316,13 @@ def reciprocal_ranks(scores: npt.NDArray[Any], gold: npt.NDArray[np.int64]) -> F
 
 
 def program(*words: object) -> None:
-    """Call stage2 as a user does; what it says goes to stderr."""
+    """Call stage2 as a user does. Its output goes to stderr."""
     command = [sys.executable, "-m", "stage2", *map(str, words)]
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
 def document(data: Sequence[Data], cells: Sequence[Row], options: Options) -> str:
-    """The tables, as Markdown."""
+    """Write the tables as Markdown."""
     flags = " ".join(options.flags) or "no flags: the defaults"
     parts = [f"`stage2 run` with {flags}; precision {options.precision}.\n"]
     for one in data:
@@ -342,7 +348,7 @@ def _table(data: Data, cells: Sequence[Row]) -> str:
     means = []
     for method in methods:
         count = sum(cell["method"] == method for cell in cells)
-        # A mean of other experiments than the others' is marked as one.
+        # If a method was not measured everywhere, its mean says in how many experiments it was.
         of = "" if count == len(places) else f" (of {count})"
         means.append(f"**{mean_mrr(cells, method):.4f}**{of}")
     rows.append(("**all**", "", "", "", "", *means, ""))
@@ -375,22 +381,22 @@ def _verdict(data: Data, cells: Sequence[Row]) -> str:
 
 
 def mean_mrr(cells: Sequence[Row], method: str) -> float:
-    """The mean of all held-out questions of all cells of a method."""
+    """Return the mean over all held-out questions of all cells of a method."""
     ranks = [cell["rr"] for cell in cells if cell["method"] == method]
     return float(np.mean(np.concatenate(ranks)))
 
 
 def probability(p: float) -> str:
-    """A p to three decimals, none of which is 0.000."""
+    """Write p with three decimals, or `< 0.001`."""
     return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def flip_test(after: Sequence[float], before: Sequence[float]) -> float:
-    """Paired randomisation test, two-sided: signs of the differences flipped at random."""
+    """Return the two-sided p of a paired randomisation test with random signs of differences."""
     differences = np.asarray(after) - np.asarray(before)
     signs = np.random.default_rng(0).choice((-1.0, 1.0), (FLIPS, len(differences)))
     flipped = np.abs(signs @ differences)
-    # Differences that cancel exactly should count as equal, whatever the order of summation.
+    # Sums that differ only by the order of summation count as equal.
     beyond = np.count_nonzero(flipped >= abs(differences.sum()) - 1e-9)
     return (1 + beyond) / (1 + FLIPS)
 

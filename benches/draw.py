@@ -1,4 +1,4 @@
-"""Sampling as one would write it with numpy."""
+"""Sampling of negatives in plain numpy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Ints = npt.NDArray[np.int64]
 
 
 def draw_and_repair(own: Ints, negatives: int, total: int) -> Ints:
-    """Draw for all questions at once; draw anew for those that have a chunk twice.
+    """Draw for all questions at once, then again for the questions that got a chunk twice.
 
     Args:
         own: int64 (n,), the chunk that each question must not draw.
-        negatives: how many to draw for each.
-        total: the number of chunks.
+        negatives: the number of chunks to draw for each question.
+        total: the number of all chunks.
 
     Returns:
         Chunks, int64 (n, negatives).

@@ -1,4 +1,4 @@
-"""Races: the answers are compared first, then every side is timed in turn, round after round."""
+"""Races: answers are compared first, then all sides are timed in turn, in several rounds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Thread pools of some peers spin for a while after their work, at the expense of whoever is next.
+# Seconds between two sides. The threads of some peers stay busy for a while after their work, which
+# would slow down the next side.
 REST = 0.05
 
 
 class MismatchError(AssertionError):
-    """Two sides of a race give different answers."""
+    """Two sides of a race gave different answers."""
 
 
 def expect(holds: bool, what: str) -> None:
-    """Raise MismatchError unless something `holds`."""
+    """Raise MismatchError with the message `what` unless a condition `holds`."""
     if not holds:
         raise MismatchError(what)
 
@@ -31,9 +32,9 @@ class Peer:
     """Another way to do a job.
 
     Attributes:
-        name: as in the table.
-        run: does the job, or a part of it, and gives the answer.
-        agrees: takes our answer and this peer's; raises MismatchError.
+        name: the name in the table.
+        run: a function that does the job or a part of it, and returns the answer.
+        agrees: a function that compares our answer with this peer's, and raises MismatchError.
         scale: the whole job is so many times what `run` does.
     """
 
@@ -45,7 +46,13 @@ class Peer:
 
 @dataclass(frozen=True)
 class Claim:
-    """We are at least `target` times as fast as the fastest of some peers; None: no promise."""
+    """The claim that stage2 is at least `target` times as fast as the fastest of some peers.
+
+    Attributes:
+        job: the name in the table.
+        against: the names of the peers.
+        target: the ratio; None if it is only measured.
+    """
 
     job: str
     against: tuple[str, ...]
@@ -54,9 +61,13 @@ class Claim:
 
 @dataclass
 class Timing:
-    """Seconds of a side's runs, scaled to the whole job.
+    """The times of a side's runs, in seconds.
 
-    The processor's seconds are those of all threads and of child processes.
+    Attributes:
+        name: the name of the side.
+        scale: the factor from a run to the whole job.
+        wall: the elapsed time of each run.
+        cpu: the processor time of each run, in all threads and child processes.
     """
 
     name: str
@@ -69,12 +80,12 @@ class Timing:
         return statistics.median(self.wall) * self.scale
 
     def forget(self) -> None:
-        """Begin again."""
+        """Remove all times."""
         self.wall.clear()
         self.cpu.clear()
 
     def time(self, run: Callable[[], Any]) -> Any:
-        """Time one run; what comes before and the freeing of earlier answers are not counted."""
+        """Time one run, and return its answer. Garbage is collected before the clock starts."""
         gc.collect()
         time.sleep(REST)
         before, start = _cpu_seconds(), time.perf_counter()
@@ -91,7 +102,7 @@ def _cpu_seconds() -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How a claim came out."""
+    """The result of a claim."""
 
     claim: Claim
     ours: Timing
@@ -104,7 +115,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Limit:
-    """A number that must not be exceeded: a growth exponent or a peak of memory."""
+    """A number with an upper limit, such as a growth exponent or a peak of memory."""
 
     what: str
     measured: str
@@ -114,7 +125,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Details:
-    """Every side's times in a race."""
+    """The times of all sides in a race."""
 
     race: str
     timings: Sequence[Timing]
@@ -125,15 +136,15 @@ Finding = Ratio | Limit | Details
 
 @dataclass(frozen=True)
 class Bench:
-    """What every job is told.
+    """The settings of all jobs.
 
     Attributes:
-        folder: for files; it is deleted afterwards.
-        threads: for each side.
-        scale: sizes are so many times the full ones.
-        rounds: the fewest and the most in which every side is timed once.
-        budget: seconds after which a race starts no more than the fewest rounds.
-        device: where models run, `cpu` or `cuda`.
+        folder: a folder for files, which is deleted afterwards.
+        threads: the number of threads for each side.
+        scale: the factor from the full sizes to those of this run.
+        rounds: the smallest and the largest number of rounds. In a round each side is timed once.
+        budget: seconds after which a race stops, once it has the smallest number of rounds.
+        device: the device of models, `cpu` or `cuda`.
     """
 
     folder: Path
@@ -145,20 +156,20 @@ class Bench:
 
     @property
     def quick(self) -> bool:
-        """Whether this is a look rather than a measurement: what takes long is left out."""
+        """Whether inputs are smaller, and what takes long is left out."""
         return self.scale < 1
 
     def size(self, full: int) -> int:
-        """A size at this bench's scale."""
+        """Scale a size."""
         return max(round(full * self.scale), 1)
 
     def race(
         self, name: str, ours: Callable[[], Any], peers: Sequence[Peer], claims: Sequence[Claim]
     ) -> Iterator[Finding]:
-        """Check that all answers agree, time all sides, judge the claims.
+        """Check that all answers agree, time all sides, and yield the results of the claims.
 
-        Where a single round is asked for, of jobs that take minutes, its answers are those that are
-        compared; else they are of a round before those that are timed.
+        The answers that are compared come from a round that is not timed. If there is to be only
+        one round, as for jobs of minutes, that round is timed and compared.
         """
         fewest, most = self.rounds
         mine = Timing("stage2")
@@ -185,14 +196,15 @@ class Bench:
     def growth(
         self, job: str, sizes: Sequence[int], prepare: Callable[[int], Callable[[], Any]]
     ) -> Limit:
-        """Time a job at rising sizes; from the second to the third it must be nearly linear.
+        """Time a job at rising sizes. From the second to the third size it must be nearly linear.
 
-        The fastest runs count: no other side shares in what disturbs the others.
+        The fastest run of each size counts, because there is no other side that would be disturbed
+        in the same way.
 
         Args:
-            job: as in the table.
-            sizes: three or more, each ten times the one before.
-            prepare: makes the input of a size, untimed, and gives the job to time.
+            job: the name in the table.
+            sizes: three or more sizes, each ten times the one before.
+            prepare: a function that makes the input of a size and returns the job to time.
         """
         fastest = []
         for size in sizes:
@@ -209,7 +221,7 @@ class Bench:
 
 
 def seconds(value: float) -> str:
-    """A time to three digits in a unit that suits it."""
+    """Write a time with three digits and a suitable unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if value >= size:
             return f"{value / size:.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"

@@ -1,4 +1,4 @@
-"""Input that is made up: running text with a Zipf distribution of words, and vectors."""
+"""Synthetic inputs: running text with a Zipf distribution of words, and vectors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Vectors = npt.NDArray[np.float32]
 
 _VOCABULARY = 20_000
 _POOL_WORDS = 1_000_000
-# With 27 to 50 words in a text, a million chunks make 270 MB.
+# Texts have 27 to 50 words, so a million chunks take 270 MB.
 _SHORTEST, _LONGEST = 27, 50
 
 
 @functools.cache
 def _pool(size: int) -> tuple[str, npt.NDArray[np.int64]]:
-    """A text of `size` words, and where each of them starts."""
+    """Make a text of `size` words. Return it with the start of each word."""
     random = np.random.default_rng(0)
     letters = np.array(list("etaoinsrhldcumfpgwybvkéöß"))
     letter_rank = random.zipf(1.3, (_VOCABULARY, 9)) % len(letters)
@@ -29,7 +29,7 @@ def _pool(size: int) -> tuple[str, npt.NDArray[np.int64]]:
         "".join(letters[ranks[:length]]) for ranks, length in zip(letter_rank, lengths, strict=True)
     ]
     words = [vocabulary[i] for i in (random.zipf(1.2, size) % _VOCABULARY).tolist()]
-    # What a file must escape, in every second text or so.
+    # About every second text has a character that a file must escape.
     for i in random.choice(size, size // 60, replace=False).tolist():
         words[i] = f'"{words[i]}"' if i % 2 else f"{words[i]}\n"
     lengths = np.fromiter(map(len, words), np.int64, size)
@@ -38,7 +38,7 @@ def _pool(size: int) -> tuple[str, npt.NDArray[np.int64]]:
 
 
 def texts(count: int, seed: int, pool_words: int = _POOL_WORDS) -> Iterator[str]:
-    """Texts of some 230 bytes, cut out of one of `pool_words` words."""
+    """Yield texts of about 230 bytes, which are parts of one text of `pool_words` words."""
     pool, starts = _pool(pool_words)
     random = np.random.default_rng(seed)
     first = random.integers(0, pool_words - _LONGEST, count)
@@ -48,7 +48,7 @@ def texts(count: int, seed: int, pool_words: int = _POOL_WORDS) -> Iterator[str]
 
 
 def chunks_file(folder: Path, count: int) -> Path:
-    """JSONL of chunk ids and texts, made once."""
+    """Write a JSONL file of chunk ids and texts, unless it exists, and return its path."""
     path = folder / f"chunks-{count}.jsonl"
     if not path.exists():
         with path.open("w", encoding="utf-8") as file:
@@ -59,7 +59,10 @@ def chunks_file(folder: Path, count: int) -> Path:
 
 
 def questions_file(folder: Path, count: int, chunks: int) -> Path:
-    """JSONL of questions, each about one chunk, spread over all; made once."""
+    """Write a JSONL file of questions unless it exists, and return its path.
+
+    Each question has one chunk, and the questions are spread over all chunks.
+    """
     path = folder / f"questions-{count}-{chunks}.jsonl"
     if not path.exists():
         with path.open("w", encoding="utf-8") as file:
@@ -72,18 +75,18 @@ def questions_file(folder: Path, count: int, chunks: int) -> Path:
 
 
 def unit(vectors: npt.NDArray[np.floating]) -> Vectors:
-    """The same directions at length 1."""
+    """Scale vectors to length 1."""
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.ascontiguousarray(vectors, np.float32)
 
 
 def isotropic(count: int, width: int, seed: int) -> Vectors:
-    """Unit vectors in all directions alike: the hardest case for any filter."""
+    """Make unit vectors with uniform directions, which are the hardest case for a filter."""
     return unit(np.random.default_rng(seed).standard_normal((count, width), np.float32))
 
 
 def clustered(queries: int, count: int, width: int) -> tuple[Vectors, Vectors]:
-    """Queries near rows, and rows around 2,000 centres, as encoders make them."""
+    """Make rows around 2,000 centres and queries near rows, similar to vectors of encoders."""
     random = np.random.default_rng(0)
 
     def noise(rows: int) -> Vectors:

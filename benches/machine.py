@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine and the versions with which numbers were measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PEERS = (
     "ranx",
     "ir-measures",
 )
-# Those that take part on a card, and what they run on.
+# The peers of the GPU's jobs, and the libraries that these need.
 GPU_PEERS = ("numpy", "torch", "transformers", "sentence-transformers", "accelerate")
 _INSTRUCTIONS = {
     "avx2": "AVX2",
@@ -34,9 +34,9 @@ _INSTRUCTIONS = {
     "asimd": "NEON",
     "asimddp": "NEON dot product",
 }
-# What decides the speed of products; the last that a processor has names it.
+# These instructions decide the speed of products. A machine is named by the last that it has.
 _LEVELS = ("NEON", "AVX2", "AVX-512", "AVX-512 BF16", "AMX BF16")
-# They are read once, when a library starts its threads.
+# Libraries read these variables once, when they start their threads.
 _THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -48,35 +48,35 @@ _THREAD_VARIABLES = (
 
 
 def limit_threads(count: int) -> None:
-    """Give every library `count` threads; to be called before any of them is imported."""
+    """Give every library `count` threads. Call this before any of them is imported."""
     for name in _THREAD_VARIABLES:
         os.environ[name] = str(count)
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def memory() -> int:
-    """Bytes of memory in this machine."""
+    """Return the bytes of memory in this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def describe(device: str = "cpu") -> list[tuple[str, str]]:
-    """Name and value of what matters for speed."""
+    """Return the facts about this machine that matter for speed, as names and values."""
     facts = dict(
         line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line
     )
     facts = {name.strip(): value.strip() for name, value in facts.items()}
     flags = set((facts.get("flags") or facts.get("Features") or "").split())
-    card = []
+    gpu = []
     if device == "cuda":
         import torch
 
-        card = [("card", torch.cuda.get_device_name()), ("CUDA", str(torch.version.cuda))]
+        gpu = [("GPU", torch.cuda.get_device_name()), ("CUDA", str(torch.version.cuda))]
     return [
-        *card,
+        *gpu,
         ("processor", facts.get("model name", platform.machine())),
         ("instructions", ", ".join(name for flag, name in _INSTRUCTIONS.items() if flag in flags)),
         ("cores", str(cores())),
@@ -87,9 +87,9 @@ def describe(device: str = "cpu") -> list[tuple[str, str]]:
 
 
 def name(facts: Sequence[tuple[str, str]]) -> str:
-    """What machines of one kind have in common: a GPU, or how the processor multiplies."""
+    """Name the kind of machine: by its GPU, or by the instructions of its processor."""
     known = dict(facts)
-    if "card" in known:
+    if "GPU" in known:
         return "a GPU"
     instructions = known.get("instructions", "").split(", ")
     has = [level for level in _LEVELS if level in instructions]
@@ -97,6 +97,6 @@ def name(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def versions(device: str = "cpu") -> list[tuple[str, str]]:
-    """Name and version of stage2 and its peers."""
+    """Return the names and versions of stage2 and its peers."""
     peers = GPU_PEERS if device == "cuda" else PEERS
     return [(name, version(name)) for name in ("stage2", *peers)]

@@ -1,7 +1,7 @@
-"""Evaluation and training as a first script has them: a text a forward pass, padded to 128.
+"""Evaluation and training as in a first script: one text a forward pass, padded to 128 tokens.
 
-The model and the loss are those of stage2; how they are fed is what differs. In half precision it
-runs as such scripts do, under `torch.autocast`.
+The model and the loss are those of stage2. In half precision it uses `torch.autocast`, as such
+scripts do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LENGTH = 128
 
 
 def embed(model: ProbabilisticGBERTV4, text: str) -> Tensor:
-    """Sentence μ of one text, float (d,): the mean over its tokens, none of the padding's."""
+    """Return the sentence μ of one text, float (d,): the mean over its tokens without padding."""
     encoded = model.tokenizer(
         text, truncation=True, max_length=LENGTH, padding="max_length", return_tensors="pt"
     ).to(model.device)
@@ -32,7 +32,10 @@ def embed(model: ProbabilisticGBERTV4, text: str) -> Tensor:
 
 
 def cosine(left: Tensor, right: Tensor) -> Tensor:
-    """Of unit vectors, float (d,); a scalar, which half precision would round to hundredths."""
+    """Return the cosine of two unit vectors, float (d,), as a scalar.
+
+    This is no matrix product, which half precision would round to hundredths.
+    """
     return (left * right).sum()
 
 
@@ -41,7 +44,7 @@ def evaluate(
     samples: Sequence[Sequence[str]],
     dtype: torch.dtype = torch.float32,
 ) -> list[list[float]]:
-    """Cosines of each question, the first of a sample's texts, with its contexts, the others."""
+    """Return the cosines between the first text of each sample, the question, and its contexts."""
     model.eval()
     found = []
     with torch.no_grad(), autocast(model.device, dtype):
@@ -62,7 +65,7 @@ def train(
     margin: float,
     dtype: torch.dtype = torch.float32,
 ) -> list[float]:
-    """Margin ranking loss over all pairs; the mean loss of each epoch, in the order given."""
+    """Train with the margin loss over all pairs, and return the mean loss of each epoch."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     losses = []
     for _ in range(epochs):

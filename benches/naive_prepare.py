@@ -1,4 +1,4 @@
-"""What `stage2 prepare` does, as one would write it with orjson and numpy: QA CHUNKS OUT."""
+"""The work of `stage2 prepare`, written with orjson and numpy. The arguments are QA CHUNKS OUT."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def main(qa: str, chunks: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()  # There are no cycles, and looking for them takes a tenth of the time.
+    gc.disable()  # there are no cycles, and the search for them takes a tenth of the time
     main(*sys.argv[1:])

@@ -1,9 +1,9 @@
-"""The reference's table of Monte Cristo beside the cross-validated one.
+"""The numbers of the reference's recipe on Monte Cristo, beside cross-validated ones.
 
     python -m benches.reference [--seeds 1 2 3] [--precision fp32]
 
-`stage2 init --no-fit`, then `stage2 run --preset reference`, for each seed. Runs that are done
-stand in their folders and are not done again. Writes the table to docs/defaults.md.
+For each seed this calls `stage2 init --no-fit` and `stage2 run --preset reference`. Finished runs
+are kept in their folders and not made again. The table is written to docs/defaults.md.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from benches import defaults, report
 from stage2.utils import files
 
 MARKERS = ("<!-- reference -->\n", "<!-- /reference -->")
-# In comparison.json, and in the table.
+# The names of sets in comparison.json, and their names in the table.
 SETS = {"all": "as the reference does", "cross-validated": "cross-validated"}
 METRICS = ("top1", "top3", "top5")
 
 
 def main() -> None:
-    """Run what has not been run, and write the table of all seeds."""
+    """Make the missing runs, and write the table of all seeds."""
     parser = argparse.ArgumentParser(
         prog="python -m benches.reference",
         description=__doc__,
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def run_folder(data: Path, work: Path, seed: int, precision: str) -> Path:
-    """The folder of the reference's recipe with one seed, run unless it is there."""
+    """Return the run folder of one seed. It is made if it does not exist."""
     folder = work / f"seed-{seed}"
     if (folder / files.COMPARISON).is_file():
         return folder
@@ -59,7 +59,7 @@ def run_folder(data: Path, work: Path, seed: int, precision: str) -> Path:
         defaults.program(
             "init", "--no-fit", "--chunks", chunks, "--seed", seed, "--output-dir", initial
         )
-    # One that was stopped goes on.
+    # A run that was stopped is continued.
     defaults.program(
         "run", "--preset", "reference", "--qa", data / "qa.json", "--chunks", chunks,
         "--entities", data / "entities.jsonl", "--model", initial / files.STAGE1_MODEL,
@@ -69,12 +69,12 @@ def run_folder(data: Path, work: Path, seed: int, precision: str) -> Path:
 
 
 def document(runs: dict[int, list[dict[str, Any]]], precision: str, words: str) -> str:
-    """The table, and what the report of the first run says of it.
+    """Write the table, and what the report of the first run says.
 
     Args:
         runs: the sets of `comparison.json`, by seed.
-        precision: of all runs.
-        words: the report's.
+        precision: the precision of all runs.
+        words: the sentence of the report.
     """
     rows = [
         (str(seed), heading, str(part["seen_in_training"]), *_changes(part))
@@ -92,7 +92,7 @@ def document(runs: dict[int, list[dict[str, Any]]], precision: str, words: str) 
 
 
 def in_words(folder: Path) -> str:
-    """What a run's report says of what was remembered."""
+    """Return the sentence of a run's report about what the model remembers."""
     text = (folder / files.REPORT).read_text(encoding="utf-8")
     line = next(line for line in text.splitlines() if "What the model remembers" in line)
     return line.removeprefix("- ")
@@ -100,7 +100,7 @@ def in_words(folder: Path) -> str:
 
 def _changes(part: dict[str, Any]) -> list[str]:
     before, after = part["before"], part["after"]
-    # What was trained on says nothing of other questions, and no test makes it do so.
+    # Questions that were trained on say nothing about others, so their test is left out.
     p = defaults.probability(part["statistics"]["mrr"]["p"]) if part["held_out"] else "–"
     changes = (f"{before[name]:.0%} → {after[name]:.0%}" for name in METRICS)
     return [*changes, f"{before['mrr']:.3f} → {after['mrr']:.3f}", p]

@@ -1,4 +1,4 @@
-"""Findings as tables of text."""
+"""Tables of the findings, and RESULTS.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def table(header: Sequence[str], rows: Rows) -> str:
-    """A Markdown table with aligned columns."""
+    """Write a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -25,7 +25,7 @@ def table(header: Sequence[str], rows: Rows) -> str:
 
 
 def verdict(value: float, target: float | None, at_least: bool = True) -> str:
-    """Whether a target is met, or by how much it is not."""
+    """Say whether a target is met, or by how much it is missed."""
     if target is None:
         return "–"
     share = value / target if at_least else target / value
@@ -33,12 +33,12 @@ def verdict(value: float, target: float | None, at_least: bool = True) -> str:
 
 
 def times(value: float) -> str:
-    """A ratio to three digits."""
+    """Write a ratio with three digits."""
     return f"{value:.3g}×" if value < 100 else f"{value:,.0f}×"
 
 
 def news(found: Finding) -> list[str]:
-    """A line to read while the other jobs run."""
+    """Return lines about a finding, to be read while the other jobs run."""
     match found:
         case Ratio(claim, _, best):
             judged = verdict(found.value, claim.target)
@@ -50,7 +50,7 @@ def news(found: Finding) -> list[str]:
 
 
 def ratios(findings: Sequence[Finding]) -> str:
-    """One row for each claim."""
+    """Write the table of claims."""
     rows = [
         (
             found.claim.job,
@@ -67,7 +67,7 @@ def ratios(findings: Sequence[Finding]) -> str:
 
 
 def limits(findings: Sequence[Finding]) -> str:
-    """One row for each number that must stay below another."""
+    """Write the table of numbers that have a limit."""
     rows = [
         (
             found.what,
@@ -83,7 +83,7 @@ def limits(findings: Sequence[Finding]) -> str:
 
 
 def details(findings: Sequence[Finding]) -> str:
-    """One row for each side of each race."""
+    """Write the table of all sides of all races."""
     rows = [
         (
             found.race,
@@ -104,7 +104,7 @@ TARGETS = {"cpu": "make bench", "cuda": "make bench-gpu"}
 
 
 def replaced(before: str, part: str) -> str:
-    """RESULTS.md with the part of one kind of machine written anew, first; the others' as it is."""
+    """Replace the part of one kind of machine in RESULTS.md. The new part comes first."""
     heading = part.partition("\n")[0]
     others = re.split(r"(?m)^(?=# )", before)
     kept = (text.strip() + "\n" for text in others if text.partition("\n")[0] != heading)
@@ -117,7 +117,7 @@ def document(
     quick: bool,
     device: str = "cpu",
 ) -> str:
-    """One kind of machine's part of RESULTS.md."""
+    """Write the part of RESULTS.md for this kind of machine."""
     parts = [
         f"# Benchmarks on {machine.name(facts)}",
         f"Written by `{TARGETS[device]}`. A ratio is the best peer's median time over stage2's: "

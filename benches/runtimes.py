@@ -1,7 +1,7 @@
-"""sentence-transformers' other backends, in a process and an environment of their own.
+"""Other backends of sentence-transformers, in their own process and environment.
 
-What exports a model to ONNX and OpenVINO asks for an older transformers than the one measured here.
-Texts are sent once; a run sends a word and waits for a file of vectors.
+The export to ONNX and OpenVINO needs an older version of transformers than the one measured here.
+The texts are sent once. For each run a word is sent, and a file of vectors comes back.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benches.inputs import Vectors
 
-# Made by `make bench`.
+# `make bench` creates this environment.
 ENVIRONMENT = Path(sys.prefix) / "runtimes"
 BACKENDS = ("onnx", "openvino")
 
 
 class Runtime:
-    """A model behind a pipe."""
+    """A model in another process, connected by a pipe."""
 
     def __init__(self, backend: str, model: str, texts: list[str], length: int, folder: Path):
         self.name = f"sentence-transformers, {backend}"
@@ -52,7 +52,7 @@ class Runtime:
         assert self._child.stdout is not None
         self._child.stdin.write(f"{line}\n")
         self._child.stdin.flush()
-        # Exporting prints to stdout too.
+        # The export also prints to stdout.
         while (answer := self._child.stdout.readline()) != "done\n":
             if not answer:
                 raise RuntimeError(f"{self.name} ended: {ENVIRONMENT / 'bin' / 'python'}")
@@ -60,7 +60,7 @@ class Runtime:
 
 @contextmanager
 def runtimes(model: str, texts: list[str], length: int, folder: Path) -> Iterator[list[Runtime]]:
-    """All backends, or none where their environment was not made."""
+    """Yield all backends, or none if their environment does not exist."""
     found: list[Runtime] = []
     try:
         if ENVIRONMENT.exists():

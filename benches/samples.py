@@ -1,4 +1,4 @@
-"""Monte Cristo's questions, each with its chunk and others, as lists of texts and as ids."""
+"""Samples from Monte Cristo: each question with its chunk and negatives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ QUESTIONS, NEGATIVES = 50, 5
 
 
 def samples_of(count: int) -> list[list[str]]:
-    """Questions of Monte Cristo, each with its chunk and five that no other question has."""
+    """Return for each question its text, that of its chunk, and those of five negatives.
+
+    No two questions have a negative in common.
+    """
     data = Dataset.load(DATA / "qa.json", DATA / "chunks.jsonl")
     questions, texts = list(data.questions)[:count], data.chunk_texts
     own = [int(data.relevant[start]) for start in data.relevant_offsets[:count]]
@@ -31,7 +34,7 @@ def samples_of(count: int) -> list[list[str]]:
 
 
 def lists_of(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> RankingLists:
-    """The same samples as rows of distinct texts."""
+    """Convert samples to ranking lists."""
     row_of: dict[str, int] = {}
     rows = np.array([[row_of.setdefault(text, len(row_of)) for text in row] for row in samples])
     texts = list(row_of)

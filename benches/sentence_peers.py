@@ -1,4 +1,4 @@
-"""sentence-transformers, trained on the lists that `stage2 run` trained on, from the same model."""
+"""Training with sentence-transformers on the lists of `stage2 run`, from the same model."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from benches.harness import expect
 from stage2 import ProbabilisticGBERTV4
 
 Row = dict[str, Any]
-# What one bfloat16 or one order of summation does to a cosine.
+# One bfloat16 or another order of summation can change a cosine by so much.
 _ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a peer's training has in common with ours."""
+    """The settings that a peer's training shares with ours."""
 
     epochs: int
     batch_size: int
@@ -52,7 +52,7 @@ class Recipe:
 
 
 def triplets(rows: Sequence[Row]) -> Row:
-    """A row a negative."""
+    """Make a row for each negative."""
     found = [
         (row["question"], row["ground_truth_contexts"][0], negative)
         for row in rows
@@ -63,7 +63,7 @@ def triplets(rows: Sequence[Row]) -> Row:
 
 
 def tuples(rows: Sequence[Row]) -> Row:
-    """A row a question, with as many negatives as all have."""
+    """Make a row for each question, with as many negatives as every question has."""
     columns = pairs(rows)
     for place in range(min(len(row["negative_contexts"]) for row in rows)):
         columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
@@ -71,7 +71,7 @@ def tuples(rows: Sequence[Row]) -> Row:
 
 
 def pairs(rows: Sequence[Row]) -> Row:
-    """A row a question: the others of its batch are its negatives, as in our own loss."""
+    """Make a row for each question without negatives; other rows of its batch serve as such."""
     return {
         "anchor": [row["question"] for row in rows],
         "positive": [row["ground_truth_contexts"][0] for row in rows],
@@ -79,7 +79,7 @@ def pairs(rows: Sequence[Row]) -> Row:
 
 
 def _triplet_loss(model: SentenceTransformer, recipe: Recipe) -> nn.Module:
-    # Its default, a Euclidean margin of 5, is more than unit vectors can be apart.
+    # The default is a Euclidean margin of 5, but unit vectors are never so far apart.
     return TripletLoss(model, TripletDistanceMetric.COSINE, recipe.margin)
 
 
@@ -87,17 +87,20 @@ def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
     return MultipleNegativesRankingLoss(model)
 
 
-# Of each the loss, and the columns it takes.
+# The loss of each peer, and the function that makes its columns.
 PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
     "TripletLoss": (_triplet_loss, triplets),
     "MultipleNegativesRankingLoss": (_ranking_loss, tuples),
-    # What our own loss is: the lists' negatives left out.
+    # This is our own default loss, which does not use the lists' negatives.
     "the same, pairs alone": (_ranking_loss, pairs),
 }
 
 
 def sentence_transformer(model: ProbabilisticGBERTV4) -> SentenceTransformer:
-    """The same function of a text as our μ: the semantic head as Dense modules on every token."""
+    """Build a SentenceTransformer with the same output as our μ.
+
+    The semantic head becomes Dense modules on every token.
+    """
     first, _, second = model.semantic_head
     width = model.backbone.config.hidden_size
     with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +133,7 @@ def sentence_transformer(model: ProbabilisticGBERTV4) -> SentenceTransformer:
 
 
 def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
-    """Train in place with the peer's own trainer, as many questions a step as we take."""
+    """Train a model in place with the peer's own trainer and our number of questions a step."""
     disable_progress_bars()
     make_loss, columns = PEERS[name]
     data = Dataset.from_dict(columns(rows))
@@ -139,7 +142,7 @@ def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Re
             output_dir=str(Path(folder)),
             num_train_epochs=recipe.epochs,
             per_device_train_batch_size=recipe.batch_size * max(1, len(data) // len(rows)),
-            # What one question is answered by must not be a negative of another's.
+            # The chunk of one question must not be a negative of another with the same chunk.
             batch_sampler=BatchSamplers.NO_DUPLICATES,
             learning_rate=recipe.learning_rate,
             seed=recipe.seed,
@@ -159,7 +162,7 @@ def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Re
 def scores(
     model: SentenceTransformer, questions: Sequence[str], chunks: Sequence[str]
 ) -> npt.NDArray[np.float32]:
-    """Cosines, float32 (questions, chunks)."""
+    """Return the cosines, float32 (questions, chunks)."""
     left, right = (
         model.encode(list(texts), show_progress_bar=False) for texts in (questions, chunks)
     )

@@ -1,4 +1,4 @@
-"""Models that are made up: random weights over the tokenizer of all-MiniLM-L6-v2."""
+"""Models with random weights and the tokenizer of all-MiniLM-L6-v2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stage2.models.hub import load_backbone
 
 
 def random_model(layers: int, width: int, heads: int, max_length: int) -> ProbabilisticGBERTV4:
-    """A BERT of the given size with random weights, from seed 0."""
+    """Make a BERT of the given size with random weights from seed 0."""
     _, tokenizer = load_backbone(default_backbone())
     config = transformers.BertConfig(
         vocab_size=len(tokenizer),
@@ -26,5 +26,5 @@ def random_model(layers: int, width: int, heads: int, max_length: int) -> Probab
 
 
 def small_model() -> ProbabilisticGBERTV4:
-    """One that embeds a hundred thousand texts in a minute or so."""
+    """Make a model that embeds a hundred thousand texts in about a minute."""
     return random_model(layers=1, width=64, heads=2, max_length=32)

@@ -1,13 +1,13 @@
-"""How often the verdict is right: simulated experiments, with an effect and without.
+"""How often the verdict is right, measured by simulated experiments with and without an effect.
 
     python -m benches.verdict            writes benches/VERDICT.md
 
-Each experiment is 400 questions, each with a rank among 100 before and after; the verdict is that
-of `stage2 run`: two-sided paired randomisation test of MRR, 10,000 swaps, 5%. The logarithm of a
-rank is the question's difficulty and noise, of which before and after share 70%, as a model and its
-fine-tuned self do. Without an effect both are equally good; with it the second finds ten questions
-in a hundred more at rank 1. `grouped` has five questions a chunk that rise and fall together, as a
-corpus of paragraphs has; `strangers` share no noise: two models that have nothing in common;
+An experiment has 400 questions, each with a rank among 100 before and after. The verdict is that of
+`stage2 run`: a two-sided paired randomisation test of MRR with 10,000 swaps at 5%. The logarithm of
+a rank is the question's difficulty plus noise. Before and after share 70% of the noise, as a model
+and its fine-tuned version do. Without an effect both are equally good. With it, ten more questions
+in a hundred have rank 1 after. In `grouped` five questions belong to each chunk and share noise, as
+in a corpus of paragraphs. In `strangers` before and after share no noise, as two unrelated models.
 `grouped strangers` are both.
 """
 
@@ -33,7 +33,12 @@ Doubles = npt.NDArray[np.float64]
 
 
 def experiment(seed: int, effect: float, kind: str) -> tuple[Doubles, npt.NDArray[np.int64] | None]:
-    """Differences of reciprocal rank, after less before, and the group of each question."""
+    """Simulate an experiment.
+
+    Returns:
+        The differences of reciprocal rank, after minus before, float64 (n,); and the group of each
+        question, or None.
+    """
     generator = np.random.default_rng([seed, int(1000 * effect), KINDS.index(kind)])
     chunks = np.arange(QUESTIONS) // PER_CHUNK
     difficulty = generator.normal(0, 1, QUESTIONS)
@@ -42,7 +47,7 @@ def experiment(seed: int, effect: float, kind: str) -> tuple[Doubles, npt.NDArra
 
     def reciprocal_ranks() -> Doubles:
         noise = generator.normal(0, own, QUESTIONS)
-        if "grouped" in kind:  # a model that reads a chunk well finds it for each of its questions
+        if "grouped" in kind:  # a model that embeds a chunk well finds it for all its questions
             of_chunk = generator.normal(0, own, QUESTIONS // PER_CHUNK)[chunks]
             noise = (noise + of_chunk) / 2**0.5
         return 1 / np.clip(np.round(np.exp(difficulty + common + noise)), 1, 100)
@@ -54,7 +59,7 @@ def experiment(seed: int, effect: float, kind: str) -> tuple[Doubles, npt.NDArra
 
 
 def shares(effect: float, kind: str, experiments: int) -> dict[str, float]:
-    """How often the verdict is each of its words."""
+    """Return the share of experiments with each verdict."""
     words = []
     for seed in range(experiments):
         differences, groups = experiment(seed, effect, kind)

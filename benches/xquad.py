@@ -1,4 +1,4 @@
-"""XQuAD English: its paragraphs and questions, from the folder that is kept beside the checkout."""
+"""The paragraphs and questions of XQuAD English, from the folder beside the checkout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATH = Path(__file__).resolve().parents[2] / "shared" / "data" / "xquad" / "xqua
 
 @dataclass(frozen=True)
 class Xquad:
-    """Distinct paragraphs, questions, and for each question its paragraph's place."""
+    """The paragraphs, the questions, and the index of each question's paragraph."""
 
     paragraphs: list[str]
     questions: list[str]
@@ -19,7 +19,7 @@ class Xquad:
 
     @property
     def texts(self) -> list[str]:
-        """Every distinct text."""
+        """All distinct texts."""
         return list(dict.fromkeys([*self.paragraphs, *self.questions]))
 
 
@@ -27,7 +27,7 @@ def load(share: float = 1.0) -> Xquad:
     """Read the articles, or the first `share` of them.
 
     Raises:
-        FileNotFoundError: the data is not there.
+        FileNotFoundError: the data does not exist.
     """
     articles = json.loads(PATH.read_text(encoding="utf-8"))["data"]
     articles = articles[: max(1, round(len(articles) * share))]

@@ -1,5 +1,6 @@
 //! The Python bindings. A function here converts its arguments, releases the interpreter, calls the
-//! core and maps the error. `_core.pyi` documents what it does for its caller.
+//! core and maps the error. The stubs in
+//! `python/stage2/_core/` document what it does for its caller.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-"""Vectors in a cache, made up."""
+"""Synthetic vectors in a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `stage2 evaluate` writes, made up, and lists that are scored."""
+"""Synthetic results of `stage2 evaluate`, and scored lists."""
 
 from __future__ import annotations
 

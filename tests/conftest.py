@@ -15,7 +15,7 @@ from stage2.cli.main import program
 from stage2.models.gbert.fit_heads import init_model
 from tests.small import make_cross_encoder, write_backbone, write_corpus
 
-# No test knows how fast the machine is: by default an example of 200 ms fails.
+# Tests must not depend on the speed of the machine. By default an example of 200 ms would fail.
 settings.register_profile("stage2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stage2")
 
@@ -34,7 +34,7 @@ def _shared(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
-    """Answers of the reference implementation."""
+    """Return the folder with results of the reference implementation."""
     return _shared("golden")
 
 
@@ -50,7 +50,7 @@ def xquad() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the cache of whoever runs it."""
+    """Keep tests away from the cache of the user."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -58,13 +58,13 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT with random weights and a tokenizer of whole words, made here: no download."""
+    """Make a tiny BERT with random weights and a tokenizer of whole words, without a download."""
     return write_backbone(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="session")
 def model_dir(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stage-1 model with random heads over the tiny BERT."""
+    """Make a stage-1 model of the tiny BERT with random heads."""
     folder = tmp_path_factory.mktemp("init") / "stage1"
     made = init_model(str(backbone), [], embedding_dim=64, max_length=128, seed=0, fit=False)
     made.save_pretrained(folder)
@@ -78,13 +78,13 @@ def model(model_dir: Path) -> ProbabilisticGBERTV4:
 
 @pytest.fixture(scope="session")
 def cross_encoder(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-encoder with random weights over the tiny BERT's vocabulary."""
+    """Make a cross-encoder with random weights and the tiny BERT's vocabulary."""
     return make_cross_encoder(backbone, tmp_path_factory.mktemp("cross"), outputs=1)
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Small data of our own: 12 questions over 20 chunks, two questions sharing a chunk."""
+    """Write small data: 12 questions over 20 chunks. Two questions share a chunk."""
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
@@ -97,7 +97,7 @@ Stage2 = Callable[..., Result]
 
 @pytest.fixture
 def stage2(tmp_path: Path) -> Stage2:
-    """The program: `stage2("mine", "--topk", 3)`; output goes to tmp_path/out unless it says."""
+    """Call the program: `stage2("mine", "--topk", 3)`. The default output is tmp_path/out."""
 
     def call(*arguments: object, exit_code: int = 0) -> Result:
         words = [str(argument) for argument in arguments]
@@ -124,7 +124,7 @@ def data_flags(corpus: dict[str, Path]) -> list[str]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, with its bytes."""
+    """Return every file below a folder with its bytes."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))

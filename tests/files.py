@@ -1,4 +1,4 @@
-"""Bytes of files, in every form that the core reads."""
+"""The bytes of files in every form that the core reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def jsonl(rows: Sequence[Any]) -> bytes:
 
 
 def zstd(data: bytes) -> bytes:
-    """A Zstandard frame of raw blocks: Python before 3.14 cannot compress to one."""
+    """Make a Zstandard frame of raw blocks, because Python before 3.14 cannot compress to one."""
     frame = b"\x28\xb5\x2f\xfd" + b"\xa0" + len(data).to_bytes(4, "little")
     blocks = [data[i : i + 100_000] for i in range(0, len(data), 100_000)] or [b""]
     for i, block in enumerate(blocks):
@@ -23,7 +23,7 @@ def zstd(data: bytes) -> bytes:
 
 
 def gzip_members(data: bytes) -> bytes:
-    """Two members, as appending one archive to another gives."""
+    """Make an archive of two members, as if one archive was appended to another."""
     half = len(data) // 2
     return gzip.compress(data[:half]) + gzip.compress(data[half:])
 

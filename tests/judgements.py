@@ -1,4 +1,4 @@
-"""Questions and chunks made up: shared judgements as in Cranfield, a catalogue of one template."""
+"""Synthetic questions and chunks: shared judgements as in Cranfield, and pages of one template."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.small import WORDS, write_jsonl
 def cranfield_like(
     seed: int = 0, questions: int = 225, chunks: int = 1400, judged: int = 7
 ) -> list[list[int]]:
-    """Chunks that each question is judged on: most of them shared with others of its topic.
+    """Return the chunks that answer each question. Most are shared with others of its topic.
 
     A broad topic has most of the questions, and many narrow ones have few.
     """
@@ -21,7 +21,7 @@ def cranfield_like(
     topics = 60
     weights = 1 / np.arange(1, topics + 1) ** 1.1
     topic = np.sort(random.choice(topics, questions, p=weights / weights.sum()))
-    # Narrow topics have chunks of their own; the broad ones have the first half together.
+    # Narrow topics have their own chunks. The broad ones share the first half of the chunks.
     half, width = chunks // 2, chunks // 2 // topics
     rows = []
     for number in topic.tolist():
@@ -32,13 +32,13 @@ def cranfield_like(
 
 
 def unlike(count: int) -> list[str]:
-    """Texts that have nothing in common."""
+    """Make texts that have nothing in common."""
     random = np.random.default_rng(1)
     return ["".join(map(chr, random.integers(0x4E00, 0x9FA5, 40))) for _ in range(count)]
 
 
 def catalogue(count: int) -> list[str]:
-    """Pages of one template, each of an article of its own."""
+    """Make pages of one template, each about another article."""
     random = np.random.default_rng(2)
     names = [
         f"{first}{last}"
@@ -57,7 +57,7 @@ def catalogue(count: int) -> list[str]:
 def samples_of(
     folder: Path, texts: list[str], relevant: list[list[int]], questions: list[str] | None = None
 ) -> stage2.Samples:
-    """Samples of questions with these ground truths."""
+    """Make samples of questions with these ground truths."""
     chunks = [{"chunk_id": f"c{i:05}", "text": text} for i, text in enumerate(texts)]
     qa = [
         {"question": questions[i] if questions else f"q {i}", "qa_id": f"q{i:05}",

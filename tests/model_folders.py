@@ -1,4 +1,4 @@
-"""Folders of models that were made, and then spoilt."""
+"""Copies of model folders with damaged or changed files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WEIGHTS = Path(checkpoint.WEIGHTS)
 
 
 def copied(source: Path, target: Path, **entries: Any) -> Path:
-    """A copy of a model's folder whose config.json has other entries."""
+    """Copy a model's folder, and change entries of its config.json."""
     shutil.copytree(source, target)
     change(target / "config.json", **entries)
     return target
 
 
 def change(path: Path, **entries: Any) -> None:
-    """Give a file of JSON other entries."""
+    """Change entries of a JSON file."""
     config = json.loads(path.read_text(encoding="utf-8")) | entries
     path.write_text(json.dumps(config), encoding="utf-8")
 
@@ -33,7 +33,7 @@ def change(path: Path, **entries: Any) -> None:
 def rewritten(
     folder: Path, how: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 ) -> None:
-    """Put what a function makes of a folder's weights in their place."""
+    """Replace the weights in a folder by what a function makes of them."""
     state = load_file(folder / WEIGHTS)
     save_file(how(state), folder / WEIGHTS, metadata={"format": "pt"})
 

@@ -1,4 +1,4 @@
-"""Samples whose negatives are wrong in some way."""
+"""Samples with negatives that are wrong in some way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists to rank, with the vectors of their texts."""
+"""Lists for rankings, with the vectors of their texts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stage2.encoding.tokens import LazyTokens
 
 
 def made(questions: int, chunks: int, seed: int) -> tuple[RankingLists, Embeddings]:
-    """Texts on a coarse grid, so that many scores tie; half of them with entities."""
+    """Draw vectors on a coarse grid, so that many scores tie. Half of the texts have entities."""
     random = np.random.default_rng(seed)
     count = questions + chunks
     mu, entity = random.integers(-2, 3, (2, count, 4)).astype(np.float32)
@@ -40,7 +40,7 @@ def made(questions: int, chunks: int, seed: int) -> tuple[RankingLists, Embeddin
 
 
 def embeddings(count: int, seed: int, share: float = 0.5) -> Embeddings:
-    """Vectors of a few lengths and directions, so that scores tie; some texts have entities."""
+    """Draw vectors of few lengths and directions, so that scores tie. Some texts have entities."""
     random = np.random.default_rng(seed)
     mu, entity = (random.integers(-2, 3, (count, 8)).astype(np.float32) for _ in range(2))
     has_entity = random.random(count) < share

@@ -1,4 +1,4 @@
-"""What the tests of distributed work have torchrun start: gradients alone or shared, `fail`."""
+"""The program that tests of distributed work start under torchrun: `gradients` or `fail`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stage2.utils import distributed
 
 
 def gradients(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> None:
-    """Write the gradients of two passes over all questions, without gradient caching and with."""
+    """Write the gradients of two passes over all questions, without and with gradient caching."""
     dataset = Dataset.load(qa=qa, chunks=chunks, entities=entities)
     model = ProbabilisticGBERTV4.from_pretrained(model_dir).train()
     lists = ranking_lists(model, dataset.construct(5, 0), dataset.annotations)
-    # Groups of few tokens, so that both processes have several.
+    # Groups have few tokens, so that both processes get several.
     BATCH_TOKENS["cpu"] = 40
     found = {}
     for micro_batch in (None, 40):
@@ -39,7 +39,7 @@ def gradients(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> N
 
 
 def fail() -> None:
-    """Have another process fail, and say so as the program does."""
+    """Let another process fail, and report it as the program does."""
     world = distributed.world()
     assert world is not None
     try:

@@ -1,4 +1,4 @@
-"""A tiny encoder and small data, made here: no download, and quick."""
+"""A tiny encoder and small data, which are made here without a download."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WORDS = tuple(
     )
 )
 
-# Texts of one word to forty.
+# Texts of one to forty words.
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
 
 
 def write_backbone(folder: Path) -> Path:
-    """A tiny BERT with random weights and a tokenizer of whole words."""
+    """Write a tiny BERT with random weights and a tokenizer of whole words."""
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     torch.manual_seed(0)
     config = transformers.BertConfig(
@@ -34,7 +34,7 @@ def write_backbone(folder: Path) -> Path:
         max_position_embeddings=64,
     )
     transformers.BertModel(config).save_pretrained(folder)
-    # From files, which transformers of all versions makes a tokenizer of.
+    # All versions of transformers can make a tokenizer from files.
     (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in vocabulary))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, model_max_length=64)
     tokenizer.save_pretrained(folder)
@@ -42,7 +42,7 @@ def write_backbone(folder: Path) -> Path:
 
 
 def write_corpus(folder: Path) -> dict[str, Path]:
-    """12 questions over 20 chunks, two questions sharing a chunk; some are annotated."""
+    """Write 12 questions over 20 chunks. Two questions share a chunk; some texts are annotated."""
     size = len(WORDS)
     texts = [" ".join(WORDS[(i * 7 + j * 3) % size] for j in range(9)) for i in range(20)]
     chunks = [{"chunk_id": f"c{i:02}", "text": text} for i, text in enumerate(texts)]
@@ -73,7 +73,7 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def make_cross_encoder(backbone: Path, folder: Path, outputs: int) -> Path:
-    """A sequence classifier with random weights over the tiny BERT's vocabulary."""
+    """Write a sequence classifier with random weights and the tiny BERT's vocabulary."""
     config = transformers.AutoConfig.from_pretrained(backbone, num_labels=outputs)
     torch.manual_seed(0)
     transformers.BertForSequenceClassification(config).save_pretrained(folder)

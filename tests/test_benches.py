@@ -1,4 +1,4 @@
-"""The benchmarks' own machinery, without the peers."""
+"""The code of the benchmarks, without the peers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stage2.utils.device import multiplies
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
-    """A job sets torch's threads; those of the tests that follow stay as they were."""
+    """Restore the number of torch's threads after a job has set it."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -68,7 +68,7 @@ def test_a_wrong_answer_fails_before_anything_is_timed(bench: Bench) -> None:
 def test_each_kind_of_machine_has_its_part_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report.machine, "versions", lambda device: [("peer", "1")])
     kinds = {
-        "a GPU": [("card", "?"), ("instructions", "AVX2")],
+        "a GPU": [("GPU", "?"), ("instructions", "AVX2")],
         "a CPU with AVX2": [("instructions", "AVX2, AVX VNNI")],
         "a CPU with AVX-512 BF16": [("instructions", "AVX2, AVX-512, AVX-512 VNNI, AVX-512 BF16")],
         "a CPU": [],
@@ -120,7 +120,7 @@ def test_the_first_scripts_loop_gives_the_same_answer(
     monkeypatch.setattr(loop, "QUICK_BACKBONE", (1, 32, 2))
     bench = Bench(tmp_path, threads=1, scale=0.1, rounds=(1, 1), budget=0.0)
     found = [item for item in loop.measure(bench) if isinstance(item, Ratio)]
-    # Where the processor multiplies half precision: against the script's float32, both in half
+    # If the processor multiplies half precision: against the script's float32, both in half
     # precision, and both in float32.
     half = multiplies(torch.bfloat16, torch.device("cpu"))
     assert [ratio.claim.target for ratio in found] == [10] * (3 if half else 1)

@@ -1,4 +1,4 @@
-"""Every setting stands once, in one group, and each room's settings are a part of them all."""
+"""Every setting is in one group only, and the settings of each room are a part of all settings."""
 
 from __future__ import annotations
 

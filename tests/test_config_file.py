@@ -1,4 +1,4 @@
-"""Files of settings: what is refused, and how it is said."""
+"""Files of settings: which are refused, and with which messages."""
 
 from __future__ import annotations
 

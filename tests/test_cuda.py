@@ -1,4 +1,4 @@
-"""What holds on a CPU holds on a CUDA device; where there is none these tests are skipped."""
+"""What holds on a CPU also holds on a GPU. Without a GPU these tests are skipped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SETTINGS = Settings(precision="fp32", pairs="all")
 
 @pytest.fixture
 def on_gpu(model: stage2.ProbabilisticGBERTV4) -> stage2.ProbabilisticGBERTV4:
-    """The tiny model, on the device."""
+    """Load the tiny model onto the device."""
     return model.to("cuda")
 
 
@@ -101,7 +101,7 @@ def test_gradients_are_those_of_the_cpu(
     wide: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Padded, and as the float32 of a wide encoder goes: without."""
+    """Texts are padded, and also not padded, as for a wide encoder in float32."""
     monkeypatch.setattr(unpadded, "_WIDE", wide)
     assert unpadded.possible(on_gpu, torch.float32) == (wide == 0)
     settings = replace(SETTINGS, **changes)
@@ -119,7 +119,7 @@ def test_gradient_caching_repeats_its_dropout(
 ) -> None:
     on_gpu.train()
     kept = gradients(on_gpu, lists, SETTINGS)
-    # One group, embedded twice: the gradient is that of the first time.
+    # One group is embedded twice, and the gradient is that of the first time.
     again = gradients(on_gpu, lists, replace(SETTINGS, micro_batch=10**6))
     without = gradients(on_gpu.eval(), lists, SETTINGS)
     assert all(torch.allclose(again[name], kept[name], rtol=0, atol=1e-5) for name in kept)
@@ -129,7 +129,7 @@ def test_gradient_caching_repeats_its_dropout(
 def test_a_world_of_one_card(
     on_gpu: stage2.ProbabilisticGBERTV4, lists: RankingLists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sum of gradients over NCCL, as far as one GPU goes."""
+    """Gradients are summed over NCCL, as far as one GPU can show."""
     on_gpu.train()
     alone = gradients(on_gpu, lists, SETTINGS), on_gpu.encode(TEXTS, precision="fp32").mu
     with socket.socket() as free:
@@ -150,20 +150,20 @@ def test_a_world_of_one_card(
 
 
 class KilledError(Exception):
-    """Stands for whatever ends a process without notice."""
+    """An error that stands for the sudden end of a process."""
 
 
 def trained(
     model_dir: Path, lists: RankingLists, settings: Settings, folder: Path, kill_at: int = 0
 ) -> dict[str, bytes]:
-    """Train, or go on; every byte of the models and the state."""
+    """Start or continue a training, and return the bytes of the models and the state."""
     updates = itertools.count(1)
 
     def progress(*_: object) -> None:
         if next(updates) == kill_at:
             raise KilledError
 
-    torch.manual_seed(kill_at)  # what the caller's generator holds must not matter
+    torch.manual_seed(kill_at)  # the state of the caller's generator must not matter
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir).to("cuda")
     made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     state = find_state(settings, folder, made_from)
@@ -171,7 +171,7 @@ def trained(
     model.save_pretrained(folder / files.SHIPPED_MODEL)
     (folder / files.CHECKPOINTS / files.TRAINING_STATE).unlink()
     found = tree(folder)
-    found.pop(files.TRAINING_LOG)  # seconds
+    found.pop(files.TRAINING_LOG)  # it contains times
     return found
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of the defaults: its ranks, its test and its table, without training."""
+"""The benchmark of the defaults without training: its ranks, its test and its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the READMEs show is run: their commands in order, their Python, their table's shape."""
+"""The commands and the Python snippets of the READMEs work, and both languages show the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the house is kept: what is tested, and where that stands."""
+"""Every module has a test, which stands in the right place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, TESTS = ROOT / "python" / "stage2", ROOT / "tests"
 
-# Modules without a test of their own name, and why.
+# The modules without a test of their own name, and the reasons.
 WITHOUT_A_TEST = {
     "config/data.py": "settings alone: tests/test_config.py goes through all of them",
     "config/mining.py": "settings alone: tests/test_config.py goes through all of them",
@@ -23,9 +23,9 @@ WITHOUT_A_TEST = {
 
 
 def modules() -> dict[str, Path]:
-    """Every module by its path, with the place of its tests.
+    """Return every module by its path, with the path of its tests.
 
-    A package whose own file defines something is a module as its neighbours are.
+    A package counts as a module if its `__init__.py` defines something.
     """
     found = {}
     for path in SOURCE.rglob("*.py"):

@@ -1,4 +1,4 @@
-"""What is imported before it is needed: users wait for it at every call."""
+"""Nothing heavy is imported before it is needed, because users would wait for it at every call."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ except SystemExit as end:
     assert end.code == 0
 """
 
-# What the program itself is made of; tomli and colorama where Python or the system needs them.
+# The packages of the program itself. Some versions of Python need tomli, some systems colorama.
 LIGHT = {"stage2", "click", "tomli", "tomli_w", "colorama"}
 
 
 def packages(code: str) -> set[str]:
-    """The packages that a fresh interpreter imports for the code, Python's own aside."""
+    """Return the packages that a fresh interpreter imports for the code, without Python's own."""
     listed = (
         "import sys\n"
         "there = set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""Settings that go together: each of them is one, and the reference's are those of its report."""
+"""Presets: each of their names is a setting, and the reference's values are those of its report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_they_are_settings_within_their_ranges(preset: dict[str, object]) -> Non
 
 
 def test_the_reference_sets_all_that_a_run_has_other_defaults_for() -> None:
-    """Else a default chosen here would change what is called the reference's recipe."""
+    """If one were missing, a new default would change the recipe of the reference."""
     assert RUN_DEFAULTS.keys() <= REFERENCE.keys()
     assert any(REFERENCE[name] != value for name, value in RUN_DEFAULTS.items())
 

@@ -1,4 +1,4 @@
-"""The public names: all of them are there, and none is imported before it is asked for."""
+"""All public names exist, and none is imported before it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags of which nothing would come are refused; what is saved is what counted."""
+"""Flags without an effect are refused, and saved settings are those that counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_setting_stands_in_the_table() -> None:
 
 
 def test_every_condition_can_hold_and_says_so() -> None:
-    """For each: a call without it is refused in words, one with it is not."""
+    """For each flag: a call without it is refused with a message, and a call with it is not."""
     conditions = {one for use in usage.USES.values() for one in use.when}
     tried = [
         Call(Settings(**values), command, models)
@@ -165,7 +165,7 @@ def test_a_model_made_by_itself_is_used_as_it_is(
     flags = ["mine", *data_flags(corpus), "--init"]
     refused = stage2(*flags, "--max-length", 64, exit_code=2)
     assert "max_length was 32, is 64" in refused.stderr
-    # Named by the user, even as the default.
+    # The user gave the flag, even if its value is the default.
     assert stage2(*flags, "--max-length", 128, exit_code=2)
     stage2("mine", *data_flags(corpus), "--seed", 1)
     saved = read_toml(tmp_path / "out" / files.SETTINGS)

@@ -1,4 +1,4 @@
-"""What each variant of a setting needs: settings that are there, functions that are there."""
+"""Each variant of a setting names settings and functions that exist."""
 
 from __future__ import annotations
 

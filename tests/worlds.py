@@ -1,4 +1,4 @@
-"""Processes that share work, played by this one in turn."""
+"""A stand-in for several processes, which does their work in this one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Played:
-    """As `utils.distributed.World`: each process's part is done here, after a trip by pickle."""
+    """Like `utils.distributed.World`, but the work of each process is pickled and done here."""
 
     def __init__(self, size: int, lent: Any = None) -> None:
         self.size = size

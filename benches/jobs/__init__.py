@@ -1,1 +1,1 @@
-"""One module a job: `measure(bench)` yields what was found."""
+"""The jobs, one in each module. Its `measure(bench)` yields the findings."""

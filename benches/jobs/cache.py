@@ -1,4 +1,4 @@
-"""`stage2 mine` again on an unchanged model and corpus, as a whole process."""
+"""A second `stage2 mine` on an unchanged model and corpus, as a whole process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNKS, QUESTIONS = 10_000, 1_000
 
 
 def measure(bench: Bench) -> Iterator[Finding]:
-    # By the encoder itself: a tenth of the full size would take half a minute.
+    # Inputs are reduced once more, because the real encoder would take half a minute for a tenth.
     part = 5 if bench.quick else 1
     count, questions = bench.size(CHUNKS) // part, bench.size(QUESTIONS) // part
     model, kept = bench.folder / "minilm", bench.folder / "kept"
@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     def run(out: Path) -> None:
         subprocess.run([*mine, "--output-dir", str(out)], check=True, capture_output=True)
 
-    # The first fills the cache: it cannot be repeated in turn with the second but by emptying it.
+    # The first call fills the cache, so the two cannot be timed in turn.
     first, second = Timing("first mine"), Timing("second mine")
     outs = [bench.folder / "mined-first", bench.folder / "mined-second"]
     first.time(lambda: run(outs[0]))

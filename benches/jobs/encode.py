@@ -1,4 +1,4 @@
-"""Texts to vectors against sentence-transformers, whose answer is checked on the same backbone."""
+"""Encoding of texts, against sentence-transformers with the same backbone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stage2.models.hub import default_backbone
 from stage2.utils.device import multiplies
 
 LENGTH = 128
-# Of cosines between two ways to make the same vector. Half precision rounds at every layer.
+# Two ways to compute a vector may differ by so much in cosine. In bf16 every layer rounds more.
 CLOSE = {"fp32": 1e-4, "bf16": 0.03}
 MEGABYTE = 1e6
 
@@ -61,7 +61,7 @@ def compete(
     target: float | None,
     others: list[Runtime],
 ) -> Iterator[Finding]:
-    """A race in one precision; `others` take part without a target, in what they do best."""
+    """Run a race in one precision. `others` take part without a target, each in its best way."""
     from sentence_transformers import SentenceTransformer
 
     theirs = SentenceTransformer(default_backbone(), device=str(model.device))
@@ -70,8 +70,8 @@ def compete(
         theirs = theirs.to(torch.bfloat16)
 
     def agrees(ours: Vectors, found: Any) -> None:
-        # What sentence-transformers gives is the mean of the tokens before our heads: ours of the
-        # same backbone, without the heads, must be the same.
+        # sentence-transformers returns the mean of the tokens without our heads. The same mean of
+        # our backbone must be equal.
         pooled = mean_pooled(model, texts, precision)
         other = F.normalize(torch.as_tensor(found).float().cpu(), dim=-1).numpy()
         expect(ours.shape == (len(texts), 64), "a vector is missing")
@@ -88,7 +88,7 @@ def compete(
 
 
 def compiling(bench: Bench, model: ProbabilisticGBERTV4) -> Iterator[Finding]:
-    """Many texts with the encoder compiled by torch, and as it is; how long compiling takes."""
+    """Encode many texts with and without --compile, and time the compilation."""
     many = list(inputs.texts(bench.size(50_000), seed=0))
     quick = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
     quick.compiled = True
@@ -108,7 +108,7 @@ def compiling(bench: Bench, model: ProbabilisticGBERTV4) -> Iterator[Finding]:
 
 
 def mean_pooled(model: ProbabilisticGBERTV4, texts: list[str], precision: str) -> Vectors:
-    """Unit mean of the backbone's tokens, through our own batches: the head replaced by nothing."""
+    """Return the unit mean of the backbone's tokens, computed in our batches without the head."""
     width = model.backbone.config.hidden_size
     bare = copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})
     bare.semantic_head = torch.nn.Sequential(torch.nn.Identity())
@@ -118,7 +118,7 @@ def mean_pooled(model: ProbabilisticGBERTV4, texts: list[str], precision: str) -
 
 
 def flat(bench: Bench) -> Finding:
-    """Peak of memory at ten times the texts, of a tiny model: memory is what is asked about."""
+    """Compare the peaks of memory for few texts and for ten times as many, with a tiny model."""
     few, many = bench.size(10_000), bench.size(100_000)
     peaks = {count: peak_memory(encoding(count)) for count in (few, many)}
     own = many * 2 * 64 * 4
@@ -135,7 +135,7 @@ def encoding(count: int) -> list[str]:
 
 
 def encode_many(count: int) -> None:
-    """Embed texts that are made up as they are asked for, with a small model."""
+    """Embed texts with a small model. The texts are made when they are read."""
     from benches.inputs import texts
     from benches.small import small_model
     from stage2.encoding.encode import encode_windows

@@ -1,4 +1,4 @@
-"""How time grows with size, tenfold step by step."""
+"""The growth of time with size, in steps of ten times."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benches.jobs.join import corpus
 from stage2._core import sample_negatives
 
 NEGATIVES = 5
-# Ten million chunks and as many questions, in files and in work: without it the last size is left
-# out, or the swapping would be what is measured. The join's texts, in Python, would need more.
+# Ten million chunks and questions, in files and in memory, need so many bytes. With less memory the
+# last size is left out. The texts of the join are in Python and would need more.
 ROOM = 16 * 2**30
 
 

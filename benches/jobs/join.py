@@ -1,4 +1,4 @@
-"""Finding the entity annotation of each text."""
+"""The entity join: the annotation of each text."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def corpus(count: int) -> tuple[list[str], list[str]]:
-    """Texts and annotations: a third equal but for white space, a third contained, the rest not."""
-    # The more texts, the longer what they are cut out of: a corpus grows, it does not overlap more.
+    """Make texts and annotations.
+
+    A third of the annotations are equal to a text except for white space, a third are contained in
+    one, and the rest match none.
+    """
+    # The source of the texts grows with their number, so that they do not overlap more.
     words = WORDS_PER_TEXT * count
     texts = list(inputs.texts(count, seed=2, pool_words=words))
     annotations = list(inputs.texts(count, seed=3, pool_words=words))
@@ -49,7 +53,7 @@ def corpus(count: int) -> tuple[list[str], list[str]]:
 
 
 def scan(texts: Sequence[str], annotations: Sequence[str]) -> list[int]:
-    """Every annotation is looked at for every text that none of them equals."""
+    """Find the annotation of each text. If none is equal, all annotations are compared with it."""
     last = {" ".join(annotation.split()): i for i, annotation in enumerate(annotations)}
     known = [(other, len(other)) for other in last]
 

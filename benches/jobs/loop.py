@@ -1,8 +1,8 @@
-"""The first script: evaluate n × (1 + 6) texts of Monte Cristo, train on some for two epochs.
+"""The work of the first script: evaluate n × (1 + 6) texts of Monte Cristo, then train two epochs.
 
-Both sides do the same work, and no more: what `stage2 train` does besides, measuring every epoch on
-dev questions and writing it to disk, the script did not do. Questions of Monte Cristo have no
-annotations, so that similarity is that of the sentences.
+Both sides do the same work. `stage2 train` also measures every epoch on dev questions and writes it
+to disk; this is left out, since the script did not do it. Questions of Monte Cristo have no
+annotations, so similarity is that of the sentences.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.training.step import accumulate_gradients
 from stage2.utils.device import describe, resolve_precision
 
-# As the reference has it: 35 of its 50 questions were hard, and were trained on.
+# In the reference experiment 35 of 50 questions were hard and were trained on.
 HARD, EPOCHS, BATCH = 35, 2, 8
-# Layers, width and heads of the backbone: the reference's, and a quick run's.
+# Layers, width and heads of the reference's backbone, and of that of a quick run.
 BACKBONE, QUICK_BACKBONE = (12, 768, 12), (2, 384, 12)
-# Questions on which the two sides are compared step by step, without dropout, in batches of half.
+# The two sides are compared on so many questions without dropout, in two batches.
 COMPARED = 4
-# Cosines, and losses after steps whose gradients differ by rounding; bf16 rounds more.
+# The largest differences of cosines, and of losses after steps with rounded gradients.
 CLOSE = {"fp32": (1e-4, 2e-2), "auto": (2e-2, 5e-2)}
 PEER, IN_HALF, IN_FP32 = "a text a pass, fp32", "a text a pass, {}", "stage2, fp32"
 
@@ -39,7 +39,7 @@ Samples = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """Scores (n, 6) before training, and the mean loss of each epoch."""
+    """The scores (n, 6) before training, and the mean loss of each epoch."""
 
     scores: np.ndarray
     losses: list[float]
@@ -49,7 +49,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     torch.set_num_threads(bench.threads)
     layers, width, heads = QUICK_BACKBONE if bench.quick else BACKBONE
     model = random_model(layers, width, heads, naive.LENGTH).to(bench.device)
-    # Where the hardware multiplies nothing shorter, both are one.
+    # If the hardware multiplies no half precision, `auto` is `fp32`.
     best = resolve_precision("auto", model.device)
     half = best != torch.float32
     precisions = ["auto", "fp32"] if half else ["auto"]
@@ -62,8 +62,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     if half:
         compare(theirs(still, few, compared, compared // 2, best), right, "auto")
 
-    # Dropout is drawn in another order on each side: what is timed agrees before training, and is
-    # work of the same kind.
+    # Each side draws its dropout in another order, so timed runs are compared only before training.
     samples, hard = samples_of(bench.size(QUESTIONS)), bench.size(HARD)
 
     def scores_agree(mine: Answer, other: Answer) -> None:
@@ -81,7 +80,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
             Peer(IN_FP32, lambda: ours(model, samples, hard, BATCH, "fp32"), scores_agree),
         ]
         claims.append(Claim(f"{job}, both {describe(best)}", (in_half,), target))
-    # On a CPU it takes minutes: once is enough, and the same answers are compared.
+    # On a CPU a run takes minutes, so there is one round, whose answers are also compared.
     rounds = (2, 2) if bench.device == "cuda" else (1, 1)
     timed = replace(bench, rounds=rounds)
     for found in timed.race(job, lambda: ours(model, samples, hard, BATCH, "auto"), peers, claims):
@@ -110,7 +109,7 @@ def theirs(
     batch: int,
     dtype: torch.dtype = torch.float32,
 ) -> Answer:
-    """The same as the first script does it."""
+    """Do the same work in the way of the first script."""
     worked, settings = copied(model), Settings()
     scores = naive.evaluate(worked, samples, dtype)
     losses = naive.train(
@@ -121,7 +120,7 @@ def theirs(
 
 
 def compare(mine: Answer, other: Answer, precision: str) -> None:
-    """Raise MismatchError where scores or losses are further apart than rounding takes them."""
+    """Raise MismatchError if scores or losses differ by more than rounding explains."""
     scores_close, loss_close = CLOSE[precision]
     far = float(np.abs(mine.scores - other.scores).max())
     expect(far < scores_close, f"{precision}: scores are {far:.2g} apart")
@@ -130,7 +129,7 @@ def compare(mine: Answer, other: Answer, precision: str) -> None:
 
 
 def without_dropout(model: ProbabilisticGBERTV4) -> ProbabilisticGBERTV4:
-    """A copy that computes the same in training as elsewhere."""
+    """Return a copy of the model without dropout."""
     still = copied(model)
     for module in still.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -139,7 +138,7 @@ def without_dropout(model: ProbabilisticGBERTV4) -> ProbabilisticGBERTV4:
 
 
 def train(model: ProbabilisticGBERTV4, lists: RankingLists, settings: Settings) -> list[float]:
-    """The mean loss of each epoch, in the order given."""
+    """Train on the lists in their order, and return the mean loss of each epoch."""
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True,

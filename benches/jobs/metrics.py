@@ -1,4 +1,4 @@
-"""Top-k, Recall@10, MRR and nDCG@10 of scores in memory; peers have their structures ready."""
+"""Top-k, Recall@10, MRR and nDCG@10 of scores in memory. The peers' inputs are ready, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import stage2
 from benches.harness import Bench, Claim, Finding, Peer, expect
 
 CANDIDATES = 100
-# Our name: pytrec_eval's measure and its column, ir_measures', ranx's.
+# For each of our names: the measure and the column of pytrec_eval, and the names of ir_measures and
+# ranx.
 NAMES = {
     "top1": ("success.1", "success_1", "Success@1", "hit_rate@1"),
     "top3": ("success.3", "success_3", "Success@3", "hit_rate@3"),
@@ -28,7 +29,7 @@ NAMES = {
 def measure(bench: Bench) -> Iterator[Finding]:
     count = bench.size(20_000)
     random = np.random.default_rng(0)
-    # Whole numbers without ties, which the peers break by document id.
+    # Scores are whole numbers without ties, because the peers break ties by document id.
     scores = random.permuted(np.tile(np.arange(CANDIDATES), (count, 1)), axis=1)
     flat = np.ascontiguousarray(scores.ravel(), np.float32)
     offsets = np.arange(count + 1) * CANDIDATES
@@ -58,7 +59,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
             lambda a, b: same(a, {ir_names[measure]: mean for measure, mean in b.items()}),
         ),
     ]
-    if not bench.quick:  # It compiles for twenty seconds.
+    if not bench.quick:  # ranx compiles for twenty seconds
         ranx_qrels, ranx_run = ranx.Qrels(qrels), ranx.Run(run)
         ranx_names = [name for *_, name in NAMES.values()]
         others.append(

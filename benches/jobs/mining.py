@@ -1,4 +1,4 @@
-"""Hard negatives of a corpus whose vectors are there, kept a margin away from the positives."""
+"""Mining of hard negatives with a margin, from vectors in memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benches.inputs import Vectors
 
 QUESTIONS, CHUNKS, WIDTH = 20_000, 200_000, 64
 NEGATIVES, RANGE_MAX, MARGIN = 5, 60, 0.05
-# Questions that the peer scores at once: its default of 16,384 would take 13 GB.
+# The peer scores so many questions at a time. Its default of 16,384 would take 13 GB.
 BLOCK = 1024
-# The peer sums in float32.
+# The peer sums in float32, so its scores differ from the exact ones by less than this.
 ROUNDING = 2e-6
-# What the search may hold beside the vectors where its memory is measured: 2% of all scores.
+# The memory budget of the search when its memory is measured: 2% of all scores.
 BUDGET = 64 * 2**20
 MEGABYTE = 1e6
 
@@ -75,7 +75,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def memory(bench: Bench, questions: Vectors, corpus: Vectors, gold: Any) -> Finding:
-    """Peak of a process that maps the vectors and mines, over one that imports as much."""
+    """Measure the memory of a process that maps the vectors and mines, without that of imports."""
     for name, array in (("questions", questions), ("corpus", corpus), ("gold", gold)):
         np.save(bench.folder / f"{name}.npy", array)
     program = [sys.executable, "-W", "ignore", "-m", __name__, str(bench.folder)]
@@ -91,7 +91,7 @@ def memory(bench: Bench, questions: Vectors, corpus: Vectors, gold: Any) -> Find
 
 
 def mine_files(folder: Path, work: bool) -> None:
-    """Mine what `memory` has written, or a corner of it."""
+    """Mine the vectors that `memory` has written; without `work` only a few of them."""
     questions, corpus, gold = (
         np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("questions", "corpus", "gold")
     )
@@ -103,7 +103,7 @@ def mine_files(folder: Path, work: bool) -> None:
 
 
 class _Encoded:
-    """A model whose encoding is done."""
+    """A model that returns ready vectors."""
 
     device = torch.device("cpu")
 

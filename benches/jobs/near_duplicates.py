@@ -1,4 +1,4 @@
-"""Near-duplicates of a million chunks: running text, pages of one template, and copies."""
+"""Near-duplicates among a million chunks: running text, pages of one template, and copies."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from stage2._core import near_duplicates
 
 THRESHOLD = 0.5
 COUNT = 1_000_000
-# What the peer does in a time that can be waited for.
+# The peer would take too long for more texts.
 PEER_COUNT = 10_000
-# One text in so many is a copy of an earlier one with a word changed.
+# One text in so many is a copy of another with one word changed.
 COPIES = 50
 MINUTE = 60.0
 MEGABYTE = 10**6
-# A hash and a sketch a text, and the counts of shingles.
+# The limit in MB for a hash and a sketch of each text and the counts of shingles.
 ROOM = 600
 
 Ints = npt.NDArray[np.int64]
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def million(bench: Bench) -> Iterator[Finding]:
-    """A million chunks: the copies among them found, under a minute, in so much memory."""
+    """Check that copies among a million chunks are found, and measure time and memory."""
     texts, copies = corpus(COUNT)
     timing = Timing("stage2")
     found = timing.time(partial(near_duplicates, texts, THRESHOLD))
@@ -86,9 +86,9 @@ def prepare(count: int) -> Callable[[], Ints]:
 
 
 def corpus(count: int) -> tuple[list[str], list[tuple[int, int]]]:
-    """Texts, and pairs of places: of a text, and of its copy with a word changed."""
+    """Make texts. Return them with the indices of each copied text and its copy."""
     random = np.random.default_rng(0)
-    # Running text that grows with its number, so that few texts overlap by chance.
+    # The source of the texts grows with their number, so that few of them overlap by chance.
     texts = list(inputs.texts(count, seed=4, pool_words=max(1_000_000, 20 * count)))
     article = random.permutation(count)
     for i in range(0, count, 3):
@@ -112,7 +112,7 @@ def page(article: int, random: np.random.Generator) -> str:
 
 
 def with_datasketch(texts: Sequence[str]) -> list[int]:
-    """As its documentation shows, over the same shingles; every pair it gives is joined."""
+    """Use datasketch as in its documentation, with the same shingles, and join all its pairs."""
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=THRESHOLD, num_perm=128)
@@ -135,7 +135,7 @@ def with_datasketch(texts: Sequence[str]) -> list[int]:
 
 
 def main(path: Path, work: bool) -> Any:
-    """What `million` measures the memory of."""
+    """Do the work whose memory `million` measures; without `work` for one text only."""
     texts = json.loads(path.read_text(encoding="utf-8"))
     return near_duplicates(texts if work else texts[:1], THRESHOLD)
 

@@ -1,4 +1,4 @@
-"""Reading a corpus of chunks from JSONL; only stage2 validates it and looks for repeated ids."""
+"""Reading a corpus of chunks from JSONL. Only stage2 validates it and checks for repeated ids."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
                 texts.append(row["text"])
         return ids, texts
 
-    # What memory was lately freed decides a third of the time: more rounds than other races have.
+    # A third of the time depends on recently freed memory, so there are more rounds than usual.
     yield from (bench if bench.quick else replace(bench, rounds=(7, 9))).race(
         f"load {count:,} chunks",
         lambda: stage2.Dataset.load(qa=qa, chunks=chunks),

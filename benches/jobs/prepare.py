@@ -1,4 +1,4 @@
-"""`stage2 prepare` as a whole process, to the flush to disk, and its peak of memory."""
+"""`stage2 prepare` as a whole process up to the flush to disk, and its peak of memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def same(ours: Path, theirs: Path, count: int) -> None:
-    """Equal but for the draws, which are random: those are distinct chunks that exist."""
+    """Check that the files are equal except for the random draws, and that these are valid."""
     with ours.open("rb") as left, theirs.open("rb") as right:
         for mine, other in zip(map(orjson.loads, left), map(orjson.loads, right), strict=True):
             for row in (mine, other):
@@ -60,7 +60,7 @@ def same(ours: Path, theirs: Path, count: int) -> None:
 
 
 def check_draw(row: dict[str, Any], count: int) -> None:
-    """Take the draw out of a row, once it is known to be right."""
+    """Check the draw of a row: distinct chunks that exist. Then remove it from the row."""
     drawn, contexts = row.pop("negative_chunk_ids"), row.pop("negative_contexts")
     chunks = {int(chunk.removeprefix("chunk_")) for chunk in drawn}
     expect(len(chunks) == len(contexts) == naive_prepare.NEGATIVES, f"not distinct: {drawn}")

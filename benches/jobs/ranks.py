@@ -16,7 +16,7 @@ CANDIDATES = 100
 def measure(bench: Bench) -> Iterator[Finding]:
     count = bench.size(100_000)
     random = np.random.default_rng(0)
-    # Whole numbers without ties, of which numpy's line makes wins.
+    # Scores are whole numbers without ties, which the line of numpy would count as wins.
     order = random.permuted(np.tile(np.arange(CANDIDATES), (count, 1)), axis=1)
     scores = order.astype(np.float32)
     flat, gold = scores.ravel(), scores[:, :1]

@@ -1,4 +1,4 @@
-"""Distinct negatives for each question, uniform, none of them its own chunk."""
+"""Uniform sampling of distinct negatives for each question, without its own chunk."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def choose(own: Ints) -> Ints:
 
 
 def check(drawn: Ints, own: Ints) -> None:
-    """Draws are random: what they must be is distinct, in range, not the question's own, even."""
+    """Check that drawn chunks exist, are distinct, not the question's own, and uniform."""
     expect(drawn.min() >= 0 and drawn.max() < CHUNKS, "a chunk that does not exist")
     expect(bool((np.diff(np.sort(drawn, axis=1), axis=1) > 0).all()), "a chunk twice")
     expect(bool((drawn != own[: len(drawn), None]).all()), "a question's own chunk")

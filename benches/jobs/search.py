@@ -1,4 +1,4 @@
-"""Exact top k over a whole corpus."""
+"""Exact search for the top k over a whole corpus."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from benches.inputs import Vectors
 Found = tuple[npt.NDArray[np.int64], Vectors]
 
 QUERIES = 1000
-# Scores of all queries in one block of torch's: half a gigabyte.
+# Torch scores so many rows at a time. The scores of all queries take half a gigabyte.
 TORCH_BLOCK = 131_072
-# Peers sum in float32; two orders of summation differ by less than this on unit vectors.
+# Peers sum in float32, so their scores of unit vectors differ from exact ones by less than this.
 ROUNDING = 2e-6
 
 
@@ -68,7 +68,7 @@ def compete(
 
 
 def torch_search(queries: Vectors, rows: Vectors, k: int, block: int) -> Callable[[], Found]:
-    """`matmul` and `topk`, a block of rows at a time, then of the blocks' best."""
+    """Return a search with `matmul` and `topk` for each block of rows, then for the best of all."""
     left, right = torch.from_numpy(queries), torch.from_numpy(rows)
 
     def search() -> Found:
@@ -85,7 +85,7 @@ def torch_search(queries: Vectors, rows: Vectors, k: int, block: int) -> Callabl
 
 
 def same(queries: Vectors, rows: Vectors, ours: Found, theirs: Found) -> None:
-    """Both name the same rows, but where scores are equal up to the peer's rounding."""
+    """Check that both found the same rows, or rows with the same score up to rounding."""
     ids, _ = theirs
     expect(bool((np.diff(np.sort(ids, axis=1), axis=1) > 0).all()), "a row is named twice")
     exact = np.stack(

@@ -1,7 +1,8 @@
-"""An epoch on 50 × (1 + 1 + 5) texts against sentence-transformers' trainer: same model, same loss.
+"""An epoch of training on 50 × (1 + 1 + 5) texts, against the trainer of sentence-transformers.
 
-Both minimise InfoNCE with in-batch negatives (theirs is called MultipleNegativesRankingLoss), whose
-value is checked to be the same with dropout off before the epochs, with dropout on, are timed.
+Both have the same model and the same loss: InfoNCE with in-batch negatives, which they call
+MultipleNegativesRankingLoss. First both values of the loss are compared without dropout, then
+epochs with dropout are timed.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def training(side: str) -> list[str]:
 
 
 def rows_of(samples: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """The same as rows of constructed samples."""
+    """Convert samples to rows of constructed samples."""
     return [
         {"question": question, "ground_truth_contexts": [own], "negative_contexts": others}
         for question, own, *others in samples
@@ -88,7 +89,11 @@ def rows_of(samples: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
 
 
 def epoch(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]], precision: str) -> int:
-    """Tokenise and train once over the samples, as `stage2 train` does; parameters that moved."""
+    """Tokenise the samples and train one epoch, as `stage2 train` does.
+
+    Returns:
+        1 if training changed the embeddings of tokens, else 0.
+    """
     settings = Settings(**{**vars(SETTINGS), "precision": precision})
     lists: RankingLists = lists_of(model, samples)
     before = model.backbone.embeddings.word_embeddings.weight.detach().clone()
@@ -106,7 +111,7 @@ def epoch(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]], precisi
 
 
 def check_loss(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> None:
-    """Dropout off, all questions in one batch: both losses are the same number."""
+    """Check that both losses are equal without dropout, with all questions in one batch."""
     from benches import sentence_peers
 
     lists, rows = lists_of(model, samples), np.arange(len(samples))
@@ -128,7 +133,7 @@ def check_loss(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) ->
 
 
 def changed(before: torch.nn.Module, after: torch.nn.Module) -> int:
-    """Parameters that training moved."""
+    """Return the number of parameters that training changed."""
     pairs = zip(before.parameters(), after.parameters(), strict=True)
     return sum(not torch.equal(old, new) for old, new in pairs)
 
@@ -138,7 +143,7 @@ def moved(ours: int, theirs: int) -> None:
 
 
 def main(side: str) -> None:
-    """Train an epoch on one side alone, for its memory to be measured."""
+    """Train one epoch on one side, in a process whose memory is measured."""
     model = init_model(None, [], embedding_dim=64, max_length=128, seed=0, fit=False)
     samples = samples_of(QUESTIONS)
     if side == "stage2":

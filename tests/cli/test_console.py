@@ -1,4 +1,4 @@
-"""Only `cli/` prints; what the library logs is printed by it."""
+"""Only `cli/` prints, and it also prints what the library logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOG = logging.getLogger("stage2.models.hub")
 
 
 def printing(source: str) -> Iterator[str]:
-    """The names in `source` that write to the terminal."""
+    """Return the names in `source` that write to the terminal."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "print":

@@ -1,4 +1,4 @@
-"""Each command, killed before some of its changes on disk, is put right by the same again."""
+"""Each command is killed before some of its changes on disk. The same command repairs it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def test_killed_and_run_again() -> None:
-    """Nothing is damaged, refused, different or left behind; `make torture` tries every change."""
-    # A process of its own: this one has threads, with which nobody should fork.
+    """Nothing is damaged, refused, different or left behind. `make torture` tries every change."""
+    # This runs in its own process, because the process of the tests has threads and must not fork.
     found = subprocess.run(
         [sys.executable, "-m", "tests.torture", "--short"],
         cwd=Path(__file__).parents[2],

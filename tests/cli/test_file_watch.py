@@ -1,4 +1,4 @@
-"""What was hashed is what was parsed."""
+"""The bytes that were hashed are the bytes that were parsed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_input_that_changes_while_it_is_read_is_an_error(
     load, out = Dataset.load, tmp_path / "out"
 
     class Changing:
-        """The data set, whose file changes once it was read."""
+        """Read the data set, then change its file."""
 
         @staticmethod
         def load(*arguments: Any) -> Dataset:

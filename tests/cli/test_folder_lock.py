@@ -1,4 +1,4 @@
-"""One command at a time works in a folder."""
+"""Only one command at a time works in a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_one_command_at_a_time(
             result = stage2(*command, exit_code=2)
             assert "another command works in it" in result.stderr
             assert f"process {os.getpid()}" in result.stderr
-    # The folder came to be between the first look and the first file.
+    # The folder was created after the check and before the first file.
     late = RunFolder(tmp_path / "new")
     stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "new")
     with late, pytest.raises(BadInputError, match="another command has just made a run there"):

@@ -1,4 +1,4 @@
-"""What a command reads."""
+"""The inputs of a command."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_rejected_rows_of_a_run_stay_when_others_are_evaluated(
 def test_rejected_rows_are_those_of_the_last_call(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    """In a folder that training alone has made, and that is evaluated."""
+    """The folder was made by training only, and is then evaluated."""
     stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
     clean = tmp_path / "prepared" / files.CONSTRUCTED
     train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
@@ -93,7 +93,7 @@ def test_rejected_rows_are_those_of_the_last_call(
 def test_skip_reports_it_whatever_was_read(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, backbone: Path, tmp_path: Path
 ) -> None:
-    """Samples, annotations, dev samples and a corpus by itself, not data sets alone."""
+    """This holds for samples, annotations, dev samples and a corpus, not only for data sets."""
     stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
     bad = tmp_path / "bad.jsonl"
     bad.write_text((tmp_path / "prepared" / files.CONSTRUCTED).read_text() + '{"question": ""}\n')

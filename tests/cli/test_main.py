@@ -1,4 +1,4 @@
-"""The program as it is typed: files, exit codes, messages, refusals."""
+"""The command line: files, exit codes, messages and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals, messages and exit codes of every command."""
+"""The refusals, messages and exit codes of every command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.programs import call
 def test_names_that_are_not_utf_8(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Typed they are refused; where a link or the working folder leads to them is written down."""
+    """They are refused as arguments. A path through a link or the working folder is recorded."""
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     folder.mkdir()
     for name in ("qa", "chunks"):
@@ -68,7 +68,7 @@ def test_a_missing_file_is_refused_before_torch_is_there(option: str, tmp_path: 
 def test_a_run_that_fails_exits_with_1(
     corpus: dict[str, Path], model_dir: Path, tmp_path: Path, batch: int, said: str
 ) -> None:
-    """An update too far shows at the next step, or after the epoch where it was the last."""
+    """An update that is too large shows at the next step, or after the epoch if it was the last."""
     out = tmp_path / "out"
     flags = ["--model", model_dir, *data_flags(corpus), "--topk", 1, "--split", "none"]
     flags += ["--batch-size", batch, "--learning-rate", 1e30, "--output-dir", out]

@@ -1,4 +1,4 @@
-"""Why a command may not work in a folder: what is wrong, where, and what to do."""
+"""The messages that refuse a folder: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 

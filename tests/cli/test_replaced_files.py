@@ -1,4 +1,4 @@
-"""What --overwrite replaces is kept until the command has ended."""
+"""The files that --overwrite replaces are kept until the command has ended."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_a_failed_overwrite_leaves_the_earlier_run(
     result = stage2("train", "--model", model_dir, *hopeless, exit_code=1)
     assert "what" in result.stderr
     assert "is there again" in result.stderr
-    # The files of this run go, so that none of them is promised.
+    # The files of this run are removed, so the message promises none of them.
     assert "is kept in" not in result.stderr
     assert tree(out) == before
     hopeless += ["--train-on", "all", "--loss", "margin", "--folds", 0]
     stage2("run", "--model", model_dir, *data_flags(corpus), *hopeless, exit_code=1)
     assert tree(out) == before
-    # One that ends leaves nothing of it.
+    # A command that ends leaves none of the replaced files.
     stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 2, "--overwrite")
     assert not (out / files.ASIDE).exists()
     assert not (out / files.CHECKPOINTS).exists()
@@ -47,7 +47,7 @@ def test_what_was_set_aside_waits_for_the_command_that_did_so(
     monkeypatch: pytest.MonkeyPatch,
     between: list[str],
 ) -> None:
-    """A report or an audit of a stopped run neither deletes the earlier run nor brings it back."""
+    """A report or an audit of a stopped run neither deletes nor restores the earlier run."""
     out, flags = tmp_path / "out", ["--model", model_dir, *data_flags(corpus)]
     stage2("mine", *flags)
     before = tree(out)
@@ -75,7 +75,7 @@ def test_a_failed_evaluation_brings_back_what_it_replaced_in_place(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`evaluation_results.json` is mining's, and evaluation writes it too."""
+    """Both mining and evaluation write `evaluation_results.json`."""
     out, flags = tmp_path / "out", ["--model", model_dir, "--similarity", "sentence"]
     stage2("mine", "--model", model_dir, *data_flags(corpus))
     stage2("evaluate", "--model", model_dir)

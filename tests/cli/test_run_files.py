@@ -1,4 +1,4 @@
-"""The files that a record vouches for."""
+"""The files whose hashes are in the record of a run."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def test_a_file_that_was_changed_is_neither_replaced_nor_read_back(
     result = stage2("train", "--model", model_dir, "--epochs", 1, exit_code=2)
     assert f"{hard}: damaged, changed or gone" in result.stderr
     assert tree(out) == before
-    # Named as an input it is one like any other.
+    # As an input it is a file like any other.
     stage2("train", "--model", model_dir, "--epochs", 1, "--data", hard, "--output-dir",
            tmp_path / "trained")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The folder of a run: what is refused, what is replaced, what was skipped; nothing is lost."""
+"""The folder of a run: what is refused, replaced or skipped, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_another_runs_folder_is_refused_without_overwrite(
 ) -> None:
     flags = ["--model", model_dir, *data_flags(corpus)]
     stage2("mine", *flags)
-    stage2("mine", *flags)  # the same run again is no other run
+    stage2("mine", *flags)  # the same run again is not another run
     before = tree(tmp_path / "out")
     result = stage2("mine", *flags, "--topk", 2, exit_code=2)
     assert "topk was 3, is 2" in result.stderr
@@ -46,7 +46,7 @@ def test_files_of_an_unknown_run_are_refused(
 def test_an_attempt_of_the_same_launch_is_not_overwritten(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it was stopped or had ended; another launch's is, and what no launch made."""
+    """This holds for stopped and ended attempts. Runs not made by this launch are overwritten."""
     out = tmp_path / "out"
 
     def folder() -> RunFolder:
@@ -60,7 +60,7 @@ def test_an_attempt_of_the_same_launch_is_not_overwritten(
     assert overwrites()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     with folder() as first:
-        # What lies there is another run's, although torchrun started this one.
+        # The folder has another run, although torchrun started this one.
         assert first.overwrites
         first.begin(Settings(), {"mine": {}})
         assert not (out / files.CONSTRUCTED).exists()
@@ -155,7 +155,7 @@ def test_the_record_is_the_first_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A command that was killed before its second file is gone on with by the same command."""
+    """The same command continues a command that was killed before its second file."""
     out, written = tmp_path / "out", files.atomic
     names: list[str] = []
 
@@ -182,10 +182,10 @@ def test_a_folder_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
     shutil.rmtree(out)
     with pytest.raises(RunFailedError, match="deleted or replaced"):
         run / files.CONSTRUCTED
-    out.mkdir()  # another folder under the same name is not the one
+    out.mkdir()  # another folder with the same name does not count
     with pytest.raises(RunFailedError, match="deleted or replaced"):
         run.done(Settings(), "prepare", {})
-    # At the latest where the command ends: nobody may take what is left for all of it.
+    # It is found at the latest when the command ends, so that nobody takes a part for the whole.
     with pytest.raises(RunFailedError, match="deleted or replaced"):
         run.__exit__(None, None, None)
     assert not list(out.iterdir())
@@ -205,7 +205,7 @@ def test_a_file_that_is_deleted_midway_is_an_error(tmp_path: Path) -> None:
 def test_leftovers_are_known_by_the_lock(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    """Not by a process number, which another process may have by now."""
+    """The check does not use the process id, which another process may have by now."""
     out, flags = tmp_path / "out", ["--model", model_dir, *data_flags(corpus)]
     stage2("mine", *flags)
     stage2("train", "--model", model_dir, "--epochs", 1)

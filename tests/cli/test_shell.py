@@ -1,4 +1,4 @@
-"""The program as a process of its own: start, threads, Ctrl-C, exit codes."""
+"""The program as its own process: start, threads, Ctrl-C and exit codes."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ def test_what_a_killed_process_was_writing_is_removed(
     command = ["prepare", *data_flags(corpus), "--output-dir", out]
     assert call(*command).returncode == 0
     checkpoints = out / files.CHECKPOINTS
-    # Whoever writes there holds the folder's lock: a number that a process has by now says nothing.
+    # A process that writes there holds the lock. The process id in the name does not count.
     dead = [out / f".{files.RUN}.{os.getpid()}-ab.tmp",
             out / f".{files.CONSTRUCTED}.4194305-0.tmp", out / ".model.4194305-x_1.tmp" / "a.json",
             checkpoints / f".{files.TRAINING_STATE}.99999999999999999999-ab.tmp"]  # fmt: skip
     kept = [out / ".notes.tmp", out / "x.4194305-0.tmp"]
-    # One was killed while it replaced a folder by another: what there was comes back.
+    # A process was killed while it replaced a folder, so the old folder comes back.
     retired = out / ".stage1.4194305-y.tmp" / "stage1" / "config.json"
     for path in (*dead, *kept, retired):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The sides of a split, and what is said of them."""
+"""The sides of a split, and the messages about them."""
 
 from __future__ import annotations
 

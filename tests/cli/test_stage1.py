@@ -1,4 +1,4 @@
-"""The stage-1 model that a command works on."""
+"""The stage-1 model that a command uses."""
 
 from __future__ import annotations
 

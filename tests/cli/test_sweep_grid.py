@@ -1,4 +1,4 @@
-"""What a sweep tries."""
+"""The trials of a sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a model sees of the texts is told once a stage."""
+"""Each stage says once how much of the texts the model sees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stage2.cli.text_lengths import tell_text_lengths
 def test_counts_are_said_and_given(
     model: ProbabilisticGBERTV4, corpus: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model.max_length = 4  # two of them special
+    model.max_length = 4  # two are special tokens
     samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(5, 0)
     facts = tell_text_lengths(model, samples, "stage1")
     said = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every way in which input can be bad: reason, place, message, and what skip makes of it."""
+"""All kinds of bad input: the reason, the place, the message, and the result of skip."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES = {"qa": QA, "chunks": CHUNKS, "entities": ENTITIES}
 
 @dataclass(frozen=True)
 class Case:
-    """A bad second row of a file."""
+    """A file with a bad second row."""
 
     file: str
     row: bytes
@@ -294,7 +294,7 @@ def test_a_missing_file_and_a_folder(paths: dict[str, Path], tmp_path: Path, nam
 
 
 def test_a_file_that_shrinks_while_it_is_read():
-    # The kernel says that this file has a page of bytes and gives fewer.
+    # For this file the kernel reports a page of bytes, but returns fewer.
     path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not path.exists() or path.stat().st_size <= len(path.read_bytes()):
         pytest.skip(f"{path} is not there or is as long as it says: nothing shrinks")

@@ -1,4 +1,4 @@
-"""A data set from columns in memory is the one that files with the same rows hold."""
+"""A data set from columns in memory equals the one from files with the same rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Column = list[Any]
 
 
 def in_arrow(kind: Any) -> Callable[[Column], Any]:
-    """Two arrays, one after the other; whole numbers as the texts that they are as ids."""
+    """Join two arrays. Whole numbers become texts, as ids do."""
 
     def make(column: Column) -> Any:
         texts = [None if item is None else str(item) for item in column]
@@ -50,7 +50,7 @@ FORMS: dict[str, Callable[[Column], Any]] = {
 
 @st.composite
 def columns(draw: st.DrawFn) -> dict[str, Column]:
-    """Columns of questions and chunks, good rows and bad ones; lists of chunks with grades."""
+    """Draw columns of questions and chunks, with good and bad rows, and graded lists of chunks."""
     n, m = draw(st.integers(1, 5)), draw(st.integers(1, 6))
 
     def column(items: st.SearchStrategy[Any], rows: int) -> Column:
@@ -68,7 +68,7 @@ def columns(draw: st.DrawFn) -> dict[str, Column]:
         "chunks": chunks,
         "grades": grades,
     }
-    # Without a row that is good a file may be taken for one of another format.
+    # A file without a good row may be taken for a file of another format.
     good = {
         "questions": "good?",
         "qa_ids": "good",
@@ -83,7 +83,7 @@ def columns(draw: st.DrawFn) -> dict[str, Column]:
 
 
 def rows(**members: Column) -> list[dict[str, Any]]:
-    """Rows of a file, without the members that are not there."""
+    """Make the rows of a file, without members that are None."""
     return [
         {name: value for name, value in zip(members, row, strict=True) if value is not None}
         for row in zip(*members.values(), strict=True)
@@ -118,7 +118,7 @@ def from_columns(
 
 
 def outcome(make: Callable[[], Dataset], folder: Path) -> Any:
-    """What a data set says of itself, or the error that it is refused with."""
+    """Return the contents of a data set, or the error with which it is refused."""
     try:
         dataset = make()
     except InputError as error:

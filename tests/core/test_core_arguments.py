@@ -1,5 +1,5 @@
-"""What the public functions make of arguments that are odd: a right answer, or an exception that
-says what was expected; never a panic, never a number that is cut or ignored."""
+"""Public functions with odd arguments give a right answer, or an exception that
+says what was expected. They never panic, and never cut or ignore a number."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def mined(rules: Rules | None = None, **arguments: Any) -> list[int]:
 
 
 def mined_to(depth: Any) -> list[int]:
-    """Mine by the search that `mine_negatives` uses, to a depth of the caller's."""
+    """Mine with the search of `mine_negatives` and the given depth."""
     found = mine_with(search_texts, VECTORS[:2], VECTORS, ONE_EACH, Rules(), depth=depth)
     return found.rows.tolist()
 
 
 REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
-    # Whole numbers: none is cut to one.
+    # Numbers are not cut to whole ones.
     (lambda: stage2.rank(SCORES, [0, 3.99, 6]), ValueError, "offsets: numbers of type float64"),
     (lambda: stage2.rank(SCORES, [0.0, 3.0, 6.0]), ValueError, "expected whole numbers, int64"),
     (lambda: stage2.rank(SCORES, [False, True]), ValueError, "offsets: numbers of type bool"),
@@ -263,7 +263,7 @@ def test_gains_of_any_size_are_compared_as_ratios(largest: float):
 
 
 def layouts(array: np.ndarray) -> dict[str, np.ndarray]:
-    """The same numbers, lying in memory in other ways."""
+    """Return the same numbers in other memory layouts."""
     shape, item = array.shape, array.itemsize
     record = np.zeros(shape, [("before", "u1"), ("value", array.dtype)])
     record["value"] = array
@@ -299,7 +299,7 @@ def test_arrays_may_lie_in_memory_in_any_way(layout: str):
             np.testing.assert_array_equal(one, other)
 
 
-# What each argument of the core's functions is, by its name.
+# A good value for each argument of the core's functions, by its name.
 GOOD: dict[str, Any] = {
     "queries": VECTORS,
     "corpus": VECTORS,
@@ -352,7 +352,7 @@ FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_anno
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:
-    """An answer or an exception with a sentence; a panic is no Exception."""
+    """Check that a call returns or raises an exception with a message. A panic is no Exception."""
     said = "an answer"
     try:
         call()

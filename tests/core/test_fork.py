@@ -1,4 +1,4 @@
-"""Processes that were forked after the core had worked in their parent."""
+"""Forked processes, whose parent had already used the core."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_core_works_in_a_child(corpus, case: str):
     program = PROGRAM + textwrap.dedent(CASES[case])
-    # Python 3.12 and later warn of a fork beside threads.
+    # Python 3.12 and later warn about a fork of a process with threads.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
     done = subprocess.run(
         [*command, *map(str, corpus.values())],

@@ -1,4 +1,4 @@
-"""Grades of relevance: what files say of them, and what becomes of them."""
+"""Grades of relevance, in files and in results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while the core works: what was begun ends, and leaves nothing behind."""
+"""Ctrl-C while the core works: the call ends early and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def interrupted(work):
     os._exit(0)
 """
 
-# Each call would take some seconds, or never end.
+# Without a signal each call would take some seconds, or never end.
 WORK = {
     "topk": """
         q = rng.standard_normal((50_000, 64), np.float32)
@@ -73,7 +73,7 @@ WORK = {
         interrupted(lambda _: _core.sample_negatives(ids, 30_000, 40_000, none, offsets))
     """,
     "match_annotations": """
-        # One form letter thousands of times: each is compared with each.
+        # There are thousands of copies of one letter, and all are compared with all.
         texts = [f"{i:05} " + "the same long letter " * 100 + f"{i:05}" for i in range(24_000)]
         others = [text + "." for text in texts]
         interrupted(lambda _: stage2.match_annotations(texts, others))
@@ -92,7 +92,7 @@ WORK = {
         interrupted(lambda _: _core.near_duplicates(texts, 0.5))
     """,
     "Dataset.load": """
-        # One question with as many ground truths as rows: each row gets those of all.
+        # All rows have the same question, so each gets the ground truths of all rows.
         write(folder, questions=11_000, chunks=11_000, question="q", chunk="{i}")
         interrupted(lambda _: stage2.Dataset.load(folder + "/qa", folder + "/chunks"))
     """,
@@ -141,7 +141,7 @@ def annotations():
 
 def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM + WRITE + program, str(folder)]
-    # One thread a call, so that what it takes does not depend on the number of processors.
+    # Each call has one thread, so that its time does not depend on the number of processors.
     env = {**os.environ, "RAYON_NUM_THREADS": "1"}
     return subprocess.run(
         command, capture_output=True, text=True, timeout=100, check=False, env=env
@@ -158,12 +158,12 @@ def test_ctrl_c_ends_the_work(tmp_path: Path, work: str):
 
 
 def test_what_a_handler_raises_is_raised_and_the_core_goes_on(tmp_path: Path):
-    """A handler of one's own decides; work in other threads is not told to stop."""
+    """A user's own signal handler decides. Work in other threads goes on."""
     program = """
     class Mine(Exception): pass
 
     def handler(number, frame):
-        # A call within a call.
+        # This is a call during a call.
         assert _core.order(np.ones(9, np.float32), np.array([0, 9])).tolist() == list(range(9))
         raise Mine
 
@@ -213,14 +213,14 @@ def test_a_command_that_is_stopped_leaves_no_half_file(tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals to one thread as Linux sends them")
 def test_a_signal_that_changes_nothing_does_not_end_a_pipe(tmp_path: Path):
-    """Whichever thread waits for the pipe: it goes on to wait."""
+    """Each thread that waits for the pipe continues to wait."""
     program = """
     import ctypes
     signal.signal(signal.SIGUSR1, lambda number, frame: None)
     os.mkfifo(folder + "/pipe")
 
     def disturb():
-        # The number of tgkill differs from one processor to the next, pthread_kill takes no number.
+        # The number of tgkill depends on the processor. pthread_kill does not need it.
         tgkill = {"x86_64": 234, "aarch64": 131}[os.uname().machine]
         syscall = ctypes.CDLL(None).syscall
         for _ in range(20):

@@ -18,7 +18,7 @@ ALPHABETS = ["a", "ab ", "ab \t\n\x1c\x85\u3000", "日本語 テ", "é😀 a\u20
 
 @st.composite
 def related_texts(draw: st.DrawFn) -> list[str]:
-    """Texts that are mostly cut out of one another or made longer."""
+    """Draw texts, most of which are parts or extensions of others."""
     letters = st.sampled_from(draw(st.sampled_from(ALPHABETS)))
     texts = [draw(st.text(letters, max_size=60))]
     for _ in range(draw(st.integers(1, 20))):
@@ -57,7 +57,7 @@ def test_long_texts_with_cut_ends(seed: int, length: int, letters: int):
 
 @pytest.mark.parametrize("length", [*range(1, 45), 100, 101, 110, 111, 1000, 1001])
 def test_lengths_at_the_border_of_a_tenth(length: int):
-    # No two pieces of the text are alike, so that only the lengths decide.
+    # No two parts of the text are equal, so only the lengths decide.
     text = "".join(chr(0x4E00 + i) for i in range(length))
     texts = [text[: length - cut] for cut in range(length // 5 + 2)]
     assert match_annotations(texts, [text]).tolist() == [
@@ -110,7 +110,7 @@ def spans_for(folder: Path, annotation: str, spans: list[tuple[int, int]], text:
 
 @st.composite
 def annotated_text(draw: st.DrawFn) -> tuple[str, list[tuple[int, int]], str]:
-    """A text with spans, and one that it belongs to: ends cut or added, white space changed."""
+    """Draw a text with spans and a similar text, with other ends and other white space."""
     words = draw(st.lists(st.text("ab語é", min_size=1, max_size=4), min_size=8, max_size=20))
     space = st.text(" \n\t\u3000\x1f", min_size=1, max_size=3)
     outside = st.text(" \n", max_size=2)

@@ -1,4 +1,4 @@
-"""Input that would take all the memory or all the time: it is refused, or takes its share."""
+"""Input that could take all memory or time is refused, or takes only its share."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.files import jsonl, zstd
 
 
 def zstd_zeros(megabytes: int) -> bytes:
-    """A frame of blocks that each stand for 128 KB of zeros in four bytes."""
+    """Make a frame of blocks. Each has four bytes and stands for 128 KB of zeros."""
     blocks = [(1 << 17 << 3 | 1 << 1).to_bytes(3, "little") + b"0"] * (megabytes * 8 - 1)
     last = (1 << 17 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"0"
-    # No size is said; the window is of 128 KB.
+    # The frame has no size, and its window is 128 KB.
     return b"\x28\xb5\x2f\xfd\x00" + bytes([(17 - 10) << 3]) + b"".join(blocks) + last
 
 
@@ -52,7 +52,7 @@ def test_a_ceiling_is_met_to_the_byte(tmp_path: Path):
         assert list(texts) == ["a text"]
         with pytest.raises(InputError, match="holds more than"):
             load_chunks(tmp_path / "chunks", max_decompressed=len(data) - 1)
-    # What is not compressed is as large as it looks.
+    # Files that are not compressed have no limit.
     (tmp_path / "chunks").write_bytes(data)
     assert len(load_chunks(tmp_path / "chunks", max_decompressed=1)[0]) == 1
 
@@ -79,7 +79,7 @@ import resource, sys
 from stage2 import _core
 import numpy as np
 from stage2._core import Dataset, load_chunks, topk, sample_negatives
-load_chunks(sys.argv[2])  # has the threads made
+load_chunks(sys.argv[2])  # this starts the threads
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (96 << 20), resource.RLIM_INFINITY))
 none = np.zeros(0, np.int64)
@@ -110,7 +110,7 @@ def test_memory_that_is_refused_is_an_error(tmp_path: Path, call: str, message: 
         file.truncate(400 << 20)
     Path(f"{path}.zst").write_bytes(zstd_zeros(400))
     Path(f"{path}.gz").write_bytes(gzip.compress(bytes(64 << 20), 1) * 6)
-    # The rows that are found bad take more than they do in the file.
+    # Bad rows take more memory than they take in the file.
     Path(f"{path}.rows").write_bytes(b"{}\n" * 2_000_000)
     (tmp_path / "good").write_bytes(jsonl([{"id": 1, "text": "a"}]))
     call = call.replace("FILE", repr(str(path)))
@@ -124,7 +124,7 @@ def test_memory_that_is_refused_is_an_error(tmp_path: Path, call: str, message: 
 
 
 def test_rejected_rows_of_one_line_are_counted_on(tmp_path: Path):
-    """Else the three megabytes before a row would be looked at again for each of 20,000 rows."""
+    """Otherwise the three megabytes before a row would be read again for each of 20,000 rows."""
     rows = [{"question": f"Wer ist {i}? äöü", "chunk_id": f"c{i % 2}"} for i in range(40_000)]
     text = json.dumps(rows, ensure_ascii=False)
     (tmp_path / "qa").write_text(text, encoding="utf-8")
@@ -147,7 +147,7 @@ def test_rejected_rows_of_one_line_are_counted_on(tmp_path: Path):
     mark=st.booleans(),
 )
 def test_places_of_rejected_rows_are_those_of_the_twin(tmp_path: Path, words, gaps, mark):
-    """Rows of an array, some on a line with others, all at fault for their chunk."""
+    """Rows of an array, some of them on one line, are all wrong because of their chunk."""
     rows = [json.dumps({"chunk_id": 7, "question": f"{i} {word}"}, ensure_ascii=False)
             for i, word in enumerate(words)]  # fmt: skip
     parts = [gaps[i % len(gaps)] + row for i, row in enumerate(rows)]

@@ -1,4 +1,4 @@
-"""Archives in every form that programs write, and files that are no JSONL, told by name."""
+"""Archives in all forms that programs write, and files of other formats, which are named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTHER_SKIPPABLE = b"\x5f\x2a\x4d\x18" + bytes(4)
 
 
 def frames(*places: str) -> bytes:
-    """Two frames with skippable ones `before`, `between` or `after` them."""
+    """Make two frames with skippable frames `before`, `between` or `after` them."""
     half = len(LINES) // 2
     part = {"first": zstd(LINES[:half]), "second": zstd(LINES[half:])}
     skip = SKIPPABLE + OTHER_SKIPPABLE
@@ -103,7 +103,7 @@ TEXT = json.dumps(ROWS)
 SQUAD = {"data": [{"title": "t", "paragraphs": [{"context": "c", "qas": []}]}]}
 PRETTY = "\n".join(json.dumps(row, indent=2) for row in ROWS)
 
-# What a file looks like: its bytes, and words of the remedy.
+# The bytes of files in other formats, and words of the advice in the message.
 OTHERS: dict[str, tuple[str, bytes | Callable[[], bytes], str]] = {
     "parquet": ("a Parquet file", b"PAR1\x15\x04\x15 " + bytes(80) + b"PAR1", "read_parquet"),
     "feather": ("an Arrow IPC (Feather) file", b"ARROW1\0\0\xff\xff\xff\xff", "read_feather"),
@@ -209,7 +209,7 @@ def test_a_file_with_a_good_row_is_not_refused_for_its_first(tmp_path: Path, lin
 
 
 def test_a_word_that_ends_in_a_mark_is_no_mark(tmp_path: Path):
-    """A row may hold the word that a tar archive has at its 258th byte."""
+    """A row may contain the word that a tar archive has at its 258th byte."""
     start = '{"id": 1, "text": "'
     text = "m" * (257 - len(start)) + "ustard"
     (tmp_path / "chunks").write_text(f'{start}{text}"}}\n')
@@ -225,7 +225,7 @@ def test_white_space_that_json_does_not_know_is_no_row(tmp_path: Path, contents:
 
 
 def zstd_blank(megabytes: int, row: bytes, window: int | None) -> bytes:
-    """A frame of white space and a row, with a window of so many bits or, for none, all of it."""
+    """Make a frame of white space and a row. Its window has so many bits, or all of it for None."""
     size = (megabytes << 20) + len(row)
     head = b"\xa0" + size.to_bytes(4, "little") if window is None else bytes([0, window - 10 << 3])
     blank = (1 << 17 << 3 | 1 << 1).to_bytes(3, "little") + b" "

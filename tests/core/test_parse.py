@@ -16,10 +16,10 @@ from stage2._core import Annotations, Dataset, Samples, TextColumn
 from tests import reference
 from tests.files import FORMS, jsonl
 
-# Function-scoped tmp_path is only a place to write to: nothing is carried from example to example.
+# Examples share tmp_path only as a place to write to, so they do not influence each other.
 files = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-# Every escape that JSON has, letters of one to four bytes, all kinds of white space.
+# The texts have all escapes of JSON, letters of one to four bytes and all kinds of white space.
 TEXT = st.text(
     st.sampled_from('ab "\\/\b\f\n\r\t\x00\x1f\x7f\u2028ü日😀 \u3000,:{}[]'), max_size=40
 )
@@ -35,14 +35,14 @@ GOOD_QA = {"question": "good?", "chunk_id": "good", "qa_id": "good"}
 
 
 def members(names: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    """Members of an object: any order, a name more than once, names of no meaning."""
+    """Draw members of an object in any order, with repeated and unknown names."""
     name = st.sampled_from(names) | st.just("other")
     return st.lists(st.tuples(name, values), max_size=8)
 
 
 @st.composite
 def json_text(draw: st.DrawFn, pairs: list[tuple[str, Any]]) -> str:
-    """One object, spaced and escaped in any way."""
+    """Write an object with any white space and any escapes."""
     white = st.text(" \t\r", max_size=2)
     parts = []
     for name, value in pairs:
@@ -59,7 +59,7 @@ def json_text(draw: st.DrawFn, pairs: list[tuple[str, Any]]) -> str:
 
 @st.composite
 def jsonl_file(draw: st.DrawFn, names: list[str], usual: Callable[[int], dict[str, Any]]) -> bytes:
-    """Rows of which most can be used, between blank lines, with either line ending."""
+    """Draw rows, most of them good, with blank lines and both kinds of line endings."""
     numbers = st.lists(st.integers(-1, 3) | st.floats(allow_nan=False), max_size=2)
     odd = members(names, VALUES | st.lists(st.text("ab", max_size=2)) | numbers)
     rows = []
@@ -77,7 +77,7 @@ def jsonl_file(draw: st.DrawFn, names: list[str], usual: Callable[[int], dict[st
 
 @st.composite
 def damaged(draw: st.DrawFn, file: bytes) -> bytes:
-    """A file into which something was spilt."""
+    """Draw a file with random damage."""
     spills = b'|\x00|\xff|\xed\xa0\x80|\xc3|"|\\|\\u|\\ud83d|\n|NaN|-Infinity|1e|01|{|}|,|:|tru|\t'
     deep = b"[" * 130
     for _ in range(draw(st.integers(1, 3))):
@@ -93,7 +93,7 @@ JSON_REASONS = {"invalid_json", "truncated_json", "trailing_data", "not_finite",
 
 
 def reasons(found: Counter[str]) -> Counter[str]:
-    """The twin knows only that a row is not JSON."""
+    """Reduce a reason to those of the reference, which knows only that a row is not JSON."""
     counts: Counter[str] = Counter()
     for reason, count in found.items():
         counts["json" if reason in JSON_REASONS else reason] += count
@@ -101,7 +101,7 @@ def reasons(found: Counter[str]) -> Counter[str]:
 
 
 def other_values(dataset: Dataset) -> Counter[str]:
-    """Count the values that warnings call unused, by their names."""
+    """Count the unused values in warnings by their names."""
     said = re.compile(r'.*: (\d+) rows hold another value in "(\w+)" than in the field')
     found = [said.match(warning) for warning in dataset.warnings]
     return Counter({match[2]: int(match[1]) for match in found if match})
@@ -130,7 +130,7 @@ def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damag
             repeated += 1
     repeated -= len(expected)
     if expected["good"][0] != "good":
-        return  # a row before the last has taken its id
+        return  # an earlier row has the id
 
     dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl", on_error="skip")
     assert list(dataset.chunk_ids) == list(expected)
@@ -279,7 +279,7 @@ def test_large_files_are_read_in_order(tmp_path: Path, form: str):
 @pytest.mark.parametrize("kind", ["qa", "chunks", "entities", "samples"])
 @pytest.mark.parametrize("bad", [{5}, {0, 5, 6, 431, 999}])
 def test_one_bad_row_takes_no_other_with_it(tmp_path: Path, kind: str, form: str, bad: set[int]):
-    """Two megabytes, which are read in many pieces: in the first, in the midst and in the last."""
+    """The file of two megabytes is read in pieces; the error is in the first, middle or last."""
     filler = "x" * 2000
     usual: dict[str, Callable[[int], dict[str, Any]]] = {
         "qa": lambda i: {"question": f"{i}?", "chunk_id": "good", "answer": filler},

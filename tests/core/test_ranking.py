@@ -15,7 +15,7 @@ import stage2
 from stage2._core import Ranking, kendall_tau, order, rank
 from tests import reference
 
-# Few values, so that most lists have ties; a list of seven has at most 5,040 orders.
+# Scores have few values, so most lists have ties. A list of seven has at most 5,040 orders.
 SCORES = st.sampled_from([-1.5, -0.0, 0.0, 0.25, 2.0, 1e-45])
 GAINS = st.sampled_from([0.0, 0.0, 1.0, 2.0, 2.5])
 
@@ -42,7 +42,7 @@ def flat(lists: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def heads(lists: list[list[float]], relevant: list[int]) -> list[list[float]]:
-    """Gains that say what the numbers of relevant candidates say."""
+    """Convert numbers of relevant candidates to gains."""
     return [
         [float(i < count) for i in range(len(scores))]
         for scores, count in zip(lists, relevant, strict=True)
@@ -50,7 +50,7 @@ def heads(lists: list[list[float]], relevant: list[int]) -> list[list[float]]:
 
 
 def check_metrics(ranking: Ranking, k: int, mean: Callable[[reference.Metric], list[float]]):
-    """Every metric of every list is what `mean` makes of the reference's."""
+    """Check every metric of every list against `mean` of the reference's metric."""
     first = reference.first_place
     found = {
         "rank": (ranking.rank, first),
@@ -172,7 +172,7 @@ def test_trec_eval_breaks_ties_by_the_last_key(case, k: int, keys: list[int], da
 
 @pytest.mark.parametrize("num_relevant", [3, 40])
 def test_trec_eval_is_pytrec_evals(num_relevant: int):
-    """Few distinct scores, graded relevance, names in an order of their own."""
+    """Draw few distinct scores, graded relevance, and names in any order."""
     random = np.random.default_rng(num_relevant)
     lists, length = 20, 60
     scores = random.integers(0, 12, (lists, length)).astype(np.float32)
@@ -227,7 +227,7 @@ def test_summaries_are_means_beside_the_chance_level(case):
 
 
 def test_recall_is_the_share_of_all_relevant_ones_that_are_found():
-    # Relevant are the first, the third, and one of the three that share the last places.
+    # The first, the third and one of the three tied at the end are relevant.
     scores = np.array([0.9, 0.5, 0.2, 0.7, 0.2, 0.2], np.float32)
     ranking = rank(scores, np.array([0, 6]), 3)
     found = [ranking.recall(k)[0] for k in range(1, 8)]

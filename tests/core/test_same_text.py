@@ -1,4 +1,4 @@
-"""What it is for two texts to be the same, and what follows: one question, one set of answers."""
+"""When two texts are the same, and why one question then has one set of answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests import reference
 from tests.conftest import read_jsonl
 from tests.small import write_jsonl
 
-# What the keys fold, what they must not, and pieces that join or trade places.
+# Letters that keys unify, letters that they must keep apart, and combining characters.
 PIECES = st.sampled_from(
     [
         *(" ", "\n", "\u3000", "\u00a0", "\x1c", "\u0301", "\u0323", "\u3099", "\u200d", "\u212b"),
@@ -29,7 +29,7 @@ PIECES = st.sampled_from(
         *"カ ｶ ﾞ ガ が 가 각 ﾡ 日 ￣ ￥".split(),
     ]
 )
-# Code points that are younger than the Unicode of Python are no matter of this test.
+# Code points that are newer than Python's Unicode are not tested.
 ANY = st.characters(exclude_categories=("Cn", "Cs"))
 TEXT = st.lists(PIECES | ANY, max_size=8).map("".join)
 LONG = st.builds(lambda start, times, end: start * times + end, TEXT, st.integers(1, 90), TEXT)
@@ -155,7 +155,7 @@ def test_a_chunk_with_the_text_of_a_ground_truth_is_no_negative(tmp_path: Path):
         parts = np.split(samples.candidates, samples.offsets[1:-1])
         drawn += [set(samples.context_ids.take(part)[1:]) for part in parts[:2]]
     assert all("copy" not in ids and "a" not in ids for ids in drawn)
-    # Of ten chunks two are out: all others are drawn.
+    # Two of ten chunks are excluded, and all others are drawn.
     assert drawn[0] == {*"bcdefgh", "other"}
     with pytest.raises(ValueError, match="only 8 chunks are neither a ground truth"):
         dataset.construct(9)
@@ -207,7 +207,7 @@ def test_samples_of_one_question_share_their_ground_truths(tmp_path: Path):
     assert [row["negative_chunk_ids"] for row in written] == [["d"], ["a", "b"], ["e"], ["c"]]
     assert list(written[0]) == list(rows[0])
     assert (written[0]["note"], written[2]["answer"]) == ({"kept": 1.5}, "x")
-    # The first of each text is the one of its own row, as that wrote it.
+    # For each text the first version is the one in the question's own row.
     assert written[0]["ground_truth_contexts"] == ["text a", "text b", "text c"]
     assert written[1] == rows[1]
 

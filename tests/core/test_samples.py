@@ -32,7 +32,7 @@ OTHER = st.dictionaries(
 
 @st.composite
 def data_set(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Questions, each with an id and one to three chunks, and the chunks."""
+    """Draw questions, each with an id and one to three chunks, and the chunks."""
     texts = draw(st.lists(TEXT, min_size=6, max_size=12))
     chunks = [{"chunk_id": f"c{i}", "text": text} for i, text in enumerate(texts)]
     some_ids = st.lists(
@@ -61,7 +61,7 @@ Relevant = list[tuple[int, float]]
 
 
 def relevant_to(qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -> list[Relevant]:
-    """The ground truths of each question, those of rows that ask the same too, and their grades."""
+    """Return the ground truths of each question with grades, including those of equal questions."""
     place = {chunk["chunk_id"]: i for i, chunk in enumerate(chunks)}
     first = reference.same_text([chunk["text"] for chunk in chunks])
     return reference.shared_truths(
@@ -78,7 +78,7 @@ def relevant_to(qa: list[dict[str, Any]], chunks: list[dict[str, Any]]) -> list[
 
 
 def excluded_of(relevant: Relevant, chunks: list[dict[str, Any]]) -> list[int]:
-    """The chunks that have the text of a ground truth."""
+    """Return the chunks with the same text as a ground truth."""
     first = reference.same_text([chunk["text"] for chunk in chunks])
     texts = {first[chunk] for chunk, _ in relevant}
     return [chunk for chunk, text in enumerate(first) if text in texts]
@@ -93,7 +93,7 @@ def expected_row(
     seed: int,
     graded: bool,
 ) -> dict[str, Any]:
-    """What a sample of this question has to say, members in order."""
+    """Return the expected sample of a question, with its members in order."""
     excluded = excluded_of(relevant, chunks)
     drawn = reference.draw_negatives(seed, row["qa_id"], negatives, len(chunks), excluded)
     others = {
@@ -190,7 +190,7 @@ def test_questions_without_id_get_one_that_stays(tmp_path: Path):
     ids = dict(zip(map(repr, qa), load(tmp_path, qa, chunks).qa_ids, strict=True))
     assert len(set(ids.values())) == len(qa)
     assert ids[repr(qa[5])] == "q"
-    # Of two rows that ask the same of the same chunk, the lesser bytes come first: here `"1"`.
+    # Of two rows with the same question and chunk, the smaller bytes come first: here `"1"`.
     assert ids[repr(qa[3])] == ids[repr(qa[4])] + "-2"
     for seed in range(5):
         shuffled = random.Random(seed).sample(qa, len(qa))

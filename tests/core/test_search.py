@@ -39,7 +39,7 @@ def test_the_best_rows_are_those_of_scoring_everything(case, data: st.DataObject
 
 
 def scored_in_float64(queries: np.ndarray, corpus: np.ndarray, k: int):
-    """The reference's definition, as array operations."""
+    """Compute the reference's scores by array operations."""
     pad = -queries.shape[1] % 8
     products = np.zeros((len(queries), len(corpus), 8))
     q, c = (np.pad(m.astype(np.float64), ((0, 0), (0, pad))) for m in (queries, corpus))

@@ -1,4 +1,4 @@
-"""Annotations that belong to few texts, or to none, are told of."""
+"""Messages about annotations that belong to few texts or to none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a text has the words of an answer."""
+"""The search for the words of an answer in a text."""
 
 from __future__ import annotations
 

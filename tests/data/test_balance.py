@@ -1,4 +1,4 @@
-"""Groups dealt to parts."""
+"""The assignment of groups to parts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_dealing_parts_all_groups_and_leaves_no_part_empty(
     total = sum(sizes.values())
     astray = [abs(count / total - share) for count, share in zip(counts, shares, strict=True)]
     assert dealt.error == pytest.approx(max(astray))
-    # No part misses its share by more than the largest group, but where each has one group only.
+    # No part misses its share by more than the largest group, unless each has only one group.
     if len(sizes) > 3 * len(shares) and max(sizes.values()) <= 0.5 * total * min(shares):
         assert max(astray) <= max(0.05, max(sizes.values()) / total)
 

@@ -1,4 +1,4 @@
-"""The data sets of the core under their names here, and what similarity asks of them."""
+"""The public names of the core's data sets, and the check of --similarity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near-duplicates, held against comparing all pairs of sets of Python strings."""
+"""Near-duplicates, compared with an all-pairs search in Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stage2.data.near_duplicates import groups, jaccard
 from tests import reference
 from tests.judgements import catalogue
 
-# Few letters and lengths around the shingle's, so that overlaps of every size occur.
+# Texts have few letters and the length of a few shingles, so that all overlaps occur.
 LETTERS = "ab B.é宝"
 TEXTS = st.lists(st.text(LETTERS, max_size=16), max_size=12)
 TEXT = (
@@ -36,7 +36,7 @@ def test_the_same_groups_as_comparing_all_pairs(texts: list[str], threshold: flo
 def test_pages_of_templates_are_grouped_as_by_comparing_all(
     pages: list[tuple[str, bool]], threshold: float
 ) -> None:
-    # Long templates, so that what they say is little of a page; some are others' pieces.
+    # Templates are long, so that pages differ in little. Some pages are pieces of others.
     texts = [f"{TEXT if long else TEXT[:60]} {said}" for said, long in pages]
     assert near_duplicates(texts, threshold).tolist() == reference.near_duplicate_groups(
         texts, threshold
@@ -53,7 +53,7 @@ def test_overlapping_cuts_are_grouped_as_by_comparing_all(seed: int, threshold: 
         texts.append(whole[start : start + length])
     found = near_duplicates(texts, threshold).tolist()
     expected = reference.near_duplicate_groups(texts, threshold)
-    # Sketches of a short piece and of a much longer text may agree in no slot.
+    # The sketches of a short piece and of a much longer text may agree in no slot.
     assert all(expected[first] == expected[i] for i, first in enumerate(found))
     longest = max(map(len, texts))
     if min(map(len, texts)) * 2 >= longest:
@@ -89,7 +89,7 @@ def test_a_header_that_all_have_neither_joins_nor_parts() -> None:
     random = np.random.default_rng(0)
     texts = ["".join(random.choice([*"abcdefghijklmnop "], 80)) for _ in range(40)]
     expected = [*range(40), 3, 3]
-    # Without the header, and with half of it.
+    # Copies have no header, or half of it.
     copies = [texts[3], header[:170] + texts[3]]
     assert near_duplicates([header + text for text in texts] + copies, 0.5).tolist() == expected
 
@@ -106,7 +106,7 @@ def test_a_catalogue_of_one_template_falls_apart_into_its_articles() -> None:
 
 
 def test_many_texts_are_compared_as_few() -> None:
-    """Past 20,000 texts two slots have to agree, and a copy is found all the same."""
+    """With more than 20,000 texts two slots must agree, and copies are still found."""
     random = np.random.default_rng(3)
     letters = random.integers(97, 123, (21_000, 60), np.uint8)
     letters[20_000:] = letters[:1000]

@@ -1,4 +1,4 @@
-"""Shares of questions, groups that stay together, and groups that are cut because they cannot."""
+"""Splits: the shares of sides, groups that stay together, and groups that are cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEEDS = range(20)
 
 
 def linked(relevant: list[list[int]], wording: list[int] | None = None) -> Groups:
-    """Groups of questions with these chunks, none of them near-duplicates."""
+    """Group questions with these chunks, which are not near-duplicates."""
     count = 1 + max(chunk for row in relevant for chunk in row)
     links = Links(
         qa_ids=[f"q{i:04}" for i in range(len(relevant))],
@@ -59,7 +59,7 @@ def test_shares_of_judgements_that_are_shared_come_out_under_every_seed(made: in
 
 
 def test_a_cut_is_as_small_as_it_can_be_and_its_leaks_are_counted() -> None:
-    # One chunk holds all together; without it there are pairs.
+    # One chunk joins all questions. Without it there are pairs.
     relevant = [[0, 1 + i // 2] for i in range(40)]
     placed = split(linked(relevant), 0.2, 0.3, 0)
     assert placed.groups.cut == 1
@@ -82,7 +82,7 @@ def test_questions_of_one_chunk_alone_are_split_by_question_and_one_wording_neve
 
 
 def test_the_same_ground_truths_stay_together_where_a_group_is_cut() -> None:
-    # A hub and ten sets of eight questions each.
+    # There are a hub and ten sets of eight questions each.
     placed = split(linked([[0, 1 + i // 8, 20 + i // 8] for i in range(80)]), 0.2, 0.3, 1)
     assert placed.groups.cut == 1
     assert {len({row // 8 for row in rows.tolist()}) * 8 - len(rows) for rows in placed.parts} == {
@@ -91,7 +91,7 @@ def test_the_same_ground_truths_stay_together_where_a_group_is_cut() -> None:
 
 
 def test_groups_that_can_be_placed_are_not_cut_for_the_shares() -> None:
-    # Five paragraphs of four questions.
+    # There are five paragraphs with four questions each.
     placed = split(linked([[i // 4] for i in range(20)]), 0.2, 0.3, 3)
     assert placed.groups.cut == 0
     assert placed.facts()["furthest_from_its_share"] == 0.1
@@ -197,7 +197,7 @@ def test_two_questions_are_refused_and_nothing_is_written(
 
 
 def many(tmp_path: Path, links: list[list[int]]) -> stage2.Samples:
-    # Nothing in common: near-duplicates would join their questions.
+    # The chunks have nothing in common, since near-duplicates would join their questions.
     texts = [hashlib.sha256(bytes([i])).hexdigest() for i in range(60)]
     chunks = [{"chunk_id": str(i), "text": text} for i, text in enumerate(texts)]
     qa = [
@@ -228,7 +228,7 @@ def test_questions_that_share_a_chunk_stay_together(
         assume(False)
     sides = placed.parts
     assert sorted(np.concatenate(sides).tolist()) == list(range(len(links)))
-    if placed.groups.cut:  # nearly all of one group
+    if placed.groups.cut:  # nearly all questions are in one group
         return
     chunks = [{chunk for row in rows for chunk in links[row]} for rows in sides]
     assert not chunks[0] & chunks[1]

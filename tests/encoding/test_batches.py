@@ -1,4 +1,4 @@
-"""Batches to vectors: the model is left as it was, whatever happens."""
+"""The encoding of batches restores the model, even after an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedding cache: hits, misses, damage, other models, other processes."""
+"""The embedding cache: hits, misses, damage, other models and other processes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_gone_or_closed_costs_its_vectors(
     tmp_path: Path, error: type[OSError], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """Pruned by another process between two looks at it, or not ours to read."""
+    """Another process deleted the file meanwhile, or the user may not read it."""
     opened(tmp_path).put(keys("a", "b"), some(2))
 
     def refuse(*_: object) -> None:

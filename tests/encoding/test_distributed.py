@@ -1,4 +1,4 @@
-"""Embedding that processes share: the vectors are those of one."""
+"""Embedding that processes share gives the vectors of a single process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.worlds import Played
 def test_the_vectors_are_those_of_one_process(
     model: stage2.ProbabilisticGBERTV4, size: int
 ) -> None:
-    """More processes than batches leave some with nothing to do."""
+    """With more processes than batches some have nothing to do."""
     spans: Any = [[(0, 3)] if number % 2 else () for number in range(len(TEXTS))]
     tokens = tokenize(model, TEXTS, spans)
     batches = list(batches_by_tokens(tokens.lengths, 30))

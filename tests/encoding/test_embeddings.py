@@ -1,4 +1,4 @@
-"""Vectors as numpy arrays, in memory or in files without a name."""
+"""Vectors as numpy arrays, in memory or in unnamed files."""
 
 from __future__ import annotations
 

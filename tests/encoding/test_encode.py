@@ -1,4 +1,4 @@
-"""Texts to vectors: batching, sharing, entities, threads."""
+"""The encoding of texts: batches, equal texts, entities and threads."""
 
 from __future__ import annotations
 

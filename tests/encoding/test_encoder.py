@@ -1,4 +1,4 @@
-"""The encoder that every room knows, and the one that is loaded when it is needed."""
+"""The abstract encoder, and the one that is loaded when it is needed."""
 
 from __future__ import annotations
 

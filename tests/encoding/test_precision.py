@@ -1,4 +1,4 @@
-"""bf16 and float32 choose the same hard examples, with the real encoder on real text."""
+"""With the real encoder and real text, bf16 and float32 give the same hard examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model reads of samples."""
+"""The ranking lists of samples, which the model reads."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_corpus_is_ranked_a_few_questions_at_a_time(
 
 
 def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> None:
-    """A copy of the ground truth takes half of its Top-1 where it is given as a negative."""
+    """A copy of the ground truth that is given as a negative takes half of its Top-1."""
     rows = [{"chunk_id": name, "text": "treasure island"} for name in ("b", "a")]
     corpus = {
         "qa": write_jsonl(tmp_path / "qa.jsonl", [{"question": "where treasure", "chunk_id": "b"}]),
@@ -86,7 +86,7 @@ def test_equal_texts_tie_exactly(model: stage2.ProbabilisticGBERTV4, tmp_path: P
     scored = score(lists, embeddings)
     assert scored.ranking.rank.tolist() == [1.5]
     assert scored.ranking.success(1).tolist() == [0.5]
-    # Found in the corpus, it is as good an answer.
+    # In the corpus a copy is not a wrong answer.
     assert score_corpus(lists, embeddings).ranking.rank.tolist() == [1]
 
 

@@ -1,4 +1,4 @@
-"""One similarity: numpy, torch and the search agree with the plain mean over pairs."""
+"""The similarity in numpy, in torch and in the search equals the plain mean over pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.small import TEXTS
 
 
 def texts(count: int, seed: int, share: float) -> tuple[Vectors, list[np.ndarray]]:  # type: ignore[type-arg]
-    """Vectors of texts of which a share has entities, and the unit vectors of these."""
+    """Draw vectors of texts, some with entities, and the unit vectors of these entities."""
     random = np.random.default_rng(seed)
 
     def units(*shape: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -37,7 +37,7 @@ def texts(count: int, seed: int, share: float) -> tuple[Vectors, list[np.ndarray
 
 
 def obvious(left: Vectors, right: Vectors, ours: list, theirs: list) -> np.ndarray:  # type: ignore[type-arg]
-    """Section 5 of the specification as it reads: the mean over all pairs of entities."""
+    """Compute the similarity by definition: the mean over all pairs of entities."""
     found = np.empty((len(left), len(right)))
     for i, one in enumerate(ours):
         for j, other in enumerate(theirs):

@@ -1,4 +1,4 @@
-"""Texts to tokens: the ids, the entities, the batches."""
+"""The tokens of texts: ids, entities and batches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_batches_cover_every_text_once_within_the_budget(lengths: list[int], bud
 def test_tokens_are_those_that_transformers_gives(
     backbone: Path, texts: list[str], annotated: set[int]
 ) -> None:
-    """Texts with entities are asked for their offsets, the others are not."""
+    """Only for texts with entities does the tokenizer compute offsets."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(backbone)
     model: Any = SimpleNamespace(tokenizer=tokenizer, max_length=16)
     spans = [[(0, 3), (5, 9), (70, 75)] if i in annotated else [] for i in range(len(texts))]

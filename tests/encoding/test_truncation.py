@@ -1,4 +1,4 @@
-"""Tokens that a model does not see, counted."""
+"""Counts of the tokens that a model does not see."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.small import WORDS, write_jsonl
 
 
 def test_tokens_past_the_limit_and_unknown_ones_are_counted(model: ProbabilisticGBERTV4) -> None:
-    model.max_length = 6  # two of them special
+    model.max_length = 6  # two are special tokens
     words = WORDS[:4]
     texts = [" ".join(words), " ".join((*words, "ship", "sea", "xyzzy")), "xyzzy", ""]
     found = account_of(model, texts, 9, "query")

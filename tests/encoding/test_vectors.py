@@ -1,4 +1,4 @@
-"""Vectors of texts in the one shape that is compared, searched and trained with."""
+"""The vectors of texts, as similarity, search and training use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons of two models, set by set and question by question."""
+"""Comparisons of two models, for each set and for each question."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_statistics_are_of_the_rows_asked_for() -> None:
 
 
 def test_recall_is_told_of_the_whole_corpus_alone() -> None:
-    """Of two ground truths one is found, then both; no other number changes."""
+    """First one of two ground truths is found, then both. Recall changes and nothing else."""
     offsets, two = np.array([0, 4, 8]), np.array([2, 2])
     before, after = (
         Scored.of(np.array(scores, np.float32), offsets, two, two)

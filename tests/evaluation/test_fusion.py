@@ -1,4 +1,4 @@
-"""The scores of two models made one."""
+"""The fusion of the scores of two models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole corpus is ranked in bounded memory, with the ranks that all scores together give."""
+"""The ranking of a whole corpus in bounded memory gives the same ranks as with all scores."""
 
 from __future__ import annotations
 

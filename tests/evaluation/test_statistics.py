@@ -66,7 +66,7 @@ def test_equal_seeds_give_equal_answers_and_blocks_leave_no_trace(
 
 
 def test_one_event_told_many_times_is_no_more_evidence() -> None:
-    """Four chunks of 25 questions each, all of which rose: four events, not a hundred."""
+    """All 25 questions of each of four chunks got better: these are four events, not a hundred."""
     values = np.repeat([0.1, 0.2, 0.1, 0.3], 25)
     groups = np.repeat([3, 1, 2, 0], 25)
     alone, together = (paired_differences([values], of)[0] for of in (None, groups))
@@ -83,7 +83,7 @@ def test_no_difference_is_no_evidence() -> None:
 
 
 def test_the_verdict_keeps_its_error_rate() -> None:
-    """300 experiments without an effect: more than 5% either way has a chance below 1 in 1,000."""
+    """In 300 experiments without an effect, over 5% either way is less likely than 1 in 1,000."""
     words = [
         verdict_of(paired_differences([experiment(seed, 0.0)], seed=seed, resamples=999)[0])
         for seed in range(300)
@@ -101,7 +101,7 @@ def test_the_verdict_finds_ten_points() -> None:
 
 
 def experiment(seed: int, effect: float, count: int = 400) -> Doubles:
-    """Differences of Top-1 of two models that disagree on a quarter of the questions."""
+    """Simulate differences of Top-1 of two models that differ on a quarter of the questions."""
     generator = np.random.default_rng([11, seed])
     drawn = generator.random(count)
     fixed = drawn < (0.25 + effect) / 2
@@ -110,7 +110,7 @@ def experiment(seed: int, effect: float, count: int = 400) -> Doubles:
 
 
 def test_interval_is_wilsons() -> None:
-    # Of scipy.stats.binomtest(...).proportion_ci(method="wilson").
+    # The numbers are those of scipy.stats.binomtest(...).proportion_ci(method="wilson").
     assert wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
     assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
     assert wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)

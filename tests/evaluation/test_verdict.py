@@ -1,4 +1,4 @@
-"""The verdict: of which questions it is."""
+"""The verdict, and the questions on which it is based."""
 
 from __future__ import annotations
 

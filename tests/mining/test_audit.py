@@ -1,4 +1,4 @@
-"""What is wrong with negatives: each check."""
+"""Each check of the audit of negatives."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_scores_above_the_lowest_ground_truth_and_scores_that_are_none(
 
 
 def test_symbols_tell_negatives_from_ground_truths(load: Callable[..., Samples]) -> None:
-    """What differs in a sign, or in the name of a language, is another answer."""
+    """Answers that differ in a sign, or in the name of a language, are different."""
     pairs = [
         ("The charge is +2.", "The charge is -2."),
         ("It was made for C++.", "It was made for C#."),

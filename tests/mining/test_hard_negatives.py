@@ -1,4 +1,4 @@
-"""Hard negatives of a corpus: the search in parts, the rules, the ranks."""
+"""Hard negatives of a corpus: the search in tiles, the rules and the ranks."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ for sampling in ("top", "random"):
 
 
 def test_threads_and_memory_change_no_byte(tmp_path: Path) -> None:
-    """Of a corpus that 64 MB do not hold as float32, with many equal scores."""
+    """The corpus does not fit 64 MB as float32, and has many equal scores."""
     random = np.random.default_rng(0)
     corpus = random.integers(-3, 4, (600_000, 32)).astype(np.float64)
     np.save(tmp_path / "c.npy", corpus)
@@ -141,7 +141,7 @@ def test_hard_negatives_are_the_best_that_are_no_positive() -> None:
     assert mined.positive_scores.tolist() == [9, 8, 6]
     kept_away = Rules(negatives=3, absolute_margin=2)
     mined = mine_negatives(queries, corpus, positives, kept_away, groups=groups)
-    assert mined.rows.tolist() == [3, 4, 5, 6, 7]  # the lowest positive counts: 6 − 2
+    assert mined.rows.tolist() == [3, 4, 5, 6, 7]  # the lowest positive decides: 6 − 2
     assert mined.counts.tolist() == [3, 2]
 
 

@@ -1,4 +1,4 @@
-"""Exact search in parts, and by the similarity that ranks."""
+"""Exact search in tiles, with the similarity that evaluation uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_texts_are_searched_by_the_similarity_that_ranks_them(
 ) -> None:
     queries, corpus = embeddings(20, 1, share), embeddings(2500, 2, share)
     found = search_texts(queries, corpus, k, memory_budget=budget)
-    scores = stage2.similarity(queries, corpus)  # whole numbers: exact in any order
+    scores = stage2.similarity(queries, corpus)  # whole numbers are exact in any order
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(found.rows, order)
     np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, order, axis=1))

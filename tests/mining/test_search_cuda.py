@@ -1,4 +1,4 @@
-"""Search by tensors, on a CPU here: the answer is that of the core."""
+"""Search with tensors gives the result of the core. Here the tensors are on a CPU."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from stage2.mining import search_cuda
 
 
 def on_device(device: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Search by tensors of a device, which tests/test_cuda.py does on another."""
-    monkeypatch.setattr(search_cuda, "_TILE_SCORES", 1 << 14)  # several tiles
+    """Check the search with tensors on a device; tests/test_cuda.py calls this for a GPU."""
+    monkeypatch.setattr(search_cuda, "_TILE_SCORES", 1 << 14)  # for several tiles
     random = np.random.default_rng(2)
     queries, corpus = (random.standard_normal((n, 64), dtype=np.float32) for n in (40, rows))
-    corpus[100:300] = corpus[7]  # equal rows, which no approximation can order
+    corpus[100:300] = corpus[7]  # no approximation can order equal rows
     for k in (1, 10, 400):
         expected = _core.topk(queries, corpus, k)
         found = search_cuda.topk(queries, corpus, k, device)
@@ -30,7 +30,7 @@ def test_tiles_of_tensors_give_the_answer_of_the_core(
 
 
 def test_small_and_large_sides_are_searched_by_tensors() -> None:
-    """Squares of the rows underflow; their products with the queries do not."""
+    """The squares of the rows underflow, but their products with the queries do not."""
     for seed in range(60):
         random = np.random.default_rng(seed)
         row = random.standard_normal(64)

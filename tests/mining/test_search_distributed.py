@@ -1,4 +1,4 @@
-"""A search that processes share finds what one finds."""
+"""A search that processes share has the result of a single process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_rows_are_those_of_one_process(size: int, budget: int | None) -> Non
     expected = search_texts(queries, corpus, 7)
     np.testing.assert_array_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.scores, expected.scores)
-    # A budget that holds all takes one round; one that holds a row, a round for each row of each.
+    # A budget for all rows needs one round. With a smaller one each process gets a row a round.
     assert world.rounds == {None: 1, 1: -(-100 // size)}.get(budget, world.rounds)
 
 

@@ -1,4 +1,4 @@
-"""What a path is read as."""
+"""The family of the model at a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-encoders: what is loaded, and the scores."""
+"""Cross-encoders: their loading and their scores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_cross_encoder_scores_are_those_of_one_pair_at_a_time(
 
 
 def test_weights_in_several_files_are_told_apart(cross_encoder: Path, tmp_path: Path) -> None:
-    """The path alone would not tell that a model was replaced."""
+    """The path does not show that a model was replaced, so its contents are hashed."""
     model = transformers.AutoModelForSequenceClassification.from_pretrained(cross_encoder)
     hashes = []
     for more in (0.0, 0.1):

@@ -1,4 +1,4 @@
-"""Families of encoders: each of them says all that is asked of one."""
+"""Each family of encoders gives all the information that is needed."""
 
 from __future__ import annotations
 

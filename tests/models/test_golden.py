@@ -1,4 +1,4 @@
-"""The reference implementation's answers, number by number."""
+"""The results equal those of the reference implementation, number by number."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_entity_similarity(golden: Path, stage1: stage2.ProbabilisticGBERTV4) ->
 def test_similarity_is_the_mean_over_all_pairs(
     golden: Path, stage1: stage2.ProbabilisticGBERTV4
 ) -> None:
-    """The closed form against the double loop that it stands for."""
+    """The closed form equals the double loop over entities."""
     from stage2.encoding.tokens import collate
 
     for row in load(golden / "entity_similarity.json")[:10]:
@@ -108,7 +108,7 @@ def test_join(golden: Path, monte_cristo: Path) -> None:
 
 
 def test_join_of_the_whole_file(golden: Path, monte_cristo: Path) -> None:
-    """With every line given, the last of equal texts is the one used."""
+    """All lines are given; of equal texts the last one is used."""
     rows = load(golden / "entity_join.json")
     texts = list(stage2.Annotations.load(monte_cristo / "entities.jsonl").texts)
     distinct = list(dict.fromkeys(texts))
@@ -147,7 +147,7 @@ def test_sentence_evaluation(golden: Path, stage1: stage2.ProbabilisticGBERTV4) 
 
 
 class ReferenceLayout(nn.Module):
-    """The module of section 4, as the reference lays it out: what our checkpoints must fit."""
+    """The module as the reference defines it, which our checkpoints must fit."""
 
     def __init__(self, config: Any, embedding_dim: int) -> None:
         super().__init__()

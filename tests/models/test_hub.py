@@ -1,4 +1,4 @@
-"""Loading models that others made: what is refused, and that nothing of theirs is run."""
+"""Loading models of other people: what is refused, and that none of their code is run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_hub_out_of_reach_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Made by a model's own code where it is run; nobody is asked on standard input."""
+    """Return the file that a model's code would create. Nobody may be asked on standard input."""
     monkeypatch.setattr("builtins.input", _never)
     return tmp_path / "ran"
 

@@ -1,4 +1,4 @@
-"""Encoders and cross-encoders that cannot work are found out before anything is written."""
+"""Encoders and cross-encoders that cannot work are refused before anything is written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_decoder_without_a_padding_token_is_refused(backbone: Path, tmp_path: 
 
 
 def test_an_added_token_without_a_row_is_unknown(backbone: Path) -> None:
-    """The vocabulary of the tiny encoder has no mask, which its class of tokenizers adds."""
+    """The vocabulary of the tiny encoder has no mask token, so its tokenizer adds one."""
     made = init_model(str(backbone), [], **OPTIONS)
     assert len(made.tokenizer) > made.vocabulary
     found = made.encode(["the [MASK] sailed", "the [UNK] sailed"], precision="fp32").mu

@@ -1,4 +1,4 @@
-"""What config.json may say, and what of it would ask for memory without bound."""
+"""Which entries of config.json are accepted, and which would need unbounded memory."""
 
 from __future__ import annotations
 

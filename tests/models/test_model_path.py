@@ -1,4 +1,4 @@
-"""Run folders for models, and where the texts of a checkpoint are cut."""
+"""Run folders as models, and the length at which texts of a checkpoint are cut."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_command_says_which_model_it_takes(
 
 @pytest.fixture
 def short(backbone: Path, tmp_path: Path) -> Path:
-    """A model whose texts are cut at 8 tokens, not at 128 or at what its encoder takes."""
+    """Return a model that cuts texts at 8 tokens, not at 128 or at the limit of its encoder."""
     made = init_model(str(backbone), [], **OPTIONS | {"max_length": 8, "embedding_dim": 64})
     made.save_pretrained(tmp_path / "short")
     return tmp_path / "short"
@@ -70,7 +70,7 @@ def test_a_checkpoint_is_read_at_the_length_that_it_was_trained_at(
     stage2("train", "--model", short, "--epochs", 2, "--keep-checkpoints", 1, "--split", "none")
     checkpoints = tmp_path / "out" / files.CHECKPOINTS
     kept = checkpoints / "epoch_2.pt"
-    # What is copied takes it along.
+    # A copy of the file keeps the length.
     kept = Path(shutil.copy(kept, tmp_path / "elsewhere.pt"))
     model = load_model(kept, LoadOptions(str(backbone)))
     assert model.max_length == 8
@@ -94,7 +94,7 @@ def test_a_checkpoint_alone_is_read_at_a_length_that_is_told(
 ) -> None:  # fmt: skip
     path = tmp_path / "alone" / "m.pt"
     path.parent.mkdir()
-    # As other programs write it.
+    # Other programs write it like this.
     torch.save(ProbabilisticGBERTV4.from_pretrained(short).state_dict(), path)
     load = ProbabilisticGBERTV4.from_reference
     caplog.set_level("INFO", "stage2")

@@ -1,4 +1,4 @@
-"""Run folders for the tests of reports."""
+"""Fixtures with run folders for tests of reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.report.folders import Make, epoch, mining, record
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Write a run folder; what is given replaces the contents of its files, None leaves one out."""
+    """Write a run folder. Arguments replace the contents of files; None leaves a file out."""
 
     def write(name: str = "run", **replaced: Any) -> Path:
         folder = tmp_path / name

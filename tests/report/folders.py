@@ -1,4 +1,4 @@
-"""Run folders made up for the tests of reports, and what their reports hold."""
+"""Synthetic run folders for tests of reports, and the sections of their reports."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ Make = Callable[..., Path]
 
 
 def sections(folder: Path, language: str = "en") -> dict[str, str]:
-    """The report's parts by their headings; what comes before the first is under ''."""
+    """Return the sections of a report by heading. The part before the first heading is ''."""
     path = write_report(folder, language)
     assert path == folder / files.REPORT
     head, *parts = re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)

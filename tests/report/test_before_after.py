@@ -1,4 +1,4 @@
-"""Before and after in the report: the verdict and the tables."""
+"""The sections before and after training: the verdict and the tables."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.comparisons import held_out_comparison
 @pytest.mark.parametrize("language", CATALOGS)
 def test_columns_of_the_table_stand_below_each_other(language: str) -> None:
     lines = table(held_out_comparison(), language).split("\n")
-    # The column of MRR ends where its bracket does, wide characters counted twice.
+    # The column of MRR ends with its bracket. Wide characters count twice.
     closing = ")" if language == "en" else "）"
     ends = {display_width(lines[0][: lines[0].rindex(closing) + 1])}
     ends |= {display_width(line[: line.rindex(")") + 1]) for line in lines[1:]}

@@ -1,4 +1,4 @@
-"""The page with texts and ids of any size, and with marks that turn the reading direction."""
+"""The page with long texts and ids, and with marks that change the reading direction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_is_left_out_is_told() -> None:
 
 
 def folder_of(path: Path, rows: int, size: int) -> Path:
-    """A run folder whose ids, questions and contexts are `size` characters long."""
+    """Write a run folder whose ids, questions and contexts have `size` characters."""
     path.mkdir()
     long = TURNED + "x" * size
     questions = [{"qa_id": f"{i}{long}", "question": f"{long} {i}"} for i in range(rows)]
@@ -66,12 +66,12 @@ def test_the_page_is_small_whatever_the_texts_are(tmp_path: Path) -> None:
 
 
 def test_foreign_text_stands_by_itself(tmp_path: Path) -> None:
-    """Nothing that could turn round a number stands outside of an element that isolates it."""
+    """Text that could change the direction of a number stands only in elements that isolate it."""
     write_report(folder_of(tmp_path / "out", rows=2, size=3))
     page = (tmp_path / "out" / files.PAGE).read_text(encoding="utf-8")
     assert TURNED in page
     shown = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    # An attribute is not displayed.
+    # Attributes are not displayed.
     shown = re.sub(r'data-qa="[^"]*"', "", re.sub(r"<bdi>.*?</bdi>", "", shown, flags=re.DOTALL))
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", shown)
     assert 'document.createElement("bdi")' in page

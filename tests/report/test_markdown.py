@@ -1,4 +1,4 @@
-"""Foreign text in Markdown."""
+"""The escaping of text in Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences for the console that are made of counts."""
+"""Sentences with counts for the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model is shipped, why, and what is said of its training."""
+"""Which model is shipped and why, and remarks on its training."""
 
 from __future__ import annotations
 

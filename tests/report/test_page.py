@@ -1,4 +1,4 @@
-"""The report's page in a real browser: it works, it is whole, and nothing foreign runs in it."""
+"""The report's page in a real browser: it works, is complete, and runs no foreign script."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CLOSING = "</script><script>window.hacked = 3</script>"
 def run_folder(
     corpus: dict[str, Path], model_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A run on data whose ids, questions, chunks and answers are hostile."""
+    """Return the folder of a run on data with hostile ids, questions, chunks and answers."""
     folder = tmp_path_factory.mktemp("hostile")
     chunks, qa = read_jsonl(corpus["chunks"]), read_jsonl(corpus["qa"])
-    # Of some only: what is mostly the same would be near-duplicates, which a split keeps together.
+    # Only some are hostile: similar ones would be near-duplicates, which a split keeps together.
     for row in chunks[:4]:
         row["text"] += f" {HOSTILE} {CLOSING}"
     for row in qa:
@@ -65,7 +65,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Visit:
-    """An open page, and what went wrong or out on it."""
+    """An open page, with its errors and its requests."""
 
     def __init__(self, context: BrowserContext, path: Path) -> None:
         self.errors: list[str] = []
@@ -104,7 +104,7 @@ def test_it_loads_without_an_error_and_asks_nothing_of_a_network(
     assert outside == []
     verdict = json.loads((run_folder / files.COMPARISON).read_text())["verdict"]
     assert verdict["text"]["en"] in visit.page.locator("#verdict").inner_text()
-    # The verdict is the first thing on the page.
+    # The verdict comes first on the page.
     assert visit.page.locator("main > *").first.get_attribute("id") == "verdict"
 
 
@@ -168,7 +168,7 @@ def test_a_link_in_the_table_leads_to_the_question(visit: Visit) -> None:
     name = link.inner_text()
     link.click()
     opened = visit.page.locator("details[open]")
-    # A change of the address is told to the page after the click has returned.
+    # The page learns of the new address only after the click has returned.
     opened.first.wait_for(state="attached")
     assert opened.count() == 1
     assert opened.get_attribute("data-qa") == name
@@ -230,7 +230,7 @@ def test_json_has_what_the_page_shows(run_folder: Path) -> None:
 def test_the_command_to_run_it_again_makes_the_same_settings(
     corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    """Also where a setting is the program's default, but not that of `stage2 run`."""
+    """This includes settings with the program's default if `stage2 run` has another default."""
     data = [str(word) for name, path in corpus.items() for word in (f"--{name}", path)]
     flags = ["--model", str(model_dir), "--topk", "1", "--epochs", "1", "--folds", "0"]
     first, second = tmp_path / "first", tmp_path / "second"

@@ -1,4 +1,4 @@
-"""The questions worth reading: what became of each, and its texts in pieces."""
+"""The questions on the page: the change of their ranks, and their texts in pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a run folder, section by section."""
+"""The Markdown report of a run folder, section by section."""
 
 from __future__ import annotations
 

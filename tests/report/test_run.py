@@ -1,4 +1,4 @@
-"""A run folder as far as its steps have run."""
+"""The contents of run folders in which some steps have not run."""
 
 from __future__ import annotations
 

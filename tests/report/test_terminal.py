@@ -1,4 +1,4 @@
-"""The table that ends in a terminal."""
+"""The before/after table for a terminal."""
 
 from __future__ import annotations
 

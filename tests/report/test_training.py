@@ -1,4 +1,4 @@
-"""What the report says of a training."""
+"""The sections of the report about training."""
 
 from __future__ import annotations
 

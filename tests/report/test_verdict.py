@@ -1,4 +1,4 @@
-"""The verdict in words: what was measured, by how much, and how sure it is."""
+"""The sentence of the verdict: what was measured, the difference, and its significance."""
 
 from __future__ import annotations
 

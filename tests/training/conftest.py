@@ -1,4 +1,4 @@
-"""What the tests of training train on."""
+"""Fixtures for tests of training."""
 
 from __future__ import annotations
 

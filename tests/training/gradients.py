@@ -1,4 +1,4 @@
-"""Gradients, and the obvious way to the same."""
+"""Gradients of a batch, computed in parts and in the obvious way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gradients(
     settings: Settings = SETTINGS,
     parts: int = 1,
 ) -> tuple[float, dict[str, Tensor]]:
-    """The batch's loss and the gradient of it, taken in parts."""
+    """Return the loss of a batch and its gradient, computed in parts."""
     model.zero_grad()
     torch.manual_seed(7)
     value = sum(
@@ -46,7 +46,7 @@ def expect_same(ours: dict[str, Tensor], theirs: dict[str, Tensor], within: floa
 def obvious(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, settings: Settings = SETTINGS
 ) -> tuple[float, dict[str, Tensor]]:
-    """One graph over everything, walked once by autograd."""
+    """Return the loss and the gradient of a single graph over all texts."""
     model.zero_grad()
     value = batch_loss(model, lists, ALL, settings)
     value.backward()

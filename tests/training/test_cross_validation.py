@@ -1,4 +1,4 @@
-"""Groups that stay together, and folds of which each is scored by a model that did not see it."""
+"""Cross-validation: groups stay together, and a model that did not see a fold scores it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_few_questions_are_cross_validated_unless_told_otherwise() -> None:
     many = Groups([f"c{i}" for i in range(200)], 0, 0)
     assert count(Settings(), few) == 5
     assert folds_wanted(Settings(folds=0), few) is None
-    # Measured on what was trained on, few questions need the folds the more.
+    # With `--split none` few questions need the folds even more.
     assert count(Settings(split="none"), few) == 5
     assert folds_wanted(Settings(split="none", folds=0), few) is None
     assert folds_wanted(Settings(), many) is None
@@ -116,7 +116,7 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
     assert len(trained_on) == len(scored) > 1
     for saw, asked in zip(trained_on, scored, strict=True):
         assert not saw & asked
-        # q00 and q11 are of one chunk.
+        # q00 and q11 have the same chunk.
         assert len({"q00", "q11"} & asked) != 1
     assert sum(map(len, scored)) == len(set().union(*scored)) <= 12
 
@@ -125,7 +125,7 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
     assert {part["source"] for part in crossed} == {"candidates", "corpus"}
     assert all(part["held_out"] and part["num_queries"] == 12 for part in crossed)
     assert comparison["verdict"]["set"] == "cross-validated"
-    # A terminal gets arrows and signs that every terminal has.
+    # A terminal gets only arrows and signs in ASCII.
     said = comparison["verdict"]["text"]["en"].replace("→", "->").replace("−", "-")
     assert said in result.stdout
     rows = read_jsonl(out / files.PER_QUESTION)
@@ -199,7 +199,7 @@ def test_a_run_that_is_stopped_in_a_fold_goes_on_with_it(
     assert trained[trained_before] == trained[1], "the first fold is not trained again"
     expected, found = tree(tmp_path / "whole"), tree(out)
     assert expected.keys() == found.keys()
-    # These tell seconds, or the folder.
+    # These files contain times or the folder.
     telling = {files.REPORT, files.PAGE, files.REPORT_JSON, files.RUN, files.SETTINGS,
                files.TRAINING_LOG}  # fmt: skip
     assert {name for name in expected if expected[name] != found[name]} <= telling

@@ -1,4 +1,4 @@
-"""The part of a large corpus that the choice on dev questions is made among."""
+"""The part of a large corpus in which dev questions are ranked to choose a model."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_a_large_corpus_is_chosen_on_in_part() -> None:
     assert dev.facts() == {"questions": 6, "chunks": 60, "of": 200}
     assert before.corpus is not None
     assert dev.stage1_whole == before.corpus.metrics(rows)["mrr"]
-    # Stage 1 is ranked among the same part as the others will be.
+    # Stage 1 is measured in the same part as the other candidates.
     place = {text: row for row, text in enumerate(lists.tokens.texts)}
     taken = embeddings.take([place[text] for text in dev.lists.tokens.texts])
     assert score_corpus(dev.lists, taken).metrics(range(6)) == dev.stage1
-    # What it has nearest is there: its best ranks are what they are among all.
+    # The chunks nearest by stage 1 are in the part, so its best ranks are those among all chunks.
     whole, part = before.corpus.take(rows).ranking.rank, score_corpus(dev.lists, taken).ranking.rank
     assert part[whole <= 1].tolist() == whole[whole <= 1].tolist()
     assert (part <= whole).all()

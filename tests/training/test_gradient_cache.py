@@ -1,4 +1,4 @@
-"""Groups of texts: their gradients, whether their graphs are kept or built again."""
+"""Gradients through groups of texts, with graphs that are kept or built again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.training.gradients import SETTINGS, expect_same, gradients, obvious
 def test_gradient_caching(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tokens: int, loss: Any
 ) -> None:
-    """Groups of one text, of some, and of all have the gradient of one graph."""
+    """Groups of one text, of some texts and of all texts give the gradient of a single graph."""
     settings = replace(SETTINGS, loss=loss)
     value, found = gradients(model.eval(), lists, replace(settings, micro_batch=tokens))
     expected, whole = obvious(model, lists, settings)
@@ -29,14 +29,14 @@ def test_gradient_caching(
 def test_gradient_caching_repeats_its_dropout(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
-    """What is embedded for the loss is what is embedded for the gradient."""
+    """The vectors for the loss and those for the gradient are the same."""
     settings = replace(SETTINGS, micro_batch=60)
     model.train()
     value, found = gradients(model, lists, settings)
     again, same = gradients(model, lists, settings)
     assert value == again
     expect_same(found, same, within=0)
-    # In one group, where what is kept and what is computed again draw from one seed.
+    # In one group the kept graph and the one built again draw from the same seed.
     kept, once = gradients(model, lists)
     computed_again, twice = gradients(model, lists, replace(SETTINGS, micro_batch=10**6))
     assert computed_again == pytest.approx(kept, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Training on nothing is refused, or said."""
+"""A training that can teach nothing is refused or reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IN_BATCH = Settings(loss="in-batch")
 
 
 def lists_of(*questions: tuple[list[int], list[int]]) -> RankingLists:
-    """Questions by the texts that are relevant to them, and those that are not."""
+    """Make lists from the relevant and the irrelevant texts of each question."""
     flat = np.asarray([text for right, wrong in questions for text in (*right, *wrong)], np.int64)
     lengths = [len(right) + len(wrong) for right, wrong in questions]
     texts = [f"text {number}" for number in range(1 + int(flat.max()))]

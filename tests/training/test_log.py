@@ -1,4 +1,4 @@
-"""The choice among the candidates of a training."""
+"""The training log and the best epoch in it."""
 
 from __future__ import annotations
 

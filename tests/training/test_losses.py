@@ -1,4 +1,4 @@
-"""The margin ranking loss against the double loop that it stands for."""
+"""Losses, compared with plain loops and with values computed by hand."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ wide = st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=6)
 def test_distillation_is_the_divergence_from_the_teacher(
     scores: list[float], data: st.DataObject, margin: float, temperature: float
 ) -> None:
-    """By hand, term by term, of one list; a longer one beside it must not matter."""
+    """Compare one list with values computed by hand. A longer list in the batch must not matter."""
     count = len(scores)
     teacher = data.draw(st.lists(st.floats(-1, 1, width=32), min_size=count, max_size=count))
     relevant = data.draw(st.integers(1, count))
@@ -125,7 +125,7 @@ def test_distillation_is_torchs_where_the_teacher_is_sure() -> None:
 
 
 def test_distillation_wants_more_than_a_teacher_that_is_wrong() -> None:
-    """Stage 1 is the teacher and where training starts: its mistakes must give a gradient."""
+    """Stage 1 is the teacher and the start of training, so its mistakes must give a gradient."""
     scores = torch.tensor([[0.2, 0.5, 0.1]])
     similarities = scores.clone().requires_grad_()
     distill_kl(similarities, scores).sum().backward()

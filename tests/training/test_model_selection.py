@@ -1,4 +1,4 @@
-"""Which model is shipped: never one that is worse on dev than stage 1."""
+"""The shipped model is never worse on dev than stage 1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def weights(model: stage2.ProbabilisticGBERTV4) -> dict[str, Tensor]:
 
 @pytest.fixture
 def epochs(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> Path:
-    """Checkpoints of two epochs: every weight of stage 1 plus 1, plus 2."""
+    """Write checkpoints of two epochs, whose weights are those of stage 1 plus 1 and plus 2."""
     for epoch in (1, 2):
         moved = {
             name: tensor + epoch if tensor.is_floating_point() else tensor
@@ -33,7 +33,7 @@ def epochs(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> Path:
 
 
 def log_of(*dev_mrr: float) -> list[EpochLog]:
-    """A training's log, of which only the dev metric is looked at."""
+    """Make a training log with dev metrics. Its other numbers do not matter."""
     return [EpochLog(i, None, 0.0, 0.0, {"mrr": value}, 1) for i, value in enumerate(dev_mrr)]
 
 
@@ -61,7 +61,7 @@ def test_of_equals_the_simplest_is_shipped(
 ) -> None:
     start = weights(model)
     found = choose(model, start, log_of(0.5, 0.5, 0.5 + 1e-15), lambda _: 0.5, epochs)
-    # Epoch 1 is nearer than epoch 2: of equals it is the end that interpolations lead to.
+    # Of equal epochs, interpolations lead to epoch 1, which is nearer to stage 1.
     order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
     parts = [("interpolation", 1, alpha) for alpha in ALPHAS]
     assert order == [("stage1", 0, 0.0), *parts, ("epoch", 1, 1.0), ("epoch", 2, 1.0)]

@@ -1,4 +1,4 @@
-"""What of a model is trained."""
+"""The parameters that are trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conftest import Stage2, data_flags
 
 
 def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4) -> None:
-    """So that the next training on the model, as of a fold, is warned of nothing."""
+    """The next training on the model, such as that of a fold, must cause no warning."""
     before = [name for name, _ in model.named_modules()]
     for _ in range(2):
         with trainable(model, Settings(lora=2)):

@@ -1,4 +1,4 @@
-"""The questions to train on."""
+"""The choice of the questions that are trained on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
     seeds = {tuple(with_replay(hard, allowed, lists, Settings(replay=1.0, seed=s)).tolist())
              for s in range(6)}  # fmt: skip
     assert len(seeds) > 1
-    # One more question takes the place of at most one.
+    # One more question replaces at most one that was drawn.
     more = with_replay(hard, np.arange(11), lists, Settings(replay=1.0))
     assert len(set(drawn.tolist()) - set(more.tolist())) <= 1
     assert with_replay(hard, allowed, lists, Settings()).tolist() == [0, 1, 2]

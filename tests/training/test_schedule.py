@@ -21,7 +21,7 @@ def test_it_rises_in_equal_steps_and_stays() -> None:
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_it_falls_as_that_of_transformers(schedule: str) -> None:
-    """Theirs begins at 0, with an update that is wasted: the warm-up here is of one step less."""
+    """They are equal without warmup. With it, theirs starts with a wasted update at 0."""
     settings = Settings(learning_rate=0.5, warmup=0.0, schedule=schedule)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     make = {"linear": get_linear_schedule_with_warmup, "cosine": get_cosine_schedule_with_warmup}

@@ -1,4 +1,4 @@
-"""A training that is interrupted and gone on with ends with the bytes of one that was not."""
+"""A training that is interrupted and continued ends with the same bytes as one without a break."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from tests.programs import start
 SETTINGS = Settings(
     epochs=3, batch_size=2, accumulate=2, learning_rate=1e-3, precision="fp32", save_every=2
 )
-UPDATES = 3  # an epoch: 12 questions, 4 an update
+UPDATES = 3  # in an epoch of 12 questions, 4 for each update
 
 
 class KilledError(Exception):
-    """Stands for whatever ends a process without notice."""
+    """An error that stands for the sudden end of a process."""
 
 
 def made_from(settings: Settings) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def made_from(settings: Settings) -> dict[str, Any]:
 def attempt(
     model_dir: Path, lists: RankingLists, settings: Settings, folder: Path, kill_at: int = 0
 ) -> Trained:
-    """Start or go on, as the program does; be killed after so many updates of this process."""
+    """Start or continue a training as the program does, and end it suddenly after some updates."""
     updates = itertools.count(1)
 
     def progress(*_: object) -> None:
         if next(updates) == kill_at:
             raise KilledError
 
-    torch.manual_seed(kill_at)  # what the caller's generator holds must not matter
+    torch.manual_seed(kill_at)  # the state of the caller's generator must not matter
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
     state = find_state(settings, folder, made_from(settings))
     trained = train(model, lists, Dev(lists), settings, folder, Callbacks(progress), state=state)
@@ -66,7 +66,7 @@ def attempt(
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """Every file's bytes; of the log what does not depend on the clock."""
+    """Return the bytes of every file, and the log without its times."""
     found: dict[str, Any] = dict(tree(folder))
     log = [json.loads(line) for line in found.pop(files.TRAINING_LOG).splitlines()]
     found["log"] = [{key: row[key] for key in row if key != "seconds"} for row in log]
@@ -88,7 +88,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     settings = replace(SETTINGS, **changes)
     whole = attempt(model_dir, lists, settings, tmp_path / "whole")
-    # Before the first save, on one, between two, and after the last update of an epoch.
+    # Before the first save, at a save, between two saves, and after the last update of an epoch.
     for kill_at in (1, 2, 3, 5):
         folder = tmp_path / str(kill_at)
         with pytest.raises(KilledError):
@@ -115,7 +115,7 @@ def test_killed_over_and_over(model_dir: Path, lists: RankingLists, tmp_path: Pa
 
 
 def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
-    """Even where nothing was saved yet, and while the dev questions are being evaluated."""
+    """A signal may come before anything was saved, or while dev questions are evaluated."""
     settings = replace(SETTINGS, save_every=None)
     attempt(model_dir, lists, settings, tmp_path / "whole")
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
@@ -138,7 +138,7 @@ def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path
 def test_what_was_started_with_overwrite_goes_on_without(
     model_dir: Path, lists: RankingLists, tmp_path: Path
 ) -> None:
-    """The flag would delete the state: nobody is told to give it again."""
+    """--overwrite would delete the state, so the message tells users to leave it out."""
     attempt(model_dir, lists, SETTINGS, tmp_path / "whole")
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
 
@@ -171,7 +171,7 @@ def test_a_state_elsewhere_can_be_named(
 
 @pytest.fixture
 def interrupted(model_dir: Path, lists: RankingLists, tmp_path: Path) -> Path:
-    """The folder of a training that was killed in its second epoch."""
+    """Return the folder of a training that was killed in its second epoch."""
     with pytest.raises(KilledError):
         attempt(model_dir, lists, SETTINGS, tmp_path / "run", kill_at=5)
     return tmp_path / "run"
@@ -201,7 +201,7 @@ def test_a_state_of_other_questions_is_refused(
 def test_a_damaged_state_is_refused(interrupted: Path, damage: str) -> None:
     path = interrupted / files.CHECKPOINTS / files.TRAINING_STATE
     whole = path.read_bytes()
-    # In a weight: torch's archive is padded between its files, and there a bit means nothing.
+    # The bit is in a weight. Bits in the padding between members of torch's archive mean nothing.
     weight = next(iter(torch.load(path, weights_only=True)["model"].values()))
     middle = whole.index(weight.numpy().tobytes()[:64])
     if damage == "other":
@@ -251,7 +251,7 @@ def test_an_old_epoch_is_dropped_though_the_process_that_should_have_was_killed(
     attempt(model_dir, lists, settings, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(train_module._Output, "drop_old", lambda *_: None)
-        # After the last update of the last epoch, whose model is written.
+        # After the last update of the last epoch, when its model is written.
         patch.setattr(train_module._Training, "stop_if_asked", killed_at_the_end)
         with pytest.raises(KilledError):
             attempt(model_dir, lists, settings, tmp_path / "run")
@@ -275,7 +275,7 @@ def test_a_training_anew_leaves_no_epoch_of_the_one_before(
 
 
 def turn_over_a_bit(path: Path) -> None:
-    """Of a weight: the middle of the file may be padding, where a bit means nothing."""
+    """Flip a bit of a weight. A bit in the padding of the file would mean nothing."""
     with zipfile.ZipFile(path) as archive:
         largest = max(archive.infolist(), key=lambda member: member.file_size)
     raw = bytearray(path.read_bytes())
@@ -304,7 +304,7 @@ def test_a_damaged_model_is_not_gone_on_with(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A run that is stopped among its folds goes on with the model that it shipped."""
+    """A run that is stopped in cross-validation continues with the model that it shipped."""
     flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "cross_validate", raises_killed)
@@ -332,11 +332,11 @@ def test_a_file_of_a_training_that_changed_is_not_vouched_for(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    """Nothing reads an epoch's file again after the training; its hash would be taken anew."""
+    """After the training nothing reads these files, so only their hashes show damage."""
     flags = ["--model", model_dir, *data_flags(corpus), "--epochs", 1, "--folds", 3]
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "cross_validate", raises_killed)
-        # SIGKILL leaves it so: the record says that a command works.
+        # After SIGKILL the record still says that a command works in the folder.
         patch.setattr(RunFolder, "_end", lambda *_: None)
         stage2("run", *flags, exit_code=1)
     path = tmp_path / "out" / name
@@ -353,7 +353,7 @@ def raises_killed(*_: object, **__: object) -> None:
 
 
 def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
-    # Without a learning rate nothing gets better than stage 1.
+    # With learning rate 0 no epoch is better than stage 1.
     settings = replace(SETTINGS, epochs=6, learning_rate=0.0, patience=2)
     trained = attempt(model_dir, lists, settings, tmp_path)
     assert [entry.epoch for entry in trained.log] == [0, 1, 2]
@@ -363,7 +363,7 @@ def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
 def test_run_is_stopped_by_sigterm_and_goes_on(
     stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
 ) -> None:
-    """Without --model: the stage 1 that the first attempt made is that of the second too."""
+    """Without --model the second attempt uses the stage-1 model that the first attempt made."""
     flags = ["--backbone", backbone, *data_flags(corpus), "--topk", 1, "--split", "none",
              "--epochs", 12, "--batch-size", 1, "--learning-rate", 1e-4, "--loss", "margin",
              "--train-on", "hard", "--folds", 0, "--precision", "fp32"]  # fmt: skip
@@ -389,7 +389,7 @@ def test_run_is_stopped_by_sigterm_and_goes_on(
     for name in (files.RUN, files.SETTINGS, files.TRAINING_LOG):
         expected.pop(name)
         found.pop(name)
-    # The report and its charts tell seconds.
+    # The report and its charts contain times.
     telling = {files.REPORT, files.PAGE, files.REPORT_JSON}
     assert {name for name in expected if expected[name] != found.get(name)} <= telling
     assert expected.keys() == found.keys()

@@ -1,4 +1,4 @@
-"""However a batch is divided, its gradient is that of the whole."""
+"""The gradient of a batch does not depend on how the batch is divided."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_accumulation(model: stage2.ProbabilisticGBERTV4, lists: RankingLists, p
 def test_a_step_leaves_the_generators_where_its_seeds_were_drawn(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
-    """Dropout has seeds of its own: how much of it is drawn must not move what follows."""
+    """Dropout has its own seeds, so the amount drawn must not change later draws."""
     followed = []
     for training in (True, False):
         gradients(model.train(training), lists)
@@ -62,7 +62,7 @@ def test_every_gpu_has_a_group_of_a_step(gpus: int) -> None:
 def test_in_batch_negatives_are_the_other_questions_ground_truths(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
-    """The cross-entropy, written out, of each question among the batch's distinct chunks."""
+    """Compute the cross-entropy of each question among the distinct chunks of the batch."""
     model.eval()
     embedded = encode_tokens(model, lists.tokens, precision="fp32")
     parts = np.split(lists.candidates, lists.offsets[1:-1])
@@ -79,7 +79,7 @@ def test_in_batch_negatives_are_the_other_questions_ground_truths(
     settings = replace(SETTINGS, loss="in-batch")
     value, found = gradients(model, lists, settings)
     assert value == pytest.approx(np.mean(losses), rel=1e-4)
-    # Training leaves out texts that do not count; they did not count before.
+    # Training leaves these texts out, which had no influence before either.
     shorter, same = gradients(model, lists.without_negatives(), settings)
     assert shorter == pytest.approx(value, rel=1e-5)
     expect_same(same, found)
@@ -88,7 +88,7 @@ def test_in_batch_negatives_are_the_other_questions_ground_truths(
 def in_batch_loss(
     model: stage2.ProbabilisticGBERTV4, folder: Path, qa: list[dict[str, Any]], rows: list[int]
 ) -> float:
-    """Of the given questions over five chunks, the last of which is a copy of the first."""
+    """Return the loss of the given questions over five chunks. The last is a copy of the first."""
     texts = ("treasure island", "old ship", "stone door", "night lantern", "Treasure  ISLAND")
     chunks = [{"chunk_id": name, "text": text} for name, text in zip("abcde", texts, strict=True)]
     dataset = stage2.Dataset.load(

@@ -1,4 +1,4 @@
-"""Trackers: the one that is asked for, if its package is there."""
+"""The tracker of the setting is used if its package is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: the loss it follows, what it keeps, what it ships, what stops it."""
+"""Training: its loss, the files that it keeps, the model that it ships, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_training_uses_the_similarity_that_evaluation_uses(
 def test_lists_of_different_length_are_masked(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
-    """A batch of ragged lists has the mean loss of its lists alone."""
+    """A batch of lists with different lengths has the mean loss of its lists."""
     keep = np.concatenate([np.arange(0, 6), np.arange(6, 9), np.arange(12, 14)])
     ragged = replace(
         lists.subset([0, 1, 2]),
@@ -64,7 +64,7 @@ def test_lists_of_different_length_are_masked(
 def test_each_epoch_is_told_when_it_ends(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
 ) -> None:
-    """Whoever reads a log file need not wait for the last epoch to see the first."""
+    """The log file has the first epoch before the last one ends."""
     seen: list[str] = []
     train(
         model, lists, Dev(lists), SETTINGS, tmp_path,
@@ -98,7 +98,7 @@ def test_stage_1_is_shipped_when_training_harms(
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     rows = np.arange(len(lists))
     scored = score(lists, encode_tokens(model, lists.tokens, precision="fp32"))
-    # Questions that stage 1 gets right cannot get better.
+    # The questions that stage 1 gets right cannot get better.
     right = rows[scored.ranking.rank == 1]
     assert len(right)
     trained = train(model, lists, Dev(lists.subset(right)), replace(SETTINGS, epochs=1), tmp_path)
@@ -119,7 +119,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(
 ) -> None:
     checkpoints = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        torch.manual_seed(len(checkpoints))  # what the caller's generator holds must not matter
+        torch.manual_seed(len(checkpoints))  # the state of the caller's generator must not matter
         model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
         train(model, lists, Dev(lists), replace(SETTINGS, seed=seed), tmp_path / name)
         path = tmp_path / name / files.CHECKPOINTS / "epoch_2.pt"
@@ -178,7 +178,7 @@ def test_nothing_to_train_on(
 def test_questions_of_one_chunk_are_dealt_to_different_batches(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path, loss: Any
 ) -> None:
-    """With the batch's ground truths as negatives; other losses take the questions as they come."""
+    """If the batch's ground truths are the negatives; with other losses the order is random."""
     thrice = lists.subset(np.repeat(np.arange(len(lists)), 3))
     settings = replace(SETTINGS, loss=loss, batch_size=7)
     optimizer = torch.optim.AdamW(model.parameters())

@@ -1,4 +1,4 @@
-"""Arrays as the core takes them: nothing is cut, rounded or unmasked without a word."""
+"""The conversion of arrays cuts, rounds or unmasks nothing without an error."""
 
 from __future__ import annotations
 

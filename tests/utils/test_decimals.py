@@ -1,4 +1,4 @@
-"""Numbers as text: a fixed number of decimals, and no sign before nothing."""
+"""Numbers as text with a fixed number of decimals, and zero without a sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which precision is taken where: by the instructions of the processor."""
+"""The precision depends on the instructions of the processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same commands under torchrun: two processes come to what one comes to."""
+"""Commands under torchrun: two processes give the results of one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RECIPE = [
 
 
 def environment(**more: str) -> dict[str, str]:
-    """One thread a process, as torchrun has it; the program's own warnings alone."""
+    """Return an environment with one thread for each process, and only the program's warnings."""
     here = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_NUM_THREADS": "1"}
     return {**os.environ, **here, "CUDA_VISIBLE_DEVICES": "", **more}
 
@@ -54,7 +54,7 @@ def launch(
 
 
 def program(launcher: Sequence[str], *words: object, code: int = 0) -> str:
-    """What the program says, in one process or in several."""
+    """Run the program in one or several processes, and return its messages."""
     module = ["-m", "stage2"]
     done = launch([*launcher, *module], *words)
     assert done.returncode == code, done.stderr
@@ -66,7 +66,7 @@ def alone() -> list[str]:
 
 
 def without_times(folder: Path) -> dict[str, bytes]:
-    """Files that are a function of inputs, settings and seed, but for the folder's own name."""
+    """Return the files that depend only on inputs, settings and seed, without the folder's name."""
     times = (files.RUN, files.SETTINGS)
     return {name: data for name, data in tree(folder).items() if name not in times}
 
@@ -82,7 +82,7 @@ def flags(corpus: dict[str, Path], model_dir: Path) -> list[str]:
 
 @pytest.mark.parametrize("source", ["candidates", "corpus"])
 def test_two_processes_mine_the_bytes_of_one(flags: list[str], tmp_path: Path, source: str) -> None:
-    # A budget so small that the corpus goes round more than once.
+    # The budget is so small that the corpus is sent in several rounds.
     budget = ["--memory-budget", "20KB"] if source == "corpus" else []
     words = ["mine", *flags, "--source", source, *budget, "--embedding-cache", "off"]
     program(alone(), *words, "--output-dir", tmp_path / "one")
@@ -95,7 +95,7 @@ def test_two_processes_mine_the_bytes_of_one(flags: list[str], tmp_path: Path, s
 def test_two_processes_train_to_the_loss_of_one(
     flags: list[str], tmp_path: Path, more: list[object]
 ) -> None:
-    """With dropout, which a group of texts draws alike wherever it is embedded."""
+    """There is dropout, which is the same for a group of texts in every process."""
     words = ["run", *flags, *RECIPE, "--topk", 1, *more]
     program(alone(), *words, "--output-dir", tmp_path / "one")
     program(TWO, *words, "--output-dir", tmp_path / "two")
@@ -138,9 +138,9 @@ def test_bad_input_is_said_once_and_nothing_written(flags: list[str], tmp_path: 
 
 
 def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: Path) -> None:
-    """One is killed in the midst of training; torchrun starts all again, and they go on.
+    """One process is killed during training. torchrun starts all again, and they continue.
 
-    What --overwrite replaces is another run's: not that of the attempt before.
+    --overwrite replaces the files of another run, but not those of the attempt before.
     """
     words = ["run", *flags, *RECIPE, "--epochs", 40, "--topk", 1, "--save-every", 1]
     whole = tmp_path / "whole"
@@ -167,7 +167,7 @@ def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: P
 
 
 def worker_of(parent: int, rank: int) -> int:
-    """The process that torchrun has given a rank."""
+    """Return the process to which torchrun gave a rank."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state = (folder / "stat").read_text().rpartition(")")[2].split()
@@ -182,7 +182,7 @@ def worker_of(parent: int, rank: int) -> int:
 def test_the_page_shows_what_was_run(
     corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    """Commands for one machine are run as they stand; those for two, as two on this one."""
+    """Commands for one machine are run as they are. Those for two machines run on this one."""
     page = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", page, flags=re.DOTALL)
     commands = [line[2:] for block in blocks for line in block.splitlines()]

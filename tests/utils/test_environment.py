@@ -1,4 +1,4 @@
-"""This process and its machine, in words for a record."""
+"""The descriptions of this process and its machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_all_attempts_of_a_launch_have_one_name(monkeypatch: pytest.MonkeyPatch)
 def test_another_parent_of_the_same_number_began_at_another_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Fields are counted from 1 in proc(5): the third is the state, the 22nd the time of start."""
+    """proc(5) counts fields from 1: the third is the state, the 22nd is the time of the start."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     fields = " ".join(map(str, range(4, 53)))
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"17 (a (b) c) S {fields}")

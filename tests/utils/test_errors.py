@@ -1,4 +1,4 @@
-"""One error is one line, whatever the names are that it tells of."""
+"""The message of an error is one line, whatever names are in it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_damaged_file_of_the_folder_is_named(
             assert said.startswith("error: ")
             assert name in said or "no run there" in said
             assert tree(out) == before
-    # What may be absent is no damage; nothing is a failure of ours.
+    # A missing optional key is no damage, and no damage is reported as a bug.
     assert set(codes) <= {0, 2}
     assert codes.count(2) >= 7
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and what is left of killed processes goes."""
+"""Files appear whole or not at all, and files left by killed processes are removed."""
 
 from __future__ import annotations
 

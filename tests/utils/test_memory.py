@@ -1,4 +1,4 @@
-"""How much memory work may take."""
+"""The memory that work may use."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.small import TEXTS
 
 
 def test_threads_get_the_vectors_that_one_alone_gets(model: stage2.ProbabilisticGBERTV4) -> None:
-    """Precision, attention and packed weights change the model for a while."""
+    """The lock is needed because precision, attention and packed weights change the model."""
     jobs = [(TEXTS[i % 8 :] + TEXTS[: i % 8], ("fp32", "bf16")[i % 2]) for i in range(8)]
     jobs = [(texts[: 1 + i], precision) for i, (texts, precision) in enumerate(jobs)]
     expected = [model.encode(texts, precision=precision).mu for texts, precision in jobs]

@@ -1,4 +1,4 @@
-"""The states of torch's generators are kept and gone back to."""
+"""The states of torch's generators are saved and restored."""
 
 from __future__ import annotations
 

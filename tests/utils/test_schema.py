@@ -1,4 +1,4 @@
-"""What is read back is held against a schema, and named where it does not fit."""
+"""Files that are read back are checked against schemas, and errors name the place."""
 
 from __future__ import annotations
 

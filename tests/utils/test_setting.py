@@ -1,4 +1,4 @@
-"""What the values of a setting are held against."""
+"""The checks of the values of settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM are held back once, and what they did before comes back."""
+"""Ctrl-C and SIGTERM are held back once, and their handlers are restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of tensors: what is no such file, and what a full disk leaves."""
+"""Files of tensors: which files are refused, and what a full disk leaves."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_program_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         archive.writestr("m/constants.pkl", b"")
     with pytest.raises(BadInputError, match="TorchScript"):
         tensors.read_tensors(tmp_path / "m.pt")
-    # Of other archives than its own an old torch is not asked.
+    # An old torch must not read archives of other formats.
     monkeypatch.setattr(torch, "__version__", "2.4.1+cpu")
     (tmp_path / "m.pt").write_bytes(b"\x80\x02}q\x00.")
     with pytest.raises(BadInputError, match=r"Install torch 2\.6"):

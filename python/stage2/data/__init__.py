@@ -1,1 +1,1 @@
-"""Questions, chunks and entities: data sets, samples, splits."""
+"""Questions, chunks and entities, in data sets, samples and splits."""

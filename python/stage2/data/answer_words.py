@@ -1,4 +1,4 @@
-"""Words in texts: whether a text has those of an answer, with the symbols that carry meaning."""
+"""The words of texts, with the symbols that carry meaning, and the search for an answer's words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from stage2._core import text_key
 
 # Punctuation that is part of a word or a number: C#, 5%, AT&T, A*.
 _PART_OF_WORDS = "#%‰&@*"
-# A dash before a number is its sign, a dot or comma within one is part of it, and a dot may begin
-# a word (.NET); elsewhere they only stand between words.
+# This finds dashes, dots and commas that only separate words. It does not find the sign of a
+# number, a dot or comma within a number, or a dot at the start of a word (.NET).
 _BETWEEN_WORDS = re.compile(
     r"(?<=\w)-|-(?!\d)"
     r"|(?<=\d)[.,](?!\d)|(?<=[^\s\d])[.,]|\.(?!\w)|(?<!\d),"
@@ -18,7 +18,7 @@ _BETWEEN_WORDS = re.compile(
 
 
 class _Words(dict[int, int | str]):
-    """A table for `str.translate`: what stays; all dashes as one; all else is a space."""
+    """A table for `str.translate` that keeps words, unifies dashes, and makes the rest spaces."""
 
     def __missing__(self, code: int) -> int | str:
         char = chr(code)
@@ -37,15 +37,22 @@ _WORDS = _Words()
 
 
 def words(text: str) -> str:
-    """The words of a text, one space apart, with the symbols that carry meaning."""
+    """Return the words of a text, with single spaces between them.
+
+    Symbols that carry meaning stay: those of C#, 5%, -2 and 1.5.
+    """
     return " ".join(_BETWEEN_WORDS.sub(" ", text_key(text).translate(_WORDS)).split())
 
 
 def has_words(text: str, wanted: str) -> bool:
-    """Tell whether a text has the wanted words, whole ones; both as `words` gives them.
+    """Return whether a text contains the wanted words as whole words.
 
-    In a script that puts no spaces between words they are found anywhere. C is not found in C++,
-    nor 2 in -2.
+    C is not found in C++, and 2 is not found in -2. In a script without spaces between words, the
+    words are found anywhere.
+
+    Args:
+        text: a text as `words` returns it.
+        wanted: words as `words` returns them. Empty words are never found.
     """
     if not wanted:
         return False
@@ -60,21 +67,21 @@ def has_words(text: str, wanted: str) -> bool:
 
 
 def _goes_on_before(first: str, char: str) -> bool:
-    """Tell whether the character before the first of a word makes another word or number of it."""
+    """Return whether the character before a word belongs to the word or number."""
     if _in_word(char):
         return _in_word(first)
     return first.isdigit() and char != "" and char in "+-.,"
 
 
 def _goes_on_after(last: str, char: str) -> bool:
-    """Tell whether the character behind the last of a word makes another word or number of it."""
+    """Return whether the character after a word belongs to the word or number."""
     if _in_word(char):
         return _in_word(last)
     return _in_word(last) and char != "" and char in (".," if last.isdigit() else "+#")
 
 
 def _in_word(char: str) -> bool:
-    """Tell whether a character is of a word in a script that puts spaces between words."""
+    """Return whether a character is part of a word in a script with spaces between words."""
     if not char or unicodedata.category(char)[0] not in "LMN":
         return False
     return not char.isalpha() or char.isascii() or char.islower() or char.isupper()

@@ -1,7 +1,8 @@
-"""Groups of questions dealt to parts, so that each part has the share of questions asked for.
+"""Assign groups of questions to parts, so that each part gets its share of the questions.
 
-A group stays where it falls by itself, whatever the others do, as long as the shares come out. Only
-where they do not are groups moved, one after another, until no move brings the shares nearer.
+Each group has a first part, which does not depend on other groups. If the shares come out within
+the tolerance, all groups stay there. Otherwise groups are moved, one after another, until no move
+brings the shares nearer.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# By how much a part may miss its share of all questions.
+# The largest allowed difference between a part's share of the questions and the wanted share.
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Dealt:
-    """Groups in parts.
+    """The parts that groups were assigned to.
 
     Attributes:
-        part_of: the part of each group, by its name.
-        error: by how much the part that is furthest from its share misses it, as a share of all
-            questions.
-        empty: whether a part that has a share has no question.
+        part_of: the part of each group, by the name of the group.
+        error: the largest difference between a part's wanted and actual share of all questions.
+        empty: whether a part got no question although its share is above 0.
     """
 
     part_of: dict[str, int]
@@ -31,13 +31,13 @@ class Dealt:
 
 
 def deal(sizes: Mapping[str, int], first: Mapping[str, int], shares: Sequence[float]) -> Dealt:
-    """Deal groups to parts.
+    """Assign groups to parts.
 
     Args:
-        sizes: questions in each group, by its name.
-        first: the part that each group falls into by itself, in the order in which groups are
-            moved, the last first.
-        shares: of each part; their sum is 1.
+        sizes: the number of questions in each group, by the name of the group.
+        first: the first part of each group. Of groups of one size, the last one here is moved
+            first.
+        shares: the share of each part; their sum is 1.
     """
     found = _Table(sizes, shares)
     for name, part in first.items():
@@ -54,7 +54,7 @@ def deal(sizes: Mapping[str, int], first: Mapping[str, int], shares: Sequence[fl
 
 
 class _Table:
-    """Parts that groups are moved between."""
+    """The parts, between which groups are moved."""
 
     def __init__(self, sizes: Mapping[str, int], shares: Sequence[float]) -> None:
         self.sizes = sizes
@@ -73,12 +73,12 @@ class _Table:
 
     @property
     def error(self) -> float:
-        """By how much the part furthest from its share misses it, as a share of all questions."""
+        """The largest difference between a part's wanted and actual share of all questions."""
         return max(map(abs, self.excess)) / max(1, self.total)
 
     @property
     def is_short(self) -> bool:
-        """Tell whether a part that has a share has no question."""
+        """Whether a part has no question although its share is above 0."""
         return any(
             share and not count for share, count in zip(self.shares, self.count, strict=True)
         )
@@ -88,7 +88,7 @@ class _Table:
         return not self.is_short and self.error <= TOLERANCE
 
     def most_wanting(self) -> int:
-        """The part that lacks most, the first of equals."""
+        """Return the part that lacks most questions; of equal parts the first."""
         return min(range(len(self.shares)), key=lambda part: (self.excess[part], part))
 
     def dealt(self) -> Dealt:
@@ -101,7 +101,7 @@ class _Table:
         return Dealt(part_of, self.error, self.is_short)
 
     def even_out(self) -> None:
-        """Move groups until no move of one brings the parts nearer to their shares."""
+        """Move single groups until no move brings the parts nearer to their shares."""
         for part, share in enumerate(self.shares):
             if share and not self.count[part]:
                 self._fill(part)
@@ -109,14 +109,17 @@ class _Table:
             self._move(*move)
 
     def _fill(self, part: int) -> None:
-        """Give an empty part the smallest group of the fullest part that has another."""
+        """Move a group to an empty part: the smallest one of the fullest part with two or more."""
         givers = [other for other, count in enumerate(self.count) if count > 1]
         if givers:
             giver = max(givers, key=lambda other: (self.excess[other], -other))
             self._move(giver, part, min(size for size, names in self.held[giver].items() if names))
 
     def _best_move(self) -> tuple[int, int, int] | None:
-        """From where, to where and of which size the group is whose move helps most."""
+        """Return the best move: from which part, to which part, and the size of the group.
+
+        None means that no move helps.
+        """
         best, gain = None, 1e-9
         for giver, held in enumerate(self.held):
             for taker, share in enumerate(self.shares):
@@ -124,7 +127,7 @@ class _Table:
                 if not share or taker == giver or space <= 0 or self.count[giver] < 2:
                     continue
                 for size, names in held.items():
-                    # By so much the sum of squares falls.
+                    # The move lowers the sum of the squared differences by this.
                     found = 2 * size * (space - size)
                     if names and found > gain:
                         best, gain = (giver, taker, size), found

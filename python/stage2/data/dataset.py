@@ -1,4 +1,4 @@
-"""Data sets and samples over the core."""
+"""The core's data sets, samples and annotations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ __all__ = ["Annotations", "Dataset", "Samples"]
 
 
 def check_similarity(similarity: str, annotations: Annotations | None) -> None:
-    """Raise BadInputError where `entity` is asked for and there are no annotations."""
+    """Check that a similarity by entities has annotations.
+
+    Raises:
+        BadInputError: `similarity` is `entity`, and `annotations` is None.
+    """
     if similarity == "entity" and annotations is None:
         raise BadInputError("--similarity entity needs entity annotations; give --entities FILE")

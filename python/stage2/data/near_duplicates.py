@@ -1,4 +1,4 @@
-"""Texts that are the same but for a little: the overlap of their character 5-grams."""
+"""Near-duplicate texts, found by the overlap of their runs of five characters (shingles)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ Shingles = npt.NDArray[np.uint64]
 
 
 def jaccard(left: Shingles, right: Shingles) -> float:
-    """The share of shingles that two texts have in common, of all that either has."""
+    """Return the Jaccard index: common shingles divided by the shingles of either text.
+
+    Args:
+        left: uint64 (s,), distinct, as `shingles` returns them.
+        right: uint64 (t,), likewise.
+    """
     common = len(np.intersect1d(left, right, assume_unique=True))
     return common / max(1, len(left) + len(right) - common)
 
 
 def groups(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """Join what pairs connect.
+    """Find the groups of indices that pairs connect.
 
     Args:
-        size: n.
-        pairs: of indices below n.
+        size: n, the number of indices.
+        pairs: pairs of indices below n.
 
     Returns:
-        For each index the smallest that it is connected to; an index is connected to itself.
+        For each index the smallest index in its group. An index without pairs is its own group.
     """
     parent = list(range(size))
 

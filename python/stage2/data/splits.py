@@ -1,13 +1,13 @@
-"""Which question stands on which side: by group, so that nothing that is asked was trained on.
+"""The sides of a split. Whole groups of questions are placed, so that no test question leaks.
 
-A group is what must not be torn apart: questions that share a ground-truth chunk, those whose
-ground-truth chunks are near-duplicates, and those of one wording. Its side follows from the seed
-and the least of its chunk ids, unless the shares of questions would not come out: then groups are
-moved to other sides (`balance`), and groups that no side can hold are cut.
+A group has the questions that share a ground-truth chunk, whose ground-truth chunks are
+near-duplicates, or that have one wording. The side of a group follows from the seed and its
+smallest chunk id. If the shares of the sides do not come out, groups are moved to other sides
+(`balance`), and groups that are too large for any side are cut.
 
-A group is cut by dropping what joins it: the chunks that most questions share count as shared no
-longer, as few of them as suffice. Questions of one wording are never parted, those with the same
-ground truths only where they alone are too many.
+To cut a group, the chunks that most questions share no longer join questions. As few chunks are
+dropped as suffice. Questions of one wording always stay together. Questions with the same ground
+truths are separated only if they alone are too many.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
 
-# From which share of rare shingles on two ground-truth chunks are kept on one side. Lower than what
-# an audit calls a near-duplicate: here a miss leaks, and a false alarm only joins two groups.
-# Unrelated passages of XQuAD and of Monte Cristo stay below 0.3, overlapping cuts begin at 0.6.
+# Two ground-truth chunks with this share of common rare shingles stay on one side. An audit uses a
+# higher threshold: here a miss leaks, while a false alarm only joins two groups. Unrelated passages
+# of XQuAD and of Monte Cristo stay below 0.3, overlapping ones begin at 0.6.
 NEAR_DUPLICATE = 0.5
 
-# Where questions are few, a part may miss its share by so many before a group is cut for it.
+# If questions are few, a part may miss its share by so many before a group is cut.
 FEW_ASTRAY = 4
 
 
@@ -43,11 +43,11 @@ class Links:
     """The links that join n questions.
 
     Attributes:
-        qa_ids: of each question.
-        wording: for each question the first of the same wording.
-        chunks: of each question its ground-truth chunks, as numbers.
-        alike: for each of those numbers that of the first chunk which it nearly repeats.
-        names: the id, or else the text, of each chunk.
+        qa_ids: the id of each question.
+        wording: for each question the index of the first question with the same wording.
+        chunks: for each question the indices of its ground-truth chunks.
+        alike: for each chunk the index of the first of its near-duplicates, or its own.
+        names: the id of each chunk, or its text if it has no id.
     """
 
     qa_ids: Sequence[str]
@@ -58,7 +58,7 @@ class Links:
 
     @cached_property
     def kinds(self) -> list[frozenset[int]]:
-        """The ground-truth chunks of each question; the first stands for its near-duplicates."""
+        """For each question its ground-truth chunks, each replaced by its first near-duplicate."""
         return [frozenset(self.alike[chunk] for chunk in row) for row in self.chunks]
 
 
@@ -67,15 +67,15 @@ class Groups:
     """The groups of n questions.
 
     Attributes:
-        names: for each question the name of its group: the least id of its chunks, or of its
-            questions where it is a piece of a group that was cut.
-        sharing: questions whose ground-truth chunk another question has too.
-        near_duplicates: ground-truth chunks that are near-duplicates of another before them.
-        links: what joined the questions; without it no group can be cut.
-        cut: chunks that several questions share, near-duplicates counted as one, which no longer
-            join them.
-        parted: whether nothing joins questions of the groups that were cut but their wording or
-            their having the same ground truths.
+        names: for each question the name of its group: the smallest id of the group's chunks, or of
+            its questions if it is a piece of a group that was cut.
+        sharing: the number of questions with a ground-truth chunk that another question has too.
+        near_duplicates: the number of ground-truth chunks that nearly repeat an earlier one.
+        links: the links that joined the questions; None if no group can be cut.
+        cut: the number of shared chunks that no longer join questions. Near-duplicates count as
+            one chunk.
+        parted: whether, in a group that was cut, only questions with one wording or with the same
+            ground truths are still joined.
     """
 
     names: list[str]
@@ -87,7 +87,7 @@ class Groups:
 
     @property
     def numbers(self) -> Ints:
-        """A number for each question, int64 (n,), equal within a group."""
+        """The number of each question's group: int64 (n,)."""
         return np.unique(np.asarray(self.names), return_inverse=True)[1].astype(np.int64)
 
     @property
@@ -97,11 +97,11 @@ class Groups:
 
     @property
     def units(self) -> int:
-        """How many groups are left at most, however much is cut."""
+        """The largest number of groups that cutting can give."""
         return len(set(self.names if self.links is None else self.links.wording))
 
     def facts(self) -> dict[str, int]:
-        """The overlaps that a split by question would have torn apart."""
+        """Return the counts of groups and overlaps for `run.json`."""
         sizes = Counter(self.names).values()
         return {
             "groups": len(sizes),
@@ -113,13 +113,13 @@ class Groups:
 
 @dataclass(frozen=True)
 class Placed:
-    """Questions in parts.
+    """The parts that questions were placed in.
 
     Attributes:
-        parts: rows of each, int64 and rising.
-        groups: what was kept together.
-        shares: of all questions, as asked for.
-        error: by how much the part that is furthest from its share misses it.
+        parts: the rows of each part, int64 and rising.
+        groups: the groups that were kept together.
+        shares: the wanted share of each part.
+        error: the largest difference between a part's wanted and actual share.
     """
 
     parts: list[Ints]
@@ -128,7 +128,7 @@ class Placed:
     error: float
 
     def facts(self) -> dict[str, Any]:
-        """By what rule questions were placed, and how near the shares came."""
+        """Return the rule of the split and how near the shares came, for `run.json`."""
         return {
             "rule": self.groups.rule,
             "chunks_cut": self.groups.cut,
@@ -137,7 +137,16 @@ class Placed:
         }
 
     def leaked(self, seen: Ints, asked: Ints) -> dict[str, int]:
-        """Questions of `asked` with a ground truth of one of `seen`, or nearly the same."""
+        """Count the questions that may have leaked.
+
+        Args:
+            seen: rows of the questions that were trained on.
+            asked: rows of the questions that are measured.
+
+        Returns:
+            `same_chunk`: how many of `asked` have a ground truth of one of `seen`;
+            `near_duplicate`: how many others have a near-duplicate of such a ground truth.
+        """
         links = self.groups.links
         if links is None:
             return {"same_chunk": 0, "near_duplicate": 0}
@@ -149,13 +158,14 @@ class Placed:
 
 
 def group_questions(samples: Samples, progress: Progress | None = None) -> Groups:
-    """Join the questions that share a ground-truth chunk, or whose chunks are near-duplicates.
+    """Find the groups of questions that must stay on one side.
 
-    Questions of one wording are joined too, whatever answers them.
+    Questions are joined if they share a ground-truth chunk, if their ground-truth chunks are
+    near-duplicates, or if they have one wording.
 
     Args:
-        samples: the questions, with their ground truths.
-        progress: called while near-duplicates are looked for.
+        samples: the questions with their ground truths.
+        progress: called during the search for near-duplicates.
     """
     relevant = _relevant(samples)
     chunks = sorted({chunk for row in relevant for chunk in row})
@@ -166,8 +176,8 @@ def group_questions(samples: Samples, progress: Progress | None = None) -> Group
     first_asked: dict[str, int] = {}
     links = Links(
         qa_ids=samples.qa_ids,
-        # By words, not by what is the same text: a full stop more would leak, and joining costs
-        # little.
+        # Words are compared, not texts: a question with one more full stop would leak, and joining
+        # two groups costs little.
         wording=[
             first_asked.setdefault(words(question) or text_key(question), row)
             for row, question in enumerate(samples.questions)
@@ -193,6 +203,15 @@ def group_questions(samples: Samples, progress: Progress | None = None) -> Group
 def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Placed:
     """Split questions into train, dev and test, so that those of a group stay on one side.
 
+    Args:
+        grouped: the groups.
+        dev_share: the share of dev, from 0.
+        test_share: the share of test, from 0.
+        seed: the seed of the split.
+
+    Returns:
+        The parts train, dev and test.
+
     Raises:
         BadInputError: the shares leave nothing to train on, or there are too few questions.
     """
@@ -201,7 +220,7 @@ def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Pl
             f"dev share {dev_share:g} and test share {test_share:g} leave nothing to train on; "
             "expected a sum below 1"
         )
-    # Where a group falls by itself: between 0 and the test share, and so on.
+    # A group's draw, as a share of all draws, decides its first side: test, then dev, then train.
     shares = [test_share, dev_share, 1 - dev_share - test_share]
     bounds = np.cumsum(shares[:2])
     placed = _placed(
@@ -221,12 +240,17 @@ def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Pl
 
 
 def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
-    """Sides that were chosen before: train and dev by their questions' ids, and no test.
+    """Place questions on sides that were chosen earlier. The test side is empty.
 
-    A group that stands on both is cut there.
+    A group that stands on both sides is cut there.
+
+    Args:
+        grouped: the groups.
+        sides: the ids of the questions of `train` and of `dev`.
 
     Raises:
         KeyError: no question has one of the ids.
+        ValueError: the groups have no links.
     """
     if grouped.links is None:
         raise ValueError("groups without links do not know the ids of their questions")
@@ -249,10 +273,10 @@ def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
 
 
 def folds(grouped: Groups, count: int, seed: int) -> Placed:
-    """Cut questions into folds of about one size, whole groups at a time.
+    """Divide questions into folds of about the same size. Groups stay whole where possible.
 
     Returns:
-        Rows of each fold, int64 and rising; no more folds than groups can be had.
+        One part for each fold. There may be fewer folds than `count`, because each needs a group.
     """
     count = max(1, min(count, grouped.units))
     placed = _placed(grouped, [1 / count] * count, seed, lambda draw: draw % count, "fold\0")
@@ -266,12 +290,11 @@ def _placed(
     part_of: Callable[[int], int],
     key: str = "",
 ) -> Placed:
-    """Place groups, cut where they are too large; the least cut that comes near the shares."""
+    """Place groups, and cut those that are too large, but no more than the shares need."""
     count = len(grouped.names)
     allowed = max(TOLERANCE, FEW_ASTRAY / max(1, count))
     above = max(1, int(count * (max(shares) + allowed)))
-    # Pieces that any part can hold: of larger ones the same would lie in the same part under every
-    # seed.
+    # Every part can hold a piece of this size. A larger one would be in one part under all seeds.
     most = max(1, int(count * min(share for share in shares if share)))
     best: tuple[Groups, Dealt] | None = None
     while True:
@@ -291,9 +314,9 @@ def _placed(
 
 
 def cut_down(grouped: Groups, above: int, most: int) -> Groups:
-    """Cut the groups of more questions than `above` into pieces of at most `most`.
+    """Cut the groups of more than `above` questions into pieces of at most `most`.
 
-    What is left of a group may still be larger where its questions are of one wording.
+    A piece can still be larger if its questions have one wording.
     """
     links = grouped.links
     if links is None:
@@ -311,13 +334,18 @@ def cut_down(grouped: Groups, above: int, most: int) -> Groups:
         for row, root in zip(rows, roots, strict=True):
             least[root] = min(links.qa_ids[row], least.get(root, links.qa_ids[row]))
         for row, root in zip(rows, roots, strict=True):
-            # No chunk's id: pieces of one group may have the same.
+            # Pieces are not named by a chunk's id, because pieces of one group can share a chunk.
             names[row] = f"\0question\0{least[root]}"
     return replace(grouped, names=names, cut=grouped.cut + cut, parted=grouped.parted or parted)
 
 
 def _cut_one(links: Links, rows: list[int], most: int) -> tuple[int, bool, list[int]]:
-    """How many chunks are dropped for a group, whether one is left, and the pieces' roots."""
+    """Cut a group into pieces of at most `most` questions.
+
+    Returns:
+        The number of chunks dropped; whether a shared chunk is left; and for each of `rows` the
+        root of its piece, as `_joined` gives it.
+    """
     asked = Counter(chunk for row in rows for chunk in links.kinds[row])
     shared = sorted(
         (chunk for chunk, count in asked.items() if count > 1),
@@ -340,10 +368,13 @@ def _cut_one(links: Links, rows: list[int], most: int) -> tuple[int, bool, list[
 def _joined(
     links: Links, rows: Sequence[int], dropped: frozenset[int], most: int | None = None
 ) -> list[int]:
-    """For each of `rows` the least place of one that it is joined to, though not by `dropped`.
+    """Join the questions at `rows` without the chunks that are `dropped`.
 
-    With `most`, questions with the same ground truths are joined whatever is dropped, unless they
-    alone are more.
+    With `most`, questions with the same ground truths stay joined, unless there are more than
+    `most` of them.
+
+    Returns:
+        For each of `rows` the smallest place in `rows` of a question that it is joined to.
     """
     first: dict[Any, int] = {}
     alike = Counter(links.kinds[row] for row in rows) if most else Counter()
@@ -358,12 +389,12 @@ def _joined(
 
 
 def _draw(key: str) -> int:
-    """A number below 2**64 that follows from `key` alone."""
+    """Return a number below 2**64 that depends on `key` only."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
 
 
 def _relevant(samples: Samples) -> list[list[int]]:
-    """The ground-truth contexts of each question, as indices."""
+    """Return the indices of each question's ground-truth contexts."""
     offsets, candidates = np.asarray(samples.offsets), np.asarray(samples.candidates)
     return [
         candidates[start : start + count].tolist()

@@ -1,1 +1,1 @@
-"""How good a ranking is: ranks, metrics, tests of significance, the verdict."""
+"""The quality of rankings: ranks, metrics, significance tests and the verdict."""

@@ -1,4 +1,4 @@
-"""Two rankings of the same questions: metrics, intervals and tests, set by set."""
+"""The comparison of two models on the same questions: metrics, intervals and tests for each set."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from stage2.utils.arrays import Ints
 
 @dataclass(frozen=True)
 class QuestionSet:
-    """Questions that are measured together.
+    """A set of questions that are measured together.
 
     Attributes:
         name: `test`, `dev`, `train`, `all` or `cross-validated`.
-        rows: int64, rising.
-        held_out: whether the model that is measured saw none of them, and nothing was chosen on
-            them.
-        seen: how many of them training saw.
-        after: of another model than the one shipped, where it is another that is measured.
+        rows: the rows of the questions, int64, rising.
+        held_out: whether the measured model was neither trained nor chosen on these questions.
+        seen: the number of these questions that were trained on.
+        after: the ranks of the measured model, if it is not the shipped one; else None.
     """
 
     name: str
@@ -42,18 +41,18 @@ def compare(
     seed: int,
     recall_at: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """The content of `comparison.json`.
+    """Compare two models, and return the content of `comparison.json`.
 
-    Recall@k is told of questions that were ranked over the whole corpus. Among the few candidates
-    of a list it would say how many they are.
+    Recall@k is computed only for ranks in the whole corpus. Among the few candidates of a list it
+    would depend on their number.
 
     Args:
-        before: of the model as it came, by what the questions are ranked against.
-        after: of the model shipped, on the same lists.
-        sets: the questions to report on, in the order to report them in.
+        before: the ranks of the stage-1 model, by source (`candidates` or `corpus`).
+        after: the ranks of the shipped model on the same lists.
+        sets: the sets of questions, in the order of the report.
         groups: int64 (n,), equal for questions that share a chunk.
-        seed: of the resampling.
-        recall_at: each k of Recall@k.
+        seed: the seed of the resampling.
+        recall_at: the values of k for Recall@k.
     """
     parts = []
     for questions in sets:
@@ -84,15 +83,18 @@ def statistics(
     seed: int,
     recall_at: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Intervals and tests of before and after on the same questions.
+    """Compute the intervals and tests of two models on the same questions.
 
     Args:
-        before: lists of the model as it came.
-        after: the same lists, of the other model.
-        rows: int64 (m,), m at least 1: which of the lists.
+        before: the ranks of the first model.
+        after: the ranks of the second model on the same lists.
+        rows: int64 (m,), the lists that count; m is at least 1.
         groups: int64 (m,), equal for questions that are not independent.
-        seed: of the resampling.
-        recall_at: each k of Recall@k.
+        seed: the seed of the resampling.
+        recall_at: the values of k for Recall@k.
+
+    Returns:
+        A set's `statistics` in `comparison.json`.
     """
     old, new = before.ranking, after.ranking
     shares = before.metrics(rows), after.metrics(rows)
@@ -145,16 +147,16 @@ def per_question(
     sets: Sequence[QuestionSet],
     source: str,
 ) -> list[dict[str, Any]]:
-    """The rows of `per_question.jsonl`: each question's expected rank before and after.
+    """Return the rows of `per_question.jsonl`: each question's expected rank before and after.
 
     Args:
-        before: of the model as it came, by what the questions are ranked against.
-        after: of the model shipped, on the same lists.
-        qa_ids: n ids.
-        questions: their texts.
-        sets: of which each question names the first that it is in; cross-validated ranks stand
-            beside those of the shipped model.
-        source: whose ranks `change` is told by.
+        before: the ranks of the stage-1 model, by source.
+        after: the ranks of the shipped model on the same lists.
+        qa_ids: the ids of n questions.
+        questions: the texts of the questions.
+        sets: the sets of questions. A question gets the name of the first set that it is in.
+            Cross-validated ranks stand beside those of the shipped model.
+        source: the source whose ranks decide `change`.
     """
     rows: list[dict[str, Any]] = [
         {"qa_id": qa_id, "question": text, "set": None, "held_out": False}
@@ -190,7 +192,7 @@ def _ranks(
 
 
 def _change(before: float, after: float) -> str:
-    """What became of a question, by its rank before and after."""
+    """Name the change of a question's rank: `fixed`, `broken`, `better`, `worse` or `same`."""
     if (before <= 1) != (after <= 1):
         return "fixed" if after <= 1 else "broken"
     return "better" if after < before else "worse" if after > before else "same"

@@ -1,4 +1,4 @@
-"""Before and after, on the same samples."""
+"""The evaluation of one model on one set of samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from stage2.utils.progress import Progress
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model on one set of samples, against the candidates and against the whole corpus."""
+    """The ranks that one model gives to the ground truths of samples.
+
+    Attributes:
+        lists: the questions and their candidates.
+        embeddings: the vectors of all texts of `lists`.
+        candidates: the scores and ranks among each question's candidates.
+        corpus: the ranks in the whole corpus; None if `lists` has no corpus.
+    """
 
     lists: RankingLists
     embeddings: Embeddings
@@ -30,11 +37,11 @@ class Evaluation:
     corpus: Ranked | None
 
     def rows(self, questions: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of `evaluation_results.json`."""
+        """Return the rows of `evaluation_results.json`."""
         return list(evaluation_rows(self.lists, questions, self.embeddings, self.candidates))
 
     def by_source(self, sources: Sequence[str] = ("candidates", "corpus")) -> dict[str, Ranked]:
-        """Ranks under the names of `--source`, of those sources that were evaluated."""
+        """Return the ranks by source, for those of the sources that were evaluated."""
         found: dict[str, Ranked | None] = {"candidates": self.candidates, "corpus": self.corpus}
         return {name: ranked for name in sources if (ranked := found[name]) is not None}
 
@@ -48,7 +55,7 @@ def evaluate(
     folder: Path | None = None,
     memory_budget: int | None = None,
 ) -> Evaluation:
-    """Embed every text of `lists` once, and rank; see `embed` and `rank_lists`."""
+    """Embed every text of `lists` once and rank the lists: see `embed` and `rank_lists`."""
     embeddings = embed(model, lists, precision, progress, cache, folder, memory_budget)
     return rank_lists(lists, embeddings)
 
@@ -62,16 +69,17 @@ def embed(
     folder: Path | None = None,
     memory_budget: int | None = None,
 ) -> Embeddings:
-    """Embed every text of `lists` that the cache lacks once.
+    """Embed every text of `lists` once. Vectors that are in the cache are read from it.
 
     Args:
-        model: on its device.
-        lists: what is to be ranked.
-        precision: of embedding.
+        model: the model, on its device.
+        lists: the lists that are to be ranked.
+        precision: the precision of embedding: `auto`, `fp32`, `bf16` or `fp16`.
         progress: called after each batch.
-        cache: of the model's vectors.
-        folder: where vectors beyond the budget lie; None: in memory, all of them.
-        memory_budget: bytes that vectors may take; default a quarter of the memory.
+        cache: the cache of the model's vectors, or None.
+        folder: the folder for a file of the vectors if they exceed the budget; None keeps them in
+            memory.
+        memory_budget: bytes that vectors may use in memory; None means a quarter of the memory.
     """
     tokens = lists.tokens
     if cache is None and len(tokens) <= WINDOW:
@@ -87,14 +95,15 @@ def embed(
 def rank_lists(
     lists: RankingLists, embeddings: Embeddings, progress: Progress | None = None
 ) -> Evaluation:
-    """Rank the candidates of each question, and the whole corpus where `lists` has it.
+    """Rank each question's candidates and, if `lists` has a corpus, the whole corpus.
 
-    The scores of the corpus are held a block at a time.
+    Only a block of the corpus's scores is in memory at a time.
 
     Args:
-        lists: what is ranked.
-        embeddings: of the texts of `lists`.
-        progress: called with the questions done and all of them, while the corpus is ranked.
+        lists: the lists that are ranked.
+        embeddings: the vectors of the texts of `lists`.
+        progress: called with the number of questions done and of all questions, while the corpus is
+            ranked.
     """
     corpus = score_corpus(lists, embeddings, progress) if len(lists.corpus) else None
     return Evaluation(lists, embeddings, score(lists, embeddings), corpus)

@@ -1,6 +1,7 @@
-"""The scores of two models made one: (1 − α)·s₁ + α·s₂, or reciprocal ranks.
+"""The fusion of the scores of two models.
 
-Reciprocal ranks: (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR 2009).
+The sum is (1 − α)·s₁ + α·s₂. Reciprocal rank fusion is (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et
+al., SIGIR 2009).
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.ranking import Scored
 from stage2.utils.arrays import Floats
 
-# The constant of reciprocal rank fusion that its authors chose.
+# The authors of reciprocal rank fusion chose this constant.
 _RRF = 60
 
 
 def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
-    """Lists of two models ranked by one score; the second's weight is α.
+    """Rank lists by the fused scores of two models.
 
     Args:
-        first: n lists.
-        second: the same lists, scored by another model.
-        alpha: from 0 to 1.
-        method: one of `FUSIONS`.
+        first: n lists with the scores of the first model.
+        second: the same lists with the scores of the second model.
+        alpha: the weight of the second model, from 0 to 1.
+        method: a name in `FUSIONS`.
     """
     scores = FUSIONS[method](first, second, alpha)
     return Scored.of(
@@ -43,7 +44,7 @@ def _reciprocal_ranks(first: Scored, second: Scored, alpha: float) -> npt.NDArra
 
 
 def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
-    """Rank of every candidate in its list, from 1; equal scores share their mean rank."""
+    """Rank every candidate in its list, from 1. Equal scores have their mean rank."""
     ranks = np.empty(len(scored.scores))
     for start, stop in zip(scored.offsets[:-1], scored.offsets[1:], strict=True):
         part: Floats = -scored.scores[start:stop]
@@ -53,7 +54,7 @@ def _ranks(scored: Scored) -> npt.NDArray[np.float64]:
     return ranks
 
 
-# The score of each candidate, float64 (m,), by the name of the method.
+# Each method returns the score of each candidate, float64 (m,).
 FUSIONS: Mapping[str, Callable[[Scored, Scored, float], npt.NDArray[np.float64]]] = {
     "sum": _sum,
     "reciprocal-rank": _reciprocal_ranks,

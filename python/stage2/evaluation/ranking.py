@@ -1,4 +1,4 @@
-"""Score, rank, select: which questions does the model get wrong?"""
+"""Scores of candidates, ranks of ground truths, and the questions that a model gets wrong."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ TOPK = (1, 3, 5)
 
 Grades = npt.NDArray[np.float64]
 
-# Scores of questions by chunks, float64, that are looked at together: 32 MB.
+# So many scores (questions × chunks) are in memory at a time; as float64 they take 32 MB.
 _BLOCK_SCORES = 1 << 22
 
-# Chunks whose vectors are brought to float64 together: at a width of 384, 50 MB.
+# The vectors of so many chunks are converted to float64 at a time: 50 MB at a width of 384.
 _TILE = 1 << 14
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """How n lists rank their ground truths; their scores need not be kept for that.
+    """The ranks of the ground truths in n lists, without the scores.
 
     Attributes:
-        ranking: expected ranks and metrics of the core, a list a question.
-        lengths: int64 (n,), candidates of each list.
-        by_entity: int64 (n,), how many of each list's pairs are compared by their entities; the
-            others are by sentence, since a side has no entity left.
+        ranking: the expected ranks and metrics, from the core.
+        lengths: int64 (n,), the number of candidates in each list.
+        by_entity: int64 (n,), the number of candidates in each list that are compared by entities.
+            The others are compared by sentence, because the question or the candidate has no
+            entity.
     """
 
     ranking: Ranking
@@ -52,7 +53,7 @@ class Ranked:
 
     @classmethod
     def concat(cls, parts: Sequence[Ranked]) -> Ranked:
-        """Give the lists of all parts, one after another; of no part, no list."""
+        """Join the lists of all parts. No parts give no lists."""
         none = np.empty(0, np.int64)
         return Ranked(
             Ranking.concat([part.ranking for part in parts]),
@@ -61,22 +62,27 @@ class Ranked:
         )
 
     def take(self, rows: Sequence[int] | Ints) -> Ranked:
-        """Select some of the lists, in the given order."""
+        """Return the lists at `rows`, in that order."""
         index = np.asarray(rows, np.int64)
         return Ranked(self.ranking.take(index), self.lengths[index], self.by_entity[index])
 
     def pairs(self, rows: Sequence[int] | Ints | None = None) -> dict[str, int]:
-        """Count the pairs compared by entity and by fallback, of some of the lists or all."""
+        """Count the pairs compared by entities and by fallback, in all lists or those at `rows`."""
         lists = np.arange(len(self.lengths)) if rows is None else np.asarray(rows, np.int64)
         by_entity = int(self.by_entity[lists].sum())
         return {"entity": by_entity, "fallback": int(self.lengths[lists].sum()) - by_entity}
 
     def metrics(self, rows: Sequence[int] | Ints, recall_at: Sequence[int] = ()) -> dict[str, Any]:
-        """Metrics of some of the lists: Top-1/3/5 and, for each k of `recall_at`, Recall@k."""
+        """Return the metrics of the lists at `rows`, as `Ranking.metrics` does.
+
+        Args:
+            rows: int64, the lists.
+            recall_at: the values of k for Recall@k.
+        """
         return self.ranking.take(np.asarray(rows, np.int64)).metrics(TOPK, recall_at)
 
     def hard(self, topk: int) -> Ints:
-        """Rows of the questions whose ground truth ranks below `topk`, int64, rising."""
+        """Return the rows of the questions whose ground truth ranks below `topk`: int64, rising."""
         return np.flatnonzero(self.ranking.rank > topk).astype(np.int64)
 
 
@@ -85,10 +91,10 @@ class Scored(Ranked):
     """Ranked lists with their scores.
 
     Attributes:
-        scores: float32 (m,), similarity of each candidate to its question.
+        scores: float32 (m,), the similarity of each candidate to its question.
         offsets: int64 (n + 1,), where each list starts.
-        num_relevant: int64 (n,), ground truths at the head of each list.
-        grades: float64 (m,), how relevant each candidate is; None where that is not graded.
+        num_relevant: int64 (n,), the number of ground truths at the start of each list.
+        grades: float64 (m,), the grade of each candidate; None if there are no grades.
     """
 
     scores: Floats
@@ -105,7 +111,7 @@ class Scored(Ranked):
         by_entity: Ints,
         grades: Grades | None = None,
     ) -> Scored:
-        """Rank scored lists."""
+        """Rank lists by their scores. The arguments are the attributes of the result."""
         if grades is None:
             ranking = rank_lists(scores, offsets, num_relevant)
         else:
@@ -114,7 +120,7 @@ class Scored(Ranked):
         return cls(ranking, lengths, by_entity, scores, offsets, num_relevant, grades)
 
     def ranked(self) -> Ranked:
-        """The same without the scores."""
+        """Return the same ranks without the scores."""
         return Ranked(self.ranking, self.lengths, self.by_entity)
 
 
@@ -122,8 +128,8 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
     """Score each list's candidates and rank its ground truths.
 
     Args:
-        lists: n questions with m candidates in all.
-        embeddings: of `lists.tokens`.
+        lists: n questions with m candidates in total.
+        embeddings: the vectors of `lists.tokens`.
     """
     question = np.repeat(lists.questions, lists.lengths)
     both = by_entity(embeddings.has_entity[question], embeddings.has_entity[lists.candidates])
@@ -136,15 +142,17 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
 def score_corpus(
     lists: RankingLists, embeddings: Embeddings, progress: Progress | None = None
 ) -> Ranked:
-    """Rank each question's ground truths among all N contexts of the samples, copies of them aside.
+    """Rank each question's ground truths among all N contexts of the samples.
 
-    For each ground truth it is counted how many contexts score above it, and how many as it does:
-    no more than a block of scores is in memory at a time, whatever N is.
+    Copies of a ground truth under other ids do not count. For each ground truth the contexts with a
+    higher score and those with an equal score are counted, so only a block of scores is in memory
+    at a time.
 
     Args:
         lists: n questions, with a corpus.
-        embeddings: of `lists.tokens`; they may be mapped from a file.
-        progress: called with the questions done and n, those counted tile by tile as they go.
+        embeddings: the vectors of `lists.tokens`; they may be mapped from a file.
+        progress: called after each tile of the corpus with the share of it that is done, as a
+            number of questions, and with n.
     """
     size, counts = len(lists.corpus), lists.num_relevant
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -155,13 +163,14 @@ def score_corpus(
     above, equal = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
     copies = _Copies.of(lists)
     copied = np.repeat(np.arange(len(lists)), copies.counts)
-    # All questions meet one tile after another, so that each tile is brought to float64 once.
+    # Each tile is scored for all questions before the next, so that it is converted only once.
     for first in range(0, size, _TILE):
         tile = embeddings.take(lists.corpus[first : first + _TILE])
         for part in _blocks(starts, len(tile)):
             rows = np.arange(asked[part.start], asked[part.stop - 1] + 1)
             scores = similarity(embeddings.take(lists.questions[rows]), tile)
-            # Both ways of computing a score agree but for its last bits, which could round apart.
+            # The matrix product and the product of a pair can differ in the last bits, and then
+            # round differently. So a ground truth gets the score that it is compared with.
             row, column = asked[part] - rows[0], context[part] - first
             here = (column >= 0) & (column < len(tile))
             scores[row[here], column[here]] = own[part][here]
@@ -185,12 +194,12 @@ def score_corpus(
 
 @dataclass(frozen=True)
 class _Copies:
-    """The contexts that have the text of a question's ground truth under another id.
+    """The contexts with the same text as a ground truth of a question, but with another id.
 
-    They are no answers that are wrong: no question is ranked against its own.
+    They are not wrong answers, so a question is not ranked against them.
 
     Attributes:
-        columns: int64, places in the corpus, those of question i at `starts[i]:starts[i + 1]`.
+        columns: int64, places in the corpus; those of question i are at `starts[i]:starts[i + 1]`.
         starts: int64 (n + 1,).
     """
 
@@ -199,7 +208,7 @@ class _Copies:
 
     @property
     def counts(self) -> Ints:
-        """How many each question has, int64 (n,)."""
+        """The number of copies for each question: int64 (n,)."""
         return np.diff(self.starts)
 
     @classmethod
@@ -225,7 +234,7 @@ class _Copies:
 
 
 def _blocks(starts: Ints, width: int) -> Iterator[slice]:
-    """Cut ground truths, whole questions at a time, so that their scores are a block."""
+    """Yield slices of ground truths, whole questions each, whose scores fit a block."""
     most = max(1, _BLOCK_SCORES // max(1, width))
     start, end = 0, len(starts) - 1
     while start < end:
@@ -238,9 +247,13 @@ def _blocks(starts: Ints, width: int) -> Iterator[slice]:
 def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Scored]:
     """Score all N contexts of the samples for each question, a block of questions at a time.
 
+    Args:
+        lists: the questions, with a corpus.
+        embeddings: the vectors of `lists.tokens`.
+
     Yields:
-        Lists of N, ground truths first, the others in the order of the corpus. A context with the
-        text of a ground truth, under another id, is no answer that is wrong: it is left out.
+        The lists of a block of questions: ground truths first, the other contexts in the order of
+        the corpus. Copies of a ground truth under other ids are left out, as they are not wrong.
     """
     size, copies = len(lists.corpus), _Copies.of(lists)
     has_entity = embeddings.has_entity[lists.corpus]
@@ -279,7 +292,14 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
 def evaluation_rows(
     lists: RankingLists, questions: Sequence[str], embeddings: Embeddings, scored: Scored
 ) -> Iterable[dict[str, Any]]:
-    """The rows of `evaluation_results.json`: the reference's keys and types, and a few more."""
+    """Yield the rows of `evaluation_results.json`, with all keys of the reference and a few more.
+
+    Args:
+        lists: n questions with their candidates.
+        questions: the texts of the questions.
+        embeddings: the vectors of `lists.tokens`.
+        scored: the scores and ranks of `lists`.
+    """
     order = order_lists(scored.scores, lists.offsets, lists.tie_keys)
     tau = kendall_tau(scored.scores, lists.offsets)
     rank, ties = scored.ranking.rank, scored.ranking.ties
@@ -315,7 +335,16 @@ def evaluation_rows(
 
 
 def _pairs(embeddings: Embeddings, left: Ints, right: Ints) -> Floats:
-    """Similarity of pairs of texts: rows, int64 (m,) each, to float32 (m,)."""
+    """Compute the similarity of pairs of texts.
+
+    Args:
+        embeddings: the vectors of the texts.
+        left: int64 (m,), the rows of the first texts.
+        right: int64 (m,), the rows of the second texts.
+
+    Returns:
+        float32 (m,).
+    """
     scores = np.empty(len(left), np.float32)
     step = max(1, _BLOCK_SCORES // max(1, embeddings.mu.shape[1]))
     for start in range(0, len(left), step):
@@ -341,25 +370,25 @@ def rank(
 ) -> Ranking:
     """Rank lists of scored candidates.
 
-    A tie is not a win: ranks and metrics are exact expectations over the orders of equal scores.
-    With `ties="trec_eval"` they are instead what trec_eval and pytrec_eval compute, where of equal
-    scores the document whose name sorts last comes first.
+    A tie is not a win: ranks and metrics are exact expectations over all orders of equal scores.
+    With `ties="trec_eval"` they are the values of trec_eval and pytrec_eval, where of equal scores
+    the document with the last name comes first.
 
     Args:
-        scores: float32 (m,), n lists end to end.
+        scores: float32 (m,), the scores of n lists, one list after another.
         offsets: int64 (n + 1,), where each list starts.
-        num_relevant: how many candidates at the head of each list are relevant: one number for
-            all, or int64 (n,). Without it and `relevance`, one.
-        relevance: float64 (m,), how relevant each candidate is, for lists in any order: its gain in
-            nDCG, and 0 for what is not relevant. Grades are gains as they stand, as in trec_eval;
-            for the steeper gains of web search give `2.0**grades - 1`.
+        num_relevant: the number of relevant candidates, which stand at the start of each list: one
+            number for all lists, or int64 (n,). Without it and `relevance`, it is 1.
+        relevance: float64 (m,), the gain of each candidate in nDCG, and 0 if it is not relevant.
+            The lists may have any order. Grades are used as gains, as in trec_eval; pass
+            `2.0**grades - 1` for the steeper gains of web search.
         ties: `expected` or `trec_eval`.
-        tie_keys: int64 (m,), for `trec_eval`: places of the documents' names in ascending order of
-            their bytes. Without them candidates count as named in that order.
+        tie_keys: int64 (m,), for `trec_eval`: the places of the documents' names in the ascending
+            order of their bytes. Without them, the names are taken to be in the given order.
 
     Raises:
-        ValueError: offsets that do not fit, a list without a relevant candidate, negative
-            relevance, or NaN or infinity; or counts and places that are no whole numbers.
+        ValueError: the offsets do not fit, a list has no relevant candidate, a relevance is
+            negative, a number is NaN or infinite, or a count or place is not a whole number.
     """
     if num_relevant is not None:
         plain("num_relevant", num_relevant)

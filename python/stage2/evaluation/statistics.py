@@ -1,14 +1,14 @@
-"""How far a difference can be trusted: intervals and tests of paired results, over numpy alone.
+"""Intervals and significance tests of paired results, with numpy only.
 
-Top-k of a question, which others call Success@k, is the probability that a ground truth is among
-the first k: a fraction where scores tie. Wilson's interval takes the mean of those as its share.
-McNemar's test needs a yes or a no: a question counts as a success where the expected rank is k or
-better, so that a tie is not a win.
+The Top-k of a question, elsewhere called Success@k, is the probability that a ground truth is among
+the first k. It is a fraction if scores are equal. Wilson's interval uses the mean of these
+probabilities as its share. McNemar's test needs a yes or a no: a question is a success if its
+expected rank is k or better, so that a tie is not a win.
 
-Questions about the same chunk rise and fall together. Where their groups are given, whole groups
-are drawn and whole groups swap sides; a test that took them for independent would see evidence in
-what is one event told five times. Wilson's interval and McNemar's test have no groups: they are for
-looking, and the report says so.
+The results of questions about the same chunk depend on each other. If the groups of such questions
+are given, whole groups are drawn, and whole groups swap sides. A test that took the questions for
+independent would count one event several times. Wilson's interval and McNemar's test know no
+groups. They do not decide the verdict, and the report says so.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 
-# Two-sided 95% of a normal distribution.
+# The quantile of the normal distribution for a two-sided 95% interval.
 _Z = 1.959963984540054
 
 LEVEL = 0.05
 RESAMPLES = 10_000
 
-# Draws held at a time: 16 MB of int64, which a cache can still follow.
+# So many draws are in memory at a time: 16 MB of int64, which suits the processor's cache.
 _BLOCK = 1 << 21
 
 
@@ -37,10 +37,10 @@ class Difference:
     """The mean of paired differences.
 
     Attributes:
-        mean: of the questions.
-        low: lower end of the 95% bootstrap interval (percentiles).
-        high: its upper end.
-        p: two-sided, of the randomisation test.
+        mean: the mean over the questions.
+        low: the lower end of the 95% bootstrap interval (percentiles).
+        high: the upper end of this interval.
+        p: the two-sided p of the randomisation test.
     """
 
     mean: float
@@ -50,9 +50,13 @@ class Difference:
 
 
 def wilson(share: float, total: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a share of `total` independent trials, `total` at least 1.
+    """Return Wilson's 95% score interval of a share of independent trials.
 
     Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+
+    Args:
+        share: the share of successes, from 0 to 1.
+        total: the number of trials, at least 1.
     """
     spread = _Z * _Z / total
     centre = (share + spread / 2) / (1 + spread)
@@ -61,10 +65,15 @@ def wilson(share: float, total: int) -> tuple[float, float]:
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """Two-sided p of McNemar's exact test: of n changes, are as many for the better as the worse?
+    """Return the two-sided p of McNemar's exact test.
 
-    Twice the lower tail of a binomial distribution of n fair coins, at most 1; in whole numbers,
-    so that it is exact for any n.
+    It tests whether changes for the better and for the worse are equally likely: p is twice the
+    lower tail of the binomial distribution of n fair coins, at most 1. It is computed with whole
+    numbers, so it is exact for any n.
+
+    Args:
+        fixed: the number of changes for the better.
+        broken: the number of changes for the worse.
     """
     total, term, tail = fixed + broken, 1, 0
     for heads in range(min(fixed, broken) + 1):
@@ -79,13 +88,18 @@ def paired_differences(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[Difference]:
-    """Interval and test of the mean difference of each metric.
+    """Compute the interval and the test of the mean difference of each metric.
 
     Args:
-        differences: float64 (metrics, n), after less before, a column a question; n at least 1.
-        groups: int64 (n,), equal for questions that are not independent. None: all are.
-        seed: of the draws.
-        resamples: how many.
+        differences: float64 (metrics, n), after minus before for each of n questions; n is at
+            least 1.
+        groups: int64 (n,), equal for questions that are not independent. None means that all are
+            independent.
+        seed: the seed of the draws.
+        resamples: the number of draws.
+
+    Returns:
+        The difference of each metric.
     """
     values = np.asarray(differences, np.float64)
     if groups is None:
@@ -107,10 +121,10 @@ def paired_differences(
 
 
 def verdict_of(difference: Difference) -> str:
-    """`better` or `worse` where the randomisation test rejects at 5%, else `no_evidence`.
+    """Return `better` or `worse` if the randomisation test rejects at 5%, else `no_evidence`.
 
-    The test is two-sided: of experiments in which the two models are equally good it calls at most
-    2.5% better and at most 2.5% worse.
+    The test is two-sided: if two models are equally good, the verdict is `better` in at most 2.5%
+    of experiments, and `worse` in at most 2.5%.
     """
     if difference.p > LEVEL or difference.mean == 0:
         return "no_evidence"
@@ -120,19 +134,19 @@ def verdict_of(difference: Difference) -> str:
 def _bootstrap(
     sums: Doubles, sizes: Doubles, generator: np.random.Generator, resamples: int
 ) -> Doubles:
-    """95% percentile intervals of mean differences, groups drawn with replacement.
+    """Compute the 95% percentile intervals of mean differences. Groups are drawn with replacement.
 
-    Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. Every metric is
-    measured on the same draws.
+    Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. All metrics use the
+    same draws.
 
     Args:
-        sums: float64 (metrics, groups), differences summed within each group.
-        sizes: float64 (groups,), questions in each.
-        generator: of the draws.
-        resamples: how many draws.
+        sums: float64 (metrics, groups), the sum of the differences in each group.
+        sizes: float64 (groups,), the number of questions in each group.
+        generator: the generator of the draws.
+        resamples: the number of draws.
 
     Returns:
-        float64 (metrics, 2).
+        float64 (metrics, 2), the lower and the upper ends.
     """
     count = len(sizes)
     means = np.empty((len(sums), resamples))
@@ -145,21 +159,21 @@ def _bootstrap(
 
 
 def _randomisation(sums: Doubles, generator: np.random.Generator, resamples: int) -> float:
-    """Two-sided p of the paired randomisation test: before and after swap sides at random.
+    """Compute the two-sided p of the paired randomisation test.
 
-    Every way to swap is looked at where there are at most `resamples` of them; otherwise as many
-    are drawn, and what was observed counts as one more (Phipson and Smyth, 2010), so that the test
-    keeps its level.
+    In this test before and after swap sides at random. If there are at most `resamples` ways to
+    swap, all are tried. Otherwise so many are drawn, and the observed result counts as one more
+    (Phipson and Smyth, 2010), so that the test keeps its level.
 
     Args:
-        sums: float64 (groups,), differences summed within each group.
-        generator: of the swaps.
-        resamples: most ways to swap that are looked at.
+        sums: float64 (groups,), the sum of the differences in each group.
+        generator: the generator of the swaps.
+        resamples: the largest number of ways that are tried.
     """
-    # What did not change adds nothing, whichever side it stands on.
+    # A group without a difference adds nothing on either side.
     changed = sums[sums != 0]
     count = len(changed)
-    # Sums of the same numbers in another order differ in their last bits: those are equal.
+    # Sums of the same numbers in another order can differ in the last bits. They count as equal.
     bound = abs(changed.sum()) - 1e-12 * np.abs(changed).sum()
     exact = 2**count <= resamples
     ways = 2**count if exact else resamples
@@ -169,10 +183,11 @@ def _randomisation(sums: Doubles, generator: np.random.Generator, resamples: int
             ways_here = np.arange(start, start + rows, dtype=np.int64)[:, None]
             swapped = (ways_here >> np.arange(count) & 1).astype(np.uint8)
         else:
-            # Whole words: of bytes the generator would keep some back from block to block.
+            # Whole 64-bit words are drawn. If bytes were drawn, the generator would keep some for
+            # the next block, and the result would depend on the size of blocks.
             words = generator.integers(0, 2**64, (rows, -(-count // 64)), dtype=np.uint64)
             swapped = np.unpackbits(words.view(np.uint8), axis=1, count=count)
-        # Not a product of matrices: how those are summed depends on the number of threads.
+        # A matrix product is avoided, because its order of summation depends on the threads.
         moved = np.einsum("rc,c->r", swapped, changed)
         extreme += int(np.count_nonzero(np.abs(changed.sum() - 2 * moved) >= bound))
     return extreme / ways if exact else (extreme + 1) / (ways + 1)
@@ -185,6 +200,6 @@ def _blocks(total: int, width: int) -> list[tuple[int, int]]:
 
 
 def interval_of(share: float, total: int) -> dict[str, Any]:
-    """A share with its Wilson interval, as `comparison.json` has it."""
+    """Return a share and its Wilson interval in the form of `comparison.json`."""
     low, high = wilson(share, total)
     return {"value": share, "low": low, "high": high}

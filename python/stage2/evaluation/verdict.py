@@ -1,26 +1,28 @@
-"""The verdict: one test, of one set of questions, named before anything is measured."""
+"""The verdict: one test on one set of questions, both fixed before anything is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Sets that can bear a verdict, the best evidence first: every question scored by a model that did
-# not see it; questions set aside; and what there is.
+# The sets that can decide the verdict, the best evidence first: all questions, each scored by a
+# model that was not trained on it; questions set aside; all questions, if nothing else is there.
 _SETS = ("cross-validated", "test", "all")
-# The whole corpus is what a user searches; candidates drawn for a sample are easier.
+# The corpus comes first: users search it, and the candidates of a sample are easier.
 _SOURCES = ("corpus", "candidates")
 
 
 def verdict(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The verdict of a comparison: that of its most telling set. Its sentences are the report's.
+    """Return the verdict of a comparison, which is that of its best evidence.
+
+    The sentences about the verdict stand in `report.verdict`.
 
     Args:
-        parts: the `sets` of `comparison.json`, with their statistics.
+        parts: the `sets` of `comparison.json` with their statistics.
 
     Returns:
-        `word`: better, worse or no_evidence; `set` and `source` of the questions that it is of;
-        `held_out`: whether training saw none of them.
+        `word`: `better`, `worse` or `no_evidence`; `set` and `source`: the questions on which the
+        verdict is based; `held_out`: whether training saw none of them.
     """
     part = min(parts, key=_order)
     return {

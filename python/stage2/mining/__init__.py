@@ -1,1 +1,1 @@
-"""Search over a corpus, hard negatives, the audit of negatives."""
+"""Search over a corpus, hard negatives, and the audit of negatives."""

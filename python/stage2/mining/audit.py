@@ -1,4 +1,4 @@
-"""What is wrong with negatives: those that answer the question after all, repeats, short lists."""
+"""The audit of negatives: false negatives, repeated ones, lists that are too short."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Check:
     """A kind of finding.
 
     Attributes:
-        name: as in `audit.jsonl`.
-        en: what it means.
-        zh: the same in Chinese.
+        name: the name in `audit.jsonl`.
+        en: the meaning in English.
+        zh: the meaning in Chinese.
         false_negative: whether --drop-false-negatives leaves such a negative out of training.
-        strict: whether --strict fails on it; the others are hints, and common in good negatives.
+        strict: whether --strict fails on it. The other kinds are hints; good negatives often have
+            them.
     """
 
     name: str
@@ -95,16 +96,17 @@ _CHECK = {check.name: check for check in CHECKS}
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of samples with m candidates beside their texts.
+    """What is known about samples with m candidates besides their texts.
 
     Attributes:
-        negatives: how many a question should have; None: as many as the one with the most.
-        titles: of each context of the samples, the empty string for none; None: not known.
-        scores: float32 (m,), of the model that is to be trained; None: not known.
-        cross_scores: float32 (m,), of a cross-encoder; None: not known.
-        cross_margin: a negative is probably false when the cross-encoder scores it above the
-            lowest ground truth less this.
-        threshold: from which Jaccard index on texts are near-duplicates.
+        negatives: how many negatives each question should have; None means as many as the question
+            with the most.
+        titles: the title of each context of the samples, "" for no title; None if not known.
+        scores: float32 (m,), the scores of the model that is to be trained; None if not known.
+        cross_scores: float32 (m,), the scores of a cross-encoder; None if not known.
+        cross_margin: a negative is probably false if the cross-encoder's score of it is above the
+            score of the lowest ground truth minus this margin.
+        threshold: the Jaccard index from which two texts are near-duplicates.
     """
 
     negatives: int | None = None
@@ -117,14 +119,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of `audit.jsonl`.
+    """A finding, which becomes a row of `audit.jsonl`.
 
     Attributes:
-        row: of the question.
-        check: its name.
-        place: of the negative among the question's candidates, from 0, ground truths first; None
-            where it is the list that is wrong.
-        detail: what was found, with its number.
+        row: the row of the question.
+        check: the name of the check.
+        place: the place of the negative among the question's candidates, from 0, ground truths
+            first; None if the finding is about the whole list.
+        detail: what was found, with its value.
     """
 
     row: int
@@ -135,7 +137,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in samples."""
+    """The findings of an audit.
+
+    Attributes:
+        samples: the samples.
+        findings: the findings, by question, place and check.
+        not_checked: the names of the checks for which there was no evidence.
+    """
 
     samples: Samples
     findings: list[Finding]
@@ -143,7 +151,7 @@ class Audit:
 
     @cached_property
     def false_negatives(self) -> Mask:
-        """Of the m candidates those that --drop-false-negatives leaves out of training."""
+        """The candidates that --drop-false-negatives leaves out of training: bool (m,)."""
         offsets = np.asarray(self.samples.offsets)
         found = np.zeros(offsets[-1], np.bool_)
         for finding in self.findings:
@@ -153,11 +161,11 @@ class Audit:
 
     @property
     def strict_count(self) -> int:
-        """Findings that --strict fails on."""
+        """The number of findings that --strict fails on."""
         return sum(_CHECK[finding.check].strict for finding in self.findings)
 
     def summary(self) -> dict[str, Any]:
-        """The content of `audit.json`."""
+        """Return the content of `audit.json`."""
         samples = self.samples
         return {
             "questions": len(samples),
@@ -180,7 +188,7 @@ class Audit:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of `audit.jsonl`."""
+        """Yield the rows of `audit.jsonl`."""
         samples = self.samples
         for finding in self.findings:
             context = None
@@ -198,11 +206,14 @@ class Audit:
 
 
 def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
-    """Look for what is wrong with each question's negatives.
+    """Check each question's negatives.
 
-    Texts are the same when their `text_key` is: white space, composition, case and width aside.
-    Answers are looked for by their words. A check that lacks its evidence is left out and named in
-    `not_checked`.
+    Two texts are the same if they have the same `text_key`. Answers are searched by their words. A
+    check without its evidence is not made, and is named in `not_checked`.
+
+    Args:
+        samples: the questions with their candidates.
+        evidence: what else is known about them.
     """
     evidence = evidence or Evidence()
     look = _Look(samples, evidence)
@@ -225,12 +236,12 @@ def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
 
 # A finding of one question: check, place, detail.
 _Found = tuple[str, int | None, str]
-# `id` or `text`, and which.
+# By what two contexts are the same: `id` or `text`, and its value.
 _Key = tuple[str, str]
 
 
 class _Look:
-    """The checks of one question after another."""
+    """The checks, made for one question after another."""
 
     def __init__(self, samples: Samples, evidence: Evidence) -> None:
         self.samples = samples
@@ -241,7 +252,7 @@ class _Look:
         counts = np.diff(self.offsets) - self.relevant
         most = int(counts.max(initial=0))
         self.wanted = most if evidence.negatives is None else evidence.negatives
-        # Neighbouring questions share contexts; all of a corpus would not fit in memory.
+        # Neighbouring questions share contexts. The keys of a whole corpus would not fit in memory.
         self.plain: Callable[[int], str] = lru_cache(1 << 14)(
             lambda context: text_key(samples.contexts[context])
         )
@@ -256,7 +267,7 @@ class _Look:
             self.alike.setdefault(text_key(question), []).append(row)
 
     def at(self, row: int) -> Iterator[_Found]:
-        """The findings of one question."""
+        """Yield the findings of one question."""
         start, split, end = self._bounds(row)
         if end - split < self.wanted:
             yield "short_list", None, f"{end - split} of {self.wanted} negatives"
@@ -271,7 +282,7 @@ class _Look:
         )
 
     def _bounds(self, row: int) -> tuple[int, int, int]:
-        """Where a question's candidates start, where its negatives do, and where they end."""
+        """Return where a question's candidates start, where its negatives start, and their end."""
         start, end = self.offsets[row : row + 2].tolist()
         return start, start + int(self.relevant[row]), end
 
@@ -296,7 +307,7 @@ class _Look:
                 yield "sibling", place, f"the title is {titles[context]!r}"
 
     def _answers(self, row: int) -> dict[str, str]:
-        """The words of a question's answers, its own row's first, and the answers."""
+        """Map the words of each answer of a question to the answer; its own row's comes first."""
         same = self.alike[text_key(self.samples.questions[row])]
         found: dict[str, str] = {}
         for one in [row, *same]:
@@ -305,7 +316,7 @@ class _Look:
         return found
 
     def _truths(self, row: int) -> dict[_Key, str]:
-        """Ids and keys of the texts of ground truths, and which each is."""
+        """Map the ids and the text keys of the ground truths to their names."""
         found: dict[_Key, str] = {}
         start, split, _ = self._bounds(row)
         for context in self.candidates[start:split].tolist():
@@ -314,7 +325,7 @@ class _Look:
         return found
 
     def _nearest(self, positives: list[int], context: int) -> tuple[float, int]:
-        """The ground truth that a context overlaps with most, and by how much."""
+        """Return the largest overlap of a context with a ground truth, and that ground truth."""
         own = self.shingles(context)
         return max((jaccard(self.shingles(one), own), one) for one in positives)
 
@@ -331,7 +342,10 @@ class _Look:
     def _scores(
         self, check: str, scores: Floats | None, row: int, margin: float
     ) -> Iterator[_Found]:
-        """Scores above the lowest ground truth's less the margin, and those that are no number."""
+        """Yield the negatives whose score is too high, and the scores that are not finite.
+
+        A score is too high if it is above that of the lowest ground truth minus the margin.
+        """
         if scores is None:
             return
         start, split, end = self._bounds(row)
@@ -351,7 +365,7 @@ class _Look:
                 )
 
     def _keys(self, context: int) -> list[_Key]:
-        """What a context is the same by: its text, and its id where it has one."""
+        """Return the keys of a context: that of its text, and its id if it has one."""
         name = self.samples.context_ids[context]
         return [("text", self.plain(context)), *([("id", name)] if name else [])]
 
@@ -361,12 +375,15 @@ class _Look:
 
 
 def with_negatives(offsets: Ints, num_relevant: Ints, dropped: Mask) -> Mask:
-    """Which of n questions keep a negative.
+    """Return which of n questions still have a negative after some candidates are dropped.
 
     Args:
         offsets: int64 (n + 1,), where each question's candidates start.
-        num_relevant: int64 (n,), ground truths at the head of each list.
-        dropped: bool (m,), candidates that are left out.
+        num_relevant: int64 (n,), the number of ground truths at the start of each list.
+        dropped: bool (m,), the candidates that are dropped.
+
+    Returns:
+        bool (n,).
     """
     kept = np.concatenate([[0], np.cumsum(~dropped)])[offsets]
     return np.asarray(np.diff(kept) > num_relevant)

@@ -1,4 +1,4 @@
-"""`--source corpus`: each question's hardest negatives among all chunks, and its true rank."""
+"""Mining the whole corpus: each question's hardest negatives, and its rank among all chunks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class CorpusMining:
-    """What searching the whole corpus found for n questions.
+    """The result of a search of the whole corpus for n questions.
 
     Attributes:
-        samples: the questions with their mined negatives for candidates.
-        ranks: float64 (n,), of the best ground truth among the chunks that do not answer; infinity
-            where it lies below `depth`.
-        depth: how many chunks that are no ground truth were ranked, at least.
-        counts: int64 (n,), the negatives that each question got.
+        samples: the questions with their ground truths and their mined negatives.
+        ranks: float64 (n,), the rank of each question's best ground truth among the chunks that do
+            not answer it; infinity if the search did not reach it.
+        depth: for each question at least so many chunks that are not ground truths were ranked.
+        counts: int64 (n,), the number of negatives of each question.
         chunks: the size of the corpus.
     """
 
@@ -53,15 +53,19 @@ class CorpusMining:
     chunks: int
 
     def hard(self, topk: int) -> Ints:
-        """Rows of the questions whose ground truth ranks below `topk`, with a negative to train on.
+        """Select the hard questions: the ground truth ranks below `topk`, and there is a negative.
 
         Returns:
-            int64, rising.
+            Rows, int64, rising.
         """
         return np.flatnonzero((self.ranks > topk) & (self.counts > 0)).astype(np.int64)
 
     def summary(self, wanted: int) -> dict[str, Any]:
-        """What `mining_summary.json` says of it; `wanted` is the number of negatives asked for."""
+        """Return the facts for `mining_summary.json`.
+
+        Args:
+            wanted: the number of negatives that each question should have.
+        """
         return {
             "chunks": self.chunks,
             "depth": self.depth,
@@ -78,15 +82,16 @@ def mine_corpus(
     """Search the whole corpus for each question's negatives.
 
     Args:
-        questions: vectors of the questions of `dataset`; see `embed_texts`.
-        chunks: vectors of its chunks.
+        questions: the vectors of the questions of `dataset`; see `embed_texts`.
+        chunks: the vectors of its chunks.
         dataset: the questions and the corpus.
-        settings: negatives, the rules of mining, topk, device, memory_budget.
+        settings: the settings `negatives`, `topk`, `device`, `memory_budget` and the rules of
+            mining are used.
     """
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
     rules = rules_of(settings)
     groups = dataset.first_of_text
-    # Twice the top-k: with that many found, a rank that ties blur is within the top-k or not.
+    # Ties make a rank uncertain. Twice the top-k are enough to decide whether it is in the top-k.
     depth = max(rules.end, 2 * settings.topk + 1)
     device = resolve_device(settings.device).type
     search = partial(_search(), device=device, memory_budget=settings.budget or default_budget())
@@ -102,7 +107,7 @@ def mine_corpus(
 
 
 def _search() -> Callable[..., Nearest]:
-    """The search of this process alone, or of all that run the command."""
+    """Return the search of this process, or the search that all processes of the command share."""
     if (world := distributed.world()) is None:
         return search_texts
     return partial(search_shared, world)
@@ -111,12 +116,18 @@ def _search() -> Callable[..., Nearest]:
 def ranks_within(
     mined: MinedNegatives, positives: Positives, groups: Ints
 ) -> npt.NDArray[np.float64]:
-    """Expected rank of each question's best ground truth among the chunks that do not answer it.
+    """Compute the expected rank of each question's best ground truth among the other chunks.
 
-    Scores are compared at the precision that similarities are written at.
+    Chunks that answer the question do not count. Scores are rounded as similarities in files are,
+    and then compared.
+
+    Args:
+        mined: the result of the search for n questions.
+        positives: the ground truths of the questions.
+        groups: int64 (N,), equal for chunks with the same text.
 
     Returns:
-        float64 (n,); infinity where the search did not reach down to the ground truth.
+        float64 (n,); infinity if the search did not reach the ground truth.
     """
     found = np.round(mined.nearest.scores.astype(np.float64), DECIMALS)
     own_scores = np.round(mined.positive_scores.astype(np.float64), DECIMALS)
@@ -134,7 +145,7 @@ def ranks_within(
 
 
 def rules_of(settings: MiningConfig) -> Rules:
-    """The rules that settings ask for."""
+    """Return the rules of mining that the settings describe."""
     return Rules(**{item.name: getattr(settings, item.name) for item in fields(Rules)})
 
 
@@ -151,14 +162,15 @@ def embed_texts(
     """Embed the questions or the chunks of a data set.
 
     Args:
-        model: on its device.
-        annotations: of the entities of the texts.
+        model: the model, on its device.
+        annotations: the entity annotations, or None.
         texts: n texts.
-        role: of all of them.
-        settings: similarity, precision, memory_budget.
-        folder: where vectors beyond the budget lie; None: in memory, all of them.
+        role: the role of all texts.
+        settings: the settings `similarity`, `precision` and `memory_budget` are used.
+        folder: the folder for a file of the vectors if they exceed the budget; None keeps them in
+            memory.
         progress: called after each batch.
-        cache: of the model's vectors.
+        cache: the cache of the model's vectors, or None.
     """
     spans, offsets = np.empty((0, 2), np.int64), np.zeros(len(texts) + 1, np.int64)
     if annotations is not None and settings.similarity != "sentence":

@@ -1,4 +1,4 @@
-"""Hard negatives: the rows of a corpus that look most like an answer, but are not."""
+"""Hard negatives: the rows of a corpus that are most similar to a question but do not answer it."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from stage2.mining.search import Nearest, search_texts, similarities
 from stage2.utils.arrays import Floats, Ints, floats, ints, whole
 from stage2.utils.errors import BadInputError
 
-# Where a filter may leave rows out, so many ranks are looked at for each negative asked for.
+# If a filter can leave rows out, so many ranks are considered for each wanted negative.
 _RANKS_PER_NEGATIVE = 10
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Which of a question's nearest rows become its negatives.
+    """The rules by which a question's nearest rows become its negatives.
 
-    A positive, and a row of equal text with one, is never a negative. Raw ranks number the others
-    from 0, by falling score.
+    A positive is never a negative, nor is a row with the same text as a positive. The other rows
+    have raw ranks from 0, by falling score.
 
     Attributes:
-        negatives: how many a question gets, at most.
-        range_min: the first raw rank that is looked at.
-        range_max: the raw rank to stop before. None: as many as are asked for, or ten times as many
-            where a filter may leave some out or a draw is made.
-        absolute_margin: a negative's score is at most the lowest positive's less this.
-        relative_margin: a negative's score is at most the lowest positive's less this share of its
-            size.
+        negatives: the largest number of negatives for each question.
+        range_min: the first raw rank that is considered.
+        range_max: the raw rank after the last one that is considered. None considers `negatives`
+            ranks, or ten times as many if a filter is set or negatives are drawn.
+        absolute_margin: a negative's score is at most that of the lowest positive minus this.
+        relative_margin: a negative's score is at most that of the lowest positive, s, minus this
+            share of |s|.
         max_score: a negative's score is at most this.
         min_score: a negative's score is at least this.
-        sampling: `top` takes those with the largest scores, `random` draws.
-        seed: of the draw, which depends on it and on the question's key alone.
+        sampling: `top` takes the rows with the largest scores, `random` draws rows.
+        seed: the seed of the draw. The draw depends on the seed and the question's key only.
     """
 
     negatives: int = CandidatesConfig.negatives
@@ -54,7 +54,7 @@ class Rules:
 
     @property
     def end(self) -> int:
-        """The raw rank to stop before."""
+        """The raw rank after the last one that is considered."""
         if self.range_max is not None:
             return self.range_max
         filters = (self.absolute_margin, self.relative_margin, self.max_score, self.min_score)
@@ -63,7 +63,11 @@ class Rules:
         return self.range_min + ranks
 
     def check(self) -> None:
-        """Raise BadInputError where a rule is not valid, or where no row could be chosen."""
+        """Check the rules.
+
+        Raises:
+            BadInputError: a rule is not valid, or the rules allow no row.
+        """
         try:
             whole("negatives", self.negatives, low=1)
             whole("range_min", self.range_min)
@@ -99,7 +103,7 @@ class Positives:
 
     Attributes:
         rows: int64 (p,); those of question i are `rows[offsets[i]:offsets[i + 1]]`.
-        offsets: int64 (n + 1,). Both may be of another integer type.
+        offsets: int64 (n + 1,). Both arrays may have another integer type.
     """
 
     rows: Ints
@@ -111,11 +115,11 @@ class MinedNegatives:
     """The hard negatives of n questions.
 
     Attributes:
-        rows: int64 (m,), rows of the corpus, each question's by falling score.
-        scores: float32 (m,).
-        offsets: int64 (n + 1,), where each question's start.
-        positive_scores: float32 (p,), of the positives given.
-        nearest: what the search found, positives among it.
+        rows: int64 (m,), rows of the corpus, by falling score for each question.
+        scores: float32 (m,), the scores of `rows`.
+        offsets: int64 (n + 1,), where the rows of each question start.
+        positive_scores: float32 (p,), the scores of the positives.
+        nearest: all rows that the search found, positives included.
     """
 
     rows: Ints
@@ -126,7 +130,7 @@ class MinedNegatives:
 
     @property
     def counts(self) -> Ints:
-        """How many each question got, int64 (n,)."""
+        """The number of negatives of each question: int64 (n,)."""
         return np.diff(self.offsets)
 
 
@@ -141,25 +145,27 @@ def mine_negatives(
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> MinedNegatives:
-    """Search a corpus for each question's hard negatives, exactly.
+    """Find each question's hard negatives in a corpus by exact search.
 
-    As sentence-transformers' `mine_hard_negatives` does, but: ranks count only rows that are no
-    positive; a margin is kept from every positive of a question; a relative margin lowers a
-    negative score too; a draw is seeded; rows of equal text with a positive are left out.
+    This differs from `mine_hard_negatives` of sentence-transformers: ranks count only rows that are
+    not positives; a margin is kept from every positive of a question; a relative margin also lowers
+    the limit if the positive's score is negative; the draw has a seed; rows with the same text as a
+    positive are left out.
 
     Args:
-        queries: of n questions, embeddings or float32 (n, d).
-        corpus: of N texts, embeddings or float32 (N, d).
+        queries: the embeddings of n questions, or float32 (n, d).
+        corpus: the embeddings of N texts, or float32 (N, d).
         positives: each question's ground truths.
-        rules: which rows to take.
-        keys: the questions' ids, for the seeded draw; default their numbers.
-        groups: int64 (N,), equal for rows of equal text; default all differ.
-        device: `cpu` or a CUDA device; the answer is the same.
-        memory_budget: bytes beside the vectors; default a quarter of the memory.
+        rules: the rules of selection; None means `Rules()`.
+        keys: n ids of the questions, for the draw; None means their numbers.
+        groups: int64 (N,), equal for rows with the same text; None means that all texts differ.
+        device: `cpu` or a CUDA device. The result is the same.
+        memory_budget: bytes that the search may use besides the vectors; None means a quarter of
+            the memory.
 
     Raises:
-        BadInputError: rules under which no row could be chosen.
-        ValueError: NaN or infinity, or arrays that do not fit each other.
+        BadInputError: a rule is not valid, or the rules allow no row.
+        ValueError: a vector contains NaN or infinity, or the arrays do not fit each other.
     """
     search = partial(search_texts, device=device, memory_budget=memory_budget)
     return mine_with(search, queries, corpus, positives, rules or Rules(), keys, groups)
@@ -175,22 +181,22 @@ def mine_with(
     groups: Ints | None = None,
     depth: int = 0,
 ) -> MinedNegatives:
-    """Mine as `mine_negatives` does, by a search of the caller's.
+    """Find hard negatives as `mine_negatives` does, with a search that the caller provides.
 
     Args:
-        search: finds the nearest k rows of the corpus for each question, exactly, as
+        search: a function that finds the k nearest rows of the corpus for each question, as
             `search_texts` does.
-        queries: of n questions, embeddings or float32 (n, d).
-        corpus: of N texts, embeddings or float32 (N, d).
+        queries: the embeddings of n questions, or float32 (n, d).
+        corpus: the embeddings of N texts, or float32 (N, d).
         positives: each question's ground truths.
-        rules: which rows to take.
-        keys: the questions' ids, for the seeded draw; default their numbers.
-        groups: int64 (N,), equal for rows of equal text; default all differ.
-        depth: how many rows that are no positive to find at least.
+        rules: the rules of selection.
+        keys: n ids of the questions, for the draw; None means their numbers.
+        groups: int64 (N,), equal for rows with the same text; None means that all texts differ.
+        depth: the search finds at least so many rows that are not positives.
 
     Raises:
-        BadInputError: rules under which no row could be chosen.
-        ValueError: NaN or infinity, or arrays that do not fit each other.
+        BadInputError: a rule is not valid, or the rules allow no row.
+        ValueError: a vector contains NaN or infinity, or the arrays do not fit each other.
     """
     rules.check()
     left, right = _vectors("queries", queries), _vectors("corpus", corpus)
@@ -215,7 +221,7 @@ def mine_with(
         groups,
         names,
         {
-            # No more than there are: what is beyond is no other rule.
+            # The core needs numbers of at most the size of the corpus. Larger ones mean the same.
             "negatives": min(rules.negatives, size),
             "range_min": min(rules.range_min, size),
             "range_max": min(rules.end, size),
@@ -230,12 +236,12 @@ def mine_with(
 
 
 def _check_number(name: str, value: Any) -> None:
-    """Refuse what is no finite number of float32, in which scores are; None is no rule."""
+    """Refuse a value that is not a finite float32, the type of scores. None means no rule."""
     if value is None:
         return
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise BadInputError(f"{name} is {value!r}; expected a number or None")
-    # Not by way of numpy, which warns of what is beyond it.
+    # The value is not converted by numpy, which would warn about one that is too large.
     if not abs(float(value)) <= float(np.finfo(np.float32).max):
         raise BadInputError(f"{name} is {value}; expected a finite number of float32")
 
@@ -250,7 +256,7 @@ def _vectors(name: str, given: Vectors[Any] | npt.ArrayLike) -> Vectors[Any]:
 
 
 def _checked(positives: Positives, questions: int, size: int) -> Positives:
-    """The same in the core's types, once they fit the questions and the corpus."""
+    """Convert positives to the core's types, and check that they fit questions and corpus."""
     rows, offsets = (
         ints("positives.rows", positives.rows),
         ints("positives.offsets", positives.offsets),
@@ -273,7 +279,7 @@ def _checked(positives: Positives, questions: int, size: int) -> Positives:
 
 
 def _excluded(positives: Positives, groups: Ints | None) -> Ints:
-    """At most how many rows are no negative of each question, int64 (n,)."""
+    """Return an upper bound of the rows that cannot be negatives of each question: int64 (n,)."""
     if groups is None:
         return np.diff(positives.offsets)
     _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Exact search over a corpus, in bounded memory: plain vectors, or texts with entities."""
+"""Exact search over a corpus in bounded memory, for plain vectors and for texts with entities."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from stage2.utils.memory import default_budget
 
 Bools = npt.NDArray[np.bool_]
 
-# Tiles below this many rows would spend their time on being cut out and merged.
+# Smaller tiles would cost more time to copy and to merge than to search.
 _LEAST_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each of Q queries the k rows with the largest scores, best first.
+    """The k rows with the largest scores for each of Q queries, the best row first.
 
     Attributes:
-        rows: int64 (Q, k); equal scores by rising row.
+        rows: int64 (Q, k); rows with equal scores are in rising order.
         scores: float32 (Q, k).
     """
 
@@ -35,7 +35,7 @@ class Nearest:
     scores: Floats
 
     def merge(self, other: Nearest, k: int) -> Nearest:
-        """The k best of both; a row stands in one of them only."""
+        """Return the k best rows of both. No row may be in both."""
         rows = np.concatenate([self.rows, other.rows], axis=1)
         scores = np.concatenate([self.scores, other.scores], axis=1)
         order = np.lexsort((rows, -scores), axis=1)[:, :k]
@@ -52,25 +52,26 @@ def topk(
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> tuple[Ints, Floats]:
-    """Find, exactly, the k rows of a corpus with the largest inner products.
+    """Find the k rows of a corpus with the largest inner products, by exact search.
 
-    The products of a score are added up in float64 in a fixed order, and the sum is rounded once
-    to float32: one answer on any machine, any device and any number of threads.
+    The products of a score are added in float64 in a fixed order, and the sum is rounded to float32
+    once. So the result is the same on every machine and device, with any number of threads.
 
     Args:
         queries: float32 (Q, d).
         corpus: float32 (N, d), in memory or mapped from a file.
         k: from 1 to N.
         device: `cpu` or a CUDA device.
-        memory_budget: bytes that copies of the corpus may take, where it is of another type or
-            layout; default a quarter of the memory.
+        memory_budget: bytes that copies of the corpus may use. Copies are made if it has another
+            type or layout. None means a quarter of the memory.
 
     Returns:
-        Rows, int64 (Q, k), best first, equal scores by rising row; and scores, float32 (Q, k).
+        Rows, int64 (Q, k), the best first, rows with equal scores in rising order; and their
+        scores, float32 (Q, k).
 
     Raises:
-        ValueError: widths that differ, k out of range, or NaN or infinity; the message names the
-            row.
+        ValueError: the widths differ, k is out of range, or a vector contains NaN or infinity; the
+            message then names the row.
     """
     plain("corpus", corpus)
     left, right = floats("queries", queries), np.asanyarray(corpus)
@@ -97,16 +98,19 @@ def search(
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> Nearest:
-    """Find the k rows of a corpus, or of some of its rows, with the largest inner products.
+    """Find the k rows with the largest inner products in a corpus or in some of its rows.
 
     Args:
-        queries: (Q, d).
-        corpus: (N, d); float32 that lies in rows, in memory or mapped, is read where it is, and
-            what does not is copied tile by tile.
+        queries: floats (Q, d).
+        corpus: floats (N, d). C-contiguous float32, in memory or mapped, is searched in place;
+            anything else is copied tile by tile.
         k: from 1 to the number of rows.
-        rows: int64, rising, the rows to search; None for all.
-        device: `cpu`, or a CUDA device; the answer is the same.
-        memory_budget: bytes that copies may take.
+        rows: int64, rising, the rows that are searched; None means all.
+        device: `cpu` or a CUDA device. The result is the same.
+        memory_budget: bytes that copies may use; None means a quarter of the memory.
+
+    Raises:
+        ValueError: there are fewer than k rows, or a vector contains NaN or infinity.
     """
     queries = _rowwise(queries)
     if rows is None and corpus.dtype == np.float32 and corpus.flags.c_contiguous:
@@ -131,10 +135,17 @@ def search_texts(
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> Nearest:
-    """Find the k most similar texts of a corpus: by entities where both sides have some, else by μ.
+    """Find the k most similar texts of a corpus: by entities if both texts have some, else by μ.
 
-    Queries with entities meet the texts with entities and those without in a search each; queries
-    without meet all at once.
+    For queries with entities there are two searches, one in the texts with entities and one in the
+    others. For queries without entities there is one search in all texts.
+
+    Args:
+        queries: the vectors of Q texts.
+        corpus: the vectors of N texts.
+        k: from 1; of fewer than k texts all are returned.
+        device: `cpu` or a CUDA device. The result is the same.
+        memory_budget: bytes that copies may use; None means a quarter of the memory.
     """
 
     def part(asked: Ints, by: str, rows: Ints | None, k: int) -> Nearest:
@@ -161,10 +172,16 @@ def search_texts(
 
 
 def similarities(queries: Vectors[Any], corpus: Vectors[Any], rows: Ints, offsets: Ints) -> Floats:
-    """Score given rows of a corpus: for query i, `rows[offsets[i]:offsets[i + 1]]`.
+    """Score given rows of a corpus: `rows[offsets[i]:offsets[i + 1]]` for query i.
+
+    Args:
+        queries: the vectors of Q texts.
+        corpus: the vectors of N texts.
+        rows: int64 (m,).
+        offsets: int64 (Q + 1,).
 
     Returns:
-        float32 (m,), the scores that `search_texts` would give.
+        float32 (m,), the same scores as those of `search_texts`.
     """
     scores = exact_similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
     both = by_entity(np.repeat(queries.has_entity, np.diff(offsets)), corpus.has_entity[rows])
@@ -181,7 +198,7 @@ def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
 def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:
     if device == "cpu":
         return Nearest(*exact_topk(queries, corpus, k))
-    from stage2.mining.search_cuda import topk  # torch is not needed otherwise
+    from stage2.mining.search_cuda import topk  # only this search needs torch
 
     return Nearest(*topk(queries, corpus, k, device))
 
@@ -189,7 +206,7 @@ def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Neares
 def _tiles(
     rows: Ints, corpus: npt.NDArray[np.floating], memory_budget: int | None
 ) -> Iterator[Ints]:
-    """Cut rows so that a tile's copy, and what it is converted from, fit the budget."""
+    """Yield tiles of rows. The copy of a tile and its float32 version fit the budget."""
     budget = default_budget() if memory_budget is None else memory_budget
     row_bytes = corpus.shape[1] * (corpus.itemsize + np.dtype(np.float32).itemsize)
     step = max(_LEAST_ROWS, budget // max(1, row_bytes))

@@ -1,4 +1,4 @@
-"""The same exact search with the products made on a CUDA device, tile by tile."""
+"""The same exact search, with the products computed on a CUDA device, tile by tile."""
 
 from __future__ import annotations
 
@@ -11,40 +11,45 @@ from stage2._core import similarities as exact_similarities
 from stage2._core import topk as exact_topk
 from stage2.utils.arrays import Floats, Ints
 
-# Scores of a tile, float32: 1 GiB.
+# The number of scores in a tile; as float32 they take 1 GiB.
 _TILE_SCORES = 1 << 28
 _QUERIES = 4096
 
-# How many more candidates than k are kept on the device: their scores there are a little off.
+# At least so many candidates more than k are kept, because the device's scores are not exact.
 _SPARE = 64
 
-# Beyond these a float32 product or sum may overflow, or lose digits to underflow.
+# Norms up to the first do not overflow in a float32 product or sum. The second bounds what
+# underflow can cost.
 _LARGEST, _SMALLEST = 1e18, 1e-12
-# A float32 sum of so many squares is short by a hundredth of it at most: d · 2⁻²⁴.
+# The float32 sum of so many squares is too small by a hundredth at most: d · 2⁻²⁴.
 _WIDEST = 160_000
 
 
 def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Floats]:
-    """Find the k rows with the largest inner products; the answer is that of the CPU, bit for bit.
+    """Find the k rows with the largest inner products. The result equals the CPU's, bit for bit.
 
-    The device's float32 scores choose k candidates and some to spare, which are given their exact
-    scores. A row that is not among them has at most the least score kept plus the bound on a
-    float32 sum's error, d · 2⁻²⁴ ‖q‖ ‖c‖ (Higham, Accuracy and Stability of Numerical Algorithms,
-    section 3.1; doubled here, which covers the second-order terms). Where that does not rule all
-    of them out, as with many equal rows, the query is searched on the CPU.
+    The device's float32 scores choose k candidates and some more, whose exact scores are then
+    computed. The score of any other row is at most the smallest score among the candidates plus the
+    error of a float32 sum. The error is at most d · 2⁻²⁴ ‖q‖ ‖c‖ (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 3.1); it is doubled here, which covers the second-order terms. If
+    another row could still be among the k best, as with many equal rows, the query is searched on
+    the CPU.
 
     Args:
         queries: float32 (Q, d).
         corpus: float32 (N, d).
         k: from 1 to N.
         device: a CUDA device.
+
+    Returns:
+        Rows, int64 (Q, k), and scores, float32 (Q, k), as `stage2.topk` returns them.
     """
     norms = [_norms(side) for side in (queries, corpus)]
     sound = all((side < _LARGEST).all() for side in norms)
     kept = min(len(corpus), k + max(k, _SPARE))
     sound = sound and queries.shape[1] <= _WIDEST
     if not sound or not len(queries) or k < 1 or k > len(corpus):
-        return exact_topk(queries, corpus, k)  # which also tells what is wrong
+        return exact_topk(queries, corpus, k)  # the core also refuses what is wrong
     rows = np.empty((len(queries), k), np.int64)
     scores = np.empty((len(queries), k), np.float32)
     error = 2.0**-23 * queries.shape[1] * norms[0] * norms[1].max() + _SMALLEST
@@ -62,7 +67,8 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
         scores[part] = np.take_along_axis(exact, order, axis=1)
         if kept < len(corpus):
             outside = least.astype(np.float64) + error[part]
-            # Half a unit in the last place more: the exact score is rounded to float32.
+            # The exact score is rounded to float32, which can raise it by half a unit in the last
+            # place.
             reach = outside + np.abs(outside) * 2.0**-23
             unproven += (start + np.flatnonzero(reach >= scores[part, -1])).tolist()
     if unproven:
@@ -71,7 +77,7 @@ def topk(queries: Floats, corpus: Floats, k: int, device: str) -> tuple[Ints, Fl
 
 
 def _resident(corpus: Floats, device: str) -> Floats | Tensor:
-    """The corpus on the device where a quarter of its free memory holds it, else where it is."""
+    """Copy the corpus to the device if a quarter of the free memory there suffices, else not."""
     place = torch.device(device)
     if place.type != "cuda" or corpus.nbytes > torch.cuda.mem_get_info(place)[0] // 4:
         return corpus
@@ -81,8 +87,12 @@ def _resident(corpus: Floats, device: str) -> Floats | Tensor:
 def _candidates(
     queries: Floats, corpus: Floats | Tensor, kept: int, device: str
 ) -> tuple[Ints, Floats]:
-    """The rows with the largest float32 scores, int64 (Q, kept), rising, and their least scores."""
-    # TF32 would make the products with ten bits.
+    """Find the rows with the largest float32 scores.
+
+    Returns:
+        Rows, int64 (Q, kept), rising; and the smallest score of each query's rows, float32 (Q,).
+    """
+    # TF32 would compute the products with only ten bits.
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -106,16 +116,16 @@ def _candidates(
 
 
 def _best_first(scores: Floats, device: str) -> Ints:
-    """Places by falling score, equal ones as they stand: int64 (Q, kept), sorted on the device."""
+    """Return the places by falling score, int64 (Q, kept); equal scores keep their order."""
     keys = torch.from_numpy(scores).to(device)
     found: Ints = keys.sort(dim=1, descending=True, stable=True).indices.cpu().numpy()
     return found
 
 
 def _norms(vectors: Floats) -> npt.NDArray[np.float64]:
-    """Upper bounds of the lengths, (n,): infinite or NaN where float32 cannot square them."""
+    """Return upper bounds of the lengths, (n,): infinite or NaN where float32 overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("nd,nd->n", vectors, vectors).astype(np.float64)
-    # Each square may have lost what is below the least normal number of float32.
+    # Each square can have lost at most the smallest normal number of float32.
     bounds: npt.NDArray[np.float64] = 1.01 * np.sqrt(squares + vectors.shape[1] * 2.0**-126)
     return bounds

@@ -1,7 +1,7 @@
 """A search that processes share: each searches a part of the corpus for all queries.
 
-A score is exact whatever else is searched, so the merge is exact too; and each vector is sent once,
-where sharing out the queries would send the whole corpus to everyone.
+Scores are exact in every part, so the merged result is exact too. Each vector of the corpus is sent
+once; if the queries were divided instead, every process would need the whole corpus.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stage2.mining.search import Nearest, search_texts
 from stage2.utils.distributed import World
 from stage2.utils.memory import default_budget
 
-# Vectors are copied a few times on their way: pickled, sent, unpickled, searched.
+# There are so many copies of the vectors on their way: pickled, sent, unpickled, searched.
 _COPIES = 4
 
 
@@ -28,9 +28,20 @@ def search_shared(
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> Nearest:
-    """As `search.search_texts`, every process searching a part of the corpus.
+    """Search as `search.search_texts` does, with a part of the corpus in every process.
 
-    The corpus goes round in rounds that fit the memory budget.
+    The corpus is sent in rounds, each of which fits the memory budget.
+
+    Args:
+        world: the processes.
+        queries: the vectors of Q texts.
+        corpus: the vectors of N texts.
+        k: from 1.
+        device: `cpu` or `cuda`.
+        memory_budget: bytes that the copies may use; None means a quarter of the memory.
+
+    Raises:
+        ValueError: the corpus has no texts.
     """
     budget = default_budget() if memory_budget is None else memory_budget
     size, asked = len(corpus.mu), queries.at(slice(None))

@@ -1,1 +1,1 @@
-"""People look at this: the report of a run folder, tables, and sentences in two languages."""
+"""What people read: the report of a run folder, tables, and sentences in two languages."""

@@ -1,4 +1,4 @@
-"""Before and after: the verdict in words, and a table for each set of questions."""
+"""The sections before and after training: the verdict, and a table for each set of questions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RECALL = "recall"
 
 
 def verdict(run: Run, say: Words) -> str:
-    """What came of it, on questions that training never saw; or why nobody can say."""
+    """Write the verdict on questions that training never saw, or why there is none."""
     comparison = run.comparison
     if not comparison:
         return quote(say("no_comparison"))
@@ -33,12 +33,12 @@ def verdict(run: Run, say: Words) -> str:
 
 
 def conclusion(comparison: Record, say: Words) -> str:
-    """The verdict's sentence."""
+    """Return the sentence of the verdict in the report's language."""
     return str(comparison["verdict"]["text"][say("language")])
 
 
 def warning(comparison: Record, say: Words) -> str:
-    """Why numbers of which none is of held-out questions are not to be quoted."""
+    """Warn that no question was held out, so that the numbers are not to be quoted."""
     if not is_known(comparison):
         return say("training_unknown")
     part = comparison["sets"][-1]
@@ -47,7 +47,7 @@ def warning(comparison: Record, say: Words) -> str:
 
 
 def before_and_after(run: Run, say: Words) -> str:
-    """A table for each set of questions and what they were ranked among."""
+    """Write a table for each set of questions and each source of candidates."""
     if not run.comparison:
         return not_run(say, "evaluate")
     parts = []
@@ -68,7 +68,7 @@ def before_and_after(run: Run, say: Words) -> str:
 
 
 def standing_of(part: Record, comparison: Record, say: Words) -> str:
-    """What training knew of a set of questions."""
+    """Say whether training saw a set of questions."""
     if part["held_out"]:
         return say("cross_validated" if part["name"] == "cross-validated" else "held_out")
     if not is_known(comparison):
@@ -79,19 +79,22 @@ def standing_of(part: Record, comparison: Record, say: Words) -> str:
 
 
 def sides(comparison: Record) -> list[tuple[str, str]]:
-    """Keys of a set's metrics and of their names: one model may stand alone."""
+    """Return for each model the key of its metrics and the key of its name in `words`.
+
+    A comparison can have only one model.
+    """
     if len(comparison.get("models", ("before", "after"))) == 1:
         return [("before", "model")]
     return [("before", "before"), ("after", "after")]
 
 
 def is_known(comparison: Record) -> bool:
-    """Whether the comparison can tell which questions were trained on."""
+    """Return whether it is known which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
 
 
 def recalls(part: Record) -> dict[str, str]:
-    """The names of the Recall@k that a set of questions was measured by, by their keys."""
+    """Return the names of the Recall@k metrics of a set of questions, by their keys."""
     return {
         key: f"Recall@{key.removeprefix(_RECALL)}"
         for key in part["before"]
@@ -100,7 +103,7 @@ def recalls(part: Record) -> dict[str, str]:
 
 
 def _remembered(comparison: Record, say: Words) -> list[str]:
-    """What the same questions say of a model that saw them, beside models that did not."""
+    """Compare, on the same questions, a model that saw them with models that did not."""
     parts = {part["name"]: part for part in comparison["sets"] if part["source"] == "candidates"}
     seen, unseen = parts.get("all"), parts.get("cross-validated")
     if not seen or not unseen or not seen["seen_in_training"]:
@@ -123,7 +126,7 @@ def _remembered(comparison: Record, say: Words) -> list[str]:
 
 def _judgement(part: Record, say: Words) -> str:
     before, after, count = part["before"], part["after"], part["num_queries"]
-    # Metrics are means of floats: values that differ in their last bits alone are equal.
+    # Metrics are means of floats, so values that differ only in their last bits count as equal.
     difference = round(after["mrr"] - before["mrr"], 9)
     changes = [
         say(
@@ -151,7 +154,7 @@ def _judgement(part: Record, say: Words) -> str:
 
 
 def _evidence(part: Record, say: Words) -> str:
-    """Intervals and tests of the differences."""
+    """Write the intervals and tests of the differences."""
     statistics = part["statistics"]
     metrics = {key: say(key) for key in ("mrr", "ndcg10")} | recalls(part)
     found = [

@@ -1,4 +1,4 @@
-"""The loss curve, with the dev metric below it. Equal logs give equal bytes."""
+"""The chart of the loss with the dev metric below it. Equal logs give equal bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stage2.report.run import Run
 
-# Labels are English in every report: a font for Chinese cannot be relied on.
+# Labels are English in every report, because a font for Chinese may be missing.
 _LOSS = "#b5542b"
 _DEV = "#2b6cb5"
 # Random ids and dates would make every SVG differ.
@@ -24,10 +24,10 @@ def loss_curve(run: Run) -> dict[str, bytes]:
     """Draw the loss by epoch.
 
     Returns:
-        The images under their formats, `png` and `svg`.
+        The bytes of the image in each format, `png` and `svg`.
     """
     dev = [(row["epoch"], row["dev"]["mrr"]) for row in run.log if row.get("dev")]
-    # From matplotlib's own style: a user's matplotlibrc changes no byte.
+    # matplotlib's default style is used, so that a user's matplotlibrc changes nothing.
     with style.context("default"), rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 4.8 if dev else 3.2), dpi=144, layout="constrained")
         axes = figure.subplots(2 if dev else 1, 1, sharex=True, squeeze=False)[:, 0]

@@ -7,11 +7,14 @@ from collections.abc import Collection, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int]) -> list[str]:
-    """Lines of cells in columns: words to the left, numbers to the right.
+    """Align cells in columns, words to the left and numbers to the right.
 
     Args:
-        rows: of as many cells each, the header among them.
-        left: the columns of words; negative ones count from the last.
+        rows: the header and the other rows, all with the same number of cells.
+        left: the indices of the columns of words; negative ones count from the last.
+
+    Returns:
+        A line for each row.
     """
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     words = {place % len(widths) for place in left}
@@ -26,7 +29,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int]) -> list[str]:
 
 
 def display_width(text: str) -> int:
-    """Columns that text takes in a terminal: two for an East Asian wide character."""
+    """Return the width of a text in a terminal. An East Asian wide character has width two."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

@@ -1,18 +1,18 @@
-"""Foreign texts as the page shows them: no longer than a person reads, and what is left out told.
+"""Excerpts of long texts for the page, which say how much they leave out.
 
-A page stays small enough to open, whatever the texts are; the files beside it have them whole.
+So the page stays small enough to open. The files of the run have the whole texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Characters of an id or a name, of a question in a table, and of a text that is read.
+# The largest numbers of characters: of an id or a name, of a question in a table, and of a text.
 NAME = 100
 LINE = 300
 TEXT = 2_000
 
-# Rows of the table of questions, and contexts of a case.
+# The largest numbers of rows in the table of questions, and of contexts in a case.
 ROWS = 20_000
 CONTEXTS = 30
 
@@ -20,12 +20,12 @@ Pieces = list[tuple[str, bool]]
 
 
 def cut(text: str, most: int, left_out: str) -> str:
-    """The beginning of a text, and how much of it is left out, if any.
+    """Cut a text that is too long, and add how much is left out.
 
     Args:
-        text: the whole.
-        most: characters that are kept.
-        left_out: how it is said, with a place for `{count}`.
+        text: the whole text.
+        most: the largest number of characters that are kept.
+        left_out: a sentence with a place for `{count}`, the number of characters left out.
     """
     if len(text) <= most:
         return text
@@ -33,7 +33,13 @@ def cut(text: str, most: int, left_out: str) -> str:
 
 
 def cut_pieces(pieces: Iterable[tuple[str, bool]], most: int, left_out: str) -> Pieces:
-    """The same of a text in pieces, each with whether it is an entity."""
+    """Cut a text that is given in pieces, as `cut` does.
+
+    Args:
+        pieces: the pieces, each with whether it is an entity.
+        most: the largest number of characters that are kept.
+        left_out: a sentence with a place for `{count}`, the number of characters left out.
+    """
     kept: Pieces = []
     room, rest = most, 0
     for piece, entity in pieces:

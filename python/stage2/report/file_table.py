@@ -10,7 +10,7 @@ from stage2.report.run import Run
 from stage2.report.words import Words
 from stage2.utils import files
 
-# In the order in which a run writes them; each has its words under this key.
+# The files in the order in which a run writes them, with the keys of their descriptions.
 _CONTENT = {
     files.SETTINGS: "file_settings",
     files.RUN: "file_run",
@@ -36,7 +36,7 @@ _CONTENT = {
 
 
 def file_table(run: Run, say: Words) -> str:
-    """Write which files the folder holds, how big they are and what for."""
+    """Write the table of the folder's files with their sizes and contents."""
     rows = [
         _row(run.folder, name, say(key))
         for name, key in _CONTENT.items()
@@ -50,7 +50,7 @@ def file_table(run: Run, say: Words) -> str:
         for name, content in checkpoints
         if (run.folder / files.CHECKPOINTS / name).exists()
     ]
-    # Its own size is not known while it is written.
+    # The report does not know its own size while it is written.
     rows.append([f"[{escape(files.REPORT)}]({files.REPORT})", say("none"), say("file_report")])
     header = [say("file"), say("size"), say("content")]
     return table(header, rows, numbers=False)

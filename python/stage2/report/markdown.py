@@ -1,4 +1,4 @@
-"""Markdown tables, and what makes foreign text safe in them."""
+"""Markdown tables, and the escaping of text in them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _SPECIAL = frozenset("\\`*_[]|~#$")
 
 
 def escape(text: object) -> str:
-    """Make foreign text show as it is, on one line, in a Markdown table cell.
+    """Escape a text so that a Markdown table cell shows it literally and on one line.
 
-    White space becomes single spaces; what is not printable, such as control characters and marks
-    that reverse the reading direction, becomes U+FFFD.
+    White space becomes single spaces. Characters that are not printable, such as control characters
+    and marks of the reading direction, become U+FFFD.
     """
     return "".join(_escaped(char) for char in " ".join(str(text).split()))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
-    """Write a Markdown table; cells are Markdown already.
+    """Write a Markdown table.
 
     Args:
-        header: names of the columns.
-        rows: cells; a short row ends in empty ones.
-        numbers: align all columns but the first to the right.
+        header: the names of the columns, as Markdown.
+        rows: the cells, as Markdown. A short row is filled with empty cells.
+        numbers: whether all columns except the first are aligned to the right.
     """
     rule = ["---", *(["---:" if numbers else "---"] * (len(header) - 1))]
     filled = ([*row, *[""] * (len(header) - len(row))] for row in rows)
@@ -33,17 +33,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = 
 
 
 def facts(rows: Sequence[tuple[str, str]], say: Words) -> str:
-    """Write names and their values."""
+    """Write a table of names and values."""
     return table([say("item"), say("value")], rows)
 
 
 def not_run(say: Words, command: str) -> str:
-    """Write a table that says which command fills it."""
+    """Write a table that names the command which fills it."""
     return facts([(say("not_run", command=f"stage2 {command}"), say("none"))], say)
 
 
 def quote(text: str) -> str:
-    """Set a line apart."""
+    """Write a line as a Markdown quote."""
     return f"> {text}"
 
 

@@ -1,4 +1,4 @@
-"""Sentences for the console that are made of counts: `cli/` prints them."""
+"""Sentences with counts, which `cli/` prints to the console."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stage2.data.annotated import Counts, matched, total
 from stage2.utils.schema import WORTH_A_WARNING
 
-if TYPE_CHECKING:  # It needs torch, which takes seconds to import.
+if TYPE_CHECKING:  # this module imports torch, which takes seconds
     from stage2.encoding.truncation import Account
 
 
@@ -28,7 +28,7 @@ def annotated(counts: Counts) -> str:
 
 
 def no_pair_has_entities(counts: Counts) -> str | None:
-    """Say why no pair of texts can be compared by entities; None where some pairs can."""
+    """Say why no pair of texts can be compared by entities; return None if some pairs can."""
     if not any(matched(count) for count in counts.values()):
         composed = total(counts, "if_composed")
         return f"the annotations match none of {total(counts, 'texts'):,} texts; " + (
@@ -47,8 +47,8 @@ def would_match_composed(number: int, more: str = "") -> str:
     """Say how many texts have an annotation in another Unicode form.
 
     Args:
-        number: of those texts.
-        more: "more " where other texts have an annotation in their own form.
+        number: the number of these texts.
+        more: `"more "` if other texts have an annotation in their own form, else "".
     """
     return (
         f"{number:,} {more}would match after Unicode NFC normalisation: expected texts and "
@@ -61,8 +61,8 @@ def seen_by_model(role: str, account: Account, model: str = "") -> str:
 
     Args:
         role: `questions` or `chunks`.
-        account: what was counted.
-        model: its name, where there are several.
+        account: the counts of tokens.
+        model: the name of the model if there are several, else "".
     """
     count = f"{account.counted:,}"
     if account.counted < account.texts:
@@ -74,7 +74,7 @@ def seen_by_model(role: str, account: Account, model: str = "") -> str:
 
 
 def unseen_by_model(role: str, account: Account, model: str = "") -> Iterator[str]:
-    """Warn where a model does not see much of the texts; arguments as of `seen_by_model`."""
+    """Yield warnings if a model does not see much of the texts. See `seen_by_model`."""
     if account.lost_share > WORTH_A_WARNING:
         yield (
             f"{account.lost_share:.0%} of the {role}' tokens lie past the limit of "

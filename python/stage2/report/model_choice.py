@@ -1,4 +1,4 @@
-"""The model that is shipped, why it is, and remarks on its training."""
+"""Which model is shipped and why, and remarks on its training."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def shipped(
     dev: Dev | None = None,
     diagnosis: Diagnosis | None = None,
 ) -> dict[str, Any]:
-    """What `run.json` says of the model shipped: which it is, and why, in two languages.
+    """Return the entry of `run.json` about the shipped model, with the reason in two languages.
 
     Args:
-        candidates: the best first, at least stage 1.
+        candidates: all candidates, the best first; stage 1 is always among them.
         held_out: whether training saw none of the dev questions.
-        dev: what they were chosen on.
-        diagnosis: of the training.
+        dev: the dev questions on which the model was chosen, or None.
+        diagnosis: what is wrong with the training, or None.
     """
     best = candidates[0]
     others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
@@ -66,7 +66,7 @@ def shipped(
 
 
 def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
-    """Say that dev was ranked among a part of the corpus, and what the whole corpus showed."""
+    """Say that dev questions were ranked among a part of the corpus, and what the whole showed."""
     best, part, chunks = candidates[0], len(dev.lists.corpus), dev.chunks
     en = f"; chosen among {part:,} of the {chunks:,} chunks: the ground truths and what stage 1 "
     en += "has nearest to the dev questions"
@@ -88,7 +88,12 @@ def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
 
 
 def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
-    """The entry of `run.json` where nothing was trained, so that there was nothing to choose."""
+    """Return the entry of `run.json` about the shipped model if nothing was trained.
+
+    Args:
+        why: the reason in each language.
+        held_out: whether training saw none of the dev questions.
+    """
     return {
         "name": "stage 1",
         "kind": "stage1",
@@ -103,7 +108,7 @@ def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
 
 
 def remarks_on(diagnosis: Diagnosis) -> dict[str, str]:
-    """Say in each language what is wrong with a training; empty where nothing is."""
+    """Say in each language what is wrong with a training; return {} if nothing is."""
     en, zh = [], []
     if diagnosis.same_weights:
         en.append("training changed no weight")
@@ -118,7 +123,7 @@ def remarks_on(diagnosis: Diagnosis) -> dict[str, str]:
 
 
 def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:
-    """Warn of an epoch that taught the model nothing, or nothing from some questions."""
+    """Return warnings about an epoch in which some or all questions taught the model nothing."""
     found = []
     if entry.without_negative:
         found.append(

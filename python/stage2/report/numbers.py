@@ -1,4 +1,4 @@
-"""How numbers are written, and how far a share of few questions can be trusted."""
+"""Numbers and intervals as text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def percent(share: float) -> str:
 
 
 def decimal(value: float) -> str:
-    """Write a metric that is no share of questions: 0.387."""
+    """Write a metric with three decimals: 0.387."""
     return fixed(value, 3)
 
 
 def difference(before: float, after: float) -> str:
-    """Write by how much a metric changed: +0.369."""
+    """Write the change of a metric: +0.369."""
     return signed(after - before)
 
 
@@ -37,7 +37,7 @@ def signed(value: float) -> str:
 
 
 def probability(p: float) -> str:
-    """Write p with its sign of comparison: = 0.031, or < 0.001."""
+    """Write p with = or <: = 0.031, or < 0.001."""
     return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
 
 
@@ -49,7 +49,7 @@ def change(first: float, last: float) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes."""
+    """Write a number of bytes with a unit: 477.3 MiB."""
     value = float(count)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
@@ -59,7 +59,7 @@ def size(count: int) -> str:
 
 
 def interval(share: float, total: int) -> str:
-    """Write Wilson's 95% interval of a share of `total` questions."""
+    """Write Wilson's 95% interval of a share of `total` questions: 46–72%."""
     if not total:
         return "–"
     return span(*wilson(share, total))

@@ -1,4 +1,4 @@
-"""The page people look at: one static file, which asks nothing of a network."""
+"""The report as one static HTML page, which loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _METRICS = {**ACCURACIES, "mrr": "MRR", "ndcg10": "nDCG@10"}
 
 @dataclass(frozen=True)
 class PageData:
-    """Everything that the page shows and that is read from other files than the record.
+    """What the page shows in addition to `Run`.
 
     Attributes:
-        rows: of every question.
-        cases: by kind, with their contexts; texts are cut.
+        rows: a row for every question.
+        cases: the cases of each kind, with their contexts; long texts are cut.
         audit: the content of `audit.json`, or None.
-        settings: those of `settings.toml`; empty where there is none.
+        settings: the content of `settings.toml`; empty if there is no such file.
     """
 
     rows: list[Record]
@@ -49,7 +49,7 @@ class PageData:
 
 
 def read_page_data(run: Run, language: str) -> PageData:
-    """Read what the page needs, before anything is written.
+    """Read the data of the page, before anything is written.
 
     Raises:
         BadInputError: a file of the folder is damaged.
@@ -80,7 +80,7 @@ def write_page(run: Run, data: PageData, language: str) -> Path:
 
 
 def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: str) -> list[Record]:
-    """The rows of the table, their texts cut, each with the place of its case, if it has one."""
+    """Return the rows of the table with long texts cut, each with the name of its case or None."""
     places = {
         case["row"]: f"{kind}-{number}"
         for kind, group in found.items()
@@ -98,7 +98,7 @@ def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: st
 
 
 def render_page(run: Run, data: PageData, language: str) -> str:
-    """Write the page's HTML: everything foreign is escaped, and only our own script may run."""
+    """Write the HTML of the page. All texts are escaped, and only the page's own script may run."""
     words = PAGE_WORDS[language]
     rows, found = data.rows, data.cases
     environment = Environment(
@@ -137,7 +137,7 @@ def render_page(run: Run, data: PageData, language: str) -> str:
 
 
 def command_line(run: Run) -> str:
-    """The command that makes this folder again; empty where it was not made by `stage2 run`."""
+    """Return the command that makes this folder again, or "" if `stage2 run` did not make it."""
     settings = _settings(run)
     if not settings or not {"train", "evaluate"} <= run.record.get("stages", {}).keys():
         return ""
@@ -154,7 +154,7 @@ def command_line(run: Run) -> str:
 
 
 def _table(part: Record, say: Words) -> Record:
-    """Rows of metric, chance, before and after, with intervals where they are known."""
+    """Return a set's heading and its rows: metric, chance, before, after, intervals if known."""
     statistics = part.get("statistics", {})
     rows = []
     for key, name in (_METRICS | recalls(part)).items():
@@ -191,9 +191,9 @@ def _difference(change: Record) -> str:
 
 
 def _chart(run: Run) -> str:
-    """The curves as a picture that is part of the page; empty where nothing was trained.
+    """Return the chart as a data URL, or "" if nothing was trained.
 
-    As an image: what matplotlib draws has inline styles, which the page's policy forbids.
+    It is an image and not inline SVG: matplotlib writes inline styles, which the page forbids.
     """
     path = run.folder / files.CHARTS[1]
     if not path.is_file():
@@ -216,7 +216,7 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Markup:
-    """JSON that cannot end the element it stands in."""
+    """Write JSON that cannot end the HTML element that it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 

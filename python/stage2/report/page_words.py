@@ -1,8 +1,8 @@
-"""The words of the page that the report does not have."""
+"""The words that only the page has, in two languages."""
 
 from __future__ import annotations
 
-# Both have the same keys.
+# Both languages have the same keys.
 PAGE_WORDS: dict[str, dict[str, str]] = {
     "en": {
         "verdict": "Verdict",

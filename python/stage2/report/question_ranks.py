@@ -1,4 +1,4 @@
-"""Ranks of every question, and the candidates of those worth reading."""
+"""The ranks of every question, and the candidates of some fixed, broken and hard questions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from stage2.report.excerpt import CONTEXTS, NAME, TEXT, cut, cut_pieces
 from stage2.report.run import Record, Run
 from stage2.utils import files
 
-# Contexts of this many questions of each kind are in the page: a page of 10,000 questions stays
-# small enough to open. Every rank is in the page all the same.
+# The page has the ranks of all questions, but the contexts of only so many questions of each kind.
+# So a page of 10,000 questions stays small enough to open.
 CASES = 50
 KINDS = ("fixed", "broken", "hard")
 
 
 def ranks(run: Run) -> list[Record]:
-    """A row a question: id, question, set, ranks before and after, change, kind."""
+    """Return a row for each question: id, question, set, rank before and after, change, kind."""
     path = run.folder / files.PER_QUESTION
     rows = files.read_jsonl(path) if path.is_file() else _from_evaluations(run.folder)
     source = (run.comparison.get("verdict") or {}).get("source", "candidates")
@@ -26,12 +26,12 @@ def ranks(run: Run) -> list[Record]:
 
 
 def cases(run: Run, rows: list[Record], left_out: str) -> dict[str, list[Record]]:
-    """For each kind the first `CASES` questions, with their contexts, scores and entities.
+    """Return the first `CASES` questions of each kind with their contexts, scores and entities.
 
     Args:
-        run: of the folder.
-        rows: of all questions.
-        left_out: how it is said that a text was cut, with a place for `{count}`.
+        run: the run folder.
+        rows: the rows of all questions, from `ranks`.
+        left_out: a sentence with a place for `{count}`, the number of characters left out.
     """
     numbered = [row | {"row": number} for number, row in enumerate(rows)]
     chosen = {kind: [row for row in numbered if row["kind"] == kind][:CASES] for kind in KINDS}
@@ -73,7 +73,7 @@ def _rank_row(row: Record, source: str) -> Record:
 
 
 def _from_evaluations(folder: Path) -> list[Record]:
-    """The rows of a folder without per_question.jsonl, from its evaluations."""
+    """Make the rows from the evaluations, for a folder without `per_question.jsonl`."""
     before = folder / files.EVALUATION
     if not before.is_file():
         return []
@@ -137,7 +137,7 @@ def _case(
     ]
     contexts.sort(key=lambda c: -(c["after"] if c["after"] is not None else c["before"] or 0.0))
     shown = contexts[:CONTEXTS]
-    # The first ground truth is what the others are read against.
+    # The first ground truth is always shown, because readers compare the others with it.
     shown += [context for context in contexts[CONTEXTS:] if context["right"]][:1]
     return row | {
         "text": marked.get(row["question"]) or [(row["question"][:TEXT], False)],
@@ -147,7 +147,7 @@ def _case(
 
 
 def _marked(run: Run, texts: list[str]) -> Iterator[list[tuple[str, bool]]]:
-    """Each text in pieces, with whether a piece is an entity."""
+    """Yield the pieces of each text, each with whether it is an entity."""
     path = _annotations(run)
     if path is None or not texts:
         yield from ([(text, False)] for text in texts)
@@ -160,7 +160,12 @@ def _marked(run: Run, texts: list[str]) -> Iterator[list[tuple[str, bool]]]:
 
 
 def pieces(text: str, spans: list[Any]) -> Iterator[tuple[str, bool]]:
-    """Cut a text at spans that rise by their start; of overlapping ones each character once."""
+    """Cut a text into pieces, each with whether it is an entity.
+
+    Args:
+        text: the text.
+        spans: start and end of the entities, sorted by start. Overlapping spans count once.
+    """
     at = 0
     for start, end in spans:
         if end <= at:
@@ -174,7 +179,7 @@ def pieces(text: str, spans: list[Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _annotations(run: Run) -> Path | None:
-    """The file of entities that the folder was made from, if it is as it was."""
+    """Return the file of entities that the folder was made from, if it has not changed."""
     known = run.data.get("files", {}).get("entities")
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""The report of a run folder, section by section."""
+"""The Markdown report of a run folder, section by section."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.schema import WORTH_A_WARNING
 
-# Stages that are no part of `stage2 run`.
+# These stages are not part of `stage2 run`.
 _BY_THEMSELVES = ("audit", "sweep")
 
 
@@ -27,22 +27,22 @@ def write_report(
 ) -> Path:
     """Write `report.md`, `report.html`, `report.json` and the loss curve into a run folder.
 
-    A section whose step has not run says so, and names the command that runs it.
+    If a step has not run, its section says so and names the command that runs it.
 
     Args:
-        run: folder of the run.
+        run: the run folder.
         language: `en` or `zh`.
-        begin: called when all is read, and before anything is written.
+        begin: called after everything is read and before anything is written.
 
     Returns:
-        The report's path.
+        The path of `report.md`.
 
     Raises:
         ValueError: there is no such language.
     """
     say = words(language)
     results = read_run(Path(run))
-    # All is read before anything is written.
+    # Everything is read before anything is written.
     data = read_page_data(results, language)
     if begin is not None:
         begin()
@@ -124,14 +124,14 @@ def _samples(run: Run, say: Words) -> str:
 
 
 def much_unseen(run: Run) -> bool:
-    """Tell whether the model misses more of the texts than is worth a warning."""
+    """Return whether the model misses so much of the texts that a warning is due."""
     texts = (run.record.get("texts") or {}).values()
     shares = [text[name] for text in texts for name in ("lost_share", "unknown_share")]
     return max(shares, default=0.0) > WORTH_A_WARNING
 
 
 def _seen(run: Run, say: Words) -> list[tuple[str, str]]:
-    """Write how much of the texts the model sees, by role."""
+    """Write how much of the texts of each role the model sees."""
     return [
         (
             say(f"texts_{role}"),
@@ -150,7 +150,7 @@ def _seen(run: Run, say: Words) -> list[tuple[str, str]]:
 
 
 def _split(split: Record, say: Words) -> list[tuple[str, str]]:
-    """Write what was kept together, how evenly, and what may have leaked."""
+    """Write how the questions were split, how even the sides are, and what may have leaked."""
     sizes = {name: split.get(name, 0) for name in ("train", "dev", "test")}
     rows = [(say("split"), say(f"split_{split['by']}", rule=_rule(split, say), **sizes))]
     folds = split.get("folds")
@@ -231,7 +231,7 @@ def _time(run: Run, say: Words) -> str:
     rows.append([f"**{say('total')}**", f"**{total:.1f}**"])
     record = {key: escape(value) for key, value in run.record.items()}
     machine = [(say("cpu"), record["cpu"])]
-    if "torch" in record:  # samples alone are made without it
+    if "torch" in record:  # `stage2 prepare` does not use torch
         device = say("device_value", device=record["device"], precision=record["precision"])
         versions = say("versions_value", python=record["python"], torch=record["torch"])
         machine = [(say("device"), device), *machine, (say("versions"), versions)]

@@ -1,4 +1,4 @@
-"""What a run folder holds, as far as its steps have run."""
+"""The contents of a run folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """The files of a run folder; empty where a step has not run."""
+    """The contents of a run folder. The part of a step that has not run is empty.
+
+    Attributes:
+        folder: the run folder.
+        record: the content of `run.json`.
+        mining: the content of `mining_summary.json`.
+        log: the rows of `training_log.jsonl`.
+        comparison: the content of `comparison.json`.
+    """
 
     folder: Path
     record: Record
@@ -23,32 +31,36 @@ class Run:
 
     @property
     def data(self) -> Record:
-        """Counts and files of the input."""
+        """The counts and the files of the input."""
         return dict(self.record.get("data") or {})
 
     @property
     def shipped(self) -> Record:
-        """Which candidate was shipped, and why; empty where there is none yet."""
+        """Which candidate was shipped and why; empty if there is none yet."""
         return dict(self.record.get("shipped") or {})
 
     @property
     def shipped_epoch(self) -> int | None:
-        """Epoch of the shipped model, 0 for stage 1; None of an interpolation, or before any."""
+        """The epoch of the shipped model, 0 for stage 1; None for an interpolation or no model."""
         return None if self.shipped.get("kind") == "interpolation" else self.shipped.get("epoch")
 
     def made_from(self, stage: str) -> Record:
-        """The settings and inputs that a stage depended on; empty where it has not run."""
+        """Return the settings and inputs that a stage was made from; {} if it has not run."""
         done = self.record.get("stages", {}).get(stage, {})
         return dict(done.get("made_from", {}))
 
     @property
     def epochs(self) -> list[Record]:
-        """Rows of the log that have a loss: epoch 0 is the model as it came."""
+        """The rows of the log that have a loss. Epoch 0, the stage-1 model, has none."""
         return [row for row in self.log if row.get("loss") is not None]
 
 
 def read_run(folder: Path) -> Run:
-    """Read what is there."""
+    """Read the files of a run folder that exist.
+
+    Raises:
+        BadInputError: a file is damaged.
+    """
     log = folder / files.TRAINING_LOG
     return Run(
         folder=folder,

@@ -1,4 +1,4 @@
-"""The before/after table of a terminal."""
+"""The before/after table for a terminal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from stage2.report.columns import aligned
 from stage2.report.run import Record
 from stage2.report.words import Words, words
 
-# What stands left in its column: the set, what it was ranked among, what training saw of it.
+# These columns are aligned to the left: the set, its source, and what training saw of it.
 _LEFT = (0, 1, -1)
 
 
 def table(comparison: Record, language: str = "en") -> str:
     """Write before and after as plain text in aligned columns.
 
-    A line for each set of questions and what they were ranked among: how many, Top-1/3/5 and MRR
-    before and after with the chance level in brackets, and what training saw of them. Above, the
-    models' names where they are known; below, a warning where nothing was held out.
+    Each set of questions has a line for each source of candidates: the number of questions,
+    Top-1/3/5 and MRR before and after with the chance level in brackets, and what training saw of
+    them. Above the table are the names of the models, if they are known. Below it are a warning if
+    nothing was held out, and the verdict.
 
     Args:
         comparison: the content of `comparison.json`.
@@ -41,7 +42,7 @@ def table(comparison: Record, language: str = "en") -> str:
     if not any(part["held_out"] for part in comparison["sets"]):
         lines.append(warning(comparison, say).replace("**", ""))
     if "verdict" in comparison:
-        # ASCII, as the arrows of the table are.
+        # The table has ASCII arrows only, so the verdict has too.
         lines.append(conclusion(comparison, say).replace("→", "->").replace("−", "-"))
     return "\n".join(lines)
 
@@ -62,7 +63,7 @@ def _change(
     part: Record, key: str, written: Callable[[float], str], comparison: Record, say: Words
 ) -> str:
     values = (written(part[side][key]) for side, _ in sides(comparison))
-    # An ASCII arrow: a terminal's encoding may have no other.
+    # The arrow is ASCII, because the encoding of a terminal may have no other.
     chance = written(part["before"]["chance"][key])
     return say("plain_value", values=" -> ".join(values), chance=chance)
 

@@ -1,4 +1,4 @@
-"""Training: its settings, the loss by epoch, and which epoch was shipped and why."""
+"""The sections about training: its settings, the loss by epoch, and which model was shipped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def training_settings(run: Run, say: Words) -> str:
 
 
 def loss_by_epoch(run: Run, say: Words) -> str:
-    """Write loss and dev metrics by epoch, the choice, and the curve."""
+    """Write the loss and the dev metrics by epoch, the choice of the model, and the chart."""
     if not run.epochs:
         return say("nothing_to_train") if run.made_from("train") else not_run(say, "train")
     first = run.epochs[0]["loss"]
@@ -61,7 +61,7 @@ def loss_by_epoch(run: Run, say: Words) -> str:
 
 
 def candidate_name(candidate: Record, say: Words) -> str:
-    """Name stage 1, an epoch, or a point between the two."""
+    """Return the name of a candidate: stage 1, an epoch, or a point between the two."""
     if candidate["kind"] == "stage1":
         return say("stage1")
     name = say("epoch_number", number=candidate["epoch"])
@@ -90,7 +90,7 @@ def _remarks(run: Run, say: Words) -> list[str]:
 
 
 def _choice(run: Run, say: Words) -> str:
-    """Which candidate was shipped, and why."""
+    """Say which candidate was shipped and why."""
     shipped = run.shipped
     if not shipped:
         return say("not_shipped")
@@ -105,7 +105,7 @@ def _choice(run: Run, say: Words) -> str:
 
 
 def _candidates(shipped: Record, say: Words) -> list[str]:
-    """All that could have been shipped, the best on dev first."""
+    """Write the table of all candidates, the best on dev first."""
     if not shipped["candidates"]:
         return []
     rows = [

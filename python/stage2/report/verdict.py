@@ -42,10 +42,10 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
 
 
 def sentences(comparison: Mapping[str, Any]) -> dict[str, str]:
-    """The verdict of a comparison as a sentence in each language.
+    """Write the verdict of a comparison as a sentence in each language.
 
     Args:
-        comparison: `sets` and `verdict` of `comparison.json`.
+        comparison: the content of `comparison.json`, with `sets` and `verdict`.
     """
     given = comparison["verdict"]
     part = next(

@@ -1,4 +1,4 @@
-"""The words of the report, by language. Nothing else here: no numbers, no layout."""
+"""The words of the report in each language."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from stage2.report.words_en import EN
 from stage2.report.words_zh import ZH
 
-# Every catalog has the same keys, and the same placeholders under each.
+# Every catalog has the same keys, and the same placeholders for each key.
 CATALOGS: dict[str, dict[str, str]] = {"en": EN, "zh": ZH}
 
 Words = Callable[..., str]
 
 
 def words(language: str) -> Words:
-    """Return a function from a key and its values to text.
+    """Return a function that turns a key and the values of its placeholders into text.
 
     Raises:
         ValueError: there is no catalog of that language.

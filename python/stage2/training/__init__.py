@@ -1,1 +1,1 @@
-"""Losses, one step, the loop, its state, and the choice among what was trained."""
+"""Training: losses, one step, the loop, its state, and the choice of the model to ship."""

@@ -1,7 +1,8 @@
-"""Cross-validation: every question is scored by a model that did not see it.
+"""Cross-validation: every question is scored by a model that was not trained on it.
 
-Of few questions a test side holds too few to say anything; here each is tested once. What is
-measured is the recipe: the model shipped is one, trained by that recipe on the ordinary split.
+If there are few questions, the test side of a split is too small to show anything. Here every
+question is tested once. This measures the recipe of training; the shipped model is another one,
+trained with the same recipe on the ordinary split.
 """
 
 from __future__ import annotations
@@ -36,15 +37,17 @@ logger = logging.getLogger(__name__)
 FOLDS = 5
 FEW_QUESTIONS = 200
 
-# One to test on, one to choose on, one to train on.
+# One fold is tested, one chooses the model, and at least one is trained on.
 _LEAST = 3
 
 
 def folds_wanted(settings: SplitConfig, grouped: Groups) -> Placed | None:
-    """The folds that the settings ask for; None where they ask for no cross-validation.
+    """Divide the questions into the folds of the settings, or return None for no cross-validation.
+
+    Without --folds there is cross-validation if the questions are few.
 
     Raises:
-        BadInputError: --folds asks for what these questions cannot be cut into.
+        BadInputError: the questions cannot be divided into enough folds for --folds.
     """
     asked = settings.folds
     if asked is None:
@@ -72,20 +75,22 @@ def cross_validate(
     folder: Path,
     made_from: Mapping[str, Any],
 ) -> tuple[dict[str, Ranked], list[dict[str, Any]]]:
-    """Score each fold by a model trained on the others, the next of which chooses among candidates.
+    """Score each fold with a model that was trained on other folds.
+
+    For each fold the next fold chooses among the candidates, and the others are trained on.
 
     Args:
-        model: on the device to work on; left with the weights of the last fold.
-        stage1: the weights that each fold starts from, on the CPU.
-        recipe: what each fold trains on of the questions that are its to see.
-        parts: rows of each fold; see `folds_wanted`.
-        before: of stage 1, on the recipe's lists.
-        folder: where the folds' models lie until the caller deletes it: a run that is stopped goes
-            on with the fold that it was at.
-        made_from: what the training is made from; see `RunFolder.made_from`.
+        model: the model, on its device. It ends with the weights of the last fold.
+        stage1: the weights from which each fold starts, on the CPU.
+        recipe: the rule for what is trained on.
+        parts: the rows of each fold; see `folds_wanted`.
+        before: the evaluation of stage 1 on the lists of the recipe.
+        folder: the folder of the folds' models, which the caller deletes. From it a run that was
+            stopped continues with the same fold.
+        made_from: the settings and inputs of the training; see `RunFolder.made_from`.
 
     Returns:
-        Ranks of every question by source, and what each fold came to.
+        The ranks of all questions by source, and the facts about each fold for `run.json`.
     """
     untrained = before.by_source()
     after: dict[str, list[Ranked]] = {source: [] for source in untrained}
@@ -127,9 +132,12 @@ def _bring_chosen(
     folder: Path,
     made_from: Mapping[str, Any],
 ) -> tuple[str, float]:
-    """Leave in `model` the candidate that a fold chooses; its name and its value on dev.
+    """Train one fold, and load the candidate that it chooses into `model`.
 
-    What an earlier attempt came to in `folder` is gone on with.
+    If an earlier attempt left its result or its state in `folder`, that is used.
+
+    Returns:
+        The name of the candidate and its dev MRR.
     """
     chosen, weights = folder / files.CHOSEN, folder / files.CHOSEN_WEIGHTS
     known = {
@@ -142,7 +150,7 @@ def _bring_chosen(
         if earlier["made_from"] == known:
             model.load_state_dict(read_unchanged(weights, earlier["weights_sha256"]))
             return earlier["name"], earlier["dev_value"]
-    # Of a fold's own folder: a state that --resume names is that of the main training.
+    # A fold continues only from its own folder: --resume names a state of the main training.
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
     state = find_state(wanted, folder, made_from)
     model.load_state_dict(stage1)

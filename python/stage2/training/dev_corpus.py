@@ -1,10 +1,10 @@
-"""The part of a large corpus among which candidates for shipping are ranked on the dev questions.
+"""The part of a large corpus in which dev questions are ranked to choose a model.
 
-Each epoch, and each point of the way to it, embeds all that dev questions are ranked among. Above
-`DEV_CORPUS` chunks that is not the whole corpus but a part of it: the dev questions' ground truths
-and what stage 1 has nearest to each of them. Those are the chunks that stage 1 is wrong about, so
-that another model looks better there than it is: the best is shipped only if it beats stage 1 among
-all chunks too. Test questions, and what is said of the model shipped, are always of all chunks.
+Every candidate must embed all chunks in which dev questions are ranked. If the corpus has more than
+`DEV_CORPUS` chunks, only a part is used: the ground truths of the dev questions and the chunks that
+stage 1 finds nearest to them. Stage 1 is often wrong about these chunks, so other models look
+better there than they are. For this reason the best candidate is shipped only if it beats stage 1
+among all chunks too. Test questions and the shipped model are always measured on all chunks.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from stage2.mining.search import search_texts
 from stage2.training.log import DEV_METRIC
 from stage2.utils.arrays import Ints
 
-# Chunks that dev questions are ranked among, at most: on a CPU they take a minute or so.
+# The largest number of chunks in the part. A CPU embeds them in about a minute.
 DEV_CORPUS = 5_000
 
 
 @dataclass(frozen=True)
 class Dev:
-    """The questions that choose.
+    """The dev questions, which choose the model.
 
     Attributes:
-        lists: with all that they are ranked among to choose.
-        stage1: metrics of stage 1 on `lists`; None where they are not known yet.
-        whole: with the whole corpus, where `lists` has a part of it; None where it has all.
-        stage1_whole: dev metric of stage 1 on `whole`.
-        chunks: of the whole corpus; 0 where there is none.
+        lists: the questions with the chunks in which they are ranked to choose.
+        stage1: the metrics of stage 1 on `lists`; None if not known yet.
+        whole: the questions with the whole corpus if `lists` has a part of it, else None.
+        stage1_whole: the dev metric of stage 1 on `whole`.
+        chunks: the number of chunks in the whole corpus; 0 if there is no corpus.
     """
 
     lists: RankingLists
@@ -44,17 +44,17 @@ class Dev:
     chunks: int = 0
 
     def facts(self) -> dict[str, Any]:
-        """What `run.json` says of it."""
+        """Return the facts for `run.json`."""
         return {"questions": len(self.lists), "chunks": len(self.lists.corpus), "of": self.chunks}
 
 
 def dev_of(before: Evaluation, rows: Ints, most: int = DEV_CORPUS) -> Dev:
-    """The questions that choose, with a part of the corpus if it is large.
+    """Select the dev questions, with a part of the corpus if it is large.
 
     Args:
-        before: of stage 1 on all questions.
-        rows: int64, those that choose.
-        most: chunks that they are ranked among; more, where they have more ground truths.
+        before: the evaluation of stage 1 on all questions.
+        rows: int64, the rows of the dev questions.
+        most: the largest number of chunks in the part, unless there are more ground truths.
     """
     lists = before.lists
     size, whole = len(lists.corpus), before.corpus or before.candidates
@@ -72,20 +72,20 @@ def dev_of(before: Evaluation, rows: Ints, most: int = DEV_CORPUS) -> Dev:
 
 
 def _part(lists: RankingLists, before: Evaluation, most: int) -> Ints:
-    """Ground truths, then of each question what stage 1 ranks first, second and so on.
+    """Choose contexts: all ground truths, then what stage 1 ranks first, second and so on.
 
     Returns:
-        int64, rising: contexts.
+        Contexts, int64, rising.
     """
     place = np.arange(len(lists.contexts)) - np.repeat(lists.offsets[:-1], lists.lengths)
     relevant = lists.contexts[place < np.repeat(lists.num_relevant, lists.lengths)]
-    # As many as could be needed if questions shared none; at least one that is not its own.
+    # This suffices even if questions share no context, and finds a wrong one for each question.
     depth = max(2, -(-most // max(1, len(lists))) + int(lists.num_relevant.max(initial=0)))
     nearest = search_texts(
         before.embeddings.take(lists.questions), before.embeddings.take(lists.corpus), depth
     )
     order = np.concatenate([relevant, nearest.rows.T.ravel()])
     _, first = np.unique(order, return_index=True)
-    # All ground truths, and the nearest chunk of every question, whatever that comes to.
+    # All ground truths and the nearest chunk of every question are always kept.
     least = len(np.unique(order[: len(relevant) + len(lists)]))
     return np.sort(order[np.sort(first)][: max(most, least)]).astype(np.int64)

@@ -1,8 +1,9 @@
-"""The texts of a step in groups: embedded, then handed the gradient of the loss at their vectors.
+"""The groups of texts in a training step, and the way of gradients through them.
 
-With gradient caching (Gao et al. 2021, "Scaling deep contrastive learning batch size under memory
-limited setup") there is never more than one group's graph: embed all without one, take the loss's
-gradient at the embeddings, then embed each group again and hand it its part.
+All groups are embedded, the gradient of the loss at their vectors is computed, and it is passed
+back through each group. With gradient caching (Gao et al. 2021, "Scaling deep contrastive learning
+batch size under memory limited setup") only one group's graph is in memory: all groups are first
+embedded without a graph, and each group is embedded again for its gradient.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from stage2.utils.distributed import World
 
 
 class Groups:
-    """The texts of a step in groups: embedded, then handed the loss's gradient at their vectors.
+    """The groups of texts in a training step.
 
-    A group draws its dropout from a seed of its own, and so the same one whenever, and on
-    whichever device, it is embedded.
+    Each group has a seed for its dropout. So its dropout is the same each time it is embedded, and
+    in every process.
 
     Attributes:
-        model: that embeds them.
-        texts: of each group.
-        seeds: of each group.
-        precision: of the matrix products.
-        cached: whether a group's graph is built again for its gradient, rather than kept.
+        model: the model that embeds the texts.
+        texts: the texts of each group.
+        seeds: the seed of each group.
+        precision: the precision of matrix products.
+        cached: whether a group's graph is built again for its gradient, and not kept.
     """
 
     def __init__(
@@ -53,13 +54,17 @@ class Groups:
         self._kept: list[Vectors[Tensor]] = []
 
     def embed(self) -> list[Vectors[Tensor]]:
-        """The vectors of each group, with their graph unless that is built again."""
+        """Embed each group, and return its vectors. They have their graph unless `cached`."""
         with torch.set_grad_enabled(not self.cached):
             self._kept = self._embed(range(len(self.texts)))
         return self._kept
 
     def backward(self, gradients: list[tuple[Tensor, Tensor]]) -> None:
-        """Add to the parameters' `.grad` what the loss's gradient at μ and ē of each group says."""
+        """Add the gradients of the loss to the parameters' `.grad`.
+
+        Args:
+            gradients: for each group the gradients of the loss at its μ and ē, float (n, d) each.
+        """
         if not self.cached:
             leaving = [vector for group in self._kept for vector in (group.mu, group.entity)]
             arriving = [gradient for pair in gradients for gradient in pair]
@@ -88,12 +93,12 @@ class Groups:
 
 
 def with_weights_of(model: Encoder, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
-    """The model's forward pass with weights of `dtype`, whose gradients arrive at its own.
+    """Return the model's forward pass with its weights cast to `dtype`.
 
-    Weights are cast once for all groups whose graph is kept, and their gradients once on the way
-    back; with gradient caching once more for each group. What is trained stays in float32.
-    `torch.autocast` would cast every product's activations too, and keep those between products in
-    float32: on a CPU a quarter of a step's time went into that.
+    Gradients reach the model's own weights, which stay in float32. The weights are cast once for
+    all groups, and with gradient caching again for each group. `torch.autocast` would also cast
+    the activations of every product, and keep them in float32 between products. On a CPU this took
+    a quarter of a step's time.
     """
     if dtype == torch.float32:
         return model
@@ -102,7 +107,7 @@ def with_weights_of(model: Encoder, dtype: torch.dtype) -> Callable[[Batch], Poo
 
 
 class SharedGroups(Groups):
-    """Groups of a training step's texts, each embedded in one of the processes."""
+    """The groups of texts in a training step, shared out among processes."""
 
     def __init__(self, world: World, groups: Groups) -> None:
         self.world = world
@@ -110,7 +115,7 @@ class SharedGroups(Groups):
         world.lend(groups.model, groups.model.bare)
 
     def embed(self) -> list[Vectors[Tensor]]:
-        """As `Groups.embed`, on this process's device."""
+        """Embed each group in one of the processes; the vectors come to this process's device."""
         given, size = self.groups, self.world.size
         training = given.model.training
         parts = self.world.map(
@@ -126,7 +131,7 @@ class SharedGroups(Groups):
         return [Vectors(*(tensor.to(device) for tensor in vectors)) for vectors in found]
 
     def backward(self, gradients: list[tuple[Tensor, Tensor]]) -> None:
-        """As `Groups.backward`; the gradients of all processes add up in this one's model."""
+        """Compute the gradients in all processes, and add them up in this process's model."""
         size = self.world.size
         lists = [[(mu.cpu(), entity.cpu()) for mu, entity in gradients[rank::size]]
                  for rank in range(size)]  # fmt: skip
@@ -140,7 +145,7 @@ def _embed_share(
     texts, seeds, precision, cached, training = work
     world.lent.train(training)
     groups = Groups(world.lent, texts, seeds, precision, cached)
-    # Kept with its graph: the gradient at the vectors comes back in the next piece of work.
+    # The groups are kept with their graphs, since the next piece of work needs them for gradients.
     world.kept = groups
     return [
         (found.mu.detach().cpu(), found.entity.detach().cpu(), found.has_entity.cpu())

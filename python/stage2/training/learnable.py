@@ -1,7 +1,7 @@
-"""Tell whether training could learn anything: questions with a negative, a change.
+"""Check whether training can teach the model anything, and whether it did.
 
-A loss compares a question's ground truths with what is worse. Where nothing is, it is 0 or leads
-nowhere, and a training on that looks like any other.
+A loss compares the ground truths of a question with negatives. Without negatives the loss is 0 or
+its gradient has no use, and yet such a training looks like any other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_learnable(settings: TrainingConfig) -> None:
     """Refuse settings under which no question has a negative.
 
     Raises:
-        BadInputError: --loss in-batch with a question a step.
+        BadInputError: the loss is `in-batch`, and each step has only one question.
     """
     if LOSSES[settings.loss].negatives == "batch" and settings.batch_size == 1:
         raise BadInputError(
@@ -37,14 +37,14 @@ def check_learnable(settings: TrainingConfig) -> None:
 
 
 def check_texts_to_learn(settings: TrainingConfig, ground_truths: Iterable[Sequence[str]]) -> None:
-    """Refuse, before anything is written, questions that are no negatives for each other.
+    """Refuse questions that all have the same ground truths, if these serve as negatives.
 
     Args:
-        settings: of the training.
-        ground_truths: the texts that answer each question that may be trained on.
+        settings: the settings of the training.
+        ground_truths: the texts of the ground truths of each training question.
 
     Raises:
-        BadInputError: --loss in-batch, and all questions are answered by the same text.
+        BadInputError: the loss is `in-batch`, and all questions have the same ground truths.
     """
     if LOSSES[settings.loss].negatives != "batch":
         return
@@ -59,27 +59,27 @@ def check_texts_to_learn(settings: TrainingConfig, ground_truths: Iterable[Seque
 
 
 def without_negative(lists: RankingLists, steps: Iterable[Ints], settings: TrainingConfig) -> int:
-    """Count the questions that have nothing worse to be compared with.
+    """Count the questions without a negative.
 
     Args:
-        lists: as they are trained on.
-        steps: rows of the questions of each step, int64.
-        settings: loss and pairs.
+        lists: the lists that are trained on.
+        steps: for each step the rows of its questions, int64.
+        settings: the settings `loss` and `pairs` are used.
     """
     loss = LOSSES[settings.loss]
     if loss.negatives != "list":
         return sum(_alone(lists, rows) for rows in steps)
     others = lists.lengths - lists.num_relevant
     if "pairs" in loss.settings and settings.pairs == "all":
-        # The order of several ground truths is learnt too.
+        # This loss also learns the order of several ground truths.
         others = lists.lengths - 1
     return int((others == 0).sum())
 
 
 def _alone(lists: RankingLists, rows: Ints) -> int:
-    """Questions of a step that all texts of the step are relevant to."""
+    """Count the questions of a step to which all texts of the step are relevant."""
     parts = [slice(lists.offsets[row], lists.offsets[row + 1]) for row in rows.tolist()]
-    # As the loss does: a text that is typed otherwise is no other text.
+    # The loss also treats two texts as one if they have the same key.
     texts = lists.tokens.same_text[lists.candidates]
     among = np.unique(np.concatenate([texts[part] for part in parts]))
     return sum(
@@ -90,13 +90,13 @@ def _alone(lists: RankingLists, rows: Ints) -> int:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Say what is wrong with a training that taught the model little or nothing.
+    """The signs of a training that taught the model little or nothing.
 
     Attributes:
-        same_weights: no weight differs from those that training started from.
-        zero_loss: the loss was 0 at every step.
-        without_negative: the most questions of an epoch that had no negative.
-        questions: how many an epoch trains on.
+        same_weights: whether training changed no weight.
+        zero_loss: whether the loss was 0 at every step.
+        without_negative: the largest number of questions without a negative in an epoch.
+        questions: the number of questions in an epoch.
     """
 
     same_weights: bool = False
@@ -113,9 +113,9 @@ def diagnose(
     """Look for the signs of a training that taught the model little or nothing.
 
     Args:
-        log: of the training.
-        before: weights that it started from, on the CPU.
-        after: those that it ended with; None where they are not known.
+        log: the log of the training.
+        before: the weights before the training, on the CPU.
+        after: the weights after the training, on the CPU; None if not known.
     """
     epochs = [entry for entry in log if entry.epoch]
     return Diagnosis(

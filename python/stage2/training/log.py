@@ -1,4 +1,4 @@
-"""The log of a training, and the choice among its candidates."""
+"""The log of a training, and the best epoch in it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ DEV_METRIC = "mrr"
 
 @dataclass(frozen=True)
 class EpochLog:
-    """A row of `training_log.jsonl`; epoch 0 is the model as it came, which has no file.
+    """A row of `training_log.jsonl`. Epoch 0 is the stage-1 model, which has no file.
 
     Attributes:
-        without_negative: questions of the epoch that had nothing worse to be compared with.
-        weights_sha256: of the epoch's file.
+        epoch: the number of the epoch.
+        loss: the mean loss of the questions; None for epoch 0.
+        learning_rate: the learning rate of the last update.
+        seconds: the time of the updates, without the evaluation.
+        dev: the metrics on the dev questions.
+        train_examples: the number of questions.
+        without_negative: the number of questions without a negative.
+        weights_sha256: the SHA-256 of the epoch's file; None for epoch 0.
     """
 
     epoch: int
@@ -29,10 +35,10 @@ class EpochLog:
 
 
 def best_of(log: Sequence[EpochLog]) -> EpochLog:
-    """The candidate with the highest dev metric; the earliest of equals."""
+    """Return the row with the highest dev metric; of equal rows the earliest."""
     return max(log, key=lambda entry: entry.dev[DEV_METRIC])
 
 
 def out_of_patience(log: Sequence[EpochLog], patience: int | None) -> bool:
-    """Whether the last `patience` epochs are all no better than one before them."""
+    """Return whether the last `patience` epochs brought nothing better; False for None."""
     return patience is not None and log[-1].epoch - best_of(log).epoch >= patience

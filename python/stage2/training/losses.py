@@ -1,8 +1,8 @@
-"""Losses: pure functions of the similarities of questions to their lists of contexts.
+"""Losses: pure functions of the similarities between questions and their lists of contexts.
 
-Each takes similarities (B, N), a mask of the entries that count and their relevance, and gives the
-loss of every list, (B,): how lists are averaged over a batch, over steps that are accumulated and
-over devices is the caller's to say. A list without anything to compare adds 0.
+Each takes similarities (B, N), a mask of the entries that count and their relevance. It returns the
+loss of every list, (B,). The caller averages over lists, accumulated steps and devices. A list with
+nothing to compare has the loss 0.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ def margin_ranking_loss(
 ) -> Tensor:
     """Penalise every pair of contexts that is not in order by at least `margin`.
 
-    For contexts in ground-truth order and their similarities s to the question, the loss of a list
-    is the mean over its pairs i < j of max(0, margin - (s_i - s_j)); the loss of a batch is the
-    mean over its lists. A list without a pair adds 0.
+    The contexts of a list are in ground-truth order, and s are their similarities to the question.
+    The loss of a list is the mean of max(0, margin - (s_i - s_j)) over its pairs i < j. The loss of
+    a batch is the mean over its lists. A list without a pair has the loss 0.
 
     Args:
         similarities: float (B, N), each row in ground-truth order.
-        margin: by how much the better of two must win, in units of cosine; at least 0.
-        pairs: `all` i < j; or `graded`, only those whose relevance differs.
-        mask: bool (B, N), False where a shorter list has ended; default all True.
-        relevance: (B, N), higher is better; for `graded`. Default: the first is relevant, 1, and
-            the rest are not, 0.
+        margin: the least difference between the better and the worse of a pair, as a cosine; at
+            least 0.
+        pairs: `all` pairs i < j, or `graded`, only those with different relevance.
+        mask: bool (B, N), False where a shorter list has ended; None means all True.
+        relevance: (B, N), for `graded`; higher is better. None means 1 for the first context and 0
+            for the others.
 
     Returns:
-        Scalar of the dtype of `similarities`.
+        A scalar with the dtype of `similarities`.
 
     Raises:
-        BadInputError: a margin that is negative or not finite, unknown `pairs`, or shapes
-            that differ.
+        BadInputError: the margin is negative or not finite, `pairs` is unknown, or shapes differ.
+        TypeError: an argument is not a tensor, or `similarities` is not of floating point.
     """
     return margin_ranking(similarities, mask, relevance, margin, pairs).mean()
 
@@ -56,7 +57,7 @@ def margin_ranking(
     margin: float = 0.1,
     pairs: Pairs = "all",
 ) -> Tensor:
-    """The lists' own losses of `margin_ranking_loss`, float (B,)."""
+    """Return the loss of each list as in `margin_ranking_loss`: float (B,)."""
     _check_margin(margin)
     if pairs not in ("all", "graded"):
         raise BadInputError(f"pairs is {pairs!r}; expected 'all' or 'graded'")
@@ -77,17 +78,17 @@ def infonce(
     relevance: Tensor | None = None,
     temperature: float = 0.05,
 ) -> Tensor:
-    """Each relevant context against all that are not: a classification that it should win.
+    """Classify each relevant context against all irrelevant ones (InfoNCE).
 
-    The mean over the relevant p of -log(e^(s_p/t) / (e^(s_p/t) + sum over irrelevant n of
-    e^(s_n/t))): van den Oord et al. 2018, "Representation learning with contrastive predictive
-    coding", equation 4; other relevant contexts are no negatives of p. Over all texts of a batch
-    it is what is known as multiple negatives ranking, or in-batch negatives.
+    The loss is the mean over the relevant p of -log(e^(s_p/t) / (e^(s_p/t) + sum over irrelevant n
+    of e^(s_n/t))): van den Oord et al. 2018, "Representation learning with contrastive predictive
+    coding", equation 4. Other relevant contexts are not negatives of p. With all texts of a batch
+    as contexts, this is known as multiple negatives ranking or in-batch negatives.
 
     Args:
-        similarities: float (B, N).
-        mask: bool (B, N); default all True.
-        relevance: (B, N), above 0 what is relevant; default: the first.
+        similarities: float (B, N), s.
+        mask: bool (B, N); None means all True.
+        relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
         temperature: t, above 0.
 
     Returns:
@@ -107,17 +108,18 @@ def triplet(
     relevance: Tensor | None = None,
     margin: float = 0.1,
 ) -> Tensor:
-    """The hardest triplet of each list: max(0, margin - (min relevant s - max irrelevant s)).
+    """Penalise the hardest triplet of each list.
 
-    Hermans et al. 2017, "In defense of the triplet loss", equation 5 ("batch hard"), with the
-    cosine distance 1 - s and negatives of the question's own list. The mean over all triplets
-    instead is `margin_ranking` with `pairs="graded"`.
+    The loss is max(0, margin - (min relevant s - max irrelevant s)): Hermans et al. 2017, "In
+    defense of the triplet loss", equation 5 ("batch hard"), with the cosine distance 1 - s and
+    negatives from the question's own list. `margin_ranking` with `pairs="graded"` takes the mean
+    over all triplets instead.
 
     Args:
-        similarities: float (B, N).
-        mask: bool (B, N); default all True.
-        relevance: (B, N), above 0 what is relevant; default: the first.
-        margin: at least 0, in units of cosine.
+        similarities: float (B, N), s.
+        mask: bool (B, N); None means all True.
+        relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
+        margin: at least 0, as a cosine.
 
     Returns:
         Float (B,).
@@ -137,19 +139,19 @@ def margin_mse(
     relevance: Tensor | None = None,
     margin: float = 0.1,
 ) -> Tensor:
-    """Learn by how much a teacher prefers each relevant context to each that is not.
+    """Learn a teacher's margins between relevant and irrelevant contexts.
 
-    The mean over pairs (relevant p, irrelevant n) of ((s_p - s_n) - (t_p - t_n))²: Hofstätter et
-    al. 2020, "Improving efficient neural ranking models with cross-architecture knowledge
-    distillation", equation 1. Where the teacher prefers p by less than `margin`, `margin` stands
-    in: our teacher is stage 1, and what it gets wrong is not to be learnt from it.
+    The loss is the mean over pairs (relevant p, irrelevant n) of ((s_p - s_n) - (t_p - t_n))²:
+    Hofstätter et al. 2020, "Improving efficient neural ranking models with cross-architecture
+    knowledge distillation", equation 1. If the teacher's margin is below `margin`, `margin` is
+    used. The teacher is stage 1, and its mistakes should not be learnt.
 
     Args:
         similarities: float (B, N), s.
-        teacher: float (B, N), t, scores of the teacher, in units of cosine.
-        mask: bool (B, N); default all True.
-        relevance: (B, N), above 0 what is relevant; default: the first.
-        margin: the least that is learnt, at least 0.
+        teacher: float (B, N), t, the scores of the teacher, as cosines.
+        mask: bool (B, N); None means all True.
+        relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
+        margin: the least margin that is learnt, at least 0.
 
     Returns:
         Float (B,).
@@ -172,20 +174,20 @@ def distill_kl(
     margin: float = 0.1,
     temperature: float = 0.05,
 ) -> Tensor:
-    """Learn how a teacher spreads its preference over each list.
+    """Learn a teacher's distribution over each list.
 
-    The Kullback-Leibler divergence of softmax(s/T) from softmax(t/T): Hinton et al. 2015,
-    "Distilling the knowledge in a neural network", section 2. Their factor T², which weighs this
-    loss against another one, is left out: it stands alone. Each relevant context counts as if the
-    teacher preferred it by at least `margin` to all that are not: our teacher is stage 1, from
-    which training starts, and without this there would be nothing to learn from it.
+    The loss is the Kullback-Leibler divergence of softmax(s/T) from softmax(t/T): Hinton et al.
+    2015, "Distilling the knowledge in a neural network", section 2. Their factor T² weighs this
+    loss against another one; it is left out, since there is no other here. The teacher is stage 1,
+    from which training starts, so its own distribution would teach nothing. Therefore the teacher's
+    score of a relevant context is raised to at least `margin` above all irrelevant ones.
 
     Args:
         similarities: float (B, N), s.
-        teacher: float (B, N), t, scores of the teacher, in units of cosine.
-        mask: bool (B, N), at least one True in each row; default all True.
-        relevance: (B, N), above 0 what is relevant; default: the first.
-        margin: the least preference that is learnt, at least 0, in units of cosine.
+        teacher: float (B, N), t, the scores of the teacher, as cosines.
+        mask: bool (B, N), at least one True in each row; None means all True.
+        relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
+        margin: the least margin that is learnt, at least 0, as a cosine.
         temperature: T, above 0.
 
     Returns:
@@ -214,16 +216,16 @@ def listnet(
     relevance: Tensor | None = None,
     temperature: float = 0.05,
 ) -> Tensor:
-    """Cross-entropy of the chances to be ranked first, by relevance and by similarity.
+    """Compare two probabilities of being ranked first, by relevance and by similarity (ListNet).
 
-    -sum over i of softmax(r/t)_i · log softmax(s/t)_i: Cao et al. 2007, "Learning to rank: from
-    pairwise approach to listwise approach", definition 3 and equation 2, with the increasing
-    function e^(x/t) on both sides.
+    The loss is the cross-entropy -sum over i of softmax(r/t)_i · log softmax(s/t)_i: Cao et al.
+    2007, "Learning to rank: from pairwise approach to listwise approach", definition 3 and equation
+    2, with the increasing function e^(x/t) on both sides.
 
     Args:
         similarities: float (B, N), s.
-        mask: bool (B, N), at least one True in each row; default all True.
-        relevance: (B, N), r, higher is better; default: 1 for the first, 0 for the rest.
+        mask: bool (B, N), at least one True in each row; None means all True.
+        relevance: (B, N), r, higher is better; None means 1 for the first and 0 for the others.
         temperature: t, above 0.
 
     Returns:
@@ -239,7 +241,7 @@ def listnet(
     return -(target * logits(similarities).log_softmax(dim=1).masked_fill(~mask, 0)).sum(dim=1)
 
 
-# By the names of `config.LOSSES`.
+# The names are those of `variants.LOSSES`.
 FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "margin": margin_ranking,
     "in-batch": infonce,
@@ -254,7 +256,12 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
 def _checked(
     similarities: Tensor, mask: Tensor | None, relevance: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The three with their defaults; what is masked is 0, for it may be infinite."""
+    """Check the three, and fill in defaults. Masked similarities become 0, as they may be infinite.
+
+    Raises:
+        BadInputError: shapes differ.
+        TypeError: one is not a tensor, or `similarities` is not of floating point.
+    """
     given = {"similarities": similarities, "mask": mask, "relevance": relevance}
     for name, tensor in given.items():
         if tensor is not None and not isinstance(tensor, Tensor):
@@ -278,8 +285,8 @@ def _checked(
 
 
 def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Mean of the values that count, (B, M) to (B,); 0 where none does."""
-    # `where`, not a product: what does not count may be infinite, and 0 · inf is NaN.
+    """Return the mean of the values that count, (B, M) to (B,); 0 if none counts."""
+    # `where` and not a product: a value that does not count may be infinite, and 0 · inf is NaN.
     total = torch.where(counted, values, 0).sum(dim=1)
     return total / counted.sum(dim=1).clamp_min(1)
 

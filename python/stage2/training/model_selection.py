@@ -1,7 +1,8 @@
-"""Never worse: stage 1, every epoch and the way between them, of which the best on dev is shipped.
+"""The choice of the model to ship: the best on dev of stage 1, the epochs, and interpolations.
 
-Fine-tuned weights often lose on what training did not show them; a part of the way from stage 1
-keeps most of what was won (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+Fine-tuned weights often get worse on data unlike the training data. An interpolation between stage
+1 and such weights keeps most of the gain (Wortsman et al., "Robust fine-tuning of zero-shot
+models", CVPR 2022). Stage 1 is always a candidate, so the shipped model is never worse on dev.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from stage2.training.train import Trained, evaluate_dev
 from stage2.utils import files
 from stage2.utils.tensors import read_unchanged
 
-# Each costs an evaluation on dev, as an epoch does.
+# The weights of the epoch in the interpolations. Each costs an evaluation on dev.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
 
-# A dev metric is a mean of floats: values that differ in their last bits alone are equal.
+# A dev metric is a mean of floats, so values that differ only in their last bits count as equal.
 _DIGITS = 9
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that may be shipped: θ₁ + α(θ_epoch − θ₁).
+    """A model that can be shipped: θ₁ + α(θ_epoch − θ₁).
 
     Attributes:
-        name: as people read it.
+        name: the name for people.
         kind: `stage1`, `epoch` or `interpolation`.
-        epoch: whose weights; 0 is stage 1.
-        alpha: how far from stage 1 to them; 0 is stage 1, 1 the epoch itself.
-        dev_value: its dev MRR.
-        whole_value: the same among all chunks, where `dev_value` is among a part of them and it was
-            measured.
+        epoch: the epoch that θ_epoch is of; 0 for stage 1.
+        alpha: α; 0 for stage 1, 1 for an epoch.
+        dev_value: the dev MRR.
+        whole_value: the dev MRR among all chunks, if `dev_value` is among a part of them and this
+            was measured; else None.
     """
 
     name: str
@@ -52,19 +53,19 @@ class Candidate:
 
     @property
     def rank(self) -> tuple[float, float, int]:
-        """Orders the best on dev first; of equals the smallest change, the earliest epoch."""
+        """The key of the order: best on dev, then smallest change, then earliest epoch."""
         return -round(self.dev_value, _DIGITS), self.alpha * self.epoch, self.epoch
 
 
 def interpolate(
     start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float
 ) -> dict[str, Tensor]:
-    """θ₁ + α(θ₂ − θ₁), of floating-point tensors; others are those of θ₁.
+    """Return θ₁ + α(θ₂ − θ₁). Tensors that are not of floating point are those of θ₁.
 
     Args:
         start: θ₁, a state_dict on the CPU.
-        end: θ₂, of the same names and shapes.
-        alpha: 0 gives θ₁, 1 gives θ₂.
+        end: θ₂, with the same names and shapes.
+        alpha: α, from 0 to 1.
     """
     return {
         name: tensor.lerp(end[name], alpha) if tensor.is_floating_point() else tensor
@@ -79,20 +80,23 @@ def choose(
     evaluate: Callable[[Encoder], float],
     checkpoints: Path,
 ) -> list[Candidate]:
-    """Leave in `model`, and in `best_model_stage2.pt`, the best candidate on dev.
+    """Load the best candidate on dev into `model`, and write it to `best_model_stage2.pt`.
 
-    The interpolations lead to the best epoch: those to every epoch would cost as much again for
-    each, and ask of few dev questions to tell many models apart.
+    Interpolations are made between stage 1 and the best epoch only. Each costs an evaluation, and
+    the few dev questions could not tell more models apart.
 
     Args:
-        model: that was trained; its weights may be any.
+        model: the model that was trained, with any weights.
         stage1: its weights before training, on the CPU.
-        log: of the training: dev metrics of stage 1 and of each epoch, and the hash of its file.
-        evaluate: gives the dev MRR of a model.
-        checkpoints: folder of `epoch_N.pt`; epochs whose files are gone are left out.
+        log: the log of the training, with the dev metrics of stage 1 and of each epoch.
+        evaluate: a function that returns the dev MRR of a model.
+        checkpoints: the folder of `epoch_N.pt`. An epoch without its file is left out.
 
     Returns:
         All candidates, the best first.
+
+    Raises:
+        BadInputError: the file of an epoch has changed.
     """
     found = [Candidate("stage 1", "stage1", 0, 0.0, log[0].dev[DEV_METRIC])]
     found += [
@@ -126,9 +130,21 @@ def choose_on_dev(
     settings: TrainingConfig,
     checkpoints: Path,
 ) -> list[Candidate]:
-    """Choose among what a training left behind; see `choose`.
+    """Choose the best candidate of a training, as `choose` does.
 
-    What was best among a part of the corpus must beat stage 1 among all of it, or stage 1 stays.
+    If candidates were ranked among a part of the corpus, the best one must also beat stage 1 among
+    all of it. Otherwise stage 1 is chosen.
+
+    Args:
+        model: the model that was trained.
+        stage1: its weights before training, on the CPU.
+        trained: the result of the training.
+        dev: the dev questions.
+        settings: the settings of the training.
+        checkpoints: the folder of `epoch_N.pt`.
+
+    Returns:
+        All candidates, the chosen one first.
     """
 
     def value(candidate: Encoder, lists: RankingLists) -> float:
@@ -168,9 +184,10 @@ def _weights(
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the floating-point tensors of several state_dicts; others are the first's.
+    """Return the mean of several state_dicts.
 
-    Sums are in float64, so that the order of the models leaves at most the last bit.
+    Tensors that are not of floating point are those of the first. The mean is computed in float64,
+    so that the order of the models can change only the last bit.
     """
     merged = dict(states[0])
     for name, tensor in states[0].items():

@@ -1,4 +1,4 @@
-"""What of a model is trained: all of it, all but a part, or low-rank updates of its matrices."""
+"""The parameters that are trained: all, all except a part, or low-rank updates of matrices."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from stage2.encoding.encoder import Encoder
 from stage2.training.learnable import check_learnable
 from stage2.utils.errors import BadInputError
 
-# peft's names: a wrapped matrix is `base_layer`, the factors of its update lie beside it.
+# peft calls a wrapped matrix `base_layer`, and keeps the factors of its update beside it.
 _BASE = ".base_layer"
 _FACTORS = (".lora_A.", ".lora_B.")
 _ADAPTER = "default"
 
 
 def check_trainable(settings: TrainingConfig) -> None:
-    """Refuse, before anything is written, what cannot be trained.
+    """Refuse settings under which nothing can be trained.
 
     Raises:
-        BadInputError: --lora without peft, or with an encoder that is frozen; a loss under which
-            no question has a negative.
+        BadInputError: `lora` is set, but peft is missing or the encoder is frozen; or no question
+            has a negative.
     """
     check_learnable(settings)
     if settings.lora is None:
@@ -39,10 +39,10 @@ def check_trainable(settings: TrainingConfig) -> None:
 
 
 def check_rank(model: Encoder, rank: int) -> None:
-    """Refuse low-rank updates of more than the rank that the encoder's matrices have.
+    """Refuse low-rank updates of a rank that none of the encoder's matrices can have.
 
     Raises:
-        BadInputError: the rank is above the smaller side of every one of them.
+        BadInputError: the rank is above the smaller side of every matrix.
     """
     matrices = [part for part in model.backbone.modules() if type(part) is nn.Linear]
     most = max((min(part.in_features, part.out_features) for part in matrices), default=0)
@@ -55,10 +55,14 @@ def check_rank(model: Encoder, rank: int) -> None:
 
 @contextmanager
 def trainable(model: Encoder, settings: TrainingConfig) -> Iterator[list[nn.Parameter]]:
-    """Prepare a model for training as --freeze and --lora say; yields what an optimiser moves.
+    """Freeze a part or add low-rank updates inside the context; yield the parameters to optimise.
 
-    Afterwards the model has the layers that it came with, all of them trainable, and of low-rank
-    updates nothing is left: what was trained is in `plain_state`, and in files.
+    After the context the model has its own layers again, all of them trainable. Low-rank updates
+    are removed and not added to the weights; use `plain_state` before to get trained weights.
+
+    Args:
+        model: the model.
+        settings: the settings `freeze` and `lora` are used.
     """
     try:
         if settings.lora is not None:
@@ -72,10 +76,10 @@ def trainable(model: Encoder, settings: TrainingConfig) -> Iterator[list[nn.Para
 
 
 def plain_state(model: Encoder) -> dict[str, Tensor]:
-    """The weights under the names of a model without low-rank updates, which are added in.
+    """Return the weights with low-rank updates added, under the names of the plain model.
 
-    The model is left as it is: adding an update to a matrix and taking it off again would change
-    its last bits, and training would go on from other weights than it had.
+    The model does not change. If updates were added to its matrices and subtracted again, the last
+    bits would change, and training would continue from other weights.
     """
     state = {
         name.replace(_BASE, ""): tensor.detach()
@@ -92,17 +96,17 @@ def _frozen(model: Encoder, what: str) -> list[nn.Module]:
     if what == "backbone":
         return [model.backbone]
     if what == "embeddings":
-        # Positions, types and their norm too, where the encoder has them in one place.
+        # Most encoders have the positions, the types and their norm in this module too.
         return [getattr(model.backbone, "embeddings", model.backbone.get_input_embeddings())]
     return []
 
 
 def _add_lora(model: Encoder, rank: int) -> None:
-    """Wrap every matrix of the encoder but its embeddings; the heads are trained as they are."""
+    """Add an update to every linear layer of the encoder. The heads are trained as usual."""
     from peft import LoraConfig, inject_adapter_in_model
 
     matrices = [name for name, part in model.backbone.named_modules() if type(part) is nn.Linear]
-    # An update twice its factors' product is the usual scale. B starts at 0, and so does it.
+    # The usual update is twice the product of its factors. B starts at 0, and so does the update.
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=matrices)
     inject_adapter_in_model(config, model.backbone, _ADAPTER)
 
@@ -111,7 +115,7 @@ def _remove_lora(model: Encoder) -> None:
     for name, module in _lora_layers(model):
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, module.base_layer)
-    # What peft notes of its updates, and would warn of when the next are added.
+    # With this attribute peft would warn when the next updates are added.
     vars(model.backbone).pop("peft_config", None)
 
 

@@ -1,4 +1,4 @@
-"""The questions to train on. A split and every fold follow the same rule."""
+"""The rule for the questions that are trained on, in the split and in every fold."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the lists to train on follow from the questions that may be seen.
+    """The rule that makes lists for training from the questions that may be seen.
 
     Attributes:
-        lists: of all questions.
-        hard: int64, rows of the hard examples.
-        dropped: bool, of the candidates of `lists`: those that are probably no negatives.
-        settings: of training.
+        lists: the lists of all questions, with m candidates.
+        hard: int64, the rows of the hard examples.
+        dropped: bool (m,), the candidates that are probably false negatives.
+        settings: the settings of the training.
     """
 
     lists: RankingLists
@@ -33,31 +33,31 @@ class Recipe:
     settings: TrainingConfig
 
     def rows(self, visible: Ints) -> Ints:
-        """Rows to train on of those that may be seen: all, or the hard ones and some easy ones."""
+        """Choose the rows to train on: all that may be seen, or hard ones and some easy ones."""
         if self.settings.train_on == "all":
             return visible
         hard = np.intersect1d(self.hard, visible)
         return with_replay(hard, visible, self.lists, self.settings)
 
     def lists_of(self, visible: Ints) -> RankingLists:
-        """The lists of those rows."""
+        """Return the lists of those rows, without the dropped candidates."""
         return self.lists.without(self.dropped).subset(self.rows(visible))
 
 
 def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: TrainingConfig) -> Ints:
-    """Add `settings.replay` easy questions for each hard one, as far as there are so many.
+    """Add `settings.replay` easy questions for each hard one, if there are enough.
 
-    Whether a question is drawn depends on the seed and on its id, as its place among the others'
-    hashes: adding questions changes few draws.
+    The easy questions with the smallest hashes of seed and id are drawn. So new questions change
+    few draws.
 
     Args:
-        hard: int64, rows of the hard examples to train on.
-        allowed: int64, rows that may be trained on.
-        lists: of all questions; one without a negative is never drawn.
-        settings: replay, seed.
+        hard: int64, the rows of the hard examples.
+        allowed: int64, the rows that may be trained on.
+        lists: the lists of all questions. A question without a negative is never drawn.
+        settings: the settings `replay` and `seed` are used.
 
     Returns:
-        int64, rising.
+        Rows, int64, rising.
     """
     count = round(settings.replay * len(hard))
     easy = [

@@ -1,4 +1,4 @@
-"""The learning rate of every update: a function of its number alone, so nothing to save."""
+"""The learning rate of every update. It depends only on the number of the update."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from stage2.config import TrainingConfig
 
 
 def learning_rate(update: int, updates: int, settings: TrainingConfig) -> float:
-    """Learning rate of an update.
+    """Return the learning rate of an update.
 
-    Over the first `--warmup` share of the updates it rises in equal steps to `--learning-rate`;
-    the first update is no wasted one, at 0. Then it stays, or falls to 0, which the update after
-    the last would have: along a line, or along half a cosine (Loshchilov and Hutter 2017, "SGDR",
-    equation 5, without restarts).
+    During the warmup, a share of the updates, it rises in equal steps to `learning_rate`. The first
+    update already has one step, so it is not wasted. After that the rate is constant, or it falls
+    towards 0 linearly or along half a cosine (Loshchilov and Hutter 2017, "SGDR", equation 5,
+    without restarts). It would be 0 at the update after the last.
 
     Args:
-        update: its number, from 0.
-        updates: all of the training.
-        settings: learning_rate, warmup, schedule.
+        update: the number of the update, from 0.
+        updates: the number of all updates.
+        settings: the settings `learning_rate`, `warmup` and `schedule` are used.
     """
     warmup = math.ceil(settings.warmup * updates)
     if update < warmup:

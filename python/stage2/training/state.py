@@ -1,4 +1,4 @@
-"""The state of a training that is under way: saved whole or not at all, and gone on with."""
+"""The state of a training, from which it can be continued. It is saved whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Position:
-    """How far a training has come.
+    """The position of a training within its epochs.
 
-    The order of an epoch's questions is a function of (seed, epoch) and need not be kept.
+    The order of an epoch's questions follows from the seed and the epoch, so it is not saved.
 
     Attributes:
-        epoch: the epoch under way, from 1.
-        update: updates of it that are done; all of them, where only its evaluation is missing.
-        loss: sum of the losses of its questions so far.
-        seconds: that it has taken so far.
+        epoch: the current epoch, from 1.
+        update: the number of updates done in this epoch; all, if only the evaluation is missing.
+        loss: the sum of the losses of the questions of this epoch so far.
+        seconds: the time of this epoch so far.
     """
 
     epoch: int = 1
@@ -45,24 +45,28 @@ class Position:
         return f"epoch {self.epoch}, after update {self.update}"
 
     def after_update(self, loss: float, seconds: float) -> Position:
-        """One update further, that had this sum of losses and took so long."""
+        """Return the position after one more update.
+
+        Args:
+            loss: the sum of the losses of its questions.
+            seconds: its time.
+        """
         return Position(self.epoch, self.update + 1, self.loss + loss, self.seconds + seconds)
 
 
 @dataclass(frozen=True)
 class State:
-    """All that the rest of a training depends on.
+    """Everything on which the rest of a training depends.
 
     Attributes:
-        made_from: settings of the training and hashes of its inputs.
-        questions: hash of the questions that it trains on and their candidates; see
-            `questions_hash`.
-        position: how far it has come.
-        log: rows of the training log up to the last whole epoch.
-        model: weights, low-rank updates apart.
-        optimizer: `state_dict` of the optimiser.
-        generators: of torch, that dropout draws from; see `rng.states`.
-        folder: where it lies, with the models of its epochs; not saved.
+        made_from: the settings of the training and the hashes of its inputs.
+        questions: the hash of the training questions and their candidates; see `questions_hash`.
+        position: the position of the training.
+        log: the rows of the training log up to the last whole epoch.
+        model: the weights, with low-rank updates as separate tensors.
+        optimizer: the `state_dict` of the optimiser.
+        generators: the states of torch's generators; see `rng.states`.
+        folder: the folder of the state and of the epochs' models. It is not saved.
     """
 
     made_from: dict[str, Any]
@@ -81,7 +85,11 @@ class State:
         save_tensors(content, self.folder / files.TRAINING_STATE)
 
     def check_questions(self, lists: RankingLists) -> None:
-        """Raise BadInputError where the training was on other questions than these."""
+        """Check that the training was on these questions.
+
+        Raises:
+            BadInputError: it was on other questions.
+        """
         if self.questions != questions_hash(lists):
             raise BadInputError(
                 f"{self.folder}: the state of a training on other questions. "
@@ -92,16 +100,19 @@ class State:
 def find_state(
     settings: TrainingConfig, folder: Path, made_from: Mapping[str, Any]
 ) -> State | None:
-    """The state that --resume asks for, if there is one. Nothing is written.
+    """Read the state from which training is to continue. Nothing is written.
 
     Args:
-        settings: resume, overwrite.
-        folder: of the run.
-        made_from: what the training to come is made from.
+        settings: the settings `resume` and `overwrite` are used.
+        folder: the run folder.
+        made_from: the settings and inputs of the training that is to continue.
+
+    Returns:
+        The state, or None if training is to start over.
 
     Raises:
-        BadInputError: the state is not there, cannot be read, or is of a training that was made
-            from something else.
+        BadInputError: the state is missing, cannot be read, or was made from other settings or
+            inputs.
     """
     path = folder / files.CHECKPOINTS / files.TRAINING_STATE
     if settings.resume == "never":
@@ -127,16 +138,16 @@ def find_state(
 
 
 def read_state(path: Path) -> State:
-    """Read a state without running any code in it.
+    """Read a state. No code in the file is run.
 
     Raises:
-        BadInputError: it is not there, or no state of this version, or damaged.
+        BadInputError: the file is missing, is damaged, or is not a state of this version.
     """
     if not path.is_file():
         raise BadInputError(f"{path}: no such file; expected --resume auto, never or a saved state")
     again = "Give --resume never to start over"
     try:
-        # torch reads its archive without looking at the checksums that it wrote.
+        # torch does not check the checksums in its archive.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, EOFError) as error:
@@ -158,7 +169,7 @@ def read_state(path: Path) -> State:
 
 
 def questions_hash(lists: RankingLists) -> str:
-    """Hash of the questions' ids, in their order, and of which candidates each has."""
+    """Return the SHA-256 of the questions' ids, in their order, and of their candidates."""
     digest = hashlib.sha256("\n".join(lists.qa_ids).encode())
     for column in (lists.offsets, lists.candidates):
         digest.update(np.ascontiguousarray(column).data)

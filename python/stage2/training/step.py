@@ -1,7 +1,7 @@
-"""One step of training: questions in, gradients out.
+"""One step of training: the gradients of the loss of some questions.
 
-Texts are embedded in groups, end to end where that is possible, and else of like length, so that
-little is padded. By default the graph of all groups is kept and walked once; see `gradient_cache`.
+Texts are embedded in groups, without padding where possible, else with texts of similar length. By
+default the graphs of all groups are kept for one backward pass; see `gradient_cache`.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ from stage2.variants import LOSSES
 
 @dataclass(frozen=True)
 class Questions:
-    """B questions of a step, and the n distinct texts that they need.
+    """B questions of a step and the n distinct texts that they need.
 
-    Lists of different length are padded with their own first candidate and masked.
+    Shorter lists are padded with their first candidate, and masked. The n texts have the order in
+    which they are embedded.
 
     Attributes:
-        groups: rows of the lists' tokens, int64, in the order that the texts are embedded in.
-        question: int64 (B,), places among the n texts.
-        candidate: int64 (B, N), places among the n texts.
-        mask: bool (B, N).
-        relevance: float32 (B, N), the grades of ground truths, or 1; 0 for negatives.
-        flat: int64 (B, N), rows of the lists' candidates.
-        same_text: int64 (n,), equal for texts that are the same, as they are embedded.
+        groups: for each group the rows of its texts in the lists' tokens, int64.
+        question: int64 (B,), the places of the questions among the n texts.
+        candidate: int64 (B, N), the places of the candidates among the n texts.
+        mask: bool (B, N), False for padding.
+        relevance: float32 (B, N), the grade of a ground truth, or 1; 0 for a negative.
+        flat: int64 (B, N), the indices in the candidates of all lists.
+        same_text: int64 (n,), equal for texts that are the same.
     """
 
     groups: list[Ints]
@@ -69,19 +70,19 @@ def accumulate_gradients(
 ) -> float:
     """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
 
-    A batch may thus come in parts, one after the other or on several devices: with `total` the
-    questions of the whole batch, what the parts add up to is the gradient of its mean loss.
+    So a batch can be computed in parts. If `total` is the number of questions in the batch, the
+    gradients of all parts add up to the gradient of the batch's mean loss.
 
     Args:
-        model: on the device to train on; in training mode where dropout is wanted.
-        lists: all questions.
-        rows: int64, those of this part; with none nothing happens.
-        settings: loss and its parameters, precision, micro_batch.
-        total: questions of the whole batch.
-        teacher: float32 (m,), scores of the lists' candidates, for losses with a teacher.
+        model: the model, on its device, in training mode if dropout is wanted.
+        lists: the lists of all questions.
+        rows: int64, the rows of the questions of this part. Without rows nothing happens.
+        settings: the settings `loss`, its parameters, `precision` and `micro_batch` are used.
+        total: the number of questions in the whole batch.
+        teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
 
     Returns:
-        The sum of the questions' losses over `total`.
+        The sum of the questions' losses divided by `total`.
     """
     if not len(rows):
         return 0.0
@@ -108,7 +109,7 @@ def batch_loss(
     settings: TrainingConfig,
     teacher: Floats | None = None,
 ) -> Tensor:
-    """Mean loss of the given questions, a scalar with its graph."""
+    """Compute the mean loss of the questions at `rows`: a scalar with its graph."""
     questions = gather_questions(model, lists, rows, settings)
     vectors = _join(_groups_of(model, lists, questions, settings).embed())
     return list_losses(vectors, questions, settings, teacher).mean()
@@ -117,7 +118,7 @@ def batch_loss(
 def gather_questions(
     model: Encoder, lists: RankingLists, rows: Ints, settings: TrainingConfig
 ) -> Questions:
-    """Find the distinct texts that questions need, and group them by length."""
+    """Find the distinct texts that the questions at `rows` need, and put them into groups."""
     lengths = lists.lengths[rows]
     column = np.arange(lengths.max())
     mask = column[None, :] < lengths[:, None]
@@ -151,12 +152,12 @@ def gather_questions(
 
 
 def share_of_tokens(lengths: Ints, most: int, gpus: int) -> int:
-    """Tokens of a group, so that each of some GPUs has one: one could take a whole step.
+    """Return the largest number of tokens in a group with which every GPU gets a group.
 
     Args:
-        lengths: int64 (n,), tokens of each text of a step.
-        most: that a GPU should take at once.
-        gpus: that share the step.
+        lengths: int64 (n,), the number of tokens in each text of a step.
+        most: the largest number of tokens that a GPU should take at once.
+        gpus: the number of GPUs that share the step.
     """
     if gpus == 1:
         return most
@@ -169,7 +170,20 @@ def list_losses(
     settings: TrainingConfig,
     teacher: Floats | None = None,
 ) -> Tensor:
-    """Loss of each question, float32 (B,), by the similarity that evaluation uses."""
+    """Compute the loss of each question, with the similarity that evaluation uses.
+
+    Args:
+        vectors: the vectors of n texts.
+        questions: B questions and their places among the texts.
+        settings: the settings `loss` and its parameters are used.
+        teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
+
+    Returns:
+        float32 (B,).
+
+    Raises:
+        BadInputError: the loss needs a teacher, and there are no scores.
+    """
     device = vectors.mu.device
     question, candidate = (
         on_device(questions.question, device),
@@ -194,16 +208,16 @@ def list_losses(
 
 
 def _among(contexts: Tensor, texts: int) -> Tensor:
-    """Mark the texts, bool (n,), that are among these contexts; questions are not."""
+    """Mark which of n texts are among these contexts: bool (n,)."""
     among = torch.zeros(texts, dtype=torch.bool, device=contexts.device)
     among[contexts.flatten()] = True
     return among
 
 
 def _in_batch_relevance(candidate: Tensor, relevance: Tensor, same_text: Tensor) -> Tensor:
-    """Relevance of each text, float32 (B, n), in whose list ever it stands and however it is typed.
+    """Return the relevance of each of n texts to each question: float32 (B, n).
 
-    Above 0 are the ground truths of the question.
+    It is above 0 for a question's ground truths and for texts that are the same, in any list.
     """
     kinds = int(same_text.max()) + 1
     found = torch.zeros(len(candidate), kinds, dtype=relevance.dtype, device=candidate.device)

@@ -34,17 +34,19 @@ from stage2.utils.signals import StoppedError, asked_to_stop
 from stage2.utils.tensors import read_state_dict, read_unchanged
 from stage2.variants import LOSSES
 
-# Called with (what, updates done, updates in all, texts of the last).
+# The arguments are the name of the work, the updates done, all updates, and the number of texts in
+# the last update.
 Steps = Callable[[str, int, int, int], None]
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """The functions that a training calls on its way.
+    """The functions that a training calls.
 
     Attributes:
-        progress: called with (what, updates done, updates in all, texts of the last).
-        epoch: called with each row of the log as it comes; with those of a state at once.
+        progress: called after each update; see `Steps`.
+        epoch: called with each new row of the log. A training that continues first calls it with
+            the earlier rows.
     """
 
     progress: Steps | None = None
@@ -56,9 +58,9 @@ class Trained:
     """The result of a training.
 
     Attributes:
-        log: its rows.
-        best_epoch: which of the candidates the model now is.
-        diagnosis: what is wrong with the training, if it taught the model little or nothing.
+        log: the rows of the training log.
+        best_epoch: the epoch whose weights the model now has; 0 is stage 1.
+        diagnosis: the signs of a training that taught the model little or nothing.
     """
 
     log: list[EpochLog]
@@ -76,29 +78,28 @@ def train(
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
 ) -> Trained:
-    """Train on `lists` and leave in `model` the best candidate on `dev`.
+    """Train on `lists`, and load the best epoch on `dev` into `model`.
 
-    The candidates are the model as it came and every epoch; the earliest of equals wins. Written
-    to `folder` as they come: `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`,
-    `training_log.jsonl` and the state to go on from, which is the caller's to delete once it has
-    what it came for: whatever ends the run keeps what is done.
+    Stage 1 counts as epoch 0. Of equal epochs the earliest wins. The training writes
+    `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`, `training_log.jsonl` and its state
+    into `folder`. The caller deletes the state when it is no longer needed.
 
     Args:
-        model: stage 1, on the device to train on.
-        lists: hard examples.
-        dev: questions that choose among the candidates, and the metrics of the model as it came
-            where they are known already.
-        settings: those of the stage `train`, and what of it is saved and shown.
-        folder: of the run.
-        callbacks: functions to call on the way; default none.
-        made_from: what a state is told from others by; default: the settings of the stage.
-        state: of this training, to go on from; see `state.find_state`.
+        model: the stage-1 model, on the device of the training.
+        lists: the questions to train on, with their candidates.
+        dev: the dev questions, and the metrics of stage 1 on them if they are known.
+        settings: the settings of the training.
+        folder: the run folder.
+        callbacks: functions that are called during the training; None means none.
+        made_from: the settings and inputs by which a state is recognised; None means the settings
+            of the stage `train`.
+        state: the state from which the training continues, or None; see `state.find_state`.
 
     Raises:
-        BadInputError: there is nothing to train on, the state is of other questions, or the
-            settings ask for what is not there.
-        RunFailedError: the loss or a gradient is not finite.
-        StoppedError: Ctrl-C or SIGTERM; the state is saved.
+        BadInputError: there is nothing to train on, the state is of other questions, or a setting
+            cannot be met.
+        RunFailedError: the loss, a gradient or a vector is not finite.
+        StoppedError: Ctrl-C or SIGTERM stopped the training. Its state is saved.
     """
     if not len(lists):
         raise BadInputError(no_hard_examples(settings.topk))
@@ -107,7 +108,7 @@ def train(
         lists = lists.without_negatives()
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
-    # These need stage 1, before a state brings other weights.
+    # Both need the weights of stage 1, so they come before a state replaces them.
     started_from = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     teacher = _teacher(model, lists, settings)
     if state is None:
@@ -124,7 +125,7 @@ def train(
     with model.guard.training(), forked, asked_to_stop() as stopped:
         torch.manual_seed(_seed_of(settings.seed, 0))
         with trainable(model, settings) as parameters:
-            # Fused: weights, gradients and moments are read once, and reading is what takes time.
+            # A fused optimiser reads weights, gradients and moments once. Reading takes most time.
             optimizer = torch.optim.AdamW(
                 parameters, weight_decay=settings.weight_decay, fused=True
             )
@@ -148,9 +149,9 @@ class _Output:
     """The files that a training writes.
 
     Attributes:
-        folder: of the run.
-        log: rows of the training log so far; it grows.
-        made_from: what the state is told from others by.
+        folder: the run folder.
+        log: the rows of the training log so far; the training appends to them.
+        made_from: the settings and inputs by which the state is recognised.
     """
 
     folder: Path
@@ -159,15 +160,15 @@ class _Output:
 
     @property
     def checkpoints(self) -> Path:
-        """Where models and the state go."""
+        """The folder of the models and the state."""
         return self.folder / files.CHECKPOINTS
 
     def write_log(self) -> None:
-        """Write the log up to the last whole epoch."""
+        """Write the training log."""
         files.write_jsonl(self.folder / files.TRAINING_LOG, [asdict(row) for row in self.log])
 
     def drop_old(self, keep: int | None) -> None:
-        """Delete the files of all epochs but the last `keep`; never the best."""
+        """Delete the files of all epochs except the last `keep` and the best."""
         if keep is None:
             return
         for entry in self.log[1:-keep]:
@@ -175,14 +176,14 @@ class _Output:
                 (self.checkpoints / f"epoch_{entry.epoch}.pt").unlink(missing_ok=True)
 
     def kept(self) -> str:
-        """Say where the best model so far is, for a run that fails."""
+        """Say where the best model so far is kept, for the message of a run that fails."""
         if (self.folder / files.ASIDE).is_dir():
-            return ""  # what --overwrite set aside comes back in place of it
+            return ""  # the files that --overwrite set aside will replace it
         return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
 class _Training:
-    """A training under way: all that its state is made of, and the loop."""
+    """A running training: its state and its loop."""
 
     def __init__(
         self,
@@ -209,7 +210,7 @@ class _Training:
 
     @property
     def updates_done(self) -> int:
-        """Updates since the training began."""
+        """The number of updates since the training began."""
         return (self.position.epoch - 1) * self.updates + self.position.update
 
     def run(self, callbacks: Callbacks, note: Note) -> None:
@@ -224,11 +225,11 @@ class _Training:
             self.train_epoch(callbacks.progress, note)
             self.close_epoch(note)
             callbacks.epoch(log[-1])
-        # A signal may have come after the last question was looked at.
+        # A signal may have come after the last update.
         self.stop_if_asked()
 
     def train_epoch(self, progress: Steps | None, note: Note) -> None:
-        """Do what is left of the epoch's updates."""
+        """Do the remaining updates of the epoch."""
         settings, epoch = self.settings, self.position.epoch
         if not self.position.update:
             torch.manual_seed(_seed_of(settings.seed, epoch))
@@ -253,11 +254,10 @@ class _Training:
         self.model.eval()
 
     def batches(self, epoch: int) -> list[Ints]:
-        """The questions of each of an epoch's updates, in an order that the seed decides.
+        """Return the questions of each update of an epoch. The seed and the epoch decide the order.
 
-        Where the batch's ground truths are the negatives, questions of one chunk, and rows of one
-        question, go to different batches, as long as there are batches: together they would have a
-        negative less.
+        If the ground truths of a batch are its negatives, questions with the same ground truth go
+        to different batches where possible. In one batch they would have fewer negatives.
         """
         random = np.random.default_rng([self.settings.seed, epoch])
         order = random.permutation(len(self.lists))
@@ -268,15 +268,15 @@ class _Training:
         return [dealt[number :: self.updates] for number in range(self.updates)]
 
     def steps(self, epoch: int) -> Iterator[Ints]:
-        """The questions of each of an epoch's steps: of its updates in parts of --batch-size."""
+        """Yield the questions of each step of an epoch: its updates in parts of `batch_size`."""
         for rows in self.batches(epoch):
             for start in range(0, len(rows), self.settings.batch_size):
                 yield rows[start : start + self.settings.batch_size]
 
     def update(self, rows: Ints, where: str) -> float:
-        """Move the weights by the gradient of the rows' mean loss, and return that loss.
+        """Update the weights by the gradient of the mean loss of the rows, and return that loss.
 
-        The gradient comes in parts of --batch-size questions, whose sum it is.
+        The gradient is the sum over parts of `batch_size` questions.
         """
         settings = self.settings
         self.optimizer.zero_grad(set_to_none=True)
@@ -286,8 +286,8 @@ class _Training:
             loss += accumulate_gradients(
                 self.model, self.lists, part, settings, len(rows), self.teacher
             )
-        # Below an infinite norm every gradient stays as it is. A norm that is not finite ruins the
-        # gradients, but it is found before they reach the weights.
+        # With an infinite limit the gradients do not change. If the norm is not finite, clipping
+        # ruins the gradients, but this is found before they reach the weights.
         longest = math.inf if settings.max_grad_norm is None else settings.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), longest)
         self.check_finite(loss, norm.item(), where, rows)
@@ -297,7 +297,7 @@ class _Training:
         return loss
 
     def close_epoch(self, note: Note) -> None:
-        """Evaluate, and write what the epoch came to."""
+        """Evaluate on dev, and write the model, the log and the state."""
         position = self.position
         try:
             metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
@@ -326,15 +326,15 @@ class _Training:
         self.output.write_log()
         self.position = Position(position.epoch + 1)
         self.save()
-        # Only now: the state before this one may need a model that is not kept.
+        # Old files are deleted only now, since the state before this one may have needed them.
         self.output.drop_old(self.settings.keep_checkpoints)
 
     def rate(self, update: int) -> float:
-        """Learning rate of an update, counted from 0."""
+        """Return the learning rate of an update, counted from 0."""
         return learning_rate(update, self.updates * self.settings.epochs, self.settings)
 
     def save(self) -> None:
-        """Write the state to go on from."""
+        """Write the state, from which the training can continue."""
         State(
             made_from=dict(self.output.made_from),
             questions=questions_hash(self.lists),
@@ -347,7 +347,7 @@ class _Training:
         ).save()
 
     def restore(self, state: State) -> None:
-        """Go back to a state; the log was brought already."""
+        """Continue from a state, whose log `self.output` already has."""
         self.output.drop_old(self.settings.keep_checkpoints)
         self.position = state.position
         self.model.load_state_dict(state.model)
@@ -355,11 +355,14 @@ class _Training:
         rng.restore(self.model.device, state.generators)
 
     def stop_if_asked(self, *_: int) -> None:
-        """Save and raise StoppedError where a signal has come; serves as a progress function."""
+        """Save the state and raise StoppedError if a signal has come.
+
+        This also serves as a progress function, whose arguments it ignores.
+        """
         if not self.stopped():
             return
         self.save()
-        # With that flag the state would be deleted.
+        # --overwrite would delete the state.
         without = " without --overwrite" if self.settings.overwrite else ""
         raise StoppedError(
             f"training stopped in {self.position}, and its state saved in "
@@ -368,7 +371,11 @@ class _Training:
         )
 
     def check_finite(self, loss: float, norm: float, where: str, rows: Ints) -> None:
-        """Raise RunFailedError before a step that would ruin the weights."""
+        """Check the loss and the norm of the gradients, before they reach the weights.
+
+        Raises:
+            RunFailedError: one of them is not finite.
+        """
         if math.isfinite(loss) and math.isfinite(norm):
             return
         what = "gradient" if math.isfinite(loss) else "loss"
@@ -390,10 +397,10 @@ def evaluate_dev(
     settings: TrainingConfig,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Metrics of the questions that choose among the candidates.
+    """Return the metrics of a model on the dev questions.
 
     Raises:
-        RunFailedError: the weights have become such that vectors are not finite.
+        RunFailedError: the model's vectors are not finite.
     """
     embeddings = encode_tokens(model, dev.tokens, precision=settings.precision, progress=progress)
     if not np.isfinite(embeddings.mu).all():
@@ -405,11 +412,11 @@ def evaluate_dev(
 
 
 def no_hard_examples(topk: int, below: int = 0) -> str:
-    """What to say, and to try, where there is no hard example to train on.
+    """Return the message that there is no hard example to train on, and what to try.
 
     Args:
-        topk: a question is hard whose ground truth ranks below it.
-        below: how many questions are such; their lists hold no negative to train on.
+        topk: a question is hard if its ground truth ranks below this.
+        below: the number of such questions. Their lists have no negative, or they would be hard.
     """
     if below:
         return (
@@ -424,14 +431,14 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
 
 
 def _teacher(model: Encoder, lists: RankingLists, settings: TrainingConfig) -> Floats | None:
-    """Stage 1's score of every candidate, where the loss learns from them."""
+    """Return stage 1's score of every candidate, float32 (m,), if the loss needs a teacher."""
     if not LOSSES[settings.loss].teacher:
         return None
     return score(lists, encode_tokens(model, lists.tokens, precision=settings.precision)).scores
 
 
 def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: Path) -> None:
-    """Write the best so far again: the file may be of an epoch that the state knows nothing of."""
+    """Write the best model so far again, as the file may be of an epoch after the state."""
     best = best_of(log)
     if not best.epoch:
         model.save_weights(checkpoints / files.BEST_CHECKPOINT)
@@ -443,12 +450,12 @@ def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: 
 
 
 def _drop_earlier(checkpoints: Path) -> None:
-    """Delete what an earlier training left: its state, and epochs that this one may not come to."""
+    """Delete the state and the epochs of an earlier training."""
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     for path in sorted(checkpoints.glob("epoch_*.pt")):
         path.unlink()
 
 
 def _seed_of(seed: int, epoch: int) -> int:
-    """A seed for torch, which takes one number, from two."""
+    """Combine two numbers into one seed for torch."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1

@@ -1,1 +1,1 @@
-"""Tools for every room: errors, files, the terminal, devices, processes."""
+"""Tools that every other room uses: errors, files, devices, processes."""

@@ -1,4 +1,4 @@
-"""Whatever numpy can make an array of, as the core takes it."""
+"""Convert what a caller passes into the arrays and numbers that the core takes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Ints = npt.NDArray[np.int64]
 
 
 def ints(name: str, values: npt.ArrayLike) -> Ints:
-    """Whole numbers of any integer type as int64, in rows.
+    """Convert whole numbers of any integer type to a C-contiguous int64 array of the same shape.
 
     Raises:
-        ValueError: numbers of another type, which would be cut to whole ones without a word, or
-            beyond int64; or a masked array, whose mask would be.
+        ValueError: the numbers have another type, whose fractions a conversion would drop; or one
+            is beyond int64; or the array is masked.
     """
     given = _array(name, values)
     if given.size == 0 and given.dtype == np.float64:
-        given = given.astype(np.int64)  # what numpy makes of an empty list
+        given = given.astype(np.int64)  # numpy gives an empty list the type float64
     if given.dtype.kind not in "iu":
         raise ValueError(f"{name}: numbers of type {given.dtype}; expected whole numbers, int64")
     if given.dtype.kind == "u" and given.size and given.max() > np.iinfo(np.int64).max:
@@ -32,10 +32,12 @@ def ints(name: str, values: npt.ArrayLike) -> Ints:
 def floats(
     name: str, values: npt.ArrayLike, dtype: type[np.floating[Any]] = np.float32
 ) -> npt.NDArray[Any]:
-    """Numbers as floats of `dtype`, in rows; NaN and infinity are left to whoever reads them.
+    """Convert numbers to a C-contiguous array of `dtype` and of the same shape.
+
+    NaN and infinity are kept.
 
     Raises:
-        ValueError: an element is not a number, or is too large for `dtype`; or it is masked.
+        ValueError: an element is not a number, or is too large for `dtype`; or the array is masked.
     """
     given = _array(name, values)
     if given.dtype.kind not in "biuf":
@@ -53,7 +55,11 @@ def floats(
 
 
 def plain(name: str, values: Any) -> None:
-    """Refuse a masked array: what is masked would count as the number that lies below."""
+    """Refuse a masked array, because a masked element would count as the number below its mask.
+
+    Raises:
+        ValueError: `values` is a masked array.
+    """
     if isinstance(values, np.ma.MaskedArray):
         raise ValueError(
             f"{name}: a masked array, whose mask would be ignored; expected a plain one: fill it "
@@ -62,10 +68,10 @@ def plain(name: str, values: Any) -> None:
 
 
 def whole(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
-    """A whole number of any type that stands for one, numpy's too, but no truth value.
+    """Convert a whole number of any integer type to int.
 
     Raises:
-        ValueError: it is none, or out of range.
+        ValueError: `value` is not a whole number, is a bool, or is not between `low` and `high`.
     """
     try:
         if isinstance(value, (bool, np.bool_)):
@@ -84,13 +90,13 @@ def _array(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     try:
         return np.asarray(values)
     except ValueError as error:
-        # numpy's own words on rows of different lengths.
+        # numpy says what is wrong, such as rows of different lengths.
         raise ValueError(f"{name}: {error}") from None
 
 
 def _shown(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python shows no number of thousands of digits
+    except ValueError:  # Python does not print integers of thousands of digits
         return "a number of very many digits"
     return text if len(text) <= 100 else f"{text[:100]}… (cut here)"

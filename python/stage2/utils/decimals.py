@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 def fixed(value: float, digits: int, sign: str = "-") -> str:
-    """Write a number with so many decimals: what rounds to nothing is 0, and not −0.
+    """Format a number with a fixed number of decimals. A number that rounds to zero is 0, never −0.
 
     Args:
         value: the number.
-        digits: decimals.
-        sign: `+` writes one before positive numbers too.
+        digits: the number of decimals.
+        sign: `+` also writes a sign before positive numbers; `-` only before negative ones.
     """
     return f"{round(value, digits) + 0.0:{sign}.{digits}f}"

@@ -1,4 +1,4 @@
-"""Where the tensors live, and how many bits they have."""
+"""The device that tensors lie on, and the precision of matrix products."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 CPUINFO = Path("/proc/cpuinfo")
-# What /proc/cpuinfo calls the instructions, and what torch.cpu.get_capabilities does.
+# A CPU multiplies the type if it has one of these instructions, as /proc/cpuinfo and
+# torch.cpu.get_capabilities name them.
 INSTRUCTIONS = {
     torch.bfloat16: ("avx512_bf16", "amx_bf16"),
     torch.float16: ("avx512_fp16", "amx_fp16"),
@@ -27,10 +28,10 @@ INSTRUCTIONS = {
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is there.
+    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device of this machine.
 
     Raises:
-        BadInputError: the device is not on this machine, or is no device.
+        BadInputError: this machine has no such device, or the name is not that of a device.
     """
     present = ["cpu"]
     if torch.cuda.is_available():
@@ -56,14 +57,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn `auto`, `fp32`, `bf16` or `fp16` into the type that matrix products are made in.
+    """Turn `auto`, `fp32`, `bf16` or `fp16` into the dtype of matrix products.
 
-    `auto` is bfloat16 where the hardware multiplies it, and float32 elsewhere: without such
-    instructions a CPU emulates it, several times slower than float32. Asked for by name it is
-    given there all the same, with a warning; float16 is not.
+    `auto` is bfloat16 where the hardware multiplies it, and float32 elsewhere: a CPU without such
+    instructions emulates bfloat16, several times slower than float32. On such a CPU `bf16` gives
+    bfloat16 with a warning, and `fp16` is refused.
 
     Raises:
-        BadInputError: no such precision, or float16 on a CPU that does not multiply it.
+        BadInputError: there is no such precision, or the CPU does not multiply float16.
     """
     if name == "auto":
         return torch.bfloat16 if multiplies(torch.bfloat16, device) else torch.float32
@@ -81,7 +82,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def check_training_precision(name: str) -> None:
-    """Refuse float16, in which small gradients are zero.
+    """Refuse float16 for training, because small gradients are zero in it.
 
     Raises:
         BadInputError: the precision is `fp16`.
@@ -94,7 +95,7 @@ def check_training_precision(name: str) -> None:
 
 
 def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the device has instructions for matrix products in `dtype`."""
+    """Return whether the device has instructions for matrix products in `dtype`."""
     if device.type == "cuda":
         return dtype != torch.bfloat16 or torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu" and dtype in INSTRUCTIONS:
@@ -105,8 +106,8 @@ def multiplies(dtype: torch.dtype, device: torch.device) -> bool:
 
 @functools.cache
 def cpu_features() -> Mapping[str, Any]:
-    """Instructions of this CPU by name, as torch finds them or else Linux does."""
-    # Not every version of torch that this project runs on has it.
+    """Return the instructions of this CPU by name, from torch or, if it is too old, from Linux."""
+    # Older versions of torch do not have this function.
     find = getattr(torch.cpu, "get_capabilities", None)
     if find is not None:
         found: Mapping[str, Any] = find()
@@ -115,7 +116,7 @@ def cpu_features() -> Mapping[str, Any]:
 
 
 def features_of(cpuinfo: str) -> dict[str, bool]:
-    """The flags of the first processor in the text of /proc/cpuinfo."""
+    """Return the flags of the first processor in the text of /proc/cpuinfo."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":
@@ -124,12 +125,12 @@ def features_of(cpuinfo: str) -> dict[str, bool]:
 
 
 def describe(dtype: torch.dtype) -> str:
-    """The name that users know a precision by."""
+    """Return the name that users give to a precision: `fp32`, `bf16` or `fp16`."""
     return next(name for name, known in DTYPES.items() if known == dtype)
 
 
 def facts(device: str, precision: str) -> dict[str, Any]:
-    """What `run.json` says of the machine that a model ran on."""
+    """Return what `run.json` records about the machine that a model ran on."""
     found = resolve_device(device)
     return {
         "torch": torch.__version__,

@@ -1,9 +1,9 @@
-"""Many devices: one process leads, the others lend it theirs.
+"""Many devices: one process leads, and the others compute for it.
 
-torchrun starts the same command in every process. Rank 0 runs it as if it were alone: it alone
+torchrun starts the same command in every process. Rank 0 runs it as if it were alone: only rank 0
 reads, decides, prints and writes. The others wait for pieces of its work: batches to embed, groups
 of a training step, a part of a corpus to search. So no stage knows how many processes there are,
-nothing can be written twice, and no two processes can come to different conclusions.
+no file is written twice, and two processes cannot come to different conclusions.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# A tensor that is late by this has met a process that hangs: one that died is noticed at once.
+# The longest wait for a tensor. After it another process hangs; one that died is noticed at once.
 LATE = timedelta(minutes=10)
-# Between pieces of work the others wait for as long as rank 0 reads, ranks and writes.
+# The longest wait for the next piece of work, while rank 0 reads, ranks and writes.
 PATIENT = timedelta(days=30)
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -46,17 +46,17 @@ class World:
     """The processes of one command.
 
     Attributes:
-        rank: of this process; 0 leads.
-        size: how many there are.
-        lent: on every process the model that rank 0 works with; on rank 0 that model itself.
-        kept: what a piece of work leaves for the next one, on each process its own.
+        rank: the number of this process; 0 leads.
+        size: the number of processes.
+        lent: this process's copy of the model that rank 0 works with; on rank 0 the model itself.
+        kept: what a piece of work leaves in this process for the next piece.
     """
 
     lent: Any
     kept: Any = None
 
     def __init__(self) -> None:
-        """Meet the others, as torchrun's environment says.
+        """Connect to the other processes, which torchrun's environment names.
 
         Raises:
             BadInputError: there are more processes on this machine than GPUs.
@@ -81,18 +81,18 @@ class World:
         self._sums: dict[str, int] = {}
 
     def map(self, job: Callable[..., Result], arguments: Sequence[Any], **own: Any) -> list[Result]:
-        """Do `job(world, argument)` in every process, the i-th argument in the i-th.
+        """Call `job(world, argument)` in every process, with the i-th argument in the i-th.
 
         Args:
-            job: a function of a module, since the others find it by its name.
-            arguments: one a process, to be pickled.
-            own: more arguments for this process, such as a function that shows progress.
+            job: a function of a module; the others find it by its name.
+            arguments: one for each process; they are pickled.
+            own: further arguments for this process only, such as a function that shows progress.
 
         Returns:
-            What the processes return, in their order.
+            What `job` returns in each process, in the order of the processes.
 
         Raises:
-            RunFailedError: another process failed, or was lost; the message says which.
+            RunFailedError: another process failed or was lost; the message says which.
         """
         try:
             self._scatter([(job, argument) for argument in arguments])
@@ -112,9 +112,9 @@ class World:
         return [mine, *(value for value, _ in answers[1:])]
 
     def serve(self) -> int:
-        """Do what rank 0 asks for until it has done its command; gives its exit code."""
+        """Do the work that rank 0 sends until its command has ended, and return its exit code."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Rank 0 decides what a signal means: it saves its state first, with the others' help.
+            # Rank 0 reacts to signals: it first saves its state, for which it needs the others.
             signal.signal(number, signal.SIG_IGN)
         while True:
             try:
@@ -131,21 +131,24 @@ class World:
                 return RunFailedError.exit_code
 
     def dismiss(self, code: int) -> None:
-        """Let the others end with an exit code; those that are lost have ended already."""
+        """Tell the others to end with an exit code. Those that are lost have already ended."""
         with contextlib.suppress(RuntimeError):
             self._scatter([(None, code)] * self.size)
 
     def close(self) -> None:
-        """End the threads of the groups: at the interpreter's end they can abort the process."""
+        """End the threads of the groups; they could abort the process when the interpreter ends."""
         del self._control
         dist.destroy_process_group()
 
     def lend(self, model: nn.Module, bare: Callable[[], nn.Module]) -> None:
-        """Bring the others' copy up to date: all of the model, or only the weights that moved.
+        """Send the others the whole model, or only the weights that changed since the last call.
 
         Args:
-            model: on this process's device.
-            bare: gives what of it the others need.
+            model: a model on this process's device.
+            bare: returns a copy of the model without what the others do not need.
+
+        Raises:
+            BadInputError: the model is on the GPU of another process.
         """
         device = next(model.parameters()).device
         if device.index not in (None, self.local_rank):
@@ -158,7 +161,7 @@ class World:
         sums = dict(zip(tensors, _sums_of_bits(list(tensors.values())), strict=True))
         moved = [name for name in sums if sums[name] != self._sums.get(name)]
         if moved:
-            # A sum may stay by chance; all of those that are trained will not.
+            # A sum can stay the same by chance, so every weight that is trained counts as changed.
             moved = [name for name in sums if tensors[name].requires_grad or name in moved]
         self.lent = model
         if structure != self._structure:
@@ -169,14 +172,14 @@ class World:
         self._structure, self._sums = structure, sums
 
     def sum_gradients(self) -> None:
-        """Add the gradients that the others have in the model lent to those that rank 0 has."""
+        """Add the gradients of the others' copies of the model to those of rank 0."""
         known = self.map(_known_gradients, [None] * self.size)
-        # A weight that no process has a gradient of stays without: AdamW would let it decay.
+        # A weight without a gradient in any process gets none: AdamW would decay it otherwise.
         anywhere = [any(column) for column in zip(*known, strict=True)]
         self.map(_add_up_gradients, [anywhere] * self.size)
 
     def broadcast_bytes(self, content: Tensor) -> None:
-        """Fill a uint8 tensor on the CPU with what rank 0 has in it."""
+        """Fill a uint8 tensor on the CPU with the contents that it has on rank 0."""
         dist.broadcast(content, 0, group=self._control)
 
     def _scatter(self, messages: list[Any] | None) -> Any:
@@ -186,13 +189,13 @@ class World:
 
 
 def world() -> World | None:
-    """The processes of this command; None where it runs alone."""
+    """Return the processes of this command, or None if it runs alone."""
     return _world
 
 
 def run(command: Callable[[], object]) -> None:
-    """Run the program in rank 0, and serve it in the others; ends with SystemExit."""
-    global _world  # noqa: PLW0603  as torch.distributed itself, of which there is one a process
+    """Run the program in rank 0 and serve it in the others; the others end with SystemExit."""
+    global _world  # noqa: PLW0603  torch.distributed too has one state for each process
     try:
         _world = World()
     except (BadInputError, ValueError, RuntimeError) as error:
@@ -215,10 +218,10 @@ def run(command: Callable[[], object]) -> None:
 
 
 def _of_this_attempt(store: Store, rank: int, size: int) -> Store:
-    """The part of a store that only the processes met now write to.
+    """Return a part of the store that only the processes of this attempt write to.
 
-    torchrun keeps one store over its restarts. There a process that is early would read where one
-    of the attempt before had been listening, and both would wait until the end of their patience.
+    torchrun keeps one store over its restarts. In it an early process could read the address of a
+    process of the attempt before, and would then wait for it in vain.
     """
     own = uuid.uuid4().hex
     if rank == 0:
@@ -229,7 +232,7 @@ def _of_this_attempt(store: Store, rank: int, size: int) -> Store:
         return PrefixStore(f"stage2/{own}", store)
     end = time.monotonic() + LATE.total_seconds()
     while True:
-        # The lead may be that of the attempt before, which welcomes nobody any more.
+        # The lead can still be that of the attempt before, which answers no more.
         lead = store.get("stage2/lead").decode()
         store.set(f"stage2/{lead}/hello/{rank}", own)
         try:
@@ -244,7 +247,7 @@ def _of_this_attempt(store: Store, rank: int, size: int) -> Store:
 def _attempt(
     job: Callable[..., Result], world: World, argument: Any, own: dict[str, Any]
 ) -> tuple[Result | None, BaseException | None]:
-    """Do a piece of work; what goes wrong is kept until all have answered."""
+    """Do a piece of work and return its result or its error, so that every process answers."""
     try:
         return job(world, argument, **own), None
     except BaseException as error:
@@ -252,13 +255,13 @@ def _attempt(
 
 
 def _take_model(world: World, about: tuple[int, str], content: bytes = b"") -> None:
-    """Receive a model: its layers and weights, without its tokenizer."""
+    """Receive a model with its layers and weights, but without its tokenizer."""
     size, device = about
     buffer = torch.frombuffer(bytearray(content or size), dtype=torch.uint8)
     world.broadcast_bytes(buffer)
     if world.rank:
         place = torch.device(device, world.local_rank) if device == "cuda" else device
-        # Unpickled because it comes from a process of this very command, never from a file.
+        # Pickle is safe here: the bytes come from a process of this command, never from a file.
         world.lent = torch.load(
             io.BytesIO(buffer.numpy().tobytes()), map_location=place, weights_only=False
         )
@@ -296,7 +299,10 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _sums_of_bits(tensors: list[Tensor]) -> list[int]:
-    """What tells that a tensor has changed: autograd's own counter overlooks fused optimisers."""
+    """Sum the bits of each tensor, which shows whether it changed.
+
+    The version counter of autograd would not do: fused optimisers do not raise it.
+    """
     sums = [
         tensor.detach().contiguous().view(-1).view(_INTEGERS[tensor.itemsize]).sum()
         for tensor in tensors

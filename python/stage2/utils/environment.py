@@ -1,4 +1,4 @@
-"""This process, and the machine that it runs on, in words for a record."""
+"""Descriptions of this process and of its machine, for records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """Who works in a folder, for whoever else comes to it."""
+    """Describe this process, so that others can see who works in a folder."""
     return {
         "command": " ".join(["stage2", *sys.argv[1:2]]),
         "process": os.getpid(),
@@ -22,7 +22,11 @@ def this_process() -> dict[str, Any]:
 
 
 def launch() -> str | None:
-    """What all attempts of one torchrun have in common: its process, and when that began."""
+    """Return what all attempts of one torchrun share: its process and the time of its start.
+
+    Returns:
+        A text, or None if this process was not started by torchrun.
+    """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return None
     parent = os.getppid()
@@ -30,12 +34,12 @@ def launch() -> str | None:
         began = Path(f"/proc/{parent}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         began = []
-    # The twentieth of what follows the name: ticks since the machine was started.
+    # The twentieth field after the name is the start of the process, in ticks since the boot.
     return f"{platform.node()} {parent} {began[19] if len(began) > 19 else ''}".strip()
 
 
 def cpu_name() -> str:
-    """The processor's name where the system tells, else its architecture."""
+    """Return the name of the processor, or its architecture if the system gives no name."""
     try:
         lines: Iterable[str] = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

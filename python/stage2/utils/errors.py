@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that each kind ends the program with."""
+"""The kinds of errors, and the exit code of each."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class BadInputError(ValueError):
-    """Bad usage or bad input: the message says what, where, what was expected and what to do."""
+    """Bad usage or bad input. The message says what, where, what was expected and what to do."""
 
     exit_code = 2
 
 
 class RunFailedError(RuntimeError):
-    """The work itself failed: the message says where, and what is kept."""
+    """The work itself failed. The message says where, and what is kept."""
 
     exit_code = 1
 
 
 class RegressedError(RuntimeError):
-    """`--fail-if-regressed`, and the verdict is worse; everything is written by then."""
+    """The verdict is worse under `--fail-if-regressed`. All files have been written."""
 
     exit_code = 3
 
 
 def one_line(text: str) -> str:
-    r"""Text of which no part can pass for another line, or reorder what stands around it.
+    r"""Escape what could break a line or reorder the text around it.
 
-    File names and ids are foreign: control characters, line breaks and marks of the reading
-    direction are written as escapes, such as `\n` and `\u202e`.
+    File names and ids come from outside. Control characters, line breaks and marks of the reading
+    direction in them become escapes, such as `\n` and `\u202e`.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -42,12 +42,12 @@ def one_line(text: str) -> str:
     )
 
 
-# Control, format (reading direction among it) and surrogate characters; line and paragraph ends.
+# Control, format (such as reading direction) and surrogate characters; line and paragraph ends.
 _UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def message_of(error: Exception) -> str:
-    """What to tell of an error, in one line."""
+    """Return the message of an error for people, in one line."""
     if isinstance(error, FileNotFoundError) and error.filename:
         text = f"{_name(error)}: no such file"
     elif isinstance(error, IsADirectoryError) and error.filename:
@@ -58,7 +58,7 @@ def message_of(error: Exception) -> str:
     elif isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{_name(error)}: {error.strerror}"
     elif isinstance(error, LookupError) or not str(error):
-        # By itself what was looked for says nothing.
+        # The message of a LookupError is only the key.
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
     else:
         text = str(error)
@@ -71,14 +71,17 @@ def _name(error: OSError) -> str:
 
 
 def exit_code_of(error: Exception) -> int:
-    """2 where the user can mend it: bad values, files that are not there."""
+    """Return the exit code for an error: 2 if the user can correct the call or the input, else 1.
+
+    An error of this module has its own exit code.
+    """
     if isinstance(error, (BadInputError, RunFailedError, RegressedError)):
         return error.exit_code
     usage = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
     cannot_be = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
     if isinstance(error, usage) or (isinstance(error, OSError) and error.errno in cannot_be):
         return BadInputError.exit_code
-    # What the core refuses is a ValueError of its own; any other is a fault of ours.
+    # The core refuses bad input with an InputError. Any other ValueError is a bug.
     from stage2._core import InputError
 
     return BadInputError.exit_code if isinstance(error, InputError) else RunFailedError.exit_code

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the names of those a run writes."""
+"""Files that are written whole or not at all, and the names of the files that a run writes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ SHIPPED_MODEL = "model"
 
 
 def rejected_by(stage: str) -> str:
-    """Rows that a stage skipped in a folder whose own rejected rows are of other files."""
+    """Return the name of the file for the rows that a stage skipped.
+
+    It is used in a folder whose `rejected.jsonl` already has the rows of other files.
+    """
     return f"rejected_{stage}.jsonl"
 
 
@@ -81,7 +84,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files that only their owner reads; a result is as readable as any other.
+        # mkstemp makes files that only their owner can read; a result has the usual rights.
         temporary.chmod(0o666 & ~_umask())
         _sync(temporary)
         os.replace(temporary, target)
@@ -89,7 +92,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         if isinstance(error, OSError) and error.errno and not error.filename:
-            # A write that fails does not say of which file.
+            # The error of a failed write does not name the file.
             raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         raise
     _sync(target.parent)
@@ -120,24 +123,27 @@ def replaced_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def beside(target: Path) -> dict[str, Any]:
-    """How `tempfile` is to name what becomes `target`: the core's names have the same form."""
+    """Return the arguments for `tempfile` that name a temporary file which becomes `target`.
+
+    The core names its temporary files in the same form.
+    """
     return {"dir": target.parent, "prefix": f".{target.name}.{os.getpid()}-", "suffix": ".tmp"}
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether a file has the form of our temporary names."""
+    """Return whether a path has the form of a temporary name of this project."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove_left(folder: Path, inside: Iterable[str] = ()) -> None:
-    """Remove what processes that were killed were writing to a folder.
+    """Remove the temporary files that killed processes left in a folder.
 
-    Only for a folder that is locked: whoever writes there holds the lock, so that whatever has the
-    form of our temporary names is nobody's.
+    The caller must hold the lock of the folder: no other process then writes there, so that all
+    temporary files in it are left over.
 
     Args:
-        folder: that is locked.
-        inside: names of folders in it that are looked through too, with all that they hold.
+        folder: the folder that is locked.
+        inside: names of folders in it that are searched too, with all their subfolders.
     """
     for path in sorted(folder.iterdir()):
         found = _TEMPORARY.fullmatch(path.name)
@@ -146,7 +152,7 @@ def remove_left(folder: Path, inside: Iterable[str] = ()) -> None:
             if is_folder and path.name in inside:
                 remove_left(path, [inner.name for inner in path.iterdir()])
         elif is_folder:
-            # A folder that was to be replaced, by a process that ended between the two renamings.
+            # A process was to replace this folder, and ended between the two renamings.
             whole, target = path / found["name"], folder / found["name"]
             if whole.exists() and not target.exists():
                 os.replace(whole, target)
@@ -156,22 +162,25 @@ def remove_left(folder: Path, inside: Iterable[str] = ()) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder: under another name first, so that no part of it is met again."""
+    """Remove a file or a folder.
+
+    A folder is renamed first, so that nobody finds a part of it under its name.
+    """
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return
     retired = Path(tempfile.mkdtemp(**beside(path)))
-    # Not into it: what is found there is put back by `remove_left`.
+    # The folder replaces `retired`: if it lay inside, `remove_left` would put it back.
     os.replace(path, retired)
     shutil.rmtree(retired)
 
 
 def check_regular(path: str | os.PathLike[str]) -> Path:
-    """Give the path; what is no regular file, such as a pipe, would be waited for.
+    """Return the path of a regular file or a folder. Reading a pipe could wait forever.
 
     Raises:
-        BadInputError: it is there, and is neither a file nor a folder.
-        FileNotFoundError: it is not there.
+        BadInputError: the path leads to neither a file nor a folder.
+        FileNotFoundError: nothing has this path.
     """
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -194,18 +203,26 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON; NaN and infinity, which JSON lacks, are a ValueError."""
+    """Write `value` as indented JSON.
+
+    Raises:
+        ValueError: the value contains NaN or infinity, which JSON does not have.
+    """
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
 def write_jsonl(path: str | os.PathLike[str], rows: list[Any]) -> None:
-    """Write one JSON value a line."""
+    """Write one JSON value in each line.
+
+    Raises:
+        ValueError: a value contains NaN or infinity, which JSON does not have.
+    """
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     write_text(path, "".join(lines))
 
 
 def written(path: str | os.PathLike[str]) -> str:
-    """Where a file is, as text can hold it: names on disk need not be UTF-8."""
+    """Return the absolute path of a file as text. Bytes that are not UTF-8 become escapes."""
     return os.fsencode(Path(path).resolve()).decode("utf-8", "backslashreplace")
 
 
@@ -213,7 +230,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file that this project wrote.
 
     Raises:
-        BadInputError: it is no JSON any more, or lacks what such a file has.
+        BadInputError: the file is not JSON any more, or does not fit the schema of its name.
     """
     value = _parsed(path, Path(path).read_bytes())
     check_schema(path, value)
@@ -224,7 +241,7 @@ def read_jsonl(path: str | os.PathLike[str]) -> list[Any]:
     """Read a JSONL file that this project wrote.
 
     Raises:
-        BadInputError: as `read_json` raises it.
+        BadInputError: as in `read_json`.
     """
     lines = Path(path).read_bytes().split(b"\n")
     rows = [_parsed(path, line, number) for number, line in enumerate(lines, 1) if line]
@@ -233,7 +250,7 @@ def read_jsonl(path: str | os.PathLike[str]) -> list[Any]:
 
 
 def _parsed(path: str | os.PathLike[str], data: bytes, line: int = 1) -> Any:
-    """JSON of bytes that begin at a line of a file."""
+    """Parse JSON whose first byte is at the start of this line of the file."""
     try:
         return json.loads(data.decode("utf-8"))
     except json.JSONDecodeError as error:
@@ -246,7 +263,7 @@ def _parsed(path: str | os.PathLike[str], data: bytes, line: int = 1) -> Any:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Hash a file's bytes, a mebibyte at a time."""
+    """Return the SHA-256 of a file as hexadecimal text. The file is read in parts of 1 MiB."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -255,10 +272,10 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 class Hashes(Mapping[str, str]):
-    """SHA-256 of files by name, taken in the background.
+    """The SHA-256 of files by name, computed in the background.
 
-    Hashing a corpus takes as long as half of parsing it, on one core, and nobody needs the answer
-    before the end: whoever asks for one waits.
+    On one core, hashing a corpus takes half as long as parsing it. The hashes are needed only at
+    the end; reading one waits until it is computed.
     """
 
     def __init__(self, paths: Mapping[str, str | os.PathLike[str]]) -> None:
@@ -284,10 +301,10 @@ def _umask() -> int:
 
 
 def _sync(path: Path) -> None:
-    """Flush a file, or a folder's list of names where the system can, to disk."""
+    """Flush a file to disk, or the list of names in a folder where the system supports that."""
     try:
         handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders
+    except PermissionError:  # Windows does not open folders
         return
     try:
         os.fsync(handle)

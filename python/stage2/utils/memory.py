@@ -1,4 +1,4 @@
-"""How much memory work may take beside what it is given."""
+"""The memory that work may use besides its input."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def default_budget() -> int:
-    """Bytes that a search may use beside the vectors: a quarter of the machine's memory."""
+    """Return the bytes that a search may use besides the vectors: a quarter of the memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4

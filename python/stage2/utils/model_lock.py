@@ -1,4 +1,4 @@
-"""Who works with a model: what packs, casts and trains changes it, and is done one at a time."""
+"""A lock for a model: packing, casting and training change it, so only one thread may use it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from stage2.utils.errors import RunFailedError
 
-# How often a thread that waits looks whether a training has begun, in seconds.
+# A waiting thread checks after so many seconds whether a training has begun.
 _LOOK = 0.05
 
 
 class ModelLock:
-    """One model's lock. A thread may take it again; a copy of the model has one of its own."""
+    """The lock of one model. A thread may take it again. A copy of the model has its own lock."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -21,7 +21,7 @@ class ModelLock:
 
     @contextmanager
     def embedding(self) -> Iterator[None]:
-        """Have the model for oneself while texts are embedded; others' texts are waited for.
+        """Hold the model while texts are embedded; wait while another thread embeds with it.
 
         Raises:
             RunFailedError: another thread trains the model, which may take hours.
@@ -39,7 +39,7 @@ class ModelLock:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Have the model for oneself while it is trained; the same thread may embed with it."""
+        """Hold the model while it is trained. The same thread may embed with it."""
         with self._lock:
             before, self._trainer = self._trainer, threading.get_ident()
             try:

@@ -1,4 +1,4 @@
-"""Long work calls this to show how far it is. The caller chooses how it is shown."""
+"""The type of the function that long work calls to report its progress."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Shows how far a piece of work is."""
+    """A function that shows the progress of a piece of work. The caller of the work provides it."""
 
     def __call__(self, done: int, total: int, tokens: int = 0, /) -> None:
-        """Show it.
+        """Show the progress.
 
         Args:
-            done: units of the work that are done.
-            total: units in all.
-            tokens: tokens of the texts that are done, where the units are texts.
+            done: the number of units that are done.
+            total: the number of all units.
+            tokens: the number of tokens in the texts that are done, if the units are texts.
         """

@@ -1,4 +1,4 @@
-"""The states of torch's generators, that dropout draws from: to be kept, and gone back to."""
+"""Save, restore and seed the states of torch's random generators, from which dropout draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def states(device: torch.device) -> list[Tensor]:
-    """Of the CPU's generator and, where there is one, of the device's."""
+    """Return the state of the CPU's generator and, if the device has its own, that state too."""
     found = [torch.get_rng_state()]
     if device.type == "cuda":
         found.append(torch.cuda.get_rng_state(device))
@@ -20,7 +20,10 @@ def states(device: torch.device) -> list[Tensor]:
 
 
 def restore(device: torch.device, found: list[Tensor]) -> None:
-    """Go back to `states`; those of another kind of device leave this one's as it is."""
+    """Restore what `states` returned.
+
+    Without a state for the device its own generator keeps its present state.
+    """
     torch.set_rng_state(found[0])
     if device.type == "cuda" and len(found) > 1:
         torch.cuda.set_rng_state(found[1], device)
@@ -30,7 +33,7 @@ def restore(device: torch.device, found: list[Tensor]) -> None:
 
 @contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Draw from a seed of one's own; afterwards the generators go on as if nothing had been."""
+    """Seed the generators inside the context, and restore their states after it."""
     before = states(device)
     torch.manual_seed(seed)
     try:

@@ -1,4 +1,4 @@
-"""What the files of a run folder hold that are read back, so that a damaged one is told by name."""
+"""The schemas of the files in a run folder, with which a damaged file is found when it is read."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any
 
 from stage2.utils.errors import BadInputError
 
-# A share of tokens, not seen or not known, above which it is warned of. It stands here because the
-# report must not wait for torch.
+# Above this share of tokens that are cut off or unknown there is a warning. The constant stands
+# here because the report must not import torch.
 WORTH_A_WARNING = 0.1
 
 
 @dataclass(frozen=True)
 class Maybe:
-    """A key that need not be there, or whose value may be null."""
+    """A key that may be absent, or whose value may be null."""
 
     schema: Any
 
 
 @dataclass(frozen=True)
 class Each:
-    """A mapping whose values are all alike."""
+    """A mapping whose values all have the same schema."""
 
     schema: Any
 
 
-# A schema is a type; a list of one schema, that of every item; or a mapping of keys to schemas.
+# A schema is a type, several types, a list with the schema of its items, or a mapping from keys to
+# schemas.
 _NUMBER = (int, float)
 _TEXTS = {"en": str, "zh": str}
 _CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
@@ -128,10 +129,11 @@ _KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def check_schema(path: str | os.PathLike[str], value: Any) -> None:
-    """Hold what was read from a file against the schema of files of its name, if there is one.
+    """Check the contents of a file against the schema of its name, if there is one.
 
     Raises:
-        BadInputError: it does not fit; the message names the file, the place and what to do.
+        BadInputError: the contents do not fit. The message says in which file and where, and what
+            to do.
     """
     schema = SCHEMAS.get(Path(path).name)
     if schema is not None and (wrong := _wrong(value, schema, "")):
@@ -139,16 +141,21 @@ def check_schema(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def damaged(path: str | os.PathLike[str], what: str) -> BadInputError:
-    """A refusal of a file of the run folder."""
+    """Return the error for a damaged file of the run folder.
+
+    Args:
+        path: the file.
+        what: what is wrong with it.
+    """
     remedy = "Make it anew, with the command that made it and --overwrite"
     if Path(path).name == "run.json":
-        # Only this file says what is to be replaced.
+        # Without this file no command knows which files it may replace.
         remedy = "Restore it, or give another --output-dir"
     return BadInputError(f"{path}: not as stage2 wrote it: {what}. {remedy}")
 
 
 def _wrong(value: Any, schema: Any, place: str) -> str:
-    """Name the part that does not fit, with its place; give an empty text where all fits."""
+    """Describe the first part that does not fit, with its place. Return "" if everything fits."""
     if isinstance(schema, Maybe):
         return "" if value is None else _wrong(value, schema.schema, place)
     if isinstance(schema, (type, tuple)):

@@ -1,4 +1,4 @@
-"""A setting: what describes it, and what its values are held against."""
+"""The description of a setting, and the check of its values."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def setting(
     metavar: str | None = None,
     row: int | None = None,
 ) -> Any:
-    """Describe a setting: a field of a group.
+    """Return a field of a `Group` that describes a setting.
 
     Args:
-        default: its value where nobody gives one.
-        text: what it is, for help.
-        kind: the type of its values: str, int, float or bool.
-        choices: the values allowed; none: all of its type.
-        low: the least value allowed.
-        high: the greatest value allowed.
-        metavar: what help writes in place of a value.
-        row: its row in the report's table of training settings; None: it is not shown there.
+        default: the value unless the user gives one.
+        text: the help text.
+        kind: the type of the values: str, int, float or bool.
+        choices: the allowed values; empty if all values of the type are allowed.
+        low: the smallest allowed value.
+        high: the largest allowed value.
+        metavar: the name of the value in the help text.
+        row: the row in the report's table of training settings, or None if it has no row there.
     """
     metadata = {
         "help": text,
@@ -47,7 +47,7 @@ def setting(
 
 @dataclass(frozen=True)
 class Group:
-    """Settings that belong together; no value of a wrong type or out of range gets in."""
+    """Settings that belong together. A value of a wrong type or out of range is refused."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -56,10 +56,10 @@ class Group:
 
 
 def size_of(flag: str, text: str) -> int:
-    """Read a size such as 512MB or 4GB: bytes, K, M, G and T being powers of 1,024.
+    """Convert a size such as 512MB or 4GB to bytes. K, M, G and T are powers of 1,024.
 
     Raises:
-        BadInputError: it is no size; the message names the flag.
+        BadInputError: the text is not a size. The message names the flag.
     """
     found = re.fullmatch(r"(\d+)\s*([KMGT]?)B?", text.strip().upper())
     if found is None:
@@ -68,12 +68,12 @@ def size_of(flag: str, text: str) -> int:
 
 
 def numbers_of(flag: str, text: str) -> tuple[int, ...]:
-    """Read whole numbers such as 10,100: each from 1, and none of them twice.
+    """Parse different whole numbers from 1, with commas between them, such as 10,100.
 
     Raises:
-        BadInputError: they are no such numbers; the message names the flag.
+        BadInputError: the text is not a list of such numbers. The message names the flag.
     """
-    # More digits than any machine's count has are no number here either.
+    # Numbers of more than nine digits are refused too: no count is so large.
     parts = [part.strip() for part in text.split(",")]
     numbers = [int(part) for part in parts if re.fullmatch(r"0*[1-9][0-9]{0,8}", part)]
     if len(set(numbers)) < len(parts):
@@ -85,14 +85,18 @@ def numbers_of(flag: str, text: str) -> tuple[int, ...]:
 
 
 def check(item: Field[Any], value: Any) -> None:
-    """Hold a value against the type, the choices and the range of its setting."""
+    """Check a value against the type, the choices and the range of its setting.
+
+    Raises:
+        BadInputError: the value is not allowed. The message names the flag.
+    """
     if value is None and item.default is None:
         return
     meta = item.metadata
     kind, low, high = meta["kind"], meta["low"], meta["high"]
     flag = f"--{item.name.replace('_', '-')}"
     if kind is int and high is None:
-        # More than any machine holds, and within what the core counts with.
+        # No machine holds more, and the core can count so far.
         high = 2**31 - 1
     accepted = (int, float) if kind is float else (kind,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
@@ -103,7 +107,7 @@ def check(item: Field[Any], value: Any) -> None:
         math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
     ):
         bounds = [f"{low:g} or more"] if low is not None else []
-        # The bound that every whole number has is told to whom it concerns.
+        # The bound of all whole numbers is mentioned only if the value is beyond it.
         if high is not None and (meta["high"] is not None or value > high):
             bounds.append(f"at most {high}")
         wanted = _KINDS[kind] if math.isfinite(value) else "a finite number"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken where it suits."""
+"""Ctrl-C and SIGTERM, held back until the program can stop safely."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(KeyboardInterrupt):
-    """The work was stopped from outside; the message says how to go on with it."""
+    """A signal stopped the work. The message says how to continue it."""
 
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Hold signals back; yields whether one has come.
+    """Hold signals back, and yield a function that returns whether one has come.
 
-    A second one is not held back: whoever does not want to wait need not. Outside the main thread,
-    where Python takes no signals, they do what they did before.
+    A second signal raises KeyboardInterrupt, for users who do not want to wait. Outside the main
+    thread, where Python cannot handle signals, nothing changes.
     """
     came = False
 

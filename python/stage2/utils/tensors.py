@@ -1,4 +1,4 @@
-"""Named tensors in files: their names and shapes before any memory is asked for; no code is run."""
+"""Named tensors in files. Their names and shapes can be read first, and no code in them is run."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ INDEX_SUFFIX = ".index.json"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-# Before this version torch looks into other archives than its own, and runs what it finds there,
-# even where it is told to read weights only.
+# Older versions of torch also read archives of other formats and can run code in them, even with
+# `weights_only=True`.
 _SAFE_TORCH = (2, 6)
 # As safetensors calls them.
 _SAVED_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-# A member of torch's archive that is ours.
+# The member that this project adds to torch's archive, and how many bytes of it are read at most.
 _ABOUT = "archive/stage2.json"
 _MOST_ABOUT = 1 << 16
-# Members of an archive that is a program, not weights.
+# These members show that an archive is a program and not weights.
 _PROGRAM = ("constants.pkl", "code/")
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that a model's weights lie in: safetensors where there are any, one or a list.
+    """Return the files with a model's weights: safetensors if there are any, else pickled ones.
 
     Raises:
-        BadInputError: there are no weights, or their index names a file that is not there.
+        BadInputError: there are no weights, or their index names a file that does not exist.
     """
     for name in (SAFETENSORS, PICKLED):
         if (folder / name).exists():
@@ -73,7 +73,7 @@ def _listed(index: Path) -> list[Path]:
 
 
 def shapes_of(files: list[Path]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors in files, without reading the tensors."""
+    """Return the names and shapes of all tensors in the files, without reading the tensors."""
     found: dict[str, tuple[int, ...]] = {}
     for path in files:
         if path.suffix == ".safetensors":
@@ -102,7 +102,11 @@ def dtype_of(files: list[Path]) -> torch.dtype:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file, on the CPU."""
+    """Read the tensors of a safetensors file to the CPU.
+
+    Raises:
+        BadInputError: the file is not a safetensors file, or cannot be read.
+    """
     with _safetensors_errors(check_regular(path)):
         return load_file(path)
 
@@ -116,7 +120,11 @@ def _safetensors_errors(path: Path) -> Iterator[None]:
 
 
 def read_state_dict(path: str | os.PathLike[str], device: str = "cpu") -> dict[str, Tensor]:
-    """Read a `.pt` of named tensors; anything else in it is refused, and no code is run."""
+    """Read named tensors from a `.pt` file. No code in it is run.
+
+    Raises:
+        BadInputError: the file holds anything else.
+    """
     state = read_tensors(path, device)
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
@@ -126,15 +134,16 @@ def read_state_dict(path: str | os.PathLike[str], device: str = "cpu") -> dict[s
 
 
 def read_tensors(path: str | os.PathLike[str], device: str = "cpu") -> Any:
-    """Read tensors, numbers, texts and what is built of them; no code is run.
+    """Read tensors, numbers, texts and containers of these. No code in the file is run.
 
     Raises:
-        BadInputError: the file is not one of torch's, is packed, or holds more than that.
+        BadInputError: torch did not write the file, its tensors are compressed, or it holds
+            anything else.
     """
     _check_archive(check_regular(path))
     try:
         with warnings.catch_warnings():
-            # It warns of other pickle protocols, and then refuses them.
+            # torch warns about other pickle protocols before it refuses them.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -144,7 +153,7 @@ def read_tensors(path: str | os.PathLike[str], device: str = "cpu") -> Any:
         ) from error
     except OSError:
         raise
-    except Exception as error:  # What a damaged pickle raises has no common kind.
+    except Exception as error:  # a damaged pickle can raise anything
         reason = f"{type(error).__name__}: {error}".split("\n", 1)[0]
         raise BadInputError(
             f"{path}: not a checkpoint that torch can read ({reason}). "
@@ -153,7 +162,7 @@ def read_tensors(path: str | os.PathLike[str], device: str = "cpu") -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that is a program, or that unpacks to more than its size."""
+    """Refuse an archive that is a program, or that is compressed and so unpacks to more memory."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -174,10 +183,10 @@ def _check_archive(path: Path) -> None:
 
 
 def check_finite(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Refuse weights with a NaN or an infinity among them, and name the first such tensor.
+    """Refuse weights that contain NaN or infinity.
 
     Raises:
-        BadInputError: as said.
+        BadInputError: a tensor contains NaN or infinity. The message names the first such tensor.
     """
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -189,10 +198,10 @@ def check_finite(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> N
 
 
 def read_unchanged(path: Path, digest: str | None) -> dict[str, Tensor]:
-    """Read weights that were written earlier, and hold them against their hash.
+    """Read weights that were written earlier, if the file still has the SHA-256 `digest`.
 
     Raises:
-        BadInputError: the file is not as it was written.
+        BadInputError: the file has changed or is gone.
     """
     if digest is not None and (not path.is_file() or sha256(path) != digest):
         raise BadInputError(
@@ -203,10 +212,10 @@ def read_unchanged(path: Path, digest: str | None) -> dict[str, Tensor]:
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
-    """What `save_state_dict` was told of the tensors in a file; None where it was told nothing.
+    """Read the `about` that `save_state_dict` wrote into a file; None if the file has none.
 
     Raises:
-        BadInputError: what stands there is no JSON object.
+        BadInputError: it is not a JSON object.
     """
     if not zipfile.is_zipfile(check_regular(path)):
         return None
@@ -228,12 +237,18 @@ def save_state_dict(
     path: str | os.PathLike[str],
     about: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write named tensors as `read_state_dict` reads them, on the CPU, whole or not at all.
+    """Write named tensors for `read_state_dict`, whole or not at all.
 
-    `about` is for `read_about`: it stands in the same file, where torch does not look.
+    Args:
+        state: the tensors, on any device.
+        path: the file.
+        about: a JSON object for `read_about`. It stands in the same file, and torch ignores it.
 
     Returns:
-        SHA-256 of the file.
+        The SHA-256 of the file.
+
+    Raises:
+        OSError: as in `save_tensors`.
     """
     return save_tensors({key: value.detach().cpu() for key, value in state.items()}, path, about)
 
@@ -241,24 +256,30 @@ def save_state_dict(
 def save_tensors(
     content: Any, path: str | os.PathLike[str], about: Mapping[str, Any] | None = None
 ) -> str:
-    """Write what `read_tensors` reads, whole or not at all; `about` as `save_state_dict` has it.
+    """Write tensors, numbers, texts and their containers for `read_tensors`, whole or not at all.
+
+    Args:
+        content: what is written.
+        path: the file.
+        about: a JSON object for `read_about`.
 
     Returns:
-        SHA-256 of the file.
+        The SHA-256 of the file.
 
     Raises:
-        OSError: it cannot be written, as where the disk is full; with the file's name.
+        OSError: the file cannot be written, for example because the disk is full. The error names
+            the file.
     """
-    # Into an open file: given a path, torch writes its name into the archive.
+    # torch gets an open file: it would write the name of a path into the archive.
     with atomic(path) as temporary:
         with open(temporary, "wb") as file:
-            told = _TellsWhy(file)
+            keeper = _ErrorKeeper(file)
             try:
-                torch.save(content, cast("IO[bytes]", told))
+                torch.save(content, cast("IO[bytes]", keeper))
             except Exception:
-                # torch says where in the file it failed, and not why.
-                if told.reason is not None:
-                    raise told.reason from None
+                # torch's error says where in the file it failed, but not why.
+                if keeper.reason is not None:
+                    raise keeper.reason from None
                 raise
         if about is not None:
             # The member has no date, so that equal tensors give equal bytes.
@@ -267,8 +288,8 @@ def save_tensors(
         return sha256(temporary)
 
 
-class _TellsWhy:
-    """A file that keeps the error of a write: on its way through torch it is lost."""
+class _ErrorKeeper:
+    """A file that keeps the error of a failed write, which torch replaces by its own."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -287,12 +308,12 @@ class _TellsWhy:
 
 
 def save_safetensors(state: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Write named tensors as safetensors, on the CPU, whole or not at all.
+    """Write named tensors as safetensors, whole or not at all.
 
     Raises:
-        OSError: as `save_tensors`.
+        OSError: as in `save_tensors`.
     """
-    # A tensor of its own for each name: safetensors refuses shared memory.
+    # Each tensor is copied, because safetensors refuses tensors that share memory.
     copies = {key: value.detach().cpu().clone() for key, value in state.items()}
     with atomic(path) as temporary:
         try:

@@ -1,4 +1,4 @@
-"""The command that audits: its table, its exit codes, what dropping leaves to train on."""
+"""`stage2 audit`: its table, its exit codes, and training without the dropped negatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stage2 cache`: what is listed and what is deleted."""
+"""`stage2 cache`: what it lists and what it deletes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_bad_use_of_the_commands(stage2: Stage2, flags: list[str], said: str) ->
 
 
 def test_the_name_of_a_model_may_be_long(stage2: Stage2, tmp_path: Path) -> None:
-    """In the file it is for people to read, and has its room."""
+    """The name in the file is for people to read. It is cut to a fixed size."""
     name = "/models/" + "基督山伯爵" * 60
     about = {"model": name, "precision": "fp32"}
     store = EmbeddingCache(tmp_path, WIDTH, {"weights": "w"}, about)

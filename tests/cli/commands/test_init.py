@@ -13,7 +13,7 @@ from tests.conftest import Stage2
 def test_init_says_what_it_computes_in(
     stage2: Stage2, backbone: Path, corpus: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Heads are fitted in float32, whatever the machine multiplies besides."""
+    """Heads are fitted in float32 on every machine."""
     done = stage2("init", "--backbone", backbone, "--chunks", corpus["chunks"])
     assert "in fp32" in done.stderr
     assert files.read_json(tmp_path / "out" / files.RUN)["precision"] == "fp32"

@@ -1,4 +1,4 @@
-"""Two models made one, or asked together."""
+"""`stage2 merge`: the weights or the scores of two models are combined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import Stage2, data_flags
 
 @pytest.fixture(scope="module")
 def other(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model, every weight moved a little."""
+    """Make the same model with slightly changed weights."""
     folder = tmp_path_factory.mktemp("other") / "model"
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
     torch.manual_seed(3)
@@ -121,7 +121,7 @@ def test_scores_of_two_models_are_fused(
     by_alpha = {entry["alpha"]: entry["mrr"] for entry in record["dev"]}
     assert by_alpha[record["alpha"]] == max(by_alpha.values())
     assert not (tmp_path / "out" / files.SHIPPED_MODEL).exists()
-    # The ends are the models themselves.
+    # With α 0 and 1 the results are those of the two models.
     for alpha, model in ((0, model_dir), (1, other)):
         out = tmp_path / f"end{alpha}"
         stage2("merge", *flags, "--alpha", alpha, "--output-dir", out)

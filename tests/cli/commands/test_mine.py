@@ -1,4 +1,4 @@
-"""`stage2 mine`: what is ranked, what is hard, and what is refused."""
+"""`stage2 mine`: the ranks, the hard examples and the refusals."""
 
 from __future__ import annotations
 

@@ -33,6 +33,6 @@ def test_without_data_it_is_the_sample_and_says_so(stage2: Stage2, tmp_path: Pat
     assert {len(row["negative_contexts"]) for row in read_jsonl(out / files.CONSTRUCTED)} == {2}
     data = files.read_json(out / files.RUN)["data"]
     assert data["source"] == "sample"
-    # What was read is what lies in the folder.
+    # The data that was read is that in the folder.
     for file in data["files"].values():
         assert files.sha256(out / files.SAMPLE / file["path"]) == file["sha256"]

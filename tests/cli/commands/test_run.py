@@ -20,7 +20,7 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     split = json.loads((out / files.SPLIT).read_text())
     sides = [set(split[name]) for name in ("train", "dev", "test")]
     assert sum(map(len, sides)) == len(set().union(*sides)) == 12
-    # q00 and q11 share chunk c00
+    # q00 and q11 have the chunk c00
     assert any({"q00", "q11"} <= side for side in sides)
     assert set(split["trained_on"]) <= sides[0]
     log = read_jsonl(out / files.TRAINING_LOG)

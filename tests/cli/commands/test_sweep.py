@@ -1,4 +1,4 @@
-"""Sweeps: what is tried, what is shared, what is done once, and what sees the test questions."""
+"""Sweeps: the trials, what they share, what is done once, and who sees test questions."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     out = tmp_path / "out"
     before = tree(out / files.TRIALS)
     first, second, third, _ = (out / row["folder"] for row in read_jsonl(out / files.SWEEP))
-    # Interrupted before its first stage was done, and after training.
+    # One trial was interrupted before its first stage ended, and another after training.
     record = json.loads((first / files.RUN).read_text())
     working = {"stages": [*record["stages"], "report"]}
     begun = {"begun": list(record["stages"]), "working": working}
@@ -84,7 +84,7 @@ def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(
     del record["stages"]["evaluate"], record["ended"]
     record |= {"begun": ["evaluate"], "working": working}
     (second / files.RUN).write_text(json.dumps(record))
-    # The first was writing this when it was killed.
+    # The first trial was writing this file when it was killed.
     half = first / f".model.{os.getpid()}-half.tmp"
     half.mkdir()
     (half / "config.json").write_text("{}")
@@ -116,7 +116,7 @@ def test_a_trial_is_done_when_all_its_files_are_there(
 def test_a_stopped_sweep_stops_its_trials(
     corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    """SIGTERM reaches the sweep alone; its trials, in processes of their own, are told."""
+    """SIGTERM reaches only the sweep, which then stops the processes of its trials."""
     flags = [*sweep_flags(corpus, model_dir)[:-2], "--jobs", "2", "--epochs", "2000"]
     command = [sys.executable, "-m", "stage2", *map(str, flags), "--output-dir", tmp_path / "out"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sweep:
@@ -124,7 +124,7 @@ def test_a_stopped_sweep_stops_its_trials(
             assert sweep.poll() is None
             time.sleep(0.05)
         sweep.send_signal(signal.SIGTERM)
-        # Ends only when nobody writes to it any more: the trials would for minutes.
+        # This ends only when no process writes to the pipe. Running trials would write for minutes.
         assert "stopped" in sweep.communicate(timeout=120)[1]
     assert sweep.returncode == 1
     assert not list((tmp_path / "out").rglob(".*.tmp"))

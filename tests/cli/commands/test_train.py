@@ -1,4 +1,4 @@
-"""`stage2 train`: what is trained on, and going on."""
+"""`stage2 train`: the data, and the continuation of a training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_train_goes_on_too(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
     folder: str, number: signal.Signals,
 ) -> None:  # fmt: skip
-    """Where it was mined, and in a folder of its own, that no command has ended in."""
+    """It works in the folder of mining, and in its own folder where no command has ended yet."""
     mined, out = tmp_path / "mined", tmp_path / folder
     stage2("mine", "--model", model_dir, *data_flags(corpus), "--topk", 1, "--output-dir", mined)
     flags = ["--model", model_dir, "--split", "none", "--epochs", 12, "--batch-size", 1,

@@ -1,4 +1,4 @@
-"""The built-in sample: its size, its bytes, and what it exercises."""
+"""The built-in sample: its size, its bytes, and the cases that it covers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stage2.data.sample.build import Dice, Facts, Question, SamplePaths, write_s
 from stage2.data.sample.events import EVENTS
 from stage2.data.sample.words import FEASTS, PEOPLE, TRADES
 
-# Of the three files at seed 0. A changed word changes them: then they are to be measured anew.
+# The hashes of the three files for seed 0. After a change of words, measure the sample anew.
 DIGESTS = {
     "qa.json": "3e49018f2b9da4e251a323d0c7122b3323aa4576584644695154d3b5b82b5c9e",
     "chunks.jsonl": "0b91f774a7aacf1959e6398dda9694f963b4a7b7c0aa82cabfdff0fa44d68975",
@@ -117,7 +117,7 @@ def test_some_annotations_wrap_their_chunk(paths: SamplePaths, dataset: Dataset)
 
 
 def test_questions_do_not_quote(dataset: Dataset) -> None:
-    """No question has the guild's words for trades and feasts, no answer the plain ones."""
+    """No question has the guild's words for trades and feasts, and no answer the usual ones."""
     jargon = [trade.title for trade in TRADES] + [feast.name for feast in FEASTS]
     plain = [trade.plain for trade in TRADES] + [feast.month for feast in FEASTS]
     gold = dataset.chunk_texts.take(dataset.relevant)
@@ -129,7 +129,7 @@ def test_a_question_is_answered_by_what_agrees_with_all_that_it_mentions() -> No
     facts = Facts("fire", 0, 1, "Mole End", FEASTS[0], "Tansy", "six florins")
     question = Question("Which {trade} at {place}?", facts)
     assert question.answered_by(facts._replace(feast=FEASTS[1], boat="Constance"))
-    assert question.answered_by(facts._replace(who=len(TRADES)))  # another of the same trade
+    assert question.answered_by(facts._replace(who=len(TRADES)))  # another person of the same trade
     assert not question.answered_by(facts._replace(who=1))
     assert not question.answered_by(facts._replace(place="Low Ferry"))
     assert not question.answered_by(facts._replace(event="theft"))

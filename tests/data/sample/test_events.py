@@ -1,4 +1,4 @@
-"""What the sample's events are told by."""
+"""The templates of the sample's events."""
 
 from __future__ import annotations
 

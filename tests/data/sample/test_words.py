@@ -1,4 +1,4 @@
-"""The words of the built-in sample: none stands twice, and every slot can be filled."""
+"""The words of the built-in sample are distinct, and every slot can be filled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTS = [name for name, value in vars(words).items() if name.isupper() and name 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_none_stands_twice(name: str) -> None:
-    """A word that stood twice would be drawn twice as often."""
+    """A word that occurs twice would be drawn twice as often."""
     found = getattr(words, name)
     assert len(set(found)) == len(found) > 1
 

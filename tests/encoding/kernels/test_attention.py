@@ -1,4 +1,4 @@
-"""Short texts are attended to by plain products, and the model is left as it was."""
+"""Attention of short texts uses plain products, and the model is restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout from random bits in bulk against the same, an element at a time."""
+"""Dropout with random bits drawn in bulk equals dropout of one element at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 class OnCpu(nn.Module):
-    """As much of a model as `in_bulk` looks at."""
+    """A model with the parts that `in_bulk` uses."""
 
     def __init__(self, p: float = 0.1) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class OnCpu(nn.Module):
 
 
 def kept_one_by_one(count: int, p: float, seed: int) -> list[bool]:
-    """Sixteen bits an element, the lowest of each number first, as signed integers."""
+    """Return 16 bits for each element as signed integers, the lowest bits of a number first."""
     raw = np.random.SFC64(seed).random_raw(count // 4 + 1).tolist()
     bits = [(number >> (16 * place)) & 0xFFFF for number in raw for place in range(4)]
     signed = [value - 0x10000 if value >= 0x8000 else value for value in bits]
@@ -61,7 +61,7 @@ def test_as_many_are_dropped_as_is_asked_for() -> None:
     with in_bulk(OnCpu(), CPU, 5):
         first, second = (dropout(ones, 0.1, training=True) for _ in range(2))
     for found in (first, second):
-        # Five standard deviations of a share, and of a mean of elements that are 0 or 1/0.9.
+        # The bounds are five standard deviations: of a share, and of a mean of 0 and 1/0.9.
         assert abs(float((found == 0).float().mean()) - 0.1) < 5 * (0.09 / 1e6) ** 0.5
         assert abs(float(found.double().mean()) - 1) < 5 * (0.1 / 0.9 / 1e6) ** 0.5
     both = float(((first == 0) & (second == 0)).float().mean())
@@ -111,7 +111,7 @@ def test_modules_draw_by_it_and_are_left_as_they_were() -> None:
 def test_a_model_in_training_draws_all_of_its_dropout_by_it(
     model: stage2.ProbabilisticGBERTV4, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where texts are put end to end nothing is left for torch to draw, attention's included."""
+    """Without padding torch draws no dropout at all, not even that of attention."""
     from stage2.encoding.kernels import unpadded
     from stage2.encoding.tokens import collate, tokenize
 

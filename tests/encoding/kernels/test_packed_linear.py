@@ -79,7 +79,7 @@ def test_what_torch_does_not_offer_or_miscalculates_is_not_used(
 
 
 def compile_by(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
-    """Trace as ever, but leave out the C++ compiler, which takes a minute."""
+    """Trace as usual, but do not run the C++ compiler, which takes a minute."""
     torch.compiler.reset()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
 

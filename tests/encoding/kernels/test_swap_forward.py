@@ -1,4 +1,4 @@
-"""Other forward passes for a while, one over another."""
+"""Forward passes that are replaced for a while, also twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts end to end give what padded ones do."""
+"""Texts without padding give the same results as padded ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {
 
 
 def encoder(name: str, **further: Any) -> Any:
-    """A small encoder of a kind, of random weights."""
+    """Make a small encoder of a class with random weights."""
     torch.manual_seed(0)
     config = getattr(transformers, f"{name}Config")(**SMALL, **further)
     return getattr(transformers, f"{name}Model")(config).eval()
@@ -37,7 +37,7 @@ def encoder(name: str, **further: Any) -> Any:
     [("Bert", 0), ("Electra", 0), ("Roberta", 2), ("XLMRoberta", 2), ("MPNet", None)],
 )
 def test_an_encoder_is_tried_before_it_goes_without_padding(name: str, first: int | None) -> None:
-    """MPNet's attention knows how far apart two tokens are, which ours does not."""
+    """MPNet's attention uses the distance between tokens, which ours does not."""
     backbone = encoder(name)
     was = backbone.config._attn_implementation
     assert unpadded.first_position(backbone) == first
@@ -46,7 +46,7 @@ def test_an_encoder_is_tried_before_it_goes_without_padding(name: str, first: in
 
 
 def test_no_position_is_tried_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU a place outside a table ends the process."""
+    """On a GPU a position outside the table would end the process."""
     tried: list[int] = []
 
     def wrong(_backbone: Any, _ids: Any, _layout: Any, first: int) -> torch.Tensor:
@@ -67,7 +67,7 @@ def test_a_window_of_attention_is_refused() -> None:
     assert unpadded.first_position(backbone) is None
 
 
-# By plain products and by the fused kernel, as a CPU attends, and as a GPU does.
+# Attention on a CPU by plain products and by the fused kernel, and attention as on a GPU.
 WAYS = pytest.mark.parametrize(
     ("name", "value"), [("PLAIN_ATTENTION", 512), ("PLAIN_ATTENTION", 0), ("BY_RUNS", ())]
 )
@@ -77,7 +77,7 @@ WAYS = pytest.mark.parametrize(
 def test_vectors_and_gradients_are_those_of_padded_texts(
     model: stage2.ProbabilisticGBERTV4, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Entities and all."""
+    """All results are equal, entities included."""
     monkeypatch.setattr(unpadded, name, value)
     tokens = tokenize(model, TEXTS, [[(0, 3)], [], [(0, 8), (9, 15)], [], []])
     batch = collate(model.eval(), tokens, np.array([2, 4, 0, 1, 3]))
@@ -116,7 +116,7 @@ def test_dropout_is_drawn_by_the_seed(
 def test_attention_weights_are_dropped(
     model: stage2.ProbabilisticGBERTV4, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No other dropout is left, and the expected vectors are those without."""
+    """There is no other dropout, and the expected vectors are those without dropout."""
     monkeypatch.setattr(unpadded, name, value)
     for where, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout):
@@ -164,7 +164,7 @@ def test_batches_without_padding_are_even_and_within_the_budget(
     sums = [sum(lengths[row] for row in batch) for batch in batches]
     for batch, total in zip(batches, sums, strict=True):
         assert len(batch) == 1 or total <= budget
-    # No batch but the last is smaller than an even share would be.
+    # Only the last batch may be smaller than an even share.
     fewest = -(-sum(lengths) // budget) if lengths else 1
     for total in sums[:-1]:
         assert total + max(lengths) > min(budget, sum(lengths) // fewest)
@@ -176,7 +176,7 @@ KINDS = [("Bert", 0), ("Electra", 0), ("Roberta", 1), ("XLMRoberta", 1), ("Camem
 
 @pytest.mark.parametrize(("name", "pad"), KINDS)
 def test_the_mask_says_what_is_padding_and_no_id_does(name: str, pad: int) -> None:
-    """A text may hold the padding's token: alone, beside others and without padding it is one."""
+    """A text with the padding's token has the same vector alone, in a batch and unpadded."""
     sizes = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
     further = sizes if name == "DistilBert" else {}
     backbone = encoder(name, pad_token_id=pad, **further)
@@ -195,7 +195,7 @@ def test_the_mask_says_what_is_padding_and_no_id_does(name: str, pad: int) -> No
         ]
     for row, expected in enumerate(alone):
         torch.testing.assert_close(together[row, : len(expected)], expected, atol=1e-5, rtol=1e-5)
-    # Where no text holds it, nothing has changed.
+    # If no text contains it, nothing changes.
     plain = torch.tensor([[20, 21, 22, pad], [23, 24, pad, pad]])
     inside = plain != pad
     with torch.inference_mode():
@@ -235,7 +235,7 @@ def test_what_is_trained_is_what_is_evaluated_whatever_tokens_a_text_holds(
 def test_an_encoder_that_gives_an_id_a_meaning_is_trained_with_padding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Texts end to end would change what another text's token means."""
+    """In one row with other texts, this encoder's tokens would get other vectors."""
     backbone = encoder("Bert", pad_token_id=1)
     forward = backbone.forward
 

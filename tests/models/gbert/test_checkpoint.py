@@ -1,4 +1,4 @@
-"""Models on disk: the reference's file and our own folder."""
+"""Models on disk: a file of the reference and a folder of this project."""
 
 from __future__ import annotations
 

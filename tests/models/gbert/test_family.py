@@ -41,6 +41,6 @@ def test_a_file_of_weights_needs_its_encoder(
     with pytest.raises(BadInputError, match="name its encoder with --backbone"):
         family.load(path, LoadOptions())
     assert family.load(path, LoadOptions(str(backbone))).max_length == model.max_length
-    # Of an encoder of the hub it is not known what it is.
+    # The contents of an encoder from the hub are not known.
     assert family.files(path, "owner/name") == {}
     assert "weights" in family.files(path, str(backbone))

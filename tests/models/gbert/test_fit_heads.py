@@ -1,4 +1,4 @@
-"""A stage-1 model from an encoder."""
+"""Stage-1 models made from an encoder."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_folder_is_a_model(
     }
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["backbone"]["hidden_size"] == 32
-    # Made in the folder of a run, it is that run's stage 1.
+    # A model made in the folder of a run is the stage 1 of that run.
     result = stage2("mine", *data_flags(corpus))
     assert "making a stage-1 model" not in result.stderr
 
@@ -115,7 +115,7 @@ def test_neither_package_nor_network(
 
 
 def test_the_default_is_minilm_with_the_quality_of_its_own_space(xquad: Path) -> None:
-    """XQuAD English, 1,190 questions over 240 paragraphs."""
+    """The data is XQuAD English, with 1,190 questions over 240 paragraphs."""
     articles = json.loads((xquad / "xquad.en.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
     contexts = [paragraph["context"] for paragraph in paragraphs]
@@ -134,7 +134,7 @@ def test_the_default_is_minilm_with_the_quality_of_its_own_space(xquad: Path) ->
 
 
 def test_a_backbone_computes_nothing_again(backbone: Path) -> None:
-    """Its own checkpointing would draw another dropout than that of the loss."""
+    """With the encoder's own checkpointing, dropout would differ between loss and gradient."""
     encoder, tokenizer = load_backbone(backbone)
     having = [module for module in encoder.modules() if hasattr(module, "gradient_checkpointing")]
     assert having

@@ -1,4 +1,4 @@
-"""ProbabilisticGBERTV4: what is read, and how tokens are pooled."""
+"""ProbabilisticGBERTV4: the texts that it reads, and the pooling of tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following a training in TensorBoard."""
+"""The scalars of a training in TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The built-in sample: the papers of a fictional harbour, of the reference experiment's size.
+"""The built-in sample: the papers of a fictional harbour, in the size of the reference experiment.
 
-What an encoder needs to find the record that answers a question, beyond what it knows of English,
-is where answers stand and a glossary of ten events, eight trades and six feasts; questions on both
-sides of a split share them (`sample_words.py`).
+To find the record that answers a question, an encoder must learn in which papers answers stand, and
+a glossary of ten events, eight trades and six feasts (`words.py`). Questions on both sides of a
+split share this glossary.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ NUM_QUESTIONS = 50
 NUM_CHUNKS = 1231
 NUM_ANNOTATIONS = 1463
 
-# Of what does not answer a question: the inn's talk, the day book, the observatory's log; the rest
-# is tide tables. The talk is what makes the sample hard: it sounds like the questions.
+# The shares of the texts that answer no question: the inn's talk, the day book, the observatory's
+# log; the rest are tide tables. The talk sounds like the questions, so it makes the sample hard.
 HEARSAY_SHARE = 0.87
 RECORD_SHARE = 0.07
 LOG_SHARE = 0.04
 
 NAMED_QUESTION_SHARE = 0.3
 
-# Chunks whose annotation is of a slightly longer or shorter text: matched by containment alone.
+# So many annotations have a slightly longer or shorter text than their chunk. Only the rule of
+# containment can match them.
 NUM_LONGER = 15
 NUM_SHORTER = 15
 MAX_LENGTH_DIFFERENCE = 0.1
-# Every so many chunks an annotation is of the chunk broken over two lines, as a scan gives it: the
-# join normalises white space, and offsets count in the annotation's own text.
+# One in so many annotations has its text on two lines, as a scan gives it. The join must normalise
+# white space, and offsets must count in the annotation's own text.
 WRAPPED_EVERY = 39
 
 RECORD_ENTITIES = ("who", "other", "place", "feast", "boat")
@@ -46,7 +47,7 @@ T = TypeVar("T")
 
 
 class SamplePaths(NamedTuple):
-    """Where the sample's three files are."""
+    """The paths of the sample's three files."""
 
     qa: Path
     chunks: Path
@@ -61,7 +62,7 @@ class Annotated(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a record of the guild states. Persons are indices of `PEOPLE`."""
+    """The facts that a record of the guild states. Persons are indices of `PEOPLE`."""
 
     event: str
     who: int
@@ -72,7 +73,7 @@ class Facts(NamedTuple):
     sum: str
 
     def jargon(self) -> dict[str, str]:
-        """Values for the slots of a record."""
+        """Return the values for the slots of a record."""
         return {
             "who": f"{_trade(self.who).title} {_name(self.who)}",
             "other": f"{_trade(self.other).title} {_name(self.other)}",
@@ -85,7 +86,7 @@ class Facts(NamedTuple):
         }
 
     def everyday(self) -> dict[str, str]:
-        """Values for the slots of all other texts."""
+        """Return the values for the slots of all other texts."""
         return {
             "name": _name(self.who),
             "trade": _trade(self.who).plain,
@@ -96,7 +97,7 @@ class Facts(NamedTuple):
         }
 
     def readings(self) -> tuple[Facts, ...]:
-        """The same facts told of each person that the event happened to."""
+        """Return the facts from the view of each person that the event happened to."""
         swapped = self._replace(who=self.other, other=self.who)
         return (self, swapped) if EVENTS[self.event].mutual else (self,)
 
@@ -108,7 +109,7 @@ class Question(NamedTuple):
     facts: Facts
 
     def answered_by(self, facts: Facts) -> bool:
-        """Tell whether a record of these facts agrees with all that the question mentions."""
+        """Return whether a record of these facts agrees with all that the question mentions."""
         mentioned = re.findall(r"\{(\w+)\}", self.template)
         wanted = self.facts.everyday()
         return facts.event == self.facts.event and any(
@@ -117,12 +118,12 @@ class Question(NamedTuple):
         )
 
     def filled(self) -> Annotated:
-        """The question's text."""
+        """Return the text of the question with its entities."""
         return _fill(self.template, self.facts.everyday(), TALK_ENTITIES)
 
 
 class Dice:
-    """Draws from `random()` alone, the one method that is promised never to change."""
+    """A generator that uses `random()` only: Python promises that this method never changes."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -132,7 +133,7 @@ class Dice:
         return int(self.share() * bound)
 
     def share(self) -> float:
-        """Draw a number from 0 to 1."""
+        """Draw a number from 0, below 1."""
         return self._random.random()
 
     def pick(self, options: Sequence[T]) -> T:
@@ -154,7 +155,7 @@ def write_sample(folder: str | os.PathLike[str], seed: int = 0) -> SamplePaths:
     questions = _draw_questions(dice)
     answers = [_record(dice, question.facts) for question in questions]
 
-    # Everything is written once: a repeated text would be one chunk under two ids.
+    # No text is written twice: it would be one chunk under two ids.
     written = {annotated.text: None for annotated in answers}
     others = _other_texts(dice, questions)
     chunks = [*answers, *_distinct(others, NUM_CHUNKS - NUM_QUESTIONS, written)]
@@ -175,7 +176,7 @@ def write_sample(folder: str | os.PathLike[str], seed: int = 0) -> SamplePaths:
 
 
 def _draw_questions(dice: Dice) -> list[Question]:
-    """Draw questions, the events in turn, none of which another's record answers."""
+    """Draw questions about each event in turn. No question is answered by the record of another."""
     events = list(EVENTS)
     questions: list[Question] = []
     while len(questions) < NUM_QUESTIONS:
@@ -208,7 +209,7 @@ def _draw_facts(dice: Dice, event: str) -> Facts:
 
 
 def _other_texts(dice: Dice, questions: Sequence[Question]) -> Iterator[Annotated]:
-    """Yield texts without end, none of which answers a question."""
+    """Yield texts endlessly. None of them answers a question."""
     events = list(EVENTS)
     while True:
         share = dice.share()
@@ -244,13 +245,13 @@ def _log_entry(dice: Dice) -> Annotated:
 
 
 def _tide(dice: Dice) -> Annotated:
-    """A line of the tide tables: it names nobody, so that it is compared by sentence."""
+    """Return a line of the tide tables. It has no entity, so it is compared by sentence."""
     template = f"{dice.pick(words.TIDES)} {dice.pick(words.REMARKS)}"
     return _fill(template, {"bell": dice.pick(words.BELLS)}, ())
 
 
 def _distinct(texts: Iterator[Annotated], count: int, written: dict[str, None]) -> list[Annotated]:
-    """Take the next `count` texts that are not `written` yet, and note them there."""
+    """Take the next `count` texts that are not in `written`, and add them to it."""
     taken: list[Annotated] = []
     while len(taken) < count:
         annotated = next(texts)
@@ -261,7 +262,7 @@ def _distinct(texts: Iterator[Annotated], count: int, written: dict[str, None]) 
 
 
 def _annotations_of(chunks: Sequence[Annotated]) -> list[Annotated]:
-    """Annotate the chunks: most as they are, some in a longer, shorter or wrapped form."""
+    """Return an annotation for each chunk. Some have a longer, shorter or wrapped text."""
     annotations = list(chunks)
     longer = [i for i in range(0, len(chunks), 3) if _is_close(chunks[i], _signed(chunks[i]))]
     shorter = [i for i in range(1, len(chunks), 3) if _is_close(chunks[i], _cut(chunks[i]))]
@@ -275,19 +276,19 @@ def _annotations_of(chunks: Sequence[Annotated]) -> list[Annotated]:
 
 
 def _signed(chunk: Annotated) -> Annotated:
-    """Add a signature, whose entity lies outside the chunk."""
+    """Add a signature with an entity, which lies outside the chunk."""
     start = len(chunk.text) + 1
     return Annotated(f"{chunk.text} Voss, copyist", (*chunk.spans, (start, start + len("Voss"))))
 
 
 def _cut(chunk: Annotated) -> Annotated:
-    """Drop the last word, and the entity that it belongs to."""
+    """Remove the last word, and the entity that it belongs to."""
     text = chunk.text.rsplit(" ", 1)[0]
     return Annotated(text, tuple(span for span in chunk.spans if span[1] <= len(text)))
 
 
 def _wrapped(chunk: Annotated) -> Annotated:
-    """Break the line at the first space past the middle that is in no entity."""
+    """Break the line at the first space after the middle that is not in an entity."""
     line_break = "\n   "
     place = chunk.text.index(" ", len(chunk.text) // 2)
     while any(start < place < end for start, end in chunk.spans):
@@ -306,10 +307,10 @@ def _is_close(one: Annotated, other: Annotated) -> bool:
 
 
 def _fill(template: str, slots: Mapping[str, str], entities: Sequence[str]) -> Annotated:
-    """Fill a template's slots; the spans are those of the slots that are entities."""
+    """Fill the slots of a template. The slots named in `entities` become the entities."""
     text = ""
     spans: list[tuple[int, int]] = []
-    # Splitting at a group gives text and slot names by turns.
+    # A split by a pattern with a group gives text and slot names in turn.
     for turn, piece in enumerate(re.split(r"\{(\w+)\}", template)):
         is_slot = turn % 2 == 1
         added = slots[piece] if is_slot else piece
@@ -322,7 +323,7 @@ def _fill(template: str, slots: Mapping[str, str], entities: Sequence[str]) -> A
 
 
 def _trade(person: int) -> words.Trade:
-    """A person's trade, for life."""
+    """Return the trade of a person, which never changes."""
     return words.TRADES[person % len(words.TRADES)]
 
 

@@ -1,4 +1,4 @@
-"""What happens in Saltmere, as the guild records it, as people ask, and as they gossip."""
+"""The events in Saltmere, with the templates of their records, questions and gossip."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """Something that happens, and what is written about it.
+    """An event, and the templates of the texts about it.
 
     Attributes:
-        records: how the guild states it.
-        questions: how it is asked, by trade, place or month.
-        named_questions: how it is asked of a person by name.
-        hearsay: talk of the same matter, that states nothing.
-        answer: what the record means.
-        mutual: whether it happens to {other} as it does to {who}.
+        records: the records of the guild.
+        questions: questions that mention a trade, a place or a month.
+        named_questions: questions that mention a person by name.
+        hearsay: talk about the same matter, without an answer.
+        answer: the meaning of the record in everyday words.
+        mutual: whether the event happens to {other} as well as to {who}.
     """
 
     records: tuple[str, ...]
@@ -25,8 +25,8 @@ class Event(NamedTuple):
     mutual: bool = False
 
 
-# Records have {who} and {other}, persons with titles, {place}, {boat}, {sum}, and {feast} with
-# its preposition {on}; everything else has {name}, {trade}, {place} and {month}.
+# The slots of records are {who} and {other} (persons with titles), {place}, {boat}, {sum}, and
+# {feast} with its preposition {on}. The slots of other texts are {name}, {trade}, {place}, {month}.
 EVENTS = {
     "debt paid": Event(
         records=(

@@ -6,7 +6,7 @@ inn notes down what her guests talk about, in everyday words and with no result,
 keeps a log. Guests ask in everyday words too, so that the notebook sounds like the question and the
 day book has the answer. Names run in families.
 
-Templates name their slots in braces. `sample.py` fills them and knows which slots are entities.
+Templates name their slots in braces. `build.py` fills them and knows which slots are entities.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Feast(NamedTuple):
-    """A date of the guild's calendar: its name, its preposition, and the month others call it."""
+    """A date of the guild's calendar: its name, its preposition, and its usual name, a month."""
 
     name: str
     on: str
@@ -23,7 +23,7 @@ class Feast(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A guild title and what everybody else calls it."""
+    """A trade: its title in the guild and its usual name."""
 
     title: str
     plain: str
@@ -49,7 +49,7 @@ TRADES = (
     Trade("Scale", "fishmonger"),
 )
 
-# Person i has trade i % len(TRADES), for life.
+# Person i has trade i % len(TRADES).
 PEOPLE = (
     ("Bettany", "Crowe"),
     ("Odd", "Fenwick"),
@@ -134,8 +134,8 @@ SUMS = (
     "thirty marks",
 )
 
-# What the clerks add in the margin. Half of it speaks of the same matters in everyday words, about
-# somebody else: true of the page, of no use to the question.
+# Remarks of the clerks in the margin. Half of them speak of the same matters in everyday words, but
+# about somebody else, so they do not help to answer a question.
 REMARKS = (
     "The ink froze twice before the line was done.",
     "Nobody asked for a copy.",
@@ -183,7 +183,8 @@ REMARKS = (
 
 INN = "Cold Anchor"
 
-# Guests of the inn put the questions. {question} is one of an event's, its first letter small.
+# Guests of the inn ask the questions. {question} is a question of an event with a small first
+# letter.
 ASKING = (
     "Settle a bet for the table at the {inn}: {question}",
     "The guests of the {inn} took sides and would like to know: {question}",
@@ -192,7 +193,7 @@ ASKING = (
     "The landlady of the {inn} wonders, and so do her guests: {question}",
 )
 
-# The landlady notes down the guests' talk, in everyday words, and it settles nothing.
+# The landlady notes the guests' talk in everyday words. It answers nothing.
 TALK = (
     "So the table at the {inn} had it.",
     "The guests of the {inn} took sides.",
@@ -204,7 +205,7 @@ TALK = (
     "The guests of the {inn} would like to know.",
 )
 
-# The observatory on the hill writes its log in everyday words, of much the same matters.
+# The log of the observatory speaks of similar matters in everyday words.
 ASTRONOMERS = (
     "Doctor Imre Falk",
     "Sister Beatrix",
@@ -265,7 +266,7 @@ SKIES = (
     "Frost on the rail, and stars down to the water.",
 )
 
-# The tide table speaks of nobody: texts without an entity.
+# Texts of the tide table have no entity.
 TIDES = (
     "High water came at the {bell} bell and stood for as long as it takes to say so.",
     "At the {bell} bell the mud was bare as far as the old posts.",

@@ -1,1 +1,1 @@
-"""Faster parts of an encoder: attention, dropout, packed weights, texts without padding."""
+"""Faster versions of parts of an encoder: attention, dropout, packed weights, no padding."""

@@ -1,4 +1,4 @@
-"""Attention of short texts by plain matrix products, which a CPU does sooner than the fused one."""
+"""Attention by plain matrix products, which is faster than fused attention for short texts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from contextlib import contextmanager
 
 from stage2.encoding.encoder import Encoder
 
-# Up to so many tokens a text's attention weights fit the cache: see `plain_attention`.
+# The attention weights of a text with up to so many tokens fit the processor's cache.
 PLAIN_ATTENTION = 512
 
 
 @contextmanager
 def plain_attention(model: Encoder) -> Iterator[None]:
-    """Have a CPU attend to short texts by plain matrix products.
+    """Compute attention by plain matrix products inside the context, for short texts on a CPU.
 
-    The fused kernel saves memory that they do not need. Embedding takes a tenth longer with it, and
-    a step of training a quarter.
+    The fused kernel saves memory, but short texts need little. With it embedding takes a tenth
+    longer, and a training step a quarter longer.
+
+    Args:
+        model: the model. Nothing changes on other devices, or if its texts may be longer.
     """
     backbone = model.backbone
     plain = (

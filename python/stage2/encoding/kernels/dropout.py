@@ -1,9 +1,9 @@
-"""Dropout on a CPU from random bits in bulk: a sixth of the time of torch's own.
+"""Dropout on a CPU with random bits drawn in bulk, in a sixth of the time of torch's own.
 
-torch draws a random number for each element, which took a twelfth of a step of training. Here
-sixteen bits are drawn for each, four elements a call of the generator. An element is dropped where
-they are below p · 2¹⁶, rounded; the others are scaled by what that leaves, so that the expected
-value is the input's to the last bit of the scale.
+torch draws a random number for each element, which took a twelfth of a training step. Here each
+element gets 16 random bits, and one number of the generator serves four elements. An element is
+dropped if its bits are below n = p · 2¹⁶, rounded. The others are scaled by 2¹⁶ / (2¹⁶ − n), so
+that the expected value equals the input.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _generator: ContextVar[np.random.SFC64 | None] = ContextVar("_generator", defaul
 
 @contextmanager
 def in_bulk(module: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
-    """Have `dropout`, and a CPU's `nn.Dropout` modules by it, draw from a generator of this seed.
+    """Let `dropout` and `nn.Dropout` modules draw from a generator with this seed in the context.
 
-    On other devices nothing changes.
+    Nothing changes on devices other than a CPU.
 
     Args:
-        module: whose dropout it is.
-        device: where its weights are.
+        module: the module whose `nn.Dropout` modules are changed.
+        device: the device of its weights.
         seed: at least 0.
     """
     if device.type != "cpu":
@@ -49,12 +49,12 @@ def in_bulk(module: nn.Module, device: torch.device, seed: int) -> Iterator[None
 
 
 def dropout(values: Tensor, p: float, training: bool) -> Tensor:
-    """As `torch.nn.functional.dropout`; within `in_bulk` from its generator.
+    """Apply dropout as `torch.nn.functional.dropout` does, inside `in_bulk` with its generator.
 
     Args:
         values: float, of any shape.
-        p: the share that is dropped, from 0 to 1.
-        training: whether anything is.
+        p: the share of elements that are dropped, from 0 to 1.
+        training: if False, nothing is dropped.
     """
     generator, dropped = _generator.get(), round(p * _VALUES)
     if not training:
@@ -66,7 +66,7 @@ def dropout(values: Tensor, p: float, training: bool) -> Tensor:
     kept = bits[:count].view(values.shape).ge_(_LEAST + dropped)
     scale = _VALUES / (_VALUES - dropped)
     if values.element_size() == 2:
-        # The scale's own bits, or those of 0: a product of integers is quicker than a conversion.
+        # Each factor is the scale or 0. Integers make its bits, which is faster than a conversion.
         pattern = torch.tensor(scale, dtype=values.dtype).view(torch.int16).item()
         return values * kept.mul_(int(pattern)).view(values.dtype)
     return values * kept.to(values.dtype).mul_(scale)

@@ -1,4 +1,4 @@
-"""What makes a model quick for as long as texts are embedded: packed weights, or compiling."""
+"""Faster inference with packed weights or with a compiled backbone."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from torch import Tensor, nn
 from stage2.encoding.kernels.swap_forward import swapped_forward
 from stage2.utils.errors import RunFailedError
 
-# Beyond this a first guess at the rows of a product changes nothing in how weights are laid out.
+# The expected number of rows in a product. A larger number does not change the layout of weights.
 ROWS = 1024
 
 
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
-    """Have the model's linear layers multiply by packed weights; for inference alone.
+    """Use packed weights in the model's linear layers inside the context, for inference only.
 
-    oneDNN computes with weights in blocks. Without this every product lays out its weights again,
-    which takes a fifth of it where a batch fits the cache. The blocks are a second copy of the
-    linear layers' weights, and are let go of at the end. torch reaches them by operators that its
-    own compiler uses but that have no public name: where they are missing, refuse or miscalculate,
-    the model works as ever.
+    oneDNN computes with weights in blocks. Usually every product first arranges its weights in
+    blocks, which takes a fifth of its time if a batch fits the cache. Here the blocks are made
+    once, as a second copy of the weights, and freed at the end. The operators for this belong to
+    torch's compiler and are not public. If they are missing, fail or give wrong results, nothing
+    changes.
 
     Args:
-        model: weights of one dtype, on one device; it must not be trained meanwhile.
+        model: the model, with weights of one dtype on one device. It must not be trained meanwhile.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear]
     layers = [layer for layer in layers if _can_pack(layer.weight.device.type, layer.weight.dtype)]
@@ -38,10 +38,12 @@ def packed(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def compiled(model: Any) -> Iterator[None]:
-    """Have torch compile the model's `backbone` for batches of any size; for inference alone.
+    """Compile the model's `backbone` with torch inside the context, for inference only.
+
+    It is compiled for batches of any size.
 
     Raises:
-        RunFailedError: torch cannot, as where a CPU's machine has no C++ compiler.
+        RunFailedError: torch cannot compile it, for example because there is no C++ compiler.
     """
     backbone = model.backbone
     quick = torch.compile(backbone.forward, dynamic=True)
@@ -68,7 +70,7 @@ def _multiply(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
 
 @functools.cache
 def _can_pack(device: str, dtype: torch.dtype) -> bool:
-    """Whether packed products work here and are right; tried once, on a small one."""
+    """Return whether packed products work here and are correct. One small product is tried."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():
         return False
     inner = torch.arange(64.0).remainder(7).sub(3).to(dtype)
@@ -81,5 +83,5 @@ def _can_pack(device: str, dtype: torch.dtype) -> bool:
             found = _multiply(layer)(rows)
         except (AttributeError, RuntimeError):
             return False
-        # Small multiples of an eighth: exact in every dtype that has seven bits.
+        # All numbers are small multiples of 1/8, which every dtype with seven bits holds exactly.
         return torch.equal(found, torch.nn.functional.linear(rows, layer.weight, layer.bias))

@@ -1,4 +1,4 @@
-"""Another forward pass for some modules, for a while."""
+"""Replace the forward pass of modules for a while."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from torch import nn
 
 @contextmanager
 def swapped_forward(passes: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    """Have each module compute what is given with it; at the end it computes what it did before."""
+    """Give each module another forward function inside the context, and restore its own after it.
+
+    Args:
+        passes: pairs of a module and its new forward function.
+    """
     before = []
     try:
         for module, forward in passes:
             before.append((module, vars(module).get("forward")))
-            # On the object, where it hides the method of the class.
+            # An attribute of the object hides the method of its class.
             vars(module)["forward"] = forward
         yield
     finally:

@@ -1,13 +1,13 @@
-"""Texts of a batch end to end, in one long row: matrix products without padding.
+"""Training without padding: the texts of a batch form one long row of tokens.
 
-All of an encoder but its attention works token by token, so that texts may follow one another as
-if they were one; attention is told where each of them ends. The few texts of a training step are
-of many lengths: in a CPU's small groups a fifth of their tokens would be padding, in a GPU's one
-group most of them. Many texts, as they are embedded, come in batches of nearly one length, and
-padding them is as quick.
+All parts of an encoder but attention treat each token alone, so texts can follow one another.
+Attention needs to know where each text ends. The texts of a training step have many lengths. With
+padding a fifth of the tokens would be padding in a CPU's small groups, and most of them in a GPU's
+single group. When many texts are embedded, batches have texts of nearly the same length, and
+padding costs little.
 
-A CPU attends to neighbours of one length at a time. A GPU, which waits for every operation that
-it is told to do, pads the texts again for their attention alone.
+A CPU computes attention for neighbouring texts of one length at a time. A GPU would lose time on so
+many small operations, so there the texts are padded again for attention only.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels.attention import PLAIN_ATTENTION, plain_attention
 from stage2.encoding.kernels.dropout import dropout as drop
 
-# Of our attention, in the register that transformers keeps.
+# The name of this attention in the registry of transformers.
 NAME = "stage2_end_to_end"
-# More tokens at once only leave the processor's cache; fewer pay more often for what is paid once
-# for each group, such as the gradient of all token embeddings.
+# The number of tokens in a group. More tokens do not fit the processor's cache. With fewer tokens
+# the fixed costs of a group, such as the gradient of all token embeddings, come more often.
 GROUP_TOKENS = 2048
-# Where neighbours of one length are attended to at a time.
+# On these devices attention is computed for neighbouring texts of one length at a time.
 BY_RUNS = ("cpu",)
-# A GPU takes as long in float32 as in half precision where an encoder is narrow: all-MiniLM-L6-v2,
-# 384 wide, 241 ms an epoch in one and 242 in the other.
+# From this width on a GPU is slower in float32 than in half precision. For all-MiniLM-L6-v2, 384
+# wide, an epoch takes 241 ms in one and 242 ms in the other.
 _WIDE = 768
-# Tokens of the longest text that an encoder is tried with.
+# The number of tokens in the longest text of the trial.
 _LONGEST_TRIED = 5
-# Rounding of another order of summation, as a share of the largest value.
+# Two results may differ by this share of the largest value, since the order of summation differs.
 _CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
-# (texts, tokens of each): neighbours of the same length are attended to at once.
+# Runs of neighbouring texts with the same length: (number of texts, tokens of each).
 Runs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where texts stand that are end to end, and where they would if they were padded.
+    """The places of tokens in B texts padded to T tokens.
 
     Attributes:
-        inside: bool (B, T), which places are not padding.
-        places: int64 (tokens of all texts,), of each token among the B · T.
-        runs: how long the texts are; empty where they are padded for their attention.
+        inside: bool (B, T), True where a place is not padding.
+        places: int64 (tokens of all texts,), the place of each token among the B · T places.
+        runs: the runs of texts with the same length; empty if texts are padded for attention.
     """
 
     inside: Tensor
@@ -63,32 +63,36 @@ class Layout:
 
     @staticmethod
     def of(mask: Tensor) -> Layout:
-        """Of texts whose mask, int64 (B, T), has 1 for tokens, then 0 for padding."""
+        """Make the layout of texts from their mask: int64 (B, T), 1 for tokens, then 0."""
         inside = mask.bool()
         by_runs = mask.device.type in BY_RUNS
         runs = runs_of(mask.sum(dim=1).tolist()) if by_runs else ()
         return Layout(inside, inside.flatten().nonzero().squeeze(1), runs)
 
     def pad(self, values: Tensor) -> Tensor:
-        """Values of tokens, (tokens of all texts, ...), padded with 0: (B, T, ...).
+        """Pad values of tokens with 0: (tokens of all texts, ...) to (B, T, ...).
 
-        No place is there twice: the sums of both directions' gradients have one term each, and so
-        no order that a GPU could change.
+        Each place occurs once. So every sum in the gradients has one term, and a GPU cannot change
+        its order.
         """
         places = values.new_zeros(self.inside.numel(), *values.shape[1:])
         padded: Tensor = places.index_copy(0, self.places, values)
         return padded.view(*self.inside.shape, *values.shape[1:])
 
     def take(self, padded: Tensor) -> Tensor:
-        """What `pad` was given, of what it gave: (B, T, ...) to (tokens of all texts, ...)."""
+        """Undo `pad`: (B, T, ...) to (tokens of all texts, ...)."""
         return padded.flatten(0, 1).index_select(0, self.places)
 
 
 def possible(model: Encoder, dtype: torch.dtype) -> bool:
-    """Whether this model, where it is, can be trained on texts end to end, and should.
+    """Return whether this model can be trained without padding on its device, and is faster so.
 
-    A GPU multiplies so fast that it waits for what it is told to do next, and padding is cheaper
-    than the operations that save it, but for the float32 of a wide encoder.
+    A GPU multiplies fast and spends more time on starting operations. There padding costs less than
+    the operations that avoid it, except for a wide encoder in float32.
+
+    Args:
+        model: the model, on its device.
+        dtype: the dtype of its matrix products.
     """
     wide = model.backbone.config.hidden_size >= _WIDE
     return (
@@ -102,23 +106,23 @@ def possible(model: Encoder, dtype: torch.dtype) -> bool:
 
 
 def by_runs(model: Encoder) -> bool:
-    """Whether texts of a group may differ in length for nothing: they are nowhere padded."""
+    """Return whether texts are not padded even for attention; their lengths may then differ."""
     return model.device.type in BY_RUNS and possible(model, torch.float32)
 
 
 @contextmanager
 def end_to_end(model: Encoder, dtype: torch.dtype = torch.float32) -> Iterator[None]:
-    """Have the model put texts end to end where that is `possible`; else `plain_attention`.
+    """Train without padding inside the context if that is `possible`, else with `plain_attention`.
 
     Args:
-        model: that is trained.
-        dtype: of its matrix products.
+        model: the model that is trained.
+        dtype: the dtype of its matrix products.
     """
     if not possible(model, dtype):
         with plain_attention(model):
             yield
         return
-    # What it was tried with may have been another process, which sent the model here.
+    # Another process may have tried the model and sent it here, so the name may not be known yet.
     _register()
     model.backbone.set_attn_implementation(NAME)
     try:
@@ -128,16 +132,16 @@ def end_to_end(model: Encoder, dtype: torch.dtype = torch.float32) -> Iterator[N
 
 
 def hidden_states(backbone: Any, input_ids: Tensor, layout: Layout, first_position: int) -> Tensor:
-    """The last hidden states of padded texts, computed without the padding.
+    """Compute the last hidden states of padded texts without the padding.
 
     Args:
-        backbone: whose attention is `NAME`.
+        backbone: the encoder, with the attention `NAME`.
         input_ids: int64 (B, T).
-        layout: of the texts.
-        first_position: that the encoder gives to a text's first token.
+        layout: the layout of the texts.
+        first_position: the position that the encoder gives to the first token of a text.
 
     Returns:
-        float (tokens of all texts, D): text after text.
+        float (tokens of all texts, D), text after text.
     """
     texts, longest = input_ids.shape
     positions = torch.arange(first_position, first_position + longest, device=input_ids.device)
@@ -150,7 +154,7 @@ def hidden_states(backbone: Any, input_ids: Tensor, layout: Layout, first_positi
 
 
 def runs_of(lengths: list[int]) -> Runs:
-    """Neighbours of the same length, together."""
+    """Group neighbouring texts of the same length into runs."""
     return tuple((len(list(run)), length) for length, run in groupby(lengths))
 
 
@@ -165,26 +169,26 @@ def attend(
     dropout: float = 0.0,
     **further: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within each text, as transformers calls an attention function.
+    """Compute attention within each text. transformers calls this function.
 
     Args:
-        module: whose attention it is.
-        query: float (1, H, T, d), texts end to end.
-        key: likewise.
-        value: likewise.
-        _mask: none.
-        layout: of the texts.
-        scaling: of the products; default 1/√d.
-        dropout: of the attention weights.
-        further: what else an encoder wants of its attention; nothing of it is done here.
+        module: the attention module.
+        query: float (1, H, T, d), the tokens of all texts in one row.
+        key: as `query`.
+        value: as `query`.
+        _mask: not used; the layout says where texts end.
+        layout: the layout of the texts.
+        scaling: the factor of the products; None means 1/√d.
+        dropout: the dropout of the attention weights.
+        further: other options of the encoder's attention, none of which is supported.
 
     Returns:
-        float (1, T, H, d), and no weights.
+        float (1, T, H, d), and None for the attention weights.
 
     Raises:
-        ValueError: the encoder wants something further.
+        ValueError: the encoder uses another option.
     """
-    further.pop("position_ids", None)  # They are in the vectors already, or need not be.
+    further.pop("position_ids", None)  # the hidden states contain them already, if they are used
     if wanted := [name for name, what in further.items() if what is not None and what is not False]:
         raise ValueError(f"attention with {', '.join(wanted)} cannot be had without padding")
     if scaling is None:
@@ -198,7 +202,7 @@ def attend(
 def _attend_by_runs(
     sides: tuple[Tensor, ...], layout: Layout, scaling: float, dropout: float
 ) -> Tensor:
-    """Attention of queries, keys and values, each (T, H, d), a length at a time: (T, H, d)."""
+    """Compute attention one run at a time, from queries, keys, values (T, H, d) to (T, H, d)."""
     tokens = [texts * length for texts, length in layout.runs]
     parts = []
     for run, *of_run in zip(layout.runs, *(side.split(tokens) for side in sides), strict=True):
@@ -215,7 +219,7 @@ def _attend_by_runs(
 def _attend_padded(
     sides: tuple[Tensor, ...], layout: Layout, scaling: float, dropout: float
 ) -> Tensor:
-    """Attention of queries, keys and values, each (T, H, d), all texts at once: (T, H, d)."""
+    """Compute attention of all texts at once, from queries, keys, values (T, H, d) to (T, H, d)."""
     q, k, v = (layout.pad(side).transpose(1, 2) for side in sides)
     mask = layout.inside[:, None, None, :]
     found = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, scale=scaling)
@@ -224,17 +228,18 @@ def _attend_padded(
 
 @functools.cache
 def _register() -> None:
-    # Not at the top: commands whose vectors are all in the cache do without transformers.
+    # The import is not at the top, since a command with all vectors in the cache needs no
+    # transformers.
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, attend)
 
 
 def first_padded_position(backbone: Any) -> int | None:
-    """The position of a text's first token, where an encoder must be told it; else None.
+    """Return the position of a text's first token, or None if the encoder need not be given it.
 
-    Some encoders count positions by looking for the padding's id, which may stand in a text too:
-    told where each token stands, they go by the mask alone, as they do without padding.
+    Some encoders find positions by the id of padding, which can also occur in a text. If they get
+    the position of each token, they use only the mask, as they do without padding.
     """
     pad = backbone.config.pad_token_id
     if pad is None or pad < 0 or "position_ids" not in signature(backbone.forward).parameters:
@@ -246,12 +251,12 @@ def first_padded_position(backbone: Any) -> int | None:
             for first in (0, pad + 1):
                 if first + _LONGEST_TRIED > _positions(backbone):
                     continue
-                told = torch.arange(first, first + _LONGEST_TRIED, device=ids.device)
+                positions = torch.arange(first, first + _LONGEST_TRIED, device=ids.device)
                 found = backbone(
-                    input_ids=ids, attention_mask=mask, position_ids=told.unsqueeze(0)
+                    input_ids=ids, attention_mask=mask, position_ids=positions.unsqueeze(0)
                 ).last_hidden_state
                 if _close(layout.take(found), layout.take(right)):
-                    # From 0, or wherever it is asked to: no id is looked for.
+                    # An encoder that counts from 0 does not look for the id of padding.
                     return first or None
         except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
             return None
@@ -259,15 +264,14 @@ def first_padded_position(backbone: Any) -> int | None:
 
 
 def first_position(backbone: Any) -> int | None:
-    """The position of a text's first token, where an encoder can do without padding; else None.
+    """Return the position of a text's first token, or None if the encoder needs padding.
 
-    No position is tried that its table does not have: on a GPU that would end the process.
-
-    It is found by trying: encoders count positions from 0 or from beyond that of their padding,
-    and what some want of their attention cannot be done here. Ids that mean something to some of
-    them, such as the padding's, are among those tried.
+    The encoder is tried on a few texts. Encoders count positions from 0 or from the position after
+    that of padding, and some use options of attention that `attend` does not support. Ids with a
+    special meaning, such as that of padding, are among those tried. No position beyond the
+    encoder's table is tried, because on a GPU that would end the process.
     """
-    # Both came with the register of attention functions.
+    # Both attributes came with transformers' registry of attention functions.
     switch = hasattr(backbone, "set_attn_implementation")
     if not (switch and getattr(backbone, "_supports_attention_backend", False)):
         return None
@@ -277,8 +281,8 @@ def first_position(backbone: Any) -> int | None:
     was = backbone.config._attn_implementation
     with _in_peace(backbone):
         try:
-            told = first_padded_position(backbone)
-            right = layout.take(padded_hidden_states(backbone, padded, mask, told))
+            first_padded = first_padded_position(backbone)
+            right = layout.take(padded_hidden_states(backbone, padded, mask, first_padded))
             backbone.set_attn_implementation(NAME)
             for first in dict.fromkeys((0, (pad or 0) + 1)):
                 if first + _LONGEST_TRIED > _positions(backbone):
@@ -286,7 +290,7 @@ def first_position(backbone: Any) -> int | None:
                 if _close(hidden_states(backbone, padded, layout, first), right):
                     return first
         except (TypeError, ValueError, RuntimeError, IndexError):
-            # It does not take positions, or wants attention of another kind.
+            # The encoder does not take positions, or needs another kind of attention.
             return None
         finally:
             backbone.set_attn_implementation(was)
@@ -294,25 +298,33 @@ def first_position(backbone: Any) -> int | None:
 
 
 def padded_hidden_states(backbone: Any, input_ids: Tensor, mask: Tensor, first: int | None) -> Any:
-    """The last hidden states of padded texts, float (B, T, D), whatever ids stand in them.
+    """Compute the last hidden states of padded texts, even if the id of padding is in a text.
 
     Args:
         backbone: an encoder.
         input_ids: int64 (B, T).
         mask: int64 (B, T), 1 for tokens, then 0 for padding.
-        first: as `first_padded_position` says of the encoder.
+        first: what `first_padded_position` returns for the encoder.
+
+    Returns:
+        float (B, T, D).
     """
-    told = {}
+    more = {}
     if first is not None:
         end = first + input_ids.shape[1]
-        told["position_ids"] = torch.arange(first, end, device=input_ids.device).unsqueeze(0)
-    return backbone(input_ids=input_ids, attention_mask=mask, **told).last_hidden_state
+        more["position_ids"] = torch.arange(first, end, device=input_ids.device).unsqueeze(0)
+    return backbone(input_ids=input_ids, attention_mask=mask, **more).last_hidden_state
 
 
 def _trial(backbone: Any, with_padding: bool) -> tuple[Tensor, Layout, Tensor]:
-    """Three texts of ids that every vocabulary has, padded: their mask, layout and ids.
+    """Make three padded texts from ids that every vocabulary has.
 
-    `with_padding` puts the ids of padding and mask in a text; they are left out else.
+    Args:
+        backbone: an encoder.
+        with_padding: whether a text contains the ids of padding and of the mask token.
+
+    Returns:
+        Their mask, layout and ids.
     """
     device = next(backbone.parameters()).device
     config = backbone.config
@@ -334,7 +346,7 @@ def _trial(backbone: Any, with_padding: bool) -> tuple[Tensor, Layout, Tensor]:
 
 @contextmanager
 def _in_peace(backbone: Any) -> Iterator[None]:
-    """Try an encoder without dropout and gradients; it is left as it was."""
+    """Turn off dropout and gradients inside the context; restore the encoder's mode after it."""
     was_training = backbone.training
     backbone.eval()
     try:

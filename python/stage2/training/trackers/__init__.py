@@ -1,6 +1,6 @@
-"""Trackers: tools of others in which a training can be watched.
+"""Trackers: tools of other projects that show a training while it runs.
 
-A tracker is a module here, with a function `track`, and a row in `variants.TRACKERS`.
+A tracker is a module in this package with a function `track`, and a row in `variants.TRACKERS`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from stage2.config import TrainingConfig
 from stage2.utils.errors import BadInputError
 from stage2.variants import TRACKERS
 
-# Called with the name of a scalar, its value, and the updates done.
+# The arguments are the name of a scalar, its value, and the number of updates done.
 Note = Callable[[str, float, int], None]
 
 
 def check_tracker(settings: TrainingConfig) -> None:
-    """Refuse, before anything is written, a tracker whose package is not installed."""
+    """Refuse a tracker whose package is not installed.
+
+    Raises:
+        BadInputError: the package is missing.
+    """
     tracker = TRACKERS.get(settings.report_to)
     if tracker is not None and find_spec(tracker.package) is None:
         raise BadInputError(
@@ -31,12 +35,12 @@ def check_tracker(settings: TrainingConfig) -> None:
 
 @contextmanager
 def tracking(settings: TrainingConfig, folder: Path, updates_done: int) -> Iterator[Note]:
-    """Yield the function that notes a scalar.
+    """Yield a function that records a scalar.
 
     Args:
-        settings: report_to.
-        folder: of the run.
-        updates_done: where the training goes on from; what was noted of later ones is taken back.
+        settings: the setting `report_to` is used.
+        folder: the run folder.
+        updates_done: the update from which training continues. Later records are removed.
     """
     if settings.report_to not in TRACKERS:
         yield lambda *_: None

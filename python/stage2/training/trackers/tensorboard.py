@@ -1,4 +1,4 @@
-"""TensorBoard: scalars of a training, in files of its own format."""
+"""TensorBoard: the scalars of a training, in files of TensorBoard's format."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stage2.utils import files
 
 @contextmanager
 def track(folder: Path, updates_done: int) -> Iterator[Note]:
-    """Write scalars to `tensorboard/` in the run's folder; see `trackers.tracking`."""
+    """Write scalars to `tensorboard/` in the run folder; see `trackers.tracking`."""
     from torch.utils.tensorboard import SummaryWriter
 
-    # The first step that is taken back: what was noted of the last update is not noted again.
+    # Records from this step on are removed. Those of the last update stay: they do not come again.
     first = updates_done + 1 if updates_done else None
     with SummaryWriter(folder / files.TENSORBOARD, purge_step=first) as writer:
         yield writer.add_scalar

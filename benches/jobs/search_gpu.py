@@ -1,4 +1,4 @@
-"""Exact search with a card's products against the card alone: a product, then its largest."""
+"""Exact search on a GPU, against torch's product and `topk` there and against the processor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benches import inputs
 from benches.harness import Bench, Claim, Finding, Peer, expect
 
 QUERIES, ROWS, WIDTH, NEAREST = 20_000, 1_000_000, 64, 61
-# Scores of a block of queries, float32: 4 GB.
+# Queries that the peer scores at once: their float32 scores take 4 GB.
 BLOCK = 1000
-# The peer sums in float32.
+# The peer sums in float32, so its scores differ from the exact ones by less than this.
 ROUNDING = 2e-6
 
 
@@ -25,7 +25,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     def ours(device: str) -> Any:
         return stage2.topk(queries, corpus, NEAREST, device=device)
 
-    def alone() -> Any:
+    def torch_alone() -> Any:
         rows = torch.from_numpy(corpus).to(bench.device)
         blocks = torch.from_numpy(queries).to(bench.device).split(BLOCK)
         found = [torch.topk(block @ rows.T, NEAREST) for block in blocks]
@@ -41,9 +41,9 @@ def measure(bench: Bench) -> Iterator[Finding]:
         far = float(np.abs(ours[1] - found[1]).max())
         expect(far < ROUNDING, f"scores are {far:.2g} apart")
 
-    job = f"top {NEAREST} of {len(corpus):,} × {WIDTH}, {len(queries):,} queries, on the card"
+    job = f"top {NEAREST} of {len(corpus):,} × {WIDTH}, {len(queries):,} queries, on the GPU"
     peers = [
-        Peer("torch on the card, float32 sums", alone, near),
+        Peer("torch on the GPU, float32 sums", torch_alone, near),
         Peer("stage2 on the processor", lambda: ours("cpu"), same),
     ]
     claims = [Claim(f"{job}, against {peer.name}", (peer.name,), None) for peer in peers]

@@ -1,0 +1,141 @@
+"""Data sets: questions and the chunks that answer them."""
+
+from typing import SupportsIndex, final
+
+from stage2._core._annotations import Annotations
+from stage2._core._loaded import Loaded, TextColumn
+from stage2._core._samples import Samples
+from stage2._core._types import Column, Floats, Ints, OnError, Path
+
+@final
+class Dataset(Loaded):
+    """Questions, the chunks that answer them, and entity annotations. All are checked."""
+
+    @staticmethod
+    def load(
+        qa: Path,
+        chunks: Path,
+        entities: Path | None = None,
+        on_error: OnError = "strict",
+        memory_map: bool = True,
+        max_decompressed: int | None = None,
+    ) -> Dataset:
+        """Read a data set from JSONL or JSON arrays, plain or compressed by gzip or Zstandard.
+
+        Args:
+            qa: rows with `question`; `chunk_id`, `chunk_ids` or both (then `chunk_id` comes first);
+                and optionally `qa_id` or `id`, `answer`, and `grades`. `grades` has the relevance
+                of each element of `chunk_ids`. Chunks with a grade above 0 are the ground truths,
+                the highest grade first. A chunk with a grade of 0 or less is not relevant, as if
+                nobody had judged it, as in trec_eval.
+            chunks: rows with `chunk_id`, `id` or `_id`; `text`, `chunk_text`, `input` or
+                `content`; and optionally `title`.
+            entities: rows with `text` and `targets` of `char_start`, `char_end` and optionally
+                `span_text`; None for no annotations.
+            on_error: `strict` stops at the first bad row, `skip` leaves bad rows out.
+            memory_map: map questions and chunks instead of copying them to memory, which is twice
+                as fast. A file must then not be truncated or rewritten in place while the data set
+                is in use, or the system ends the process. A file may be replaced by another of the
+                same name. Use False in a process that runs for long.
+            max_decompressed: the largest number of bytes of a file after decompression, or from a
+                pipe; None means half of the memory. More raises InputError, `too_large`.
+        """
+    @staticmethod
+    def from_columns(
+        questions: Column,
+        texts: Column,
+        relevant: tuple[Ints, Ints] | tuple[Ints, Ints, Ints | Floats],
+        *,
+        qa_ids: Column | None = None,
+        chunk_ids: Column | None = None,
+        titles: Column | None = None,
+        answers: Column | None = None,
+        on_error: OnError = "strict",
+    ) -> Dataset:
+        """Make a data set from columns in memory. It equals one from files with the same rows.
+
+        The columns are copied and checked like files. InputError has the table, `questions` or
+        `texts`, as `file`, the row from 0 as `line`, and 0 as `column`.
+
+        Args:
+            questions: n questions.
+            texts: N texts of chunks.
+            relevant: offsets, int64 (n + 1,), and chunks, int64 (m,). The chunks relevant to
+                question i are `chunks[offsets[i]:offsets[i + 1]]`, the most relevant first. A third
+                array may have grades, int64 or float64 (m,), as in `load`.
+            qa_ids: n ids; None makes ids from the questions and the ids of their chunks.
+            chunk_ids: N ids; None means the numbers of the rows, from 0.
+            titles: N titles, null for no title.
+            answers: n answers, null for no answer.
+            on_error: `strict` stops at the first bad row, `skip` leaves bad rows out.
+
+        Raises:
+            ValueError: the lengths of columns differ, the offsets do not fit, a chunk does not
+                exist, or a grade is not finite.
+            TypeError: a column holds neither texts nor whole numbers.
+        """
+    @property
+    def num_qa(self) -> int: ...
+    @property
+    def num_questions(self) -> int:
+        """The number of different questions. Several rows may have the same question."""
+    @property
+    def num_chunks(self) -> int: ...
+    @property
+    def num_annotations(self) -> int: ...
+    @property
+    def chunk_ids(self) -> TextColumn: ...
+    @property
+    def chunk_texts(self) -> TextColumn: ...
+    @property
+    def chunk_titles(self) -> TextColumn:
+        """The titles of the chunks; "" for a chunk without a title."""
+    def chunk_text(self, i: SupportsIndex) -> str: ...
+    @property
+    def qa_ids(self) -> TextColumn:
+        """The given ids of the questions, or ids made from the question and its chunks' ids."""
+    @property
+    def questions(self) -> TextColumn: ...
+    @property
+    def answers(self) -> TextColumn:
+        """The answers to the questions; "" for a question without an answer."""
+    @property
+    def relevant(self) -> Ints:
+        """The indices of each question's ground truths in the given order: int64 (m,), read-only.
+
+        If rows have the same question, each has its own ground truths and then those of the others.
+        """
+    @property
+    def relevant_offsets(self) -> Ints:
+        """Where each question starts in `relevant`: int64 (num_qa + 1,), read-only."""
+    @property
+    def grades(self) -> Floats | None:
+        """The grades of the chunks in `relevant`: float64 (m,), above 0; None if all are 1.
+
+        A chunk without a grade has grade 1.
+        """
+    @property
+    def annotations(self) -> Annotations | None: ...
+    def construct(self, negatives: int = 5, seed: int = 0) -> Samples:
+        """Draw distinct chunks as the negatives of each question.
+
+        No negative has the same text as a ground truth of its question. A draw depends only on the
+        seed and the id of the question.
+
+        Args:
+            negatives: the number of negatives for each question.
+            seed: the seed of the draw.
+
+        Raises:
+            InputError: there are too few chunks for a question.
+        """
+    def with_negatives(self, negatives: Ints, offsets: Ints) -> Samples:
+        """Use given chunks as the negatives of each question.
+
+        Args:
+            negatives: int64 (m,), the indices of chunks, question after question.
+            offsets: int64 (num_qa + 1,), where the negatives of each question start.
+        """
+    @property
+    def first_of_text(self) -> Ints:
+        """For each chunk the first with the same text (see `same_text`): int64 (num_chunks,)."""

@@ -1,0 +1,92 @@
+"""What all data read from files have in common, and the errors in files."""
+
+from collections.abc import Sequence
+from typing import SupportsIndex, final, overload
+
+from stage2._core._types import Ints, OnError, Path
+
+class InputError(ValueError):
+    """The contents of a file are wrong.
+
+    The message is `FILE:LINE:COLUMN: what is wrong; what was expected; …`, or for a table in memory
+    `TABLE, row ROW: what is wrong; …`.
+
+    Attributes:
+        file: the path as given, or the name of the table.
+        line: the line, from 1; for a table in memory the row, from 0.
+        column: the column in code points, from 1; 0 for a table in memory.
+        reason: the kind of error, as in `rejected_counts`, such as `truncated_json`.
+    """
+
+    file: str
+    line: int
+    column: int
+    reason: str
+
+@final
+class Rejected:
+    """A row that was left out."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+    @property
+    def column(self) -> int:
+        """The column in code points, from 1."""
+    @property
+    def reason(self) -> str:
+        """The kind of error, such as `unknown_chunk`."""
+    @property
+    def message(self) -> str:
+        """What is wrong and what was expected."""
+    @property
+    def row(self) -> str:
+        """The row as it is in the file. Bytes that are not UTF-8 are replaced."""
+
+class Loaded:
+    """Data read from files, with the errors found in them.
+
+    With `on_error="strict"` the first bad row raises InputError. With `"skip"` bad rows are left
+    out and listed here. InputError is still raised if a file is empty, is a damaged archive, or has
+    no good row.
+    """
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The rows left out, file by file, in the order of the file."""
+    @property
+    def rejected_counts(self) -> dict[str, int]:
+        """The number of rows left out for each reason."""
+    @property
+    def warnings(self) -> list[str]:
+        """Messages about what was accepted but may be wrong."""
+    def write_rejected(self, path: Path) -> None:
+        """Write the rows left out as JSONL, with file, line, column, reason, message and row."""
+
+@final
+class TextColumn(Sequence[str]):
+    """A sequence of texts. A text is decoded when it is read."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def take(self, indices: Ints) -> list[str]:
+        """Return the texts at `indices`, int64 (n,). Negative ones count from the end."""
+
+def load_chunks(
+    path: Path, on_error: OnError = "strict", max_decompressed: int | None = None
+) -> tuple[TextColumn, Loaded]:
+    """Read a corpus without questions, with the checks of `Dataset.load`.
+
+    Args:
+        path: the file of chunks.
+        on_error: as in `Dataset.load`.
+        max_decompressed: as in `Dataset.load`.
+
+    Returns:
+        The texts of the chunks, and the errors found.
+    """

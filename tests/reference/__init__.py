@@ -1,0 +1,66 @@
+"""A slow and obvious version of everything that the core does.
+
+Hypothesis compares the two. The code here is not fast, and it shares nothing with the core. Where
+the two differ, one of them is wrong.
+"""
+
+from tests.reference.join import match_annotation, transfer_spans
+from tests.reference.near_duplicates import near_duplicate_groups, shingles
+from tests.reference.negatives import draw_negatives, select_negatives
+from tests.reference.parsing import (
+    lines,
+    other_values,
+    place_of,
+    read_annotation,
+    read_chunk,
+    read_grades,
+    read_question,
+    read_rows,
+    relevant_chunks,
+    without_skippable_frames,
+)
+from tests.reference.ranking import (
+    Metric,
+    average_precision,
+    by_trec_eval,
+    counts,
+    expected,
+    first_place,
+    kendall_tau,
+    ndcg,
+    recall,
+)
+from tests.reference.search import topk
+from tests.reference.texts import same_text, shared_truths, text_key
+
+__all__ = [
+    "Metric",
+    "average_precision",
+    "by_trec_eval",
+    "counts",
+    "draw_negatives",
+    "expected",
+    "first_place",
+    "kendall_tau",
+    "lines",
+    "match_annotation",
+    "ndcg",
+    "near_duplicate_groups",
+    "other_values",
+    "place_of",
+    "read_annotation",
+    "read_chunk",
+    "read_grades",
+    "read_question",
+    "read_rows",
+    "recall",
+    "relevant_chunks",
+    "same_text",
+    "select_negatives",
+    "shared_truths",
+    "shingles",
+    "text_key",
+    "topk",
+    "transfer_spans",
+    "without_skippable_frames",
+]
