@@ -67,3 +67,9 @@ class Tracker:
 
 
 TRACKERS: Mapping[str, Tracker] = {"tensorboard": Tracker("tensorboard", "tensorboard")}
+
+
+# The tools in whose format a model can be written. Their modules stand in `models.export`.
+EXPORTS: Mapping[str, str] = {
+    "sentence-transformers": "a folder that SentenceTransformer reads without stage2",
+}

@@ -22,6 +22,7 @@ from stage2.models.model_path import found_model
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.usage import Call, check_given, unused
 from stage2.utils import files
+from stage2.variants import EXPORTS
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
@@ -338,6 +339,27 @@ def report(settings: Settings, show: bool) -> None:
     path = report.report(settings)
     if show:
         click.launch(path.with_name(files.PAGE).resolve().as_uri())
+
+
+@command(
+    also=("model", "backbone", "max_length"),
+    example="stage2 export --model stage2-run --to sentence-transformers --output-dir exported",
+    more=[
+        click.option(
+            "--to",
+            type=click.Choice(list(EXPORTS)),
+            required=True,
+            help="The format: "
+            + "; ".join(f"{name}: {text}" for name, text in EXPORTS.items())
+            + ".",
+        )
+    ],
+)
+def export(settings: Settings, to: str) -> None:
+    """Write a model in the format of another tool, which must read it back to the same vectors."""
+    from stage2.cli.commands import export
+
+    export.export(settings, to)
 
 
 @program.group()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from stage2.encoding.encoder import Similarity
 from stage2.encoding.tokens import TOKENIZING, Role
 from stage2.models import hub
 from stage2.utils import tensors
+from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular, replaced_folder
 
@@ -205,6 +206,30 @@ def save(
                 source.tokenizer.save_pretrained(temporary)
             else:
                 library.save(os.fspath(temporary), create_model_card=False)
+
+
+def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], Role], Floats]:
+    """A function that embeds texts of a role by the library alone, with what stands in a folder."""
+    from sentence_transformers import SentenceTransformer
+
+    with hub.told_in_a_line(folder, WHAT, "what was written"), hub.quiet_transformers():
+        library = SentenceTransformer(
+            os.fspath(folder), device="cpu", local_files_only=True,
+            model_kwargs={"dtype": torch.float32},
+        ).float()  # fmt: skip
+    named = {name: prompt or "" for name, prompt in library.prompts.items()}
+    prompts = prompts_in(named, library.default_prompt_name)
+
+    def embed(texts: Sequence[str], role: Role) -> Floats:
+        found: Floats = library.encode(
+            list(texts),
+            prompt=prompts.get(role, ""),
+            normalize_embeddings=similarity == "cosine",
+            show_progress_bar=False,
+        )
+        return found
+
+    return embed
 
 
 def prompts_in(named: Mapping[str, str], default: str | None) -> dict[Role, str]:

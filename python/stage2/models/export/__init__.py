@@ -1,0 +1,38 @@
+"""Exports: a model in the format of another tool.
+
+An export is a module in this package with a function `write`, and a row in `variants.EXPORTS`. What
+is written is read back by that tool before it is shown to anybody, and must give the same vectors.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+from stage2.encoding.encoder import Encoder
+from stage2.models.export.fidelity import check_fidelity
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import replaced_folder
+
+
+def export(model: Encoder, to: str, folder: str | os.PathLike[str]) -> None:
+    """Write a model in a format, whole or not at all.
+
+    Args:
+        model: on the CPU.
+        to: a name in `variants.EXPORTS`.
+        folder: that is made.
+
+    Raises:
+        BadInputError: the folder is there, or the model has no such form.
+        RunFailedError: what was written does not give the model's vectors.
+    """
+    if os.path.lexists(folder):
+        raise BadInputError(
+            f"{folder}: is there already, and an export replaces nothing; name a new --output-dir"
+        )
+    module = import_module(f"{__name__}.{to.replace('-', '_')}")
+    with replaced_folder(folder) as temporary:
+        read = module.write(model, Path(temporary))
+        check_fidelity(model, read, os.fspath(folder))

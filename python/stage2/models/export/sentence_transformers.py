@@ -1,0 +1,84 @@
+"""A model as a folder that sentence-transformers reads without stage2.
+
+The sentence vector of a ProbabilisticGBERTV4 is the mean over the tokens of its semantic head, at
+unit length: Transformer, Dense on token embeddings, Dense, Pooling, Normalize. Its entities and its
+concentration have no place there. Another model is written in the layout that it came in.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.tokens import TOKENIZING
+from stage2.models import hub
+from stage2.models.export.fidelity import Read
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.sentence_transformers.layout import reader_of
+from stage2.utils.errors import BadInputError
+
+if TYPE_CHECKING:
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+
+def write(model: Encoder, folder: Path) -> Read:
+    """Write the folder, and give a function that embeds with it as the library does.
+
+    Raises:
+        BadInputError: the model names no modules of the library, as a folder of Hugging Face's.
+    """
+    if isinstance(model, ProbabilisticGBERTV4):
+        _write_modules(model, folder)
+    else:
+        model.save(folder)
+    if not (folder / "modules.json").exists():
+        raise BadInputError(
+            "a folder of a Hugging Face encoder is read by sentence-transformers as it is; there "
+            "is nothing to export"
+        )
+    return reader_of(folder, model.similarity)
+
+
+def _write_modules(model: ProbabilisticGBERTV4, folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import (
+        Normalize,
+        Pooling,
+        Transformer,
+    )
+
+    first, activation, second = model.semantic_head
+    with tempfile.TemporaryDirectory() as encoder, TOKENIZING, hub.quiet_transformers():
+        model.tokenizer.backend_tokenizer.no_truncation()
+        model.backbone.save_pretrained(encoder)
+        model.tokenizer.save_pretrained(encoder)
+        parts = [
+            Transformer(encoder, max_seq_length=model.max_length),
+            _dense(first, activation),
+            _dense(second, nn.Identity()),
+            Pooling(model.embedding_dim, "mean"),
+            Normalize(),
+        ]
+        made = SentenceTransformer(modules=parts, similarity_fn_name="cosine", device="cpu")
+        made.save(os.fspath(folder), create_model_card=False)
+
+
+def _dense(layer: nn.Module, activation: nn.Module) -> Dense:
+    """A linear layer of the head as the library's module on the vectors of tokens."""
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    assert isinstance(layer, nn.Linear)
+    assert layer.bias is not None
+    return Dense(
+        layer.in_features,
+        layer.out_features,
+        activation_function=activation,
+        init_weight=layer.weight.detach().clone(),
+        init_bias=layer.bias.detach().clone(),
+        module_input_name="token_embeddings",
+    )
