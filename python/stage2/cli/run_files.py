@@ -15,8 +15,11 @@ from typing import Any
 from stage2.utils import files
 
 # `save` of a model and of its tokenizer write these files.
-# `*` stands for folders too: a model of sentence-transformers has one for each of its modules.
-_MODEL = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
+# A model of sentence-transformers has a folder for each of its modules.
+_MODEL = (
+    *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"),
+    *("*/*.json", "*/*.safetensors"),
+)
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
 _IN_A_FOLD = (
@@ -58,6 +61,8 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": (
         files.rejected_by("evaluate"),
+        # The card has the figures, which are known last.
+        f"{files.SHIPPED_MODEL}/README.md",
         *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
         files.EVALUATION_AFTER,
         files.COMPARISON,

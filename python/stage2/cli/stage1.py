@@ -27,7 +27,7 @@ from stage2.models.hub import default_backbone, default_model
 from stage2.models.model_path import model_in
 from stage2.usage import Call, with_stage1_of
 from stage2.utils import files
-from stage2.utils.device import describe, resolve_device, resolve_precision
+from stage2.utils.device import DTYPES, describe, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 
 
@@ -125,6 +125,7 @@ def load_options(settings: Settings, max_length: int | None = None) -> LoadOptio
         max_length=max_length,
         pooling=settings.pooling,
         prompts={role: text for role, text in prompts.items() if text is not None},
+        saved_dtype=None if settings.save_dtype is None else DTYPES[settings.save_dtype],
         max_lengths={role: limit for role, limit in limits.items() if limit is not None},
     )
 

@@ -57,6 +57,11 @@ class ModelConfig(Group):
         None, "Most tokens of a chunk. Default: the model's own limit.", kind=int, low=4,
         metavar="N",
     )  # fmt: skip
+    save_dtype: str | None = setting(
+        None,
+        "The type that weights are written in. Default: the one that they came in.",
+        choices=("fp32", "bf16", "fp16"),
+    )
     fit: bool = setting(
         True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
     )

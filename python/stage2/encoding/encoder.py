@@ -65,6 +65,7 @@ class Encoder(nn.Module, ABC):
         compiled: whether torch compiles the backbone where texts are embedded; no part of what is
             saved.
         guard: who works with the encoder now.
+        saved_dtype: the type that its weights are written in; they are trained in float32.
     """
 
     backbone: Any
@@ -77,6 +78,7 @@ class Encoder(nn.Module, ABC):
     similarity: Similarity = "cosine"
     compiled: bool
     guard: ModelLock
+    saved_dtype: torch.dtype = torch.float32
 
     @abstractmethod
     def forward(self, batch: Batch) -> Pooled:

@@ -48,6 +48,11 @@ class RankingLists:
         return len(self.questions)
 
     @property
+    def question_texts(self) -> list[str]:
+        """The texts of the questions, without prompts."""
+        return [self.tokens.texts[row] for row in self.questions]
+
+    @property
     def lengths(self) -> Ints:
         """Candidates of each question, int64 (n,)."""
         return np.diff(self.offsets)

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role
+from stage2.models.export.fidelity import Read
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class LoadOptions:
         pooling: for an encoder whose folder names none.
         prompts: of roles whose own prompt is not to be read.
         max_lengths: most tokens of a text of a role, in place of the model's own limit.
+        saved_dtype: the type to write weights in, in place of the one that they came in.
     """
 
     backbone: str | None = None
@@ -28,6 +32,7 @@ class LoadOptions:
     pooling: str | None = None
     prompts: Mapping[Role, str] = field(default_factory=dict)
     max_lengths: Mapping[Role, int] = field(default_factory=dict)
+    saved_dtype: torch.dtype | None = None
 
 
 class Family(Protocol):
@@ -61,6 +66,9 @@ class Family(Protocol):
 
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
         """Hashes of all files that a model is read from; empty where some of them are not here."""
+
+    def read_back(self, path: Path, options: LoadOptions) -> Read:
+        """A function that embeds by what was written to a folder, as its users will."""
 
     def weights_hash(self, path: Path) -> str:
         """SHA-256 of a model's weights, and of what else its vectors depend on."""

@@ -19,6 +19,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shipped import ship, write_card
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     check_machine,
@@ -135,7 +136,7 @@ def _trained(
         elif below := files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]:
             why = no_hard_examples(settings.topk, below)
         console.warn(f"{why}. The stage-1 model is shipped as it is")
-        model.save(run / files.SHIPPED_MODEL)
+        ship(settings, run, model, None, list(recipe.lists.question_texts))
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
         run.done(settings, "train", hashes, shipped=untrained(nothing, held_out))
         return before
@@ -186,6 +187,7 @@ def _tell(
         settings,
     )
     files.write_json(run / files.COMPARISON, comparison)
+    write_card(run)
     run.done(settings, "evaluate", hashes)
     path = write_report(run.path, settings.language)
     console.result(table(comparison, settings.language))

@@ -12,6 +12,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.inputs import with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
 from stage2.cli.stage1 import (
     check_machine,
@@ -143,7 +144,8 @@ def fit(
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
-    model.save(run / files.SHIPPED_MODEL)
+    changed = before if candidates[0].kind != "stage1" else None
+    ship(settings, run, model, changed, dev.lists.question_texts)
     facts = shipped(candidates, held_out, dev, trained.diagnosis)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
     # Nothing is left to go on with.

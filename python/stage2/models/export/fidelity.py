@@ -22,6 +22,11 @@ _ROLES: tuple[Role, ...] = ("query", "document")
 Read = Callable[[Sequence[str], Role], Floats]
 
 
+def reader_of(model: Encoder) -> Read:
+    """A function that embeds by an encoder of stage2."""
+    return lambda texts, role: encode(model, texts, role=role, precision="fp32").mu
+
+
 def check_fidelity(
     model: Encoder,
     read: Read,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stage2.encoding.tokens import Reader
+from stage2.models.export.fidelity import Read, reader_of
 from stage2.models.family import LoadOptions
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
@@ -48,6 +49,10 @@ class GBERT:
         """As `Family` has it: none of a `.pt` whose backbone has no folder."""
         return checkpoint.model_files(path, backbone)
 
+    def read_back(self, path: Path, options: LoadOptions) -> Read:
+        """By a model that is read anew."""
+        return reader_of(self.load(path, options))
+
     def weights_hash(self, path: Path) -> str:
         """SHA-256 of the file of weights."""
         return sha256(path / checkpoint.WEIGHTS if path.is_dir() else path)
@@ -58,8 +63,9 @@ def _check(path: Path, options: LoadOptions) -> None:
     given = [f"--{role}-prompt" for role in options.prompts]
     given += [f"--{role}-max-length" for role in options.max_lengths]
     given += ["--pooling"] if options.pooling is not None else []
+    given += ["--save-dtype"] if options.saved_dtype is not None else []
     if given:
         raise BadInputError(
-            f"{path}: a {ProbabilisticGBERTV4.__name__} has its own pooling and one limit for all "
-            f"texts, and no prompts; leave {', '.join(given)} out"
+            f"{path}: a {ProbabilisticGBERTV4.__name__} has its own pooling, one limit for all "
+            f"texts, no prompts, and weights in float32; leave {', '.join(given)} out"
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from stage2.encoding.tokens import Reader, Role, prompt_length
 from stage2.models import hub
+from stage2.models.export.fidelity import Read, reader_of
 from stage2.models.family import LoadOptions
 from stage2.models.model_check import check_model
 from stage2.models.model_config import CONFIG, LEAST_LENGTH, read_config
@@ -67,6 +68,10 @@ class SentenceTransformersFolder:
         """Hashes of all files that a model is read from."""
         return _hashes(path)
 
+    def read_back(self, path: Path, options: LoadOptions) -> Read:  # noqa: ARG002
+        """By sentence-transformers alone."""
+        return layout.reader_of(path, layout.similarity_in(path))
+
     def weights_hash(self, path: Path) -> str:
         """A hash of all of a model's files: its modules have weights of their own."""
         return _hash(_hashes(path))
@@ -83,6 +88,10 @@ class HuggingFaceFolder(SentenceTransformersFolder):
         """Read a folder, with the pooling asked for."""
         pooling = options.pooling or DEFAULT_POOLING
         return _encoder(layout.load_plain(path, pooling), path, options)
+
+    def read_back(self, path: Path, options: LoadOptions) -> Read:
+        """By a model that is read anew: the folder does not say how its tokens are pooled."""
+        return reader_of(self.load(path, options))
 
     def embedding_dim(self, path: Path) -> int:
         """The width of the encoder."""
@@ -104,6 +113,7 @@ def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> Sentenc
     longest = hub.longest_input(source.backbone, source.tokenizer)
     own = min(library.max_seq_length or longest, longest)
     model = SentenceEncoder(source, shape, prompts, _limits(own, longest, source, options)).eval()
+    model.saved_dtype = options.saved_dtype or source.dtype
     check_model(model, path)
     for role, prompt in prompts.items():
         room = model.max_lengths[role] - prompt_length(model, prompt)

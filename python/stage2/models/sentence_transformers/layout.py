@@ -176,6 +176,7 @@ def save(
     folder: str | os.PathLike[str],
     prompts: Mapping[Role, str],
     max_lengths: Mapping[Role, int],
+    dtype: torch.dtype,
 ) -> None:
     """Write a folder in the layout that the model came in; one that is there is replaced.
 
@@ -184,6 +185,7 @@ def save(
         folder: to write.
         prompts: of each role, kept under the names `query` and `document` where they were changed.
         max_lengths: of each role.
+        dtype: of the weights written.
     """
     library = source.library
     known = prompts_in(library.prompts, library.default_prompt_name)
@@ -200,12 +202,18 @@ def save(
         # Where texts were cut last is kept in the tokenizer, and would be written as its own.
         source.tokenizer.backend_tokenizer.no_truncation()
         source.tokenizer.backend_tokenizer.no_padding()
-        with _in_dtype(source):
+        with _in_dtype(source, dtype):
             if source.plain:
                 source.backbone.save_pretrained(temporary)
                 source.tokenizer.save_pretrained(temporary)
             else:
                 library.save(os.fspath(temporary), create_model_card=False)
+
+
+def similarity_in(root: Path) -> Similarity:
+    """What a folder says that its vectors are compared by."""
+    found: Similarity = read_library_config(root).get("similarity_fn_name", "cosine")
+    return found
 
 
 def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], Role], Floats]:
@@ -327,18 +335,18 @@ def _give_back_class(transformer: Any) -> None:
 
 
 @contextmanager
-def _in_dtype(source: Source) -> Iterator[None]:
-    """Have the modules' weights in the type that they came in, and give them back as they were.
+def _in_dtype(source: Source, dtype: torch.dtype) -> Iterator[None]:
+    """Have the modules' weights in the type to be written, and give them back as they were.
 
     They are other tensors meanwhile: what is trained stays in float32 to the last bit.
     """
-    if source.dtype == torch.float32:
+    if dtype == torch.float32:
         yield
         return
     kept = [(p, p.data) for p in source.library.parameters()]
     try:
         for parameter, data in kept:
-            parameter.data = data.to(source.dtype)
+            parameter.data = data.to(dtype)
         yield
     finally:
         for parameter, data in kept:

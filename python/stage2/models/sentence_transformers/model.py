@@ -80,6 +80,7 @@ class SentenceEncoder(TransformerEncoder):
         self.embedding_dim = shape.embedding_dim
         self.similarity = shape.similarity
         self.pools_prompt = shape.pools_prompt
+        self.saved_dtype = source.dtype
         self.prompts = prompts
         self.max_lengths = max_lengths
         self.max_length = max(max_lengths.values())
@@ -119,7 +120,7 @@ class SentenceEncoder(TransformerEncoder):
         """Write the folder in the layout that it was read from, whole or not at all."""
         if self.source is None:
             raise RuntimeError("an encoder that was sent to another process cannot be written")
-        layout.save(self.source, folder, self.prompts, self.max_lengths)
+        layout.save(self.source, folder, self.prompts, self.max_lengths, self.saved_dtype)
 
     # The name that users of the library know.
     save_pretrained = save
