@@ -281,6 +281,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "compile": Use(serves=_RANKERS, when=(_SCORES,)),
     "embedding_cache": Use(serves=("mine", "evaluate")),
     **dict.fromkeys(("resume", "save_every", "keep_checkpoints", "report_to"), _BESIDE_TRAINING),
+    "guide_margin": Use(
+        decides=("train",),
+        serves=("sweep",),
+        when=(_chosen("loss", *(n for n, loss in LOSSES.items() if loss.negatives != "list")),),
+    ),
     "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),

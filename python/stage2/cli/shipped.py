@@ -12,7 +12,7 @@ from stage2.cli.stage1 import load_options
 from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.models.auto import family_of
-from stage2.models.export.fidelity import TOLERANCE, check_fidelity
+from stage2.models.fidelity import TOLERANCE, check_fidelity
 from stage2.report.model_card import model_card
 from stage2.report.run import read_run
 from stage2.utils import files

@@ -80,6 +80,19 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         f"What similarities are divided by; of --loss {losses_with('temperature')}.",
         kind=float, low=1e-3, high=1e3, metavar="X",
     )  # fmt: skip
+    guide_margin: float | None = setting(
+        None,
+        "Of --loss in-batch and infonce: the ground truth of another question is no negative where "
+        "the model before training scores it above the question's own less this margin, for it may "
+        "be an answer too. Default: all are negatives.",
+        kind=float, low=-2, high=2, metavar="X",
+    )  # fmt: skip
+    matryoshka: str | None = setting(
+        None,
+        "Train the first dimensions of a vector as vectors of their own too, such as 384,128,64: "
+        "the loss is the mean over these widths.",
+        metavar="D,D",
+    )
     accumulate: int = setting(
         1, "Steps whose gradients make one update of --batch-size times as many questions.",
         kind=int, low=1, metavar="N",
@@ -149,3 +162,12 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         "stays right.",
         kind=float, low=0, metavar="X",
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.widths
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """`matryoshka` as numbers; none where it is not set."""
+        return () if self.matryoshka is None else numbers_of("--matryoshka", self.matryoshka)

@@ -11,7 +11,7 @@ import torch
 
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role
-from stage2.models.export.fidelity import Read
+from stage2.models.fidelity import Read
 
 
 @dataclass(frozen=True)

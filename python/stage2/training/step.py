@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stage2.config import TrainingConfig
-from stage2.encoding.encoder import Encoder
+from stage2.encoding.encoder import Encoder, Similarity
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.similarity import cross_similarity, pair_similarity
@@ -26,7 +26,9 @@ from stage2.encoding.tokens import (
 )
 from stage2.encoding.vectors import Vectors
 from stage2.training.gradient_cache import Groups, SharedGroups
+from stage2.training.guide import Guide, not_negatives
 from stage2.training.losses import FUNCTIONS
+from stage2.training.matryoshka import cut
 from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
@@ -49,6 +51,7 @@ class Questions:
         relevance: float32 (B, N), the grade of a ground truth, or 1; 0 for a negative.
         flat: int64 (B, N), the indices in the candidates of all lists.
         same_text: int64 (n,), equal for texts that are the same.
+        similarity: what the model's vectors are compared by.
     """
 
     groups: list[Ints]
@@ -58,6 +61,12 @@ class Questions:
     relevance: Floats
     flat: Ints
     same_text: Ints
+    similarity: Similarity = "cosine"
+
+    @property
+    def texts(self) -> Ints:
+        """The rows of the n texts in the lists' tokens, in the order of embedding: int64 (n,)."""
+        return np.concatenate(self.groups)
 
 
 def accumulate_gradients(
@@ -67,6 +76,7 @@ def accumulate_gradients(
     settings: TrainingConfig,
     total: int,
     teacher: Floats | None = None,
+    guide: Guide | None = None,
 ) -> float:
     """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
 
@@ -80,6 +90,7 @@ def accumulate_gradients(
         settings: the settings `loss`, its parameters, `precision` and `micro_batch` are used.
         total: the number of questions in the whole batch.
         teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
+        guide: the vectors of the lists' texts before training, for `guide_margin`.
 
     Returns:
         The sum of the questions' losses divided by `total`.
@@ -94,7 +105,7 @@ def accumulate_gradients(
     vectors = _join(embedded)
     mu, entity = (x.detach().requires_grad_() for x in (vectors.mu, vectors.entity))
     leaves = Vectors(mu, entity, vectors.has_entity)
-    value = list_losses(leaves, questions, settings, teacher).sum() / total
+    value = list_losses(leaves, questions, settings, teacher, guide).sum() / total
     value.backward()
     sizes = [len(group.mu) for group in embedded]
     parts = (_gradient(leaf).split(sizes) for leaf in (mu, entity))
@@ -148,6 +159,7 @@ def gather_questions(
         same_text=np.unique(
             lists.tokens.same_text[used[np.concatenate(groups)]], return_inverse=True
         )[1],
+        similarity=model.similarity,
     )
 
 
@@ -169,14 +181,18 @@ def list_losses(
     questions: Questions,
     settings: TrainingConfig,
     teacher: Floats | None = None,
+    guide: Guide | None = None,
 ) -> Tensor:
     """Compute the loss of each question, with the similarity that evaluation uses.
+
+    With `matryoshka` it is the mean of the losses at several widths.
 
     Args:
         vectors: the vectors of n texts.
         questions: B questions and their places among the texts.
         settings: the settings `loss` and its parameters are used.
         teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
+        guide: the vectors of the lists' texts before training, for `guide_margin`.
 
     Returns:
         float32 (B,).
@@ -184,6 +200,24 @@ def list_losses(
     Raises:
         BadInputError: the loss needs a teacher, and there are no scores.
     """
+    if not settings.widths:
+        return _list_losses(vectors, questions, settings, teacher, guide)
+    unit_length = questions.similarity == "cosine"
+    found = [
+        _list_losses(cut(vectors, width, unit_length), questions, settings, teacher, guide)
+        for width in settings.widths
+    ]
+    return torch.stack(found).mean(dim=0)
+
+
+def _list_losses(
+    vectors: Vectors[Tensor],
+    questions: Questions,
+    settings: TrainingConfig,
+    teacher: Floats | None,
+    guide: Guide | None,
+) -> Tensor:
+    """Compute the loss of each question at the full width of the vectors, float32 (B,)."""
     device = vectors.mu.device
     question, candidate = (
         on_device(questions.question, device),
@@ -204,6 +238,13 @@ def list_losses(
         same_text = on_device(questions.same_text, device)
         relevance = _in_batch_relevance(candidate, relevance, same_text)
         mask = _among(among, len(vectors.mu)).expand(len(question), -1)
+        if guide is not None and settings.guide_margin is not None:
+            texts = questions.texts
+            answers = not_negatives(
+                guide, texts[questions.question], texts, relevance.cpu().numpy(),
+                settings.guide_margin,
+            )  # fmt: skip
+            mask = mask & ~on_device(answers, device)
     return function(similarities, mask=mask, relevance=relevance, **parameters)
 
 

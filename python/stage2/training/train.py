@@ -18,6 +18,7 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.training.dev_corpus import Dev
+from stage2.training.guide import Guide, guide_of
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
@@ -110,7 +111,7 @@ def train(
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     # Both need the weights of stage 1, so they come before a state replaces them.
     started_from = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
-    teacher = _teacher(model, lists, settings)
+    untouched = Untouched(_teacher(model, lists, settings), guide_of(model, lists, settings))
     if state is None:
         metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
@@ -130,7 +131,9 @@ def train(
                 parameters, weight_decay=settings.weight_decay, fused=True
             )
             output = _Output(folder, log, made_from)
-            job = _Training(model, lists, dev.lists, settings, output, optimizer, teacher, stopped)
+            job = _Training(
+                model, lists, dev.lists, settings, output, optimizer, untouched, stopped
+            )
             if state is not None:
                 job.restore(state)
             with tracking(settings, folder, job.updates_done) as note:
@@ -182,6 +185,19 @@ class _Output:
         return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
+@dataclass(frozen=True)
+class Untouched:
+    """What the model before training says, for losses that ask it.
+
+    Attributes:
+        teacher: float32 (m,), its score of every candidate.
+        guide: its vectors of the lists' texts.
+    """
+
+    teacher: Floats | None = None
+    guide: Guide | None = None
+
+
 class _Training:
     """A running training: its state and its loop."""
 
@@ -193,7 +209,7 @@ class _Training:
         settings: TrainingConfig,
         output: _Output,
         optimizer: torch.optim.Optimizer,
-        teacher: Floats | None,
+        untouched: Untouched,
         stopped: Callable[[], bool],
     ) -> None:
         self.model = model
@@ -202,7 +218,7 @@ class _Training:
         self.settings = settings
         self.output = output
         self.optimizer = optimizer
-        self.teacher = teacher
+        self.untouched = untouched
         self.stopped = stopped
         self.position = Position()
         self.questions = settings.batch_size * settings.accumulate
@@ -284,7 +300,13 @@ class _Training:
         for start in range(0, len(rows), settings.batch_size):
             part = rows[start : start + settings.batch_size]
             loss += accumulate_gradients(
-                self.model, self.lists, part, settings, len(rows), self.teacher
+                self.model,
+                self.lists,
+                part,
+                settings,
+                len(rows),
+                self.untouched.teacher,
+                self.untouched.guide,
             )
         # With an infinite limit the gradients do not change. If the norm is not finite, clipping
         # ruins the gradients, but this is found before they reach the weights.

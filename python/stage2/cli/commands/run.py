@@ -78,7 +78,7 @@ def run_command(
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
     hashes = stages["mine"]
-    state = check_training(settings, run, hashes, model)
+    state = check_training(settings, run, hashes, model, inputs)
     run.begin(settings, stages | {"train": hashes, "evaluate": hashes})
     keep_stage1(run, first, hashes)
     run.record["texts"] = tell_text_lengths(model, inputs.samples)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stage2.cli import console
-from stage2.cli.inputs import with_folder_files, write_rejected
+from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
@@ -29,6 +29,7 @@ from stage2.report.model_choice import epoch_warnings, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
+from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.state import State, find_state
@@ -75,7 +76,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         placed = split(grouped_questions(inputs.samples), settings.dev_share, 0, settings.seed)
         train_rows, dev_rows, _ = placed.parts
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
-    state = check_training(settings, run, hashes, model)
+    state = check_training(settings, run, hashes, model, inputs)
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
     run.begin(settings, {"train": hashes, **made})
     if placed is not None:
@@ -101,10 +102,16 @@ def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
 
 
 def check_training(
-    settings: Settings, run: RunFolder, hashes: Mapping[str, str], model: Encoder
+    settings: Settings,
+    run: RunFolder,
+    hashes: Mapping[str, str],
+    model: Encoder,
+    inputs: Inputs,
 ) -> State | None:
     """Refuse what training could not do; the state to go on from, if there is one."""
     check_trainable(settings)
+    has_entities = inputs.annotations is not None and settings.similarity != "sentence"
+    check_dimensions(settings, model, has_entities)
     if settings.lora is not None:
         check_rank(model, settings.lora)
     check_tracker(settings)

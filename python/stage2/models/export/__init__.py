@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from stage2.encoding.encoder import Encoder
-from stage2.models.export.fidelity import check_fidelity
+from stage2.models.fidelity import check_fidelity
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import replaced_folder
 

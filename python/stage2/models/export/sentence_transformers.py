@@ -17,7 +17,7 @@ from torch import nn
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import TOKENIZING
 from stage2.models import hub
-from stage2.models.export.fidelity import Read
+from stage2.models.fidelity import Read
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.sentence_transformers.layout import reader_of
 from stage2.utils.errors import BadInputError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stage2.encoding.tokens import Reader
-from stage2.models.export.fidelity import Read, reader_of
 from stage2.models.family import LoadOptions
+from stage2.models.fidelity import Read, reader_of
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.model_config import CONFIG, is_ours

@@ -10,8 +10,8 @@ from typing import Any
 
 from stage2.encoding.tokens import Reader, Role, prompt_length
 from stage2.models import hub
-from stage2.models.export.fidelity import Read, reader_of
 from stage2.models.family import LoadOptions
+from stage2.models.fidelity import Read, reader_of
 from stage2.models.model_check import check_model
 from stage2.models.model_config import CONFIG, LEAST_LENGTH, read_config
 from stage2.models.sentence_transformers import layout

@@ -9,7 +9,7 @@ import pytest
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.models import export
-from stage2.models.export.fidelity import check_fidelity
+from stage2.models.fidelity import check_fidelity
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import RunFailedError
 
