@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stage2.evaluation.ranking import rank
     from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_negatives
     from stage2.mining.search import topk
+    from stage2.models.auto import load_model
     from stage2.models.gbert.model import ProbabilisticGBERTV4
     from stage2.training.losses import margin_ranking_loss
 
@@ -28,6 +29,7 @@ __all__ = [
     "Rules",
     "RunFailedError",
     "Samples",
+    "load_model",
     "margin_ranking_loss",
     "match_annotations",
     "mine_negatives",
@@ -44,6 +46,7 @@ _LATER = {
     "Positives": "stage2.mining.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.models.gbert.model",
     "Rules": "stage2.mining.hard_negatives",
+    "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.evaluation.ranking",

@@ -102,7 +102,24 @@ def load_given(settings: Settings, path: str) -> Encoder:
             f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
             "leave --max-length out"
         )
-    return load_model(path, load_options(settings, known or asked))
+    model = load_model(path, load_options(settings, known or asked))
+    if not model.has_entities and settings.entities is not None:
+        _no_entities(settings, path)
+    return model
+
+
+def _no_entities(settings: Settings, path: str) -> None:
+    """Say that annotations are of no use to a model, or refuse to compare by them."""
+    reason = (
+        f"{path} pools its tokens otherwise than by their mean, so that entities have no vectors"
+    )
+    if settings.similarity == "entity":
+        raise BadInputError(
+            f"--similarity entity: {reason}; expected a model whose pooling is a mean, or "
+            "--similarity sentence"
+        )
+    if settings.similarity == "auto":
+        console.warn(f"{reason}: every pair is compared by its sentences")
 
 
 def load_options(settings: Settings, max_length: int | None = None) -> LoadOptions:

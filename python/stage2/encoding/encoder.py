@@ -80,6 +80,11 @@ class Encoder(nn.Module, ABC):
     guard: ModelLock
     saved_dtype: torch.dtype = torch.float32
 
+    @property
+    def has_entities(self) -> bool:
+        """Whether entities in a text have vectors of their own."""
+        return True
+
     @abstractmethod
     def forward(self, batch: Batch) -> Pooled:
         """Embed a batch; differentiable in every output but `has_entity`."""

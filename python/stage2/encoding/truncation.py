@@ -38,6 +38,7 @@ class Account:
         tokens: of all texts counted, uncut, without special tokens.
         lost: those past the limit.
         unknown: those that the vocabulary lacks, uncut.
+        prompt: the words that the model reads before each of them.
     """
 
     texts: int
@@ -47,6 +48,7 @@ class Account:
     tokens: int
     lost: int
     unknown: int
+    prompt: str = ""
 
     @property
     def lost_share(self) -> float:
@@ -75,7 +77,8 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
     encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
     limit = limit_of(reader, role)
     room = limit - reader.tokenizer.num_special_tokens_to_add()
-    room -= len(backend.encode(prompts_of(reader).get(role, ""), add_special_tokens=False).ids)
+    prompt = prompts_of(reader).get(role, "")
+    room -= len(backend.encode(prompt, add_special_tokens=False).ids)
     unknown_id = reader.tokenizer.unk_token_id
     cut = tokens = lost = unknown = 0
     for start in range(0, len(texts), _WINDOW):
@@ -85,7 +88,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
             lost += max(0, len(ids) - room)
             tokens += len(ids)
             unknown += 0 if unknown_id is None else ids.count(unknown_id)
-    return Account(total, len(texts), limit, cut, tokens, lost, unknown)
+    return Account(total, len(texts), limit, cut, tokens, lost, unknown, prompt)
 
 
 def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:

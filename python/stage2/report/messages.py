@@ -67,9 +67,11 @@ def seen_by_model(role: str, account: Account, model: str = "") -> str:
     count = f"{account.counted:,}"
     if account.counted < account.texts:
         count = f"{account.counted:,} looked at, of {account.texts:,}"
+    after = f", each after {account.prompt!r}" if account.prompt else ""
     return (
-        f"{role} ({count}): {account.cut:,} are cut at {account.max_length} tokens{_of(model)}, "
-        f"{account.lost_share:.1%} of all tokens are lost; {account.unknown_share:.1%} are unknown"
+        f"{role} ({count}){after}: {account.cut:,} are cut at {account.max_length} tokens"
+        f"{_of(model)}, {account.lost_share:.1%} of all tokens are lost; "
+        f"{account.unknown_share:.1%} are unknown"
     )
 
 

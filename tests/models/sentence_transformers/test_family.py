@@ -18,6 +18,7 @@ from stage2.models.sentence_transformers.family import (
     SentenceTransformersFolder,
 )
 from stage2.utils.errors import BadInputError
+from tests.conftest import Stage2, data_flags
 from tests.sentence_models import KINDS, LENGTH, write_encoder, write_model
 from tests.small import TEXTS
 
@@ -130,3 +131,25 @@ def test_entities_need_a_mean(folder: Path, tmp_path: Path) -> None:
     assert found.has_entity.all()
     # An entity that is all of a text but the tokens around it goes through the same modules.
     assert np.allclose(np.linalg.norm(found.entity, axis=1), 1, atol=1e-5)
+
+
+def test_what_a_pooling_means_for_entities_is_said(
+    stage2: Stage2, corpus: dict[str, Path], folder: Path, tmp_path: Path
+) -> None:
+    flags = ["mine", *data_flags(corpus), "--model", folder]
+    refused = stage2(*flags, "--similarity", "entity", exit_code=2)
+    assert "by their mean, so that entities have no vectors" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    told = stage2(*flags)
+    assert "every pair is compared by its sentences" in told.stderr
+    # What is read before a text is said too.
+    assert "questions (12), each after 'find the '" in told.stderr
+
+
+def test_a_pooling_that_is_not_named_is_said(
+    stage2: Stage2, corpus: dict[str, Path], encoder: Path
+) -> None:
+    flags = ["mine", *data_flags(corpus)[:4], "--model", encoder]
+    assert "names no pooling; its tokens are pooled by their mean" in stage2(*flags).stderr
+    quiet = stage2(*flags, "--pooling", "cls", "--overwrite")
+    assert "names no pooling" not in quiet.stderr

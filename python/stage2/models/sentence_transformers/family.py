@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import sha256
 
+logger = logging.getLogger(__name__)
+
 # For a folder that names no pooling.
 DEFAULT_POOLING = "mean"
 # Words for people: no part of a model's vectors.
-_NOT_READ = (".md", ".txt~", ".png")
+_NOT_READ = (".md", ".png")
 _ROLES: tuple[Role, ...] = ("query", "document")
 
 
@@ -87,6 +90,11 @@ class HuggingFaceFolder(SentenceTransformersFolder):
     def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
         """Read a folder, with the pooling asked for."""
         pooling = options.pooling or DEFAULT_POOLING
+        if options.pooling is None:
+            logger.info(
+                "%s: names no pooling; its tokens are pooled by their mean (another: --pooling)",
+                path,
+            )
         return _encoder(layout.load_plain(path, pooling), path, options)
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
