@@ -17,7 +17,7 @@ from stage2.utils import files
 # `save` of a model and of its tokenizer write these files.
 # A model of sentence-transformers has a folder for each of its modules.
 _MODEL = (
-    *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"),
+    *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"),
     *("*/*.json", "*/*.safetensors"),
 )
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
@@ -61,15 +61,17 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": (
         files.rejected_by("evaluate"),
-        # The card has the figures, which are known last.
-        f"{files.SHIPPED_MODEL}/README.md",
         *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
         files.EVALUATION_AFTER,
         files.COMPARISON,
         files.PER_QUESTION,
     ),
     "merge": (files.MERGE, *_inside(files.SHIPPED_MODEL, _MODEL), files.rejected_by("merge")),
-    "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
+    # The model's card has the report's figures.
+    "report": (
+        *(files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
+        f"{files.SHIPPED_MODEL}/{files.CARD}",
+    ),
 }
 
 # Files of another stage that a stage writes too: it may replace them, and never deletes them.

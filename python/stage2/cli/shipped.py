@@ -1,4 +1,4 @@
-"""The model that is shipped: written, read back, and described."""
+"""The model that is shipped: written, and read back."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.models.auto import family_of
 from stage2.models.fidelity import TOLERANCE, check_fidelity
-from stage2.report.model_card import model_card
-from stage2.report.run import read_run
 from stage2.utils import files
 from stage2.utils.errors import RunFailedError
 
@@ -22,7 +20,6 @@ from stage2.utils.errors import RunFailedError
 _TEXTS = 64
 # What weights of half precision leave of a vector about 1 long, of encoders of a dozen layers.
 _OF_HALF = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
-CARD = "README.md"
 
 
 def ship(
@@ -66,10 +63,3 @@ def _same(model: Encoder, untouched: Mapping[str, Tensor]) -> bool:
         for name, weight in model.state_dict().items()
         if weight.is_floating_point()
     )
-
-
-def write_card(run: RunFolder) -> None:
-    """Write the model card beside the model, from the run's record and its comparison."""
-    folder = run / files.SHIPPED_MODEL
-    if folder.is_dir():
-        files.write_text(folder / CARD, model_card(read_run(run.path)))

@@ -54,6 +54,8 @@ CHARTS = ("loss_curve.png", "loss_curve.svg")
 SAMPLE = "sample"
 STAGE1_MODEL = "stage1"
 SHIPPED_MODEL = "model"
+# Beside the weights of the shipped model.
+CARD = "README.md"
 
 
 def rejected_by(stage: str) -> str:

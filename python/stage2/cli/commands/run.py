@@ -19,7 +19,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.shipped import ship, write_card
+from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     check_machine,
@@ -187,7 +187,6 @@ def _tell(
         settings,
     )
     files.write_json(run / files.COMPARISON, comparison)
-    write_card(run)
     run.done(settings, "evaluate", hashes)
     path = write_report(run.path, settings.language)
     console.result(table(comparison, settings.language))
