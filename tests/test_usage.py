@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from stage2 import usage
+from stage2.call import Call
 from stage2.config import SETTINGS, Settings
 from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
-from stage2.usage import Call, Condition
+from stage2.usage import Condition
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, tree
 
@@ -34,6 +35,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"source": "corpus", "loss": "triplet", "fit": False, "cross_encoder": "c"},
             {"source": "corpus", "corpus": "never", "method": "soup", "train_on": "all"},
             {"loss": "in-batch", "model": "/"},
+            {"data": "/", "split_file": "s"},
         )
     ]
     for condition in conditions:
