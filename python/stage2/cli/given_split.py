@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from stage2.cli import console
 from stage2.config import Settings
 from stage2.data.contents import SIDES, Contents, Sides
@@ -57,7 +55,7 @@ def _of_files(contents: Contents, only: Sequence[str] | None) -> Contents:
     sides = contents.sides
     if sides is None:
         for name in contents.judgements:
-            console.say(f"{name} alone says what is relevant: its name gives no side of a split")
+            console.say(f"{name} has all judgements: the sides of a split are not told by files")
         return contents
     told = ", ".join(f"{side} {len(sides[side])}" for side in SIDES if side in sides)
     console.say(f"sides by the names of {', '.join(contents.judgements)}: {told} questions")
@@ -87,6 +85,8 @@ def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
 
 def _taken(contents: Contents, sides: Sides) -> Contents:
     """The contents with the questions of these sides alone."""
+    import numpy as np  # not at the top: `stage2 prepare` starts without it
+
     wanted = {qa_id for ids in sides.values() for qa_id in ids}
     rows = np.asarray(
         [row for row, qa_id in enumerate(_qa_ids(contents)) if qa_id in wanted], np.int64
