@@ -93,8 +93,8 @@ impl Dataset {
         })
     }
 
-    /// The same chunks with the questions of some rows, which rise. Annotations stay behind: they
-    /// are of texts.
+    /// Returns a data set of the questions at the rising indices `rows`, over the same chunks. It has
+    /// no annotations.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             questions: self.questions.select(rows),

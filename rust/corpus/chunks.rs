@@ -25,12 +25,12 @@ const ID: Field = Field(0, 3);
 const TEXT: Field = Field(3, 7);
 const TITLE: Field = Field(7, 8);
 
-/// What becomes of a chunk's title.
+/// The use of a chunk's title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Titles {
-    /// It is no part of the text.
+    /// The title is not part of the text.
     Apart,
-    /// It is read before the text, with a space between the two.
+    /// The text is the title, a space and the text.
     Joined,
 }
 
@@ -56,7 +56,7 @@ struct Columns {
     texts: Vec<Span>,
     /// Empty until a row has a title, because few corpora have titles.
     titles: Vec<Span>,
-    /// Those that are joined to a text, likewise.
+    /// The titles that are joined to texts. Empty until there is one.
     heads: Vec<Span>,
     ignored: Ignored,
     key_cache: KeyCache,
@@ -99,7 +99,7 @@ impl Columns {
     }
 }
 
-/// Appends to a column that is empty as long as nothing stands in it.
+/// Appends to a column that stays empty until it gets its first value.
 #[inline]
 fn push_rare(column: &mut Vec<Span>, rows: usize, span: Span) {
     if !span.is_empty() || !column.is_empty() {
@@ -108,7 +108,7 @@ fn push_rare(column: &mut Vec<Span>, rows: usize, span: Span) {
     }
 }
 
-/// What is read before the text, and the text; where that is empty, it is the title.
+/// Returns the head and the text of a chunk. If the text is empty, the title is the text.
 fn joined(fields: &Fields<'_, 8>) -> Result<(Span, Span), Box<Fault>> {
     let text = fields.text(TEXT, Reason::EmptyText);
     match (fields.visible(TITLE), text) {

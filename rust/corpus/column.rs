@@ -30,7 +30,7 @@ impl Span {
         }
     }
 
-    /// A part of a file that has no escapes, such as a field of a table.
+    /// Returns the span of a part of a file that has no escapes, such as a field of a table.
     pub fn plain(part: Range<usize>) -> Self {
         Self::new(part.start, part.end, false)
     }
@@ -105,8 +105,8 @@ pub struct TextColumn {
     bytes: Bytes,
     /// Rows after the last span are empty.
     spans: Arc<Vec<Span>>,
-    /// What is read before each text, with a space between the two; rows beyond the last span, and
-    /// those with an empty one, have nothing there.
+    /// The head of each text, which a space separates from it. Rows after the last span, and rows
+    /// with an empty span, have no head.
     heads: Arc<Vec<Span>>,
     len: usize,
 }
@@ -122,7 +122,7 @@ impl TextColumn {
         }
     }
 
-    /// The same with `heads` before the texts, which are strings of the same file.
+    /// Puts a head before each text; heads are strings of the same file.
     pub(crate) fn headed(self, heads: Vec<Span>) -> Self {
         Self {
             heads: Arc::new(heads),
@@ -130,7 +130,7 @@ impl TextColumn {
         }
     }
 
-    /// The texts of some rows.
+    /// Returns a column of the texts at `rows`.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let pick = |spans: &Arc<Vec<Span>>| {
             if spans.is_empty() {

@@ -89,7 +89,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(span)
     }
 
-    /// A string, if it is there and is more than white space.
+    /// Returns a string field if it is there and has more than white space.
     #[inline]
     pub fn visible(&self, field: Field) -> Result<Option<Span>> {
         let Some(value) = self.value(field) else {

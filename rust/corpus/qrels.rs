@@ -20,32 +20,32 @@ use crate::error::{Error, Fault, Reason, Result, quoted};
 use crate::jsonl::{Access, OnError, REJECT_BYTES, Reject, Row, Source};
 use crate::memory::{Allowance, ensure_available, with_capacity};
 
-/// What the columns are called in the first line; `_` and capital letters are as good.
+/// The names of the columns in a header, in small letters and with `-` for `_`.
 const HEADER: [&str; 3] = ["query-id", "corpus-id", "score"];
 
-/// A question that no file judges yet.
+/// Stands for the file of a question that no file judges yet.
 const NO_FILE: i64 = -1;
 
-/// The files of a data set whose questions and judgements stand apart.
+/// The files of a data set that has questions, chunks and judgements in files of their own.
 #[derive(Debug, Clone, Copy)]
 pub struct QrelsFiles<'a> {
     pub queries: &'a Path,
     pub corpus: &'a Path,
-    /// Each question is judged in one of them.
+    /// The files of judgements. A question may stand in one of them only.
     pub qrels: &'a [PathBuf],
     pub entities: Option<&'a Path>,
     pub titles: Titles,
 }
 
-/// A data set of the questions that have a relevant chunk.
+/// A data set of the questions that have a relevant chunk, and where each is judged.
 #[derive(Debug)]
 pub struct Judged {
     pub dataset: Dataset,
-    /// For each question the number of the file that judges it.
+    /// For each question the index of the file that judges it.
     pub files: Vec<i64>,
 }
 
-/// The lines of a file as they stand there. A piece's columns and the file's.
+/// The judgements of a file, or of a piece of it, with ids that are not looked up yet.
 #[derive(Debug, Default)]
 pub struct QrelsRows {
     pub rows: Vec<Range<usize>>,
@@ -55,7 +55,7 @@ pub struct QrelsRows {
 }
 
 impl QrelsRows {
-    /// The lines of a file, those that cannot be used, and whether the first names the columns.
+    /// Reads the lines of a file. Also returns the rejected lines, and whether there is a header.
     pub fn read(source: &Source, on_error: OnError) -> (Self, Vec<Reject>, bool) {
         let first = source.first_row();
         let header = first.filter(|first| is_header(&source.bytes()[first.clone()]));
@@ -115,7 +115,7 @@ fn is_header(line: &[u8]) -> bool {
     }) && names.next().is_none()
 }
 
-/// The three fields of a line, as parts of the file.
+/// Returns the byte ranges of a line's three fields. Fails if it has more or fewer.
 fn columns(row: Row<'_>) -> Result<[Range<usize>; 3], Box<Fault>> {
     let line = &row.bytes()[row.start()..];
     let mut tabs = memchr::memchr_iter(b'\t', line).map(|tab| row.start() + tab);
@@ -140,7 +140,7 @@ fn id(field: Range<usize>, name: &str) -> Result<Span, Box<Fault>> {
     Ok(Span::plain(field))
 }
 
-/// The grade that a field is, blanks around it aside.
+/// Reads the grade in a field; white space around it is ignored.
 fn grade_of(row: Row<'_>, field: Range<usize>) -> Result<u32, Box<Fault>> {
     let written = &row.bytes()[field.clone()];
     let digits = written.trim_ascii();
@@ -158,7 +158,7 @@ fn grade_of(row: Row<'_>, field: Range<usize>) -> Result<u32, Box<Fault>> {
     })
 }
 
-/// That a chunk has been judged for a question.
+/// The grade of a chunk for a question, both by index.
 #[derive(Debug, Clone, Copy)]
 struct Judgement {
     question: usize,
@@ -166,20 +166,20 @@ struct Judgement {
     grade: u32,
 }
 
-/// Judgements of several files.
+/// The judgements of several files.
 struct Judgements<'a> {
     queries: &'a Queries,
     chunks: &'a Chunks,
-    /// What the files of questions and chunks are called.
+    /// The names of the files of questions and chunks, for messages.
     names: [&'a str; 2],
     qrels: &'a [PathBuf],
     all: Vec<Judgement>,
-    /// For each question the number of the file that judges it.
+    /// For each question the index of the file that judges it, or [`NO_FILE`].
     file_of: Vec<i64>,
 }
 
 impl Judgements<'_> {
-    /// Adds those of a file.
+    /// Reads a file and adds its judgements. Fails if it has none.
     fn read(
         &mut self,
         file: usize,
@@ -207,7 +207,8 @@ impl Judgements<'_> {
         Ok(())
     }
 
-    /// Looks up the ids of a file's rows, and which questions other files judge.
+    /// Looks up the ids of a file's lines. Also returns the lines whose ids are unknown, or whose
+    /// question another file judges.
     fn resolve(
         &mut self,
         source: &Source,
@@ -265,7 +266,8 @@ impl Judgements<'_> {
         (found, rejects)
     }
 
-    /// Adds what a file judges, each pair once. Returns how many lines repeat an earlier one.
+    /// Adds each pair of a question and a chunk once. Returns the number of lines that repeat an
+    /// earlier one; lines that contradict an earlier one are rejected.
     fn add(
         &mut self,
         source: &Source,
@@ -307,7 +309,7 @@ impl Judgements<'_> {
         repeated
     }
 
-    /// The questions with a relevant chunk, and what is relevant to each.
+    /// Returns the questions that have a relevant chunk, and the relevant chunks of each.
     fn relevant(&self) -> (Vec<usize>, Relevant) {
         let mut counts = with_capacity(self.file_of.len());
         counts.resize(self.file_of.len(), 0);
@@ -371,7 +373,11 @@ fn no_judgements_error(findings: &Findings, source: &Arc<Source>) -> Error {
 }
 
 impl Judged {
-    /// Reads and checks everything: each file by itself, then what they say of one another.
+    /// Loads and checks a data set.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds a bad row that `on_error` does not allow, or no question has a
+    /// relevant chunk.
     pub fn load(files: QrelsFiles<'_>, on_error: OnError, access: Access) -> Result<Self> {
         let mut findings = Findings::new(on_error);
         let source = Arc::new(Source::open(files.queries, access)?);

@@ -1,4 +1,4 @@
-//! Questions of a file that does not say what answers them, such as BEIR's `queries.jsonl`.
+//! Questions in a file that does not name their ground truths, such as BEIR's `queries.jsonl`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Rows {
 }
 
 impl Queries {
-    /// The questions of a file, and the rows that cannot be used.
+    /// Reads the questions of a file. Also returns the rejected rows.
     pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
         let mut parsed = source.parse(on_error, Rows::push);
         let pieces = &parsed.pieces;
@@ -95,7 +95,7 @@ impl Queries {
         &self.rows.ignored
     }
 
-    /// The question with this id.
+    /// Returns the index of the question with this id.
     pub fn find(&self, id: &str) -> Option<usize> {
         let bytes = self.source.bytes();
         self.by_id.find(hash(id.as_bytes()), |row| {
@@ -103,7 +103,7 @@ impl Queries {
         })
     }
 
-    /// The questions of some rows, which rise, with what is relevant to each of them.
+    /// Returns the questions at the rising indices `rows`, with the relevant chunks of each.
     pub fn judged(&self, rows: &[usize], relevant: Relevant) -> Questions {
         let pick = |spans: &[Span]| {
             let mut picked = with_capacity(rows.len());

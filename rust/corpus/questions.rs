@@ -72,7 +72,7 @@ impl Questions {
         &self.relevant[self.offsets[question] as usize..self.offsets[question + 1] as usize]
     }
 
-    /// The questions of some rows, which rise.
+    /// Returns the questions at the rising indices `rows`.
     pub fn select(&self, rows: &[usize]) -> Self {
         let lengths: Vec<usize> = rows
             .iter()

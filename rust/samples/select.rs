@@ -1,4 +1,4 @@
-//! Some of the samples.
+//! A selection of samples.
 
 use rustc_hash::FxHashMap;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::memory::with_capacity;
 
 impl Samples {
-    /// The samples numbered `rows`, which rise. Of samples that were read from a file, contexts that
-    /// are left to none of them go too, as if the file had these rows alone.
+    /// Returns the samples at the rising indices `rows`. Contexts of a file that none of them has
+    /// are dropped, as if the file had these rows only.
     pub fn select(&self, rows: &[usize]) -> Self {
         let mut candidates =
             with_capacity(rows.iter().map(|&row| self.candidates_of(row).len()).sum());
@@ -52,7 +52,7 @@ impl Samples {
     }
 }
 
-/// Numbers candidates by their first appearance; returns what each number was before.
+/// Renumbers candidates by their first appearance. Returns the earlier number of each new one.
 fn renumber(candidates: &mut [i64]) -> Vec<usize> {
     let mut kept = Vec::new();
     let mut numbers = FxHashMap::default();
@@ -67,7 +67,7 @@ fn renumber(candidates: &mut [i64]) -> Vec<usize> {
     kept
 }
 
-/// Rows as they are asked for, of `count`: each there, and rising.
+/// Checks that `rows` are rising indices below `count`.
 pub fn rising_rows(rows: &[i64], count: usize) -> Result<Vec<usize>> {
     let mut found = with_capacity(rows.len());
     for &row in rows {
