@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
+from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,24 @@ def test_a_question_on_two_sides_is_named_by_its_line(tmp_path: Path) -> None:
     contents = read(settings_of(folder, on_error="skip"), False)
     assert contents.dataset is not None
     assert contents.dataset.rejected_counts == {"on_two_sides": 1}
+
+
+def test_real_data_is_what_its_files_say(medquad: Path) -> None:
+    dataset = read(settings_of(medquad), False).dataset
+    assert dataset is not None
+    assert (dataset.num_qa, dataset.num_chunks, len(dataset.relevant)) == (1770, 2097, 2143)
+    lines = (medquad / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    chunks = [json.loads(line) for line in lines]
+    texts = [f"{chunk['title']} {chunk['text']}".lstrip(" ") for chunk in chunks]
+    assert list(dataset.chunk_texts) == texts
+    expected = defaultdict(list)
+    rows = (medquad / "qrels" / "all.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for question, chunk, _ in (row.split("\t") for row in rows):
+        expected[question].append(chunk)
+    found = {
+        qa_id: dataset.chunk_ids.take(dataset.relevant[start:end])
+        for qa_id, (start, end) in zip(
+            dataset.qa_ids, pairwise(dataset.relevant_offsets), strict=True
+        )
+    }
+    assert found == expected
