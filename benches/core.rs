@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use stage2_core::corpus::Chunks;
+use stage2_core::corpus::{Chunks, Titles};
 use stage2_core::join::Index;
 use stage2_core::jsonl::{OnError, Source, scan::Scanner};
 use stage2_core::negatives::draw_all;
@@ -67,7 +67,7 @@ fn scan(c: &mut Criterion) {
     });
     let source = Arc::new(Source::from_bytes("chunks", file).expect("the file has rows"));
     group.bench_function("1,000 chunks into columns, ids looked up", |b| {
-        b.iter(|| Chunks::read(black_box(&source), OnError::Strict));
+        b.iter(|| Chunks::read(black_box(&source), Titles::Apart, OnError::Strict));
     });
     group.finish();
 }

@@ -5,6 +5,8 @@ mod chunks;
 mod column;
 mod fields;
 mod grades;
+mod qrels;
+mod queries;
 mod questions;
 mod shared;
 
@@ -22,11 +24,12 @@ use crate::write::{lines, push_string};
 use questions::Unresolved;
 
 pub use annotations::{Annotations, Matched, Spans};
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Titles};
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, Ignored, key_text};
 pub(crate) use grades::{Graded, Grades, UNGRADED};
-pub use questions::{OWN_MEMBERS, Questions};
+pub use qrels::{Judged, QrelsFiles, QrelsRows};
+pub use questions::Questions;
 pub(crate) use questions::{repeated_id, repeated_ids};
 pub(crate) use shared::SharedGroundTruths;
 
@@ -34,7 +37,7 @@ pub(crate) use shared::SharedGroundTruths;
 #[derive(Debug)]
 pub struct Dataset {
     pub questions: Questions,
-    pub chunks: Chunks,
+    pub chunks: Arc<Chunks>,
     pub annotations: Option<Annotations>,
     pub findings: Findings,
 }
@@ -51,13 +54,7 @@ impl Dataset {
         let qa = Arc::new(Source::open(qa, access)?);
         let corpus = || Ok(Arc::new(Source::open(chunks, access)?));
         Self::of_sources(qa, corpus, on_error, |findings| {
-            let Some(path) = entities else {
-                return Ok(None);
-            };
-            let annotations = Annotations::load(path, on_error, access.copied())?;
-            let rejected = &annotations.findings.rejected;
-            findings.rejected.extend_from_slice(rejected);
-            Ok(Some(annotations))
+            load_annotations(entities, on_error, access, findings)
         })
     }
 
@@ -76,7 +73,7 @@ impl Dataset {
         findings.warn_of_ignored(&qa, questions.ignored());
 
         let corpus = corpus()?;
-        let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
+        let chunks = checked_chunks(&corpus, Titles::Apart, on_error, &mut findings)?;
         let annotations = annotations(&mut findings)?;
 
         let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
@@ -90,10 +87,21 @@ impl Dataset {
             .extend(questions.share_ground_truths(&chunks)?);
         Ok(Self {
             questions,
-            chunks,
+            chunks: Arc::new(chunks),
             annotations,
             findings,
         })
+    }
+
+    /// Returns a data set of the questions at the rising indices `rows`, over the same chunks. It has
+    /// no annotations.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            questions: self.questions.select(rows),
+            chunks: Arc::clone(&self.chunks),
+            annotations: None,
+            findings: self.findings.clone(),
+        }
     }
 }
 
@@ -101,17 +109,34 @@ impl Dataset {
 pub fn load_chunks(path: &Path, on_error: OnError, access: Access) -> Result<(Chunks, Findings)> {
     let corpus = Arc::new(Source::open(path, access)?);
     let mut findings = Findings::new(on_error);
-    let chunks = checked_chunks(&corpus, on_error, &mut findings)?;
+    let chunks = checked_chunks(&corpus, Titles::Apart, on_error, &mut findings)?;
     Ok((chunks, findings))
+}
+
+/// Reads the annotations of a data set, if it has any.
+fn load_annotations(
+    path: Option<&Path>,
+    on_error: OnError,
+    access: Access,
+    findings: &mut Findings,
+) -> Result<Option<Annotations>> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let annotations = Annotations::load(path, on_error, access.copied())?;
+    let rejected = &annotations.findings.rejected;
+    findings.rejected.extend_from_slice(rejected);
+    Ok(Some(annotations))
 }
 
 /// Reads the chunks of a corpus. Fails if no row is usable.
 fn checked_chunks(
     corpus: &Arc<Source>,
+    titles: Titles,
     on_error: OnError,
     findings: &mut Findings,
 ) -> Result<Chunks> {
-    let (chunks, rejects) = Chunks::read(corpus, on_error);
+    let (chunks, rejects) = Chunks::read(corpus, titles, on_error);
     findings.reject(corpus, rejects)?;
     findings.warn_of_repeats(corpus, chunks.repeated);
     findings.warn_of_ignored(corpus, &chunks.ignored);
@@ -208,6 +233,30 @@ impl Findings {
             self.warnings.push(format!(
                 "{}: {chunks} chunks have a grade of 0 or less: they are not relevant, and count \
                  as chunks that nobody judged",
+                source.name()
+            ));
+        }
+    }
+
+    fn warn_of_table(&mut self, source: &Source, has_header: bool, repeated: usize) {
+        let name = source.name();
+        if !has_header {
+            self.warnings.push(format!(
+                "{name}: the first line names no columns; it was read as a judgement"
+            ));
+        }
+        if repeated > 0 {
+            self.warnings.push(format!(
+                "{name}: {repeated} lines repeat an earlier one; the first of each was used"
+            ));
+        }
+    }
+
+    fn warn_of_unjudged(&mut self, source: &Source, unjudged: usize, of: usize) {
+        if unjudged > 0 {
+            self.warnings.push(format!(
+                "{}: {unjudged} of {of} questions have no relevant chunk in the qrels; they are \
+                 left out",
                 source.name()
             ));
         }

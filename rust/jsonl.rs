@@ -10,6 +10,7 @@ pub mod key_cache;
 mod position;
 mod read;
 mod reject;
+mod row;
 pub mod scan;
 pub mod special;
 pub mod unescape;
@@ -27,9 +28,9 @@ use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
 pub use position::Positions;
 pub use read::Access;
-use read::Contents;
+use read::{Contents, Expected};
 pub use reject::{Reject, Rejected};
-use scan::{Kind, Scanner, Value};
+pub use row::Row;
 
 /// The bytes of rows that one task reads: few enough for the second-level cache, and enough to
 /// repay the task's overhead.
@@ -107,24 +108,41 @@ impl Source {
     /// The file is missing, unreadable, a damaged archive, in another format, too large, or without
     /// rows.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
-        Self::from_bytes(&path.display().to_string(), read::read(path, access)?)
+        let bytes = read::read(path, access, Expected::Rows)?;
+        Self::from_bytes(&path.display().to_string(), bytes)
+    }
+
+    /// Reads or maps a file whose rows are lines of fields with tabs between them.
+    ///
+    /// # Errors
+    /// A file that is missing, unreadable or damaged as an archive.
+    pub fn open_table(path: &Path, access: Access) -> Result<Self> {
+        let bytes = read::read(path, access, Expected::Table)?;
+        Ok(Self::of_lines(&path.display().to_string(), bytes))
+    }
+
+    /// Takes `bytes` for the lines of a file called `name`.
+    pub fn of_lines(name: &str, bytes: impl Into<Contents>) -> Self {
+        let bytes = bytes.into();
+        let start = mark_length(&bytes);
+        Self {
+            name: name.to_owned(),
+            bytes,
+            layout: Layout::Lines { start },
+            damage: None,
+        }
+    }
+
+    /// The extent of the first row; none where there is no row.
+    pub fn first_row(&self) -> Option<Range<usize>> {
+        let start = skip_white(&self.bytes, self.first_line());
+        (start < self.bytes.len()).then(|| self.row_at(start))
     }
 
     /// Makes a source of the content of a file called `name`. Fails if it has no rows.
     pub fn from_bytes(name: &str, bytes: impl Into<Contents>) -> Result<Self> {
-        let bytes = bytes.into();
-        let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len()
-        } else {
-            0
-        };
-        let start = skip_white(&bytes, mark);
-        let mut source = Self {
-            name: name.to_owned(),
-            bytes,
-            layout: Layout::Lines { start: mark },
-            damage: None,
-        };
+        let mut source = Self::of_lines(name, bytes);
+        let start = skip_white(&source.bytes, source.first_line());
         let mut is_empty = start == source.bytes.len();
         if source.bytes.get(start) == Some(&b'[') {
             let (elements, fault) = array::elements(&source.bytes, start);
@@ -197,7 +215,7 @@ impl Source {
 
     /// Returns the row in a byte range that is known to hold one.
     pub fn row(&self, range: Range<usize>) -> Row<'_> {
-        row(&self.bytes, range)
+        Row::of(&self.bytes, range)
     }
 
     /// Reads every row with `read`, which appends it to the columns of its piece or returns a
@@ -338,85 +356,6 @@ impl Source {
     }
 }
 
-/// A row's bytes within its file.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// The file up to the end of the row, so that offsets are offsets in the file.
-    bytes: &'a [u8],
-    start: usize,
-}
-
-impl<'a> Row<'a> {
-    pub fn range(self) -> Range<usize> {
-        self.start..self.bytes.len()
-    }
-
-    pub fn start(self) -> usize {
-        self.start
-    }
-
-    pub fn bytes(self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// Returns a value inside the row as a row of its own.
-    pub fn part(self, value: Value) -> Self {
-        Self {
-            bytes: &self.bytes[..value.end],
-            start: value.start,
-        }
-    }
-
-    /// Reads the row's object and calls `member` with the key and the value of each member.
-    /// Validates the whole row. Fails if it is not a JSON object.
-    #[inline]
-    pub fn object(
-        self,
-        member: impl FnMut(Value, Value) -> Result<(), Box<Fault>>,
-    ) -> Result<(), Box<Fault>> {
-        self.members(|scanner, _| scanner.key(), member)
-    }
-
-    /// Like [`Row::object`], but reads the keys with `key`, as [`Scanner::members`] does.
-    #[inline]
-    pub fn members<K>(
-        self,
-        key: impl FnMut(&mut Scanner<'a>, usize) -> Result<K, Box<Fault>>,
-        member: impl FnMut(K, Value) -> Result<(), Box<Fault>>,
-    ) -> Result<(), Box<Fault>> {
-        let mut scanner = Scanner::new(self.bytes, self.start);
-        if self.bytes.get(self.start) == Some(&b'{') {
-            scanner.members(key, member)?;
-            return scanner.end();
-        }
-        let value = scanner.value()?;
-        scanner.end()?;
-        if value.kind == Kind::Object {
-            return Scanner::new(self.bytes, value.start).members(key, member);
-        }
-        Err(Fault::new(
-            value.start,
-            Reason::WrongType,
-            format!("the row is {}; expected a JSON object", value.kind.name()),
-        ))
-    }
-
-    fn check_utf8(self) -> Result<(), Box<Fault>> {
-        let Err(error) = simdutf8::compat::from_utf8(&self.bytes[self.start..]) else {
-            return Ok(());
-        };
-        let at = self.start + error.valid_up_to();
-        Err(Fault::new(
-            at,
-            Reason::InvalidUtf8,
-            format!(
-                "the byte 0x{:02x} is not UTF-8 here; expected UTF-8",
-                self.bytes[at]
-            ),
-        ))
-    }
-}
-
 /// Some consecutive rows: a byte range of whole lines, or elements of the JSON array.
 #[derive(Debug)]
 enum Piece<'a> {
@@ -445,7 +384,7 @@ impl Piece<'_> {
                     let end = line_end(&bytes[..range.end], start);
                     let line = start..strip_carriage_return(bytes, end).max(start);
                     let is_blank = bytes[line.clone()].iter().all(|&byte| is_white(byte));
-                    if !is_blank && !visit(row(bytes, line)) {
+                    if !is_blank && !visit(Row::of(bytes, line)) {
                         return;
                     }
                     start = end + 1;
@@ -453,7 +392,7 @@ impl Piece<'_> {
             }
             Self::Elements(elements) => {
                 for element in *elements {
-                    if !visit(row(bytes, element.clone())) {
+                    if !visit(Row::of(bytes, element.clone())) {
                         return;
                     }
                 }
@@ -462,11 +401,12 @@ impl Piece<'_> {
     }
 }
 
-/// Returns the row in a byte range of a file.
-fn row(bytes: &[u8], range: Range<usize>) -> Row<'_> {
-    Row {
-        bytes: &bytes[..range.end],
-        start: range.start,
+/// The length of a mark of byte order before the text.
+fn mark_length(bytes: &[u8]) -> usize {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
     }
 }
 

@@ -16,7 +16,7 @@ use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
 use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
 use crate::jsonl::{Access, OnError, Rejected};
-use crate::samples::Samples;
+use crate::samples::{Samples, rising_rows};
 use interrupt::{run, run_infallible};
 use numbers::{Array1, count, unsigned};
 use samples::PySamples;
@@ -28,6 +28,7 @@ mod duplicates;
 mod errors;
 mod interrupt;
 mod numbers;
+mod qrels;
 mod samples;
 mod text;
 
@@ -42,6 +43,8 @@ mod _core {
     use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]
     use super::errors::InputError;
+    #[pymodule_export]
+    use super::qrels::load_qrels;
     #[pymodule_export]
     use super::samples::PySamples;
     #[pymodule_export]
@@ -431,6 +434,16 @@ impl PyDataset {
             Samples::with_negatives(&self.dataset, negatives, offsets)
         })?;
         PySamples::wrap(py, samples)
+    }
+
+    fn take(&self, py: Python<'_>, rows: Array1<'_, i64>) -> PyResult<Py<Self>> {
+        let rows = &*rows;
+        let dataset = run(py, || {
+            let rows = rising_rows(rows, self.dataset.questions.ids.len())?;
+            Ok(self.dataset.select(&rows))
+        })?;
+        let annotations = self.annotations.as_ref();
+        Self::wrap(py, dataset, annotations.map(|all| all.clone_ref(py)))
     }
 
     #[getter]

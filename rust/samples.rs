@@ -1,7 +1,10 @@
 //! Samples: questions with their candidates, the ground truths first.
 
 mod load;
+mod select;
 mod shared;
+
+pub use select::rising_rows;
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,9 +14,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::cancel::check;
-use crate::corpus::{
-    Dataset, Field, Findings, Grades, OWN_MEMBERS, TextColumn, concat, key_text, offsets,
-};
+use crate::corpus::{Dataset, Field, Findings, Grades, TextColumn, concat, key_text, offsets};
 use crate::error::{Error, Reason, Result, quoted};
 use crate::jsonl::{OnError, Source};
 use crate::memory::try_with_capacity;
@@ -74,6 +75,8 @@ pub struct Samples {
     changed: FxHashSet<usize>,
     /// The byte range in `source` of each sample, or of the question it was made of.
     rows: Vec<Range<usize>>,
+    /// The members of a question's row that have a place of their own in a sample.
+    own_members: &'static [&'static str],
 }
 
 /// What the rows of the source are.
@@ -142,6 +145,7 @@ impl Samples {
             source: Arc::clone(&questions.source),
             changed: FxHashSet::default(),
             rows: questions.rows.clone(),
+            own_members: questions.own_members,
         }
     }
 
@@ -305,7 +309,7 @@ impl Samples {
         let scanned = row.object(|key, value| {
             let name = key_text(row.bytes(), key);
             let is_own = |names: &[&str]| names.iter().any(|own| own.as_bytes() == &*name);
-            if !is_own(&OWN_MEMBERS) && !is_own(&MEMBERS) {
+            if !is_own(self.own_members) && !is_own(&MEMBERS) {
                 out.extend_from_slice(b", ");
                 out.extend_from_slice(&row.bytes()[key.start..key.end]);
                 out.extend_from_slice(b": ");

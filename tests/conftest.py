@@ -48,6 +48,11 @@ def xquad() -> Path:
     return _shared("data") / "xquad"
 
 
+@pytest.fixture(scope="session")
+def medquad() -> Path:
+    return _shared("data/medquad")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep tests away from the cache of the user."""

@@ -10,11 +10,11 @@ SOURCE, TESTS = ROOT / "python" / "stage2", ROOT / "tests"
 
 # The modules without a test of their own name, and the reasons.
 WITHOUT_A_TEST = {
-    "config/data.py": "settings alone: tests/test_config.py goes through all of them",
     "config/mining.py": "settings alone: tests/test_config.py goes through all of them",
     "config/model.py": "settings alone: tests/test_config.py goes through all of them",
     "config/training.py": "settings alone: tests/test_config.py goes through all of them",
     "__main__.py": "one call of the program: tests/cli/test_shell.py starts it in every test",
+    "data/contents.py": "a type alone: mypy checks what is given for it",
     "report/page_words.py": "words alone: tests/report/test_words.py compares the languages",
     "report/words_en.py": "words alone: tests/report/test_words.py compares the languages",
     "report/words_zh.py": "words alone: tests/report/test_words.py compares the languages",

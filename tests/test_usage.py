@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from stage2 import usage
+from stage2.call import Call
 from stage2.config import SETTINGS, Settings
 from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
-from stage2.usage import Call, Condition
+from stage2.usage import Condition
 from stage2.utils import files
+from tests.beir import one_file
 from tests.conftest import Stage2, data_flags, tree
 
 
@@ -34,6 +36,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"source": "corpus", "loss": "triplet", "fit": False, "cross_encoder": "c"},
             {"source": "corpus", "corpus": "never", "method": "soup", "train_on": "all"},
             {"loss": "in-batch", "model": "/"},
+            {"data": "/", "split_file": "s"},
         )
     ]
     for condition in conditions:
@@ -171,3 +174,35 @@ def test_a_model_made_by_itself_is_used_as_it_is(
     saved = read_toml(tmp_path / "out" / files.SETTINGS)
     assert (saved["max_length"], saved["fit"], saved["seed"]) == (32, False, 1)
     assert saved["backbone"] == str(backbone)
+
+
+def test_every_file_of_a_data_set_is_read_by_its_name(tmp_path: Path) -> None:
+    folder = one_file(tmp_path)
+    found = usage.read_by(Settings(data=str(folder), split_file="split.json"))
+    assert found["split_file"] == "split.json"
+    assert found["data/qrels/all.tsv"] == str(folder / "qrels" / "all.tsv")
+
+
+@pytest.mark.parametrize(
+    ("command", "more"), [("run", []), ("prepare", []), ("sweep", ["--grid", "epochs=1"])]
+)
+def test_samples_without_their_corpus_are_refused_where_it_is_needed(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    command: str, more: list[str],
+) -> None:  # fmt: skip
+    stage2("prepare", *data_flags(corpus), "--output-dir", tmp_path / "prepared")
+    flags = ["--data", tmp_path / "prepared" / files.CONSTRUCTED, *more]
+    flags += [] if command == "prepare" else ["--model", model_dir]
+    refused = stage2(command, *flags, exit_code=2)
+    assert f"holds samples without their corpus, which stage2 {command} needs" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_titles_count_where_a_data_set_has_them(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    refused = stage2("prepare", *data_flags(corpus), "--title", "ignore", exit_code=2)
+    assert "--title ignore has no effect here: it works with a --data DIR" in refused.stderr
+    refused = stage2("prepare", *data_flags(corpus), "--format", "beir", exit_code=2)
+    assert "--format beir has no effect here: it works with --data PATH" in refused.stderr
+    stage2("prepare", "--data", one_file(tmp_path), "--title", "ignore")

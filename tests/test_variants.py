@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from stage2.config import SETTINGS
 from stage2.training.losses import FUNCTIONS
-from stage2.variants import LOSSES, TRACKERS
+from stage2.variants import FORMATS, LOSSES, TRACKERS, format_of
+from tests.beir import one_file
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -23,6 +25,36 @@ def test_a_tracker_has_its_module(name: str) -> None:
     assert callable(import_module(f"stage2.training.trackers.{name}").track)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_has_its_module_and_says_what_it_is(name: str) -> None:
+    assert callable(import_module(f"stage2.data.formats.{name}").read)
+    kind = FORMATS[name]
+    assert kind.text
+    assert kind.judgements is None or kind.judgements in kind.parts
+
+
+def test_formats_are_told_by_what_is_there(tmp_path: Path) -> None:
+    folder = one_file(tmp_path)
+    assert format_of(folder, None) == "beir"
+    assert format_of(folder / "corpus.jsonl", None) == "samples"
+    assert format_of(tmp_path, None) is None
+    assert format_of(tmp_path, "beir") == "beir"
+    (folder / "qrels" / "all.tsv").rename(folder / "qrels" / "all.tsv.gz")
+    assert format_of(folder, None) == "beir"
+    (folder / "qrels" / "all.tsv.gz").rename(folder / "qrels" / "all.txt")
+    assert format_of(folder, None) is None
+
+
+def test_several_files_of_judgements_are_sides_by_their_names() -> None:
+    kind = FORMATS["beir"]
+    names = ["corpus.jsonl", "queries.jsonl", "qrels/Train.tsv", "qrels/validation.tsv.gz"]
+    assert kind.sides(names) == {"qrels/Train.tsv": "train", "qrels/validation.tsv.gz": "dev"}
+    assert kind.sides([*names, "qrels/all.tsv"]).keys() == {*names[2:]}
+    assert kind.sides(names[:3]) == {}
+    assert FORMATS["samples"].sides(["train.jsonl", "test.jsonl"]) == {}
+
+
 def test_they_are_the_choices_of_their_settings() -> None:
+    assert set(SETTINGS["format"].metadata["choices"]) == FORMATS.keys()
     assert set(SETTINGS["loss"].metadata["choices"]) == LOSSES.keys() == FUNCTIONS.keys()
     assert set(SETTINGS["report_to"].metadata["choices"]) == {"none", *TRACKERS}

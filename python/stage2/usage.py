@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import tomli_w
 
+from stage2.call import MAKERS, Call, data_files, names_of_data, reads_data
 from stage2.config import (
     OWN,
     SETTINGS,
@@ -46,48 +46,6 @@ _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "mer
 
 # The stages of `stage2 run` with a given model.
 RUN = ("prepare", "mine", "train", "evaluate")
-
-# A model that is not there yet, or not here, is a file of weights by its name.
-_WEIGHTS = (".pt", ".pth")
-
-# Commands that make a stage-1 model where none is given.
-_MAKERS = ("init", "mine", "train", "run", "sweep")
-
-
-@dataclass(frozen=True)
-class Call:
-    """What must be known of a call to tell which settings count.
-
-    Attributes:
-        settings: of the call.
-        command: its name; None where it is not known, as from Python.
-        models: those of a command that takes several.
-    """
-
-    settings: Settings
-    command: str | None = None
-    models: tuple[str, ...] = ()
-
-    @property
-    def all_models(self) -> tuple[str, ...]:
-        """Every model that the call names."""
-        one = (self.settings.model,) if self.settings.model is not None else ()
-        return (*one, *self.models)
-
-    @property
-    def makes_stage1(self) -> bool:
-        """Tell whether the call works on a stage-1 model that is made, or that was made before."""
-        if self.command == "init":
-            return True
-        asked = self.settings.init or self.settings.backbone is not None
-        maker = self.command is None or self.command in _MAKERS
-        return asked and maker and self.settings.model is None
-
-    @property
-    def reads_weights(self) -> bool:
-        """Tell whether a model is a file of weights, which says nothing of its encoder."""
-        paths = map(Path, self.all_models)
-        return any(path.is_file() or path.suffix in _WEIGHTS for path in paths)
 
 
 @dataclass(frozen=True)
@@ -141,7 +99,7 @@ def _absent(name: str) -> Condition:
 
 
 def _of_weights(call: Call) -> str:
-    if call.command is None or call.command in _MAKERS:
+    if call.command is None or call.command in MAKERS:
         return "with --init or --backbone, where a stage-1 model is made, or with --model FILE.pt"
     return "with --model FILE.pt"
 
@@ -154,16 +112,30 @@ _MADE_OR_WEIGHTS = Condition(lambda call: call.makes_stage1 or call.reads_weight
 _MAKES_OR_WEIGHTS = Condition(
     lambda call: (
         call.reads_weights
-        or (call.settings.model is None and (call.command is None or call.command in _MAKERS))
+        or (call.settings.model is None and (call.command is None or call.command in MAKERS))
     ),
     _of_weights,
 )
 _DRAWN = Condition(
-    lambda call: call.settings.data is None,
-    "with --qa and --chunks, not with samples that are there already (--data, or the folder's own)",
+    lambda call: call.has_corpus,
+    "with --qa and --chunks, or a corpus in --data, not with samples that are there already "
+    "(--data, or the folder's own)",
 )
 _CORPUS = Condition(
-    lambda call: call.settings.data is None, "with --qa and --chunks, which have a corpus to rank"
+    lambda call: call.has_corpus,
+    "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
+)
+_TITLED = Condition(
+    lambda call: call.settings.data is not None and call.has_corpus,
+    "with a --data DIR, whose corpus has titles",
+)
+_DEALS_SIDES = Condition(
+    lambda call: not call.given_sides,
+    "without sides that are given, by --split-file or by files of --data that are named after them",
+)
+_DEALS_DEV = Condition(
+    lambda call: not {"train", "dev"} <= call.given_sides,
+    "without a dev side that is given, by --split-file or by a file of --data that is named so",
 )
 _NOT_MINED = Condition(
     lambda call: call.settings.source == "candidates" or call.settings.corpus != "never",
@@ -214,7 +186,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
     SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
-    SamplesConfig: Use(serves=_RANKERS),
+    SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
     RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
@@ -246,6 +218,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
         when=(_FITS,),
     ),
     "max_decompressed": Use(serves=("init", *_READERS), when=(_FITS,)),
+    "format": Use(serves=_READERS, when=(_given("data", "PATH"),)),
+    # The files are the same, and the texts are others.
+    "title": Use(decides=_READERS, when=(_TITLED,)),
     "negatives": Use(
         decides=("prepare",),
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
@@ -289,7 +264,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
-    "folds": Use(decides=("evaluate",)),
+    # The content of the file is hashed.
+    "split_file": Use(serves=_READERS, when=(_OWN_DEV, _SPLITS)),
+    "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_DEV)),
+    "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)),
+    "folds": Use(decides=("evaluate",), when=(_DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     "recall_at": Use(
         decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)
@@ -316,7 +295,17 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 
 # These settings name what a command reads.
-_READ = ("model", "data", "dev_data", "qa", "chunks", "entities", "backbone", "cross_encoder")
+_READ = (
+    "model",
+    "data",
+    "dev_data",
+    "qa",
+    "chunks",
+    "entities",
+    "split_file",
+    "backbone",
+    "cross_encoder",
+)
 
 # A stage-1 model is made from these settings, beside the texts that it is fitted on.
 _STAGE1 = STAGES["init"]
@@ -370,12 +359,14 @@ def made_from(
 def read_by(settings: Settings) -> dict[str, str]:
     """The files and folders that settings name to be read, by the name of the setting."""
     named = {name: getattr(settings, name) for name in _READ}
-    return {name: path for name, path in named.items() if path is not None}
+    found = {name: path for name, path in named.items() if path is not None}
+    return found | {name: str(path) for name, path in data_files(settings).items()}
 
 
 def counted(known: Mapping[str, Any]) -> set[str]:
     """Select the settings that counted, of those that a stage was made from."""
-    call = Call(Settings(**{name: known[name] for name in SETTINGS if name in known}))
+    settings = Settings(**{name: known[name] for name in SETTINGS if name in known})
+    call = Call(settings, data_files=names_of_data(known))
     return {name for name in SETTINGS if name in known and not missing(name, call)}
 
 
@@ -418,7 +409,7 @@ def with_stage1_of(
     Raises:
         BadInputError: the model has others.
     """
-    on_the_way = bool({"qa", "data"} & known.keys())
+    on_the_way = reads_data(known)
     strict = started_anew and on_the_way
     wanted = {name: getattr(settings, name) for name in _STAGE1} | {"backbone": backbone}
     defaults = {name: default(name) for name in wanted}

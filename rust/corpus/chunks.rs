@@ -25,6 +25,15 @@ const ID: Field = Field(0, 3);
 const TEXT: Field = Field(3, 7);
 const TITLE: Field = Field(7, 8);
 
+/// The use of a chunk's title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Titles {
+    /// The title is not part of the text.
+    Apart,
+    /// The text is the title, a space and the text.
+    Joined,
+}
+
 /// The chunks of a corpus, each with an id of its own.
 #[derive(Debug)]
 pub struct Chunks {
@@ -47,6 +56,8 @@ struct Columns {
     texts: Vec<Span>,
     /// Empty until a row has a title, because few corpora have titles.
     titles: Vec<Span>,
+    /// The titles that are joined to texts. Empty until there is one.
+    heads: Vec<Span>,
     ignored: Ignored,
     key_cache: KeyCache,
 }
@@ -54,42 +65,74 @@ struct Columns {
 impl Columns {
     /// Reads a row and appends it.
     #[inline]
-    fn push(&mut self, row: Row<'_>) -> Result<(), Box<Fault>> {
+    fn push(&mut self, row: Row<'_>, titles: Titles) -> Result<(), Box<Fault>> {
         let mut fields = Fields::new(row, &NAMES);
         fields.read(&mut self.key_cache)?;
         let id = fields.id(ID)?.ok_or_else(|| fields.missing(ID))?;
-        let text = fields.text(TEXT, Reason::EmptyText)?;
+        let (head, text) = match titles {
+            Titles::Apart => (Span::default(), fields.text(TEXT, Reason::EmptyText)?),
+            Titles::Joined => joined(&fields)?,
+        };
         let title = fields.string(TITLE)?.unwrap_or_default();
         self.ignored.note(&fields, &[ID, TEXT]);
-        if !title.is_empty() || !self.titles.is_empty() {
-            self.titles.resize(self.ids.len(), Span::default());
-            self.titles.push(title);
-        }
+        push_rare(&mut self.titles, self.ids.len(), title);
+        push_rare(&mut self.heads, self.ids.len(), head);
         self.hashes.push(id.hash(row.bytes()));
         self.ids.push(id);
         self.texts.push(text);
         Ok(())
     }
 
-    /// Joins the titles of all pieces. Returns nothing if no chunk has one.
-    fn titles(pieces: &mut [Self]) -> Vec<Span> {
-        if pieces.iter().any(|piece| !piece.titles.is_empty()) {
-            for piece in pieces.iter_mut() {
-                piece.titles.resize(piece.ids.len(), Span::default());
-            }
+    /// Joins a rare column of all pieces. Returns nothing if no chunk has a value in it.
+    fn rare(pieces: &mut [Self], column: fn(&mut Self) -> &mut Vec<Span>) -> Vec<Span> {
+        if pieces.iter_mut().all(|piece| column(piece).is_empty()) {
+            return Vec::new();
         }
-        concat(pieces, |piece| &piece.titles)
+        let mut columns: Vec<Vec<Span>> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let rows = piece.ids.len();
+            let mut spans = std::mem::take(column(piece));
+            spans.resize(rows, Span::default());
+            columns.push(spans);
+        }
+        concat(&columns, |spans| spans)
+    }
+}
+
+/// Appends to a column that stays empty until it gets its first value.
+#[inline]
+fn push_rare(column: &mut Vec<Span>, rows: usize, span: Span) {
+    if !span.is_empty() || !column.is_empty() {
+        column.resize(rows, Span::default());
+        column.push(span);
+    }
+}
+
+/// Returns the head and the text of a chunk. If the text is empty, the title is the text.
+fn joined(fields: &Fields<'_, 8>) -> Result<(Span, Span), Box<Fault>> {
+    let text = fields.text(TEXT, Reason::EmptyText);
+    match (fields.visible(TITLE), text) {
+        (Ok(Some(title)), Err(fault)) if fault.reason == Reason::EmptyText => {
+            Ok((Span::default(), title))
+        }
+        (title, text) => {
+            let text = text?;
+            Ok((title?.unwrap_or_default(), text))
+        }
     }
 }
 
 impl Chunks {
     /// Reads the chunks of a file. Also returns the rejected rows.
-    pub fn read(source: &Arc<Source>, on_error: OnError) -> (Self, Vec<Reject>) {
+    pub fn read(source: &Arc<Source>, titles: Titles, on_error: OnError) -> (Self, Vec<Reject>) {
         let Parsed {
             mut pieces,
             mut rejects,
-        } = source.parse(on_error, Columns::push);
-        let mut titles = Columns::titles(&mut pieces);
+        } = source.parse(on_error, |columns: &mut Columns, row| {
+            columns.push(row, titles)
+        });
+        let mut titles = Columns::rare(&mut pieces, |piece| &mut piece.titles);
+        let mut heads = Columns::rare(&mut pieces, |piece| &mut piece.heads);
         let mut ids = concat(&pieces, |piece| &piece.ids);
         let mut texts = concat(&pieces, |piece| &piece.texts);
         let mut hashes = concat(&pieces, |piece| &piece.hashes);
@@ -101,7 +144,9 @@ impl Chunks {
         for &repeat in &repeats {
             let first = by_id.find(hashes[repeat], |other| same_id(repeat, other));
             let first = first.unwrap_or(repeat);
-            if texts[first].equals(texts[repeat], bytes) {
+            let head = |row: usize| heads.get(row).copied().unwrap_or_default();
+            if texts[first].equals(texts[repeat], bytes) && head(first).equals(head(repeat), bytes)
+            {
                 repeated += 1;
             } else {
                 rejects.push(duplicate(source, ids[repeat]));
@@ -110,8 +155,10 @@ impl Chunks {
         if !repeats.is_empty() {
             ids = drop_rows(&ids, &repeats);
             texts = drop_rows(&texts, &repeats);
-            if !titles.is_empty() {
-                titles = drop_rows(&titles, &repeats);
+            for column in [&mut titles, &mut heads] {
+                if !column.is_empty() {
+                    *column = drop_rows(column, &repeats);
+                }
             }
             hashes = drop_rows(&hashes, &repeats);
             by_id = FirstOccurrences::build(&hashes, |_, _| false).0;
@@ -119,7 +166,7 @@ impl Chunks {
         let chunks = Self {
             titles: TextColumn::of_file(source, titles).padded(ids.len()),
             ids: TextColumn::of_file(source, ids),
-            texts: TextColumn::of_file(source, texts),
+            texts: TextColumn::of_file(source, texts).headed(heads),
             by_id,
             same_text: OnceLock::new(),
             repeated,

@@ -1,13 +1,14 @@
 //! Columns of text. The text stays in the file's bytes and is decoded when it is needed.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dedup::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
-use crate::memory::prefetch;
+use crate::memory::{prefetch, with_capacity};
 use crate::write::push_string;
 
 /// The place of a string in a file, without its quotes, and whether it has escapes.
@@ -27,6 +28,11 @@ impl Span {
             start,
             tagged_len: (end - start) << 1 | usize::from(escaped),
         }
+    }
+
+    /// Returns the span of a part of a file that has no escapes, such as a field of a table.
+    pub fn plain(part: Range<usize>) -> Self {
+        Self::new(part.start, part.end, false)
     }
 
     /// Returns the span of a string's content or of a number's digits.
@@ -99,6 +105,9 @@ pub struct TextColumn {
     bytes: Bytes,
     /// Rows after the last span are empty.
     spans: Arc<Vec<Span>>,
+    /// The head of each text, which a space separates from it. Rows after the last span, and rows
+    /// with an empty span, have no head.
+    heads: Arc<Vec<Span>>,
     len: usize,
 }
 
@@ -109,6 +118,36 @@ impl TextColumn {
             bytes: Bytes::File(Arc::clone(source)),
             len: spans.len(),
             spans: Arc::new(spans),
+            heads: Arc::default(),
+        }
+    }
+
+    /// Puts a head before each text; heads are strings of the same file.
+    pub(crate) fn headed(self, heads: Vec<Span>) -> Self {
+        Self {
+            heads: Arc::new(heads),
+            ..self
+        }
+    }
+
+    /// Returns a column of the texts at `rows`.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let pick = |spans: &Arc<Vec<Span>>| {
+            if spans.is_empty() {
+                return Arc::clone(spans);
+            }
+            let mut picked = with_capacity(rows.len());
+            picked.extend(
+                rows.iter()
+                    .map(|&row| spans.get(row).copied().unwrap_or_default()),
+            );
+            Arc::new(picked)
+        };
+        Self {
+            bytes: self.bytes.clone(),
+            spans: pick(&self.spans),
+            heads: pick(&self.heads),
+            len: rows.len(),
         }
     }
 
@@ -127,7 +166,11 @@ impl TextColumn {
 
     /// Returns the text of a row.
     pub fn get(&self, i: usize) -> Cow<'_, str> {
-        self.span(i).decode(self.bytes())
+        let text = self.span(i).decode(self.bytes());
+        match self.head(i) {
+            None => text,
+            Some(head) => Cow::Owned(format!("{} {text}", head.decode(self.bytes()))),
+        }
     }
 
     /// Tells whether the text of a row is missing or the empty string.
@@ -141,7 +184,8 @@ impl TextColumn {
         match &self.bytes {
             // The bytes of the file are copied, unless their escapes are not those that we write.
             Bytes::File(source)
-                if !span.is_escaped() || is_canonical(span.content(source.bytes())) =>
+                if self.head(i).is_none()
+                    && (!span.is_escaped() || is_canonical(span.content(source.bytes()))) =>
             {
                 out.push(b'"');
                 out.extend_from_slice(span.content(source.bytes()));
@@ -169,6 +213,10 @@ impl TextColumn {
         self.spans.get(i).copied().unwrap_or_default()
     }
 
+    fn head(&self, i: usize) -> Option<Span> {
+        self.heads.get(i).copied().filter(|head| !head.is_empty())
+    }
+
     fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::File(source) => source.bytes(),
@@ -192,6 +240,7 @@ impl<S: AsRef<str>> FromIterator<S> for TextColumn {
             bytes: Bytes::Own(Arc::new(bytes)),
             len: spans.len(),
             spans: Arc::new(spans),
+            heads: Arc::default(),
         }
     }
 }

@@ -89,6 +89,17 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(span)
     }
 
+    /// Returns a string field if it is there and has more than white space.
+    #[inline]
+    pub fn visible(&self, field: Field) -> Result<Option<Span>> {
+        let Some(value) = self.value(field) else {
+            return Ok(None);
+        };
+        let span = self.as_string(field, value)?;
+        let checked = self.check_not_empty(field, value, span, Reason::EmptyText);
+        Ok(checked.is_ok().then_some(span))
+    }
+
     /// Returns an id field if it is there. Fails if it is neither a non-empty string nor an
     /// integer.
     #[inline]

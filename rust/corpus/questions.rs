@@ -41,9 +41,6 @@ const GRADES: Field = Field(6, 7);
 /// The bytes that an id takes at most while generated ids are made unique.
 const MADE_ID_BYTES: usize = 128;
 
-/// The members of a QA row that samples store in fields of their own. Other members are copied.
-pub const OWN_MEMBERS: [&str; 7] = NAMES;
-
 /// The questions of a data set, one for each QA row.
 #[derive(Debug)]
 pub struct Questions {
@@ -63,6 +60,8 @@ pub struct Questions {
     pub not_relevant: usize,
     /// The byte range of each question's row in the file.
     pub rows: Vec<Range<usize>>,
+    /// The members of a row that samples store in fields of their own. Other members are copied.
+    pub own_members: &'static [&'static str],
     /// The number of different questions.
     pub distinct: usize,
 }
@@ -71,6 +70,41 @@ impl Questions {
     /// Returns the indices of the chunks relevant to a question.
     pub fn relevant_to(&self, question: usize) -> &[i64] {
         &self.relevant[self.offsets[question] as usize..self.offsets[question + 1] as usize]
+    }
+
+    /// Returns the questions at the rising indices `rows`.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let lengths: Vec<usize> = rows
+            .iter()
+            .map(|&row| self.relevant_to(row).len())
+            .collect();
+        let mut relevant = with_capacity(lengths.iter().sum());
+        let mut grades = with_capacity(if self.grades.is_empty() {
+            0
+        } else {
+            relevant.capacity()
+        });
+        for &row in rows {
+            check();
+            relevant.extend_from_slice(self.relevant_to(row));
+            grades.extend_from_slice(self.grades.of(row));
+        }
+        let questions = self.questions.select(rows);
+        let asked = SameText::of(rows.len(), |row| questions.get(row));
+        let firsts = asked.first.iter().zip(0..);
+        Self {
+            source: Arc::clone(&self.source),
+            ids: self.ids.select(rows),
+            answers: self.answers.select(rows),
+            relevant,
+            offsets: offsets(&lengths),
+            grades: Grades::new(grades, &lengths),
+            not_relevant: self.not_relevant,
+            rows: rows.iter().map(|&row| self.rows[row].clone()).collect(),
+            own_members: self.own_members,
+            distinct: firsts.filter(|&(&first, row)| first == row).count(),
+            questions,
+        }
     }
 
     /// Merges the ground truths of rows with the same question. Returns a warning if there are such
@@ -326,6 +360,7 @@ impl Unresolved {
             not_relevant: relevant.left_out,
             distinct: rows.rows.len(),
             rows: rows.rows,
+            own_members: &NAMES,
             source,
         };
         (questions, rejects)

@@ -34,17 +34,38 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(Format { name, remedy }) = recognise(bytes) else {
         return Ok(());
     };
-    let message = format!(
-        "this looks like {name}; expected JSONL, a JSON object a line, or a JSON array of objects, \
-         in UTF-8, plain or as .gz or .zst; {remedy}"
-    );
-    Err(Error::from(InputError {
+    Err(refusal(
+        path,
+        format!(
+            "this looks like {name}; expected JSONL, a JSON object a line, or a JSON array of \
+             objects, in UTF-8, plain or as .gz or .zst; {remedy}"
+        ),
+    ))
+}
+
+/// Refuses what is recognised as no text, or as text in another encoding, where a table is expected.
+pub fn check_table(path: &Path, bytes: &[u8]) -> Result<()> {
+    let is_text = memchr::memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
+    match binary(bytes).or_else(|| unicode(bytes)) {
+        Some((name, _)) if !is_text => Err(refusal(
+            path,
+            format!(
+                "this looks like {name}; expected lines of fields with tabs between them, in \
+                 UTF-8, plain or as .gz or .zst"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refusal(path: &Path, message: String) -> Error {
+    Error::from(InputError {
         file: path.display().to_string(),
         line: 1,
         column: 1,
         reason: Reason::OtherFormat,
         message,
-    }))
+    })
 }
 
 /// Returns the format of `bytes` if it is a known one other than JSON.

@@ -11,7 +11,7 @@ use super::numbers::Array1;
 use super::text::PyTextColumn;
 use super::{PyLoaded, SharedArray, access, grades};
 use crate::jsonl::OnError;
-use crate::samples::Samples;
+use crate::samples::{Samples, rising_rows};
 
 #[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
 pub struct PySamples {
@@ -97,6 +97,15 @@ impl PySamples {
     #[getter]
     fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
         grades(py, &self.samples.grades)
+    }
+
+    fn take(&self, py: Python<'_>, rows: Array1<'_, i64>) -> PyResult<Py<Self>> {
+        let rows = &*rows;
+        let samples = run(py, || {
+            let rows = rising_rows(rows, self.samples.len())?;
+            Ok(self.samples.select(&rows))
+        })?;
+        Self::wrap(py, samples)
     }
 
     #[pyo3(signature = (path, rows = None))]

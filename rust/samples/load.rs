@@ -66,6 +66,7 @@ impl Samples {
             source,
             changed: FxHashSet::default(),
             rows: columns.rows,
+            own_members: &[],
         };
         samples.share_ground_truths()?;
         Ok(samples)

@@ -35,11 +35,15 @@ def test_a_cut_is_said_and_stands_in_the_record_and_the_report(
 
 def test_without_a_split_everyone_is_trained_on_and_chosen_by(tmp_path: Path) -> None:
     grouped = group_questions(samples_of(tmp_path, unlike(12), [[i] for i in range(12)]))
-    placed = sides_of(Settings(split="none"), grouped)
+    placed = sides_of(Settings(split="none"), grouped, None)
     assert [rows.tolist() for rows in placed.parts] == [[*range(12)], [*range(12)], []]
-    parts = sides_of(Settings(), grouped).parts
+    parts = sides_of(Settings(), grouped, None).parts
     assert sorted(row for rows in parts for row in rows.tolist()) == [*range(12)]
     assert all(len(rows) for rows in parts)
+    given = {"train": ["q00003"], "dev": [f"q{i:05}" for i in range(3)], "test": ["q00004"]}
+    placed = sides_of(Settings(), grouped, given)
+    assert [rows.tolist() for rows in placed.parts] == [[3], [0, 1, 2], [4]]
+    assert placed.facts()["rule"] == "given"
 
 
 def test_ground_truths_are_those_of_the_rows_asked_for(tmp_path: Path) -> None:

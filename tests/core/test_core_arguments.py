@@ -336,6 +336,10 @@ GOOD: dict[str, Any] = {
         "relative_margin": None, "max_score": None, "min_score": None, "seed": 1,
     },
     "path": "/nowhere",
+    "qrels": ["/nowhere"],
+    "entities": None,
+    "join_titles": True,
+    "memory_map": True,
     "on_error": "strict",
     "max_decompressed": None,
 }  # fmt: skip
@@ -347,8 +351,8 @@ ODD = [
     np.array(["a"]), np.array([object()]), np.zeros((0, 4), np.float32), np.array([1 + 1j]),
 ]  # fmt: skip
 FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_annotations",
-             "sample_negatives", "select_negatives", "load_chunks", "near_duplicates", "same_text",
-             "shingles", "text_key", "Ranking.from_counts"]  # fmt: skip
+             "sample_negatives", "select_negatives", "load_chunks", "load_qrels", "near_duplicates",
+             "same_text", "shingles", "text_key", "Ranking.from_counts"]  # fmt: skip
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:
@@ -374,7 +378,9 @@ def test_nothing_panics(name: str):
     good = {parameter: GOOD[parameter] for parameter in parameters}
     if name == "similarities":
         good["offsets"] = np.arange(7)
-    if name != "load_chunks":
+    if name == "load_qrels":
+        good |= {"queries": "/nowhere", "corpus": "/nowhere"}
+    if not name.startswith("load_"):
         function(**good)
     for parameter in parameters:
         for odd in ODD:
@@ -399,6 +405,8 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
         lambda odd: data.construct(2, odd),
         lambda odd: data.with_negatives(odd, np.zeros(data.num_qa + 1, np.int64)),
         lambda odd: data.with_negatives(NONE, odd),
+        data.take,
+        samples.take,
         data.chunk_text,
         data.chunk_ids.take,
         data.chunk_ids.__getitem__,

@@ -145,11 +145,37 @@ def test_a_split_that_cannot_be_is_refused(
 
 def test_sides_that_were_chosen_are_taken_and_their_leaks_known() -> None:
     grouped = linked([[0], [0], [1], [2]])
-    placed = given_sides(grouped, {"train": ["q0000", "q0003"], "dev": ["q0001", "q0002"]})
+    sides = {"train": ["q0000", "q0003"], "dev": ["q0001", "q0002"]}
+    placed = given_sides(grouped, sides, 0.2, 0)
     assert [rows.tolist() for rows in placed.parts] == [[0, 3], [1, 2], []]
     assert placed.groups.cut == 1
     assert len(set(placed.groups.names)) == 4
     assert placed.leaked(*placed.parts[:2])["same_chunk"] == 1
+    assert placed.facts()["rule"] == "given"
+    three = given_sides(grouped, {"train": ["q0000"], "dev": ["q0002"], "test": ["q0001"]}, 0.2, 0)
+    assert [rows.tolist() for rows in three.parts] == [[0], [2], [1]]
+    assert three.groups.cut == 1
+    assert three.leaked(three.parts[0], three.parts[2])["same_chunk"] == 1
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_a_side_that_is_not_given_is_dealt_from_the_other(name: str) -> None:
+    grouped = linked([[i // 2] for i in range(40)])
+    ids = [f"q{i:04}" for i in range(40)]
+    placed = given_sides(grouped, {name: ids[:30], "test": ids[30:]}, 0.2, 0)
+    train, dev, test = (rows.tolist() for rows in placed.parts)
+    assert sorted(train + dev) == [*range(30)]
+    assert test == [*range(30, 40)]
+    assert len(dev) == pytest.approx(6, abs=2)
+    assert {row // 2 for row in train}.isdisjoint(row // 2 for row in dev)
+    assert placed.groups.cut == 0
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_a_given_side_that_is_empty_is_refused(name: str) -> None:
+    sides: dict[str, list[str]] = {"train": ["q0000"], "dev": ["q0001"], name: []}
+    with pytest.raises(BadInputError, match=f"the {name} side of the given split has no question"):
+        given_sides(linked([[0], [1]]), sides, 0.2, 0)
 
 
 def test_a_catalogue_of_ten_thousand_articles_is_split(tmp_path: Path) -> None:

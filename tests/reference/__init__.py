@@ -19,6 +19,7 @@ from tests.reference.parsing import (
     relevant_chunks,
     without_skippable_frames,
 )
+from tests.reference.qrels import read_qrels, read_query, read_titled_chunk
 from tests.reference.ranking import (
     Metric,
     average_precision,
@@ -51,8 +52,11 @@ __all__ = [
     "read_annotation",
     "read_chunk",
     "read_grades",
+    "read_qrels",
+    "read_query",
     "read_question",
     "read_rows",
+    "read_titled_chunk",
     "recall",
     "relevant_chunks",
     "same_text",

@@ -18,7 +18,7 @@ own threads; calls of all other threads share some. A forked process starts new 
 
 # These modules exist only for type checkers. Programs import from `stage2._core`.
 from stage2._core._annotations import Annotations, match_annotations
-from stage2._core._dataset import Dataset
+from stage2._core._dataset import Dataset, load_qrels
 from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
 from stage2._core._samples import Samples, sample_negatives
@@ -37,6 +37,7 @@ __all__ = [
     "__version__",
     "kendall_tau",
     "load_chunks",
+    "load_qrels",
     "match_annotations",
     "near_duplicates",
     "order",

@@ -1,5 +1,6 @@
 """Data sets: questions and the chunks that answer them."""
 
+from collections.abc import Sequence
 from typing import SupportsIndex, final
 
 from stage2._core._annotations import Annotations
@@ -136,6 +137,44 @@ class Dataset(Loaded):
             negatives: int64 (m,), the indices of chunks, question after question.
             offsets: int64 (num_qa + 1,), where the negatives of each question start.
         """
+    def take(self, rows: Ints) -> Dataset:
+        """Give the questions at `rows`, int64 (k,) and rising, over the same chunks.
+
+        What was found wrong in the files stays with them.
+        """
     @property
     def first_of_text(self) -> Ints:
         """For each chunk the first with the same text (see `same_text`): int64 (num_chunks,)."""
+
+def load_qrels(
+    queries: Path,
+    corpus: Path,
+    qrels: Sequence[Path],
+    entities: Path | None = None,
+    *,
+    join_titles: bool = True,
+    on_error: OnError = "strict",
+    memory_map: bool = True,
+    max_decompressed: int | None = None,
+) -> tuple[Dataset, Ints]:
+    """Read a data set whose questions, chunks and judgements stand apart, as BEIR has them.
+
+    Questions without a relevant chunk are left out, with a warning that counts them.
+
+    Args:
+        queries: rows with `_id` or `id`, and `text`.
+        corpus: chunks, as `Dataset.load` reads them.
+        qrels: files of lines with a question's id, a chunk's id and a grade, tabs between them.
+            A first line `query-id corpus-id score` is a header. A grade is a whole number; with 0
+            the chunk is not relevant. A question may stand in one of the files alone. The ground
+            truths of a question come by falling grade, equal ones as the file has them.
+        entities: as in `Dataset.load`.
+        join_titles: read a chunk's title before its text, with a space between the two; a title of
+            white space is none, and a chunk may then have a title alone.
+        on_error: as in `Dataset.load`.
+        memory_map: as in `Dataset.load`, of questions and chunks.
+        max_decompressed: as in `Dataset.load`.
+
+    Returns:
+        The data set, and for each question the number of the file that judges it, int64 (num_qa,).
+    """

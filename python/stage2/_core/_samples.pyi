@@ -51,6 +51,12 @@ class Samples(Loaded):
 
         None if all are 1.
         """
+    def take(self, rows: Ints) -> Samples:
+        """Give the samples at `rows`, int64 (k,) and rising.
+
+        Of samples from a file the result is what a file with these rows alone holds, except for
+        what was found wrong in the file.
+        """
     def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
         """Write the samples as JSONL, whole or not at all.
 

@@ -7,32 +7,50 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from stage2._core import Loaded
+from stage2.call import Call, data_files
 from stage2.cli import console
+from stage2.cli.given_split import used_questions, uses_sides
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
+from stage2.data.contents import Contents, Sides
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
+from stage2.data.formats import read
 from stage2.data.sample.build import write_sample
 from stage2.report import messages
-from stage2.usage import Call, check_given
+from stage2.usage import check_given
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
+
+Source: TypeAlias = Literal["files", "sample"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a command reads: samples, their annotations, and the hashes of the files."""
+    """What a command reads: samples, their annotations, and the hashes of the files.
+
+    Attributes:
+        samples: the questions with their candidates.
+        annotations: of the entities; None where there are none.
+        dataset: what the samples were drawn from; None where they were read.
+        hashes: of the files.
+        source: whether it is the user's or the built-in sample.
+        known: facts for `run.json`.
+        paths: of the files that it has facts of.
+        sides: ids of the questions on each side of a split that is given; None where none is.
+    """
 
     samples: Samples
     annotations: Annotations | None
     dataset: Dataset | None
     hashes: Mapping[str, str]
-    source: Literal["files", "sample"] = "files"
+    source: Source = "files"
     known: Mapping[str, Any] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
+    sides: Sides | None = None
 
     @property
     def loaded(self) -> list[Loaded]:
@@ -59,18 +77,27 @@ class Inputs:
         return facts | ({"files": named} if named else {})
 
 
-def gather(settings: Settings, memory_map: bool = False) -> Inputs:
+def gather(
+    settings: Settings, memory_map: bool = False, only: Sequence[str] | None = None
+) -> Inputs:
     """Read the samples: from --data, from --qa and --chunks, or the built-in ones.
 
-    `memory_map` is for what is over in a second; a long run must not end because a file changed.
+    Args:
+        settings: of the command.
+        memory_map: for what is over in a second; a long run must not end because a file changed.
+        only: the sides of a given split whose questions are used; None: all of them.
+
+    Raises:
+        BadInputError: there is no such data, or the split that is given is of other questions.
+        InputError: what the files hold is wrong.
     """
-    inputs = _read(settings, memory_map)
+    inputs = _read(settings, memory_map, only)
     check_similarity(settings.similarity, inputs.annotations)
     inputs = _with_annotated(settings, inputs)
     if settings.corpus == "always" and not inputs.has_corpus:
         raise BadInputError(
             "--corpus always: samples have their candidates, not the corpus; give --qa FILE and "
-            "--chunks FILE in place of --data"
+            "--chunks FILE, or a --data DIR with a corpus, in place of them"
         )
     return inputs
 
@@ -109,22 +136,38 @@ def _tell_annotated(counts: Counts, settings: Settings) -> None:
     console.warn(f"{problem}. Every pair is compared by its sentences")
 
 
-def _read(settings: Settings, memory_map: bool) -> Inputs:
+def check_corpus(inputs: Inputs, settings: Settings, command: str) -> Dataset:
+    """Give the data set of a command that works on a corpus.
+
+    Raises:
+        BadInputError: samples were read that are constructed already.
+    """
+    if inputs.dataset is None:
+        raise BadInputError(
+            f"--data {settings.data} holds samples without their corpus, which stage2 {command} "
+            "needs; give --qa FILE and --chunks FILE, or a --data DIR with a corpus"
+        )
+    return inputs.dataset
+
+
+def _read(settings: Settings, memory_map: bool, only: Sequence[str] | None) -> Inputs:
     if settings.data is not None:
         if settings.qa is not None or settings.chunks is not None:
-            raise BadInputError("--data holds samples already; give it, or --qa and --chunks")
-        hashes = files.Hashes(_paths(settings, ("data", "entities")))
-        how = settings.on_error, settings.decompressed
-        samples = Samples.load_jsonl(settings.data, *how)
-        annotations = Annotations.load(settings.entities, *how) if settings.entities else None
-        return Inputs(samples, annotations, None, hashes)
+            raise BadInputError("--data is a data set by itself; give it, or --qa and --chunks")
+        paths = {**data_files(settings), **_paths(settings, ("entities",))}
+        for path in paths.values():
+            files.check_regular(path)
+        contents = read(settings, memory_map)
+        return _inputs_of(settings, contents, paths, "files", only)
     if settings.qa is None and settings.chunks is None and settings.entities is None:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
-        return _sample_inputs(settings)
-    return _dataset_inputs(settings, "files", memory_map)
+        return _sample_inputs(settings, only)
+    return _dataset_inputs(settings, "files", memory_map, only)
 
 
-def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inputs]:
+def with_folder_files(
+    settings: Settings, run: RunFolder, only: Sequence[str] | None = None
+) -> tuple[Settings, Inputs]:
     """Read samples as `gather` does, where none are named those that the folder holds.
 
     The folder's entities come along: samples that were mined with entities are not to be trained
@@ -143,7 +186,7 @@ def with_folder_files(settings: Settings, run: RunFolder) -> tuple[Settings, Inp
                 "changed; give --entities FILE"
             )
         settings = replace(settings, entities=str(path))
-    return settings, gather(settings)
+    return settings, gather(settings, only=only)
 
 
 def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
@@ -169,20 +212,20 @@ def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
     console.warn(f"rejected rows: {path}")
 
 
-def _sample_inputs(settings: Settings) -> Inputs:
+def _sample_inputs(settings: Settings, only: Sequence[str] | None) -> Inputs:
     # Into a folder of its own: nothing is written to the run's before all is checked.
     with tempfile.TemporaryDirectory() as folder:
         paths = write_sample(Path(folder))
         given = replace(
             settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
         )
-        inputs = _dataset_inputs(given, "sample", memory_map=False)
+        inputs = _dataset_inputs(given, "sample", False, only)
         # The folder goes: wait for what is hashed in the background.
         return replace(inputs, hashes=dict(inputs.hashes))
 
 
 def _dataset_inputs(
-    settings: Settings, source: Literal["files", "sample"], memory_map: bool
+    settings: Settings, source: Source, memory_map: bool, only: Sequence[str] | None
 ) -> Inputs:
     if settings.qa is None or settings.chunks is None:
         missing = "--qa" if settings.qa is None else "--chunks"
@@ -192,8 +235,27 @@ def _dataset_inputs(
         settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map,
         settings.decompressed,
     )  # fmt: skip
+    contents = Contents(dataset=dataset, annotations=dataset.annotations)
+    return _inputs_of(settings, contents, paths, source, only)
+
+
+def _inputs_of(
+    settings: Settings,
+    contents: Contents,
+    paths: Mapping[str, Path],
+    source: Source,
+    only: Sequence[str] | None,
+) -> Inputs:
+    """Keep the questions that are used, and give each its candidates."""
     # Parsing leaves no core idle; what comes next does.
-    hashes = files.Hashes(paths)
+    given = _paths(settings, ("split_file",)) if uses_sides(settings) else {}
+    hashes = files.Hashes({**paths, **given})
+    contents = used_questions(settings, contents, only)
+    dataset, sides = contents.dataset, contents.sides
+    if dataset is None:
+        if contents.samples is None:
+            raise ValueError("a data set has neither a corpus nor samples")
+        return Inputs(contents.samples, contents.annotations, None, hashes, sides=sides)
     known = {
         "num_qa": dataset.num_qa,
         "num_questions": dataset.num_questions,
@@ -203,7 +265,7 @@ def _dataset_inputs(
         "rejected": dict(dataset.rejected_counts),
     }
     samples = dataset.construct(settings.negatives, settings.seed)
-    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths)
+    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths, sides)
 
 
 def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from stage2.call import Call
 from stage2.cli import console
 from stage2.cli.options import Decorator, flags_of, option
 from stage2.cli.program import Program, check_present
@@ -20,7 +21,7 @@ from stage2.config import SETTINGS, Settings
 from stage2.config_file import read_toml
 from stage2.models.model_path import found_model
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
-from stage2.usage import Call, check_given, unused
+from stage2.usage import check_given, unused
 from stage2.utils import files
 from stage2.variants import EXPORTS
 
@@ -130,7 +131,7 @@ def program(debug: bool) -> None:
 
 @command(
     *("init", "prepare", "mine", "train", "evaluate"),
-    without=("data", "dev_data"),
+    without=("dev_data",),
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
     presets=RUN_PRESETS,
     defaults=RUN_DEFAULTS,
@@ -245,7 +246,7 @@ def audit(settings: Settings, strict: bool) -> None:
 
 @command(
     "sweep",
-    without=("data", "fail_if_regressed"),
+    without=("fail_if_regressed",),
     defaults=RUN_DEFAULTS,
     calls_of=calls_of_sweep,
     example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",

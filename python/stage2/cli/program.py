@@ -16,7 +16,7 @@ from stage2.config import Settings
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # Files that a command with these options reads first of all.
-_READ = ("qa", "chunks", "entities", "data", "dev_data")
+_READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file")
 
 
 class Program(click.Group):

@@ -51,9 +51,8 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     ),
     "sweep": (
         files.SWEEP,
-        files.SEARCH_QA,
         files.SEARCH_SPLIT,
-        files.TEST_QA,
+        files.TEST_SPLIT,
         f"{files.TRIALS}/*.log",
         # Runs in folders of their own, each with a record.
         f"{files.TRIALS}/*",

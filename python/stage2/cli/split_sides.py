@@ -11,8 +11,9 @@ import numpy as np
 from stage2.cli import console
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
+from stage2.data.contents import Sides
 from stage2.data.dataset import Samples
-from stage2.data.splits import Groups, Placed, group_questions, split
+from stage2.data.splits import Groups, Placed, given_sides, group_questions, split
 from stage2.utils.arrays import Ints
 
 # The words for each rule of the split.
@@ -20,6 +21,7 @@ RULES = {
     "group": "no group crosses",
     "cut": "groups cut at {cut} shared chunks",
     "question": "by question, since groups had to be cut at all of their {cut} shared chunks",
+    "given": "as they are given",
 }
 
 
@@ -38,8 +40,16 @@ def grouped_questions(samples: Samples) -> Groups:
         return group_questions(samples, progress)
 
 
-def sides_of(settings: Settings, grouped: Groups) -> Placed:
-    """Train, dev and test; without a split the first two are everyone."""
+def sides_of(settings: Settings, grouped: Groups, given: Sides | None) -> Placed:
+    """Train, dev and test, as they are given or else dealt; without a split train and dev are all.
+
+    Args:
+        settings: split, dev_share, test_share, seed.
+        grouped: the questions.
+        given: the ids of each side, where they are given.
+    """
+    if given is not None:
+        return given_sides(grouped, given, settings.dev_share, settings.seed)
     if settings.split == "chunk":
         return split(grouped, settings.dev_share, settings.test_share, settings.seed)
     everyone = np.arange(len(grouped.names))
@@ -88,14 +98,19 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _tell_placed(what: str, placed: Placed, leaked: Mapping[str, int]) -> None:
     sizes = " + ".join(str(len(rows)) for rows in placed.parts)
-    rule = RULES[placed.groups.rule].format(cut=placed.groups.cut)
+    rule = RULES[placed.facts()["rule"]].format(cut=placed.groups.cut)
     console.say(f"{what}: {sizes} questions, {rule}")
-    if placed.groups.cut:
+    leaks = (
+        f"{leaked['same_chunk']} held-out questions have a ground-truth chunk that a question "
+        f"on another side has too, {leaked['near_duplicate']} one that nearly repeats it"
+    )
+    if placed.given:
+        if any(leaked.values()):
+            console.warn(f"{what}: {leaks}")
+    elif placed.groups.cut:
         console.warn(
             f"{what}: groups of questions that share ground-truth chunks were too large to place, "
-            f"and were cut at their {placed.groups.cut} most-shared chunks. "
-            f"{leaked['same_chunk']} held-out questions have a ground-truth chunk that a question "
-            f"on another side has too, {leaked['near_duplicate']} one that nearly repeats it"
+            f"and were cut at their {placed.groups.cut} most-shared chunks. {leaks}"
         )
     if placed.error > TOLERANCE:
         asked = " + ".join(f"{share:.0%}" for share in placed.shares)

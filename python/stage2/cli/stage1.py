@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from stage2._core import Loaded, load_chunks
+from stage2.call import Call, reads_data
 from stage2.cli import console
 from stage2.cli.inputs import Inputs
 from stage2.cli.run_folder import RunFolder
@@ -25,7 +26,7 @@ from stage2.models.family import LoadOptions
 from stage2.models.gbert.fit_heads import init_model
 from stage2.models.hub import default_backbone, default_model
 from stage2.models.model_path import model_in
-from stage2.usage import Call, with_stage1_of
+from stage2.usage import with_stage1_of
 from stage2.utils import files
 from stage2.utils.device import DTYPES, describe, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
@@ -60,7 +61,7 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
         settings = with_stage1_of(settings, known, run.adds is None, backbone)
         model = load_model(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
-        if {"qa", "data"} & known.keys():
+        if reads_data(known):
             # It was made on the way, by the command that is now repeated.
             hashes = {"backbone": known.get("backbone", backbone)}
     else:

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stage2.config import OWN, SETTINGS, Settings, SplitConfig
+from stage2.call import Call
+from stage2.config import OWN, SETTINGS, SamplesConfig, Settings, SplitConfig
 from stage2.config_file import nearest
 from stage2.presets import REFERENCE, RUN_DEFAULTS
-from stage2.usage import STAGES, Call, why_unused
+from stage2.usage import STAGES, why_unused
 from stage2.utils.errors import BadInputError
 
 Grid = Mapping[str, Sequence[Any]]
 
 # Under another seed or split other questions choose: such trials cannot be compared.
-_FIXED = {*OWN[SplitConfig], "seed", "corpus", "on_error"}
+_FIXED = {*OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error"}
 SWEPT = tuple(
     dict.fromkeys(
         name

@@ -11,7 +11,14 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from inspect import get_annotations
 from typing import Any
 
-from stage2.config.data import DataConfig, OnError, RunConfig, SamplesConfig, SplitConfig
+from stage2.config.data import (
+    DataConfig,
+    InputConfig,
+    OnError,
+    RunConfig,
+    SamplesConfig,
+    SplitConfig,
+)
 from stage2.config.mining import (
     CandidatesConfig,
     FalseNegativesConfig,
@@ -33,6 +40,7 @@ __all__ = [
     "EncodingConfig",
     "FalseNegativesConfig",
     "Freeze",
+    "InputConfig",
     "MergeConfig",
     "MiningConfig",
     "MiningRules",
@@ -87,8 +95,7 @@ OWN: Mapping[type[Group], tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Settings(
-    DataConfig,
-    SamplesConfig,
+    InputConfig,
     ModelConfig,
     FalseNegativesConfig,
     MiningConfig,

@@ -7,6 +7,7 @@ from typing import Literal
 
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group, setting, size_of
+from stage2.variants import FORMATS
 
 OnError = Literal["strict", "skip"]
 
@@ -58,11 +59,29 @@ class DataConfig(Group):
 
 @dataclass(frozen=True)
 class SamplesConfig(Group):
-    """Samples that are constructed already."""
+    """A data set that one path names."""
 
     data: str | None = setting(
-        None, "Constructed samples, such as hard_negatives.jsonl.", metavar="FILE"
+        None,
+        f"A data set: {'; or '.join(kind.text for kind in FORMATS.values())}.",
+        metavar="PATH",
     )
+    format: str | None = setting(
+        None,
+        "Format of --data. Default: told by what is there.",
+        choices=tuple(FORMATS),
+    )
+    title: str = setting(
+        "join",
+        "A chunk's title in --data: join reads it before the text, with a space between the two; "
+        "ignore leaves it out.",
+        choices=("join", "ignore"),
+    )
+
+
+@dataclass(frozen=True)
+class InputConfig(DataConfig, SamplesConfig):
+    """All that reading a data set needs."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,12 @@ class SplitConfig(RunConfig):
         "none: train and measure on all, as the reference does.",
         choices=("chunk", "none"),
         row=11,
+    )
+    split_file: str | None = setting(
+        None,
+        "The sides of the split: a JSON object with train, dev and test, each a list of question "
+        "ids, such as a run's split.json. Questions on no side are left out.",
+        metavar="FILE",
     )
     dev_share: float = setting(
         0.2, "Share of questions that choose among the epochs.", kind=float, low=0.01, high=0.9,

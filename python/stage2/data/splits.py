@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from stage2._core import Samples, text_key
 from stage2.data.answer_words import words
 from stage2.data.balance import TOLERANCE, Dealt, deal
+from stage2.data.contents import SIDES, Sides
 from stage2.data.near_duplicates import groups, near_duplicates
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
@@ -120,17 +121,19 @@ class Placed:
         groups: the groups that were kept together.
         shares: the wanted share of each part.
         error: the largest difference between a part's wanted and actual share.
+        given: whether the parts were chosen earlier.
     """
 
     parts: list[Ints]
     groups: Groups
     shares: Sequence[float]
     error: float
+    given: bool = False
 
     def facts(self) -> dict[str, Any]:
         """Return the rule of the split and how near the shares came, for `run.json`."""
         return {
-            "rule": self.groups.rule,
+            "rule": "given" if self.given else self.groups.rule,
             "chunks_cut": self.groups.cut,
             "largest_kept_together": self.groups.facts()["largest_group"],
             "furthest_from_its_share": round(self.error, 4),
@@ -239,37 +242,75 @@ def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Pl
     return replace(placed, parts=sides, shares=shares[::-1])
 
 
-def given_sides(grouped: Groups, sides: Mapping[str, Sequence[str]]) -> Placed:
-    """Place questions on sides that were chosen earlier. The test side is empty.
+def given_sides(grouped: Groups, sides: Sides, dev_share: float, seed: int) -> Placed:
+    """Place questions on sides that were chosen earlier, by their ids.
 
-    A group that stands on both sides is cut there.
+    Where train or dev is not among them, the other is split into the two. A group that stands on
+    several sides is cut there.
 
     Args:
-        grouped: the groups.
-        sides: the ids of the questions of `train` and of `dev`.
+        grouped: the groups; each question is on a side.
+        sides: the ids of the questions of each side.
+        dev_share: the share of dev, where only train or dev is given.
+        seed: of that split.
 
     Raises:
+        BadInputError: there is nothing to train on, or nothing to choose on.
         KeyError: no question has one of the ids.
         ValueError: the groups have no links.
     """
     if grouped.links is None:
         raise ValueError("groups without links do not know the ids of their questions")
     row_of = {qa_id: row for row, qa_id in enumerate(grouped.links.qa_ids)}
-    parts = [
-        np.asarray(sorted(row_of[qa_id] for qa_id in sides[name]), np.int64)
-        for name in ("train", "dev")
-    ]
+    train, dev, test = (
+        np.asarray(sorted(row_of[qa_id] for qa_id in sides.get(name, ())), np.int64)
+        for name in SIDES
+    )
+    if not {"train", "dev"} <= sides.keys():
+        pool = np.concatenate([train, dev])
+        dealt = split(_some(grouped, pool), dev_share, 0, seed)
+        train, dev = (pool[rows] for rows in dealt.parts[:2])
+    parts = [train, dev, test]
+    for name, use, rows in (("train", "train on", train), ("dev", "choose on", dev)):
+        if not len(rows):
+            raise BadInputError(
+                f"the {name} side of the given split has no question; expected some to {use}"
+            )
+    places = np.zeros(len(row_of), np.int64)
+    for place, rows in enumerate(parts):
+        places[rows] = place
     held = [{grouped.names[row] for row in rows} for rows in parts]
-    both = held[0] & held[1]
     kinds = [{kind for row in rows for kind in grouped.links.kinds[row]} for rows in parts]
-    dev = set(parts[1].tolist())
+    torn, crossing = _in_several(held), _in_several(kinds)
     names = [
-        f"\0side\0{row in dev}\0{name}" if name in both else name
+        f"\0side\0{places[row]}\0{name}" if name in torn else name
         for row, name in enumerate(grouped.names)
     ]
     shares = [len(rows) / max(1, len(row_of)) for rows in parts]
-    kept = replace(grouped, names=names, cut=len(kinds[0] & kinds[1]))
-    return Placed([*parts, parts[0][:0]], kept, [*shares, 0.0], 0.0)
+    kept = replace(grouped, names=names, cut=len(crossing))
+    return Placed(parts, kept, shares, 0.0, given=True)
+
+
+def _some(grouped: Groups, rows: Ints) -> Groups:
+    """The groups of some of the questions."""
+    links, wanted = grouped.links, rows.tolist()
+    if links is not None:
+        links = replace(
+            links,
+            qa_ids=[links.qa_ids[row] for row in wanted],
+            wording=[links.wording[row] for row in wanted],
+            chunks=[links.chunks[row] for row in wanted],
+        )
+    return replace(grouped, names=[grouped.names[row] for row in wanted], links=links)
+
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+def _in_several(sets: Sequence[set[Item]]) -> set[Item]:
+    """What stands in more than one of some sets."""
+    counts = Counter(item for one in sets for item in one)
+    return {item for item, count in counts.items() if count > 1}
 
 
 def folds(grouped: Groups, count: int, seed: int) -> Placed:

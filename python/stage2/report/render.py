@@ -177,7 +177,8 @@ def _split(split: Record, say: Words) -> list[tuple[str, str]]:
     leaks += [(say("folds"), folds["leaked"])] if folds else []
     for part, counts in leaks:
         if any(counts.values()):
-            rows.append((say("leaked", part=part), say("leaked_value", **counts)))
+            why = "leaked_given" if split.get("rule") == "given" else "leaked_value"
+            rows.append((say("leaked", part=part), say(why, **counts)))
     return rows
 
 

@@ -104,6 +104,7 @@ EN: dict[str, str] = {
     "rule_group": "chunk group",
     "rule_cut": "chunk group, {cut} shared chunks cut",
     "rule_question": "question, all {cut} shared chunks of large groups cut",
+    "rule_given": "a given split",
     "folds": "Folds",
     "folds_value": "by {rule}: {sizes} questions",
     "overlaps": "Groups of questions",
@@ -114,6 +115,9 @@ EN: dict[str, str] = {
     "leaked_value": "**{same_chunk} questions have a ground-truth chunk that a question "
     "trained or chosen on has too, {near_duplicate} one that nearly repeats it**: groups were "
     "too large to place and were cut at their most-shared chunks",
+    "leaked_given": "**{same_chunk} questions have a ground-truth chunk that a question "
+    "trained or chosen on has too, {near_duplicate} one that nearly repeats it**: the split that "
+    "was given has it so",
     "uneven": "Shares, {part}",
     "uneven_value": "not as asked for: groups that stay together, the largest of "
     "{largest_kept_together} questions, come no nearer than {furthest}",

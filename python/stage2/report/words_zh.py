@@ -100,6 +100,7 @@ ZH: dict[str, str] = {
     "rule_group": "文本块分组",
     "rule_cut": "文本块分组（拆开 {cut} 个共用的文本块）",
     "rule_question": "问题（大组中 {cut} 个共用的文本块全部拆开）",
+    "rule_given": "给定的划分",
     "folds": "交叉验证各折",
     "folds_value": "按{rule}：{sizes} 个问题",
     "overlaps": "问题分组",
@@ -110,6 +111,8 @@ ZH: dict[str, str] = {
     "leaked_value": "**{same_chunk} 个问题的正确文本块也属于训练或选模型用的问题，"
     "另有 {near_duplicate} 个与之近似重复**：这些组太大，无法整组划分，"
     "已在共用最多的文本块处拆开",
+    "leaked_given": "**{same_chunk} 个问题的正确文本块也属于训练或选模型用的问题，"
+    "另有 {near_duplicate} 个与之近似重复**：给定的划分即是如此",
     "uneven": "占比：{part}",
     "uneven_value": "与要求不符：必须放在一起的组中最大的有 {largest_kept_together} 个问题，"
     "误差最小为 {furthest}",

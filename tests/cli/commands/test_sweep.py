@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from stage2.utils import files
+from tests.beir import three_files
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.small import write_backbone
 
 SWEEP = [
     "--topk", 1, "--loss", "margin", "--learning-rate", 1e-3, "--precision", "fp32",
@@ -56,7 +58,10 @@ def test_no_trial_has_a_test_question_and_all_have_the_dev_of_a_plain_run(
     stage2("run", *flags, "--output-dir", tmp_path / "plain")
     plain = json.loads((tmp_path / "plain" / files.SPLIT).read_text())
     out = tmp_path / "out"
-    assert [row["qa_id"] for row in read_jsonl(out / files.TEST_QA)] == plain["test"]
+    sides = {"train": [], "dev": [], "test": []}
+    assert json.loads((out / files.TEST_SPLIT).read_text()) == {**sides, "test": plain["test"]}
+    search = json.loads((out / files.SEARCH_SPLIT).read_text())
+    assert search == {**sides, "train": plain["train"], "dev": plain["dev"]}
     folders = [path for path in (out / files.TRIALS).iterdir() if path.is_dir()]
     assert len(folders) == 4
     for folder in folders:
@@ -65,6 +70,47 @@ def test_no_trial_has_a_test_question_and_all_have_the_dev_of_a_plain_run(
         assert split["test"] == []
         seen = {row["qa_id"] for row in read_jsonl(folder / files.CONSTRUCTED)}
         assert seen == set(plain["train"]) | set(plain["dev"])
+        assert files.read_json(folder / files.RUN)["data"]["num_qa"] == len(seen)
+    measured = read_jsonl(out / files.TEST / files.PER_QUESTION)
+    assert {row["qa_id"] for row in measured} == set(plain["test"])
+
+
+def test_a_trial_is_a_plain_run_that_anybody_can_run_again(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    stage2(*sweep_flags(corpus, model_dir))
+    trial = tmp_path / "out" / read_jsonl(tmp_path / "out" / files.SWEEP)[1]["folder"]
+    stage2("run", "--config", trial / files.SETTINGS, "--output-dir", tmp_path / "again")
+    before, after = tree(trial), tree(tmp_path / "again")
+    assert before.keys() == after.keys()
+    same = (files.CONSTRUCTED, files.HARD, files.EVALUATION, files.SPLIT, files.COMPARISON,
+            files.PER_QUESTION, f"{files.SHIPPED_MODEL}/model.safetensors")  # fmt: skip
+    assert all(before[name] == after[name] for name in same)
+    assert str(corpus["qa"]) in before[files.SETTINGS].decode()
+
+
+def test_a_sweep_may_start_from_a_data_set_with_sides(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    flags = ["--data", three_files(tmp_path), "--model", model_dir, "--topk", 1]
+    stage2("sweep", *flags, "--epochs", 1, "--grid", "temperature=0.05,0.1")
+    out = tmp_path / "out"
+    rows = read_jsonl(out / files.SWEEP)
+    assert [row["status"] for row in rows] == ["done", "done"]
+    assert json.loads((out / files.TEST_SPLIT).read_text())["test"] == ["q10", "q11", "q12", "q13"]
+    [part] = {
+        part["num_queries"] for part in files.read_json(out / files.TEST / files.COMPARISON)["sets"]
+    }
+    assert part == 4
+
+
+def test_a_sweep_of_the_sample_has_trials_on_it(stage2: Stage2, tmp_path: Path) -> None:
+    flags = ["--no-fit", "--embedding-dim", 8, "--max-length", 16, "--epochs", 1]
+    stage2("sweep", *flags, "--backbone", write_backbone(tmp_path), "--grid", "batch_size=8")
+    [row] = read_jsonl(tmp_path / "out" / files.SWEEP)
+    assert row["status"] == "done"
+    seen = len(read_jsonl(tmp_path / "out" / row["folder"] / files.CONSTRUCTED))
+    assert seen == 50 - len(read_jsonl(tmp_path / "out" / files.TEST / files.PER_QUESTION))
 
 
 def test_a_finished_trial_is_not_done_again_and_an_interrupted_one_is(

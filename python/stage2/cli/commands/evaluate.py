@@ -52,7 +52,9 @@ def evaluate_command(
         raise BadInputError(
             "--fail-if-regressed compares two models; give --model twice, before and after"
         )
-    settings, inputs = with_folder_files(settings, run)
+    settings, inputs = with_folder_files(settings, run, only=("test",))
+    if inputs.sides is not None:
+        console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
     waiting = [model_when_needed(settings, path) for path in models]
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):

@@ -204,7 +204,7 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
         return settings, None
     settings, inputs = with_folder_files(settings, run)
     grouped = grouped_questions(inputs.samples)
-    placed = sides_of(settings, grouped)
+    placed = sides_of(settings, grouped, inputs.sides)
     _, dev, test = placed.parts
     return settings, Questions(inputs, placed.groups, dev, test)
 

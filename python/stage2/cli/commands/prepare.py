@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage2.cli import console
-from stage2.cli.inputs import Inputs, gather, write_rejected
+from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.config import Settings
 from stage2.data.sample.build import write_sample
@@ -14,6 +14,7 @@ from stage2.utils import files
 def prepare(settings: Settings, run: RunFolder) -> None:
     """Construct samples and write them."""
     inputs = gather(settings, memory_map=True)
+    check_corpus(inputs, settings, "prepare")
     run.begin(settings, {"prepare": inputs.hashes})
     write_constructed(settings, run, inputs)
 

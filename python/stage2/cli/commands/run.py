@@ -17,7 +17,7 @@ from stage2.cli.commands.evaluate import (
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
-from stage2.cli.inputs import Inputs, gather
+from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
@@ -31,7 +31,7 @@ from stage2.cli.stage1 import (
 )
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
-from stage2.data.splits import Groups, Placed, given_sides
+from stage2.data.splits import Groups, Placed
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.compare import QuestionSet
@@ -55,23 +55,16 @@ from stage2.variants import LOSSES
 
 
 @in_run_folder()
-def run_command(
-    settings: Settings, run: RunFolder, sides: Mapping[str, Sequence[str]] | None = None
-) -> None:
-    """Everything, in order, into one folder.
-
-    Args:
-        settings: of the run.
-        run: its folder.
-        sides: ids of the questions of `train` and `dev`, where they are chosen already.
-    """
+def run_command(settings: Settings, run: RunFolder) -> None:
+    """Everything, in order, into one folder."""
     check_training_precision(settings.precision)
     check_machine(settings)
     inputs = gather(settings)
+    check_corpus(inputs, settings, "run")
     check_mining(settings, inputs)
     grouped = grouped_questions(inputs.samples)
-    folds = folds_wanted(settings, grouped)
-    placed = sides_of(settings, grouped) if sides is None else given_sides(grouped, sides)
+    folds = folds_wanted(settings, grouped) if inputs.sides is None else None
+    placed = sides_of(settings, grouped, inputs.sides)
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings

@@ -18,24 +18,21 @@ from typing import Any
 import torch
 
 from stage2 import usage
-from stage2._core import Dataset
 from stage2.cli import console, run_files
 from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command
-from stage2.cli.inputs import Inputs, gather, write_rejected
+from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
+from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
-from stage2.data.splits import split
 from stage2.encoding.encoder import loaded
 from stage2.report.columns import aligned
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.utils import files
-from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
 
@@ -85,8 +82,8 @@ class Outcome:
 def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int) -> None:
     """Run what is not done of the trials, select on dev, measure the winner on test.
 
-    Test questions are taken out before the trials start: those get a file of questions without
-    them. A trial is a plain run in a folder of its own below `trials/`.
+    Test questions are taken out before the trials start: a trial is a plain run on a split that has
+    none, in a folder of its own below `trials/`.
 
     Args:
         settings: what the trials have in common.
@@ -103,11 +100,13 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
             check_training_precision(trial.settings.precision)
             check_trainable(trial.settings)
     inputs = gather(settings)
-    if inputs.dataset is None:
-        raise BadInputError("a sweep needs --qa FILE and --chunks FILE")
-    grouped = grouped_questions(inputs.samples)
-    placed = split(grouped, settings.dev_share, settings.test_share, settings.seed)
+    qa_ids = check_corpus(inputs, settings, "sweep").qa_ids
+    placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides)
     train_rows, dev_rows, test_rows = placed.parts
+    if not len(test_rows):
+        raise BadInputError(
+            "the test side of the given split has no question; a sweep measures its winner there"
+        )
     first = stage1(settings, run, inputs)
     settings = first.settings
     for trial in possible:
@@ -126,15 +125,9 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
         files.remove_left(run / files.TRIALS)
     run.record["split"] = tell_split(settings, placed, None)
     common = _shared(settings, run, inputs)
-    _write_questions(inputs.dataset, [*train_rows, *dev_rows], run / files.SEARCH_QA)
-    files.write_json(
-        run / files.SEARCH_SPLIT,
-        {
-            name: inputs.dataset.qa_ids.take(rows)
-            for name, rows in (("train", train_rows), ("dev", dev_rows))
-        },
-    )
-    _write_questions(inputs.dataset, test_rows, run / files.TEST_QA)
+    train, dev, test = map(qa_ids.take, (train_rows, dev_rows, test_rows))
+    files.write_json(run / files.SEARCH_SPLIT, {"train": train, "dev": dev, "test": []})
+    files.write_json(run / files.TEST_SPLIT, {"train": [], "dev": [], "test": test})
 
     ready = [_placed(trial, common, run) for trial in possible]
     outcomes = _outcomes(ready, jobs, run)
@@ -194,41 +187,20 @@ def _check(settings: Settings) -> None:
 
 
 def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
-    """Give the settings that all trials share: the one stage 1, the questions without test's.
-
-    Which of those are dev's stands in a file: the shares of fewer questions would be others.
-    """
+    """Give the settings that all trials share: the one stage 1, the split without test's side."""
     if inputs.source == "sample":
         paths = write_sample(run / files.SAMPLE)
-        settings = replace(settings, chunks=str(paths.chunks), entities=str(paths.entities))
+        settings = replace(
+            settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
+        )
     return replace(
         settings,
-        qa=str(run / files.SEARCH_QA),
+        split_file=str(run / files.SEARCH_SPLIT),
         model=settings.model or (str(run / files.STAGE1_MODEL) if run.holds("init") else None),
-        test_share=0.0,
         corpus="always",
-        # Trials are compared with each other; stage 1 and the winner are compared on test.
-        folds=0,
         fail_if_regressed=False,
         overwrite=False,
     )
-
-
-def _write_questions(dataset: Dataset, rows: Sequence[int] | Ints, path: Path) -> None:
-    relevant, offsets, grades = dataset.relevant, dataset.relevant_offsets, dataset.grades
-    found = []
-    for row in sorted(int(row) for row in rows):
-        own = slice(offsets[row], offsets[row + 1])
-        question: dict[str, Any] = {
-            "qa_id": dataset.qa_ids[row],
-            "question": dataset.questions[row],
-            "chunk_ids": dataset.chunk_ids.take(relevant[own]),
-        }
-        if grades is not None:
-            question["grades"] = grades[own].tolist()
-        answer = dataset.answers[row]
-        found.append(question | ({"answer": answer} if answer else {}))
-    files.write_jsonl(path, found)
 
 
 def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
@@ -292,8 +264,7 @@ def run_trial(trial: Trial) -> str | None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            sides = files.read_json(folder.parent.parent / files.SEARCH_SPLIT)
-            run_module.run_command(trial.settings, sides)
+            run_module.run_command(trial.settings)
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:
@@ -377,7 +348,10 @@ def _measure(winner: Outcome, common: Settings, run: RunFolder) -> None:
             "longer untouched"
         )
     test = replace(
-        common, qa=str(run / files.TEST_QA), output_dir=str(run / files.TEST), overwrite=True
+        common,
+        split_file=str(run / files.TEST_SPLIT),
+        output_dir=str(run / files.TEST),
+        overwrite=True,
     )
     models = [str(common.model), str(run / winner.folder / files.SHIPPED_MODEL)]
     evaluate_command(test, models, held_out=True)

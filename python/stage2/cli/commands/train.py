@@ -13,7 +13,7 @@ from stage2.cli import console
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
-from stage2.cli.split_sides import ground_truths, grouped_questions, tell_split
+from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     check_machine,
     keep_stage1,
@@ -22,7 +22,6 @@ from stage2.cli.stage1 import (
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.dataset import Samples
-from stage2.data.splits import split
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.report.model_choice import epoch_warnings, remarks_on, shipped
@@ -57,7 +56,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         )
     if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
         raise BadInputError(f"{settings.data}: {_no_hard_examples(settings, run)}")
-    settings, inputs = with_folder_files(settings, run)
+    settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
     hashes = dict(inputs.hashes)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
@@ -73,7 +72,9 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     elif settings.split == "none":
         train_rows = dev_rows = rows
     else:
-        placed = split(grouped_questions(inputs.samples), settings.dev_share, 0, settings.seed)
+        # Whatever is left of the questions is trained on: others measure.
+        shares = replace(settings, test_share=0.0)
+        placed = sides_of(shares, grouped_questions(inputs.samples), inputs.sides)
         train_rows, dev_rows, _ = placed.parts
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(settings, run, hashes, model, inputs)

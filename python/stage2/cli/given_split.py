@@ -1,0 +1,103 @@
+"""The questions that a command uses: of a split that is given, those on the sides it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stage2.cli import console
+from stage2.config import Settings
+from stage2.data.contents import SIDES, Contents, Sides
+from stage2.data.split_file import read_split_file
+from stage2.utils.errors import BadInputError
+
+
+def used_questions(settings: Settings, contents: Contents, only: Sequence[str] | None) -> Contents:
+    """Leave out the questions that --split-file names on no side, and those of sides not used.
+
+    Args:
+        settings: split_file, split, on_error.
+        contents: of a data set, with the sides that its own files tell apart.
+        only: the sides used; None: all of them.
+
+    Returns:
+        The contents with the sides that count, if there are any.
+
+    Raises:
+        BadInputError: the file is wrong, or names questions that the data set does not have.
+    """
+    if not uses_sides(settings):
+        return replace(contents, sides=None)
+    path = settings.split_file
+    if path is None:
+        return _of_files(contents, only)
+    sides = _known(settings, contents, read_split_file(path))
+    placed = sum(len(ids) for ids in sides.values())
+    if left := len(_qa_ids(contents)) - placed:
+        console.say(f"{left} questions are on no side of {path}: they are left out")
+    if only is not None:
+        sides = {side: ids if side in only else [] for side, ids in sides.items()}
+    if not any(sides.values()):
+        raise BadInputError(
+            f"{path}: no question of {' or '.join(only or SIDES)} is among those of the data; "
+            "expected some"
+        )
+    return _taken(contents, sides)
+
+
+def uses_sides(settings: Settings) -> bool:
+    """Tell whether sides that are given count: without a split, or with dev data, they do not."""
+    return settings.split != "none" and settings.dev_data is None
+
+
+def _of_files(contents: Contents, only: Sequence[str] | None) -> Contents:
+    """The contents with the sides that their own files tell apart, if they do."""
+    sides = contents.sides
+    if sides is None:
+        for name in contents.judgements:
+            console.say(f"{name} has all judgements: the sides of a split are not told by files")
+        return contents
+    told = ", ".join(f"{side} {len(sides[side])}" for side in SIDES if side in sides)
+    console.say(f"sides by the names of {', '.join(contents.judgements)}: {told} questions")
+    wanted = {side: ids for side, ids in sides.items() if only is None or side in only}
+    if not any(wanted.values()):
+        return replace(contents, sides=None)
+    return _taken(contents, wanted) if only is not None else contents
+
+
+def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
+    """The sides without ids that the data set does not have, where these may be left out."""
+    have = set(_qa_ids(contents))
+    unknown = [(side, qa_id) for side in SIDES for qa_id in sides[side] if qa_id not in have]
+    if not unknown:
+        return sides
+    # A file of samples may hold the hard ones alone, and a row of a skipped question is gone.
+    if contents.dataset is not None and settings.on_error == "strict":
+        side, qa_id = unknown[0]
+        more = f", nor are {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise BadInputError(
+            f"{settings.split_file}: the question {qa_id!r} of {side} is not in the data{more}; "
+            "expected ids of its questions. --on-error skip leaves such ids out"
+        )
+    console.say(f"{len(unknown)} ids of {settings.split_file} are of no question in the data")
+    return {side: [qa_id for qa_id in sides[side] if qa_id in have] for side in SIDES}
+
+
+def _taken(contents: Contents, sides: Sides) -> Contents:
+    """The contents with the questions of these sides alone."""
+    import numpy as np  # not at the top: `stage2 prepare` starts without it
+
+    wanted = {qa_id for ids in sides.values() for qa_id in ids}
+    rows = np.asarray(
+        [row for row, qa_id in enumerate(_qa_ids(contents)) if qa_id in wanted], np.int64
+    )
+    dataset = None if contents.dataset is None else contents.dataset.take(rows)
+    samples = None if contents.samples is None else contents.samples.take(rows)
+    return replace(contents, dataset=dataset, samples=samples, sides=sides)
+
+
+def _qa_ids(contents: Contents) -> Sequence[str]:
+    found = contents.dataset if contents.dataset is not None else contents.samples
+    if found is None:
+        raise ValueError("a data set has neither a corpus nor samples")
+    return found.qa_ids

@@ -1,0 +1,95 @@
+"""A split that is given as a file: which question stands on which side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stage2.data.contents import SIDES, Sides
+from stage2.utils.errors import BadInputError
+from stage2.utils.files import check_regular
+
+# What `split.json` of a run says besides: the questions that were trained on.
+_IGNORED = ("trained_on",)
+
+
+def read_split_file(path: str | Path) -> Sides:
+    """Read a JSON object with `train`, `dev` and `test`, each a list of question ids.
+
+    That is the form of the `split.json` that a run writes, whose `trained_on` is ignored. Ids are
+    compared as texts: 7 and "7" are one id.
+
+    Raises:
+        BadInputError: it is no such object, or names a question twice.
+    """
+    try:
+        text = check_regular(path).read_text(encoding="utf-8-sig")
+        value = json.loads(text, object_pairs_hook=_members)
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path}: not UTF-8 at byte {error.start}; expected JSON") from error
+    except json.JSONDecodeError as error:
+        raise BadInputError(
+            f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; expected {_FORM}"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        # Nested too deep, or a number of more digits than Python reads.
+        raise BadInputError(f"{path}: not read as JSON: {error}; expected {_FORM}") from error
+    if not isinstance(value, _Members):
+        raise BadInputError(f"{path}: is {_short(value)}; expected {_FORM}")
+    names = [name for name, _ in value]
+    for name in names:
+        if name not in (*SIDES, *_IGNORED):
+            raise BadInputError(f"{path}: {name!r} is no side; expected {_FORM}")
+        if names.count(name) > 1:
+            raise BadInputError(f"{path}: {name!r} is there twice; expected {_FORM}")
+    for side in SIDES:
+        if side not in names:
+            raise BadInputError(f"{path}: has no {side!r}; expected {_FORM}")
+    lists = dict(value)
+    return _checked(path, {side: _ids(path, side, lists[side]) for side in SIDES})
+
+
+_FORM = "an object with train, dev and test, each a list of question ids"
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of an object, those included whose name comes again."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> _Members:
+    return _Members(pairs)
+
+
+def _ids(path: str | Path, side: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or isinstance(value, _Members):
+        raise BadInputError(f"{path}: {side!r} is {_short(value)}; expected a list of question ids")
+    for place, item in enumerate(value):
+        if isinstance(item, bool) or not isinstance(item, (str, int)) or item == "":
+            raise BadInputError(
+                f"{path}: {side}[{place}] is {_short(item)}; expected the id of a question"
+            )
+    return [str(item) for item in value]
+
+
+def _checked(path: str | Path, sides: dict[str, list[str]]) -> Sides:
+    """The sides, each question on one of them and named once."""
+    seen: dict[str, str] = {}
+    for side, ids in sides.items():
+        for qa_id in ids:
+            other = seen.get(qa_id)
+            if other == side:
+                raise BadInputError(f"{path}: {side} names the question {qa_id!r} twice")
+            if other is not None:
+                raise BadInputError(
+                    f"{path}: the question {qa_id!r} is on two sides, {other} and {side}; expected "
+                    "each on one"
+                )
+            seen[qa_id] = side
+    return sides
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, _Members):
+        return "an object"
+    return f"{json.dumps(value, ensure_ascii=False, default=str):.60}"

@@ -1,0 +1,51 @@
+//! Data sets whose judgements stand in files of their own, across the border.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use numpy::PyArray1;
+use numpy::prelude::*;
+use pyo3::prelude::*;
+
+use super::interrupt::run;
+use super::{PyAnnotations, PyDataset, access};
+use crate::corpus::{Judged, QrelsFiles, Titles};
+use crate::jsonl::OnError;
+
+#[pyfunction]
+#[pyo3(signature = (
+    queries, corpus, qrels, entities = None, *, join_titles = true, on_error = "strict",
+    memory_map = true, max_decompressed = None
+))]
+#[allow(clippy::too_many_arguments)] // One for each of Python's.
+pub fn load_qrels<'py>(
+    py: Python<'py>,
+    queries: PathBuf,
+    corpus: PathBuf,
+    qrels: Vec<PathBuf>,
+    entities: Option<PathBuf>,
+    join_titles: bool,
+    on_error: &str,
+    memory_map: bool,
+    max_decompressed: Option<Bound<'_, PyAny>>,
+) -> PyResult<(Py<PyDataset>, Bound<'py, PyArray1<i64>>)> {
+    let on_error = OnError::from_str(on_error)?;
+    let access = access(memory_map, max_decompressed)?;
+    let titles = if join_titles {
+        Titles::Joined
+    } else {
+        Titles::Apart
+    };
+    let files = QrelsFiles {
+        queries: &queries,
+        corpus: &corpus,
+        qrels: &qrels,
+        entities: entities.as_deref(),
+        titles,
+    };
+    let Judged { mut dataset, files } = run(py, || Judged::load(files, on_error, access))?;
+    let annotations = dataset.annotations.take();
+    let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));
+    let dataset = PyDataset::wrap(py, dataset, annotations.transpose()?)?;
+    Ok((dataset, files.to_pyarray(py)))
+}

@@ -1,0 +1,53 @@
+"""A BEIR folder made up, small enough to train on in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.small import WORDS, write_jsonl
+
+HEADER = "query-id\tcorpus-id\tscore\n"
+
+
+def write_beir(folder: Path, qrels: Mapping[str, range]) -> Path:
+    """15 questions over 20 chunks with titles.
+
+    Args:
+        folder: that is made.
+        qrels: for each file of judgements the numbers of the questions that it judges; of the last
+            question that is judged by none, nothing is known.
+    """
+    (folder / "qrels").mkdir(parents=True)
+    size = len(WORDS)
+    corpus = [
+        {
+            "_id": f"c{i:02}",
+            "title": WORDS[i] if i % 4 else "",
+            "text": " ".join(WORDS[(i * 7 + j * 3) % size] for j in range(9)),
+        }
+        for i in range(20)
+    ]
+    queries = [
+        {"_id": f"q{i:02}", "text": " ".join(WORDS[(i * 5 + j) % size] for j in range(6))}
+        for i in range(15)
+    ]
+    write_jsonl(folder / "corpus.jsonl", corpus)
+    write_jsonl(folder / "queries.jsonl", queries)
+    for name, questions in qrels.items():
+        lines = [f"q{i:02}\tc{i:02}\t{1 + i % 2}\n" for i in questions]
+        (folder / "qrels" / name).write_text(HEADER + "".join(lines))
+    return folder
+
+
+def one_file(folder: Path) -> Path:
+    """A folder in which one file judges every question but the last."""
+    return write_beir(folder / "beir", {"all.tsv": range(14)})
+
+
+def three_files(folder: Path) -> Path:
+    """A folder whose files tell train, dev and test."""
+    return write_beir(
+        folder / "beir",
+        {"train.tsv": range(7), "valid.tsv": range(7, 10), "test.tsv": range(10, 14)},
+    )
