@@ -269,7 +269,11 @@ fn unicode(bytes: &[u8]) -> Option<Static> {
         ),
         _ => return None,
     };
-    Some((name, remedy))
+    // Damaged bytes at the start look the same. In these encodings every line has zeros; a row of
+    // JSON in UTF-8 that follows them has none.
+    let line = memchr::memchr(b'\n', bytes).map_or(&[][..], |end| &bytes[end + 1..]);
+    let zeros_go_on = line.len() < 2 || line[..2].contains(&0);
+    zeros_go_on.then_some((name, remedy))
 }
 
 #[cfg(test)]
@@ -294,6 +298,9 @@ mod tests {
             "ORChids,and more\n{}",
             "\u{feff}{\"id\": 1}",
             "\x0c",
+            "\0\0\0\n{\"id\": 1}",
+            "\0a\0b\n{\"id\": 1}",
+            "a\0b\0\n{\"id\": 1}",
             "\x0c\n",
             "PAR1",
             "ORC",

@@ -94,6 +94,8 @@ _PASSING = (
     _TENSORBOARD,
     files.REJECTED,
     files.rejected_by("*"),
+    # It goes with the model that it is of, and comes with the report.
+    f"{files.SHIPPED_MODEL}/{files.CARD}",
 )
 
 
