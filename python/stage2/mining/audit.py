@@ -24,72 +24,30 @@ _EXCERPT = 160
 
 @dataclass(frozen=True)
 class Check:
-    """A kind of finding.
+    """A kind of finding. `report.audit_meanings` has its words.
 
     Attributes:
         name: the name in `audit.jsonl`.
-        en: the meaning in English.
-        zh: the meaning in Chinese.
         false_negative: whether --drop-false-negatives leaves such a negative out of training.
         strict: whether --strict fails on it. The other kinds are hints; good negatives often have
             them.
     """
 
     name: str
-    en: str
-    zh: str
     false_negative: bool = False
     strict: bool = True
 
 
 CHECKS = (
-    Check(
-        "positive",
-        "is a ground truth of this question, or of one with the same text, by id or by text",
-        "按编号或文本是本问题（或同文问题）的正例",
-        false_negative=True,
-    ),
-    Check(
-        "near_duplicate",
-        "is nearly the text of a ground truth of this question",
-        "与本问题的正例文本近似重复",
-        false_negative=True,
-    ),
-    Check(
-        "contains_answer",
-        "contains the question's answer, word for word",
-        "逐字包含本问题的答案",
-        false_negative=True,
-    ),
-    Check(
-        "cross_encoder_above",
-        "scores above a ground truth with the cross-encoder: probably a false negative",
-        "交叉编码器评分高于正例：很可能是假负例",
-        false_negative=True,
-    ),
-    Check(
-        "model_above",
-        "scores above a ground truth with the model that is to be trained: hard, or false",
-        "待训练模型评分高于正例：难负例，或假负例",
-        strict=False,
-    ),
-    Check(
-        "sibling",
-        "has the title of a ground truth of this question: part of the same document",
-        "与本问题的正例标题相同：出自同一文档",
-        strict=False,
-    ),
-    Check(
-        "repeated",
-        "stands in the list before, by id or by text",
-        "按编号或文本在列表中重复出现",
-    ),
-    Check("not_finite", "has a score that is NaN or infinite", "评分为 NaN 或无穷大"),
-    Check(
-        "short_list",
-        "the question has fewer negatives than were asked for, or than the longest list of a file",
-        "本问题的负例少于要求的数目，或少于文件中最长的列表",
-    ),
+    Check("positive", false_negative=True),
+    Check("near_duplicate", false_negative=True),
+    Check("contains_answer", false_negative=True),
+    Check("cross_encoder_above", false_negative=True),
+    Check("model_above", strict=False),
+    Check("sibling", strict=False),
+    Check("repeated"),
+    Check("not_finite"),
+    Check("short_list"),
 )
 _CHECK = {check.name: check for check in CHECKS}
 
@@ -165,7 +123,7 @@ class Audit:
         return sum(_CHECK[finding.check].strict for finding in self.findings)
 
     def summary(self) -> dict[str, Any]:
-        """Return the content of `audit.json`."""
+        """Return the content of `audit.json`, without the words for people."""
         samples = self.samples
         return {
             "questions": len(samples),
@@ -176,7 +134,6 @@ class Audit:
                     "name": check.name,
                     "count": len(found),
                     "questions": len({finding.row for finding in found}),
-                    "meaning": {"en": check.en, "zh": check.zh},
                     "false_negative": check.false_negative,
                     "strict": check.strict,
                 }

@@ -20,6 +20,7 @@ from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit, Evidence, Mask, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
+from stage2.report.audit_meanings import with_meanings
 from stage2.report.columns import aligned
 from stage2.utils import files
 from stage2.utils.arrays import Floats
@@ -108,7 +109,7 @@ def audit_mined(
 
 def audit_table(found: Audit, language: str) -> str:
     """The counts as plain text in aligned columns."""
-    summary = found.summary()
+    summary = with_meanings(found.summary())
     rows = [
         (check["name"], str(check["count"]), str(check["questions"]), check["meaning"][language])
         for check in summary["checks"]
@@ -149,7 +150,7 @@ def _audit(
         threshold=settings.near_duplicate,
     )
     found = audit(samples, evidence)
-    files.write_json(run / files.AUDIT, found.summary())
+    files.write_json(run / files.AUDIT, with_meanings(found.summary()))
     files.write_jsonl(run / files.AUDIT_ROWS, list(found.rows()))
     return found
 
