@@ -39,7 +39,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "zh": "评分为 NaN 或无穷大",
     },
     "short_list": {
-        "en": "the question has fewer negatives than were asked for, or than the longest list of a file",
+        "en": "the question has fewer negatives than were asked for, or than the longest list of a "
+        "file",
         "zh": "本问题的负例少于要求的数目，或少于文件中最长的列表",
     },
 }
