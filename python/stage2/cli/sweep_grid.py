@@ -114,7 +114,9 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     if (preset is None) == (not grid):
         raise BadInputError("expected --grid key=v1,v2, or --preset, and not both")
     if preset is not None:
-        base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else REFERENCE))
+        # The reference trains a ProbabilisticGBERTV4, which is made where no model is given.
+        reference = {**REFERENCE, "init": base.model is None}
+        base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else reference))
         steps = _strategies(base) if preset == "strategies" else _REFERENCE_STEPS
         return [Trial(step, replace(base, **step)) for step in steps]
     combinations = [
