@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,9 +15,10 @@ from stage2.config import default
 from stage2.data.answer_words import has_words, words
 from stage2.data.near_duplicates import Shingles, jaccard, shingles
 from stage2.utils.arrays import Floats, Ints
-from stage2.utils.decimals import fixed
 
 Mask = npt.NDArray[np.bool_]
+# What a check has found, by name.
+Values = Mapping[str, Any]
 
 _EXCERPT = 160
 
@@ -84,13 +85,13 @@ class Finding:
         check: the name of the check.
         place: the place of the negative among the question's candidates, from 0, ground truths
             first; None if the finding is about the whole list.
-        detail: what was found, with its value.
+        values: what was found. `report.audit_meanings` makes a sentence of it.
     """
 
     row: int
     check: str
     place: int | None
-    detail: str
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Audit:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of `audit.jsonl`."""
+        """Yield the rows of `audit.jsonl`, with values in place of the words for people."""
         samples = self.samples
         for finding in self.findings:
             context = None
@@ -158,7 +159,7 @@ class Audit:
                 "position": finding.place,
                 "chunk_id": None if context is None else samples.context_ids[context],
                 "excerpt": None if context is None else _excerpt(samples.contexts[context]),
-                "detail": finding.detail,
+                "values": dict(finding.values),
             }
 
 
@@ -175,9 +176,9 @@ def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
     evidence = evidence or Evidence()
     look = _Look(samples, evidence)
     findings = [
-        Finding(row, check, place, detail)
+        Finding(row, check, place, values)
         for row in range(len(samples))
-        for check, place, detail in look.at(row)
+        for check, place, values in look.at(row)
     ]
     order = {check.name: place for place, check in enumerate(CHECKS)}
     findings.sort(key=lambda one: (one.row, one.place or -1, order[one.check]))
@@ -191,8 +192,8 @@ def audit(samples: Samples, evidence: Evidence | None = None) -> Audit:
     return Audit(samples, findings, tuple(name for name, there in known.items() if not there))
 
 
-# A finding of one question: check, place, detail.
-_Found = tuple[str, int | None, str]
+# A finding of one question: check, place, values.
+_Found = tuple[str, int | None, Values]
 # By what two contexts are the same: `id` or `text`, and its value.
 _Key = tuple[str, str]
 
@@ -227,7 +228,7 @@ class _Look:
         """Yield the findings of one question."""
         start, split, end = self._bounds(row)
         if end - split < self.wanted:
-            yield "short_list", None, f"{end - split} of {self.wanted} negatives"
+            yield "short_list", None, {"negatives": end - split, "wanted": self.wanted}
         positives = self.candidates[start:split].tolist()
         negatives = self.candidates[split:end].tolist()
         first = split - start
@@ -253,15 +254,15 @@ class _Look:
         for place, context in enumerate(negatives, first):
             whose = [truths[key] for key in self._keys(context) if key in truths]
             if whose:
-                yield "positive", place, f"it is {whose[0]}"
+                yield "positive", place, {"truth": whose[0]}
             elif (best := self._nearest(positives, context))[0] >= self.evidence.threshold:
-                name = self._name(best[1])
-                yield "near_duplicate", place, f"Jaccard index {best[0]:.2f} with {name}"
+                truth = self.samples.context_ids[best[1]]
+                yield "near_duplicate", place, {"index": best[0], "truth": truth}
             there = [answer for answer in answers if has_words(self.words(context), answer)]
             if there:
-                yield "contains_answer", place, f"the answer is {answers[there[0]]!r}"
+                yield "contains_answer", place, {"answer": answers[there[0]]}
             if titles and titles[context] in own_titles:
-                yield "sibling", place, f"the title is {titles[context]!r}"
+                yield "sibling", place, {"title": titles[context]}
 
     def _answers(self, row: int) -> dict[str, str]:
         """Map the words of each answer of a question to the answer; its own row's comes first."""
@@ -273,12 +274,12 @@ class _Look:
         return found
 
     def _truths(self, row: int) -> dict[_Key, str]:
-        """Map the ids and the text keys of the ground truths to their names."""
+        """Map the ids and the text keys of the ground truths to their ids."""
         found: dict[_Key, str] = {}
         start, split, _ = self._bounds(row)
         for context in self.candidates[start:split].tolist():
             for key in self._keys(context):
-                found.setdefault(key, self._name(context))
+                found.setdefault(key, self.samples.context_ids[context])
         return found
 
     def _nearest(self, positives: list[int], context: int) -> tuple[float, int]:
@@ -292,7 +293,7 @@ class _Look:
             keys = self._keys(context)
             before = [seen[key] for key in keys if key in seen]
             if before:
-                yield "repeated", place, f"also at position {min(before)}"
+                yield "repeated", place, {"position": min(before)}
             for key in keys:
                 seen.setdefault(key, place)
 
@@ -308,27 +309,19 @@ class _Look:
         start, split, end = self._bounds(row)
         finite = np.isfinite(scores[start:end])
         for place in np.flatnonzero(~finite).tolist():
-            yield "not_finite", place, f"{check}: the score is {scores[start + place]}"
+            yield "not_finite", place, {"of": check, "score": float(scores[start + place])}
         if not finite[: split - start].any():
             return
         lowest = float(scores[start:split][finite[: split - start]].min())
         for place in range(split - start, end - start):
             value = float(scores[start + place])
             if finite[place] and value > lowest - margin:
-                yield (
-                    check,
-                    place,
-                    f"score {fixed(value, 4)}, the ground truth's {fixed(lowest, 4)}",
-                )
+                yield check, place, {"score": value, "lowest": lowest}
 
     def _keys(self, context: int) -> list[_Key]:
         """Return the keys of a context: that of its text, and its id if it has one."""
         name = self.samples.context_ids[context]
         return [("text", self.plain(context)), *([("id", name)] if name else [])]
-
-    def _name(self, context: int) -> str:
-        name = self.samples.context_ids[context]
-        return f"ground truth {name}" if name else "a ground truth"
 
 
 def with_negatives(offsets: Ints, num_relevant: Ints, dropped: Mask) -> Mask:

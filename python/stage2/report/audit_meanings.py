@@ -1,9 +1,11 @@
-"""The meaning of each check of the audit, in two languages."""
+"""The meaning of each check of the audit in two languages, and a finding as a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from stage2.utils.decimals import fixed
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "positive": {
@@ -44,6 +46,41 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "zh": "本问题的负例少于要求的数目，或少于文件中最长的列表",
     },
 }
+
+
+def _truth(name: str) -> str:
+    return f"ground truth {name}" if name else "a ground truth"
+
+
+def _scores(values: Mapping[str, Any]) -> str:
+    return f"score {fixed(values['score'], 4)}, the ground truth's {fixed(values['lowest'], 4)}"
+
+
+# A sentence of each check, made of the values that it has found.
+DETAILS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "positive": lambda values: f"it is {_truth(values['truth'])}",
+    "near_duplicate": lambda values: (
+        f"Jaccard index {values['index']:.2f} with {_truth(values['truth'])}"
+    ),
+    "contains_answer": lambda values: f"the answer is {values['answer']!r}",
+    "cross_encoder_above": _scores,
+    "model_above": _scores,
+    "sibling": lambda values: f"the title is {values['title']!r}",
+    "repeated": lambda values: f"also at position {values['position']}",
+    "not_finite": lambda values: f"{values['of']}: the score is {values['score']}",
+    "short_list": lambda values: f"{values['negatives']} of {values['wanted']} negatives",
+}
+
+
+def with_details(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `audit.jsonl`: those of an audit, with a sentence in place of the values.
+
+    Args:
+        rows: what `Audit.rows` yields.
+    """
+    for row in rows:
+        told = {name: value for name, value in row.items() if name != "values"}
+        yield told | {"detail": DETAILS[row["check"]](row["values"])}
 
 
 def with_meanings(summary: Mapping[str, Any]) -> dict[str, Any]:

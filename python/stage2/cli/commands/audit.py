@@ -20,7 +20,7 @@ from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit, Evidence, Mask, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
-from stage2.report.audit_meanings import with_meanings
+from stage2.report.audit_meanings import with_details, with_meanings
 from stage2.report.columns import aligned
 from stage2.utils import files
 from stage2.utils.arrays import Floats
@@ -151,7 +151,7 @@ def _audit(
     )
     found = audit(samples, evidence)
     files.write_json(run / files.AUDIT, with_meanings(found.summary()))
-    files.write_jsonl(run / files.AUDIT_ROWS, list(found.rows()))
+    files.write_jsonl(run / files.AUDIT_ROWS, list(with_details(found.rows())))
     return found
 
 
