@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stage2.evaluation.ranking import Scored
+from stage2.evaluation.statistics import interval_of
 
 CHANCE = {
     "top1": 1 / 6, "top3": 0.5, "top5": 5 / 6, "mrr": 0.4083, "ndcg10": 0.5508, "mean_rank": 3.5
@@ -57,6 +58,24 @@ def held_out_comparison() -> dict[str, Any]:
             part("all", "candidates", 60, 21, 0.1, 0.7),
         ]
     }
+
+
+def baseline(top1: float, count: int) -> dict[str, Any]:
+    """Return the metrics of a baseline over the whole corpus."""
+    intervals = {str(k): interval_of(share, count) for k, share in ((1, top1), (3, 0.5), (5, 0.75))}
+    measured = metrics(top1, 0.5, 0.75, 0.45, count, CORPUS_CHANCE)
+    return measured | {"intervals": intervals}
+
+
+def with_baselines(comparison: dict[str, Any], top1: float = 0.3) -> dict[str, Any]:
+    """Give each set that was ranked over the whole corpus the metrics of BM25."""
+    sets = [
+        entry | {"baselines": {"bm25": baseline(top1, entry["num_queries"])}}
+        if entry["source"] == "corpus"
+        else entry
+        for entry in comparison["sets"]
+    ]
+    return comparison | {"sets": sets}
 
 
 def seen_comparison() -> dict[str, Any]:

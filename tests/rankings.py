@@ -47,3 +47,27 @@ def embeddings(count: int, seed: int, share: float = 0.5) -> Embeddings:
     entity[~has_entity] = 0
     found = Embeddings.empty(count, 8)
     return replace(found, mu=mu, entity=entity, has_entity=has_entity)
+
+
+def of_texts(
+    questions: list[str],
+    documents: list[str],
+    relevant: list[list[int]],
+    grades: list[list[float]] | None = None,
+) -> RankingLists:
+    """Make lists of a corpus of texts, in which each question has its ground truths alone."""
+    texts, first = [*questions, *documents], len(questions)
+    contexts = np.array([place for places in relevant for place in places], np.int64)
+    counts = np.array(list(map(len, relevant)), np.int64)
+    return RankingLists(
+        tokens=LazyTokens(texts, [()] * len(texts), lambda *_: pytest.fail("no token is needed")),
+        qa_ids=[str(i) for i in range(first)],
+        questions=np.arange(first),
+        candidates=first + contexts,
+        contexts=contexts,
+        offsets=np.cumsum([0, *counts]).astype(np.int64),
+        num_relevant=counts,
+        tie_keys=contexts,
+        corpus=np.arange(first, len(texts)),
+        grades=None if grades is None else np.array([one for row in grades for one in row]),
+    )

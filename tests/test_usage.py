@@ -58,6 +58,7 @@ UNUSED: list[tuple[str, list[object], str]] = [
     ("mine", ["--memory-budget", "1GB"], "with --source corpus"),
     ("run", ["--memory-budget", "1GB", "--corpus", "never"], "without --corpus never"),
     ("run", ["--recall-at", "5", "--corpus", "never"], "without --corpus never"),
+    ("run", ["--no-bm25", "--corpus", "never"], "without --corpus never"),
     ("run", ["--margin", 0.2], "with --loss margin, triplet, margin-mse or distill-kl"),
     ("run", ["--pairs", "graded"], "with --loss margin"),
     ("run", ["--loss", "margin", "--temperature", 0.1], "in-batch, infonce, distill-kl or listnet"),

@@ -270,8 +270,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)),
     "folds": Use(decides=("evaluate",), when=(_DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
-    "recall_at": Use(
-        decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)
+    **dict.fromkeys(
+        ("recall_at", "bm25"),
+        Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)),
     ),
     "overwrite": Use(serves=_ORDER),
 }

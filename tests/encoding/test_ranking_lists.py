@@ -10,7 +10,7 @@ import pytest
 import stage2
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import ranking_lists
-from stage2.evaluation import ranking
+from stage2.evaluation import corpus_counts
 from stage2.evaluation.ranking import corpus_blocks, score, score_corpus
 from stage2.utils.errors import BadInputError
 from tests.small import write_jsonl
@@ -63,7 +63,7 @@ def test_a_corpus_is_ranked_a_few_questions_at_a_time(
     lists = ranking_lists(model, samples, dataset.annotations, corpus=True)
     embeddings = encode_tokens(model, lists.tokens)
     whole = score_corpus(lists, embeddings)
-    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 5 * len(lists.corpus))
+    monkeypatch.setattr(corpus_counts, "_BLOCK_SCORES", 5 * len(lists.corpus))
     blocks = [len(block.lengths) for block in corpus_blocks(lists, embeddings)]
     assert blocks == [5, 5, 2]
     parts = score_corpus(lists, embeddings)

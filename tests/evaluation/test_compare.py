@@ -8,6 +8,7 @@ import pytest
 import stage2
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.ranking import Scored
+from stage2.evaluation.statistics import wilson
 from tests.comparisons import scored
 
 
@@ -78,6 +79,36 @@ def test_recall_is_told_of_the_whole_corpus_alone() -> None:
             del part[name]
     assert corpus["statistics"] == plain["sets"][1]["statistics"]
     assert found["verdict"] == plain["verdict"]
+
+
+def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
+    before = scored([[0.1, 0.9, 0.2], [0.9, 0.1, 0.2], [0.1, 0.9, 0.2], [0.5, 0.5, 0.2]])
+    after = scored([[0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.9, 0.1, 0.2], [0.9, 0.1, 0.2]])
+    bm25 = scored([[0.9, 0.1, 0.2], [0.1, 0.9, 0.2], [0.5, 0.5, 0.2], [0.9, 0.1, 0.2]])
+    sides = [dict.fromkeys(("candidates", "corpus"), side) for side in (before, after)]
+    sets = [QuestionSet("test", np.array([0, 2, 3]), held_out=True)]
+    numbers = np.arange(4)
+    plain = compare(*sides, sets, numbers, seed=0, recall_at=(2,))
+    found = compare(*sides, sets, numbers, seed=0, recall_at=(2,), baselines={"bm25": bm25})
+    candidates, corpus = found["sets"]
+    beside = corpus.pop("baselines")["bm25"]
+    assert [candidates, corpus] == plain["sets"]
+    assert found["verdict"] == plain["verdict"]
+    assert beside["top1"] == pytest.approx(2.5 / 3)
+    assert beside["recall2"] == 1
+    assert beside["num_queries"] == 3
+    assert beside.keys() - {"intervals"} == corpus["before"].keys()
+    low, high = wilson(2.5 / 3, 3)
+    assert beside["intervals"]["1"] == pytest.approx({"value": 2.5 / 3, "low": low, "high": high})
+    assert beside["intervals"].keys() == {"1", "3", "5"}
+    rows = per_question(
+        *sides, list("abcd"), list("wxyz"), sets, "corpus", {"bm25": bm25}
+    )  # fmt: skip
+    assert [row["ranks"]["corpus"]["bm25"] for row in rows] == [1, 3, 1.5, 1]
+    assert "bm25" not in rows[0]["ranks"]["candidates"]
+    for row in rows:
+        del row["ranks"]["corpus"]["bm25"]
+    assert rows == per_question(*sides, list("abcd"), list("wxyz"), sets, "corpus")
 
 
 def test_per_question_says_what_became_of_each() -> None:

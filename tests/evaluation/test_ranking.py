@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stage2 import Embeddings
-from stage2.evaluation import ranking
+from stage2.evaluation import corpus_counts, ranking
 from stage2.evaluation.ranking import Ranked, corpus_blocks, score_corpus
 from tests.rankings import made
 
@@ -21,7 +21,7 @@ def test_counted_ranks_are_those_of_all_scores(
         whole = Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
         with monkeypatch.context() as patch:
             patch.setattr(ranking, "_TILE", tile)
-            patch.setattr(ranking, "_BLOCK_SCORES", block)
+            patch.setattr(corpus_counts, "_BLOCK_SCORES", block)
             found = score_corpus(lists, embeddings, lambda *now: done.append(now))
             again = Ranked.concat([part.ranked() for part in corpus_blocks(lists, embeddings)])
         for ranked in (found, again):
@@ -45,7 +45,7 @@ def test_no_more_than_a_block_of_scores_is_computed_at_a_time(
 
     monkeypatch.setattr(ranking, "similarity", seen)
     monkeypatch.setattr(ranking, "_TILE", 50)
-    monkeypatch.setattr(ranking, "_BLOCK_SCORES", 200)
+    monkeypatch.setattr(corpus_counts, "_BLOCK_SCORES", 200)
     score_corpus(lists, embeddings)
     assert max(right for _, right in shapes) == 50
     assert max(left * right for left, right in shapes) <= 200

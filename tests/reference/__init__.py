@@ -4,6 +4,7 @@ Hypothesis compares the two. The code here is not fast, and it shares nothing wi
 the two differ, one of them is wrong.
 """
 
+from tests.reference.bm25 import bm25, bm25_tokens
 from tests.reference.join import match_annotation, transfer_spans
 from tests.reference.near_duplicates import near_duplicate_groups, shingles
 from tests.reference.negatives import draw_negatives, select_negatives
@@ -37,6 +38,8 @@ from tests.reference.texts import same_text, shared_truths, text_key
 __all__ = [
     "Metric",
     "average_precision",
+    "bm25",
+    "bm25_tokens",
     "by_trec_eval",
     "counts",
     "draw_negatives",

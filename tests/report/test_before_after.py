@@ -9,6 +9,7 @@ from tests.comparisons import (
     held_out_comparison,
     seen_comparison,
     unknown_comparison,
+    with_baselines,
 )
 from tests.report.folders import Make, rows_of, sections
 
@@ -75,6 +76,39 @@ def test_recall_stands_where_it_was_measured(make: Make) -> None:
     assert "*Recall@k* is" in parts["How to read this"]
     assert (folder / files.PAGE).read_text("utf-8").count(">Recall@20<") == 1
     assert not any("Recall@" in text for text in sections(make("without")).values())
+
+
+def test_baselines_stand_before_the_models_over_the_whole_corpus(make: Make) -> None:
+    plain = sections(make("without"))
+    folder = make(comparison=with_baselines(held_out_comparison()))
+    parts = sections(folder)
+    _, candidates, corpus, *others = parts["Before and after"].split("### ")
+    _, same, _, *same_others = plain["Before and after"].split("### ")
+    assert (candidates, others) == (same, same_others)
+    rows = rows_of(corpus)
+    assert rows[0] == [
+        "Metric", "Chance", "BM25", "Before", "After", "Change", "95% BM25", "95% before",
+        "95% after",
+    ]  # fmt: skip
+    assert rows[2] == [
+        "Top-1", "0.1%", "30.0% (6/20)", "5.0% (1/20)", "25.0% (5/20)", "+20.0 pp", "15–52%",
+        "1–24%", "11–47%",
+    ]  # fmt: skip
+    assert rows[5][:6] == ["MRR", "0.007", "0.450", "0.350", "0.550", "+0.200"]
+    assert rows[-1][:5] == ["Questions with a tie", "", "0.0%", "0.0%", "0.0%"]
+    # The verdict is about the models alone.
+    assert parts[""] == plain[""]
+    assert "BM25 ranks by the words" in parts["How to read this"]
+    assert "BM25" not in plain["How to read this"]
+    assert "BM25 只按" in sections(folder, "zh")["如何阅读本报告"]
+
+
+def test_one_model_beside_a_baseline(make: Make) -> None:
+    comparison = unknown_comparison(1)
+    comparison["sets"][0]["source"] = "corpus"
+    rows = rows_of(sections(make(comparison=with_baselines(comparison)))["Before and after"])
+    assert rows[0] == ["Metric", "Chance", "BM25", "Model", "95% BM25", "95% interval"]
+    assert rows[2][2:4] == ["30.0% (15/50)", "10.0% (5/50)"]
 
 
 def test_one_model_has_no_before_and_after(make: Make) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS
-from tests.comparisons import held_out_comparison, seen_comparison, unknown_comparison
+from tests.comparisons import (
+    held_out_comparison,
+    part,
+    seen_comparison,
+    unknown_comparison,
+    with_baselines,
+)
 
 
 @pytest.mark.parametrize("language", CATALOGS)
@@ -50,4 +56,27 @@ def test_table_of_one_model() -> None:
 
 
 def test_english_table_is_ascii() -> None:
-    assert table(held_out_comparison()).isascii()
+    assert table(with_baselines(held_out_comparison())).isascii()
+
+
+def test_baselines_stand_under_the_sets_that_were_held_out() -> None:
+    comparison = held_out_comparison()
+    comparison["sets"].append(part("all", "corpus", 60, 21, 0.1, 0.3))
+    plain = table(comparison).split("\n")
+    *sets, last = table(with_baselines(comparison)).split("\n")
+    assert [line.split() for line in sets] == [line.split() for line in plain]
+    assert last.startswith("test: BM25  whole corpus  20")
+    assert "30.0% (0.1%)" in last
+    assert "0.450 (0.007)" in last
+    assert last.endswith("no model")
+
+
+def test_where_nothing_was_held_out_a_baseline_stands_under_all() -> None:
+    comparison = seen_comparison()
+    comparison["sets"] = [
+        part("train", "corpus", 30, 30, 0.1, 0.3), part("all", "corpus", 50, 35, 0.1, 0.3)
+    ]  # fmt: skip
+    lines = table(with_baselines(comparison), "zh").split("\n")
+    assert [line for line in lines if "BM25" in line] == [lines[3]]
+    assert lines[3].startswith("全部：BM25")
+    assert "50" in lines[3]

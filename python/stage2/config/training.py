@@ -31,6 +31,11 @@ class OutputConfig(Group):
         "Each k of Recall@k, which comparison.json and the report have over the whole corpus.",
         metavar="K,K",
     )
+    bm25: bool = setting(
+        True,
+        "Show beside the model, over the whole corpus, what a search by words finds without one.",
+        kind=bool,
+    )
     language: str = setting("en", "Language of the report.", choices=("en", "zh"))
     overwrite: bool = setting(
         False, "Write into a folder that holds another run's files.", kind=bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,13 @@ def compare(
     groups: Ints,
     seed: int,
     recall_at: Sequence[int] = (),
+    baselines: Mapping[str, Ranked] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Compare two models, and return the content of `comparison.json`.
 
     Recall@k is computed only for ranks in the whole corpus. Among the few candidates of a list it
-    would depend on their number.
+    would depend on their number. Baselines rank the whole corpus too. They are shown beside the
+    models, and decide no verdict.
 
     Args:
         before: the ranks of the stage-1 model, by source (`candidates` or `corpus`).
@@ -53,6 +56,7 @@ def compare(
         groups: int64 (n,), equal for questions that share a chunk.
         seed: the seed of the resampling.
         recall_at: the values of k for Recall@k.
+        baselines: by name, the ranks in the whole corpus that a baseline gives.
     """
     parts = []
     for questions in sets:
@@ -60,19 +64,29 @@ def compare(
             new = (questions.after or after)[source]
             rows = questions.rows
             depths = recall_at if source == "corpus" else ()
-            parts.append(
-                {
-                    "name": questions.name,
-                    "held_out": questions.held_out,
-                    "source": source,
-                    "num_queries": len(rows),
-                    "seen_in_training": questions.seen,
-                    "before": old.metrics(rows, depths),
-                    "after": new.metrics(rows, depths),
-                    "statistics": statistics(old, new, rows, groups[rows], seed, depths),
+            part = {
+                "name": questions.name,
+                "held_out": questions.held_out,
+                "source": source,
+                "num_queries": len(rows),
+                "seen_in_training": questions.seen,
+                "before": old.metrics(rows, depths),
+                "after": new.metrics(rows, depths),
+                "statistics": statistics(old, new, rows, groups[rows], seed, depths),
+            }
+            if baselines and source == "corpus":
+                part["baselines"] = {
+                    name: _of_baseline(ranked, rows, depths) for name, ranked in baselines.items()
                 }
-            )
+            parts.append(part)
     return {"sets": parts, "verdict": verdict(parts)}
+
+
+def _of_baseline(ranked: Ranked, rows: Ints, recall_at: Sequence[int]) -> dict[str, Any]:
+    """Return the metrics of a baseline, with the interval of each Top-k."""
+    metrics = ranked.metrics(rows, recall_at)
+    intervals = {str(k): interval_of(metrics[f"top{k}"], len(rows)) for k in TOPK}
+    return metrics | {"intervals": intervals}
 
 
 def statistics(
@@ -146,6 +160,7 @@ def per_question(
     questions: Sequence[str],
     sets: Sequence[QuestionSet],
     source: str,
+    baselines: Mapping[str, Ranked] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return the rows of `per_question.jsonl`: each question's expected rank before and after.
 
@@ -157,6 +172,8 @@ def per_question(
         sets: the sets of questions. A question gets the name of the first set that it is in.
             Cross-validated ranks stand beside those of the shipped model.
         source: the source whose ranks decide `change`.
+        baselines: by name, the ranks in the whole corpus that a baseline gives. They stand beside
+            those of the models.
     """
     rows: list[dict[str, Any]] = [
         {"qa_id": qa_id, "question": text, "set": None, "held_out": False}
@@ -172,6 +189,8 @@ def per_question(
         entry["ranks"] = _ranks(before, after, row)
         was, is_now = (entry["ranks"][source][side] for side in ("before", "after"))
         entry["change"] = _change(was, is_now)
+        for name, ranked in baselines.items():
+            entry["ranks"]["corpus"][name] = float(ranked.ranking.rank[row])
     for part in sets:
         if part.after is not None:
             for row in part.rows:

@@ -21,15 +21,13 @@ from stage2.encoding.similarity import (
     pair_similarity,
     similarity,
 )
+from stage2.evaluation.corpus_counts import Copies, CorpusCounts, relevant, rows_of_a_block
 from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
 from stage2.utils.progress import Progress
 
 TOPK = (1, 3, 5)
 
 Grades = npt.NDArray[np.float64]
-
-# So many scores (questions × chunks) are in memory at a time; as float64 they take 32 MB.
-_BLOCK_SCORES = 1 << 22
 
 # The vectors of so many chunks are converted to float64 at a time: 50 MB at a width of 384.
 _TILE = 1 << 14
@@ -154,94 +152,23 @@ def score_corpus(
         progress: called after each tile of the corpus with the share of it that is done, as a
             number of questions, and with n.
     """
-    size, counts = len(lists.corpus), lists.num_relevant
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    asked = np.repeat(np.arange(len(lists)), counts)
-    place = np.arange(len(asked)) - np.repeat(starts[:-1], counts)
-    context = lists.contexts[lists.offsets[asked] + place]
-    own = _pairs(embeddings, lists.questions[asked], lists.corpus[context])
-    above, equal = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
-    copies = _Copies.of(lists)
-    copied = np.repeat(np.arange(len(lists)), copies.counts)
+    size, counts = len(lists.corpus), CorpusCounts(lists)
+    own = _pairs(embeddings, lists.questions[counts.questions], lists.corpus[counts.contexts])
     # Each tile is scored for all questions before the next, so that it is converted only once.
     for first in range(0, size, _TILE):
         tile = embeddings.take(lists.corpus[first : first + _TILE])
-        for part in _blocks(starts, len(tile)):
-            rows = np.arange(asked[part.start], asked[part.stop - 1] + 1)
-            scores = similarity(embeddings.take(lists.questions[rows]), tile)
+        for part in counts.blocks(len(tile)):
+            rows = lists.questions[counts.rows(part)]
             # The matrix product and the product of a pair can differ in the last bits, and then
             # round differently. So a ground truth gets the score that it is compared with.
-            row, column = asked[part] - rows[0], context[part] - first
-            here = (column >= 0) & (column < len(tile))
-            scores[row[here], column[here]] = own[part][here]
-            theirs = slice(copies.starts[rows[0]], copies.starts[rows[-1] + 1])
-            row_of_copy, copy = copied[theirs] - rows[0], copies.columns[theirs] - first
-            in_tile = (copy >= 0) & (copy < len(tile))
-            scores[row_of_copy[in_tile], copy[in_tile]] = -np.inf
-            of_each, limit = scores[row], own[part][:, None]
-            above[part] += (of_each > limit).sum(axis=1)
-            equal[part] += (of_each == limit).sum(axis=1)
+            counts.add(part, first, similarity(embeddings.take(rows), tile), own[part])
         if progress is not None:
             progress(int(len(lists) * min(1.0, (first + _TILE) / size)), len(lists))
-    lengths = size - copies.counts
-    gains = None if lists.grades is None else lists.grades[lists.is_relevant]
-    ranking = Ranking.from_counts(above, equal, starts, lengths, gains)
     has_entity = embeddings.has_entity[lists.corpus]
-    of_copies = np.bincount(copied, has_entity[copies.columns], len(lists)).astype(np.int64)
+    copied, copies = counts.copies.of_questions(0, len(lists))
+    of_copies = np.bincount(copied, has_entity[copies], len(lists)).astype(np.int64)
     with_entity = embeddings.has_entity[lists.questions] * (int(has_entity.sum()) - of_copies)
-    return Ranked(ranking, lengths, with_entity)
-
-
-@dataclass(frozen=True)
-class _Copies:
-    """The contexts with the same text as a ground truth of a question, but with another id.
-
-    They are not wrong answers, so a question is not ranked against them.
-
-    Attributes:
-        columns: int64, places in the corpus; those of question i are at `starts[i]:starts[i + 1]`.
-        starts: int64 (n + 1,).
-    """
-
-    columns: Ints
-    starts: Ints
-
-    @property
-    def counts(self) -> Ints:
-        """The number of copies for each question: int64 (n,)."""
-        return np.diff(self.starts)
-
-    @classmethod
-    def of(cls, lists: RankingLists) -> _Copies:
-        texts = lists.tokens.same_text[lists.corpus]
-        order = np.argsort(texts, kind="stable")
-        ordered = texts[order]
-        found: list[Ints] = []
-        if len(order) and (ordered[1:] == ordered[:-1]).any():
-            for row in range(len(lists)):
-                relevant = _relevant(lists, row)
-                first, last = (
-                    np.searchsorted(ordered, np.unique(texts[relevant]), side)
-                    for side in ("left", "right")
-                )
-                alike = [order[start:stop] for start, stop in zip(first, last, strict=True)]
-                found.append(np.setdiff1d(np.concatenate(alike), relevant))
-        counts = list(map(len, found)) or [0] * len(lists)
-        return cls(
-            np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64),
-            np.cumsum([0, *counts]).astype(np.int64),
-        )
-
-
-def _blocks(starts: Ints, width: int) -> Iterator[slice]:
-    """Yield slices of ground truths, whole questions each, whose scores fit a block."""
-    most = max(1, _BLOCK_SCORES // max(1, width))
-    start, end = 0, len(starts) - 1
-    while start < end:
-        stop = int(np.searchsorted(starts, starts[start] + most, "right")) - 1
-        stop = min(max(stop, start + 1), end)
-        yield slice(int(starts[start]), int(starts[stop]))
-        start = stop
+    return Ranked(counts.ranking(), counts.lengths, with_entity)
 
 
 def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Scored]:
@@ -255,9 +182,9 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
         The lists of a block of questions: ground truths first, the other contexts in the order of
         the corpus. Copies of a ground truth under other ids are left out, as they are not wrong.
     """
-    size, copies = len(lists.corpus), _Copies.of(lists)
+    size, copies = len(lists.corpus), Copies.of(lists)
     has_entity = embeddings.has_entity[lists.corpus]
-    step = max(1, _BLOCK_SCORES // max(1, size))
+    step = rows_of_a_block(size)
     for start in range(0, len(lists), step):
         rows = np.arange(start, min(start + step, len(lists)))
         block = embeddings.take(lists.questions[rows])
@@ -267,15 +194,16 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
             scores[:, first : first + _TILE] = similarity(block, tile)
         parts, grades, both = [], [], np.zeros(len(rows), np.int64)
         for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
-            relevant = _relevant(lists, row)
+            own_contexts = relevant(lists, row)
             others = np.ones(size, np.bool_)
-            others[relevant] = False
+            others[own_contexts] = False
             others[copies.columns[copies.starts[row] : copies.starts[row + 1]]] = False
-            ranked = np.concatenate([relevant, np.flatnonzero(others)])
+            ranked = np.concatenate([own_contexts, np.flatnonzero(others)])
             parts.append(own[ranked])
             if lists.grades is not None:
                 grade = np.zeros(len(ranked))
-                grade[: len(relevant)] = lists.grades[lists.offsets[row] :][: len(relevant)]
+                count = len(own_contexts)
+                grade[:count] = lists.grades[lists.offsets[row] :][:count]
                 grades.append(grade)
             if block.has_entity[place]:
                 both[place] = has_entity[ranked].sum()
@@ -346,17 +274,12 @@ def _pairs(embeddings: Embeddings, left: Ints, right: Ints) -> Floats:
         float32 (m,).
     """
     scores = np.empty(len(left), np.float32)
-    step = max(1, _BLOCK_SCORES // max(1, embeddings.mu.shape[1]))
+    step = rows_of_a_block(embeddings.mu.shape[1])
     for start in range(0, len(left), step):
         part = slice(start, start + step)
         sides = (embeddings.at(rows[part]).in_float64() for rows in (left, right))
         scores[part] = at_precision(pair_similarity(*sides))
     return scores
-
-
-def _relevant(lists: RankingLists, row: int) -> Ints:
-    start = lists.offsets[row]
-    return lists.contexts[start : start + lists.num_relevant[row]]
 
 
 def rank(

@@ -88,6 +88,17 @@ def sides(comparison: Record) -> list[tuple[str, str]]:
     return [("before", "before"), ("after", "after")]
 
 
+def baselines_of(part: Record) -> dict[str, Record]:
+    """Return the metrics of the baselines by name; none for a set ranked among candidates."""
+    return dict(part.get("baselines") or {})
+
+
+def baseline_names(comparison: Record) -> list[str]:
+    """Return the names of all baselines that a comparison has, each once."""
+    parts = comparison.get("sets", [])
+    return list(dict.fromkeys(name for part in parts for name in baselines_of(part)))
+
+
 def is_known(comparison: Record) -> bool:
     """Return whether it is known which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
@@ -177,20 +188,23 @@ def _evidence(part: Record, say: Words) -> str:
 def _comparison_table(part: Record, shown: Sequence[tuple[str, str]], say: Words) -> str:
     count, chance = part["num_queries"], part["before"]["chance"]
     both = len(shown) == 2
-    header = [say("metric"), say("chance"), *(say(name) for _, name in shown)]
-    intervals = ("change", "interval_before", "interval_after") if both else ("interval",)
-    header += map(say, intervals)
+    baselines = {say(f"baseline_{name}"): found for name, found in baselines_of(part).items()}
+    columns = [*baselines.values(), *(part[side] for side, _ in shown)]
+    header = [say("metric"), say("chance"), *baselines, *(say(name) for _, name in shown)]
+    header += [say("change")] if both else []
+    header += [say("interval_of", name=name) for name in baselines]
+    header += map(say, ("interval_before", "interval_after") if both else ("interval",))
     rows = []
     for key, name in ACCURACIES.items():
-        values = [part[side][key] for side, _ in shown]
+        values = [column[key] for column in columns]
         row = [name, numbers.percent(chance[key])]
         row += [numbers.counted(value, count) for value in values]
-        row += [numbers.points(values[1] - values[0])] if both else []
+        row += [numbers.points(values[-1] - values[-2])] if both else []
         rows.append(row + [numbers.interval(value, count) for value in values])
     for key, name in ({key: say(key) for key in MEANS} | recalls(part)).items():
-        values = [part[side][key] for side, _ in shown]
+        values = [column[key] for column in columns]
         row = [name, numbers.decimal(chance[key]), *map(numbers.decimal, values)]
-        row += [numbers.difference(values[0], values[1])] if both else []
+        row += [numbers.difference(values[-2], values[-1])] if both else []
         rows.append(row)
-    ties = (numbers.percent(part[side]["ties"]) for side, _ in shown)
+    ties = (numbers.percent(column["ties"]) for column in columns)
     return table(header, [*rows, [say("ties"), "", *ties]])

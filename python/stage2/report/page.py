@@ -17,7 +17,7 @@ from stage2.config import SETTINGS
 from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
-from stage2.report.before_after import ACCURACIES, recalls
+from stage2.report.before_after import ACCURACIES, baseline_names, baselines_of, recalls
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.page_words import PAGE_WORDS
 from stage2.report.question_ranks import CASES, KINDS, cases, ranks
@@ -118,6 +118,7 @@ def render_page(run: Run, data: PageData, language: str) -> str:
         script_hash=_hash(script),
         verdict=run.comparison.get("verdict"),
         tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
+        notes=[say(language)(f"note_{name}") for name in baseline_names(run.comparison)],
         chart=_chart(run),
         shipped=run.shipped,
         data=_json({"rows": _shown_rows(rows, found, words["left_out"]), "words": words}),
@@ -154,8 +155,11 @@ def command_line(run: Run) -> str:
 
 
 def _table(part: Record, say: Words) -> Record:
-    """Return a set's heading and its rows: metric, chance, before, after, intervals if known."""
-    statistics = part.get("statistics", {})
+    """Return a set's heading, its baselines and its rows.
+
+    A row has a metric, its chance, the baselines, before and after, with intervals if known.
+    """
+    statistics, baselines = part.get("statistics", {}), baselines_of(part)
     rows = []
     for key, name in (_METRICS | recalls(part)).items():
         success = statistics.get("success", {}).get(key.removeprefix("top"), {})
@@ -164,6 +168,10 @@ def _table(part: Record, say: Words) -> Record:
         rows.append({
             "name": name,
             "chance": show(part["before"]["chance"][key]),
+            "baselines": [
+                (show(found[key]), *map(_range, _intervals(found, key)))
+                for found in baselines.values()
+            ],
             "before": show(part["before"][key]),
             "after": show(part["after"][key]),
             "ranges": [_range(success[side]) for side in ("before", "after") if side in success],
@@ -176,7 +184,14 @@ def _table(part: Record, say: Words) -> Record:
         set=say(f"set_{part['name']}"),
         source=say(f"among_{part['source']}"),
     )
-    return {"heading": heading, "held_out": part["held_out"], "rows": rows}
+    names = [say(f"baseline_{name}") for name in baselines]
+    return {"heading": heading, "held_out": part["held_out"], "baselines": names, "rows": rows}
+
+
+def _intervals(baseline: Record, key: str) -> list[Record]:
+    """Return the interval of a metric of a baseline, if it has one."""
+    found = baseline["intervals"].get(key.removeprefix("top"))
+    return [found] if found else []
 
 
 def _range(side: Record) -> str:

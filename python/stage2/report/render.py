@@ -8,7 +8,14 @@ from pathlib import Path, PurePath
 
 from stage2.data.balance import TOLERANCE
 from stage2.report import chart, file_table, numbers
-from stage2.report.before_after import ACCURACIES, MEANS, before_and_after, recalls, verdict
+from stage2.report.before_after import (
+    ACCURACIES,
+    MEANS,
+    baseline_names,
+    before_and_after,
+    recalls,
+    verdict,
+)
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.model_card import model_card
 from stage2.report.page import read_page_data, write_page
@@ -246,7 +253,7 @@ def _time(run: Run, say: Words) -> str:
 
 
 def _notes(run: Run, say: Words) -> str:
-    names = ["chance", "ties", "interval", "test", "dev"]
+    names = ["chance", *baseline_names(run.comparison), "ties", "interval", "test", "dev"]
     if any(map(recalls, run.comparison.get("sets", []))):
         names.insert(1, "recall")
     return "\n".join(f"- {say(f'note_{name}')}" for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from stage2.report import numbers
 from stage2.report.before_after import ACCURACIES, conclusion, is_known, sides, warning
@@ -19,8 +19,9 @@ def table(comparison: Record, language: str = "en") -> str:
 
     Each set of questions has a line for each source of candidates: the number of questions,
     Top-1/3/5 and MRR before and after with the chance level in brackets, and what training saw of
-    them. Above the table are the names of the models, if they are known. Below it are a warning if
-    nothing was held out, and the verdict.
+    them. Under them each baseline has a line for each set that was held out and ranked over the
+    whole corpus, or for all questions if none was. Above the table are the names of the models, if
+    they are known. Below it are a warning if nothing was held out, and the verdict.
 
     Args:
         comparison: the content of `comparison.json`.
@@ -38,6 +39,7 @@ def table(comparison: Record, language: str = "en") -> str:
         say("plain_training"),
     ]
     rows = [header, *(_row(part, comparison, say) for part in comparison["sets"])]
+    rows += _of_baselines(comparison, say)
     lines = [*_models(comparison, say), *aligned(rows, _LEFT)]
     if not any(part["held_out"] for part in comparison["sets"]):
         lines.append(warning(comparison, say).replace("**", ""))
@@ -48,24 +50,44 @@ def table(comparison: Record, language: str = "en") -> str:
 
 
 def _row(part: Record, comparison: Record, say: Words) -> list[str]:
-    values = [_change(part, key, numbers.percent, comparison, say) for key in ACCURACIES]
-    values.append(_change(part, "mrr", numbers.decimal, comparison, say))
     return [
         say(f"plain_{part['name']}"),
         say(f"plain_{part['source']}"),
         str(part["num_queries"]),
-        *values,
+        *_values([part[side] for side, _ in sides(comparison)], say),
         _training(part, comparison, say),
     ]
 
 
-def _change(
-    part: Record, key: str, written: Callable[[float], str], comparison: Record, say: Words
-) -> str:
-    values = (written(part[side][key]) for side, _ in sides(comparison))
-    # The arrow is ASCII, because the encoding of a terminal may have no other.
-    chance = written(part["before"]["chance"][key])
-    return say("plain_value", values=" -> ".join(values), chance=chance)
+def _of_baselines(comparison: Record, say: Words) -> list[list[str]]:
+    """Write a line for each baseline and each set on which a model is judged."""
+    shown = [part for part in comparison["sets"] if part.get("baselines")]
+    shown = [part for part in shown if part["held_out"]] or shown[-1:]
+    return [
+        [
+            say("plain_baseline", set=say(f"plain_{part['name']}"), name=say(f"baseline_{name}")),
+            say(f"plain_{part['source']}"),
+            str(part["num_queries"]),
+            *_values([metrics], say),
+            say("plain_without_training"),
+        ]
+        for part in shown
+        for name, metrics in part["baselines"].items()
+    ]
+
+
+def _values(sides_of_part: Sequence[Record], say: Words) -> list[str]:
+    """Write each metric of one ranking, or of two with an arrow between them, and its chance."""
+    metrics = {**dict.fromkeys(ACCURACIES, numbers.percent), "mrr": numbers.decimal}
+    return [
+        say(
+            "plain_value",
+            # The arrow is ASCII, because the encoding of a terminal may have no other.
+            values=" -> ".join(written(side[key]) for side in sides_of_part),
+            chance=written(sides_of_part[0]["chance"][key]),
+        )
+        for key, written in metrics.items()
+    ]
 
 
 def _training(part: Record, comparison: Record, say: Words) -> str:

@@ -59,6 +59,7 @@ EN: dict[str, str] = {
     "interval": "95% interval",
     "interval_before": "95% before",
     "interval_after": "95% after",
+    "interval_of": "95% {name}",
     "epoch": "Epoch",
     "loss": "Loss",
     "against_first": "Against epoch 1",
@@ -198,6 +199,10 @@ EN: dict[str, str] = {
     "plain_seen": "saw {seen} of {count}",
     "plain_unknown": "not known",
     "plain_model": "{side}: {name}",
+    "plain_baseline": "{set}: {name}",
+    "plain_without_training": "no model",
+    # baselines
+    "baseline_bm25": "BM25",
     # time
     "stage_init": "Stage-1 model",
     "stage_prepare": "Samples",
@@ -240,6 +245,8 @@ EN: dict[str, str] = {
     "note_chance": "*Chance* is what a scorer gets that draws lots among the same candidates.",
     "note_recall": "*Recall@k* is the share of a question's ground truths that are among the first "
     "k, in the mean of all questions.",
+    "note_bm25": "BM25 ranks by the words that a question and a text share, without a model: it is "
+    "what every search engine has. Over the whole corpus it stands beside the model.",
     "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
     "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
     "results whose intervals overlap widely may differ by luck. It and McNemar's test count "

@@ -56,6 +56,7 @@ ZH: dict[str, str] = {
     "interval": "95% 区间",
     "interval_before": "训练前 95% 区间",
     "interval_after": "训练后 95% 区间",
+    "interval_of": "{name} 95% 区间",
     "epoch": "轮次",
     "loss": "损失",
     "against_first": "相对第 1 轮",
@@ -192,6 +193,10 @@ ZH: dict[str, str] = {
     "plain_seen": "{count} 个中 {seen} 个参加过训练",
     "plain_unknown": "未知",
     "plain_model": "{side}：{name}",
+    "plain_baseline": "{set}：{name}",
+    "plain_without_training": "没有模型",
+    # baselines
+    "baseline_bm25": "BM25",
     # time
     "stage_init": "第一阶段模型",
     "stage_prepare": "构造样本",
@@ -233,6 +238,8 @@ ZH: dict[str, str] = {
     # notes
     "note_chance": "*随机水平*：在同样的候选中随机排序所得的结果。",
     "note_recall": "*Recall@k* 是一个问题的正确文本块中排进前 k 名的比例，取所有问题的平均。",
+    "note_bm25": "BM25 只按问题与文本共有的词排序，不用模型，任何搜索引擎都有；"
+    "在整个语料库上排序时，它与模型并列。",
     "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
     "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
     "差别可能只是运气。它和 McNemar 检验把每个问题单独计算："

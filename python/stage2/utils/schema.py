@@ -35,7 +35,9 @@ _NUMBER = (int, float)
 _TEXTS = {"en": str, "zh": str}
 _CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
 _METRICS = {**_CHANCE, "ties": _NUMBER, "num_queries": int, "chance": _CHANCE}
-_SIDES = Each({"before": Maybe(_NUMBER), "after": Maybe(_NUMBER)})
+_INTERVALS = Each({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER})
+# By source, the ranks before and after, and those of the baselines.
+_RANKS = Each(Each(Maybe(_NUMBER)))
 _TEXTS_SEEN = {
     **dict.fromkeys(("texts", "counted", "max_length", "cut", "tokens"), int),
     "lost_share": _NUMBER,
@@ -92,6 +94,7 @@ SCHEMAS: Mapping[str, Any] = {
                 "seen_in_training": Maybe(int),
                 "before": _METRICS,
                 "after": _METRICS,
+                "baselines": Maybe(Each({**_METRICS, "intervals": _INTERVALS})),
                 "statistics": Maybe(dict),
             }
         ],
@@ -108,7 +111,7 @@ SCHEMAS: Mapping[str, Any] = {
         }
     ],
     "per_question.jsonl": [
-        {"qa_id": (str, int), "question": str, "set": Maybe(str), "ranks": _SIDES, "change": str}
+        {"qa_id": (str, int), "question": str, "set": Maybe(str), "ranks": _RANKS, "change": str}
     ],
     "constructed_data.jsonl": [
         {

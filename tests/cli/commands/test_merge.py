@@ -61,6 +61,7 @@ def test_alpha_is_the_best_on_dev(
     dev = next(p for p in comparison["sets"] if (p["name"], p["source"]) == ("dev", "corpus"))
     assert dev["after"]["mrr"] == pytest.approx(best)
     assert "Warning" in result.stdout
+    assert "all: BM25" in result.stdout
 
 
 def test_a_soup_is_the_mean(stage2: Stage2, model_dir: Path, other: Path, tmp_path: Path) -> None:

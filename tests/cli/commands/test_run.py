@@ -33,7 +33,13 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     assert held_out == {"test": True, "dev": False, "train": False, "all": False}
     assert {entry["source"] for entry in comparison["sets"]} == {"candidates", "corpus"}
     assert "Top-1" in result.stdout
+    assert "test: BM25" in result.stdout
     assert (out / files.EVALUATION_AFTER).is_file()
+    for part in comparison["sets"]:
+        assert ("baselines" in part) == (part["source"] == "corpus")
+    page = (out / files.PAGE).read_text("utf-8")
+    assert page.count(">BM25</th>") == 4
+    assert page.count("BM25 ranks by the words") == 1
 
 
 def test_run_without_hard_examples_ships_stage_1(

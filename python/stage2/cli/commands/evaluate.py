@@ -24,6 +24,7 @@ from stage2.data.splits import Groups
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.evaluation.baselines import BASELINES
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
 from stage2.evaluation.ranking import Ranked
@@ -75,8 +76,9 @@ def evaluate_command(
     grouped = grouped_questions(inputs.samples)
     name = "test" if held_out else "all"
     sets = [QuestionSet(name, everyone, held_out=held_out)]
+    baselines = ranked_baselines(settings, before.lists)
     comparison = write_comparison(
-        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings
+        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings, baselines
     )
     comparison |= {"models": list(models), "trained_on_known": held_out}
     if len(models) == 1:
@@ -137,6 +139,16 @@ def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
     return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
 
 
+def ranked_baselines(settings: Settings, lists: RankingLists) -> dict[str, Ranked]:
+    """Rank the corpus by each baseline asked for, with a bar; by none where there is no corpus."""
+    found = {}
+    for name, rank in BASELINES.items():
+        if len(lists.corpus) and getattr(settings, name):
+            with console.bar(f"ranking by {name}", "question") as progress:
+                found[name] = rank(lists, progress)
+    return found
+
+
 def write_comparison(
     run: RunFolder,
     inputs: Inputs,
@@ -145,14 +157,16 @@ def write_comparison(
     after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
     settings: Settings,
+    baselines: Mapping[str, Ranked],
 ) -> dict[str, Any]:
     """Write every question's ranks; return the content of `comparison.json`."""
     samples = inputs.samples
-    recall_at = settings.recall_depths
-    comparison = compare(before, after, sets, grouped.numbers, settings.seed, recall_at)
+    comparison = compare(
+        before, after, sets, grouped.numbers, settings.seed, settings.recall_depths, baselines
+    )
     comparison["verdict"]["text"] = sentences(comparison)
     source = comparison["verdict"]["source"]
-    rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source)
+    rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source, baselines)
     files.write_jsonl(run / files.PER_QUESTION, rows)
     return comparison
 

@@ -20,6 +20,7 @@ from stage2.cli.commands.evaluate import (
     check_regression,
     evaluate_shown,
     lists_of,
+    ranked_baselines,
     write_comparison,
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
@@ -185,9 +186,11 @@ def _compare(
     ]
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
+    baselines = ranked_baselines(settings, before.lists)
     comparison = write_comparison(
-        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings
-    )
+        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings,
+        baselines,
+    )  # fmt: skip
     return comparison | {"trained_on_known": False}
 
 

@@ -12,6 +12,7 @@ from stage2.cli.commands.evaluate import (
     check_regression,
     evaluate_shown,
     lists_of,
+    ranked_baselines,
     write_comparison,
 )
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
@@ -178,6 +179,7 @@ def _tell(
         after.by_source(sources),
         sets,
         settings,
+        ranked_baselines(settings, before.lists),
     )
     files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "evaluate", hashes)
