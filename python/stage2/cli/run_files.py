@@ -17,7 +17,7 @@ from stage2.utils import files
 # `save` of a model and of its tokenizer write these files.
 # A model of sentence-transformers has a folder for each of its modules.
 _MODEL = (
-    *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"),
+    *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", files.CARD),
     *("*/*.json", "*/*.safetensors"),
 )
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
@@ -66,11 +66,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.PER_QUESTION,
     ),
     "merge": (files.MERGE, *_inside(files.SHIPPED_MODEL, _MODEL), files.rejected_by("merge")),
-    # The model's card has the report's figures.
-    "report": (
-        *(files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
-        f"{files.SHIPPED_MODEL}/{files.CARD}",
-    ),
+    "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
 }
 
 # Files of another stage that a stage writes too: it may replace them, and never deletes them.
@@ -94,7 +90,7 @@ _PASSING = (
     _TENSORBOARD,
     files.REJECTED,
     files.rejected_by("*"),
-    # It goes with the model that it is of, and comes with the report.
+    # It goes with the model that it is of, and comes when that has been compared.
     f"{files.SHIPPED_MODEL}/{files.CARD}",
 )
 

@@ -17,7 +17,6 @@ from stage2.report.before_after import (
     verdict,
 )
 from stage2.report.markdown import escape, facts, not_run, quote, table
-from stage2.report.model_card import model_card
 from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
 from stage2.report.training import loss_by_epoch, training_settings
@@ -34,8 +33,6 @@ def write_report(
     run: str | os.PathLike[str], language: str = "en", begin: Callable[[], object] | None = None
 ) -> Path:
     """Write `report.md`, `report.html`, `report.json` and the loss curve into a run folder.
-
-    A model that was shipped and compared gets its card.
 
     If a step has not run, its section says so and names the command that runs it.
 
@@ -63,9 +60,6 @@ def write_report(
     path = results.folder / files.REPORT
     files.write_text(path, render(results, say))
     write_page(results, data, language)
-    model = results.folder / files.SHIPPED_MODEL
-    if model.is_dir() and results.shipped and "verdict" in results.comparison:
-        files.write_text(model / files.CARD, model_card(results))
     return path
 
 

@@ -38,8 +38,10 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.models.auto import load_model
+from stage2.report.model_card import model_card
 from stage2.report.model_choice import untrained
 from stage2.report.render import write_report
+from stage2.report.run import read_run
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
@@ -182,6 +184,7 @@ def _tell(
         ranked_baselines(settings, before.lists),
     )
     files.write_json(run / files.COMPARISON, comparison)
+    files.write_text(run / files.SHIPPED_MODEL / files.CARD, model_card(read_run(run.path)))
     run.done(settings, "evaluate", hashes)
     path = write_report(run.path, settings.language)
     console.result(table(comparison, settings.language))

@@ -17,7 +17,7 @@ from stage2.models.model_config import (
     read_model_config,
 )
 from stage2.models.model_path import model_in
-from stage2.utils.files import replaced_folder, sha256, write_json
+from stage2.utils.files import CARD, replaced_folder, sha256, write_json
 from stage2.utils.tensors import (
     read_about,
     read_state_dict,
@@ -99,4 +99,6 @@ def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
+    """Hashes of the files of a folder; a card for people is no part of the model."""
+    kept = (file for file in sorted(folder.iterdir()) if file.is_file() and file.name != CARD)
+    return {file.name: sha256(file) for file in kept}
