@@ -156,7 +156,7 @@ class Bench:
 
     @property
     def quick(self) -> bool:
-        """Whether inputs are smaller, and what takes long is left out."""
+        """Tell whether inputs are smaller and long races are left out."""
         return self.scale < 1
 
     def size(self, full: int) -> int:

@@ -167,7 +167,7 @@ def write_encoder(kind: Kind, folder: Path) -> Path:
     encoder = transformers.AutoModel.from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for name, weight in encoder.named_parameters():
-            # Of small random weights all texts' vectors would be nearly one.
+            # With small random weights the vectors of all texts would be nearly the same.
             if weight.dim() == 2:
                 weight.normal_(std=0.3 if "embed" in name else 0.1)
     encoder.save_pretrained(folder)

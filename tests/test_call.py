@@ -1,4 +1,4 @@
-"""What a call says of its data: its format, its files, its sides."""
+"""The data that a call names: its format, its files, its sides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_a_call_knows_whether_its_data_has_a_corpus(tmp_path: Path) -> None:
     assert Call(Settings()).has_corpus
     assert Call(Settings(data=str(one_file(tmp_path)))).has_corpus
     assert not Call(Settings(data=str(tmp_path / "samples.jsonl"))).has_corpus
-    # Of no known format: it is refused where it is read, and not for its flags.
+    # Its format is not known: it is refused when it is read, and not for its flags.
     assert Call(Settings(data=str(tmp_path))).has_corpus
     assert not Call(Settings(data=str(tmp_path), format="samples")).has_corpus
 

@@ -81,7 +81,7 @@ def test_two_steps_with_and_without_a_break(
     whole, broken = tree(tmp_path / "whole"), tree(tmp_path / "broken")
     del whole[files.TRAINING_LOG], broken[files.TRAINING_LOG]
     assert whole == broken
-    # Of the epoch, whether or not stage 1 was better.
+    # The weights of the epoch are taken, whether or not stage 1 was better.
     state = read_state_dict(tmp_path / "whole" / files.CHECKPOINTS / "epoch_1.pt")
     model.load_state_dict(state)
     model.save(tmp_path / "epoch")

@@ -21,7 +21,7 @@ _OF_DATA = "data/"
 
 @dataclass(frozen=True)
 class Call:
-    """What must be known of a call to tell which settings count.
+    """A call: all that must be known to tell which settings count.
 
     Attributes:
         settings: of the call.

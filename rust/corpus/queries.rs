@@ -27,7 +27,7 @@ pub struct Queries {
     by_id: FirstOccurrences,
 }
 
-/// A piece's columns, and the file's.
+/// The columns of a piece of the file, and at the end of the whole file.
 #[derive(Debug, Default)]
 struct Rows {
     rows: Vec<Range<usize>>,

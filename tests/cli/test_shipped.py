@@ -1,4 +1,4 @@
-"""What is shipped is read back, and described."""
+"""The shipped model is read back, and has a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was written is held to the model that was measured."""
+"""A written model is compared with the model that was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What encoders over a transformer have in common."""
+"""The common base of encoders over a transformer."""
 
 from __future__ import annotations
 

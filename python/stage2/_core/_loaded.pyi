@@ -1,4 +1,4 @@
-"""What all data read from files have in common, and the errors in files."""
+"""Stub of the properties that all data read from files have in common, and the errors in files."""
 
 from collections.abc import Sequence
 from typing import SupportsIndex, final, overload

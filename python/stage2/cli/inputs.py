@@ -30,7 +30,7 @@ Source: TypeAlias = Literal["files", "sample"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a command reads: samples, their annotations, and the hashes of the files.
+    """The input of a command: samples, their annotations, and the hashes of the files.
 
     Attributes:
         samples: the questions with their candidates.

@@ -18,7 +18,7 @@ from stage2.utils.errors import RunFailedError
 
 # So many questions are embedded by what was written.
 _TEXTS = 64
-# What weights of half precision leave of a vector about 1 long, of encoders of a dozen layers.
+# Half precision changes a vector about 1 long by so much, in encoders of a dozen layers.
 _OF_HALF = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
 
 

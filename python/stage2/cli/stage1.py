@@ -124,7 +124,7 @@ def _no_entities(settings: Settings, path: str) -> None:
 
 
 def load_options(settings: Settings, max_length: int | None = None) -> LoadOptions:
-    """What a call says of the models that it loads, beside their paths.
+    """Return the options of a call for the models that it loads.
 
     Args:
         settings: of the call.
@@ -206,7 +206,7 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
 
 
 def _reading(settings: Settings) -> dict[str, str]:
-    """What a call says of how a model reads texts, which its vectors depend on."""
+    """Return the options of a call that change how a model reads texts, and so its vectors."""
     options = load_options(settings)
     told = {"pooling": options.pooling, "prompts": options.prompts, "limits": options.max_lengths}
     return {name: json.dumps(value, sort_keys=True) for name, value in told.items() if value}

@@ -1,4 +1,4 @@
-"""What a data set holds, whatever its format."""
+"""The content of a data set, the same for all formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIDES = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a data set holds.
+    """The content of a data set.
 
     Attributes:
         dataset: its questions and the corpus that answers them; None where it has no corpus.

@@ -10,7 +10,7 @@ from stage2.data.contents import SIDES, Sides
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular
 
-# What `split.json` of a run says besides: the questions that were trained on.
+# The `split.json` of a run has one more key: the questions that were trained on.
 _IGNORED = ("trained_on",)
 
 

@@ -308,7 +308,7 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 def _in_several(sets: Sequence[set[Item]]) -> set[Item]:
-    """What stands in more than one of some sets."""
+    """Return the elements that stand in more than one of the sets."""
     counts = Counter(item for one in sets for item in one)
     return {item for item, count in counts.items() if count > 1}
 

@@ -82,7 +82,7 @@ class Encoder(nn.Module, ABC):
 
     @property
     def has_entities(self) -> bool:
-        """Whether entities in a text have vectors of their own."""
+        """Tell whether the entities in a text have vectors of their own."""
         return True
 
     @abstractmethod

@@ -124,17 +124,17 @@ class LazyTokens(TokenizedTexts):
 
     @property
     def ids(self) -> list[Ints]:
-        """As `TokenizedTexts` has them."""
+        """The same as in `TokenizedTexts`."""
         return self._tokens.ids
 
     @property
     def entity_tokens(self) -> list[list[Ints]]:
-        """As `TokenizedTexts` has them."""
+        """The same as in `TokenizedTexts`."""
         return self._tokens.entity_tokens
 
     @property
     def unpooled(self) -> Ints:
-        """As `TokenizedTexts` has them."""
+        """The same as in `TokenizedTexts`."""
         return self._tokens.unpooled
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a user has without training a model: a table of rankings of the whole corpus."""
+"""Baselines: rankings of the whole corpus that a user has without training a model."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from stage2.data.near_duplicates import Shingles, jaccard, shingles
 from stage2.utils.arrays import Floats, Ints
 
 Mask = npt.NDArray[np.bool_]
-# What a check has found, by name.
+# The values that a check has found, by name.
 Values = Mapping[str, Any]
 
 _EXCERPT = 160

@@ -16,7 +16,7 @@ from stage2.models.fidelity import Read
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What a call says of a model beside its path; a family refuses what it has no place for.
+    """The options for loading a model. A family refuses an option that it has no place for.
 
     Attributes:
         backbone: folder or hub id of the encoder, for a file that holds weights only.

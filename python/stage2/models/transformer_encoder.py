@@ -1,4 +1,4 @@
-"""What all encoders over a transformer have in common: its hidden states, without padding."""
+"""The common base of encoders over a transformer: its hidden states, without padding."""
 
 from __future__ import annotations
 

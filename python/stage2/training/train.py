@@ -187,7 +187,7 @@ class _Output:
 
 @dataclass(frozen=True)
 class Untouched:
-    """What the model before training says, for losses that ask it.
+    """The scores and vectors of the model before training, for losses that need them.
 
     Attributes:
         teacher: float32 (m,), its score of every candidate.

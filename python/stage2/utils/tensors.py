@@ -31,7 +31,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 # Older versions of torch also read archives of other formats and can run code in them, even with
 # `weights_only=True`.
 _SAFE_TORCH = (2, 6)
-# As safetensors calls them.
+# The keys are the names that safetensors has for them.
 _SAVED_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # The member that this project adds to torch's archive, and how many bytes of it are read at most.
 _ABOUT = "archive/stage2.json"

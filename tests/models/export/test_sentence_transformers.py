@@ -23,7 +23,7 @@ def test_the_library_gives_the_models_vectors(
     ours = model.encode(TEXTS, precision="fp32").mu
     library = SentenceTransformer(str(folder), device="cpu")
     assert np.abs(library.encode(TEXTS) - ours).max() < 1e-5
-    # What was written can be trained as any model of its layout.
+    # The exported folder can be trained as any model of its layout.
     assert np.abs(encode(load_model(folder), TEXTS, precision="fp32").mu - ours).max() < 1e-5
 
 

@@ -142,7 +142,7 @@ def test_what_a_pooling_means_for_entities_is_said(
     assert not (tmp_path / "out").exists()
     told = stage2(*flags)
     assert "every pair is compared by its sentences" in told.stderr
-    # What is read before a text is said too.
+    # The prompt that is read before a text is said too.
     assert "questions (12), each after 'find the '" in told.stderr
 
 

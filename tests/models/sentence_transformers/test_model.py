@@ -71,5 +71,5 @@ def test_what_is_trained_and_written_is_the_librarys_too(folder: Path, tmp_path:
     assert written.pools_prompt == model.pools_prompt
     for name, weight in written.state_dict().items():
         kept = model.state_dict()[name]
-        # Of half precision to what it holds.
+        # Half precision holds fewer digits.
         torch.testing.assert_close(weight, kept, rtol=1e-3, atol=1e-6)

@@ -143,6 +143,7 @@ def load_folder(root: Path) -> Source:
     modules = read_modules(root)
     transformer = modules[0].folder
     hub.check_folder(transformer, WHAT)
+    # The library loads it again. This one refuses code of its own, and names what is wrong.
     hub.load_tokenizer(transformer, WHAT)
     library = _library(root, modules)
     place = [module.kind for module in modules].index(_POOLING)
@@ -211,7 +212,7 @@ def save(
 
 
 def similarity_in(root: Path) -> Similarity:
-    """What a folder says that its vectors are compared by."""
+    """Return the similarity by which a folder says that its vectors are compared."""
     found: Similarity = read_library_config(root).get("similarity_fn_name", "cosine")
     return found
 
@@ -276,7 +277,7 @@ def _library(root: Path, modules: Sequence[Module]) -> Any:
 
 
 def read_library_config(root: Path) -> dict[str, Any]:
-    """What a folder says of prompts and similarity, as arguments of the library's model."""
+    """Read the prompts and the similarity of a folder, as arguments of the library's model."""
     path = root / LIBRARY_CONFIG
     if not path.exists():
         return {}

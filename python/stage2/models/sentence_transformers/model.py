@@ -32,7 +32,7 @@ _TOKENS, _SENTENCE = "token_embeddings", "sentence_embedding"
 
 @dataclass(frozen=True)
 class Shape:
-    """What a model does with the states of its backbone, beside the weights of its modules.
+    """The way from the states of a backbone to a vector, beside the weights of the modules.
 
     Attributes:
         pooling: names of `pooling.POOLINGS`, whose vectors are put end to end.
@@ -106,7 +106,7 @@ class SentenceEncoder(TransformerEncoder):
 
     @property
     def has_entities(self) -> bool:
-        """Whether entities have vectors: where the pooling is a mean, which a part has too."""
+        """Tell whether entities have vectors. They do if the pooling is a mean."""
         return list(self.shape.pooling) == ["mean"]
 
     def _vectors(self, vectors: Tensor) -> Tensor:
