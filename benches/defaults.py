@@ -1,11 +1,12 @@
-"""The held-out quality of `stage2 run`, compared with stage 1 and with peers.
+"""The held-out quality of `stage2 run`, compared with the model as it came and with a peer.
 
     python -m benches.defaults [--precision bf16] [-- FLAGS OF stage2 run]
 
-The data are XQuAD English with three splits and three seeds, and Monte Cristo, cross-validated. All
-questions are ranked against all chunks. Finished cells are kept in a file and not made again. The
-table is printed and written to docs/defaults.md. With --limit, which tries the script, it is only
-printed.
+The data are XQuAD English and MedQuAD, with three splits and three seeds each. The model is
+all-MiniLM-L6-v2 as it is; with --init it is the 64-dimensional one that `stage2 init` makes of it.
+All questions are ranked against all chunks. Finished cells are kept in a file and not made again.
+The table is printed and written to docs/defaults.md. With --limit, which tries the script, it is
+only printed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ import torch
 
 import stage2
 from benches import report
-from stage2 import ProbabilisticGBERTV4
 from stage2.config_file import read_toml
+from stage2.encoding.encode import encode
+from stage2.models.hub import default_backbone
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
 
@@ -38,25 +40,33 @@ Row = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "defaults.md"
-MARKERS = ("<!-- table -->\n", "<!-- /table -->")
-PEERS = ("TripletLoss", "MultipleNegativesRankingLoss", "the same, pairs alone")
-OURS = "stage2 run"
-TEST_SHARE, FOLDS = 0.3, 5
-# The negatives of each question that peers train on. More would take them hours.
-PEER_NEGATIVES = 1
+UNTOUCHED, OURS, PEER = "untouched", "stage2 run", "MultipleNegativesRankingLoss"
+TEST_SHARE = 0.3
 FLIPS = 10_000
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set, with the indices of the questions that each split holds out."""
+    """A data set, with the indices of the questions that each split holds out.
+
+    Attributes:
+        name: of the data set.
+        queries: rows of `queries.jsonl`.
+        corpus: rows of `corpus.jsonl`.
+        truths: for each query, the indices of the chunks that answer it.
+        tests: for each split, the queries that it holds out.
+    """
 
     name: str
-    questions: list[Row]
-    chunks: list[Row]
+    queries: list[Row]
+    corpus: list[Row]
+    truths: list[list[int]]
     tests: list[list[int]]
-    entities: Path | None = None
-    peers: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> list[str]:
+        """The chunks as a model reads them, each after its title."""
+        return [f"{row.get('title', '')} {row['text']}".strip() for row in self.corpus]
 
 
 @dataclass(frozen=True)
@@ -66,12 +76,25 @@ class Options:
     work: Path
     precision: str
     flags: tuple[str, ...]
+    init: bool = False
     peer_seeds: int = 3
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """The marks in docs/defaults.md that the table goes between."""
+        name = "init" if self.init else "as it is"
+        return f"<!-- {name} -->\n", f"<!-- /{name} -->"
+
+    @property
+    def start(self) -> str:
+        """The model that training starts from."""
+        made = ", as `stage2 init` makes it: 64 dimensions"
+        return f"all-MiniLM-L6-v2{made if self.init else ' as it is: 384 dimensions'}"
 
     @property
     def key(self) -> str:
         """The key of a recipe, by which its cells are found."""
-        text = " ".join((self.precision, *self.flags))
+        text = " ".join((self.precision, *self.flags, *(["--init"] if self.init else [])))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -84,36 +107,34 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "defaults")
+    parser.add_argument("--only", choices=tuple(DATA), help="one data set; writes no document")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--init", action="store_true", help="start from what stage2 init makes")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--limit", type=int, help="paragraphs and questions; writes no document")
-    parser.add_argument(
-        "--peer-seeds", type=int, default=3, help="with which the peers are trained"
-    )
+    parser.add_argument("--limit", type=int, help="passages of each; writes no document")
+    parser.add_argument("--peer-seeds", type=int, default=3, help="with which the peer is trained")
     parser.add_argument("flags", nargs="*", help="of stage2 run, after --")
     given = parser.parse_args()
     # Cells of a part of the data are kept apart from those of the whole.
     work = given.work if given.limit is None else given.work / f"limit-{given.limit}"
-    options = Options(work, given.precision, tuple(given.flags), given.peer_seeds)
-    wanted = [
-        (xquad(given.data, given.splits, given.limit), given.seeds),
-        (monte_cristo(given.data, given.limit), 1),
-    ]
+    options = Options(work, given.precision, tuple(given.flags), given.init, given.peer_seeds)
+    names = [given.only] if given.only else list(DATA)
+    wanted = [DATA[name](given.data, given.splits, given.limit) for name in names]
     log = work / "cells.jsonl"
     cells = files.read_jsonl(log) if log.is_file() else []
-    for data, seeds in wanted:
+    for data in wanted:
         for split in range(len(data.tests)):
-            for seed in range(seeds):
+            for seed in range(given.seeds):
                 for found in missing(data, split, seed, options, cells):
                     cells.append(found)
                     files.write_jsonl(log, cells)
                     tell(found)
     chosen = [cell for cell in cells if cell["key"] == options.key]
-    text = document([data for data, _ in wanted], chosen, options)
+    text = document(wanted, chosen, options)
     print(text)
-    if given.limit is None:
-        write_between(MARKERS, text)
+    if given.limit is None and not given.only:
+        write_between(options.markers, text)
 
 
 def write_between(markers: tuple[str, str], text: str) -> None:
@@ -131,40 +152,57 @@ def tell(cell: Row) -> None:
 
 
 def xquad(folder: Path, splits: int, limit: int | None) -> Data:
-    """Load XQuAD English. Each split holds out the questions of some paragraphs."""
+    """Load XQuAD English."""
     articles = json.loads((folder / "xquad" / "xquad.en.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [part for article in articles for part in article["paragraphs"]][:limit]
-    chunks = [{"chunk_id": f"p{i}", "text": part["context"]} for i, part in enumerate(paragraphs)]
-    questions = [
-        {"qa_id": qa["id"], "question": qa["question"], "chunk_id": f"p{i}",
-         "answer": qa["answers"][0]["text"]}
-        for i, part in enumerate(paragraphs) for qa in part["qas"]
-    ]  # fmt: skip
-    tests = []
+    corpus = [{"_id": f"p{i}", "text": part["context"]} for i, part in enumerate(paragraphs)]
+    asked = [(i, qa) for i, part in enumerate(paragraphs) for qa in part["qas"]]
+    queries = [{"_id": qa["id"], "text": qa["question"]} for _, qa in asked]
+    truths = [[i] for i, _ in asked]
+    return Data("XQuAD", queries, corpus, truths, held_out(truths, splits))
+
+
+def medquad(folder: Path, splits: int, limit: int | None) -> Data:
+    """Load MedQuAD."""
+    folder = folder / "medquad"
+    corpus = files.read_jsonl(folder / "corpus.jsonl")[:limit]
+    place = {row["_id"]: i for i, row in enumerate(corpus)}
+    answers: dict[str, list[int]] = {}
+    for line in (folder / "qrels" / "all.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        query, chunk, _ = line.split("\t")
+        if chunk in place:
+            answers.setdefault(query, []).append(place[chunk])
+    queries = [row for row in files.read_jsonl(folder / "queries.jsonl") if row["_id"] in answers]
+    truths = [answers[row["_id"]] for row in queries]
+    return Data("MedQuAD", queries, corpus, truths, held_out(truths, splits))
+
+
+DATA: dict[str, Callable[[Path, int, int | None], Data]] = {"xquad": xquad, "medquad": medquad}
+
+
+def held_out(truths: Sequence[Sequence[int]], splits: int) -> list[list[int]]:
+    """Hold out, for each split, the queries of 30% of the groups of chunks.
+
+    Chunks that answer one query are in one group, so that no chunk answers queries of both sides.
+    """
+    group = list(range(1 + max(chain.from_iterable(truths))))
+
+    def first(chunk: int) -> int:
+        while group[chunk] != chunk:
+            chunk = group[chunk]
+        return chunk
+
+    for chunks in truths:
+        for chunk in chunks[1:]:
+            group[max(first(chunks[0]), first(chunk))] = min(first(chunks[0]), first(chunk))
+    of_query = [first(chunks[0]) for chunks in truths]
+    groups = sorted(set(of_query))
+    found = []
     for split in range(splits):
-        order = np.random.default_rng(split).permutation(len(paragraphs))
-        out = {f"p{i}" for i in order[: round(TEST_SHARE * len(order))]}
-        tests.append([i for i, row in enumerate(questions) if row["chunk_id"] in out])
-    return Data("XQuAD", questions, chunks, tests, peers=PEERS)
-
-
-def monte_cristo(folder: Path, limit: int | None) -> Data:
-    """Load Monte Cristo. Each question is held out by one fold."""
-    folder = folder / "monte_cristo"
-    rows = json.loads((folder / "qa.json").read_text(encoding="utf-8"))[:limit]
-    # Each question has its own chunk, so folds of questions keep groups whole.
-    questions = [
-        {"qa_id": f"q{i}", "question": row["question"], "chunk_id": row["chunk_id"],
-         "answer": row["answer"]}
-        for i, row in enumerate(rows)
-    ]  # fmt: skip
-    chunks = files.read_jsonl(folder / "chunks.jsonl")
-    if limit is not None:
-        gold = {str(row["chunk_id"]) for row in questions}
-        chunks = [row for i, row in enumerate(chunks) if i < limit or str(row["chunk_id"]) in gold]
-    folds = np.array_split(np.random.default_rng(0).permutation(len(questions)), FOLDS)
-    tests = [sorted(fold.tolist()) for fold in folds]
-    return Data("Monte Cristo", questions, chunks, tests, folder / "entities.jsonl")
+        order = np.random.default_rng(split).permutation(len(groups))
+        out = {groups[i] for i in order[: round(TEST_SHARE * len(groups))]}
+        found.append([i for i, one in enumerate(of_query) if one in out])
+    return found
 
 
 def missing(
@@ -174,58 +212,71 @@ def missing(
     place = {"data": data.name, "split": split, "seed": seed, "key": options.key}
     done = {cell["method"] for cell in cells if place.items() <= cell.items()}
     methods: dict[str, Callable[[], Row]] = {
-        "stage 1": lambda: stage1_cell(data, split, options),
+        UNTOUCHED: lambda: {"rr": untouched_ranks(data, options)[data.tests[split]].tolist()},
         OURS: lambda: our_cell(data, split, seed, options),
-        **{name: lambda name=name: peer_cell(name, data, split, seed, options)
-           for name in data.peers if seed < options.peer_seeds},
-    }  # fmt: skip
+    }
+    if seed < options.peer_seeds:
+        methods[PEER] = lambda: peer_cell(data, split, seed, options)
     for method, make in methods.items():
         if method not in done:
             start = time.perf_counter()
             yield place | {"method": method} | make() | {"seconds": time.perf_counter() - start}
 
 
-def stage1_cell(data: Data, split: int, options: Options) -> Row:
-    """Measure stage 1."""
-    return {"rr": stage1_ranks(data, options)[data.tests[split]].tolist()}
+_UNTOUCHED_RANKS: dict[str, Floats] = {}
 
 
-_STAGE1_RANKS: dict[str, Floats] = {}
+def untouched_ranks(data: Data, options: Options) -> Floats:
+    """Return the starting model's reciprocal rank of every query, whatever the split and seed."""
+    if data.name not in _UNTOUCHED_RANKS:
+        everyone = range(len(data.queries))
+        _UNTOUCHED_RANKS[data.name] = model_ranks(start(data, options), data, everyone, options)
+    return _UNTOUCHED_RANKS[data.name]
 
 
-def stage1_ranks(data: Data, options: Options) -> Floats:
-    """Return stage 1's reciprocal rank of every question. It does not depend on split and seed."""
-    if data.name not in _STAGE1_RANKS:
-        model = ProbabilisticGBERTV4.from_pretrained(stage1(data, options))
-        everyone = range(len(data.questions))
-        _STAGE1_RANKS[data.name] = model_ranks(model, data, everyone, options)
-    return _STAGE1_RANKS[data.name]
+def start(data: Data, options: Options) -> Path:
+    """Return the folder of the model that training starts from. `stage2 init` may have to make it.
 
-
-def stage1(data: Data, options: Options) -> Path:
-    """Return the folder of the stage-1 model. It is made by `stage2 init` if it does not exist."""
+    Raises:
+        FileNotFoundError: the package of all-MiniLM-L6-v2 is not installed.
+    """
+    if not options.init:
+        return Path(default_backbone()).resolve(strict=True)
     folder = options.work / data.name / "init"
     if not (folder / files.STAGE1_MODEL).is_dir():
-        chunks = _written(options.work / data.name / "chunks.jsonl", data.chunks)
+        rows = [{"chunk_id": row["_id"], "text": text}
+                for row, text in zip(data.corpus, data.texts, strict=True)]  # fmt: skip
+        chunks = options.work / data.name / "chunks.jsonl"
+        files.write_jsonl(chunks, rows)
         program("init", "--chunks", chunks, "--output-dir", folder)
     return folder / files.STAGE1_MODEL
 
 
+def training_side(data: Data, split: int, options: Options) -> Path:
+    """Write the queries that the split does not hold out, with the whole corpus: a BEIR folder."""
+    folder = options.work / data.name / f"split-{split}"
+    if not folder.is_dir():
+        out = set(data.tests[split])
+        kept = [i for i in range(len(data.queries)) if i not in out]
+        files.write_jsonl(folder / "corpus.jsonl", data.corpus)
+        files.write_jsonl(folder / "queries.jsonl", [data.queries[i] for i in kept])
+        lines = [f"{data.queries[i]['_id']}\t{data.corpus[chunk]['_id']}\t1\n"
+                 for i in kept for chunk in data.truths[i]]  # fmt: skip
+        head = "query-id\tcorpus-id\tscore\n"
+        files.write_text(folder / "qrels" / "all.tsv", head + "".join(lines))
+    return folder
+
+
 def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
-    """Return the folder of `stage2 run` on the questions that the split does not hold out."""
-    model = stage1(data, options)
+    """Return the folder of `stage2 run` on the queries that the split does not hold out."""
     folder = options.work / data.name / f"split-{split}-seed-{seed}-{options.key}"
     record = folder / files.RUN
     if record.is_file() and "evaluate" in files.read_json(record)["stages"]:
         return folder
-    out = set(data.tests[split])
-    rows = [row for i, row in enumerate(data.questions) if i not in out]
-    qa = _written(options.work / data.name / f"split-{split}.jsonl", rows)
-    entities = () if data.entities is None else ("--entities", data.entities)
     program(
-        "run", "--qa", qa, "--chunks", options.work / data.name / "chunks.jsonl", *entities,
-        "--model", model, "--seed", seed, "--test-share", 0, "--folds", 0,
-        "--precision", options.precision, "--output-dir", folder, "--overwrite", *options.flags,
+        "run", "--data", training_side(data, split, options), "--model", start(data, options),
+        "--seed", seed, "--test-share", 0, "--folds", 0, "--precision", options.precision,
+        "--output-dir", folder, "--overwrite", *options.flags,
     )  # fmt: skip
     return folder
 
@@ -234,85 +285,66 @@ def our_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     """Measure the model that `stage2 run` ships."""
     folder = run_folder(data, split, seed, options)
     shipped = files.read_json(folder / files.RUN)["shipped"]
-    model = ProbabilisticGBERTV4.from_pretrained(folder / files.SHIPPED_MODEL)
+    ranks = model_ranks(folder / files.SHIPPED_MODEL, data, data.tests[split], options)
     return {
-        "rr": model_ranks(model, data, data.tests[split], options).tolist(),
+        "rr": ranks.tolist(),
         "shipped": shipped["name"],
         "trained_on": len(files.read_json(folder / files.SPLIT)["trained_on"]),
     }
 
 
-def peer_cell(name: str, data: Data, split: int, seed: int, options: Options) -> Row:
-    """Train a peer on the lists of our run with the same number of epochs, and measure it."""
+def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
+    """Train the peer on all queries of the side with our recipe, and measure its last epoch."""
     from benches import sentence_peers
 
-    folder = run_folder(data, split, seed, options)
-    settings = read_toml(folder / files.SETTINGS)
-    trained_on = set(files.read_json(folder / files.SPLIT)["trained_on"])
-    # hard_negatives.jsonl has the hard examples without the negatives that were dropped. The easy
-    # questions that were trained on are only in the other file.
-    lists = {
-        row["qa_id"]: row
-        for name_of_file in (files.CONSTRUCTED, files.HARD)
-        for row in files.read_jsonl(folder / name_of_file)
-        if row["qa_id"] in trained_on
-    }
-    model = sentence_peers.sentence_transformer(
-        ProbabilisticGBERTV4.from_pretrained(stage1(data, options))
+    settings = read_toml(run_folder(data, split, seed, options) / files.SETTINGS)
+    model = sentence_peers.sentence_transformer(stage2.load_model(start(data, options)))
+    recipe = sentence_peers.Recipe(
+        seed=seed,
+        bf16=resolve_precision(options.precision, model.device) == torch.bfloat16,
+        margin=0,  # of another loss
+        **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate")},
     )
-    if lists:
-        device = model.device
-        recipe = sentence_peers.Recipe(
-            seed=seed,
-            bf16=resolve_precision(options.precision, device) == torch.bfloat16,
-            **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate", "margin")},
-        )
-        rows = [
-            {**row, "negative_contexts": row["negative_contexts"][:PEER_NEGATIVES]}
-            for row in lists.values()
-        ]
-        sentence_peers.train(name, model, rows, recipe)
-    test = [data.questions[i] for i in data.tests[split]]
-    scores = sentence_peers.scores(
-        model, [row["question"] for row in test], [row["text"] for row in data.chunks]
+    out = set(data.tests[split])
+    rows = [
+        {"question": data.queries[i]["text"], "ground_truth_contexts": [data.texts[chunk]]}
+        for i, chunks in enumerate(data.truths) if i not in out for chunk in chunks
+    ]  # fmt: skip
+    sentence_peers.train(PEER, model, rows, recipe)
+    test = [data.queries[i]["text"] for i in data.tests[split]]
+    scores = sentence_peers.scores(model, test, data.texts)
+    return {"rr": reciprocal_ranks(scores, truths_of(data, data.tests[split])).tolist()}
+
+
+def model_ranks(path: Path, data: Data, rows: Sequence[int], options: Options) -> Floats:
+    """Return the reciprocal rank of each query's first answer among all chunks: float64 (n,)."""
+    model = stage2.load_model(path)
+    queries = encode(
+        model, [data.queries[i]["text"] for i in rows], role="query", precision=options.precision
     )
-    return {"rr": reciprocal_ranks(scores, gold_of(data, data.tests[split])).tolist()}
+    chunks = encode(model, data.texts, precision=options.precision)
+    return reciprocal_ranks(stage2.similarity(queries, chunks), truths_of(data, rows))
 
 
-def model_ranks(
-    model: ProbabilisticGBERTV4, data: Data, rows: Sequence[int], options: Options
-) -> Floats:
-    """Return the reciprocal rank of each question's chunk among all chunks: float64 (n,)."""
-    texts = [data.questions[i]["question"] for i in rows], [row["text"] for row in data.chunks]
-    notes = None if data.entities is None else stage2.Annotations.load(data.entities)
-    sides = []
-    for side in texts:
-        spans = None
-        if notes is not None:
-            found, offsets = notes.spans_for(side)
-            spans = [found[start:end] for start, end in pairwise(offsets)]
-        sides.append(model.encode(side, spans, precision=options.precision))
-    return reciprocal_ranks(stage2.similarity(*sides), gold_of(data, rows))
+def truths_of(data: Data, rows: Sequence[int]) -> list[list[int]]:
+    """Return the indices of the chunks that answer some queries."""
+    return [data.truths[i] for i in rows]
 
 
-def gold_of(data: Data, rows: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return the row of each question's chunk: int64 (n,)."""
-    place = {str(row["chunk_id"]): i for i, row in enumerate(data.chunks)}
-    return np.asarray([place[str(data.questions[i]["chunk_id"])] for i in rows])
-
-
-def reciprocal_ranks(scores: npt.NDArray[Any], gold: npt.NDArray[np.int64]) -> Floats:
-    """Return the expected reciprocal ranks, (n,).
+def reciprocal_ranks(scores: npt.NDArray[Any], truths: Sequence[Sequence[int]]) -> Floats:
+    """Return the expected reciprocal rank of the first answer to each query, (n,).
 
     Args:
         scores: (n, N).
-        gold: int64 (n,), the right column of each row.
+        truths: the right columns of each row.
     """
     count, size = scores.shape
-    own = scores[np.arange(count), gold]
-    others = scores[np.arange(size) != gold[:, None]].reshape(count, size - 1)
-    lists = np.round(np.column_stack([own, others]), 6).astype(np.float32)
-    return stage2.rank(lists.ravel(), np.arange(count + 1) * size, 1).reciprocal_rank
+    rounded = np.round(scores, 6).astype(np.float32)
+    relevance = np.zeros((count, size))
+    for row, columns in enumerate(truths):
+        relevance[row, columns] = 1
+    offsets = np.arange(count + 1) * size
+    return stage2.rank(rounded.ravel(), offsets, relevance=relevance.ravel()).reciprocal_rank
 
 
 def program(*words: object) -> None:
@@ -324,16 +356,16 @@ def program(*words: object) -> None:
 def document(data: Sequence[Data], cells: Sequence[Row], options: Options) -> str:
     """Write the tables as Markdown."""
     flags = " ".join(options.flags) or "no flags: the defaults"
-    parts = [f"`stage2 run` with {flags}; precision {options.precision}.\n"]
+    parts = [f"{options.start}; `stage2 run` with {flags}; precision {options.precision}.\n"]
     for one in data:
         own = [cell for cell in cells if cell["data"] == one.name]
-        parts.append(f"### {one.name}\n\n{_table(one, own)}\n\n{_verdict(one, own)}\n")
+        parts.append(f"### {one.name}\n\n{_table(own)}\n\n{_verdict(own)}\n")
     return "\n".join(parts)
 
 
-def _table(data: Data, cells: Sequence[Row]) -> str:
+def _table(cells: Sequence[Row]) -> str:
     made = {cell["method"] for cell in cells}
-    methods = ("stage 1", OURS, *(name for name in data.peers if name in made))
+    methods = (UNTOUCHED, OURS, *(name for name in (PEER,) if name in made))
     places = list(dict.fromkeys((cell["split"], cell["seed"]) for cell in cells))
     found = {(cell["split"], cell["seed"], cell["method"]): cell for cell in cells}
     rows = []
@@ -356,27 +388,26 @@ def _table(data: Data, cells: Sequence[Row]) -> str:
     return report.table(header, rows)
 
 
-def _verdict(data: Data, cells: Sequence[Row]) -> str:
+def _verdict(cells: Sequence[Row]) -> str:
     before = {(cell["split"], cell["seed"]): cell["rr"] for cell in cells
-              if cell["method"] == "stage 1"}  # fmt: skip
+              if cell["method"] == UNTOUCHED}  # fmt: skip
     ours = [cell for cell in cells if cell["method"] == OURS]
-    worse = sum(
-        np.mean(cell["rr"]) < np.mean(old) and flip_test(cell["rr"], old) < 0.05
+    changes = [
+        np.mean(cell["rr"]) - np.mean(old)
         for cell in ours
         for old in [before[cell["split"], cell["seed"]]]
-    )
-    change = mean_mrr(cells, OURS) - mean_mrr(cells, "stage 1")
-    peers = ""
-    for name in data.peers:
-        places = {(cell["split"], cell["seed"]) for cell in cells if cell["method"] == name}
-        if not places:
-            continue
+        if flip_test(cell["rr"], old) < 0.05
+    ]
+    better, worse = sum(one > 0 for one in changes), sum(one < 0 for one in changes)
+    change = mean_mrr(cells, OURS) - mean_mrr(cells, UNTOUCHED)
+    peer = ""
+    if places := {(cell["split"], cell["seed"]) for cell in cells if cell["method"] == PEER}:
         both = [cell for cell in cells if (cell["split"], cell["seed"]) in places]
-        lead = mean_mrr(both, OURS) - mean_mrr(both, name)
-        peers += f"; over {name} {lead:+.4f} in {len(places)}"
+        lead = mean_mrr(both, OURS) - mean_mrr(both, PEER)
+        peer = f"; over {PEER} {lead:+.4f} in {len(places)}"
     return (
-        f"Held-out MRR over stage 1: {change:+.4f}; significantly worse (p < 0.05) in {worse} of "
-        f"{len(ours)}{peers}."
+        f"Held-out MRR over {UNTOUCHED}: {change:+.4f}; significantly better (p < 0.05) in "
+        f"{better} and worse in {worse} of {len(ours)}{peer}."
     )
 
 
@@ -399,11 +430,6 @@ def flip_test(after: Sequence[float], before: Sequence[float]) -> float:
     # Sums that differ only by the order of summation count as equal.
     beyond = np.count_nonzero(flipped >= abs(differences.sum()) - 1e-9)
     return (1 + beyond) / (1 + FLIPS)
-
-
-def _written(path: Path, rows: list[Row]) -> Path:
-    files.write_jsonl(path, rows)
-    return path
 
 
 if __name__ == "__main__":

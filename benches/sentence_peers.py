@@ -22,21 +22,14 @@ from sentence_transformers.sentence_transformer.losses import (
     TripletDistanceMetric,
     TripletLoss,
 )
-from sentence_transformers.sentence_transformer.modules import (
-    Dense,
-    Normalize,
-    Pooling,
-    Transformer,
-)
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 from torch import nn
 
-from benches.harness import expect
-from stage2 import ProbabilisticGBERTV4
+from stage2.encoding.encoder import Encoder
+from stage2.models.export import export
+from stage2.utils.errors import BadInputError
 
 Row = dict[str, Any]
-# One bfloat16 or another order of summation can change a cosine by so much.
-_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -96,40 +89,16 @@ PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]
 }
 
 
-def sentence_transformer(model: ProbabilisticGBERTV4) -> SentenceTransformer:
-    """Build a SentenceTransformer with the same output as our μ.
-
-    The semantic head becomes Dense modules on every token.
-    """
-    first, _, second = model.semantic_head
-    width = model.backbone.config.hidden_size
+def sentence_transformer(model: Encoder) -> SentenceTransformer:
+    """Write a model as sentence-transformers has it, and read it there."""
     with tempfile.TemporaryDirectory() as folder:
-        model.backbone.save_pretrained(folder)
-        model.tokenizer.save_pretrained(folder)
-        encoder = Transformer(folder, max_seq_length=model.max_length)
-
-    def dense(layer: Any, inputs: int, activation: nn.Module) -> Dense:
-        return Dense(
-            inputs, layer.out_features, activation_function=activation,
-            init_weight=layer.weight.detach().clone(), init_bias=layer.bias.detach().clone(),
-            module_input_name="token_embeddings",
-        )  # fmt: skip
-
-    made = SentenceTransformer(
-        modules=[
-            encoder,
-            dense(first, width, nn.GELU()),
-            dense(second, first.out_features, nn.Identity()),
-            Pooling(model.embedding_dim),
-            Normalize(),
-        ],
-        device=str(model.device),
-    )
-    probe = ["How many points did the defense give up?", "It gave up 308 points.", "Elba"]
-    ours = model.encode(probe, precision="fp32").mu
-    gap = float(np.abs(ours - made.encode(probe, show_progress_bar=False)).max())
-    expect(gap < _ROUNDING, f"the peer's stage 1 differs from ours by {gap:.1e}")
-    return made
+        written = Path(folder) / "model"
+        try:
+            export(model, "sentence-transformers", written)
+        except BadInputError:
+            # A folder of a Hugging Face encoder is read as it is.
+            model.save(written)
+        return SentenceTransformer(str(written), device=str(model.device))
 
 
 def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
