@@ -1,7 +1,7 @@
-"""Every setting once, in groups; each room takes its own.
+"""All settings, in groups. Each package takes the groups that it needs.
 
-A setting's name, type, default and help stand in this folder and nowhere else. Flags,
-`stage2.toml` and `settings.toml` are views of the groups' union.
+The name, type, default and help of a setting stand in this folder and nowhere else. The flags,
+`stage2.toml` and `settings.toml` are made from the union of the groups.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ __all__ = [
 class MiningConfig(
     RunConfig, CandidatesConfig, MiningRules, SearchConfig, RankingConfig, EncodingConfig
 ):
-    """All that mining a corpus needs."""
+    """The settings that mining a corpus needs."""
 
 
-# In the order in which settings are written.
+# The groups are in the order in which settings are written.
 GROUPS: tuple[type[Group], ...] = (
     RunConfig,
     DataConfig,
@@ -87,7 +87,7 @@ GROUPS: tuple[type[Group], ...] = (
     OutputConfig,
 )
 
-# The names of a group's own settings, without those of the groups that it takes in.
+# The names of each group's own settings, without those that it inherits from other groups.
 OWN: Mapping[type[Group], tuple[str, ...]] = {
     group: tuple(get_annotations(group)) for group in GROUPS
 }
@@ -103,9 +103,10 @@ class Settings(
     SplitConfig,
     MergeConfig,
 ):
-    """Everything that a command can be told. Names are those of the flags, `-` written as `_`."""
+    """All settings of all commands. Their names are those of the flags, with `_` for `-`."""
 
-    # No setting itself: those that the user named by flags; the others are of a file, or defaults.
+    # This is not a setting. It names the settings that the user gave by flags. The others come from
+    # a file or are defaults.
     given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
 
@@ -116,7 +117,7 @@ SETTINGS: Mapping[str, Field[Any]] = {
 
 
 def default(name: str) -> Any:
-    """A setting's default."""
+    """Return the default of a setting."""
     value = SETTINGS[name].default
     if value is MISSING:
         raise KeyError(name)

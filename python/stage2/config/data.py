@@ -1,4 +1,4 @@
-"""The settings of a command's folder, its data, and how they are split."""
+"""The settings of a command's folder, of its data and of the split."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class SamplesConfig(Group):
 
 @dataclass(frozen=True)
 class InputConfig(DataConfig, SamplesConfig):
-    """All that reading a data set needs."""
+    """The settings that reading a data set needs."""
 
 
 @dataclass(frozen=True)
 class SplitConfig(RunConfig):
-    """These settings hold questions out, and say which of them choose among the epochs."""
+    """The settings that hold questions out, and say which of them choose among the epochs."""
 
     dev_data: str | None = setting(
         None,

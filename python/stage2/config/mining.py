@@ -25,7 +25,7 @@ class CandidatesConfig(Group):
 
 @dataclass(frozen=True)
 class MiningRules(Group):
-    """These rules choose the hard negatives among the chunks near a question."""
+    """The rules that choose the hard negatives among the chunks near a question."""
 
     range_min: int = setting(
         0,
@@ -89,7 +89,7 @@ class SearchConfig(Group):
 
 @dataclass(frozen=True)
 class FalseNegativesConfig(Group):
-    """These settings find negatives that are probably false, and may leave them out."""
+    """The settings that find negatives that are probably false, and may leave them out."""
 
     near_duplicate: float = setting(
         0.8,
@@ -118,7 +118,7 @@ class FalseNegativesConfig(Group):
 
 @dataclass(frozen=True)
 class RankingConfig(Group):
-    """How questions are ranked, and which of them are hard."""
+    """The settings that say how questions are ranked, and which of them are hard."""
 
     topk: int = setting(
         3, "A question is hard when its ground truth ranks below this.", kind=int, low=1,

@@ -1,4 +1,4 @@
-"""The settings of models: which one, how it reads texts, and how models are combined."""
+"""The settings that say which model is used, how it reads texts, and how models are combined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stage2.utils.setting import Group, setting
 
 @dataclass(frozen=True)
 class ModelConfig(Group):
-    """The model to start from, or how to make one."""
+    """The settings of the model from which a command starts, or of making such a model."""
 
     model: str | None = setting(
         None,
@@ -69,7 +69,7 @@ class ModelConfig(Group):
 
 @dataclass(frozen=True)
 class EncodingConfig(Group):
-    """How texts are embedded."""
+    """The settings that say how texts are embedded."""
 
     precision: str = setting(
         "auto", "Precision of matrix products; auto is bf16 where the device multiplies it.",
@@ -90,7 +90,7 @@ class EncodingConfig(Group):
 
 @dataclass(frozen=True)
 class MergeConfig(Group):
-    """How models are combined."""
+    """The settings that say how models are combined."""
 
     method: str = setting(
         "interpolate",

@@ -1,4 +1,4 @@
-"""The settings of training, and of how its outcome is told."""
+"""The settings of training and of how results are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TrainOn = Literal["hard", "all"]
 
 @dataclass(frozen=True)
 class OutputConfig(Group):
-    """How the outcome is told, and what becomes of an earlier one."""
+    """The settings that say how results are reported, and whether they replace earlier ones."""
 
     fail_if_regressed: bool = setting(
         False,
@@ -53,7 +53,7 @@ class OutputConfig(Group):
 
 @dataclass(frozen=True)
 class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, OutputConfig):
-    """How a model is trained, and on which questions."""
+    """The settings that say how a model is trained, and on which questions."""
 
     epochs: int = setting(5, "Passes over the questions.", kind=int, low=1, metavar="N", row=3)
     batch_size: int = setting(8, "Questions a step.", kind=int, low=1, metavar="N", row=4)
@@ -174,5 +174,5 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """`matryoshka` as numbers; none where it is not set."""
+        """`matryoshka` as numbers; empty if it is not set."""
         return () if self.matryoshka is None else numbers_of("--matryoshka", self.matryoshka)
