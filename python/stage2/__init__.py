@@ -1,4 +1,4 @@
-"""Second-stage training of retrieval encoders: mine hard examples, train on them, prove it."""
+"""Second-stage training of retrieval encoders: mine hard examples, train, prove the gain."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,9 @@ __all__ = [
     "topk",
 ]
 
-# Imported when first asked for: torch takes seconds and half a gigabyte, and numpy, whose threads
-# wait busily, a tenth of `stage2 prepare`. What reads, joins and samples needs neither.
+# These are imported when they are first used. The import of torch takes seconds and half a
+# gigabyte. That of numpy, whose threads wait busily, takes a tenth of the time of `stage2 prepare`.
+# Reading, joining and sampling need neither.
 _LATER = {
     "Embeddings": "stage2.encoding.embeddings",
     "MinedNegatives": "stage2.mining.hard_negatives",

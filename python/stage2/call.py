@@ -1,4 +1,4 @@
-"""A call of a command: what must be known of it to tell which settings count."""
+"""A call of a command, with all that decides which of its settings count."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 from stage2.config import InputConfig, Settings
 from stage2.variants import FORMATS, Format, format_of
 
-# A model that is not there yet, or not here, is a file of weights by its name.
+# A path with one of these suffixes counts as a file of weights even if no file is there.
 _WEIGHTS = (".pt", ".pth")
 
-# Commands that make a stage-1 model where none is given.
+# These commands make a stage-1 model if none is given.
 MAKERS = ("init", "mine", "train", "run", "sweep")
 
-# A file of a data set is known by its name behind this.
+# The hash of a file of a data set is recorded under this prefix and the name of the file.
 _OF_DATA = "data/"
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call: all that must be known to tell which settings count.
+    """A call of a command, with all that decides which of its settings count.
 
     Attributes:
-        settings: of the call.
-        command: its name; None where it is not known, as from Python.
-        models: those of a command that takes several.
-        data_files: names of the files that the data set of --data has, where they are known; None:
-            they are looked for.
+        settings: the settings of the call.
+        command: the name of the command; None if it is not known, as in a call from Python.
+        models: the models of a command that takes several.
+        data_files: the names of the files in the data set of --data, if they are known; None means
+            that they are looked for.
     """
 
     settings: Settings
@@ -38,27 +38,28 @@ class Call:
 
     @property
     def all_models(self) -> tuple[str, ...]:
-        """Every model that the call names."""
+        """All models that the call names."""
         one = (self.settings.model,) if self.settings.model is not None else ()
         return (*one, *self.models)
 
     @property
     def data_format(self) -> Format | None:
-        """The format of --data; None where there is none, or none is recognised."""
+        """The format of --data; None if there is no --data or its format is not recognised."""
         return format_named(self.settings)
 
     @property
     def has_corpus(self) -> bool:
-        """Tell whether the data has a corpus.
+        """Whether the data has a corpus.
 
-        What is not recognised counts as if it had: it is refused where it is read.
+        Data in a format that is not recognised counts as if it had one. It is refused when it is
+        read.
         """
         kind = self.data_format
         return kind is None or kind.has_corpus
 
     @property
     def given_sides(self) -> set[str]:
-        """The sides of the split that are given: by a file, or by the files of the data."""
+        """The sides of the split that are given by --split-file or by the files of the data."""
         if self.settings.split == "none":
             return set()
         if self.settings.split_file is not None:
@@ -73,7 +74,7 @@ class Call:
 
     @property
     def makes_stage1(self) -> bool:
-        """Tell whether the call works on a stage-1 model that is made, or that was made before."""
+        """Whether the call works on a stage-1 model that it makes, or that was made before."""
         if self.command == "init":
             return True
         asked = self.settings.init or self.settings.backbone is not None
@@ -82,13 +83,13 @@ class Call:
 
     @property
     def reads_weights(self) -> bool:
-        """Tell whether a model is a file of weights, which says nothing of its encoder."""
+        """Whether a model is a file of weights, which does not name its encoder."""
         paths = map(Path, self.all_models)
         return any(path.is_file() or path.suffix in _WEIGHTS for path in paths)
 
 
 def data_files(settings: InputConfig) -> dict[str, Path]:
-    """The files of --data, each by the name that its hash is recorded under."""
+    """Return the files of --data by the names under which their hashes are recorded."""
     if settings.data is None:
         return {}
     kind, path = format_named(settings), Path(settings.data)
@@ -97,17 +98,17 @@ def data_files(settings: InputConfig) -> dict[str, Path]:
 
 
 def reads_data(known: Iterable[str]) -> bool:
-    """Tell whether questions are among what a stage was made from."""
+    """Return whether questions are among the inputs that a stage was made from."""
     return any(name in ("qa", "data") or name.startswith(_OF_DATA) for name in known)
 
 
 def names_of_data(known: Iterable[str]) -> tuple[str, ...]:
-    """The files of a data set, of the names that hashes are recorded under."""
+    """Return the names of a data set's files, from the names under which hashes are recorded."""
     return tuple(name.removeprefix(_OF_DATA) for name in known if name.startswith(_OF_DATA))
 
 
 def format_named(settings: InputConfig) -> Format | None:
-    """The format of --data; None where there is none, or none is recognised."""
+    """Return the format of --data, or None if there is no --data or it is not recognised."""
     if settings.data is None:
         return None
     name = format_of(Path(settings.data), settings.format)

@@ -21,11 +21,11 @@ else:
 
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read settings; keys may be written with `-` or `_`.
+    """Read the settings in a TOML file. Keys may be written with `-` or `_`.
 
     Raises:
-        BadInputError: the file is no regular one, or not TOML, or holds a key that is no setting,
-            one setting twice, or a value of another type or out of range.
+        BadInputError: the file is not a regular file or not TOML; a key is not a setting or repeats
+            one; or a value has the wrong type or is out of range.
     """
     try:
         text = check_regular(path).read_text(encoding="utf-8-sig")
@@ -53,9 +53,9 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The names to suggest in place of an unknown one: the most similar, or all."""
+    """Return a hint for an unknown name: the most similar known names, or else all names."""
     names = list(known)
-    # With `-` and `_` alike, and whatever the case.
+    # Neither case nor the difference between `-` and `_` counts.
     alike = difflib.get_close_matches(name.replace("-", "_").lower(), names, 3)
     if alike:
         return f"did you mean {' or '.join(alike)}?"
@@ -63,7 +63,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _line_of(key: str, text: str) -> str:
-    """Where a key of the top level stands, as `:LINE`; empty where it is written otherwise."""
+    """Return the line of a top-level key as `:LINE`, or nothing if the line is not found."""
     written = re.compile(rf"""\s*(["']?){re.escape(key)}\1\s*[=.]""")
     for number, line in enumerate(text.split("\n"), 1):
         if written.match(line):

@@ -1,12 +1,12 @@
-"""Settings that go together: those of a run unless it is told otherwise, and the reference's."""
+"""Settings that go together: the defaults of a run, and the recipe of the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# What `stage2 run` and `sweep` do unless they are told otherwise, chosen by what helps on questions
-# held out: docs/defaults.md.
+# The defaults of `stage2 run` and `sweep`. They were chosen by results on held-out questions; see
+# docs/defaults.md.
 RUN_DEFAULTS: Mapping[str, Any] = {
     "epochs": 2,
     "batch_size": 64,

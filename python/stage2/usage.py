@@ -1,10 +1,10 @@
-"""Which setting a call uses: one table, for refusals, for resuming and for `settings.toml`.
+"""The settings that a call uses: one table for refusals, for resuming and for `settings.toml`.
 
-A group of settings stands here with the stages whose files depend on it, with those that need it
-without their files depending on it, and with what a call must be for the settings to count. A
-setting that differs from its group has a row of its own. From the table follow which flags a
-command has, which of them are refused, what must be equal for a folder to be gone on with, and what
-a folder's `settings.toml` says.
+Each group of settings has a row. It names the stages whose files depend on the settings, the stages
+that use them although their files are the same without them, and the conditions under which the
+settings count. A setting that differs from its group has a row of its own. The table decides which
+flags a command has, which of them it refuses, which settings must be equal if a command continues
+in a folder, and which settings stand in a folder's `settings.toml`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
 from stage2.variants import LOSSES
 
-# The order in which stages follow each other; `stage2 run` does not do all of them.
+# The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 
 # The stages of `stage2 run` with a given model.
@@ -50,24 +50,29 @@ RUN = ("prepare", "mine", "train", "evaluate")
 
 @dataclass(frozen=True)
 class Condition:
-    """A setting counts only where this holds of a call; with the words for a message."""
+    """A condition under which a setting counts.
+
+    Attributes:
+        holds: a function that returns whether a call meets the condition.
+        text: the condition in words, for messages, or a function that returns them for a call.
+    """
 
     holds: Callable[[Call], bool]
     text: str | Callable[[Call], str]
 
     def words(self, call: Call) -> str:
-        """Give the words that stand after "it works" in a message."""
+        """Return the words that stand after "it works" in a message."""
         return self.text if isinstance(self.text, str) else self.text(call)
 
 
 @dataclass(frozen=True)
 class Use:
-    """Where a setting counts.
+    """The stages and the conditions for which a setting counts.
 
     Attributes:
-        decides: stages whose files depend on it.
-        serves: stages that use it and whose files are the same without it.
-        when: what the call must be besides, all of it.
+        decides: the stages whose files depend on the setting.
+        serves: the stages that use the setting, but whose files are the same without it.
+        when: the conditions that a call must also meet, all of them.
     """
 
     decides: tuple[str, ...] = ()
@@ -76,7 +81,7 @@ class Use:
 
 
 def _chosen(name: str, *values: str) -> Condition:
-    """The setting has one of the values."""
+    """Make the condition that a setting has one of these values."""
     *others, last = values
     listed = f"{', '.join(others)} or {last}" if others else last
     flag = f"--{name.replace('_', '-')}"
@@ -84,7 +89,7 @@ def _chosen(name: str, *values: str) -> Condition:
 
 
 def _taken_by_the_loss(name: str) -> Condition:
-    """The loss has the setting for a parameter."""
+    """Make the condition that the loss takes a setting as a parameter."""
     return _chosen("loss", *(loss for loss, kind in LOSSES.items() if name in kind.settings))
 
 
@@ -108,7 +113,7 @@ _MADE = Condition(
     lambda call: call.makes_stage1, "with --init or --backbone, where a stage-1 model is made"
 )
 _MADE_OR_WEIGHTS = Condition(lambda call: call.makes_stage1 or call.reads_weights, _of_weights)
-# To name a backbone is to ask for a stage-1 model.
+# The condition of --backbone is wider, because naming a backbone asks for a stage-1 model.
 _MAKES_OR_WEIGHTS = Condition(
     lambda call: (
         call.reads_weights
@@ -178,10 +183,10 @@ _OWN_DEV = _absent("dev_data")
 _READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 _RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge")
 
-# Where the settings of a group count.
+# The stages and conditions for which the settings of a group count.
 _OF_GROUPS: Mapping[type[Group], Use] = {
     RunConfig: Use(serves=_ORDER),
-    # The content of files is hashed: another name of the same file is no other input.
+    # The content of files is hashed, so the same file under another name is the same input.
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
@@ -201,12 +206,13 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     OutputConfig: Use(serves=("audit", "sweep", "evaluate", "merge")),
 }
 
-# How a training is watched, gone on with and kept decides nothing of the model that it makes.
+# These settings say how a training is watched, continued and saved. The model does not depend on
+# them.
 _BESIDE_TRAINING = Use(serves=("train", "sweep"))
 
-# Where a setting counts that differs from its group.
+# The same for each setting that differs from its group.
 _OF_SETTINGS: Mapping[str, Use] = {
-    # The seed of an evaluation draws its resamples, and so decides its intervals.
+    # The resamples of an evaluation, and so its intervals, depend on the seed.
     "seed": Use(
         decides=("init", "prepare", "train", "sweep", "evaluate", "merge"),
         serves=("mine", "audit"),
@@ -219,7 +225,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     ),
     "max_decompressed": Use(serves=("init", *_READERS), when=(_FITS,)),
     "format": Use(serves=_READERS, when=(_given("data", "PATH"),)),
-    # The files are the same, and the texts are others.
+    # The texts depend on this setting, although the input files are the same.
     "title": Use(decides=_READERS, when=(_TITLED,)),
     "negatives": Use(
         decides=("prepare",),
@@ -248,7 +254,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         decides=("mine", "audit", "train", "evaluate", "merge"), serves=("sweep",), when=(_SCORES,)
     ),
     "corpus": Use(
-        # It decides which dev MRR epochs are chosen by.
+        # This setting decides by which dev MRR the best epoch is chosen.
         decides=("train", "evaluate", "merge"),
         serves=("sweep",),
         when=(_CORPUS, _NOT_MINED),
@@ -264,7 +270,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
-    # The content of the file is hashed.
+    # The content of the file is hashed, so its name decides nothing.
     "split_file": Use(serves=_READERS, when=(_OWN_DEV, _SPLITS)),
     "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_DEV)),
     "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)),
@@ -279,7 +285,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
 
 
 def _use(name: str, group: type[Group]) -> Use:
-    """Tell where a setting counts. A parameter of losses counts only with a loss that takes it."""
+    """Return the use of a setting. A parameter of losses counts only with a loss that takes it."""
     use = _OF_SETTINGS.get(name, _OF_GROUPS[group])
     if any(name in loss.settings for loss in LOSSES.values()):
         return replace(use, when=(*use.when, _taken_by_the_loss(name)))
@@ -308,12 +314,12 @@ _READ = (
     "cross_encoder",
 )
 
-# A stage-1 model is made from these settings, beside the texts that it is fitted on.
+# A stage-1 model is made from these settings and the texts that it is fitted on.
 _STAGE1 = STAGES["init"]
 
 
 def missing(name: str, call: Call) -> list[Condition]:
-    """List the conditions that a setting needs to count and that a call does not meet."""
+    """Return the conditions of a setting that a call does not meet."""
     return [condition for condition in USES[name].when if not condition.holds(call)]
 
 
@@ -321,11 +327,12 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
     """Refuse settings that a user named and that would have no effect.
 
     Args:
-        names: of the settings named.
-        calls: what the command comes to: one call, or a sweep's trials; one of them suffices.
+        names: the names of these settings.
+        calls: the calls that the command consists of: one call, or the trials of a sweep. A setting
+            must count in one of them.
 
     Raises:
-        BadInputError: no call uses one of them; the message says with what it would work.
+        BadInputError: no call uses one of the settings. The message says with what it would work.
     """
     for name in names:
         if why := why_unused(name, calls):
@@ -333,7 +340,7 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
 
 
 def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
-    """Say of each named setting why no call uses it, where it is not the default."""
+    """Return why no call uses a setting, for each named setting that is not its default."""
     found = []
     for name in names:
         value = getattr(calls[0].settings, name)
@@ -345,9 +352,9 @@ def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
 def made_from(
     settings: Settings, stage: str, inputs: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Give what a stage's files depend on: settings, and names and hashes of inputs.
+    """Return all that a stage's files depend on: settings, and names and hashes of inputs.
 
-    A setting that does not count has its default.
+    Settings that do not count have their defaults.
     """
     call = Call(settings, stage if stage in ("init", "audit") else None)
     counting = {
@@ -358,26 +365,32 @@ def made_from(
 
 
 def read_by(settings: Settings) -> dict[str, str]:
-    """The files and folders that settings name to be read, by the name of the setting."""
+    """Return the files and folders that settings name as inputs, by the name of the setting.
+
+    The files of --data have the names under which their hashes are recorded.
+    """
     named = {name: getattr(settings, name) for name in _READ}
     found = {name: path for name, path in named.items() if path is not None}
     return found | {name: str(path) for name, path in data_files(settings).items()}
 
 
 def counted(known: Mapping[str, Any]) -> set[str]:
-    """Select the settings that counted, of those that a stage was made from."""
+    """Return the settings that counted among those that a stage was made from."""
     settings = Settings(**{name: known[name] for name in SETTINGS if name in known})
     call = Call(settings, data_files=names_of_data(known))
     return {name for name in SETTINGS if name in known and not missing(name, call)}
 
 
 def saved(settings: Settings, stages: Iterable[str], models: Iterable[str] = ()) -> str:
-    """The content of `settings.toml`: what counts in making the files of `stages`, as TOML.
+    """Return the content of `settings.toml`: the settings that count for the files of `stages`.
 
-    `models` are those of a command that takes several.
+    Args:
+        settings: the settings of the command.
+        stages: the stages that the command has begun.
+        models: the models of a command that takes several.
     """
     begun = set(stages)
-    # By itself a stage is a command of that name; together they are a run.
+    # A single stage is the command of that name. Several stages are a run.
     call = Call(settings, next(iter(begun)) if len(begun) == 1 else None, tuple(models))
     values = {
         name: value
@@ -392,23 +405,23 @@ def saved(settings: Settings, stages: Iterable[str], models: Iterable[str] = ())
 def with_stage1_of(
     settings: Settings, known: Mapping[str, Any], started_anew: bool, backbone: str
 ) -> Settings:
-    """The settings of a command that works on the stage-1 model that its folder holds.
+    """Return the settings of a command together with those of the stage-1 model in its folder.
 
-    A run that is begun again must have the settings that the model was made with on its way. What
-    `stage2 init` made, or another command, is used as it is: there only what the user named may
-    differ, and is then refused.
+    If a run is started again, its settings must be those of the stage-1 model that the run made. A
+    model that `stage2 init` or another command made is used as it is. Then only the settings that
+    the user named must be those of the model, and other values are refused.
 
     Args:
-        settings: of the command, without --model.
-        known: what the folder's model was made from.
+        settings: the settings of the command, without --model.
+        known: the settings and inputs that the folder's model was made from.
         started_anew: whether the command makes a run, rather than adding to one.
         backbone: the encoder that the settings name, or the default one.
 
     Returns:
-        The settings with those that the model has.
+        The settings of the command, with those that the model was made with.
 
     Raises:
-        BadInputError: the model has others.
+        BadInputError: the model was made with other settings.
     """
     on_the_way = reads_data(known)
     strict = started_anew and on_the_way
@@ -419,7 +432,7 @@ def with_stage1_of(
         for name, value in wanted.items()
         if name in known
         and known[name] != value
-        # Another seed draws other negatives from the same model.
+        # Another seed is allowed: it draws other negatives with the same model.
         and (strict or name != "seed")
         and (strict or name in settings.given or getattr(settings, name) != defaults[name])
     }
@@ -432,7 +445,7 @@ def with_stage1_of(
         )
     kept = {name: known[name] for name in _STAGE1 if name in known and name != "seed"}
     if settings.backbone is None:
-        # So that what the model was made with is saved with the settings of this command too.
+        # With `init` the settings of the model count, so they are saved with those of this command.
         kept["init"] = True
     if known.get("backbone", backbone) != backbone:
         kept["backbone"] = known["backbone"]
@@ -440,7 +453,7 @@ def with_stage1_of(
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Name what differs between two things that were made from something."""
+    """Describe the differences between the settings and inputs of two results."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return "; ".join(
         f"{name} was {_short(old.get(name))}, is {_short(new.get(name))}" for name in names
@@ -453,7 +466,7 @@ def _short(value: Any) -> str:
 
 
 def why_unused(name: str, calls: Sequence[Call]) -> str:
-    """Why none of the calls uses a setting; empty where one does."""
+    """Return why none of the calls uses a setting, or an empty string if one does."""
     lacking = [missing(name, call) for call in calls]
     if not all(lacking):
         return ""

@@ -1,6 +1,7 @@
-"""The variants that a setting names: what each of them needs.
+"""The variants among which a setting chooses, with the needs of each.
 
-Adding one is a row here and a function of its room. No other file names a variant.
+A new variant needs a row here and a function or a module in its package. No other file names a
+variant.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ class Loss:
     """The needs of a loss. Its function stands in `training.losses`.
 
     Attributes:
-        text: what it compares, for help.
-        settings: its parameters, which are settings.
-        negatives: what a question's ground truths are to win against: the candidates of its own
-            `list`, the ground truths of the other questions of its `batch`, or `both`.
+        text: a description of the texts that it compares, for help.
+        settings: the names of its parameters, which are settings.
+        negatives: the texts that a question's ground truths must win against: the candidates of its
+            own `list`, the ground truths of the other questions of its `batch`, or `both`.
         teacher: whether it learns from the scores of the model before training.
     """
 
@@ -50,7 +51,7 @@ LOSSES: Mapping[str, Loss] = {
 
 
 def losses_with(setting: str) -> str:
-    """List the losses that have a setting for a parameter, for help and messages."""
+    """List the losses that take a setting as a parameter, for help and messages."""
     *others, last = (name for name, loss in LOSSES.items() if setting in loss.settings)
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -60,8 +61,8 @@ class Tracker:
     """A tool in which a training can be watched. Its module stands in `training.trackers`.
 
     Attributes:
-        package: what must be installed for it.
-        extra: of stage2, which brings the package.
+        package: the package that must be installed for it.
+        extra: the extra of stage2 that installs the package.
     """
 
     package: str
@@ -76,7 +77,7 @@ EXPORTS: Mapping[str, str] = {
     "sentence-transformers": "a folder that SentenceTransformer reads without stage2",
 }
 
-# A file that is named so holds the judgements of this side of a split.
+# The names of files with judgements, and the side of the split that each name stands for.
 SIDE_OF_FILE: Mapping[str, str] = {
     "train": "train",
     "dev": "dev",
@@ -85,20 +86,21 @@ SIDE_OF_FILE: Mapping[str, str] = {
     "test": "test",
 }
 
-# The core unpacks these.
+# The suffixes of the files, plain or compressed, that the core reads.
 _PACKED = ("", ".gz", ".zst")
 
 
 @dataclass(frozen=True)
 class Format:
-    """The form of a data set that one path names. Its module stands in `data.formats`.
+    """A format of data sets that one path names. Its module stands in `data.formats`.
 
     Attributes:
-        text: what such a data set is, for help and messages.
+        text: a description of such a data set, for help and messages.
         has_corpus: whether it has every chunk, or only the candidates of each question.
-        parts: what its folder holds, as patterns of `fnmatch` of which each finds a file; none of
-            a format that is one file.
-        judgements: the part of which a folder may have several files, one for each side.
+        parts: the patterns of `fnmatch` for the files in its folder, each of which must match a
+            file; empty if the data set is a single file.
+        judgements: the pattern of files with judgements. A folder may have several of them, one for
+            each side of the split.
     """
 
     text: str
@@ -107,7 +109,7 @@ class Format:
     judgements: str | None = None
 
     def files(self, path: Path) -> dict[str, Path]:
-        """Find the files of a data set in a folder, by their names below it; packed ones too."""
+        """Return the files of a data set by their paths in its folder. They may be compressed."""
         names = {
             found.relative_to(path).as_posix()
             for part in self.parts
@@ -118,7 +120,7 @@ class Format:
         return {name: path / name for name in sorted(names)}
 
     def recognises(self, path: Path) -> bool:
-        """Tell whether a path looks like a data set of this format."""
+        """Return whether a path looks like a data set of this format."""
         if not self.parts:
             return not path.is_dir()
         return path.is_dir() and all(
@@ -126,13 +128,14 @@ class Format:
         )
 
     def sides(self, names: Iterable[str]) -> dict[str, str]:
-        """Give the side that each file of judgements is for.
+        """Return the side of the split that each file with judgements is for.
 
         Args:
-            names: of the data set's files.
+            names: the names of the files of the data set.
 
         Returns:
-            Sides by the names of files; none where one file judges everything, whatever its name.
+            The sides by the names of the files. The result is empty if there is only one such file,
+            because that file is for all sides, whatever its name.
         """
         judging = [name for name in names if self.judgements and is_of(name, self.judgements)]
         if len(judging) < 2:
@@ -142,7 +145,7 @@ class Format:
 
 
 def is_of(name: str, part: str) -> bool:
-    """Tell whether a file is of a part of a data set, packed or not."""
+    """Return whether the name of a file, compressed or not, matches a pattern of a format."""
     return any(fnmatchcase(name, f"{part}{packed}") for packed in _PACKED)
 
 
@@ -160,7 +163,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def format_of(path: Path, name: str | None) -> str | None:
-    """Give the name of a data set's format: the one that is named, or the first that fits."""
+    """Return the name of a data set's format: the given one, or the first that fits."""
     if name is not None:
         return name
     return next((each for each, kind in FORMATS.items() if kind.recognises(path)), None)
