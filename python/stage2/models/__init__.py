@@ -1,1 +1,1 @@
-"""Model files: what is at a path or under a hub id, and the families that can be read."""
+"""Models on disk and on the hub, and the families of models that can be read."""

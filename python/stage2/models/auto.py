@@ -14,13 +14,13 @@ from stage2.models.sentence_transformers.family import (
 )
 from stage2.utils.errors import BadInputError
 
-# The first that holds a path reads it.
+# The first family that holds a path reads it.
 FAMILIES: tuple[Family, ...] = (SentenceTransformersFolder(), GBERT(), HuggingFaceFolder())
 _DEFAULT_OPTIONS = LoadOptions()
 
 
 def family_of(path: str | os.PathLike[str]) -> Family:
-    """The family of the model at a path, or of the one in a run folder.
+    """Return the family of the model at a path or in a run folder.
 
     Raises:
         BadInputError: there is no model.
@@ -41,5 +41,5 @@ def family_of(path: str | os.PathLike[str]) -> Family:
 
 
 def load_model(path: str | os.PathLike[str], options: LoadOptions = _DEFAULT_OPTIONS) -> Encoder:
-    """Load the model at a path, or the one in a run folder; see `Family.load`."""
+    """Load the model at a path or in a run folder; see `Family.load`."""
     return family_of(path).load(model_in(path), options)

@@ -1,4 +1,4 @@
-"""A cross-encoder: reads a question and a context together and gives one score."""
+"""A cross-encoder, which reads a question and a context together and gives one score."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
 from stage2.utils.tensors import weight_files
 
-# Most tokens of a question and a context together, where the model takes them.
+# The largest number of tokens in a question and a context together. A model may take fewer.
 MAX_LENGTH = 512
-# Pairs that are tokenised and sorted by length before the next are read.
+# So many pairs are tokenised and sorted by length at a time.
 _WINDOW = 16_384
 
 
@@ -43,12 +43,12 @@ class CrossEncoder:
         """Load any `AutoModelForSequenceClassification` with one output.
 
         Args:
-            name: folder or hub id.
-            device: where it is to run.
+            name: a folder or a hub id.
+            device: the device on which the model will run.
 
         Raises:
-            BadInputError: it cannot be loaded, has another number of outputs, no trained head, or
-                gives no scores.
+            BadInputError: the model cannot be loaded, has another number of outputs, has no trained
+                head, or gives no scores.
         """
         what = "--cross-encoder"
         folder = hub.folder_of(name, what)
@@ -72,13 +72,16 @@ class CrossEncoder:
         precision: str = "auto",
         progress: Progress | None = None,
     ) -> Floats:
-        """Score pairs: the model's output as it stands, no sigmoid, so that margins are in logits.
+        """Score pairs of a question and a context.
+
+        A score is the output of the model without a sigmoid, so margins are in logits. If a pair
+        has too many tokens, the longer of its texts is cut.
 
         Args:
             questions: m texts.
-            contexts: m texts, cut where a pair is too long.
+            contexts: m texts.
             precision: `auto`, `fp32` or `bf16`.
-            progress: called with (pairs done, pairs in all).
+            progress: called with the number of pairs done and of all pairs.
 
         Returns:
             float32 (m,).
@@ -118,26 +121,26 @@ class CrossEncoder:
 
 
 def cross_encoder_hash(name: str) -> str:
-    """SHA-256 of a cross-encoder's weights; of one from the hub its id."""
+    """Return the SHA-256 of a cross-encoder's weights, or its id if it comes from the hub."""
     if not Path(name).is_dir():
         return os.fspath(name)
     digests = [files.sha256(path) for path in weight_files(Path(name))]
-    # Weights in several files are known by the hash of their hashes.
+    # If the weights are in several files, the hashes of these files are hashed.
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 
 def probe_pairs(model: CrossEncoder, name: str) -> None:
-    """Put three short pairs of texts through a cross-encoder.
+    """Check that a cross-encoder can score three short pairs of texts.
 
     Raises:
-        BadInputError: it gives no scores, or none that are finite.
+        BadInputError: it gives no scores, or scores that are not finite.
     """
     try:
         check_tokenizer(model.tokenizer, model.model, name)
         scores = model.score(TEXTS, TEXTS[::-1], precision="fp32")
     except BadInputError:
         raise
-    except Exception as error:  # As above.
+    except Exception as error:  # Whatever a library raises here, the model is at fault.
         reason = str(error).strip().split("\n", 1)[0]
         raise BadInputError(
             f"{name}: cannot score a pair of texts ({reason}); expected a cross-encoder and its "

@@ -1,4 +1,4 @@
-"""A family of encoders answers these questions of its models: one door for every encoder."""
+"""The interface of a family of encoders, through which all models are read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from stage2.models.fidelity import Read
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The options for loading a model. A family refuses an option that it has no place for.
+    """The options for loading a model. A family refuses the options that it does not support.
 
     Attributes:
-        backbone: folder or hub id of the encoder, for a file that holds weights only.
-        max_length: most tokens of a text, where the path does not say it.
-        pooling: for an encoder whose folder names none.
-        prompts: of roles whose own prompt is not to be read.
-        max_lengths: most tokens of a text of a role, in place of the model's own limit.
-        saved_dtype: the type to write weights in, in place of the one that they came in.
+        backbone: the folder or hub id of the encoder, for a file that holds only weights.
+        max_length: the largest number of tokens in a text, for a file that holds only weights.
+        pooling: the pooling of an encoder whose folder names none.
+        prompts: the prompt of a role, in place of the model's own prompt.
+        max_lengths: the largest number of tokens in a text of a role, in place of the model's own
+            limit.
+        saved_dtype: the dtype in which weights are written, in place of the one in which they were
+            read.
     """
 
     backbone: str | None = None
@@ -36,39 +38,40 @@ class LoadOptions:
 
 
 class Family(Protocol):
-    """A family of encoders, and how its models lie on disk.
+    """A family of encoders, with the layout of its models on disk.
 
-    A path is that of a model: a run folder has been resolved to the model in it.
+    Every path is that of a model. A run folder was resolved to the model in it before.
     """
 
     def holds(self, path: Path) -> bool:
-        """Tell whether a path holds a model of the family; only names are looked at."""
+        """Return whether a path holds a model of the family, without reading weights."""
 
     def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a model.
 
         Args:
-            path: of a folder or of a file of weights.
-            options: what the call says beside it.
+            path: the path of a folder or of a file of weights.
+            options: the options of the call.
 
         Raises:
-            BadInputError: it is damaged, or does not fit; the message says what and where.
+            BadInputError: the model is damaged, or does not fit the options. The message says what
+                is wrong, and where.
         """
 
     def reader(self, path: Path, options: LoadOptions) -> Reader:
-        """The tokenizer, limits and prompts of a folder; its weights are read only if need be."""
+        """Return the tokenizer, limits and prompts of a folder. Weights are read only if needed."""
 
     def embedding_dim(self, path: Path) -> int:
-        """The width of a model's vectors, read off its files."""
+        """Return the width of a model's vectors, from its files."""
 
     def max_length(self, path: Path) -> int | None:
-        """Most tokens of a text, as a file of weights says it; None where it does not."""
+        """Return the limit of tokens that a file of weights names, or None if it names none."""
 
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
-        """Hashes of all files that a model is read from; empty where some of them are not here."""
+        """Return the hashes of all files that a model is read from; empty if some are not here."""
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
-        """A function that embeds by what was written to a folder, as its users will."""
+        """Return a function that embeds with the model in a folder, as users of the folder will."""
 
     def weights_hash(self, path: Path) -> str:
-        """SHA-256 of a model's weights, and of what else its vectors depend on."""
+        """Return the SHA-256 of a model's weights and of all else that its vectors depend on."""

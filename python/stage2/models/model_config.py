@@ -1,4 +1,4 @@
-"""What a model's `config.json` says, held against bounds and weights before memory is asked for."""
+"""The checks of a model's `config.json` against bounds and weights, before memory is requested."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CONFIG = "config.json"
 MODEL_TYPE = "probabilistic_gbert_v4"
 LEAST_LENGTH = 4
 
-# More than any configuration has; a tokenizer's may be larger, and is not read here.
+# No configuration is larger. The file of a tokenizer may be, but it is not read here.
 _MOST_BYTES = 1 << 24
-# Layers share weights in some encoders: so many may be more than there are tensors.
+# In some encoders layers share weights. Up to this number, there may be more layers than tensors.
 _FEW_LAYERS = 1000
 _MOST = 2**31 - 1
 
@@ -35,9 +35,9 @@ _LAYERS = (
     "num_decoder_layers", "num_hidden_groups", "inner_group_num",
 )  # fmt: skip
 _COUNTS = ("type_vocab_size", "num_labels", "chunk_size_feed_forward")
-# Where the width of a head has no entry of its own.
+# If the width of a head has no entry of its own, the first entry must divide the second.
 _DIVIDED = (("num_attention_heads", "hidden_size"), ("n_heads", "dim"), ("n_head", "n_embd"))
-# Made into a table of names as the configuration is read.
+# transformers makes a table with a name for each label, so their number is limited.
 _MOST_LABELS = 1 << 20
 _SHARES = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout",
@@ -49,7 +49,8 @@ _POSITIVE = ("layer_norm_eps", "layer_norm_epsilon", "rms_norm_eps", "norm_eps")
 _ACTIVATIONS = ("hidden_act", "hidden_activation", "activation", "activation_function")
 _NO_NUMBER = ("num_key_value_heads", "head_dim", "n_inner", "classifier_dropout", "pad_token_id")
 
-# Of an entry: the names of tensors that have it as the length of a side, and of which.
+# An entry, a pattern of the names of tensors with an axis of this length, and the number of that
+# axis.
 _IN_WEIGHTS = (
     ("vocab_size", r"\bword_embeddings\.weight|\bembed_tokens\.weight|\bwte\.weight", 0),
     ("max_position_embeddings", r"\bposition_embeddings\.weight", 0),
@@ -59,7 +60,7 @@ _IN_WEIGHTS = (
     ("hidden_size", r"^semantic_head\.0\.weight", -1),
 )
 _LAYER = re.compile(r"\bencoder\.layer\.(\d+)\.")
-# Without them an encoder computes something else, though its weights fit.
+# Without these entries an encoder would compute something else, although its weights fit.
 _NEEDED = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "intermediate_size",
     "max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps",
@@ -71,9 +72,9 @@ class ModelConfig:
     """The content of our own `config.json`.
 
     Attributes:
-        embedding_dim: d.
-        max_length: most tokens of a text.
-        backbone: the encoder's own configuration, its `model_type` included.
+        embedding_dim: d, the width of the vectors.
+        max_length: the largest number of tokens in a text.
+        backbone: the encoder's own configuration, with its `model_type`.
     """
 
     embedding_dim: int
@@ -82,10 +83,11 @@ class ModelConfig:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a JSON object of configuration.
+    """Read a configuration, which is a JSON object.
 
     Raises:
-        BadInputError: the file is not there, too large, no regular file, or no JSON object.
+        BadInputError: the file is too large, not a regular file, or not a JSON object.
+        FileNotFoundError: there is no file.
     """
     try:
         if check_regular(path).stat().st_size > _MOST_BYTES:
@@ -101,7 +103,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def is_ours(path: Path) -> bool:
-    """Tell whether a `config.json` is there, and is of a model that this project wrote.
+    """Return whether a `config.json` is there and belongs to a model that stage2 wrote.
 
     Raises:
         BadInputError: it is damaged.
@@ -110,10 +112,10 @@ def is_ours(path: Path) -> bool:
 
 
 def read_model_config(path: Path) -> ModelConfig:
-    """Read the `config.json` of a folder that this project wrote; of the weights nothing is known.
+    """Read the `config.json` of a folder that stage2 wrote, without reading the weights.
 
     Raises:
-        BadInputError: it is another's, or an entry is missing or out of range.
+        BadInputError: it belongs to another model, or an entry is missing or out of range.
     """
     config = read_config(path)
     if config.get("model_type") != MODEL_TYPE:
@@ -134,25 +136,26 @@ def read_model_config(path: Path) -> ModelConfig:
 
 
 def checked_max_length(path: Path, config: Mapping[str, Any]) -> int:
-    """Most tokens of a text, as what is said of a checkpoint has it.
+    """Return the largest number of tokens in a text, from the metadata of a checkpoint.
 
     Raises:
-        BadInputError: it says something else.
+        BadInputError: the number is missing or out of range.
     """
     return _whole(path, "max_length", config, LEAST_LENGTH, _MOST)
 
 
 def check_encoder(path: Path, config: Mapping[str, Any], shapes: Shapes, inside: str = "") -> None:
-    """Hold the sizes that an encoder's configuration names against bounds and its weights.
+    """Check the sizes in an encoder's configuration against bounds and against its weights.
 
     Args:
-        path: of the file.
-        config: of the encoder.
-        shapes: of its weights.
-        inside: the entry of the file that `config` is, with a dot; none where it is all of it.
+        path: the path of the file.
+        config: the configuration of the encoder.
+        shapes: the shapes of its weights.
+        inside: the name of the entry in which `config` stands in the file, and a dot; empty if it
+            is the whole file.
 
     Raises:
-        BadInputError: an entry is out of range, or not what the weights have.
+        BadInputError: an entry is out of range, or differs from the weights.
     """
     for name in (*_SIZES, *_LAYERS, *_COUNTS):
         if name in config:
@@ -177,10 +180,10 @@ def check_encoder(path: Path, config: Mapping[str, Any], shapes: Shapes, inside:
 
 
 def check_heads(path: Path, config: ModelConfig, shapes: Shapes) -> None:
-    """Hold our own entries against the weights.
+    """Check the entries that only stage2 has against the weights.
 
     Raises:
-        BadInputError: they are not equal.
+        BadInputError: an entry differs from the weights.
     """
     head = shapes.get("semantic_head.2.weight")
     if head is not None and head[:1] != (config.embedding_dim,):
@@ -191,7 +194,7 @@ def check_heads(path: Path, config: ModelConfig, shapes: Shapes) -> None:
 
 
 def _from_weights(config: Mapping[str, Any], shapes: Shapes) -> Iterator[tuple[str, int, int]]:
-    """Entries that are not what the weights have: name, value, value in the weights."""
+    """Yield the entries that differ from the weights: name, value, and value in the weights."""
     for name, pattern, side in _IN_WEIGHTS:
         value = config.get(name)
         if not isinstance(value, int):
@@ -214,7 +217,7 @@ def _check_needed(path: Path, backbone: Mapping[str, Any]) -> None:
     own = CONFIG_MAPPING[kind]
     known = own().to_dict()
     for name in _NEEDED:
-        name = own.attribute_map.get(name, name)  # noqa: PLW2901  some classes have another word
+        name = own.attribute_map.get(name, name)  # noqa: PLW2901  some classes use another name
         if name in known and name not in backbone:
             raise _wrong(path, name, backbone, "the encoder's own value", "backbone.")
 
@@ -245,7 +248,7 @@ def _check_padding(path: Path, config: Mapping[str, Any], inside: str) -> None:
 
 
 def _check_nested(path: Path, config: Mapping[str, Any], shapes: Shapes, inside: str) -> None:
-    """Some encoders have their sizes in a part, such as text_config."""
+    """Check the parts of a configuration, such as text_config, where some encoders have sizes."""
     for name, value in config.items():
         if isinstance(value, dict) and name.endswith("config"):
             check_encoder(path, value, shapes, f"{inside}{name}.")

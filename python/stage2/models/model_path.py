@@ -1,4 +1,4 @@
-"""Where a model is that a command was given: in a run folder, the model that the run ended with."""
+"""Paths of models. The path of a run folder stands for the model with which the run ended."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from stage2.utils.errors import BadInputError
 
 logger = logging.getLogger(__name__)
 
-# A folder with one of them is a model.
+# A folder with one of these files is a model.
 _MARKS = ("config.json", "modules.json")
-# Of a run folder the model trained; of a sweep's the winner's; else the one that it began with.
+# The model in a run folder: the trained one, that of the winner of a sweep, or else the one with
+# which the run began.
 _PLACES = (files.SHIPPED_MODEL, f"{files.TEST}/{files.SHIPPED_MODEL}", files.STAGE1_MODEL)
 
 
 def model_in(path: str | os.PathLike[str]) -> Path:
-    """The path itself; of a run folder its trained model or else its stage 1; of an id its files.
+    """Return the path of the model that a path or a hub id names.
 
-    An id is `hub:org/name`, or `org/name` where no folder `org` is here. It is brought from the hub
-    once.
+    For a run folder this is its trained model, or else its stage 1. For a hub id it is the folder
+    of the files, which are downloaded once. For any other path it is the path itself. A hub id is
+    `hub:org/name`, or `org/name` if there is no folder `org` here.
 
     Raises:
-        BadInputError: it is a run folder that holds no model, or the hub does not give it.
+        BadInputError: it is a run folder without a model, or the hub does not provide the model.
     """
     root = Path(path)
     if not os.path.lexists(root) and "/" in os.fspath(path):
@@ -45,8 +47,8 @@ def model_in(path: str | os.PathLike[str]) -> Path:
 
 @functools.cache
 def _from_hub(name: str) -> Path | None:
-    """The folder of a model of the hub; None where the name is that of a path."""
-    from stage2.models import hub  # not at the top: commands without a model start without torch
+    """Return the folder of a model from the hub, or None if the name is that of a path."""
+    from stage2.models import hub  # it imports torch, which not all commands need
 
     if not name.startswith(hub.PREFIX) and hub.looks_like_path(name):
         return None
@@ -54,7 +56,7 @@ def _from_hub(name: str) -> Path | None:
 
 
 def found_model(path: str) -> str:
-    """As `model_in`, and say which model it is where it is not the path itself."""
+    """Return the path of the model in a run folder, and log it; return other names unchanged."""
     found = model_in(path)
     if found == Path(path) or not Path(path).exists():
         return path

@@ -1,7 +1,7 @@
-"""Exports: a model in the format of another tool.
+"""The export of a model to the format of another tool.
 
-An export is a module in this package with a function `write`, and a row in `variants.EXPORTS`. What
-is written is read back by that tool before it is shown to anybody, and must give the same vectors.
+An export is a module in this package with a function `write`, and a row in `variants.EXPORTS`. That
+tool reads the written model back, which must give the same vectors before it gets its final path.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from stage2.utils.files import replaced_folder
 
 
 def export(model: Encoder, to: str, folder: str | os.PathLike[str]) -> None:
-    """Write a model in a format, whole or not at all.
+    """Write a model in the format of another tool, whole or not at all.
 
     Args:
-        model: on the CPU.
+        model: the model, on the CPU.
         to: a name in `variants.EXPORTS`.
-        folder: that is made.
+        folder: the folder that is made.
 
     Raises:
-        BadInputError: the folder is there, or the model has no such form.
-        RunFailedError: what was written does not give the model's vectors.
+        BadInputError: the folder exists already, or the model cannot have this format.
+        RunFailedError: the written model does not give the vectors of the model.
     """
     if os.path.lexists(folder):
         raise BadInputError(

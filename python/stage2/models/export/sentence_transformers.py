@@ -1,8 +1,9 @@
 """A model as a folder that sentence-transformers reads without stage2.
 
-The sentence vector of a ProbabilisticGBERTV4 is the mean over the tokens of its semantic head, at
-unit length: Transformer, Dense on token embeddings, Dense, Pooling, Normalize. Its entities and its
-concentration have no place there. Another model is written in the layout that it came in.
+The sentence vector of a ProbabilisticGBERTV4 is the mean of its semantic head over the tokens,
+scaled to unit length. So the modules are Transformer, Dense on token embeddings, Dense, Pooling and
+Normalize. The format has no place for entities and concentrations. Any other model is written in
+the layout in which it was read.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def write(model: Encoder, folder: Path) -> Read:
-    """Write the folder, and give a function that embeds with it as the library does.
+    """Write the folder, and return a function that embeds with it as sentence-transformers does.
 
     Raises:
-        BadInputError: the model names no modules of the library, as a folder of Hugging Face's.
+        BadInputError: the model names no modules, because it is a plain Hugging Face encoder.
     """
     if isinstance(model, ProbabilisticGBERTV4):
         _write_modules(model, folder)
@@ -69,7 +70,7 @@ def _write_modules(model: ProbabilisticGBERTV4, folder: Path) -> None:
 
 
 def _dense(layer: nn.Module, activation: nn.Module) -> Dense:
-    """A linear layer of the head as the library's module on the vectors of tokens."""
+    """Convert a linear layer of the head to the library's module for the vectors of tokens."""
     from sentence_transformers.sentence_transformer.modules import Dense
 
     assert isinstance(layer, nn.Linear)
