@@ -1,1 +1,1 @@
-"""Encoders in the layouts that people have: sentence-transformers' and Hugging Face's folders."""
+"""Encoders in the usual layouts: folders of sentence-transformers and of Hugging Face."""

@@ -1,4 +1,4 @@
-"""Folders of sentence-transformers and of Hugging Face encoders as families of encoders."""
+"""Two families of encoders: folders of sentence-transformers and of Hugging Face."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from stage2.utils.files import sha256
 
 logger = logging.getLogger(__name__)
 
-# For a folder that names no pooling.
+# The pooling of a folder that names none.
 DEFAULT_POOLING = "mean"
-# Words for people: no part of a model's vectors.
+# These files are for people. The vectors do not depend on them.
 _NOT_READ = (".md", ".png")
 _ROLES: tuple[Role, ...] = ("query", "document")
 
 
 class SentenceTransformersFolder:
-    """A folder with `modules.json`; see `models.family.Family`."""
+    """The family of folders with `modules.json`; see `models.family.Family`."""
 
     def holds(self, path: Path) -> bool:
-        """Tell it by `modules.json`."""
+        """Return whether a folder has `modules.json`."""
         return (path / layout.MODULES).exists()
 
     def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
-        """Read a folder, whose pooling is its own."""
+        """Read a folder. It names its own pooling, so the option of that name is refused."""
         if options.pooling is not None:
             raise BadInputError(
                 f"--pooling {options.pooling}: {path / layout.MODULES} names the model's own "
@@ -47,11 +47,11 @@ class SentenceTransformersFolder:
         return _encoder(layout.load_folder(path), path, options)
 
     def reader(self, path: Path, options: LoadOptions) -> Reader:
-        """The model itself: its limit and prompts are what the library makes of several files."""
+        """Return the whole model, because its limit and prompts are spread over several files."""
         return self.load(path, options)
 
     def embedding_dim(self, path: Path) -> int:
-        """The width of a model's vectors, as its modules' files say it."""
+        """Return the width of a model's vectors, from the files of its modules."""
         modules = layout.read_modules(path)
         told = layout.read_library_config(path)
         if told.get("truncate_dim"):
@@ -63,32 +63,32 @@ class SentenceTransformersFolder:
                 return _pooling_width(read_config(module.folder / CONFIG))
         raise BadInputError(f"{path / layout.MODULES}: has no pooling")
 
-    def max_length(self, path: Path) -> int | None:  # noqa: ARG002  as `Family` has it
-        """None: a folder knows its own limit."""
+    def max_length(self, path: Path) -> int | None:  # noqa: ARG002  `Family` has the argument
+        """Return None, because a folder is not a file of weights."""
         return None
 
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:  # noqa: ARG002
-        """Hashes of all files that a model is read from."""
+        """Return the hashes of all files that a model is read from."""
         return _hashes(path)
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:  # noqa: ARG002
-        """By sentence-transformers alone."""
+        """Return a function that embeds with sentence-transformers alone."""
         return layout.reader_of(path, layout.similarity_in(path))
 
     def weights_hash(self, path: Path) -> str:
-        """A hash of all of a model's files: its modules have weights of their own."""
+        """Return a hash of all files of a model, because its modules have weights too."""
         return _hash(_hashes(path))
 
 
 class HuggingFaceFolder(SentenceTransformersFolder):
-    """A folder with `config.json`, weights and a tokenizer, which names no pooling."""
+    """The family of folders with `config.json`, weights and a tokenizer, but without a pooling."""
 
     def holds(self, path: Path) -> bool:
-        """Tell it by `config.json`, of a kind that is not stage2's own."""
+        """Return whether a folder has `config.json`. `auto` tries stage2's own folders first."""
         return (path / CONFIG).exists()
 
     def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
-        """Read a folder, with the pooling asked for."""
+        """Read a folder, with the pooling of the options or else the mean."""
         pooling = options.pooling or DEFAULT_POOLING
         if options.pooling is None:
             logger.info(
@@ -98,16 +98,16 @@ class HuggingFaceFolder(SentenceTransformersFolder):
         return _encoder(layout.load_plain(path, pooling), path, options)
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
-        """By a model that is read anew: the folder does not say how its tokens are pooled."""
+        """Return a function that embeds with the model, read again; the folder has no pooling."""
         return reader_of(self.load(path, options))
 
     def embedding_dim(self, path: Path) -> int:
-        """The width of the encoder."""
+        """Return the width of the encoder."""
         return int(read_config(path / CONFIG)["hidden_size"])
 
 
 def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> SentenceEncoder:
-    """The encoder of what the library has loaded, with the options of a call; and try it."""
+    """Make an encoder of a loaded model and the options of a call, and check it."""
     library = source.library
     prompts = layout.prompts_in(library.prompts, library.default_prompt_name)
     prompts |= options.prompts
@@ -136,7 +136,7 @@ def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> Sentenc
 
 
 def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions) -> dict[Role, int]:
-    """Most tokens of a text of each role: as asked for, else as the model has it."""
+    """Return the limit of tokens for each role: that of the options, or else the model's own."""
     limits: dict[Role, int] = {}
     for role in _ROLES:
         asked = options.max_lengths.get(role)
@@ -151,7 +151,7 @@ def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions)
 
 
 def _pooling_width(told: Mapping[str, Any]) -> int:
-    """The width of pooled vectors, by the two forms of a pooling's configuration."""
+    """Return the width of pooled vectors from the configuration of a pooling, in either form."""
     width = int(told.get("embedding_dimension") or told["word_embedding_dimension"])
     mode = told.get("pooling_mode")
     if mode is not None:
@@ -160,7 +160,10 @@ def _pooling_width(told: Mapping[str, Any]) -> int:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Hashes of a folder's files, by their path in it; weights in another form are left out."""
+    """Return the hashes of the files in a folder, by their paths in it.
+
+    Hidden files, files for people and weights in formats that are not read are left out.
+    """
     kept = {path.name for path in tensors.weight_files(_backbone_folder(folder))}
     found = {}
     for path in sorted(folder.rglob("*")):

@@ -1,7 +1,8 @@
-"""Folders of sentence-transformers and of Hugging Face encoders: read, and written as they came.
+"""The reading and writing of folders of sentence-transformers and of Hugging Face encoders.
 
-The formats belong to sentence-transformers, and so its own loader and saver are used. What a folder
-says is checked before: none of its own code is run, and no weight is missing or drawn at random.
+A model is written in the layout in which it was read. The formats belong to sentence-transformers,
+so its own loader and saver are used. Each folder is checked first, so that its own code is never
+run, and no weight is missing or initialised at random.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ MODULES = "modules.json"
 LIBRARY_CONFIG = "config_sentence_transformers.json"
 WHAT = "model"
 
-# Modules of the library by the last part of their name, and where they may stand.
+# The modules of the library that stage2 can train, by the last part of the name of their class.
 _TRANSFORMER, _POOLING = "Transformer", "Pooling"
 _KNOWN = (_TRANSFORMER, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
 _PACKAGE = "sentence_transformers."
 SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
 _MOST_BYTES = 1 << 20
-# The names that models give the prompt of a role; the first that says something counts.
+# The names that models use for the prompt of a role. The first prompt that is not empty counts.
 _PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
     "query": ("query",),
     "document": ("document", "passage", "corpus"),
@@ -44,12 +45,14 @@ _PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
 
 @dataclass
 class Source:
-    """A model that the library has loaded.
+    """A model that sentence-transformers, called the library here, has loaded.
 
     Attributes:
         library: the model of sentence-transformers, which shares its modules with the encoder.
-        plain: whether it came as an encoder of Hugging Face, and is written so.
-        dtype: that its weights came in, and are written in.
+        plain: whether it was read as a Hugging Face encoder, and is written as one.
+        dtype: the dtype in which its weights were read.
+        before: the modules between the transformer and the pooling.
+        after: the modules after the pooling.
     """
 
     library: Any
@@ -70,12 +73,12 @@ class Source:
 
     @property
     def backbone(self) -> Any:
-        """The encoder, of transformers."""
+        """The encoder, a model of transformers."""
         return self.transformer.model
 
     @property
     def tokenizer(self) -> Any:
-        """A fast tokenizer of transformers."""
+        """The tokenizer, a fast one of transformers."""
         return self.transformer.tokenizer
 
 
@@ -85,7 +88,7 @@ class Module:
 
     Attributes:
         kind: the last part of the name of its class.
-        folder: that its files are in.
+        folder: the folder of its files.
     """
 
     kind: str
@@ -93,11 +96,11 @@ class Module:
 
 
 def read_modules(root: Path) -> list[Module]:
-    """The modules of a folder of sentence-transformers, in order.
+    """Return the modules of a folder of sentence-transformers, in order.
 
     Raises:
-        BadInputError: `modules.json` is damaged, names code of the model's own, or modules in an
-            order that stage2 cannot train.
+        BadInputError: `modules.json` is damaged, names code of the model's own, or lists modules
+            that stage2 cannot train in this order.
     """
     path = root / MODULES
     rows = _read_json(path)
@@ -143,7 +146,8 @@ def load_folder(root: Path) -> Source:
     modules = read_modules(root)
     transformer = modules[0].folder
     hub.check_folder(transformer, WHAT)
-    # The library loads it again. This one refuses code of its own, and names what is wrong.
+    # The library loads the tokenizer again. This call refuses code of the model's own, and its
+    # messages say what is wrong.
     hub.load_tokenizer(transformer, WHAT)
     library = _library(root, modules)
     place = [module.kind for module in modules].index(_POOLING)
@@ -158,7 +162,7 @@ def load_folder(root: Path) -> Source:
 
 
 def load_plain(root: Path, pooling: str) -> Source:
-    """Load an encoder of Hugging Face in float32, with a pooling that its folder does not name."""
+    """Load a Hugging Face encoder in float32, and add the pooling that its folder does not name."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
@@ -179,14 +183,15 @@ def save(
     max_lengths: Mapping[Role, int],
     dtype: torch.dtype,
 ) -> None:
-    """Write a folder in the layout that the model came in; one that is there is replaced.
+    """Write a folder in the layout in which the model was read, replacing any earlier folder.
 
     Args:
         source: the model.
-        folder: to write.
-        prompts: of each role, kept under the names `query` and `document` where they were changed.
-        max_lengths: of each role.
-        dtype: of the weights written.
+        folder: the folder that is written.
+        prompts: the prompt of each role. A prompt that was changed gets the name `query` or
+            `document`.
+        max_lengths: the largest number of tokens in a text of each role.
+        dtype: the dtype in which the weights are written.
     """
     library = source.library
     known = prompts_in(library.prompts, library.default_prompt_name)
@@ -200,7 +205,7 @@ def save(
         if max_lengths[role] != longest:
             setattr(source.transformer, f"{role}_length", max_lengths[role])
     with replaced_folder(folder) as temporary, TOKENIZING, hub.quiet_transformers():
-        # Where texts were cut last is kept in the tokenizer, and would be written as its own.
+        # The tokenizer remembers where it last cut a text, and would be saved with that limit.
         source.tokenizer.backend_tokenizer.no_truncation()
         source.tokenizer.backend_tokenizer.no_padding()
         with _in_dtype(source, dtype):
@@ -218,7 +223,7 @@ def similarity_in(root: Path) -> Similarity:
 
 
 def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], Role], Floats]:
-    """A function that embeds texts of a role by the library alone, with what stands in a folder."""
+    """Return a function that embeds texts of a role with a saved model, by the library alone."""
     from sentence_transformers import SentenceTransformer
 
     with hub.told_in_a_line(folder, WHAT, "what was written"), hub.quiet_transformers():
@@ -242,11 +247,11 @@ def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], 
 
 
 def prompts_in(named: Mapping[str, str], default: str | None) -> dict[Role, str]:
-    """The prompt of each role that has one, of prompts by the names that the model gives them.
+    """Return the prompt of each role that has one.
 
     Args:
-        named: prompts by name.
-        default: the name of the prompt that is read where a role has none of its own.
+        named: the prompts by the names that the model gives them.
+        default: the name of the prompt for a role without one of its own, or None.
     """
     found: dict[Role, str] = {}
     for role, names in _PROMPT_NAMES.items():
@@ -257,7 +262,7 @@ def prompts_in(named: Mapping[str, str], default: str | None) -> dict[Role, str]
 
 
 def _library(root: Path, modules: Sequence[Module]) -> Any:
-    """The library's model of these modules, whose backbone's weights are all there."""
+    """Load the library's model with these modules, and check that no weight is missing."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules as library
 
@@ -277,7 +282,7 @@ def _library(root: Path, modules: Sequence[Module]) -> Any:
 
 
 def read_library_config(root: Path) -> dict[str, Any]:
-    """Read the prompts and the similarity of a folder, as arguments of the library's model."""
+    """Read the prompts, similarity and width of a folder, as arguments of the library's model."""
     path = root / LIBRARY_CONFIG
     if not path.exists():
         return {}
@@ -313,9 +318,9 @@ def read_library_config(root: Path) -> dict[str, Any]:
 
 
 def _transformer() -> Any:
-    """The library's module, with a backbone that is loaded by `hub.load_encoder`.
+    """Return the library's class `Transformer`, but with a backbone from `hub.load_encoder`.
 
-    The library would draw weights at random that a folder lacks, and would only warn.
+    The library itself would initialise missing weights at random, and would only warn.
     """
     from sentence_transformers.sentence_transformer.modules import Transformer
 
@@ -323,7 +328,7 @@ def _transformer() -> Any:
         def _load_model(self, model_name_or_path: str, *_: Any, **more: Any) -> Any:
             found = hub.load_encoder(Path(model_name_or_path) / more.get("subfolder", ""), WHAT)
             if hasattr(found.config, "use_cache"):
-                # A decoder would keep keys and values for words that nobody asks it to write.
+                # A decoder would keep keys and values to generate text, which it never does here.
                 found.config.use_cache = False
             return found
 
@@ -331,15 +336,15 @@ def _transformer() -> Any:
 
 
 def _give_back_class(transformer: Any) -> None:
-    """Have the library write the name of its own class: it can be read without stage2."""
+    """Restore the library's own class, so that a saved model can be read without stage2."""
     transformer.__class__ = type(transformer).__mro__[1]
 
 
 @contextmanager
 def _in_dtype(source: Source, dtype: torch.dtype) -> Iterator[None]:
-    """Have the modules' weights in the type to be written, and give them back as they were.
+    """Cast the weights of the modules to `dtype` inside the context, and restore them after it.
 
-    They are other tensors meanwhile: what is trained stays in float32 to the last bit.
+    The casts are new tensors, so the trained weights stay in float32 to the last bit.
     """
     if dtype == torch.float32:
         yield

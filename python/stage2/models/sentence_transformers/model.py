@@ -1,7 +1,7 @@
-"""A transformer, a pooling and what follows it: the models that people already have.
+"""The models of sentence-transformers: a transformer, a pooling, and modules around the pooling.
 
-D is the backbone's width, d the width of a text's vector, B texts in a batch, T tokens in its
-longest text, E annotated entities in the batch.
+D is the width of the backbone, and d is that of a text's vector. A batch has B texts with at most T
+tokens each, and E annotated entities.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _TOKENS, _SENTENCE = "token_embeddings", "sentence_embedding"
 
 @dataclass(frozen=True)
 class Shape:
-    """The way from the states of a backbone to a vector, beside the weights of the modules.
+    """The settings that decide how the states of a backbone become a vector.
 
     Attributes:
-        pooling: names of `pooling.POOLINGS`, whose vectors are put end to end.
+        pooling: names in `pooling.POOLINGS`. The vectors of several poolings are concatenated.
         pools_prompt: whether the tokens of a prompt are pooled.
-        similarity: what vectors are compared by.
-        embedding_dim: d; a vector is cut to it where its modules give more.
+        similarity: the similarity by which vectors are compared.
+        embedding_dim: d. If the modules give a longer vector, it is cut to this width.
     """
 
     pooling: Sequence[str]
@@ -48,10 +48,10 @@ class Shape:
 
 
 class SentenceEncoder(TransformerEncoder):
-    """An encoder of the layout of sentence-transformers, or of Hugging Face's with a pooling.
+    """An encoder from a folder of sentence-transformers, or from one of Hugging Face and a pooling.
 
-    The transformer's forward pass is ours: batches by tokens, no padding, packed weights. The
-    modules around the pooling are sentence-transformers' own.
+    stage2 computes the forward pass of the transformer, with batches by tokens, without padding and
+    with packed weights. The modules around the pooling are those of sentence-transformers.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class SentenceEncoder(TransformerEncoder):
         prompts: Mapping[Role, str],
         max_lengths: Mapping[Role, int],
     ) -> None:
-        """Take the parts of a model of sentence-transformers.
+        """Make an encoder from the parts of a model of sentence-transformers.
 
         Args:
-            source: the model that the library has loaded, and what is needed to write it again.
-            shape: what is done with the backbone's states.
-            prompts: for each role.
-            max_lengths: for each role.
+            source: the model that the library has loaded. It is kept to write the model again.
+            shape: the settings that decide how states become vectors.
+            prompts: the prompt of each role that has one.
+            max_lengths: the largest number of tokens in a text of each role.
         """
         super().__init__()
         without_checkpointing(source.backbone)
@@ -87,7 +87,7 @@ class SentenceEncoder(TransformerEncoder):
         self.compiled = False
         self.guard = ModelLock()
 
-    def forward(self, batch: Batch) -> Pooled:  # noqa: D102  as the encoder has it
+    def forward(self, batch: Batch) -> Pooled:  # noqa: D102  see `Encoder.forward`
         states, places = self.token_states(batch)
         for module in self.before:
             states = _through(module, states, _TOKENS)
@@ -106,34 +106,34 @@ class SentenceEncoder(TransformerEncoder):
 
     @property
     def has_entities(self) -> bool:
-        """Tell whether entities have vectors. They do if the pooling is a mean."""
+        """Whether entities have vectors. They do if the pooling is a mean."""
         return list(self.shape.pooling) == ["mean"]
 
     def _vectors(self, vectors: Tensor) -> Tensor:
-        """The vectors of texts or entities, float (n, d), of what the pooling gave."""
+        """Turn pooled vectors into the vectors of texts or entities: float (n, d)."""
         for module in self.after:
             vectors = _through(module, vectors, _SENTENCE)
         vectors = vectors.float()[:, : self.embedding_dim]
         return F.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the folder in the layout that it was read from, whole or not at all."""
+        """Write a folder in the layout in which the model was read, whole or not at all."""
         if self.source is None:
             raise RuntimeError("an encoder that was sent to another process cannot be written")
         layout.save(self.source, folder, self.prompts, self.max_lengths, self.saved_dtype)
 
-    # The name that users of the library know.
+    # Users of the library know this name.
     save_pretrained = save
 
     def bare(self) -> Encoder:
-        """The same weights and layers without tokenizer and source, for another process."""
+        """Return the same weights and layers without tokenizer and source, for another process."""
         found = super().bare()
         assert isinstance(found, SentenceEncoder)
         found.source = None
         return found
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SentenceEncoder:
-        """Copy the weights; what a model was read from is shared, and written from one of them."""
+        """Copy the encoder with its weights. All copies share one source."""
         memo[id(self.source)] = self.source
         found = self.__class__.__new__(self.__class__)
         memo[id(self)] = found
@@ -144,7 +144,7 @@ class SentenceEncoder(TransformerEncoder):
 
 
 def _through(module: nn.Module, vectors: Tensor, name: str) -> Tensor:
-    """Vectors after a module of sentence-transformers, in the precision of its weights."""
+    """Apply a module of sentence-transformers to vectors, in the precision of its weights."""
     weight = next(module.parameters(), None)
     given = vectors if weight is None else vectors.to(weight.dtype)
     found: Tensor = module({name: given})[name]
@@ -152,12 +152,12 @@ def _through(module: nn.Module, vectors: Tensor, name: str) -> Tensor:
 
 
 def _means(states: Tensor, mask: Tensor, row: Tensor) -> Tensor:
-    """Means over the tokens of entities: float (E, D).
+    """Compute the means over the tokens of entities: float (E, D).
 
     Args:
         states: float (B, T, D).
         mask: bool (E, T), the tokens of each entity.
-        row: int64 (E,), the text of each.
+        row: int64 (E,), the text of each entity.
     """
     entity, place = mask.nonzero(as_tuple=True)
     values = states[row[entity], place]
