@@ -1,4 +1,4 @@
-"""Models on disk: the reference's bare state_dict, and a Hugging Face folder of our own."""
+"""Models on disk: the bare state_dict of the reference, and the folder that stage2 writes."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ HEAD = "semantic_head.2.weight"
 
 @dataclass(frozen=True)
 class TokenReader:
-    """A model's tokenizer and its limit, without the weights."""
+    """The tokenizer and the limit of a model, without the weights."""
 
     tokenizer: Any
     max_length: int
 
 
 def read_reader(folder: str | os.PathLike[str]) -> TokenReader:
-    """Read of a model folder what says which tokens of a text the model sees."""
+    """Read the tokenizer and the limit of a model folder, but not the weights."""
     root = model_in(folder)
     limit = read_model_config(root / CONFIG).max_length
     return TokenReader(hub.load_tokenizer(root, "model"), limit)
 
 
 def known_max_length(path: str | os.PathLike[str]) -> int | None:
-    """Most tokens of a text, as the model had it that a `.pt` is of; None where it does not say.
+    """Return the limit of tokens that a `.pt` file names, or None if it names none.
 
     Raises:
-        BadInputError: what it says is damaged.
+        BadInputError: the limit in the file is not a whole number in range.
     """
     about = read_about(Path(path))
     return None if about is None else checked_max_length(Path(path), about)
 
 
 def embedding_dim(path: str | os.PathLike[str]) -> int:
-    """The width of a model's embeddings, read off its files."""
+    """Return the width of a model's embeddings, from its files."""
     path = model_in(path)
     if path.is_dir():
         return read_model_config(path / CONFIG).embedding_dim
@@ -65,9 +65,9 @@ def embedding_dim(path: str | os.PathLike[str]) -> int:
 def model_files(
     path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None
 ) -> dict[str, str]:
-    """Hashes of all files that a model is read from: weights, configuration, tokenizer.
+    """Return the hashes of all files that a model is read from: weights, configuration, tokenizer.
 
-    Empty where some of them are not here: of a `.pt` whose backbone has no folder.
+    The result is empty if some of the files are not here: for a `.pt` whose backbone has no folder.
     """
     root = model_in(path)
     if root.is_dir():
@@ -78,7 +78,7 @@ def model_files(
 
 
 def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
-    """Write a model folder; one that is there is replaced once the new one is whole."""
+    """Write a model folder. It replaces an earlier folder only when it is complete."""
     with replaced_folder(folder) as temporary:
         write_json(
             temporary / CONFIG,
@@ -87,18 +87,18 @@ def save_folder(model: Encoder, folder: str | os.PathLike[str]) -> None:
                 "architectures": [type(model).__name__],
                 "embedding_dim": model.embedding_dim,
                 "max_length": model.max_length,
-                # Not every version of transformers says of which dtype the weights are.
+                # Some versions of transformers do not name the dtype of the weights.
                 "backbone": {**model.backbone.config.to_dict(), "dtype": "float32"},
             },
         )
         with TOKENIZING, hub.quiet_transformers():
-            # Where texts were cut last is kept in the tokenizer, and would be written as its own.
+            # The tokenizer remembers where it last cut a text, and would be saved with that limit.
             model.tokenizer.backend_tokenizer.no_truncation()
             model.tokenizer.save_pretrained(temporary)
         save_safetensors(model.state_dict(), temporary / WEIGHTS)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Hashes of the files of a folder; a card for people is no part of the model."""
+    """Return the hashes of the files in a folder, except the card, which is only for people."""
     kept = (file for file in sorted(folder.iterdir()) if file.is_file() and file.name != CARD)
     return {file.name: sha256(file) for file in kept}

@@ -1,4 +1,4 @@
-"""ProbabilisticGBERTV4 as a family: folders that `stage2 init` wrote, and the reference's `.pt`."""
+"""The family of ProbabilisticGBERTV4: folders of `stage2 init`, and the reference's `.pt` files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from stage2.utils.files import sha256
 
 
 class GBERT:
-    """See `models.family.Family`."""
+    """The family of ProbabilisticGBERTV4; see `models.family.Family`."""
 
     def holds(self, path: Path) -> bool:
-        """A folder whose configuration says so, or a file of weights."""
+        """Return whether a path is a file of weights, or a folder with such a configuration."""
         return path.is_file() or is_ours(path / CONFIG)
 
     def load(self, path: Path, options: LoadOptions) -> ProbabilisticGBERTV4:
-        """Read a folder, which knows its own limit, or a `.pt` over `backbone`."""
+        """Read a folder, which names its own limit, or a `.pt` with the encoder `backbone`."""
         _check(path, options)
         if path.is_dir():
             return ProbabilisticGBERTV4.from_pretrained(path)
@@ -33,33 +33,33 @@ class GBERT:
         return ProbabilisticGBERTV4.from_reference(path, options.backbone, options.max_length)
 
     def reader(self, path: Path, options: LoadOptions) -> Reader:
-        """The tokenizer and the limit, without the weights."""
+        """Return the tokenizer and the limit, without reading the weights."""
         _check(path, options)
         return checkpoint.read_reader(path)
 
     def embedding_dim(self, path: Path) -> int:
-        """As `Family` has it."""
+        """Return the width of a model's vectors, from its files."""
         return checkpoint.embedding_dim(path)
 
     def max_length(self, path: Path) -> int | None:
-        """As `Family` has it: a folder is not asked."""
+        """Return the limit of tokens that a file of weights names; None for a folder."""
         return checkpoint.known_max_length(path) if path.is_file() else None
 
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
-        """As `Family` has it: none of a `.pt` whose backbone has no folder."""
+        """Return the hashes of a model's files; empty for a `.pt` whose backbone has no folder."""
         return checkpoint.model_files(path, backbone)
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
-        """By a model that is read anew."""
+        """Return a function that embeds with the model, read again."""
         return reader_of(self.load(path, options))
 
     def weights_hash(self, path: Path) -> str:
-        """SHA-256 of the file of weights."""
+        """Return the SHA-256 of the file of weights."""
         return sha256(path / checkpoint.WEIGHTS if path.is_dir() else path)
 
 
 def _check(path: Path, options: LoadOptions) -> None:
-    """Refuse what this model has no place for."""
+    """Refuse the options that this model does not support."""
     given = [f"--{role}-prompt" for role in options.prompts]
     given += [f"--{role}-max-length" for role in options.max_lengths]
     given += ["--pooling"] if options.pooling is not None else []

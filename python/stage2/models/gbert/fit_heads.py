@@ -1,4 +1,4 @@
-"""A stage-1 model from any encoder: heads fitted so that μ keeps the encoder's own geometry."""
+"""Stage-1 models from any encoder, with heads that are fitted so that μ keeps its geometry."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from stage2.utils.progress import Progress
 FIT_STEPS = 300
 FIT_LEARNING_RATE = 3e-4
 FIT_BATCH = 96
-# Of chunks and of sentences each. Their hidden states are held in memory: at a width of 768,
-# 300 MB in all.
+# The heads are fitted on so many tokens of chunks, and on as many of sentences. Their hidden states
+# are in memory: 300 MB in all at a width of 768.
 FIT_TOKENS = 50_000
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -41,25 +41,26 @@ def init_model(
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> ProbabilisticGBERTV4:
-    """Make a stage-1 model.
+    """Make a stage-1 model from an encoder.
 
-    The heads start random, from `seed`. With `fit` the semantic head is then set to the projection
-    that keeps most of the mean-pooled cosines of the chunks (`project`), and refined by gradient
-    (`refine`) on chunks and their sentences: chunks alone never look like questions.
+    The heads are initialised at random. With `fit` the semantic head is then set to the projection
+    that best keeps the mean-pooled cosines of the chunks (`project`). Gradient descent on chunks
+    and their sentences refines it (`refine`), because whole chunks do not look like questions.
 
     Args:
-        backbone: folder or hub id of an encoder; None for all-MiniLM-L6-v2.
-        chunks: texts to fit on; with `fit`, at least two.
-        embedding_dim: d.
-        max_length: most tokens of a text; lowered to what the backbone takes.
-        seed: of the random heads and of the order in which texts are fitted.
-        fit: False leaves the heads random.
-        device: where to fit; default the CPU.
-        progress: called with (steps done, steps in all).
+        backbone: the folder or hub id of an encoder; None means all-MiniLM-L6-v2.
+        chunks: the texts to fit on; with `fit`, at least two.
+        embedding_dim: d, the width of the embeddings.
+        max_length: the largest number of tokens in a text. It is lowered to what the backbone
+            takes.
+        seed: the seed of the random heads, and of the order in which texts are fitted.
+        fit: whether the heads are fitted; if False, they stay random.
+        device: the device for fitting; None means the CPU.
+        progress: called with the number of steps done and of all steps.
 
     Raises:
-        BadInputError: the backbone cannot be loaded, does not embed a text, or there is nothing to
-            fit on.
+        BadInputError: the backbone cannot be loaded or cannot embed a text, a size is too small, or
+            there is nothing to fit on.
     """
     if embedding_dim < 1 or max_length < 4:
         raise BadInputError(
@@ -69,7 +70,7 @@ def init_model(
     if fit and len(chunks) < 2:
         raise BadInputError(f"{len(chunks)} chunks to fit the heads on; expected at least 2")
     name = backbone or default_backbone()
-    # The default is known to be no path of the user's.
+    # The id of the default encoder must not be taken for a path of the user.
     asked = name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
     try:
         encoder, tokenizer = hub.load_backbone(asked)
@@ -97,7 +98,7 @@ def init_model(
 
 
 def sentences(chunks: Sequence[str]) -> list[str]:
-    """The distinct sentences of chunks that have more than one."""
+    """Return the distinct sentences of all chunks that have more than one."""
     found: dict[str, None] = {}
     for chunk in chunks:
         pieces = [piece for piece in _SENTENCE_END.split(chunk) if piece.strip()]
@@ -108,8 +109,8 @@ def sentences(chunks: Sequence[str]) -> list[str]:
 
 @torch.inference_mode()
 def hidden_states(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> list[Tensor]:
-    """The backbone's last hidden states, float (tokens, D) a text, up to `FIT_TOKENS` in all."""
-    # A token is a character at least: no more texts than could count are tokenised.
+    """Return the last hidden states of each text, float (tokens, D), up to `FIT_TOKENS` in all."""
+    # Each text has at least one token, so later texts cannot count and need not be tokenised.
     texts = texts[:FIT_TOKENS]
     tokens = tokenize(model, texts, [()] * len(texts))
     kept = max(2, int(np.searchsorted(np.cumsum(tokens.lengths), FIT_TOKENS)))
@@ -125,14 +126,14 @@ def hidden_states(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> list[Ten
 
 @torch.no_grad()
 def project(model: ProbabilisticGBERTV4, states: Sequence[Tensor]) -> None:
-    """Make the semantic head the linear map that keeps most of the mean-pooled cosines.
+    """Set the semantic head to the linear map that best keeps the mean-pooled cosines.
 
-    Of all maps to r dimensions the projection on the first r eigenvectors of XᵀX, X the unit
-    vectors, keeps the matrix of cosines best (Eckart and Young, 1936). The head is not linear, but
-    can be: GELU(x) - GELU(-x) = x, so a hidden layer that holds P and -P, and an output layer that
-    subtracts them, is P. That takes 2 of the hidden units a dimension; what d has beyond
-    `HEAD_WIDTH` / 2, and hidden units to spare, start at zero output and random input, for the
-    gradient to use.
+    Let the rows of X be the mean-pooled unit vectors. Of all linear maps to r dimensions, the
+    projection P on the first r eigenvectors of XᵀX keeps the matrix of cosines best (Eckart and
+    Young, 1936). The head is not linear, but it can compute P, since GELU(x) - GELU(-x) = x: its
+    hidden layer computes P and -P, and its output layer subtracts them. This takes two hidden units
+    for each dimension. Dimensions of the output beyond `HEAD_WIDTH` / 2 start at 0. Spare hidden
+    units start with random input weights and output weights of 0, and the gradient can use them.
     """
     means = F.normalize(torch.stack([state.mean(dim=0) for state in states]), dim=-1)
     _, vectors = torch.linalg.eigh(means.T.double() @ means.double())
@@ -157,10 +158,10 @@ def refine(
     generator: np.random.Generator,
     progress: Progress | None = None,
 ) -> None:
-    """Fit the semantic head so that cosines of μ follow the backbone's mean-pooled cosines.
+    """Fit the semantic head so that the cosines of μ follow the backbone's mean-pooled cosines.
 
-    The loss is the mean squared difference over all pairs of a batch; the learning rate falls
-    linearly to 0.
+    The loss is the mean squared difference of the cosines over all pairs of texts in a batch. The
+    learning rate falls linearly to 0.
     """
     target = F.normalize(torch.stack([state.mean(dim=0) for state in states]), dim=-1)
     optimizer = torch.optim.Adam(model.semantic_head.parameters(), lr=FIT_LEARNING_RATE)
@@ -168,7 +169,7 @@ def refine(
     size = min(FIT_BATCH, len(states))
     for step in range(FIT_STEPS):
         rows: Ints = generator.choice(len(states), size, replace=False)
-        # One matrix product over the batch's tokens laid end to end: no padding.
+        # The tokens of a batch are concatenated, so that one matrix product needs no padding.
         vectors = model.semantic_head(torch.cat([states[row] for row in rows]))
         lengths = [len(states[row]) for row in rows]
         mu = torch.stack([part.mean(dim=0) for part in vectors.split(lengths)])

@@ -1,7 +1,7 @@
 """ProbabilisticGBERTV4: a Hugging Face encoder and three token-level heads.
 
-D is the backbone's width, d the embedding dimension, B texts in a batch, T tokens in its longest
-text, E annotated entities in the batch.
+D is the width of the backbone, and d is the embedding dimension. A batch has B texts with at most T
+tokens each, and E annotated entities.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ KAPPA_SCALE = 50.0
 EMBEDDING_DIM = 64
 MAX_LENGTH = 128
 
-# Problems of weights that are told; the others are counted.
+# A message names so many problems of weights, and counts the others.
 _SHOWN = 4
 
 
@@ -86,7 +86,7 @@ class ProbabilisticGBERTV4(TransformerEncoder):
         self.compiled = False
         self.guard = ModelLock()
 
-    def forward(self, batch: Batch) -> Pooled:  # noqa: D102  as the encoder has it
+    def forward(self, batch: Batch) -> Pooled:  # noqa: D102  see `Encoder.forward`
         inside = batch.attention_mask.bool()
         hidden, layout = self.token_states(batch)
         vectors = self.semantic_head(hidden).float()
@@ -103,7 +103,7 @@ class ProbabilisticGBERTV4(TransformerEncoder):
         return Pooled(mu, entity, count > 0, kappa, entity_mu, entity_kappa)
 
     def auxiliary(self, mu: Tensor) -> Tensor:
-        """Logits of the auxiliary classes: float (B, d) → (B, 28)."""
+        """Return the logits of the auxiliary classes, float (B, 28), from μ, float (B, d)."""
         logits: Tensor = self.aux_head(mu)
         return logits
 
@@ -114,27 +114,27 @@ class ProbabilisticGBERTV4(TransformerEncoder):
         precision: str = "auto",
         batch_tokens: int | None = None,
     ) -> Embeddings:
-        """Embed texts, and their entities where given; see `stage2.encoding.encode.encode`."""
+        """Embed texts, and their entities if given; see `stage2.encoding.encode.encode`."""
         return encode(self, texts, entities, precision=precision, batch_tokens=batch_tokens)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `config.json`, `model.safetensors` and the tokenizer, whole or not at all."""
         checkpoint.save_folder(self, folder)
 
-    # The counterpart of `from_pretrained`, by the name that users of transformers know.
+    # Users of transformers know this name for the counterpart of `from_pretrained`.
     save_pretrained = save
 
     def save_reference(self, path: str | os.PathLike[str]) -> None:
-        """Write the bare `state_dict` of the reference's `.pt` files."""
+        """Write a bare `state_dict`, as in the `.pt` files of the reference."""
         self.save_weights(path)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> ProbabilisticGBERTV4:
-        """Read a folder that `save` or `stage2 init` wrote, or a run folder's model.
+        """Read a folder that `save` or `stage2 init` wrote, or the model in a run folder.
 
         Raises:
-            BadInputError: the folder is not one that this project wrote, its weights do not fit or
-                are not finite, or it cannot embed a text.
+            BadInputError: stage2 did not write the folder, its weights do not fit or are not
+                finite, or the model cannot embed a text.
         """
         root = model_in(folder)
         if not (root / CONFIG).exists():
@@ -169,20 +169,21 @@ class ProbabilisticGBERTV4(TransformerEncoder):
         backbone: str | os.PathLike[str],
         max_length: int | None = None,
     ) -> ProbabilisticGBERTV4:
-        """Read a bare `torch.save(model.state_dict())` without running any code in it.
+        """Read a file of `torch.save(model.state_dict())`, without running any code in it.
 
-        The weights all come from the `.pt`; of the backbone only its configuration and its
-        tokenizer are read.
+        All weights come from the `.pt` file. Only the configuration and the tokenizer of the
+        backbone are read.
 
         Args:
-            path: of the file.
-            backbone: folder or hub id of its encoder.
-            max_length: most tokens of a text. Default: what the file says where this project
-                wrote it, else 128, and that is told; either way no more than the encoder takes.
+            path: the path of the file.
+            backbone: the folder or hub id of its encoder.
+            max_length: the largest number of tokens in a text. None means the number in the file,
+                or, if stage2 did not write the file, 128, which is logged. It is lowered to what
+                the encoder takes.
 
         Raises:
-            BadInputError: not such a file, one that would run code, one whose keys or shapes do
-                not fit the backbone or whose values are not finite; the message names them.
+            BadInputError: it is not such a file, it would run code, its keys or shapes do not fit
+                the backbone, or its values are not finite. The message names them.
         """
         state = read_state_dict(path)
         head = state.get(checkpoint.HEAD)
@@ -194,7 +195,7 @@ class ProbabilisticGBERTV4(TransformerEncoder):
             raise BadInputError(f"max length {limit}; expected at least {LEAST_LENGTH}")
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
         folder = hub.folder_of(backbone, hub.BACKBONE)
-        # This asks only how much memory they take; whether they fit is asked below.
+        # Without shapes only bounds are checked. Whether the weights fit is checked below.
         config = hub.load_config(folder, hub.BACKBONE, {})
         tokenizer = hub.load_tokenizer(folder, hub.BACKBONE)
         ours = ModelConfig(head.shape[0], limit, {})
@@ -220,7 +221,7 @@ def pool(vectors: Tensor, energy: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]
 
     Returns:
         μ, float (n, d), the mean of the vectors, scaled to unit length; and κ, float (n,),
-        1 + 50 · the greatest energy.
+        1 + 50 · the largest energy.
     """
     weights = mask.to(vectors.dtype).unsqueeze(-1)
     mean = (vectors * weights).sum(dim=1) / weights.sum(dim=1)
@@ -245,11 +246,14 @@ def _check_fit(
     path: str | os.PathLike[str],
     about: Path,
 ) -> None:
-    """Refuse weights that do not fit, before memory is asked for; names every key and shape."""
+    """Refuse weights that do not fit, before memory is requested.
+
+    The message names the keys and shapes that are wrong.
+    """
     try:
         with torch.device("meta"):
             sketch = _build(backbone, None, config.embedding_dim, config.max_length)
-    except Exception as error:  # What a library makes of such entries has no common kind.
+    except Exception as error:  # The errors that bad entries cause have no common class.
         reason = str(error).strip().split("\n", 1)[0]
         raise BadInputError(f"{about}: no encoder can be built of it: {reason}") from error
     expected = {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()}
@@ -275,7 +279,7 @@ def _check_fit(
 def _ready(
     model: ProbabilisticGBERTV4, state: dict[str, Tensor], path: str | os.PathLike[str]
 ) -> ProbabilisticGBERTV4:
-    """Fill a model with weights whose names and shapes fit, and try it."""
+    """Load weights, whose names and shapes fit, into a model, and check the model."""
     expected = model.state_dict()
     for name, tensor in state.items():
         if name in expected and tensor.is_floating_point() != expected[name].is_floating_point():
