@@ -1,1 +1,1 @@
-"""Texts to vectors: the encoder that every room knows, tokens, batches, cache, similarity."""
+"""From texts to vectors: the encoder, tokens, batches, the cache and the similarity."""

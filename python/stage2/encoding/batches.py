@@ -1,4 +1,4 @@
-"""Batches of tokenised texts to vectors, in one process."""
+"""The embedding of batches of tokenised texts, in one process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_precision
 from stage2.utils.progress import Progress
 
-# Texts that are tokenised, sorted by length and embedded before the next are read: enough for even
-# batches, and few enough that memory does not grow with the corpus.
+# So many texts are tokenised, sorted by length and embedded at a time. They are enough for batches
+# of similar length, and so few that memory does not grow with the corpus.
 WINDOW = 16_384
 
 
@@ -31,13 +31,13 @@ def encode_batches(
     precision: str,
     progress: Progress | None = None,
 ) -> Embeddings:
-    """Embed texts in the given batches, which hold each row of `tokens` once."""
+    """Embed texts in the given batches, which contain each row of `tokens` once."""
     n, lengths = len(tokens), tokens.lengths
     out = Embeddings.empty(n, model.embedding_dim)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
     waiting: list[tuple[Ints, Pooled]] = []
-    # To fetch a batch's vectors is to wait for it, while a GPU has nothing more to do.
+    # To fetch vectors is to wait for their batch, and meanwhile a GPU would have no new work.
     most = WINDOW if model.device.type == "cuda" else 0
     with inference(model, resolve_precision(precision, model.device)) as working:
         for rows in batches:
@@ -53,7 +53,7 @@ def encode_batches(
 
 
 def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
-    """Take the vectors of some rows from the device, and forget them there."""
+    """Copy the waiting vectors from the device to `out`, and release them there."""
     for rows, pooled in waiting:
         out.mu[rows] = pooled.mu.cpu().numpy()
         out.kappa[rows] = pooled.kappa.cpu().numpy()
@@ -64,16 +64,16 @@ def _fetch(out: Embeddings, waiting: list[tuple[Ints, Pooled]]) -> None:
 
 @contextmanager
 def inference(model: Encoder, dtype: torch.dtype) -> Iterator[Encoder]:
-    """Yield the model as it embeds fastest: dropout and gradients off, weights of `dtype`.
+    """Yield the model in the form that embeds fastest: no dropout, no gradients, in `dtype`.
 
-    On a CPU weights are packed, unless torch compiles the encoder. The model is left as it was,
-    and meanwhile no other thread's.
+    On a CPU the weights are packed, unless torch compiles the encoder. Inside the context no other
+    thread can use the model. After it the model is as before.
 
     Raises:
         RunFailedError: another thread trains the model.
     """
     with model.guard.embedding():
-        # In half precision it could not be told.
+        # This is computed and cached now, because half precision is too coarse for it.
         _ = model.first_padded_position
         working = in_precision(model, dtype)
         was_training = model.training
@@ -87,10 +87,10 @@ def inference(model: Encoder, dtype: torch.dtype) -> Iterator[Encoder]:
 
 
 def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
-    """The model itself in float32, else a copy whose weights are of `dtype`.
+    """Return the model itself for float32, else a copy with weights of `dtype`.
 
-    `torch.autocast` would cast activations around each of the operations that it leaves in float32,
-    and hold every weight twice all the same. Pooling is in float32 in both.
+    `torch.autocast` would also keep each weight twice, and would cast the activations before and
+    after each operation that it leaves in float32. Pooling is in float32 either way.
     """
     if dtype == torch.float32:
         return model
@@ -99,7 +99,7 @@ def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Matrix products in `dtype`; the heads' pooling stays in float32."""
+    """Return a context with matrix products in `dtype`. Pooling in the heads stays in float32."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)

@@ -1,9 +1,9 @@
-"""Vectors on disk: a text that a model has embedded once is not embedded again.
+"""The cache of vectors on disk, so that a model does not embed a text twice.
 
-A file holds the vectors of one model at one precision: a header, then records of one size, each
-with its own checksum. Records are only ever appended, by one process at a time, so that others may
-read meanwhile. A record that is torn or damaged counts as absent: its text is embedded again, and
-of two records of a text the later counts.
+A file holds the vectors of one model at one precision: a header, and then records of one size, each
+with its own checksum. Records are only appended, by one process at a time, so that other processes
+can read in the meantime. An incomplete or damaged record counts as absent, and its text is embedded
+again. If a text has two records, the later one counts.
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "stage2 embeddings 2"
 SUFFIX = ".vectors"
-# One for all files of a folder: writing is short, and a lock that is never deleted has no races.
+# All files of a folder share one lock, as writing is short. It is never deleted, to avoid races.
 LOCK = ".lock"
-# Writing takes no time: who does not get the lock for so many seconds, the first of them without a
-# word, goes on without keeping vectors.
+# A process waits so many seconds for the lock, first without a message and then with one. Then it
+# continues without keeping vectors. It need not wait longer, since writing takes almost no time.
 QUIET, PATIENCE = 1.0, 10.0
-# A line of JSON, filled up with spaces: what `stage2 cache info` shows, and the size of a record.
+# The header is a line of JSON, padded with spaces. It has what `stage2 cache info` shows, and the
+# width of the vectors, from which the size of a record follows.
 HEADER_BYTES = 1024
 KEY_BYTES = 16
-# The largest width that a header may state; more is damage.
+# The largest width that a header may state. A header with a larger one is damaged.
 MOST_WIDE = 1 << 20
 
 Keys = npt.NDArray[np.void]
@@ -51,10 +52,10 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def folder_of(setting: str) -> Path | None:
-    """The folder that `--embedding-cache` names; None for `off`.
+    """Return the folder that `--embedding-cache` names, or None for `off`.
 
     Raises:
-        BadInputError: it is a file.
+        BadInputError: the path is that of a file.
     """
     if setting == "off":
         return None
@@ -68,12 +69,12 @@ def folder_of(setting: str) -> Path | None:
 
 
 def keys_of(texts: Sequence[str], spans: Sequence[Any], roles: Sequence[Role]) -> Keys:
-    """Give each text its key: a hash of role, entities and text, `KEY_BYTES` long.
+    """Return the key of each text: a hash of text, role and entities, `KEY_BYTES` long.
 
     Args:
         texts: n texts.
-        spans: for each text its entities, (char_start, char_end) pairs.
-        roles: for each text its role.
+        spans: the entities of each text, as (char_start, char_end) pairs.
+        roles: the role of each text.
 
     Returns:
         void (n,).
@@ -81,7 +82,7 @@ def keys_of(texts: Sequence[str], spans: Sequence[Any], roles: Sequence[Role]) -
     digests = bytearray()
     for text, targets, role in zip(texts, spans, roles, strict=True):
         ends = np.asarray(targets, np.int64).tobytes()
-        # Their number first, so that no text can look like another's entities.
+        # The size of the entities comes first, so that a text cannot be mistaken for entities.
         digest = hashlib.blake2b(len(ends).to_bytes(8, "little") + ends, digest_size=KEY_BYTES)
         digest.update(role.encode() + b"\0")
         digest.update(text.encode("utf-8", "surrogatepass"))
@@ -95,13 +96,13 @@ class EmbeddingCache:
     def __init__(
         self, folder: Path, width: int, depends_on: Mapping[str, str], about: Mapping[str, str]
     ) -> None:
-        """Look for the file of a model; nothing is written before `put`.
+        """Find the file of a model. Nothing is written before `put`.
 
         Args:
-            folder: of all models' files.
+            folder: the folder with the files of all models.
             width: d, the embedding dimension.
-            depends_on: what the vectors are a function of, beside text and entities: hashes of
-                weights and tokenizer, the precision. Their hash is the file's name.
+            depends_on: all that the vectors depend on beside text and entities: the hashes of
+                weights and tokenizer, and the precision. Its hash is the name of the file.
             about: `model` and `precision`, for people to read.
         """
         canonical = json.dumps([FORMAT, width, dict(depends_on)], sort_keys=True)
@@ -114,17 +115,17 @@ class EmbeddingCache:
         self._closed = False
 
     def __len__(self) -> int:
-        """Records in the file, damaged ones among them."""
+        """Return the number of records in the file, including damaged ones."""
         if not self.path.is_file():
             return 0
         return max(0, self.path.stat().st_size - HEADER_BYTES) // self._record.itemsize
 
     def get(self, keys: Keys) -> tuple[Embeddings, Ints]:
-        """Look texts up.
+        """Look up the vectors of texts.
 
         Returns:
-            Their vectors, zeros where there are none; and int64, rising, the rows of the texts
-            that are not in the file.
+            The vectors, with zeros for texts that are not in the file; and the rows of these texts,
+            int64, rising.
         """
         found, absent = Embeddings.empty(len(keys), self.width), np.arange(len(keys))
         try:
@@ -133,7 +134,7 @@ class EmbeddingCache:
                 return found, absent
             records = np.memmap(self.path, self._record, "r", HEADER_BYTES, (count,))
         except FileNotFoundError:
-            return found, absent  # Somebody has pruned it just now.
+            return found, absent  # Another process has just deleted the file.
         except OSError as error:
             logger.warning(
                 "vectors kept earlier cannot be read: %s. They are computed again", error
@@ -146,14 +147,14 @@ class EmbeddingCache:
         here = records[places[rows]]
         whole = (here["key"] == keys[rows]) & (here["checksum"] == _checksums(here))
         rows, here = rows[whole], here[whole]
-        # What is used stays longest: `prune` goes by this time.
+        # `prune` goes by this time, and keeps the files that were used last.
         with suppress(OSError):
             os.utime(self.path)
         found.put(rows, _embeddings(here))
         return found, np.setdiff1d(np.arange(len(keys)), rows)
 
     def put(self, keys: Keys, vectors: Embeddings) -> None:
-        """Append the vectors of texts; where the file cannot be written, warn and go on without."""
+        """Append the vectors of texts. If the file cannot be written, warn and write no more."""
         if self._closed:
             return
         try:
@@ -186,10 +187,10 @@ class EmbeddingCache:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that other processes take too, and say so where it is waited for.
+    """Hold a lock between processes inside the context, and log a longer wait for it.
 
     Raises:
-        TimeoutError: another process does not let it go.
+        TimeoutError: another process does not release the lock in time.
     """
     lock = FileLock(path)
     try:
@@ -207,16 +208,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _header_line(header: Mapping[str, Any]) -> bytes:
-    """A file's first bytes. The model's name is for people: of a long one the end will do."""
+    """Return the header of a file. A long model name is cut to its end, as it is for people."""
     line = json.dumps(header).encode()
     if len(line) >= HEADER_BYTES:
-        # Twelve bytes for a character that needs the longest escape.
+        # The longest escape of a character has twelve bytes, so 70 characters always fit.
         line = json.dumps({**header, "model": f"…{header['model'][-70:]}"}).encode()
     return line.ljust(HEADER_BYTES - 1) + b"\n"
 
 
 def record_type(width: int) -> np.dtype[np.void]:
-    """A record's layout, little-endian and without gaps; the checksum is of all before it."""
+    """Return the layout of a record, which is little-endian and without gaps.
+
+    The checksum covers all fields before it.
+    """
     return np.dtype(
         [
             ("key", f"V{KEY_BYTES}"),
@@ -231,15 +235,15 @@ def record_type(width: int) -> np.dtype[np.void]:
 
 @dataclass(frozen=True)
 class CacheFile:
-    """One model's file, as `stage2 cache` shows it.
+    """The file of one model, as `stage2 cache` shows it.
 
     Attributes:
-        path: of the file.
-        model: what the model was called when the file was made.
-        precision: that the vectors were computed in.
-        entries: records in it.
-        size: in bytes.
-        used: when it was last read or written, in seconds since the epoch.
+        path: the path of the file.
+        model: the name of the model when the file was made.
+        precision: the precision in which the vectors were computed.
+        entries: the number of records.
+        size: the size of the file in bytes.
+        used: the time when it was last read or written, in seconds since the epoch.
     """
 
     path: Path
@@ -251,23 +255,24 @@ class CacheFile:
 
     @property
     def age(self) -> float:
-        """Days since the file was last read or written."""
+        """The number of days since the file was last read or written."""
         return (time.time() - self.used) / 86_400
 
 
 def cache_files(folder: Path) -> list[CacheFile]:
-    """Every file of vectors in a folder, the last used first; other files are passed over."""
+    """Return all files of vectors in a folder, the last used first. Other files are ignored."""
     found = [_cache_file(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
     return sorted((item for item in found if item is not None), key=lambda item: -item.used)
 
 
 def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[CacheFile]:
-    """Delete files of vectors, and give those that were deleted.
+    """Delete files of vectors, and return those that were deleted.
 
     Args:
-        folder: of the cache.
-        older_than: in days; what was not used for so long goes.
-        max_size: in bytes; of the rest what was used last stays, as far as it fits.
+        folder: the folder of the cache.
+        older_than: the age in days above which files are deleted; None means no limit.
+        max_size: the largest size in bytes of all files that are kept; None means no limit. Files
+            that were used last are kept first.
     """
     gone: list[CacheFile] = []
     kept = 0
@@ -287,13 +292,13 @@ def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[
 
 @dataclass(frozen=True)
 class _Index:
-    """Where the records of a key are.
+    """An index for finding the record of a key.
 
-    Half a key is looked up; whether the other half is the same is seen at the record.
+    It has only the first half of each key. The other half must be compared with the record.
 
     Attributes:
         halves: uint64 (n,), the first halves of the keys, rising.
-        order: int64 (n,), the records that they are of; of equal halves the last record first.
+        order: int64 (n,), the record of each half; for equal halves the last record comes first.
     """
 
     halves: npt.NDArray[np.uint64]
@@ -306,7 +311,7 @@ class _Index:
         return cls(backwards[order], len(keys) - 1 - order)
 
     def find(self, keys: Keys) -> Ints:
-        """For each key the last record that may be of it, or -1: int64 (n,)."""
+        """Return the last record that may belong to each key, or -1: int64 (n,)."""
         wanted = _halves(keys)
         nearest = np.minimum(np.searchsorted(self.halves, wanted), len(self.order) - 1)
         return np.where(self.halves[nearest] == wanted, self.order[nearest], -1)
@@ -328,12 +333,13 @@ def _embeddings(records: npt.NDArray[np.void]) -> Embeddings:
 
 
 def _cache_file(path: Path) -> CacheFile | None:
-    """Read a file's header; None where it is not one of ours, which have names of their own.
+    """Read the header of a file, or return None if stage2 did not write the file.
 
-    A file of ours whose header says nothing that can be used is shown as damaged.
+    stage2's files are known by their names or headers. A file that has such a name, but no usable
+    header, is shown as damaged.
     """
     if not path.is_file():
-        return None  # A pipe would be waited for.
+        return None  # Opening a pipe could wait forever.
     try:
         with open(path, "rb") as file:
             start = file.read(HEADER_BYTES)

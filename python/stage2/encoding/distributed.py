@@ -1,7 +1,7 @@
-"""Embedding that processes share, so that the answer is that of one process.
+"""Embedding that is shared out among processes, with the same result as in one process.
 
-Whole batches of texts go to the processes in turn. Which texts stand in a batch together, and so
-its last bits, does not depend on how many processes there are.
+Whole batches of texts go to the processes in turn. So the texts of a batch, and thereby the last
+bits of their vectors, do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def encode_shared(
     precision: str,
     progress: Progress | None,
 ) -> Embeddings:
-    """Embed batches of texts with the model lent, each in one of the processes.
+    """Embed batches of texts with the lent model, each batch in one of the processes.
 
     Args:
-        world: the processes.
+        world: the processes, to which the model is lent.
         tokens: n texts.
-        batches: rows of `tokens`.
-        precision: `fp32`, `bf16` or `fp16`, settled by this process's device.
-        progress: called after each batch of this process, as if the others were as far.
+        batches: the rows of `tokens` in each batch.
+        precision: `fp32`, `bf16` or `fp16`, as resolved for the device of this process.
+        progress: called after each batch of this process, as if each process had done as much.
     """
     shares = [batches[rank :: world.size] for rank in range(world.size)]
     total = len(tokens)
@@ -62,5 +62,5 @@ def _encode_share(
 
 
 def _pick(tokens: TokenizedTexts, rows: Ints) -> TokenizedTexts:
-    """Some texts as plain lists, that can be sent."""
+    """Select texts as plain lists, which can be sent to another process."""
     return TokenizedTexts.take(tokens, rows)

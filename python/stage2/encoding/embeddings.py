@@ -1,4 +1,4 @@
-"""Vectors of texts, as numpy arrays."""
+"""The vectors of texts, as numpy arrays."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from stage2.utils.arrays import Floats, Ints
 
 @dataclass(frozen=True)
 class Embeddings(Vectors[npt.NDArray[Any]]):
-    """Vectors of n texts, in numpy.
+    """The vectors of n texts, as numpy arrays.
 
     Attributes:
-        mu: float32 (n, d), unit length.
-        entity: float32 (n, d), mean of the unit vectors of the text's entities; 0 without any.
-        has_entity: bool (n,).
-        kappa: float32 (n,).
-        entity_count: int64 (n,), entities with a token left inside the cut.
+        mu: float32 (n, d), the vector of each text, of unit length if the model compares by the
+            cosine.
+        entity: float32 (n, d), the mean of the vectors of a text's entities; 0 without any.
+        has_entity: bool (n,), whether a text has a vector of its entities.
+        kappa: float32 (n,), the concentration of each text.
+        entity_count: int64 (n,), the number of a text's entities with a token that was not cut.
     """
 
     kappa: Floats
@@ -31,7 +32,7 @@ class Embeddings(Vectors[npt.NDArray[Any]]):
 
     @classmethod
     def empty(cls, n: int, width: int, folder: Path | None = None) -> Embeddings:
-        """Zeros for n texts, in memory or, given a folder, in nameless files there."""
+        """Return zeros for n texts, in memory or else mapped from unnamed files in a folder."""
 
         def zeros(shape: tuple[int, ...]) -> Floats:
             if folder is None or not n:
@@ -53,14 +54,14 @@ class Embeddings(Vectors[npt.NDArray[Any]]):
             getattr(self, field.name)[rows] = getattr(found, field.name)
 
     def take(self, rows: npt.ArrayLike) -> Embeddings:
-        """Select the given rows, in the given order."""
+        """Return the given rows, in the given order."""
         index = np.asarray(rows)
         return Embeddings(
             **{field.name: getattr(self, field.name)[index] for field in fields(self)}
         )
 
     def without_entities(self) -> Embeddings:
-        """The same texts, to be compared at sentence level only."""
+        """Return the same vectors without entities, so that texts are compared by sentence."""
         return replace(
             self,
             entity=np.zeros_like(self.entity),

@@ -1,4 +1,4 @@
-"""Texts to vectors: tokenise, batch by token budget, pool, back in the order of the input."""
+"""From texts to vectors: tokenise, batch by a token budget, pool, restore the input's order."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from stage2.utils.device import describe, resolve_precision
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
 
-# Entities of one text: targets as annotation files have them, or (char_start, char_end) pairs.
+# The entities of one text: targets as in annotation files, or (char_start, char_end) pairs.
 EntityTargets = Sequence[Mapping[str, Any]] | Sequence[tuple[int, int]] | Ints
-# Gives the texts of some rows, with the spans and the role of each.
+# A function that returns the texts of some rows, with the spans and the role of each.
 Read = Callable[[Ints], Texts]
 
 
@@ -47,22 +47,23 @@ def encode(
     batch_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> Embeddings:
-    """Embed texts; each distinct text with the same entities is embedded once.
+    """Embed texts. A text that occurs again with the same entities is embedded only once.
 
     Args:
-        model: on the device that the work is to be done on.
+        model: the model, on the device on which it will run.
         texts: n texts.
-        entities: for each text its targets: mappings with `char_start` and `char_end`, or pairs of
-            them, in code points, end exclusive. None: no text has any.
-        role: of the texts: `query` or `document`.
+        entities: the targets of each text: mappings with `char_start` and `char_end`, or pairs of
+            these numbers, in code points, end exclusive. None means that no text has any.
+        role: the role of the texts: `query` or `document`.
         precision: `auto`, `fp32`, `bf16` or `fp16`.
-        batch_tokens: most tokens in a batch, padding included; default by device.
+        batch_tokens: the largest number of tokens in a batch, padding included. The default depends
+            on the device.
         progress: called after each batch.
 
     Raises:
         BadInputError: a text is not a str, or has half a surrogate pair; `entities` is not as long
-            as `texts`, or a target is not a span of its text; `batch_tokens` is below 1.
-        RunFailedError: another thread trains the model. Those that embed with it take turns.
+            as `texts`, or a target is not a span of its text; or `batch_tokens` is below 1.
+        RunFailedError: another thread trains the model. Threads that embed with it take turns.
     """
     _check_texts(texts)
     if entities is not None and len(entities) != len(texts):
@@ -97,18 +98,19 @@ def encode_windows(
 ) -> Embeddings:
     """Embed many texts, of which only a window is in memory at a time.
 
-    Each distinct text with the same entities is embedded once, and not at all where the cache has
-    it. While a window is embedded the next one is tokenised.
+    A text that occurs again with the same entities is embedded only once. A text that the cache has
+    is not embedded at all. While a window is embedded, the next one is tokenised.
 
     Args:
-        model: on the device that the work is to be done on.
+        model: the model, on the device on which it will run.
         count: n, the number of texts.
-        read: gives the texts of some rows, with the spans and the role of each.
-        precision: as `encode` has it.
-        batch_tokens: as `encode` has it.
+        read: a function that returns the texts of some rows, with the spans and the role of each.
+        precision: as in `encode`.
+        batch_tokens: as in `encode`.
         progress: called after each batch.
-        folder: where the vectors are to lie as nameless files, mapped; None: in memory.
-        cache: of this model at this precision; what it lacks is added to it.
+        folder: the folder for unnamed files, from which the vectors are mapped. None keeps the
+            vectors in memory.
+        cache: the cache of this model at this precision. Vectors that it lacks are added to it.
     """
     rows = np.arange(count)
     keys = np.concatenate(
@@ -141,7 +143,7 @@ def encode_windows(
 
 
 def _further(progress: Progress | None, done: int, total: int, tokens: int) -> Progress | None:
-    """Progress of a part, told as that of the whole, of which some is done."""
+    """Return a function that reports the progress of a part as progress of the whole."""
     if progress is None:
         return None
     return lambda now, _, now_tokens=0, /: progress(done + now, total, tokens + now_tokens)
@@ -152,13 +154,13 @@ def _windows(rows: Ints) -> list[Ints]:
 
 
 def _first_of(keys: Keys) -> Ints:
-    """The first row with the same key as each row: int64 (n,)."""
+    """Return for each row the first row with the same key: int64 (n,)."""
     _, first, place = np.unique(keys, return_index=True, return_inverse=True)
     return first[place].astype(np.int64)
 
 
 def _fill(out: Embeddings, keys: Keys, rows: Ints, cache: EmbeddingCache) -> Ints:
-    """Take what the cache has of some rows; give the rows that it lacks."""
+    """Copy the vectors of some rows from the cache to `out`. Return the rows that it lacks."""
     missing = [rows[:0]]
     for part in _windows(rows):
         found, absent = cache.get(keys[part])
@@ -170,7 +172,7 @@ def _fill(out: Embeddings, keys: Keys, rows: Ints, cache: EmbeddingCache) -> Int
 def _tokenized_ahead(
     model: Encoder, read: Read, rows: Ints
 ) -> Iterator[tuple[Ints, TokenizedTexts]]:
-    """Tokenise windows of rows, each while the one before it is worked on."""
+    """Tokenise windows of rows. The next window is tokenised while the caller works on one."""
     parts = _windows(rows)
     with ThreadPoolExecutor(1) as pool:
 
@@ -192,7 +194,7 @@ def encode_tokens(
     batch_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> Embeddings:
-    """Embed tokenised texts with dropout off, in batches of like length."""
+    """Embed tokenised texts without dropout, in batches of similar length."""
     dtype = resolve_precision(precision, model.device)
     budget = batch_tokens or token_budget(model.device, dtype)
     batches = list(batches_by_tokens(tokens.lengths, budget))
@@ -219,7 +221,7 @@ def _check_texts(texts: Sequence[str]) -> None:
 
 
 def _spans(i: int, text: str, targets: EntityTargets) -> tuple[tuple[int, int], ...]:
-    """Bring both forms of the i-th text's targets to (char_start, char_end) pairs."""
+    """Convert the targets of the i-th text, in either form, to (char_start, char_end) pairs."""
     try:
         spans = tuple(
             (int(t["char_start"]), int(t["char_end"])) if isinstance(t, Mapping) else _pair(t)

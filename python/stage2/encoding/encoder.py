@@ -1,4 +1,4 @@
-"""The encoder that every room knows: whatever turns a batch of tokens into vectors."""
+"""The base class of all encoders, which turn a batch of tokens into vectors."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ class Pooled(Vectors[Tensor]):
     """The vectors of a batch of B texts, in torch.
 
     Attributes:
-        mu: float (B, d), vector of a text, of unit length where it is compared by the cosine.
-        entity: float (B, d), mean of the vectors of a text's entities, 0 where it has none.
-        has_entity: bool (B,).
-        kappa: float (B,), concentration of a text, at least 1; 1 of an encoder without any.
-        entity_mu: float (E, d), vector of each entity, as long as that of a text.
-        entity_kappa: float (E,), concentration of each entity.
+        mu: float (B, d), the vector of each text, of unit length if the encoder compares by the
+            cosine.
+        entity: float (B, d), the mean of the vectors of a text's entities; 0 without any.
+        has_entity: bool (B,), whether a text has a vector of its entities.
+        kappa: float (B,), the concentration of each text, at least 1. It is 1 if the encoder has no
+            concentrations.
+        entity_mu: float (E, d), the vector of each entity, scaled like that of a text.
+        entity_kappa: float (E,), the concentration of each entity.
     """
 
     kappa: Tensor
@@ -42,30 +44,29 @@ class Pooled(Vectors[Tensor]):
 
 @dataclass(frozen=True)
 class Padding:
-    """All that an encoder needs of its tokenizer where texts are tokens already."""
+    """The part of a tokenizer that an encoder needs for texts that are tokenised already."""
 
     pad_token_id: int | None
 
 
 class Encoder(nn.Module, ABC):
-    """A Hugging Face encoder, and how the vectors of its tokens become those of texts.
+    """A Hugging Face encoder, with the steps from the vectors of tokens to those of texts.
 
-    A family of models is a class of this in `models/`; no other room knows which it is.
+    Each family of models has a subclass in `models/`. Other packages do not depend on subclasses.
 
     Attributes:
-        backbone: the encoder, of transformers.
+        backbone: the encoder, a model of transformers.
         tokenizer: a fast tokenizer of transformers.
         embedding_dim: d, the width of the vectors.
-        max_length: most tokens of a text, special tokens included.
-        max_lengths: the same for a role whose limit is another.
+        max_length: the largest number of tokens in a text, special tokens included.
+        max_lengths: the same number for each role that has a limit of its own.
         prompts: the words that the encoder reads before a text of each role.
         pools_prompt: whether the tokens of a prompt are part of a text's vector.
-        similarity: what its vectors are compared by. Vectors that are compared by their cosine
-            have unit length, so that either is the inner product.
-        compiled: whether torch compiles the backbone where texts are embedded; no part of what is
-            saved.
-        guard: who works with the encoder now.
-        saved_dtype: the type that its weights are written in; they are trained in float32.
+        similarity: the similarity by which its vectors are compared. Vectors that are compared by
+            the cosine have unit length, so the inner product serves for both similarities.
+        compiled: whether torch compiles the backbone for embedding. It is not saved.
+        guard: the lock for threads that use the encoder.
+        saved_dtype: the dtype in which its weights are written. They are trained in float32.
     """
 
     backbone: Any
@@ -82,12 +83,12 @@ class Encoder(nn.Module, ABC):
 
     @property
     def has_entities(self) -> bool:
-        """Tell whether the entities in a text have vectors of their own."""
+        """Whether the entities in a text have vectors of their own."""
         return True
 
     @abstractmethod
     def forward(self, batch: Batch) -> Pooled:
-        """Embed a batch; differentiable in every output but `has_entity`."""
+        """Embed a batch. All outputs except `has_entity` are differentiable."""
 
     @abstractmethod
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -98,60 +99,64 @@ class Encoder(nn.Module, ABC):
     ) -> str:
         """Write weights of the encoder as a bare state_dict, on the CPU, whole or not at all.
 
-        Where texts are cut stands in the same file, where torch does not look.
+        The largest number of tokens in a text is saved in the same file, in a place that torch
+        ignores.
 
         Args:
-            path: of the file.
-            weights: by name; None: those that it has.
+            path: the path of the file.
+            weights: the weights by name; None means those of the encoder.
 
         Returns:
-            SHA-256 of the file.
+            The SHA-256 of the file.
         """
         state = self.state_dict() if weights is None else weights
         return save_state_dict(state, path, {"max_length": self.max_length})
 
     @abstractmethod
     def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """The backbone's last hidden states, float (B, T, D); the mask alone says what is padding.
+        """Compute the last hidden states of padded texts. Only the mask says what is padding.
 
         Args:
             input_ids: int64 (B, T).
-            attention_mask: int64 (B, T), 1 on tokens, then 0 on padding.
+            attention_mask: int64 (B, T), 1 for tokens, then 0 for padding.
+
+        Returns:
+            float (B, T, D).
         """
 
     @property
     @abstractmethod
     def first_padded_position(self) -> int | None:
-        """Position of a text's first token, where the backbone must be told it; see `unpadded`."""
+        """The first token's position if the backbone must be given it, else None."""
 
     @property
     @abstractmethod
     def first_position(self) -> int | None:
-        """Position of a text's first token, where the backbone can do without padding."""
+        """The first token's position if the backbone can do without padding, else None."""
 
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens the backbone has an embedding of."""
+        """The number of tokens for which the backbone has an embedding."""
         rows: int = self.backbone.get_input_embeddings().num_embeddings
         return rows
 
     def bare(self) -> Encoder:
-        """The same weights and layers without the tokenizer, to be sent to another process."""
+        """Return the same weights and layers without the tokenizer, for another process."""
         found = copy.copy(self)
         found.tokenizer = Padding(self.tokenizer.pad_token_id)
         return found
 
 
 class LazyModel:
-    """A model that is loaded when there is something to embed: the cache may have it all.
+    """A model that is loaded only if there is something to embed: the cache may have all vectors.
 
     Attributes:
-        embedding_dim: d.
+        embedding_dim: d, the width of the vectors.
     """
 
     def __init__(
@@ -160,12 +165,13 @@ class LazyModel:
         embedding_dim: int,
         read: Callable[[], Reader] | None = None,
     ) -> None:
-        """Remember how to load it.
+        """Keep the functions that load the model.
 
         Args:
-            load: gives the model on its device.
-            embedding_dim: d.
-            read: gives its tokenizer and limit without its weights; default: the model.
+            load: a function that returns the model on its device.
+            embedding_dim: d, the width of the vectors.
+            read: a function that returns the tokenizer and limit of the model without its weights.
+                None means that the model itself is loaded for them.
         """
         self.embedding_dim = embedding_dim
         self._load = load
@@ -173,7 +179,7 @@ class LazyModel:
 
     @cached_property
     def reader(self) -> Reader:
-        """Its tokenizer and limit; the weights need not be read for that."""
+        """The tokenizer and limit of the model, which may be read without its weights."""
         return self.model if self._read is None else self._read()
 
     @cached_property
@@ -183,5 +189,5 @@ class LazyModel:
 
 
 def loaded(model: Encoder | LazyModel) -> Encoder:
-    """The model, read from disk if it is not in memory yet."""
+    """Return the model. It is read from disk if it is not in memory yet."""
     return model.model if isinstance(model, LazyModel) else model

@@ -1,4 +1,4 @@
-"""What a model reads of samples: the questions and candidates, as rows of distinct texts."""
+"""The questions and candidates of samples, as rows of the distinct texts that a model reads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ class RankingLists:
     """n questions and the contexts that each is ranked against, as rows of distinct texts.
 
     Attributes:
-        tokens: the t distinct texts with their entities, tokenised when that is needed.
-        qa_ids: n ids.
-        questions: int64 (n,), rows of `tokens`.
-        candidates: int64 (m,), rows of `tokens`, all lists end to end, ground truths first.
-        contexts: int64 (m,), the same candidates as places in `corpus`, where there is one.
+        tokens: the t distinct texts with their entities, tokenised when the tokens are first used.
+        qa_ids: the ids of the questions.
+        questions: int64 (n,), the row of each question in `tokens`.
+        candidates: int64 (m,), the row of each candidate in `tokens`: one list after another, each
+            with its ground truths first.
+        contexts: int64 (m,), the place of each candidate in `corpus`, if there is a corpus.
         offsets: int64 (n + 1,), where each list starts.
-        num_relevant: int64 (n,), ground truths at the head of each list.
+        num_relevant: int64 (n,), the number of ground truths at the start of each list.
         tie_keys: int64 (m,), the place of each candidate's chunk id in sorted order.
-        corpus: int64 (N,), rows of `tokens` for all contexts; empty where it was not asked for.
-        grades: float64 (m,), how relevant each candidate is, 0 for negatives; None where all
-            ground truths are as relevant.
+        corpus: int64 (N,), the row of each context in `tokens`; empty if it was not asked for.
+        grades: float64 (m,), the relevance of each candidate, 0 for negatives; None if all ground
+            truths are equally relevant.
     """
 
     tokens: LazyTokens
@@ -54,20 +55,21 @@ class RankingLists:
 
     @property
     def lengths(self) -> Ints:
-        """Candidates of each question, int64 (n,)."""
+        """The number of candidates of each question: int64 (n,)."""
         return np.diff(self.offsets)
 
     @property
     def is_relevant(self) -> npt.NDArray[np.bool_]:
-        """Tell for each candidate whether it is a ground truth, bool (m,)."""
+        """Whether each candidate is a ground truth: bool (m,)."""
         place = np.arange(len(self.candidates)) - np.repeat(self.offsets[:-1], self.lengths)
         return np.asarray(place < np.repeat(self.num_relevant, self.lengths))
 
     @property
     def first_ground_truths(self) -> Ints:
-        """Of each question's ground truths the least row of `tokens`, int64 (n,).
+        """The smallest row in `tokens` of each question's ground truths: int64 (n,).
 
-        Equal for rows of one question, which have the same ground truths in another order.
+        It is equal if one question comes twice, with its ground truths in another order. Texts that
+        are the same count as the first of them.
         """
         flat = self.tokens.same_text[self.candidates]
         is_relevant = self.is_relevant
@@ -77,11 +79,11 @@ class RankingLists:
         return found
 
     def subset(self, rows: Sequence[int] | Ints) -> RankingLists:
-        """The given questions, in the given order, with only the texts that they need."""
+        """Return the given questions, in the given order, with only the texts that they need."""
         return self.select(rows).trimmed()
 
     def select(self, rows: Sequence[int] | Ints) -> RankingLists:
-        """The given questions, in the given order, with all texts."""
+        """Return the given questions, in the given order, with all texts."""
         flat = np.concatenate(
             [np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows]
             or [np.empty(0, np.int64)]
@@ -100,7 +102,7 @@ class RankingLists:
         )
 
     def trimmed(self) -> RankingLists:
-        """The same with only the texts that are needed."""
+        """Return the same lists with only the texts that they need."""
         needed = (self.questions, self.candidates, self.corpus)
         used, places = np.unique(np.concatenate(needed), return_inverse=True)
         questions, candidates, corpus = np.split(
@@ -115,11 +117,11 @@ class RankingLists:
         )
 
     def among(self, kept: Ints) -> RankingLists:
-        """The same with a part of the corpus.
+        """Return the same lists with a part of the corpus.
 
         Args:
-            kept: int64, rising, the contexts that stay; all ground truths are among them. Those of
-                other candidates that are not become -1 in `contexts`.
+            kept: int64, rising, the contexts that are kept, with all ground truths. A candidate
+                that is not kept becomes -1 in `contexts`.
         """
         place = np.searchsorted(kept, self.contexts)
         there = kept[np.minimum(place, len(kept) - 1)] == self.contexts
@@ -128,7 +130,7 @@ class RankingLists:
         )
 
     def without(self, dropped: npt.NDArray[np.bool_]) -> RankingLists:
-        """Leave out the candidates that `dropped`, bool (m,), marks; it marks no ground truth."""
+        """Leave out the candidates that `dropped` marks, bool (m,). It marks no ground truth."""
         kept = np.concatenate([[0], np.cumsum(~dropped)]).astype(np.int64)
         return replace(
             self,
@@ -140,7 +142,7 @@ class RankingLists:
         )
 
     def without_negatives(self) -> RankingLists:
-        """Keep of each question's candidates the ground truths alone."""
+        """Leave out all candidates except the ground truths."""
         return self.without(~self.is_relevant)
 
 
@@ -152,13 +154,13 @@ def ranking_lists(
     similarity: str = "auto",
     corpus: bool = False,
 ) -> RankingLists:
-    """Gather what the samples need, each text of a role once, with its joined entities.
+    """Make the lists of samples. Each text of a role is there once, with its annotated entities.
 
     Args:
-        model: whose tokenizer is used.
-        samples: questions with candidates.
-        annotations: entity annotations; None for none.
-        similarity: `sentence` leaves the entities out; `entity` insists on annotations.
+        model: the model whose tokenizer is used.
+        samples: the questions with their candidates.
+        annotations: the entity annotations, or None.
+        similarity: `sentence` leaves the entities out; `entity` requires annotations.
         corpus: whether every context of the samples is needed, or only the candidates.
     """
     check_similarity(similarity, annotations)

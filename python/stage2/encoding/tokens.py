@@ -1,4 +1,4 @@
-"""Texts to tokens, and tokens to batches on a device."""
+"""From texts to tokens, and from tokens to batches on a device."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from torch import Tensor
 from stage2._core import same_text
 from stage2.utils.arrays import Ints
 
-# Of one text: (char_start, char_end) pairs.
+# The entities of one text, as (char_start, char_end) pairs.
 Spans = Sequence[tuple[int, int]] | Ints
 
-# A text is a query or a document to a model. A model may have a prompt for each role, and reads it
+# For a model a text is a query or a document. A model may have a prompt for each role, and reads it
 # before the text. Texts are embedded, cached and compared as (role, text).
 Role = Literal["query", "document"]
 
-# Padding is waste and a batch's activations should fit the cache: short texts go many at a time,
-# long ones few. A GPU wants more at once.
+# The largest number of tokens in a batch, padding included. A batch has many short texts or few
+# long ones, so that its activations fit a CPU's cache. A GPU needs more tokens at once.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 32768, "mps": 8192}
 
-# A tokenizer remembers where it was told to cut: no two threads tell it, or use it, at once.
+# A tokenizer keeps its limit between calls, so only one thread at a time may set it or tokenise.
 TOKENIZING = threading.RLock()
 
 _NO_IDS = np.empty(0, np.int64)
@@ -40,8 +40,8 @@ class Texts(NamedTuple):
 
     Attributes:
         texts: n texts, without prompts.
-        spans: for each text its entities.
-        roles: for each text its role.
+        spans: the entities of each text.
+        roles: the role of each text.
     """
 
     texts: Sequence[str]
@@ -51,13 +51,14 @@ class Texts(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenizedTexts:
-    """Tokens of n texts.
+    """The tokens of n texts.
 
     Attributes:
-        ids: for each text, int64 (tokens,), special tokens included.
-        entity_tokens: for each text, for each entity with a token left, int64 (its tokens,).
-        unpooled: int64 (n,), how many of a text's first tokens the model reads but does not pool.
-            They are those of its prompt, where the model says so.
+        ids: the ids of the tokens of each text, int64 (tokens,), special tokens included.
+        entity_tokens: for each text and each of its entities with a token that was not cut, the
+            places of the entity's tokens, int64 (tokens,).
+        unpooled: int64 (n,), how many tokens at the start of each text the model reads but does not
+            pool. They are those of the prompt if the model does not pool its prompts, else none.
     """
 
     ids: list[Ints]
@@ -69,11 +70,11 @@ class TokenizedTexts:
 
     @property
     def lengths(self) -> Ints:
-        """Tokens of each text, int64 (n,)."""
+        """The number of tokens in each text: int64 (n,)."""
         return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
 
     def take(self, rows: npt.ArrayLike) -> TokenizedTexts:
-        """Select the given rows, in the given order."""
+        """Return the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
         return TokenizedTexts(
             [self.ids[i] for i in index],
@@ -83,7 +84,7 @@ class TokenizedTexts:
 
     @staticmethod
     def joined(parts: Sequence[TokenizedTexts]) -> TokenizedTexts:
-        """The texts of all parts, one part after the other."""
+        """Join the texts of all parts, one part after the other."""
         return TokenizedTexts(
             [ids for part in parts for ids in part.ids],
             [found for part in parts for found in part.entity_tokens],
@@ -92,12 +93,12 @@ class TokenizedTexts:
 
 
 class LazyTokens(TokenizedTexts):
-    """Texts that are tokenised when their tokens are first looked at.
+    """Texts that are tokenised when their tokens are first used.
 
     Attributes:
         texts: n texts.
-        spans: for each text its entities.
-        roles: for each text its role.
+        spans: the entities of each text.
+        roles: the role of each text.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class LazyTokens(TokenizedTexts):
         tokenized: Callable[[Texts], TokenizedTexts],
         roles: Sequence[Role] | None = None,
     ) -> None:
-        """Remember how texts are tokenised; without `roles` all are documents."""
+        """Keep the function that tokenises the texts. Without `roles` all texts are documents."""
         self.texts = texts
         self.spans = spans
         self.roles: Sequence[Role] = ["document"] * len(texts) if roles is None else roles
@@ -119,7 +120,7 @@ class LazyTokens(TokenizedTexts):
 
     @cached_property
     def same_text(self) -> Ints:
-        """For each text the first that is the same, however typed: int64 (n,)."""
+        """For each text, the row of the first text that is the same: int64 (n,)."""
         return same_text(self.texts)
 
     @property
@@ -141,18 +142,19 @@ class LazyTokens(TokenizedTexts):
         return len(self.texts)
 
     def read(self, rows: Ints) -> Texts:
-        """The given texts, with the spans and the role of each."""
+        """Return the given texts, with the spans and the role of each."""
         return Texts(
             *([column[i] for i in rows] for column in (self.texts, self.spans, self.roles))
         )
 
     def take(self, rows: npt.ArrayLike) -> LazyTokens:
-        """Select the given rows, in the given order."""
+        """Return the given rows, in the given order."""
         index = np.asarray(rows, np.int64)
         found = self.read(index)
         part = LazyTokens(found.texts, found.spans, self._tokenized, found.roles)
         if "_tokens" in vars(self):
-            # There already: a few texts of many are not a reason to tokenise them all.
+            # Tokens are taken only if they exist. Otherwise all texts would be tokenised, even if
+            # few of them are needed.
             vars(part)["_tokens"] = self._tokens.take(index)
         return part
 
@@ -160,9 +162,9 @@ class LazyTokens(TokenizedTexts):
 class Reader(Protocol):
     """The part of a model that decides which tokens of a text it sees.
 
-    It may have `prompts`, the words that it reads before a text of each role; `max_lengths`, the
-    limit of a role whose limit is another; and `pools_prompt`, False where the tokens of a prompt
-    are no part of a text's vector.
+    It may also have `prompts`, the words that it reads before a text of each role; `max_lengths`,
+    the limits of roles that have one of their own; and `pools_prompt`, which is False if the tokens
+    of a prompt are not part of a text's vector.
     """
 
     @property
@@ -171,7 +173,7 @@ class Reader(Protocol):
 
     @property
     def max_length(self) -> int:
-        """Most tokens of a text, special tokens included."""
+        """The largest number of tokens in a text, special tokens included."""
 
 
 class Placed(Protocol):
@@ -179,11 +181,11 @@ class Placed(Protocol):
 
     @property
     def tokenizer(self) -> Any:
-        """Whose padding is used."""
+        """The tokenizer whose padding token is used."""
 
     @property
     def device(self) -> torch.device:
-        """Where the batch goes."""
+        """The device of the batch."""
 
 
 @dataclass(frozen=True)
@@ -192,10 +194,10 @@ class Batch:
 
     Attributes:
         input_ids: int64 (B, T).
-        attention_mask: int64 (B, T), 1 on tokens, 0 on padding.
+        attention_mask: int64 (B, T), 1 for tokens, 0 for padding.
         entity_mask: bool (E, T), the tokens of each entity.
-        entity_row: int64 (E,), the text that each entity stands in.
-        unpooled: int64 (B,), how many of a text's first tokens are not pooled.
+        entity_row: int64 (E,), the text of each entity.
+        unpooled: int64 (B,), how many tokens at the start of each text are not pooled.
     """
 
     input_ids: Tensor
@@ -206,7 +208,7 @@ class Batch:
 
     @property
     def pooled_mask(self) -> Tensor:
-        """Bool (B, T), the tokens that are pooled; at least the last of each text."""
+        """The tokens that are pooled, at least the last of each text: bool (B, T)."""
         place = torch.arange(self.input_ids.shape[1], device=self.input_ids.device)
         last = self.attention_mask.sum(dim=1, keepdim=True) - 1
         pooled = place >= torch.minimum(self.unpooled.unsqueeze(1), last)
@@ -221,17 +223,17 @@ def tokenize(
 ) -> TokenizedTexts:
     """Tokenise texts, each after the prompt of its role, and find the tokens of their entities.
 
-    A token belongs to an entity when token_start < char_end and token_end > char_start. An entity
-    whose tokens all lie past the cut at `model.max_length` is absent.
+    A token belongs to an entity if token_start < char_end and token_end > char_start. An entity is
+    left out if all its tokens are cut, because they are past the limit of its text.
 
     Args:
-        model: whose tokenizer, limit and prompts are used.
+        model: the model whose tokenizer, limits and prompts are used.
         texts: n texts.
-        spans: for each text its entities, in code points of the text without its prompt.
-        roles: for each text its role; None: all are documents.
+        spans: the entities of each text, in code points of the text without its prompt.
+        roles: the role of each text; None means that all are documents.
 
     Raises:
-        ValueError: `spans` or `roles` are not as many as the texts.
+        ValueError: `spans` or `roles` is not as long as `texts`.
     """
     for name, column in (("entities", spans), ("roles", roles)):
         if column is not None and len(column) != len(texts):
@@ -251,7 +253,7 @@ def tokenize(
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
     known = getattr(model, "vocabulary", len(model.tokenizer))
-    # Where each token stands is asked of texts with entities alone: it takes as long again.
+    # Only texts with entities need the offsets of their tokens, which double the time.
     for (annotated, limit), rows in _alike(model, spans, roles).items():
         with TOKENIZING:
             encodings = _encodings(model, [texts[row] for row in rows], limit, annotated)
@@ -269,7 +271,7 @@ def tokenize(
 def _alike(
     model: Reader, spans: Sequence[Spans], roles: Sequence[Role]
 ) -> dict[tuple[bool, int], list[int]]:
-    """The rows of texts that are tokenised in one way, by whether they have entities and limit."""
+    """Group the rows of texts by whether they have entities, and by their limit."""
     rows: dict[tuple[bool, int], list[int]] = {}
     limits = {role: limit_of(model, role) for role in set(roles)}
     for row, (targets, role) in enumerate(zip(spans, roles, strict=True)):
@@ -278,21 +280,21 @@ def _alike(
 
 
 def prompts_of(model: Reader) -> Mapping[Role, str]:
-    """The words that a model reads before a text of each role; none where it has no prompts."""
+    """Return the words that a model reads before a text of each role; empty without prompts."""
     found: Mapping[Role, str] = getattr(model, "prompts", MappingProxyType({}))
     return found
 
 
 def limit_of(model: Reader, role: Role) -> int:
-    """Most tokens of a text of a role, special tokens and those of its prompt included."""
+    """Return the largest number of tokens in a text of a role, with special tokens and prompt."""
     limits: Mapping[Role, int] = getattr(model, "max_lengths", MappingProxyType({}))
     return limits.get(role, model.max_length)
 
 
 def prompt_length(model: Reader, prompt: str) -> int:
-    """Tokens of a prompt and of what the tokenizer puts before it, as sentence-transformers counts.
+    """Count the tokens of a prompt and the special tokens before it, as sentence-transformers does.
 
-    A last token that is special, such as that which ends a text, is none of them.
+    A special token at the end, such as the one that ends a text, does not count.
     """
     if not prompt:
         return 0
@@ -303,10 +305,11 @@ def prompt_length(model: Reader, prompt: str) -> int:
 
 
 def _encodings(model: Reader, texts: list[str], limit: int, offsets: bool) -> Sequence[Any]:
-    """What the tokenizer gives, before transformers makes lists of it, which takes half as long.
+    """Return the encodings of the tokenizer itself, without the lists that transformers makes.
 
-    A GPU would wait for those lists. One text goes by way of transformers, which tells the
-    tokenizer where to cut; all do where a class of tokenizers does more than that.
+    To make the lists takes half as long as to tokenise, and a GPU would wait for them. One text
+    goes through transformers, which sets the limit of the tokenizer. All texts do so if the class
+    of the tokenizer does more than that.
     """
     own = _does_more(model.tokenizer.__class__)
     encoded = model.tokenizer(
@@ -321,12 +324,12 @@ def _encodings(model: Reader, texts: list[str], limit: int, offsets: bool) -> Se
 
 
 def known_ids(tokenizer: Any, ids: Ints, known: int) -> Ints:
-    """Ids with that of the unknown token for those that an encoder has no row for.
+    """Replace the ids for which an encoder has no embedding with that of the unknown token.
 
     Args:
-        tokenizer: of the encoder.
+        tokenizer: the tokenizer of the encoder.
         ids: int64 (n,).
-        known: rows of its table of embeddings.
+        known: the number of rows in the encoder's table of embeddings.
     """
     if len(tokenizer) <= known or ids.max(initial=0) < known:
         return ids
@@ -335,7 +338,7 @@ def known_ids(tokenizer: Any, ids: Ints, known: int) -> Ints:
 
 @functools.cache
 def _does_more(tokenizer: type) -> bool:
-    """Whether a class of tokenizers prepares texts in a way of its own."""
+    """Return whether a class of tokenizers prepares texts in a way of its own."""
     from transformers import PreTrainedTokenizerFast
 
     return any(
@@ -345,24 +348,27 @@ def _does_more(tokenizer: type) -> bool:
 
 
 def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
-    """For each entity with a token left its tokens, of a text whose tokens stand at `offsets`."""
+    """Return the places of the tokens of each entity that has one, in a text with these offsets."""
     start, end = np.asarray(offsets).T
     found = (np.flatnonzero((start < stop) & (end > begin)) for begin, stop in spans)
     return [tokens for tokens in found if len(tokens)]
 
 
 def token_budget(device: torch.device, dtype: torch.dtype) -> int:
-    """Tokens of a batch that is embedded, padding included: of a CPU's cache always as much."""
+    """Return the number of tokens in a batch for embedding, padding included.
+
+    On a CPU it depends on the dtype, so that a batch always fills the same part of the cache.
+    """
     most = BATCH_TOKENS[device.type]
     return most * torch.float32.itemsize // dtype.itemsize if device.type == "cpu" else most
 
 
 def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterable[Ints]:
-    """Cut texts into batches of like length of at most `budget` tokens, padding included.
+    """Cut texts into batches of similar length with at most `budget` tokens, padding included.
 
-    The longest come first, so that memory runs out at once or not at all. Equal lengths stay in
-    the order of the input: the batches are a function of the lengths alone. Batches that are not
-    `padded` hold about as many tokens each, for they may be embedded side by side.
+    The longest texts come first, so that memory runs out at once or not at all. Texts of equal
+    length stay in the order of the input, so the batches depend only on the lengths. Batches that
+    are not `padded` all have about the same number of tokens, as they may be embedded in parallel.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -403,9 +409,9 @@ def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """An array as a tensor; a GPU copies it while it does what it was told before."""
+    """Return an array as a tensor. A GPU copies it while it finishes earlier operations."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type != "cuda":
-        # Elsewhere a copy that is not waited for may read memory that is in use again.
+        # On other devices an asynchronous copy could read memory that has been reused.
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,7 +1,7 @@
-"""What a model does not see of the texts: tokens past its limit, and those that it does not know.
+"""Counts of the tokens that a model does not see: those past its limit, and unknown ones.
 
-Counted once a stage, whether vectors come from the model or from the cache, on as many texts as
-are tokenised in a few seconds.
+They are counted once in each stage, whether vectors come from the model or from the cache. Only as
+many texts are counted as can be tokenised in a few seconds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.tokens import Reader, Role, limit_of, prompts_of
 from stage2.utils.arrays import Ints
 
-# Of each role so many texts are looked at, evenly spaced where there are more: of 800 characters
-# each they are tokenised in two to four seconds on one core, a tenth of what MiniLM takes to embed
-# them once.
+# At most so many texts of each role are counted, evenly spaced. With 800 characters each, they are
+# tokenised in two to four seconds on one core, a tenth of the time that MiniLM takes to embed them.
 SAMPLE = 4_000
 
 _WINDOW = 1024
@@ -28,16 +27,16 @@ _WINDOW = 1024
 
 @dataclass(frozen=True)
 class Account:
-    """How much of the texts of one role a model sees.
+    """The counts of what a model sees of the texts of one role.
 
     Attributes:
-        texts: how many there are.
-        counted: how many of them the other numbers are of.
-        max_length: most tokens of a text, special tokens included.
-        cut: texts of which something is past that.
-        tokens: of all texts counted, uncut, without special tokens.
-        lost: those past the limit.
-        unknown: those that the vocabulary lacks, uncut.
+        texts: the number of all texts.
+        counted: the number of texts that were counted. The other numbers are about these.
+        max_length: the largest number of tokens in a text, special tokens included.
+        cut: the number of texts that are longer than this.
+        tokens: the number of tokens in all counted texts, uncut, without special tokens.
+        lost: the number of these tokens that are past the limit.
+        unknown: the number of these tokens that the vocabulary lacks.
         prompt: the words that the model reads before each of them.
     """
 
@@ -52,25 +51,25 @@ class Account:
 
     @property
     def lost_share(self) -> float:
-        """Share of the tokens that are past the limit."""
+        """The share of the tokens that are past the limit."""
         return self.lost / max(1, self.tokens)
 
     @property
     def unknown_share(self) -> float:
-        """Share of the tokens that the vocabulary lacks."""
+        """The share of the tokens that the vocabulary lacks."""
         return self.unknown / max(1, self.tokens)
 
 
 def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> Account:
-    """Tokenise texts without a limit, and count what the model's limit and vocabulary take away.
+    """Tokenise texts without a limit, and count the tokens past the limit and unknown ones.
 
     Args:
-        reader: what of a model is needed.
-        texts: those to count.
-        total: how many there are of their role.
-        role: theirs, whose prompt leaves so much less room.
+        reader: the tokenizer, limits and prompts of the model.
+        texts: the texts that are counted.
+        total: the number of all texts of their role.
+        role: the role of the texts. Its prompt leaves less room for them.
     """
-    # A tokenizer of its own: where texts are cut is kept in it, and others may be using it.
+    # The tokenizer is copied, because it keeps its limit and others may be using it.
     backend = copy.deepcopy(reader.tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
@@ -92,7 +91,7 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
 
 
 def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:
-    """Count how much the model sees of the questions and of the chunks they meet."""
+    """Count what the model sees of the questions and of the chunks of samples."""
     reader = model.reader if isinstance(model, LazyModel) else model
     columns: tuple[tuple[str, TextColumn, Role], ...] = (
         ("questions", samples.questions, "query"),
@@ -105,7 +104,7 @@ def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]
 
 
 def facts(found: Mapping[str, Account]) -> dict[str, Any]:
-    """The counts by role as `run.json` has them."""
+    """Return the counts in the form in which `run.json` records them."""
     return {
         role: asdict(account)
         | {"lost_share": account.lost_share, "unknown_share": account.unknown_share}
@@ -114,7 +113,7 @@ def facts(found: Mapping[str, Account]) -> dict[str, Any]:
 
 
 def _spread(count: int) -> Ints:
-    """At most `SAMPLE` of so many rows, evenly spaced."""
+    """Return at most `SAMPLE` of `count` rows, evenly spaced."""
     if count <= SAMPLE:
         return np.arange(count)
     return np.linspace(0, count - 1, SAMPLE).astype(np.int64)

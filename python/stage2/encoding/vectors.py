@@ -1,4 +1,4 @@
-"""The vectors of texts, in the one shape that is compared, searched and trained with."""
+"""The vectors of texts, in the form that is used for comparison, search and training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stage2.utils.arrays import Floats
 
 if TYPE_CHECKING:
-    # A search of numpy arrays does without torch, which takes seconds to import.
+    # A search of numpy arrays needs no torch, which takes seconds to import.
     from torch import Tensor
 
 Array = TypeVar("Array", npt.NDArray[Any], "Tensor")
@@ -23,8 +23,8 @@ class Vectors(Generic[Array]):
 
     Attributes:
         mu: float (n, d), the vector of each text.
-        entity: float (n, d), the mean of the unit vectors of its entities; 0 without any.
-        has_entity: bool (n,).
+        entity: float (n, d), the mean of the vectors of a text's entities; 0 without any.
+        has_entity: bool (n,), whether a text has a vector of its entities.
     """
 
     mu: Array
@@ -35,15 +35,18 @@ class Vectors(Generic[Array]):
         return len(self.mu)
 
     def at(self, rows: Any) -> Vectors[Array]:
-        """The vectors of some rows: a slice, or whole numbers in an array of any shape."""
+        """Return the vectors of some rows: a slice, or an array of integers of any shape."""
         return Vectors(self.mu[rows], self.entity[rows], self.has_entity[rows])
 
     def in_float64(self: Vectors[npt.NDArray[Any]]) -> Vectors[npt.NDArray[Any]]:
-        """The same in float64, as scores are summed; entities only where there are some."""
+        """Return the same in float64, in which scores are summed.
+
+        The vectors of entities are cast only if there are any.
+        """
         entity = self.entity.astype(np.float64) if self.has_entity.any() else self.entity
         return Vectors(self.mu.astype(np.float64), entity, self.has_entity)
 
 
 def without_entities(mu: Floats) -> Vectors[npt.NDArray[Any]]:
-    """The vectors of texts that are compared by `mu`, float32 (n, d), alone."""
+    """Return the vectors of texts that are compared only by `mu`, float32 (n, d)."""
     return Vectors(mu, mu, np.zeros(len(mu), np.bool_))

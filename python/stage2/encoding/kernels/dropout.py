@@ -34,7 +34,7 @@ def in_bulk(module: nn.Module, device: torch.device, seed: int) -> Iterator[None
     Args:
         module: the module whose `nn.Dropout` modules are changed.
         device: the device of its weights.
-        seed: at least 0.
+        seed: the seed of the generator, at least 0.
     """
     if device.type != "cpu":
         yield

@@ -85,7 +85,7 @@ class Layout:
 
 
 def possible(model: Encoder, dtype: torch.dtype) -> bool:
-    """Return whether this model can be trained without padding on its device, and is faster so.
+    """Return whether this model can be trained without padding on its device, in less time.
 
     A GPU multiplies fast and spends more time on starting operations. There padding costs less than
     the operations that avoid it, except for a wide encoder in float32.
@@ -106,7 +106,7 @@ def possible(model: Encoder, dtype: torch.dtype) -> bool:
 
 
 def by_runs(model: Encoder) -> bool:
-    """Return whether texts are not padded even for attention; their lengths may then differ."""
+    """Return whether texts are not padded even for attention. Batches may then mix lengths."""
     return model.device.type in BY_RUNS and possible(model, torch.float32)
 
 
@@ -174,8 +174,8 @@ def attend(
     Args:
         module: the attention module.
         query: float (1, H, T, d), the tokens of all texts in one row.
-        key: as `query`.
-        value: as `query`.
+        key: float (1, H, T, d), likewise.
+        value: float (1, H, T, d), likewise.
         _mask: not used; the layout says where texts end.
         layout: the layout of the texts.
         scaling: the factor of the products; None means 1/√d.
@@ -304,7 +304,7 @@ def padded_hidden_states(backbone: Any, input_ids: Tensor, mask: Tensor, first: 
         backbone: an encoder.
         input_ids: int64 (B, T).
         mask: int64 (B, T), 1 for tokens, then 0 for padding.
-        first: what `first_padded_position` returns for the encoder.
+        first: the result of `first_padded_position` for the encoder.
 
     Returns:
         float (B, T, D).
