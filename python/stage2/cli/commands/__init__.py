@@ -1,1 +1,1 @@
-"""One file a command."""
+"""The commands of stage2, each in a file of its own."""

@@ -1,4 +1,4 @@
-"""`stage2 audit`, and the audit of what `mine` and `run` have mined."""
+"""`stage2 audit`, and the audit of the samples that `mine` and `run` have mined."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
 
 
 def load_cross_encoder(settings: Settings) -> tuple[CrossEncoder | None, dict[str, str]]:
-    """The model of --cross-encoder, where one was named, and the hash of what it came from."""
+    """Load the model of --cross-encoder, if one is named, and hash what it was loaded from."""
     name = settings.cross_encoder
     if name is None:
         return None, {}
@@ -83,10 +83,10 @@ def audit_mined(
     evaluation: Evaluation,
     cross_encoder: CrossEncoder | None,
 ) -> Mask:
-    """Audit mined samples, tell of false negatives, and say which candidates to train without.
+    """Audit mined samples, report false negatives, and mark candidates to leave out of training.
 
     Returns:
-        bool (m,), of the candidates; all False without --drop-false-negatives.
+        Bool (m,), True for each candidate to leave out; all False without --drop-false-negatives.
     """
     found = _audit(settings, run, inputs, evaluation.candidates.scores, cross_encoder)
     kinds = [
@@ -108,7 +108,7 @@ def audit_mined(
 
 
 def audit_table(found: Audit, language: str) -> str:
-    """The counts as plain text in aligned columns."""
+    """Return the counts as plain text in aligned columns."""
     summary = with_meanings(found.summary())
     rows = [
         (check["name"], str(check["count"]), str(check["questions"]), check["meaning"][language])
@@ -127,14 +127,14 @@ def _audit(
     scores: Floats | None,
     cross_encoder: CrossEncoder | None,
 ) -> Audit:
-    """Audit samples and write what was found.
+    """Audit samples and write the findings.
 
     Args:
-        settings: of the command.
-        run: where findings are written.
-        inputs: of m candidates.
-        scores: float32 (m,), of the model that is to be trained; None: not known.
-        cross_encoder: scores the candidates too; None: there is none.
+        settings: the settings of the command.
+        run: the folder that the findings are written to.
+        inputs: the samples, with m candidates.
+        scores: float32 (m,), the scores of the model that is to be trained; None if not known.
+        cross_encoder: a cross-encoder that scores the candidates too, or None.
     """
     samples = inputs.samples
     cross_scores = None
@@ -162,7 +162,10 @@ def _model_scores(settings: Settings, model: Encoder, inputs: Inputs) -> Floats:
 
 
 def _written_scores(path: Path, samples: Samples) -> Floats | None:
-    """Scores of `evaluation_results.json`, where there is one and it is of these samples."""
+    """Read the scores in `evaluation_results.json`.
+
+    Return None if there is no such file, or if it is of other samples.
+    """
     if not path.is_file():
         return None
     rows = {row["qa_id"]: row["similarities"] for row in files.read_json(path)}
@@ -187,7 +190,7 @@ def _cross_scores(cross_encoder: CrossEncoder, samples: Samples, precision: str)
 
 
 def _score_rows(samples: Samples, scores: Floats) -> list[dict[str, object]]:
-    """A row for each question: the scores of its candidates in order; null for NaN, infinity."""
+    """Return a row for each question with its candidates' scores; null for NaN and infinity."""
     parts = np.split(scores, np.asarray(samples.offsets)[1:-1])
     return [
         {

@@ -1,4 +1,4 @@
-"""`stage2 cache`: what vectors are kept on disk, and the deleting of some."""
+"""`stage2 cache` shows the vectors that are kept on disk, and deletes some of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEGABYTE = 1e6
 
 
 def info(setting: str) -> None:
-    """Print a line for each model's vectors, the last used first."""
+    """Print a line for each model's vectors, the most recently used first."""
     folder = _folder(setting)
     found = cache.cache_files(folder)
     for item in found:
@@ -23,7 +23,7 @@ def info(setting: str) -> None:
 
 
 def prune(setting: str, older_than: float | None, max_size: str | None) -> None:
-    """Delete vectors that were not used for `older_than` days, or do not fit into `max_size`."""
+    """Delete vectors that were not used for `older_than` days, or that do not fit `max_size`."""
     folder = _folder(setting)
     if older_than is not None and not older_than >= 0:
         raise BadInputError(f"--older-than is {older_than}; expected a number of days, 0 or more")
@@ -49,5 +49,5 @@ def _line(item: cache.CacheFile) -> str:
         f"{item.entries:>9,} vectors  {item.size / _MEGABYTE:>8,.1f} MB  "
         f"used {item.age:.1f} days ago  {item.precision}  {item.model}"
     )
-    # A name in a file may hold what a terminal obeys.
+    # A name in a file may have control characters, which a terminal would obey.
     return "".join(letter if letter.isprintable() else "�" for letter in line)

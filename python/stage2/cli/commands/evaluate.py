@@ -1,4 +1,4 @@
-"""`stage2 evaluate`: how one model ranks, or two compare, on the same samples."""
+"""`stage2 evaluate` measures how a model ranks, or compares two on the same samples."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def evaluate_command(
 ) -> None:
     """Evaluate one model, or two on the same samples, and print the table.
 
-    Whether training saw none of the samples cannot be read off a model's weights: nothing is
-    claimed unless the caller says `held_out`.
+    A model's weights do not show whether training saw the samples. Nothing is claimed about this
+    unless the caller sets `held_out`, which means that training saw none of them.
     """
     check_machine(settings)
     run.watch(*models)
@@ -110,12 +110,13 @@ def evaluate_shown(
     """Embed and rank as `stage2.evaluation.evaluate` does, with a bar for each.
 
     Args:
-        title: of the first bar.
-        model: on its device.
-        lists: what is ranked.
-        settings: precision, memory_budget.
-        cache: of the model's vectors.
-        folder: where vectors beyond the budget lie; None: in memory, all of them.
+        title: the title of the first bar.
+        model: the model, on its device.
+        lists: the lists that are ranked.
+        settings: `precision` and `memory_budget` are used.
+        cache: the cache of the model's vectors, or None.
+        folder: the folder for a file of the vectors if they exceed the budget; None keeps them in
+            memory.
     """
     with console.bar(title) as progress:
         vectors = embed(model, lists, settings.precision, progress, cache, folder, settings.budget)
@@ -124,7 +125,7 @@ def evaluate_shown(
 
 
 def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> RankingLists:
-    """Everything that evaluation needs, the whole corpus among it where that is asked for."""
+    """Gather the lists that are evaluated, with the whole corpus if that is asked for."""
     return ranking_lists(
         model,
         inputs.samples,
@@ -135,12 +136,12 @@ def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> 
 
 
 def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
-    """Tell whether questions are ranked against every chunk, and not only their candidates."""
+    """Return whether questions are ranked against all chunks, not only their candidates."""
     return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
 
 
 def ranked_baselines(settings: Settings, lists: RankingLists) -> dict[str, Ranked]:
-    """Rank the corpus by each baseline asked for, with a bar; by none where there is no corpus."""
+    """Rank the corpus, if there is one, by each baseline that is asked for, with a bar."""
     found = {}
     for name, rank in BASELINES.items():
         if len(lists.corpus) and getattr(settings, name):
@@ -159,7 +160,7 @@ def write_comparison(
     settings: Settings,
     baselines: Mapping[str, Ranked],
 ) -> dict[str, Any]:
-    """Write every question's ranks; return the content of `comparison.json`."""
+    """Write every question's ranks, and return the content of `comparison.json`."""
     samples = inputs.samples
     comparison = compare(
         before, after, sets, grouped.numbers, settings.seed, settings.recall_depths, baselines
@@ -172,10 +173,10 @@ def write_comparison(
 
 
 def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
-    """Raise RegressedError where --fail-if-regressed asks for it and the verdict is worse.
+    """Raise RegressedError if --fail-if-regressed asks for it and the verdict is worse.
 
-    A lower mean alone does not count: of two equally good models one is lower in half of all
-    experiments, and a check that fails by chance is soon switched off.
+    A lower mean alone does not count. If two models are equally good, the second has a lower mean
+    in half of all experiments, and users soon switch off a check that fails by chance.
     """
     if settings.fail_if_regressed and comparison["verdict"]["word"] == "worse":
         raise RegressedError(f"regressed: {comparison['verdict']['text']['en']}")

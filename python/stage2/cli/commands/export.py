@@ -1,4 +1,4 @@
-"""`stage2 export`: a model in the format of another tool."""
+"""`stage2 export` writes a model in the format of another tool."""
 
 from __future__ import annotations
 

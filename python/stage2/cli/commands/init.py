@@ -1,4 +1,4 @@
-"""`stage2 init`: a stage-1 model from an encoder."""
+"""`stage2 init` makes a stage-1 model from an encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stage2.utils import files
 @in_run_folder()
 def init(settings: Settings, run: RunFolder) -> None:
     """Make a stage-1 model and write its folder."""
-    # Heads are fitted in float32 everywhere: one model of one seed.
+    # Heads are fitted in float32 everywhere, so that one seed gives one model.
     settings = replace(settings, precision="fp32")
     check_machine(settings)
     hashes = {"backbone": settings.backbone or default_backbone()}

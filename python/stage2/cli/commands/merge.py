@@ -1,9 +1,10 @@
-"""Stage 1 and stage 2 combined: their weights into one model, or the scores of both.
+"""`stage2 merge` combines the weights of models into one model, or the scores of two models.
 
-Weights: θ₁ + α(θ₂ − θ₁) of two models, or the mean of several (Wortsman et al., "Model soups", ICML
-2022); the result is one model that costs what one costs. Scores: (1 − α)·s₁ + α·s₂, or reciprocal
-ranks, (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR 2009); both models run at every query,
-and need not be of one kind. Where α is not given, it is the best on the dev questions.
+Weights are combined as θ₁ + α(θ₂ − θ₁) for two models, or as the mean of several (Wortsman et al.,
+"Model soups", ICML 2022). The result costs no more than one model. Scores are combined as
+(1 − α)·s₁ + α·s₂, or by reciprocal ranks as (1 − α)/(60 + r₁) + α/(60 + r₂) (Cormack et al., SIGIR
+2009). Then both models run at every query, and they need not be of one kind. If α is not given, the
+best α on the dev questions is used.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 
-# α is chosen among these; the ends are the two models themselves.
+# α is chosen among these values. 0 and 1 are the two models themselves.
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What α is chosen on and the merged model is measured on."""
+    """The questions on which α is chosen and the merged model is measured."""
 
     inputs: Inputs
     grouped: Groups
@@ -64,7 +65,7 @@ class Questions:
 
 @in_run_folder(adds="merge")
 def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
-    """Combine models, and where there are questions say what came of it."""
+    """Combine models and, if there are questions, measure the result."""
     resolve_precision(settings.precision, resolve_device(settings.device))
     _check(settings, models)
     run.watch(*models)
@@ -128,7 +129,7 @@ def _fuse(
 
     ranked = {"candidates": candidates, "corpus": corpus}
     sources = list(first.by_source())
-    # The whole corpus, the last of the sources, decides where it was ranked.
+    # The last source decides: the whole corpus if it was ranked, else the candidates.
     facts = _alpha(
         settings, lambda alpha: float(ranked[sources[-1]](alpha).metrics(questions.dev)[DEV_METRIC])
     )
@@ -141,7 +142,7 @@ def _merge_weights(
     questions: Questions | None,
     settings: Settings,
 ) -> dict[str, Any]:
-    """Leave the merged weights in the first model."""
+    """Load the merged weights into the first model, and return α and the values tried on dev."""
     states = [
         {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
         for model in models
@@ -163,7 +164,10 @@ def _merge_weights(
 
 
 def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str, Any]:
-    """The α given, or the best on dev: of equals the least, which changes the first model least."""
+    """Return the given α, or the best α on dev, and the values tried on dev.
+
+    Of equally good values the smallest is chosen, since it changes the first model the least.
+    """
     if settings.alpha is not None:
         return {"alpha": settings.alpha, "dev": []}
     tried = [{"alpha": alpha, DEV_METRIC: dev_value(alpha)} for alpha in ALPHAS]
@@ -178,7 +182,7 @@ def _compare(
     before: Evaluation,
     after: Mapping[str, Ranked],
 ) -> dict[str, Any]:
-    """First model against the merged one. What they were trained on is not known."""
+    """Compare the first model with the merged one. It is not known what they were trained on."""
     sets = [
         QuestionSet(name, rows, held_out=False)
         for name, rows in (("test", questions.test), ("dev", questions.dev))
@@ -195,7 +199,15 @@ def _compare(
 
 
 def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions | None]:
-    """The questions named, or those that the folder holds; None where none are needed."""
+    """Read the questions that are named, or those that the folder holds.
+
+    Returns:
+        The settings for these questions, and the questions; None in place of the questions if there
+        are none and none are needed.
+
+    Raises:
+        BadInputError: there are no questions, but the method needs them.
+    """
     named = settings.data or settings.qa or settings.chunks
     if not named and not (run / files.CONSTRUCTED).is_file():
         fusion = settings.method in FUSIONS
@@ -219,7 +231,7 @@ def _evaluate(model: Encoder, inputs: Inputs, settings: Settings, name: str) -> 
 
 
 def _check(settings: Settings, models: Sequence[str]) -> None:
-    """Refuse numbers of models and options that do not go together."""
+    """Refuse a number of models, or an --alpha, that does not go with the method."""
     if settings.method == "soup":
         if len(models) < 2:
             raise BadInputError(f"{len(models)} models; expected --model twice or more for a soup")
@@ -233,7 +245,7 @@ def _check(settings: Settings, models: Sequence[str]) -> None:
 
 
 def _check_alike(models: Sequence[Encoder], names: Sequence[str]) -> None:
-    """Refuse to mix weights of models that differ in a shape, a name or the vocabulary."""
+    """Refuse to mix the weights of models that differ in a name, a shape or the vocabulary."""
     first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
     vocabulary = models[0].tokenizer.get_vocab()
     for model, path in zip(models[1:], names[1:], strict=True):

@@ -1,4 +1,4 @@
-"""`stage2 mine`: score, rank, and write the questions that the model gets wrong."""
+"""`stage2 mine` scores and ranks candidates, and writes the questions that the model gets wrong."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from stage2.utils.errors import BadInputError
 
 @in_run_folder()
 def mine(settings: Settings, run: RunFolder) -> None:
-    """Prepare if need be, score, rank, select hard examples."""
+    """Construct samples if needed, score and rank candidates, and select the hard examples."""
     check_machine(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
@@ -65,7 +65,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
 def stage_inputs(
     inputs: Inputs, model_hashes: Mapping[str, str], made: bool
 ) -> dict[str, dict[str, str]]:
-    """Give the inputs of each stage up to mining."""
+    """Return the inputs of each stage up to mining."""
     mined = {**inputs.hashes, **model_hashes}
     stages = {"mine": mined}
     if inputs.dataset is not None:
@@ -76,7 +76,7 @@ def stage_inputs(
 
 
 def check_mining(settings: Settings, inputs: Inputs) -> None:
-    """Refuse a top-k at which no question could be hard, and rules that choose no negative."""
+    """Refuse a top-k with which no question could be hard, and rules that allow no negative."""
     if settings.source == "corpus":
         if inputs.dataset is None:
             raise BadInputError(
@@ -111,7 +111,11 @@ def candidates(
     inputs: Inputs,
     cache: EmbeddingCache | None,
 ) -> tuple[Inputs, CorpusMining | None]:
-    """The samples to rank: as they were read or drawn, or with negatives mined from the corpus."""
+    """Return the inputs with the samples to rank, and the result of mining the corpus, if any.
+
+    Without --source corpus the samples are as they were read or drawn. With it they have the
+    negatives that were mined.
+    """
     if settings.source == "candidates":
         return inputs, None
     if inputs.dataset is None:
@@ -140,12 +144,12 @@ def write_mined(
 ) -> Ints:
     """Write the evaluation, the hard examples and their summary; return the hard rows.
 
-    Hard examples are written, and counted, without the candidates of `dropped`.
+    Hard examples are written and counted without the candidates that `dropped` marks.
     """
     scored = evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
-    # Some of these may have no negative to train on.
+    # The count includes questions that have no negative to train on.
     ranks = scored.ranking.rank if mined is None else mined.ranks
     below = int((ranks > settings.topk).sum())
     hard = write_hard(run / files.HARD, inputs.samples, hard, dropped)
@@ -197,10 +201,10 @@ def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
 
 
 def write_hard(path: Path, samples: Samples, hard: Ints, dropped: Mask) -> Ints:
-    """Write the hard examples without the candidates of `dropped`.
+    """Write the hard examples without the candidates that `dropped` marks.
 
     Returns:
-        The rows of those written: the ones that keep a negative.
+        The rows of the examples that were written: those that still have a negative.
     """
     offsets = np.asarray(samples.offsets)
     kept = hard[with_negatives(offsets, np.asarray(samples.num_relevant), dropped)[hard]]

@@ -1,4 +1,4 @@
-"""`stage2 prepare`, which needs no model: it starts without waiting for torch."""
+"""`stage2 prepare` constructs samples. It needs no model, so it does not wait for torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def prepare(settings: Settings, run: RunFolder) -> None:
 
 
 def write_constructed(settings: Settings, run: RunFolder, inputs: Inputs) -> None:
-    """Write the constructed samples, and the rejected rows where rows were skipped."""
+    """Write the constructed samples, and the rejected rows if rows were skipped."""
     if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
     inputs.samples.write_jsonl(run / files.CONSTRUCTED)

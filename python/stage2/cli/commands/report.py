@@ -1,4 +1,4 @@
-"""`stage2 report`: the report of what a run folder holds."""
+"""`stage2 report` writes the report on a run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stage2.utils.errors import BadInputError
 
 @in_run_folder(adds="report")
 def report(settings: Settings, run: RunFolder) -> Path:
-    """Write the report of a run folder."""
+    """Write the report on a run folder, and return the path of `report.md`."""
     if not run.record.get("stages"):
         raise BadInputError(f"--output-dir {run.path}: no run there; make one with stage2 run")
     path = write_report(run.path, settings.language, partial(run.begin_report, settings))

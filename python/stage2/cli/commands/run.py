@@ -1,4 +1,4 @@
-"""`stage2 run`: everything, in order, into one folder."""
+"""`stage2 run` does all stages in order, in one folder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from stage2.variants import LOSSES
 
 @in_run_folder()
 def run_command(settings: Settings, run: RunFolder) -> None:
-    """Everything, in order, into one folder."""
+    """Prepare, mine, train, evaluate and report, in one folder."""
     check_training_precision(settings.precision)
     check_machine(settings)
     inputs = gather(settings)
@@ -103,7 +103,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
             made_from(settings, "train", hashes),
         )  # fmt: skip
         sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
-    # The groups of the questions that bear the verdict.
+    # The verdict is about the folds if there are any, so their groups are used.
     kept = (folds or placed).groups
     _tell(settings, run, inputs, kept, before, after, sets, hashes)
     files.remove(run / files.FOLDS)
@@ -119,7 +119,7 @@ def _trained(
     before: Evaluation,
     state: State | None,
 ) -> Evaluation:
-    """Train on one side, choose on the next, evaluate what is shipped."""
+    """Train on the train side, choose on the dev side, and evaluate the shipped model."""
     held_out = settings.split == "chunk"
     train_rows, dev_rows, _ = sides
     if not len(recipe.rows(train_rows)):
@@ -155,7 +155,7 @@ def _trained(
 
 
 def _is_trained(run: RunFolder) -> bool:
-    """Whether an earlier attempt at this run was stopped after its training."""
+    """Return whether an earlier attempt at this run was stopped after its training."""
     begun = run.holds("train") and not run.holds("evaluate")
     return begun and (run / files.SHIPPED_MODEL).is_dir()
 
@@ -170,8 +170,8 @@ def _tell(
     sets: list[QuestionSet],
     hashes: Mapping[str, str],
 ) -> None:
-    """Compare, write the report, print the table and the verdict."""
-    # Candidates that stage 1 chose by its own mistakes would make stage 2 look better by chance.
+    """Compare the models, write the report, and print the table and the verdict."""
+    # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
     comparison = write_comparison(
         run,
@@ -196,7 +196,7 @@ def _tell(
 def _sets(
     settings: Settings, sides: Sequence[Ints], train_hard: Ints, everyone: Ints
 ) -> list[QuestionSet]:
-    """The sets of questions to report on."""
+    """Return the sets of questions to report on."""
     train_rows, dev_rows, test_rows = sides
     sets = [
         QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
@@ -207,7 +207,7 @@ def _sets(
 
 
 def _write_split(run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints) -> None:
-    """Write which question stands on which side."""
+    """Write which questions are on which side, and which are trained on."""
     names = ("train", "dev", "test", "trained_on")
     sides = dict(zip(names, (*placed.parts, trained_on), strict=True))
     files.write_json(

@@ -1,4 +1,7 @@
-"""`stage2 sweep`: many runs that share a stage 1, selected on dev; test is for the winner alone."""
+"""`stage2 sweep` tries many runs that share a stage-1 model, and selects the best on dev.
+
+Only the winner is measured on test.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ _HEADERS = {
     "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
     "zh": ("试验", "难例", "交付", "dev Top-1", "dev MRR", "秒"),
 }
-# Seconds between two looks at whether the process that started a trial is there.
+# The seconds between two checks that the process which started a trial still exists.
 _LOOK = 0.5
 
 _IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze backbone"
@@ -48,18 +51,18 @@ _IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of `sweep.jsonl`: what a trial came to.
+    """The outcome of a trial, which is a row of `sweep.jsonl`.
 
     Attributes:
-        trial: its name.
-        folder: of its run, below the sweep's.
-        changes: the settings that tell it from the others.
-        status: `done`, or `failed`.
-        error: why it failed.
-        hard: hard examples it found.
-        shipped: what it would ship.
-        dev: metrics of that on the dev questions, among all chunks.
-        seconds: that its stages took.
+        trial: the name of the trial.
+        folder: the folder of its run, relative to the sweep's folder.
+        changes: the settings that distinguish it from the other trials.
+        status: `done` or `failed`.
+        error: the reason why it failed, or None.
+        hard: the number of hard examples that it found.
+        shipped: the facts about the model that it would ship.
+        dev: the metrics of that model on the dev questions, among all chunks.
+        seconds: the time that its stages took.
     """
 
     trial: str
@@ -74,22 +77,23 @@ class Outcome:
 
     @property
     def mrr(self) -> float:
-        """The value that trials are ordered by; a trial without one comes last."""
+        """The dev MRR, by which trials are ordered. A trial without one has -1 and comes last."""
         return -1.0 if self.dev is None else float(self.dev["mrr"])
 
 
 @in_run_folder()
 def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int) -> None:
-    """Run what is not done of the trials, select on dev, measure the winner on test.
+    """Run the trials that are not done, select on dev, and measure the winner on test.
 
-    Test questions are taken out before the trials start: a trial is a plain run on a split that has
+    Test questions are taken out before the trials start. A trial is a plain run on a split that has
     none, in a folder of its own below `trials/`.
 
     Args:
-        settings: what the trials have in common.
-        run: the sweep's folder.
-        wanted: the trials; the earliest of equals wins.
-        jobs: trials at a time, each in a process of its own; 1: one after another, in this one.
+        settings: the settings that the trials share.
+        run: the folder of the sweep.
+        wanted: the trials. Of equally good trials the earliest wins.
+        jobs: the number of trials at a time, each in a process of its own; 1 runs them one after
+            another in this process.
     """
     _check(settings)
     possible = [trial for trial in wanted if is_possible(trial.settings)]
@@ -142,7 +146,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
 
 
 def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
-    """The trials as plain text in aligned columns, in the order given."""
+    """Return the trials as plain text in aligned columns, in the given order."""
     rows = [
         (
             outcome.trial,
@@ -159,7 +163,7 @@ def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
 
 @contextlib.contextmanager
 def _naming(trial: Trial) -> Iterator[None]:
-    """Say of a refusal which trial it is of."""
+    """Add the name of the trial to the message of a refusal."""
     try:
         yield
     except BadInputError as error:
@@ -187,7 +191,7 @@ def _check(settings: Settings) -> None:
 
 
 def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
-    """Give the settings that all trials share: the one stage 1, the split without test's side."""
+    """Return the settings that all trials share: one stage-1 model, and a split without test."""
     if inputs.source == "sample":
         paths = write_sample(run / files.SAMPLE)
         settings = replace(
@@ -204,14 +208,17 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
 
 
 def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
-    """The trial with what is shared, in its folder."""
+    """Return the trial with the shared settings and with its own folder."""
     folder = run / files.TRIALS / trial.name
     changes = {name: getattr(trial.settings, name) for name in SWEPT}
     return replace(trial, settings=replace(common, output_dir=str(folder), **changes))
 
 
 def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcome]:
-    """What the trials came to, in their order; `sweep.jsonl` has those that have ended."""
+    """Run the trials that are not done, and return the outcomes of all trials in their order.
+
+    After each trial, `sweep.jsonl` has the outcomes of the trials that have ended.
+    """
     outcomes: dict[str, Outcome] = {}
     waiting = []
     for trial in trials:
@@ -234,12 +241,12 @@ def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcom
 
 
 def _run_all(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[Trial, str | None]]:
-    """Run trials; yields each as it ends, with why where it failed."""
+    """Run trials. Yield each when it ends, with the reason if it failed, else with None."""
     if jobs == 1 or len(trials) < 2:
         for trial in trials:
             yield trial, run_trial(trial)
         return
-    # Spawned: a forked process would inherit torch's threads in an unknown state.
+    # Workers are spawned: a forked process would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _begin_worker, (jobs, os.getpid())) as pool:
         running = {pool.submit(run_trial, trial): trial for trial in trials}
@@ -248,17 +255,17 @@ def _run_all(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[Trial, str | 
                 yield running[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            # Ctrl-C has reached them too; what else stops this process has not.
+            # Ctrl-C has reached the workers too, but anything else that stops this process has not.
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
 
 
 def run_trial(trial: Trial) -> str | None:
-    """Run a trial; what it says goes to a log beside its folder.
+    """Run a trial, and write its messages to a log beside its folder.
 
     Returns:
-        Why it failed, or None.
+        The reason why it failed, or None.
     """
     folder = Path(trial.settings.output_dir)
     said = io.StringIO()
@@ -268,7 +275,7 @@ def run_trial(trial: Trial) -> str | None:
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:
-        # It diverged, or was out of memory: the other trials can still be run.
+        # The trial diverged or ran out of memory. The other trials can still be run.
         return str(error)
     finally:
         files.write_text(_log_of(folder), said.getvalue())
@@ -276,8 +283,9 @@ def run_trial(trial: Trial) -> str | None:
 
 
 def _begin_worker(jobs: int, parent: int) -> None:
-    """Prepare a process for trials: its share of the threads, and an end with what started it."""
-    # As the program itself: what is being written is removed, and a training saves its state.
+    """Give a worker its share of the threads, and let it end with the process `parent`."""
+    # SIGTERM acts as in the program itself: no half-written file is left, and a training saves
+    # its state.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -286,19 +294,19 @@ def _begin_worker(jobs: int, parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Stop this process when the one that started it was killed: nobody waits for its trial."""
+    """Stop this process when the one that started it is gone: nobody waits for its trial."""
     while os.getppid() == parent:
         time.sleep(_LOOK)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _log_of(folder: Path) -> Path:
-    """Give the path of the log of a trial's run."""
+    """Return the path of the log of a trial's run."""
     return folder.parent / f"{folder.name}.log"
 
 
 def _is_done(trial: Trial) -> bool:
-    """Tell whether a trial's run has ended with these settings and all its files are there."""
+    """Return whether a trial's run has ended with these settings and its files are unchanged."""
     folder = Path(trial.settings.output_dir)
     record = run_files.read_record(folder)
     if not record.get("ended") or not _log_of(folder).is_file():

@@ -1,4 +1,4 @@
-"""`stage2 train`: train on samples, and ship the best candidate."""
+"""`stage2 train` trains on samples, and ships the best candidate."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     elif settings.split == "none":
         train_rows = dev_rows = rows
     else:
-        # Whatever is left of the questions is trained on: others measure.
+        # Other questions measure the model, so there is no test side.
         shares = replace(settings, test_share=0.0)
         placed = sides_of(shares, grouped_questions(inputs.samples), inputs.sides)
         train_rows, dev_rows, _ = placed.parts
@@ -95,7 +95,10 @@ def train_command(settings: Settings, run: RunFolder) -> None:
 
 
 def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
-    """Why the file to train on is empty: as mining in the folder found, if it is the folder's."""
+    """Return the message that the file to train on has no hard example, and why.
+
+    If the file is the folder's own, the reason is the one that mining found.
+    """
     summary = run / files.MINING_SUMMARY
     own = Path(settings.data or "").resolve() == (run / files.HARD).resolve()
     found = files.read_json(summary) if own and summary.is_file() else {}
@@ -109,7 +112,7 @@ def check_training(
     model: Encoder,
     inputs: Inputs,
 ) -> State | None:
-    """Refuse what training could not do; the state to go on from, if there is one."""
+    """Refuse settings that cannot be trained with; return the state to continue from, or None."""
     check_trainable(settings)
     has_entities = inputs.annotations is not None and settings.similarity != "sentence"
     check_dimensions(settings, model, has_entities)
@@ -156,7 +159,7 @@ def fit(
     ship(settings, run, model, changed, dev.lists.question_texts)
     facts = shipped(candidates, held_out, dev, trained.diagnosis)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
-    # Nothing is left to go on with.
+    # The training is complete, so its state is no longer needed.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])
@@ -168,7 +171,7 @@ def fit(
 
 
 def _choosing(dev: Dev) -> str:
-    """The questions that choose, and what they are ranked among where that is not all."""
+    """Describe the questions that choose the epoch, and the chunks that they are ranked among."""
     if dev.whole is None:
         return f"{len(dev.lists)} questions"
     part = f"{len(dev.lists.corpus):,} of the {dev.chunks:,} chunks"
