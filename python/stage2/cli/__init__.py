@@ -1,1 +1,1 @@
-"""The command line: flags, the run folder, what a command reads."""
+"""The command line: the flags, the run folder, and the inputs of commands."""

@@ -1,6 +1,7 @@
-"""Messages and progress on stderr; bars on a terminal only. No other module prints.
+"""The messages and progress bars of the commands, on stderr.
 
-Modules below `cli/` log to the logger `stage2`; `library_messages` shows what they log.
+Bars are shown only on a terminal. No module outside `cli/` prints: such modules log to the logger
+`stage2`, and `library_messages` shows what they log.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ import click
 from stage2.utils.errors import one_line
 from stage2.utils.progress import Progress
 
-# How a line begins, by the level that the library logs it at.
+# The beginning of a line, by the level at which the library logs it.
 _PREFIXES = {logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 
 def say(message: str) -> None:
-    """Tell the user something that is no result."""
+    """Write a message that is not a result on stderr."""
     _write_line(one_line(message))
 
 
 def result(text: str) -> None:
-    """Print what was asked for, on stdout."""
+    """Print a result that the user asked for on stdout."""
     click.echo(text)
 
 
 def warn(message: str) -> None:
-    """Tell the user something to look at."""
+    """Write a warning on stderr."""
     _write_line(f"{_PREFIXES[logging.WARNING]}{one_line(message)}")
 
 
 @contextmanager
 def library_messages() -> Iterator[None]:
-    """Show what the library logs, from INFO on, as `say` and `warn` show their messages."""
+    """Show the library's log from level INFO up, in the form of `say` and `warn`."""
     logger = logging.getLogger("stage2")
     if any(isinstance(handler, _Handler) for handler in logger.handlers):
         yield
@@ -45,7 +46,7 @@ def library_messages() -> Iterator[None]:
     handler, level, propagate = _Handler(), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    # A message is shown once, whatever handlers the root logger has.
+    # A message is shown only once, whatever handlers the root logger has.
     logger.propagate = False
     try:
         yield
@@ -56,14 +57,14 @@ def library_messages() -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Writes each record as one line on stderr."""
+    """A handler that writes each record as one line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _write_line(f"{_PREFIXES[record.levelno]}{one_line(record.getMessage())}")
 
 
 def _write_line(line: str) -> None:
-    """Write a line on stderr. A bar that is shown moves down for it."""
+    """Write a line on stderr. A bar that is shown moves below the line."""
     if "tqdm" in sys.modules:
         from tqdm import tqdm
 
@@ -75,10 +76,10 @@ def _write_line(line: str) -> None:
 
 @contextmanager
 def bar(what: str, unit: str = "text") -> Iterator[Progress]:
-    """Show progress, speed and time left. Yields the function to call with the progress."""
-    from tqdm import tqdm  # most commands show no bar
+    """Show a bar with progress, speed and time left. Yield the function that updates it."""
+    from tqdm import tqdm  # imported here, since most commands show no bar
 
-    # disable=None: nothing where stderr is no terminal
+    # With disable=None nothing is shown if stderr is not a terminal.
     with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
 
         def update(done: int, total: int, tokens: int = 0, /) -> None:
@@ -93,9 +94,10 @@ def bar(what: str, unit: str = "text") -> Iterator[Progress]:
 
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int, int], None]]:
-    """Show progress of several stages in turn; yields a function of (stage, done, total, texts).
+    """Show the progress of stages one after another. Yield the function that updates the bar.
 
-    `texts` are those of the last step, for the speed that is shown.
+    Its arguments are the name of the stage, the steps done, all steps, and the number of texts in
+    the last step, for the speed that is shown.
     """
     from tqdm import tqdm
 
@@ -105,7 +107,7 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
         def update(stage: str, done: int, total: int, texts: int) -> None:
             nonlocal current, started, seen
             if stage != current:
-                # The first step tells when it is done: the speed is that of the others.
+                # The first update comes after the first step, so only later steps give the speed.
                 current, started, seen = stage, time.perf_counter(), -texts
                 shown.reset(total)
                 shown.set_description(stage)

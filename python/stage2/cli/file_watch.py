@@ -1,4 +1,7 @@
-"""Files that must not change while they are read: what was hashed is to be what was parsed."""
+"""A watch on files that must not change while they are read.
+
+A file is parsed and hashed separately. Both must read the same content.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from pathlib import Path
 from stage2.utils import files
 from stage2.utils.errors import RunFailedError
 
-# One state of a file differs from another in these: device, inode, size, time of change.
+# The device, inode, size and time of change of a file. They show whether the file has changed.
 Stamp = tuple[int, int, int, int]
 
 
 class Watched:
-    """Files as they were before they were read, and the settings that named them."""
+    """The stamps of files before they were read, and the settings that name the files."""
 
     def __init__(self, named: Mapping[str, str | Path]) -> None:
-        """Note each file as it is, and of each folder the files that it holds.
+        """Note the stamp of each file, and of every file in each folder.
 
         Args:
-            named: paths by the setting that names each. What is not there is told by whoever reads
-                it.
+            named: the paths, by the setting that names each. A path that does not exist is skipped;
+                the code that reads it reports the error.
         """
         self._stamps: dict[Path, Stamp] = {}
         self._named: dict[Path, str | None] = {}
@@ -29,15 +32,19 @@ class Watched:
             self._note(name, Path(path))
 
     def add(self, paths: Iterable[str | Path]) -> None:
-        """Note files that no setting names."""
+        """Note the stamps of files that no setting names."""
         for path in paths:
             self._note(None, Path(path))
 
     def check(self, names: Iterable[str | None] | None = None) -> None:
-        """Compare; of the given settings alone, None being those that no setting names.
+        """Check that no file has changed since its stamp was noted.
+
+        Args:
+            names: the settings whose files are checked; a None among them stands for the files that
+                no setting names. Without `names` all files are checked.
 
         Raises:
-            RunFailedError: a file is not as it was.
+            RunFailedError: a file has changed.
         """
         wanted = None if names is None else set(names)
         for path, stamp in self._stamps.items():
@@ -54,7 +61,7 @@ class Watched:
 
 
 def _files_of(path: Path) -> Iterator[Path]:
-    """The file itself; of a folder the files in it, of a run's folder those of its models."""
+    """Yield the file itself, all files in a folder, or the files of a run folder's models."""
     try:
         if path.is_file():
             yield path

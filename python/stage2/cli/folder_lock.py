@@ -10,19 +10,19 @@ from pathlib import Path
 
 from stage2.cli import console
 
-# A command that was killed a moment ago may not be gone yet.
+# The seconds to wait for a lock. A command that was just killed may not have ended yet.
 WAIT = 2.0
 _PAUSE = 0.05
 
-# So a file system answers that has no locks.
+# The errors of a file system that has no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 class FolderLock:
-    """The lock of one folder, which has to be there.
+    """The lock of one folder, which must exist.
 
-    The system keeps it, not a file: nothing is left behind, and a process that is killed holds it
-    no longer, in whatever container it ran.
+    The operating system keeps the lock, and not a file. Nothing is left behind. The lock of a
+    killed process ends, in whatever container the process ran.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,11 +31,11 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Tell whether this object holds the lock."""
+        """Return whether this object holds the lock."""
         return self._handle is not None
 
     def acquire(self, wait: float) -> bool:
-        """Take the lock, waiting for at most so many seconds; False where another holds it.
+        """Take the lock. Return False if another process still holds it after `wait` seconds.
 
         Raises:
             OSError: the folder cannot be opened.
@@ -62,13 +62,13 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Let the lock go, if it is held."""
+        """Release the lock, if it is held."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
     def is_there(self) -> bool:
-        """Tell whether the path still leads to the folder that is locked."""
+        """Return whether the path still leads to the folder that is locked."""
         if self._handle is None:
             return self.folder.is_dir()
         if sys.platform == "win32":
@@ -79,7 +79,7 @@ class FolderLock:
             return False
 
 
-if sys.platform == "win32":  # no folder can be opened there: a file in it is locked instead
+if sys.platform == "win32":  # Windows cannot open a folder, so a file in it is locked.
     import msvcrt
 
     def _open(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""The questions that a command uses: of a split that is given, those on the sides it works with."""
+"""The choice of the questions that a command uses, if the sides of a split are given."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from stage2.utils.errors import BadInputError
 
 
 def used_questions(settings: Settings, contents: Contents, only: Sequence[str] | None) -> Contents:
-    """Leave out the questions that --split-file names on no side, and those of sides not used.
+    """Leave out questions on no side of --split-file, and questions on sides that are not used.
 
     Args:
-        settings: split_file, split, on_error.
-        contents: of a data set, with the sides that its own files tell apart.
-        only: the sides used; None: all of them.
+        settings: `split_file`, `split`, `dev_data` and `on_error` are used.
+        contents: the content of a data set, with the sides that its own files give.
+        only: the sides that are used; None means all.
 
     Returns:
-        The contents with the sides that count, if there are any.
+        The content of the questions that are used, with the sides that count, if any.
 
     Raises:
-        BadInputError: the file is wrong, or names questions that the data set does not have.
+        BadInputError: the file is invalid, names questions that the data set does not have, or has
+            no question on the sides that are used.
     """
     if not uses_sides(settings):
         return replace(contents, sides=None)
@@ -46,12 +47,12 @@ def used_questions(settings: Settings, contents: Contents, only: Sequence[str] |
 
 
 def uses_sides(settings: Settings) -> bool:
-    """Tell whether sides that are given count: without a split, or with dev data, they do not."""
+    """Return whether given sides count. With --split none or with --dev-data they do not."""
     return settings.split != "none" and settings.dev_data is None
 
 
 def _of_files(contents: Contents, only: Sequence[str] | None) -> Contents:
-    """The contents with the sides that their own files tell apart, if they do."""
+    """Choose questions by the sides that the data set's own files give, if they give any."""
     sides = contents.sides
     if sides is None:
         for name in contents.judgements:
@@ -66,12 +67,12 @@ def _of_files(contents: Contents, only: Sequence[str] | None) -> Contents:
 
 
 def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
-    """The sides without ids that the data set does not have, where these may be left out."""
+    """Leave out ids that the data set does not have, or refuse them if it must have them all."""
     have = set(_qa_ids(contents))
     unknown = [(side, qa_id) for side in SIDES for qa_id in sides[side] if qa_id not in have]
     if not unknown:
         return sides
-    # A file of samples may hold the hard ones alone, and a row of a skipped question is gone.
+    # A file of samples may have only the hard ones, and --on-error skip leaves out questions.
     if contents.dataset is not None and settings.on_error == "strict":
         side, qa_id = unknown[0]
         more = f", nor are {len(unknown) - 1} more" if len(unknown) > 1 else ""
@@ -84,8 +85,8 @@ def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
 
 
 def _taken(contents: Contents, sides: Sides) -> Contents:
-    """The contents with the questions of these sides alone."""
-    import numpy as np  # not at the top: `stage2 prepare` starts without it
+    """Keep only the questions on these sides."""
+    import numpy as np  # imported here, so that `stage2 prepare` starts without it
 
     wanted = {qa_id for ids in sides.values() for qa_id in ids}
     rows = np.asarray(

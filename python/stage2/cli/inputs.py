@@ -1,4 +1,4 @@
-"""What a command reads: samples, from files, the run folder or built in."""
+"""The input of a command: samples from files or from the run folder, or the built-in ones."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Inputs:
 
     Attributes:
         samples: the questions with their candidates.
-        annotations: of the entities; None where there are none.
-        dataset: what the samples were drawn from; None where they were read.
-        hashes: of the files.
-        source: whether it is the user's or the built-in sample.
-        known: facts for `run.json`.
-        paths: of the files that it has facts of.
-        sides: ids of the questions on each side of a split that is given; None where none is.
+        annotations: the annotations of entities; None if there are none.
+        dataset: the data set from which the samples were drawn; None if they were read.
+        hashes: the SHA-256 of the files, by name.
+        source: `files` for the user's data, `sample` for the built-in sample.
+        known: facts about the data for `run.json`.
+        paths: the paths of the files that `run.json` describes, by name.
+        sides: the ids of the questions on each side of a given split; None if none is given.
     """
 
     samples: Samples
@@ -54,19 +54,19 @@ class Inputs:
 
     @property
     def loaded(self) -> list[Loaded]:
-        """What was read, each with the rows that were left out of it."""
+        """The objects that were loaded, each with the rows that were left out of it."""
         if self.dataset is not None:
-            # Its own, its annotations' among them.
+            # Its rejected rows include those of its annotations.
             return [self.dataset]
         return [self.samples, *([] if self.annotations is None else [self.annotations])]
 
     @property
     def has_corpus(self) -> bool:
-        """Whether the contexts are a whole corpus, or only those that samples name."""
+        """Return whether the contexts are a whole corpus, and not only those of the samples."""
         return self.dataset is not None
 
     def facts(self) -> dict[str, Any]:
-        """What `run.json` says of the data."""
+        """Return the facts about the data for `run.json`."""
         named = {
             # The built-in sample is written to the run folder; other files stay where they are.
             name: {"path": path.name if self.source == "sample" else files.written(path),
@@ -80,16 +80,17 @@ class Inputs:
 def gather(
     settings: Settings, memory_map: bool = False, only: Sequence[str] | None = None
 ) -> Inputs:
-    """Read the samples: from --data, from --qa and --chunks, or the built-in ones.
+    """Read the samples from --data or from --qa and --chunks, or make the built-in ones.
 
     Args:
-        settings: of the command.
-        memory_map: for what is over in a second; a long run must not end because a file changed.
-        only: the sides of a given split whose questions are used; None: all of them.
+        settings: the settings of the command.
+        memory_map: whether files are mapped into memory. This is for short commands: a long run
+            must not end because a file changed.
+        only: the sides of a given split whose questions are used; None means all.
 
     Raises:
-        BadInputError: there is no such data, or the split that is given is of other questions.
-        InputError: what the files hold is wrong.
+        BadInputError: there is no such data, or the given split is of other questions.
+        InputError: the content of a file is wrong.
     """
     inputs = _read(settings, memory_map, only)
     check_similarity(settings.similarity, inputs.annotations)
@@ -103,7 +104,7 @@ def gather(
 
 
 def _with_annotated(settings: Settings, inputs: Inputs) -> Inputs:
-    """Say how many texts the annotations belong to, and note it."""
+    """Say how many texts have annotations, and add the counts to the facts."""
     if inputs.annotations is None:
         return inputs
     samples = inputs.samples
@@ -116,10 +117,11 @@ def _with_annotated(settings: Settings, inputs: Inputs) -> Inputs:
 
 
 def _tell_annotated(counts: Counts, settings: Settings) -> None:
-    """Say how many texts have annotations, and warn where they are of no use.
+    """Say how many texts have annotations, and warn if they are of no use.
 
     Raises:
-        BadInputError: `--similarity entity`, and no pair of texts can be compared by entities.
+        BadInputError: `--similarity entity` is given, but no pair of texts can be compared by
+            entities.
     """
     console.say(messages.annotated(counts))
     if settings.similarity == "sentence":
@@ -137,10 +139,10 @@ def _tell_annotated(counts: Counts, settings: Settings) -> None:
 
 
 def check_corpus(inputs: Inputs, settings: Settings, command: str) -> Dataset:
-    """Give the data set of a command that works on a corpus.
+    """Return the data set of a command that needs a corpus.
 
     Raises:
-        BadInputError: samples were read that are constructed already.
+        BadInputError: the data are samples that are already constructed, without a corpus.
     """
     if inputs.dataset is None:
         raise BadInputError(
@@ -168,10 +170,10 @@ def _read(settings: Settings, memory_map: bool, only: Sequence[str] | None) -> I
 def with_folder_files(
     settings: Settings, run: RunFolder, only: Sequence[str] | None = None
 ) -> tuple[Settings, Inputs]:
-    """Read samples as `gather` does, where none are named those that the folder holds.
+    """Read samples as `gather` does. If none are named, read those that the folder holds.
 
-    The folder's entities come along: samples that were mined with entities are not to be trained
-    on or measured without them because a flag was left out.
+    The folder's entities are read too. Samples that were mined with entities must not be trained on
+    or measured without them only because a flag was left out.
     """
     named = settings.data or settings.qa or settings.chunks
     if not named and (run / files.CONSTRUCTED).is_file():
@@ -190,9 +192,9 @@ def with_folder_files(
 
 
 def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
-    """Warn of what was found in the files read, and write the rows that were skipped, if any.
+    """Show the warnings about the files that were read, and write the skipped rows, if any.
 
-    A command that adds to what another has made leaves that one's rejected rows alone.
+    A command that adds to the files of another command does not touch that command's rejected rows.
     """
     rejected = [row for one in loaded for row in one.rejected]
     for one in loaded:
@@ -203,7 +205,7 @@ def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
         path = run / files.rejected_by(run.adds)
     if not rejected:
         if run.adds is not None:
-            path.unlink(missing_ok=True)  # of an earlier call, on other files
+            path.unlink(missing_ok=True)  # it is of an earlier call, on other files
         return
     names = ("file", "line", "column", "reason", "message", "row")
     files.write_jsonl(path, [{name: getattr(row, name) for name in names} for row in rejected])
@@ -213,14 +215,14 @@ def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
 
 
 def _sample_inputs(settings: Settings, only: Sequence[str] | None) -> Inputs:
-    # Into a folder of its own: nothing is written to the run's before all is checked.
+    # A temporary folder is used: nothing is written to the run folder before all is checked.
     with tempfile.TemporaryDirectory() as folder:
         paths = write_sample(Path(folder))
         given = replace(
             settings, qa=str(paths.qa), chunks=str(paths.chunks), entities=str(paths.entities)
         )
         inputs = _dataset_inputs(given, "sample", False, only)
-        # The folder goes: wait for what is hashed in the background.
+        # The folder is about to be deleted. Wait for the hashes, which are computed from it.
         return replace(inputs, hashes=dict(inputs.hashes))
 
 
@@ -246,8 +248,8 @@ def _inputs_of(
     source: Source,
     only: Sequence[str] | None,
 ) -> Inputs:
-    """Keep the questions that are used, and give each its candidates."""
-    # Parsing leaves no core idle; what comes next does.
+    """Keep the questions that are used, and construct the candidates of each."""
+    # Hashing starts only now: parsing used all cores, and the next steps do not.
     given = _paths(settings, ("split_file",)) if uses_sides(settings) else {}
     hashes = files.Hashes({**paths, **given})
     contents = used_questions(settings, contents, only)

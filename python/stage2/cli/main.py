@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. No algorithm stands here."""
+"""The command line. It parses, calls and prints, and has no algorithm."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from stage2.variants import EXPORTS
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
-    """Give the one call of a command that does one thing with its settings."""
+    """Return the single call of a command that does one thing with its settings."""
     return [Call(settings, name, tuple(extra.get("models", ())))]
 
 
 def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
-    """The trials of a sweep."""
+    """Return a call for each trial of a sweep."""
     grid = parse_grid(extra["grid"])
     wanted = trials(settings, grid, extra["draws"], extra["preset"])
     calls = [Call(trial.settings, name) for trial in wanted]
@@ -50,20 +50,20 @@ def command(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     calls_of: Callable[[Settings, str, Mapping[str, Any]], list[Call]] = one_call,
 ) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command of a function of `Settings`, with a flag for each setting that it uses.
+    """Make a command from a function of `Settings`, with a flag for each setting that it uses.
 
-    A preset overrides the command's own defaults; a settings file overrides it, and a flag both. A
-    flag of which nothing would come, by what the command comes to (`calls_of`), is refused.
+    A preset overrides the command's own defaults, a settings file overrides the preset, and a flag
+    overrides both. A flag is refused if it has no effect on any call that `calls_of` returns.
 
     Args:
-        stages: what the command does; the settings that they use are its flags.
-        example: a call, for help.
-        also: settings beside these.
-        without: settings of these that the command has no flag for.
-        more: flags that are no settings.
-        presets: settings by the name of the preset.
-        defaults: of the command, where they are not those of `Settings`.
-        calls_of: gives the calls that the command comes to.
+        stages: the stages that the command does. The settings that they use become its flags.
+        example: an example of a call, for the help text.
+        also: further settings that become flags.
+        without: settings that get no flag, although the stages use them.
+        more: flags that are not settings.
+        presets: the settings of each preset, by its name.
+        defaults: the command's own defaults, where they differ from those of `Settings`.
+        calls_of: a function that returns the calls that the command makes.
     """
     names = tuple(name for name in flags_of(stages, also) if name not in without)
 
@@ -88,7 +88,7 @@ def command(
             check_given(given, calls)
             if not extra.get("dry_run"):
                 check_present(settings, names)
-            # A file of settings serves many calls: what this one cannot use of it is only told.
+            # A settings file serves many calls, so a useless setting gives only a warning.
             for sentence in unused(written.keys() & {*names} - given.keys(), calls):
                 console.warn(f"{config}: {sentence}")
             function(settings, **extra)
@@ -404,13 +404,13 @@ def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | 
 
 
 def main() -> None:
-    """Run the program; under torchrun rank 0 runs it, and the others lend it their devices."""
+    """Run the program. Under torchrun rank 0 runs it, and other ranks lend it their devices."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from stage2.utils import distributed
 
         with console.library_messages():
             distributed.run(lambda: program(prog_name="stage2"))
-    # As Ctrl-C, where training does not take it by itself: no half-written file is left. Under
-    # torchrun it ends a process at once, which may be waiting for another that is lost.
+    # Outside training, SIGTERM acts as Ctrl-C does, so that no half-written file is left. Under
+    # torchrun it ends a process at once, since the process may be waiting for one that is lost.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     program(prog_name="stage2")

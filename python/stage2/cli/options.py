@@ -1,4 +1,4 @@
-"""The flags of commands: one for each setting that a command uses."""
+"""The flags of commands. A command has a flag for each setting that it uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Decorator = Callable[[Any], Any]
 
 
 def flags_of(stages: Sequence[str], also: Sequence[str] = ()) -> list[str]:
-    """List the settings that stages use, beside `also`; what every command has comes last."""
+    """List the settings that the stages use and those in `also`; those of every command last."""
     every = OWN[RunConfig]
     used = [
         name
@@ -26,9 +26,9 @@ def flags_of(stages: Sequence[str], also: Sequence[str] = ()) -> list[str]:
 
 
 def option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Decorator:
-    """The flag of a setting: its help, type and default are those of `Settings`.
+    """Make the flag of a setting. Its help, type and default are those of `Settings`.
 
-    A command may have some `defaults` of its own.
+    The default is another one if the command has its own in `defaults`.
     """
     item = SETTINGS[name]
     default = defaults.get(name, item.default)

@@ -1,4 +1,4 @@
-"""What every command has in common: refusals, messages and exit codes."""
+"""The parts that all commands share: refusals, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from stage2.cli import console
 from stage2.config import Settings
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
-# Files that a command with these options reads first of all.
+# The settings that name the files which a command reads first.
 _READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file")
 
 
 class Program(click.Group):
-    """Turns what goes wrong into one line on stderr and an exit code; `--debug` shows it all."""
+    """The group of all commands. It turns errors into one line on stderr and an exit code.
+
+    With `--debug` the traceback is shown too.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse names that no settings file and no report could hold, before anything is done."""
+        """Refuse arguments that are not UTF-8: no settings file and no report could hold them."""
         for word in args:
             try:
                 word.encode()
@@ -36,7 +39,7 @@ class Program(click.Group):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; exit with 2 for bad input, 1 for a failure on the way."""
+        """Run a command. Exit with 2 for bad input, 1 for a failure, and 3 for a regression."""
         try:
             with _one_line_refusals(), console.library_messages():
                 return super().invoke(ctx)
@@ -56,7 +59,7 @@ class Program(click.Group):
 
 @contextmanager
 def _one_line_refusals() -> Iterator[None]:
-    """Escape the words that click quotes as they were typed: one error is one line."""
+    """Escape the arguments that click quotes as typed, so that an error stays one line."""
     try:
         yield
     except click.UsageError as error:
@@ -64,14 +67,14 @@ def _one_line_refusals() -> Iterator[None]:
 
 
 def check_present(settings: Settings, names: Iterable[str]) -> None:
-    """Refuse a file that is not there before torch is imported, which takes seconds.
+    """Refuse files that do not exist, before torch is imported, which takes seconds.
 
     Args:
-        settings: of the command.
-        names: of the settings that it has options for.
+        settings: the settings of the command.
+        names: the settings that the command has options for.
 
     Raises:
-        BadInputError: no file has that name. Other faults are found when the file is read.
+        BadInputError: a file does not exist. Other faults are found when the file is read.
     """
     for name in names:
         path = getattr(settings, name) if name in _READ else None

@@ -1,4 +1,4 @@
-"""Why a command may not work in a folder, in words."""
+"""The errors that say why a command may not work in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stage2.utils.errors import BadInputError
 
 
 def damaged(folder: Path, place: str) -> BadInputError:
-    """A file of the folder is not what stage2 wrote."""
+    """Return the error that a file of the folder is not as stage2 wrote it."""
     return BadInputError(
         f"{folder / place}: damaged, changed or gone since stage2 wrote it: it is not what "
         f"{files.RUN} has the hash of. Make it anew with --overwrite, or give another "
@@ -20,7 +20,7 @@ def damaged(folder: Path, place: str) -> BadInputError:
 
 
 def held(folder: Path) -> BadInputError:
-    """Another command works in the folder."""
+    """Return the error that another command works in the folder."""
     who = "another process"
     with suppress(BadInputError, OSError):
         working = run_files.read_record(folder).get("working")
@@ -34,7 +34,7 @@ def held(folder: Path) -> BadInputError:
 
 
 def impossible(folder: Path, error: OSError) -> BadInputError:
-    """There can be no folder of that name."""
+    """Return the error that no folder can be made at this path."""
     reason = error.strerror or type(error).__name__
     return BadInputError(
         f"--output-dir {folder}: no folder can be made there ({reason}). Give another"
@@ -42,7 +42,7 @@ def impossible(folder: Path, error: OSError) -> BadInputError:
 
 
 def another_run(folder: Path, what: str) -> BadInputError:
-    """The folder holds another run's files; `what` says how one can tell."""
+    """Return the error that the folder holds another run's files; `what` says how this shows."""
     return BadInputError(
         f"--output-dir {folder} holds another run's files ({what}). "
         "Give another --output-dir, or --overwrite to replace them"

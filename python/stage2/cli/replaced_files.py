@@ -1,7 +1,7 @@
-"""Files that --overwrite replaces are kept until they are replaced for good.
+"""The files that --overwrite replaces. They are kept until the command has ended.
 
-A run that fails leaves the folder as it was. At whatever moment a process is killed, the record
-tells the next one what is to be done: to bring back what was moved, or to delete it.
+A run that fails leaves the folder as it was. Whenever a process is killed, the record tells the
+next process whether to keep the files that were set aside, delete them or bring them back.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from stage2.utils import files
 
 Record = dict[str, Any]
 
-# Under `replaced` in the record: what was set aside is kept until the command has ended, it is
-# being deleted, or it is being brought back. Without a word it was still being moved.
+# The values of `replaced` in the record. The files that were set aside are kept until the command
+# has ended, are being deleted, or are being brought back. Without a value, they were still being
+# moved.
 KEPT, DROPPING, RESTORING = "kept", "dropping", "restoring"
 
 
 def is_there(folder: Path) -> bool:
-    """Tell whether a folder holds what was set aside."""
+    """Return whether a folder holds files that were set aside."""
     return (folder / files.ASIDE).is_dir()
 
 
 def keep(folder: Path, record: Record, names: Iterable[str], copied: Iterable[str]) -> None:
-    """Set aside some of what a folder holds, and its record.
+    """Set aside some files and folders of a folder, and its record.
 
-    Files named in `copied` stay where they are too: the command may replace them, and may not.
+    Files in `copied` also stay where they are, since the command may or may not replace them.
 
-    Where something was set aside before, by a command that has not ended, that is kept: what the
-    command has made since is deleted.
+    If files were set aside earlier, by a command that has not ended, those are kept. The files that
+    this command has made since are deleted.
     """
     place = folder / files.ASIDE
     if place.is_dir():
@@ -53,7 +54,7 @@ def keep(folder: Path, record: Record, names: Iterable[str], copied: Iterable[st
 
 
 def put_right(folder: Path, record: Record) -> Record:
-    """Do what a command that was killed has left undone; returns the folder's record."""
+    """Finish or undo what a killed command left half done, and return the folder's record."""
     if is_there(folder):
         state = record.get("replaced")
         if state == DROPPING:
@@ -64,7 +65,10 @@ def put_right(folder: Path, record: Record) -> Record:
 
 
 def put_back(folder: Path, record: Record) -> Record:
-    """Bring back what was set aside, in place of what was made since; the earlier record."""
+    """Bring back the files that were set aside, and return the earlier record.
+
+    They replace the files that were made since.
+    """
     place = folder / files.ASIDE
     earlier = run_files.read_record(place)
     if record.get("replaced"):
@@ -80,14 +84,14 @@ def put_back(folder: Path, record: Record) -> Record:
             files.remove(folder / path.name)
             os.replace(path, folder / path.name)
     if earlier:
-        # The last: until now whoever comes goes on with this.
+        # The record comes last: until it is moved, the next process repeats this work.
         os.replace(place / files.RUN, folder / files.RUN)
     files.remove(place)
     return earlier or record
 
 
 def _drop(folder: Path, record: Record) -> Record:
-    """Delete what was set aside, and then forget it."""
+    """Delete the files that were set aside, and then remove them from the record."""
     files.remove(folder / files.ASIDE)
     for name in ("replaced", "replaced_by"):
         record.pop(name, None)

@@ -1,7 +1,8 @@
 """The files that each stage writes, and the files of a folder that its record vouches for.
 
-Nothing is replaced or deleted that stage2 has not written. A file is ours when the folder's record
-has its hash, or when it has the name of a file of a stage that was begun there and not ended.
+A file that stage2 has not written is neither replaced nor deleted. A file counts as written by
+stage2 if the folder's record has its hash. It also counts if it has the name of a file of a stage
+that was begun in the folder and has not ended.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 from stage2.utils import files
 
-# `save` of a model and of its tokenizer write these files.
-# A model of sentence-transformers has a folder for each of its modules.
+# The `save` methods of a model and of its tokenizer write these files. A model of
+# sentence-transformers has a folder for each of its modules.
 _MODEL = (
     *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", files.CARD),
     *("*/*.json", "*/*.safetensors"),
@@ -54,7 +55,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.SEARCH_SPLIT,
         files.TEST_SPLIT,
         f"{files.TRIALS}/*.log",
-        # Runs in folders of their own, each with a record.
+        # These are runs in folders of their own, each with a record.
         f"{files.TRIALS}/*",
         files.TEST,
     ),
@@ -69,7 +70,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
 }
 
-# Files of another stage that a stage writes too: it may replace them, and never deletes them.
+# The files of other stages that a stage writes too. It may replace them, but never deletes them.
 _WRITTEN_TOO: dict[str, tuple[str, ...]] = {
     "init": (files.REJECTED,),
     "mine": (files.REJECTED, *WRITTEN["audit"]),
@@ -80,23 +81,23 @@ _WRITTEN_TOO: dict[str, tuple[str, ...]] = {
     "merge": (files.REJECTED, *WRITTEN["evaluate"]),
 }
 
-# Folders of runs that have records of their own.
+# The folders of runs that have records of their own.
 RUNS = frozenset((files.TRIALS, files.TEST))
 
-# A command deletes these files itself, sooner or later.
+# A command itself deletes these files sooner or later.
 _PASSING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
     *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
     _TENSORBOARD,
     files.REJECTED,
     files.rejected_by("*"),
-    # It goes with the model that it is of, and comes when that has been compared.
+    # The model card is deleted with its model. It is written after the model was compared.
     f"{files.SHIPPED_MODEL}/{files.CARD}",
 )
 
 
 def patterns(stages: Iterable[str]) -> tuple[str, ...]:
-    """Patterns of all files that the stages write."""
+    """Return the patterns of all files that the stages write."""
     return tuple(
         dict.fromkeys(
             pattern
@@ -107,15 +108,15 @@ def patterns(stages: Iterable[str]) -> tuple[str, ...]:
 
 
 def top_names(found: Iterable[str]) -> tuple[str, ...]:
-    """The files and folders at the top of a run's folder that patterns lie in."""
+    """Return the names at the top of a run folder that the patterns begin with."""
     return tuple(dict.fromkeys(pattern.split("/", 1)[0] for pattern in found))
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a folder's run; empty where it has none.
+    """Return the record of a folder's run; return {} if the folder has none.
 
     Raises:
-        BadInputError: it is damaged.
+        BadInputError: the record is damaged.
     """
     path = folder / files.RUN
     if not os.path.lexists(path):
@@ -124,19 +125,19 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """Describe a file for a record: its hash, and its size and time for a quick comparison."""
+    """Return the facts about a file for a record: hash, and size and time for quick checks."""
     found = path.stat()
     return {"sha256": files.sha256(path), "size": found.st_size, "modified": found.st_mtime_ns}
 
 
 def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = True) -> bool:
-    """Tell whether a file is the one that a record speaks of.
+    """Return whether a file is still as it was recorded.
 
     Args:
-        path: of the file.
-        known: its `facts`; None where the record has none.
-        quick: whether a size and a time that are the same are enough. They tell a file that was
-            replaced, and not a bit that the disk has turned over.
+        path: the path of the file.
+        known: the `facts` about the file in the record; None if the record has none.
+        quick: whether an equal size and time are enough. They reveal a file that was replaced, but
+            not a bit that has flipped on the disk.
     """
     if known is None or not path.is_file():
         return False
@@ -149,9 +150,9 @@ def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = Tr
 
 
 def record_files(folder: Path, wanted: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of every file that the patterns find, by its place below the folder.
+    """Return the facts about every file that fits a pattern, by its path within the folder.
 
-    Runs in folders of their own are left to their own records.
+    Runs in folders of their own are left out, since they have their own records.
     """
     recorded: dict[str, Any] = {}
     for path in found(folder, wanted):
@@ -163,7 +164,7 @@ def record_files(folder: Path, wanted: Iterable[str], known: Mapping[str, Any]) 
 
 
 def found(folder: Path, wanted: Iterable[str]) -> Iterator[Path]:
-    """Find the files of a folder that fit some patterns, runs in folders of their own apart."""
+    """Yield the files that fit a pattern, except those of runs in folders of their own."""
     wanted = tuple(wanted)
     for name in top_names(wanted):
         if name not in RUNS:
@@ -173,12 +174,12 @@ def found(folder: Path, wanted: Iterable[str]) -> Iterator[Path]:
 
 
 def unvouched(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
-    """The files at or below some top names that the record does not vouch for.
+    """Yield the paths within a folder of the files that its record does not vouch for.
 
     Args:
-        folder: of the run.
-        record: of the folder; empty where it has none.
-        names: at the top of the folder.
+        folder: the folder of the run.
+        record: the record of the folder; empty if it has none.
+        names: the files and folders at the top of the folder that are checked.
     """
     known = record.get("files", {})
     working = record.get("working", {}).get("stages", ())
@@ -191,7 +192,7 @@ def unvouched(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> 
             continue
         for path in _files_below(folder / name):
             place = path.relative_to(folder).as_posix()
-            # A model is written to a temporary folder, which then gets its name.
+            # A model is written to a temporary folder, which is renamed at the end.
             passing = any(files.is_temporary(Path(part)) for part in Path(place).parts)
             written = fits(place, begun) or passing
             if not written and not is_as_recorded(path, known.get(place)):
@@ -202,12 +203,12 @@ EVERY_NAME = top_names(patterns(WRITTEN))
 
 
 def comes_and_goes(place: str) -> bool:
-    """Tell whether a file is one that a command may delete after it was recorded."""
+    """Return whether a command may delete the file after it was recorded."""
     return fits(place, _PASSING)
 
 
 def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
-    """The files below `trials` or `test` that no run of a sweep has made."""
+    """Yield the files below `trials` or `test` that no run of a sweep has made."""
     root = folder / name
     runs = [root] if name == files.TEST else sorted(path for path in _listed(root) if path.is_dir())
     logs = {f"{run.name}.log" for run in runs}
@@ -222,7 +223,7 @@ def _unvouched_runs(folder: Path, name: str) -> Iterator[str]:
 
 
 def fits(place: str, found: Iterable[str]) -> bool:
-    """Tell whether a place has the form of a pattern, folder by folder."""
+    """Return whether a path fits one of the patterns, folder by folder."""
     parts = place.split("/")
     return any(
         len(parts) == pattern.count("/") + 1 and all(map(fnmatchcase, parts, pattern.split("/")))
@@ -231,7 +232,7 @@ def fits(place: str, found: Iterable[str]) -> bool:
 
 
 def _files_below(path: Path) -> Iterator[Path]:
-    """The file itself, or all that a folder holds; a link to a folder is a file of its own."""
+    """Yield the file itself, or all files in a folder. A link to a folder counts as a file."""
     if path.is_dir() and not path.is_symlink():
         for inner in _listed(path):
             yield from _files_below(inner)

@@ -1,4 +1,4 @@
-"""The folder of a run: what it was made from, and the refusal to mix two runs in one."""
+"""The folder of a run. It records what the run was made from, and refuses to mix two runs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from stage2.utils import files
 from stage2.utils.environment import cpu_name, launch, this_process
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
-# These entries of a record describe the attempt under way.
+# These entries of a record describe the current attempt.
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
 
-# These entries of a record belong to a stage, and go with it.
+# These entries of a record belong to a stage, and are deleted with it.
 _OF_A_STAGE = {"train": ("split", "shipped", "dev", "texts"), "evaluate": ("folds",)}
 
-# Inputs that are used for as long as a command works; others are in memory once they were read.
+# The settings whose files are read for as long as a command works; None stands for files that no
+# setting names. Other inputs are in memory once they have been read.
 _MODELS = ("model", "backbone", "cross_encoder", None)
 
-# Commands that add to a folder: under --overwrite they replace their own stage's files, and those
-# made from them. Any other command replaces the whole run.
+# The commands that add to a folder, with the stages whose files they replace under --overwrite:
+# their own, and those made from it. Any other command replaces the whole run.
 _ADDED: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
     "train": ("train", "evaluate"),
@@ -46,17 +47,16 @@ _ADDED: dict[str, tuple[str, ...]] = {
 class RunFolder:
     """An output folder and its `run.json`, locked for as long as a command works in it.
 
-    Nothing is written before `begin`; a command checks its inputs first, so that a refused call
-    changes nothing on disk. The record is the first file of a folder, and speaks of every other:
-    what it does not vouch for is neither replaced nor deleted.
+    Nothing is written before `begin`. A command checks its inputs first, so that a refused call
+    changes nothing on disk. The record is the first file of a folder, and lists all others. A file
+    that the record does not vouch for is neither replaced nor deleted.
 
     Attributes:
-        path: where it is.
-        adds: the stage that the command adds to what the folder holds; None where it starts a run
-            anew.
-        record: what `run.json` says.
-        overwrites: whether files of another run are replaced: not those of an attempt before, where
-            torchrun has started the command again, which goes on.
+        path: the path of the folder.
+        adds: the stage that the command adds to the folder; None if it starts a new run.
+        record: the content of `run.json`.
+        overwrites: whether the files of another run are replaced. It is False if torchrun has
+            started the command again, since the command then continues its earlier attempt.
     """
 
     def __init__(
@@ -66,14 +66,17 @@ class RunFolder:
         overwrite: bool = False,
         reads: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Look at the folder and lock it; raise BadInputError where it cannot be one.
+        """Lock the folder and read its record, if it exists.
 
         Args:
-            path: where it is, or is to be.
-            adds: the stage that the command adds to what the folder holds; None where it starts a
-                run anew.
+            path: the path of the folder, which need not exist yet.
+            adds: the stage that the command adds to the folder; None if it starts a new run.
             overwrite: whether the files of another run are replaced.
-            reads: what the command reads, by the setting that names it.
+            reads: the paths that the command reads, by the setting that names each.
+
+        Raises:
+            BadInputError: the path cannot be a folder, another command works in it, or its record
+                is damaged.
         """
         self.path = Path(path)
         self.adds = adds
@@ -84,13 +87,13 @@ class RunFolder:
         self._sets_aside = False
         self._stages: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
-        # A whole run ends with a report.
+        # A command that starts a new run may end with a report.
         self._more = () if adds is not None else ("report",)
         self.record: dict[str, Any] = {}
-        # Before anything is read: whatever changes from now on is told.
+        # This comes before anything is read, so that every later change is noticed.
         self._watched = Watched(reads)
         try:
-            # Of a name that is too long it cannot even be said whether it is there.
+            # If the name is too long, even `exists` can raise an OSError.
             if self.path.exists() and not self.path.is_dir():
                 raise BadInputError(f"--output-dir {self.path} is a file; expected a folder")
             if self.path.is_dir():
@@ -113,7 +116,7 @@ class RunFolder:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
             if self._begun and (error is None or self._lock.is_there()):
-                # A folder that was deleted after the last look is no success either.
+                # A command whose folder was deleted since the last check has failed too.
                 self._check_there()
                 self._end(error)
                 if error is None:
@@ -122,29 +125,29 @@ class RunFolder:
             self._lock.release()
 
     def holds(self, stage: str) -> bool:
-        """Whether an earlier command did `stage` here, and its files count."""
+        """Return whether an earlier command did `stage` here and its files are not replaced."""
         kept = not self.overwrites or stage not in self._replaced
         return kept and stage in self.record.get("stages", {})
 
     @property
     def is_anothers(self) -> bool:
-        """Whether the folder holds what other commands made, and this one does not replace."""
+        """Return whether the folder has stages of other commands that this one does not replace."""
         return bool(self.record.get("stages", {}).keys() - set(self._replaced))
 
     @property
     def from_sample(self) -> bool:
-        """Whether the folder was made from the built-in sample."""
+        """Return whether the folder was made from the built-in sample."""
         return bool(self.record.get("data", {}).get("source") == "sample")
 
     def watch(self, *paths: str | Path) -> None:
-        """Note what the command reads beside what its settings name, before it is read."""
+        """Note paths that no setting names, before the command reads them."""
         self._watched.add(paths)
 
     def checked(self, name: str) -> Path:
-        """The path of a file or folder that an earlier command wrote, as it was written.
+        """Return the path of a file or folder, which must be as an earlier command wrote it.
 
         Raises:
-            BadInputError: it is not what the record has the hash of.
+            BadInputError: the hash of a file is not the one in the record.
         """
         path, known = self / name, self.record.get("files", {})
         for place, facts in known.items():
@@ -160,17 +163,17 @@ class RunFolder:
         stages: Mapping[str, Mapping[str, str]],
         reads: Iterable[str | Path] = (),
     ) -> None:
-        """Start writing the files of `stages`; from here on the folder is this run's.
+        """Start to write the files of `stages`. From here on the folder belongs to this run.
 
         Args:
-            settings: of the command.
-            stages: for each stage, its inputs: names and hashes of content.
-            reads: what the command reads beside what its settings name.
+            settings: the settings of the command.
+            stages: the inputs of each stage: names, and hashes of their content.
+            reads: paths that the command reads and that no setting names.
 
         Raises:
-            BadInputError: the folder holds files of another run, and --overwrite was not given; or
-                files that no run of stage2 has written; or what the command reads would be
-                replaced; or another command works in it.
+            BadInputError: the folder holds files of another run, and --overwrite was not given; the
+                folder holds files that no run of stage2 has written; a file that the command reads
+                would be replaced; or another command works in the folder.
             RunFailedError: an input has changed while it was read.
         """
         reads = tuple(reads)
@@ -178,7 +181,7 @@ class RunFolder:
             stage: usage.made_from(settings, stage, inputs) for stage, inputs in stages.items()
         }
         self._watched.check()
-        # `stage2 prepare` maps its inputs, and so reads them for as long as it works.
+        # `stage2 prepare` maps its inputs into memory, so it reads them for as long as it works.
         self._mapped = stages.keys() == {"prepare"}
         self._make()
         self._names = run_files.patterns((*stages, *self._more))
@@ -197,23 +200,23 @@ class RunFolder:
         self._clock = time.perf_counter()
 
     def done(self, settings: Settings, stage: str, inputs: Mapping[str, str], **facts: Any) -> None:
-        """Record that `stage` is on disk, how long it took, and what there is to say of it.
+        """Record that the files of `stage` are on disk, how long it took, and some facts.
 
         Args:
-            settings: of the command.
-            stage: what is done.
-            inputs: names and hashes of content.
-            facts: entries of the record.
+            settings: the settings of the command.
+            stage: the stage that is done.
+            inputs: the names of its inputs, and the hashes of their content.
+            facts: further entries of the record.
 
         Raises:
-            RunFailedError: a model has changed while it was used, or files that were mapped have;
-                or the folder is gone.
+            RunFailedError: a model or a mapped file has changed while it was used, or the folder is
+                gone.
         """
         self._check_there()
         try:
             self._watched.check(None if self._mapped else _MODELS)
         except RunFailedError:
-            # It was made of who knows what: nothing of it stays.
+            # It is unknown what the files were made from, so they are deleted.
             for path in run_files.found(self.path, run_files.WRITTEN[stage]):
                 path.unlink()
                 self.record["files"].pop(path.relative_to(self.path).as_posix(), None)
@@ -227,7 +230,7 @@ class RunFolder:
             "seed": settings.seed,
         }
         if stage != "prepare":
-            # Not at the top: preparing samples needs no torch, which takes seconds to import.
+            # Imported here: preparing samples needs no torch, which takes seconds to import.
             from stage2.utils.device import facts as device_facts
 
             self.record |= device_facts(settings.device, settings.precision)
@@ -243,10 +246,11 @@ class RunFolder:
         self._write_record()
 
     def begin_report(self, settings: Settings) -> None:
-        """Start writing the report of what the folder holds.
+        """Start to write the report on the folder.
 
         Raises:
-            BadInputError: files of its names are there that stage2 has not written.
+            BadInputError: the folder has files with the names of the report's files that stage2 has
+                not written.
         """
         if not self._begun:
             self._names = run_files.WRITTEN["report"]
@@ -255,7 +259,7 @@ class RunFolder:
             self._begin_record(settings, ["report"])
 
     def _take(self) -> None:
-        """Lock the folder, read its record, and put right what a killed command left half done."""
+        """Lock the folder, read its record, and finish or undo the work of a killed command."""
         if not self._lock.acquire(folder_lock.WAIT):
             raise refusals.held(self.path)
         try:
@@ -265,7 +269,7 @@ class RunFolder:
             raise
 
     def _make(self) -> None:
-        """Make the folder where it was not there, and lock it."""
+        """Make the folder if it does not exist, and lock it."""
         if self._lock.held:
             self._check_there()
             return
@@ -278,7 +282,7 @@ class RunFolder:
             raise refusals.another_run(self.path, "another command has just made a run there")
 
     def _cleared(self) -> tuple[str, ...]:
-        """Patterns of what --overwrite replaces."""
+        """Return the patterns of the files that --overwrite replaces."""
         if self.adds is None:
             return (files.SETTINGS, *run_files.patterns(run_files.WRITTEN))
         settings = () if self.adds == "audit" else (files.SETTINGS,)
@@ -286,8 +290,8 @@ class RunFolder:
         return (*settings, *(pattern for found in own for pattern in found))
 
     def _check_reads(self, reads: Iterable[str | Path], replaced: Iterable[str]) -> None:
-        """Refuse to replace what the command reads."""
-        # A name of the hub is no path; were it one, it would be read as one.
+        """Refuse to replace files that the command reads."""
+        # The name of a model on the hub is treated as a path too: if the path exists, it is read.
         paths = [Path(path).resolve() for path in reads]
         how = "--overwrite would delete it" if self.overwrites else "the command would replace it"
         for name in run_files.top_names(replaced):
@@ -299,10 +303,10 @@ class RunFolder:
                     )
 
     def _check_vouched(self, replaced: Iterable[str]) -> None:
-        """Refuse to replace what stage2 has not written."""
+        """Refuse to replace files that stage2 has not written."""
         names = (files.SETTINGS, *run_files.top_names(replaced))
         if not self.record:
-            # A folder without a record is nobody's run: whatever has a name of ours is not ours.
+            # Without a record nothing shows that stage2 wrote a file, so all are checked.
             names = (files.SETTINGS, *run_files.EVERY_NAME)
         found = sorted(run_files.unvouched(self.path, self.record, names))
         if not found:
@@ -321,7 +325,7 @@ class RunFolder:
         )
 
     def _check_same_run(self, made_from: Mapping[str, Mapping[str, Any]]) -> None:
-        """Refuse to go on with a run that was made from something else."""
+        """Refuse to continue a run that was made from other settings or inputs."""
         known = self.record.get("stages", {})
         begun = [stage for stage in self.record.get("begun", ()) if stage not in made_from]
         if not known and (left := [name for stage in begun for name in self._present(stage)]):
@@ -331,7 +335,10 @@ class RunFolder:
                 raise refusals.another_run(self.path, difference(known[stage]["made_from"], wanted))
 
     def _check_trained(self, stages: Iterable[str]) -> None:
-        """Refuse to go on after a training whose files have changed: they would be vouched for."""
+        """Refuse to continue after a training whose files have changed.
+
+        Otherwise the new record would vouch for the changed files.
+        """
         if not self.holds("train") or "train" not in stages:
             return
         for place, facts in self.record.get("files", {}).items():
@@ -343,13 +350,13 @@ class RunFolder:
     def _begin_record(
         self, settings: Settings, stages: Iterable[str], reads: Iterable[str | Path] = ()
     ) -> None:
-        """Write what the folder is from now on, before anything else that is written there."""
+        """Write the record and then the settings, before all other files of the command."""
         stages, known = list(stages), self.record.get("stages", {})
         self._stages = tuple(stages)
-        # Who was stopped before a stage was done comes back to a folder that is known.
+        # A command that is stopped before a stage is done finds these entries when it is repeated.
         begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
         begun += [stage for stage in stages if stage not in known and stage in STAGES]
-        # An audit and a report have nothing to say of how the run was made that they look at.
+        # An audit and a report do not change how the run was made, so they keep its settings.
         looks = not set(stages) - {"audit", "report"} and bool(known.keys() - {"audit"})
         recorded = {
             place: facts
@@ -378,7 +385,7 @@ class RunFolder:
         self._begun = True
 
     def _write_record(self) -> None:
-        """Write the record, with the hash of each file of the command that is there by now."""
+        """Write the record, with the hash of each file that the command has written so far."""
         recorded = self.record["files"]
         recorded |= run_files.record_files(self.path, self._names, recorded)
         for place in [place for place in recorded if not (self.path / place).is_file()]:
@@ -390,15 +397,15 @@ class RunFolder:
         files.write_json(self.path / files.RUN, self.record)
 
     def _end(self, error: BaseException | None) -> None:
-        """Leave the folder: its record says whether the command has ended.
+        """Write whether the command has ended, and bring back or delete what was set aside.
 
-        What was set aside is the business of the command that did so, and of the same command
-        again; a report or an audit in between leaves it where it is.
+        Only the command that set files aside, or the same command again, brings them back or
+        deletes them. A report or an audit in between leaves them where they are.
         """
         begun = self.record.get("begun", ())
         replacing = self.record.get("replaced_by", ())
         waits = replaced_files.is_there(self.path) and not set(replacing).isdisjoint(begun)
-        # torchrun may start the command again, which then goes on with what there is.
+        # torchrun may start the command again, which then continues with the files that exist.
         failed = isinstance(error, Exception) and self._launch is None
         if failed and waits and not set(replacing).isdisjoint(self._stages):
             self.record = replaced_files.put_back(self.path, self.record)
@@ -415,7 +422,7 @@ class RunFolder:
         self.record = replaced_files.put_right(self.path, self.record)
 
     def _set_aside(self) -> None:
-        """Move what --overwrite replaces out of the way until the command has ended."""
+        """Set aside the files that --overwrite replaces, until the command has ended."""
         names = run_files.top_names(self._cleared())
         copied = set(run_files.top_names(self._names)) - {*names}
         replaced_files.keep(self.path, self.record, names, copied)
@@ -455,10 +462,10 @@ def in_run_folder(
     [Callable[Concatenate[Settings, RunFolder, Arguments], Returned]],
     Callable[Concatenate[Settings, Arguments], Returned],
 ]:
-    """Give a command of settings the folder that it writes to, locked until it ends.
+    """Return a decorator that gives a command its run folder, locked until the command ends.
 
     Args:
-        adds: as `RunFolder` has it.
+        adds: the stage that the command adds; see `RunFolder`.
     """
 
     def wrap(

@@ -1,4 +1,4 @@
-"""The model that is shipped: written, and read back."""
+"""The writing of the shipped model, and the check of what was written."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from stage2.models.fidelity import TOLERANCE, check_fidelity
 from stage2.utils import files
 from stage2.utils.errors import RunFailedError
 
-# So many questions are embedded by what was written.
+# The number of questions that are embedded with the written model.
 _TEXTS = 64
-# Half precision changes a vector about 1 long by so much, in encoders of a dozen layers.
+# The change of a vector of length about 1 by half precision, in encoders of a dozen layers.
 _OF_HALF = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
 
 
@@ -29,17 +29,18 @@ def ship(
     untouched: Mapping[str, Tensor] | None,
     questions: Sequence[str],
 ) -> None:
-    """Write the model and read it back: what is handed over is what was measured.
+    """Write the model, and check that the written model is the one that was measured.
 
     Args:
-        settings: of the command.
-        run: its folder.
-        model: to be shipped.
-        untouched: the weights before training, where others are shipped; None where those are.
-        questions: that it is compared on.
+        settings: the settings of the command.
+        run: the folder of the run.
+        model: the model to ship.
+        untouched: the weights before training, if other weights are shipped; else None.
+        questions: the questions whose vectors are compared.
 
     Raises:
-        RunFailedError: the folder gives other vectors, or has the weights from before training.
+        RunFailedError: the written model gives other vectors, or has the weights from before
+            training.
     """
     folder = run / files.SHIPPED_MODEL
     model.save(folder)
@@ -56,7 +57,7 @@ def ship(
 
 
 def _same(model: Encoder, untouched: Mapping[str, Tensor]) -> bool:
-    """Tell whether weights are as before in the type that they are written in."""
+    """Return whether the weights are as before training, in the dtype that they are saved in."""
     dtype = model.saved_dtype
     return all(
         torch.equal(weight.cpu().to(dtype), untouched[name].to(dtype))

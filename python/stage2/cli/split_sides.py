@@ -1,4 +1,4 @@
-"""The sides of a split: they are chosen here, and the user is told of them."""
+"""The choice of the sides of a split, and the messages about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RULES = {
 
 
 def ground_truths(samples: Samples, rows: Ints) -> Iterator[list[str]]:
-    """The texts that answer each of some questions."""
+    """Yield the ground-truth texts of each question at `rows`."""
     offsets, candidates = np.asarray(samples.offsets), np.asarray(samples.candidates)
     counts = np.asarray(samples.num_relevant)
     for row in rows:
@@ -35,18 +35,20 @@ def ground_truths(samples: Samples, rows: Ints) -> Iterator[list[str]]:
 
 
 def grouped_questions(samples: Samples) -> Groups:
-    """Group the questions that must stay on one side, and show how far that is."""
+    """Group the questions that must stay on one side, and show the progress."""
     with console.bar("looking for near-duplicates") as progress:
         return group_questions(samples, progress)
 
 
 def sides_of(settings: Settings, grouped: Groups, given: Sides | None) -> Placed:
-    """Train, dev and test, as they are given or else dealt; without a split train and dev are all.
+    """Return train, dev and test: the given sides, or else those of a new split.
+
+    With --split none, train and dev each have all questions, and test has none.
 
     Args:
-        settings: split, dev_share, test_share, seed.
-        grouped: the questions.
-        given: the ids of each side, where they are given.
+        settings: `split`, `dev_share`, `test_share` and `seed` are used.
+        grouped: the groups of the questions.
+        given: the ids of each side, if they are given; else None.
     """
     if given is not None:
         return given_sides(grouped, given, settings.dev_share, settings.seed)
@@ -57,7 +59,7 @@ def sides_of(settings: Settings, grouped: Groups, given: Sides | None) -> Placed
 
 
 def tell_split(settings: Settings, placed: Placed, folds: Placed | None) -> dict[str, Any]:
-    """Say what was kept together and what was not; return that for `run.json`."""
+    """Say which questions were kept together, and return the facts for `run.json`."""
     facts = placed.groups.facts()
     console.say(
         f"questions: {len(placed.groups.names)} in {facts['groups']} groups; "

@@ -1,4 +1,4 @@
-"""The stage-1 model that a command works on: given, the folder's own, or made."""
+"""The stage-1 model of a command: the given one, the one in the run folder, or a new one."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Stage1:
     """The model that a command works on.
 
     Attributes:
-        model: on its device, or one that is loaded when first used.
-        settings: of the command, with those that the model was made with.
-        hashes: of what it came from, by name.
-        made: whether it was made here, and is not yet on disk.
+        model: the model on its device, or one that is loaded when it is first used.
+        settings: the settings of the command, with those that the model was made with.
+        hashes: the hashes of what the model was made from or read from, by name.
+        made: whether this command made the model, which is then not yet on disk.
     """
 
     model: Encoder | LazyModel
@@ -50,7 +50,7 @@ class Stage1:
 
 
 def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
-    """Load the model given, or the folder's own, or make one."""
+    """Load the model that is given or the one in the folder, or make a new one."""
     if (given := given_model(settings, run)) is not None:
         _say_default(settings, given)
         model = load_given(settings, given)
@@ -62,7 +62,7 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
         model = load_model(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
         if reads_data(known):
-            # It was made on the way, by the command that is now repeated.
+            # An earlier call of this command made the model as one of its steps.
             hashes = {"backbone": known.get("backbone", backbone)}
     else:
         name = settings.backbone or default_backbone()
@@ -73,9 +73,9 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
 
 
 def given_model(settings: Settings, run: RunFolder) -> str | None:
-    """The path of the model that a command is given; None where it makes one, or the folder has.
+    """Return the path of --model, or of all-MiniLM-L6-v2, the default, which is used as it is.
 
-    Without a model given all-MiniLM-L6-v2 is taken as it is.
+    Return None if no --model is given and the folder holds a model or the command makes one.
     """
     if settings.model is not None:
         return settings.model
@@ -90,10 +90,12 @@ def _say_default(settings: Settings, path: str) -> None:
 
 
 def load_given(settings: Settings, path: str) -> Encoder:
-    """The model at `path`; texts of a `.pt` without a limit of its own are cut at --max-length.
+    """Load the model at `path`.
+
+    If a `.pt` file does not record a limit, its texts are cut at --max-length.
 
     Raises:
-        BadInputError: it cannot be loaded, or --max-length is not what the model was trained at.
+        BadInputError: the model cannot be loaded, or was trained with another --max-length.
     """
     known = family_of(path).max_length(model_in(path))
     is_default = settings.max_length == default("max_length")
@@ -110,7 +112,7 @@ def load_given(settings: Settings, path: str) -> Encoder:
 
 
 def _no_entities(settings: Settings, path: str) -> None:
-    """Say that annotations are of no use to a model, or refuse to compare by them."""
+    """Warn that the model cannot use annotations, or refuse to compare texts by entities."""
     reason = (
         f"{path} pools its tokens otherwise than by their mean, so that entities have no vectors"
     )
@@ -127,8 +129,8 @@ def load_options(settings: Settings, max_length: int | None = None) -> LoadOptio
     """Return the options of a call for the models that it loads.
 
     Args:
-        settings: of the call.
-        max_length: most tokens of a text, for a file of weights.
+        settings: the settings of the call.
+        max_length: the limit of tokens per text for a file of weights; None if not known.
     """
     prompts: dict[Role, str | None] = {
         "query": settings.query_prompt,
@@ -149,13 +151,16 @@ def load_options(settings: Settings, max_length: int | None = None) -> LoadOptio
 
 
 def placed(model: Encoder, settings: Settings) -> Encoder:
-    """The model on the device of a run, compiled if it is to be."""
+    """Move the model to the device of the run, and set whether it is to be compiled."""
     model.compiled = settings.compile
     return model.to(resolve_device(settings.device))
 
 
 def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
-    """As `stage1`, but a model given whose vectors the cache holds is loaded only if need be."""
+    """Return the same as `stage1`, but load a given model only when it is needed.
+
+    The model may not be needed if the cache holds its vectors; see `model_when_needed`.
+    """
     given = given_model(settings, run)
     if given is None:
         return stage1(settings, run, inputs)
@@ -165,9 +170,10 @@ def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> St
 
 
 def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
-    """The model at `path`, on its device, or one that is loaded when first used.
+    """Return the model at `path` on its device, or one that is loaded when it is first used.
 
-    Only a model with vectors in the cache waits: that it can be loaded is known, for it was.
+    Only a model with vectors in the cache is loaded late. It was loaded before, so it is known that
+    it can be loaded.
     """
 
     def load() -> Encoder:
@@ -182,10 +188,10 @@ def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
 
 
 def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | None:
-    """The vectors of the model at `path`, at the precision and on the kind of device of a run.
+    """Return the cache of a model's vectors for the precision and the kind of device of a run.
 
-    None where --embedding-cache is off, and for a `.pt` over a backbone of the hub: what has no
-    files here cannot be told from another that is called the same.
+    Return None if --embedding-cache is off, or if the model is a `.pt` file whose backbone is only
+    on the hub. Without its files a backbone cannot be told from another one of the same name.
     """
     folder = folder_of(settings.embedding_cache)
     family, found = family_of(path), model_in(path)
@@ -206,21 +212,22 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
 
 
 def _reading(settings: Settings) -> dict[str, str]:
-    """Return the options of a call that change how a model reads texts, and so its vectors."""
+    """Return the options of a call that change how a model reads texts, and thus its vectors."""
     options = load_options(settings)
     told = {"pooling": options.pooling, "prompts": options.prompts, "limits": options.max_lengths}
     return {name: json.dumps(value, sort_keys=True) for name, value in told.items() if value}
 
 
 def model_hash(path: str | Path) -> str:
-    """SHA-256 of a model's weights, and of what else its vectors depend on."""
+    """Return the SHA-256 of a model's weights and of all else that its vectors depend on."""
     return family_of(path).weights_hash(model_in(path))
 
 
 def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[str, str]:
-    """Give the hashes that a record knows a model by; `name` stands for its weights.
+    """Return the hashes that identify a model in a record; `name` is the key of its weights.
 
-    A `.pt` says nothing of its encoder, and may not say where texts are cut: these are added.
+    A `.pt` file does not describe its encoder, and may not record where texts are cut. Both are
+    added.
     """
     hashes = {name: model_hash(path)}
     family, found = family_of(path), model_in(path)
@@ -233,7 +240,7 @@ def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[
 
 
 def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
-    """A stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
+    """Make a stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
     with console.bar("fitting heads", "step") as progress:
         return init_model(
             settings.backbone,
@@ -248,7 +255,11 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
 
 
 def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
-    """The texts of --chunks, or of the built-in sample, what was left out, and their hash."""
+    """Read the texts that the heads are fitted on: --chunks, or the built-in sample.
+
+    Returns:
+        The texts, the loaded object with the rows that were left out, and the file's SHA-256.
+    """
     if settings.chunks is not None:
         path = files.check_regular(settings.chunks)
         chunks, loaded = load_chunks(path, settings.on_error, settings.decompressed)
@@ -261,7 +272,7 @@ def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
 
 
 def check_machine(settings: Settings) -> None:
-    """Refuse a device, precision or cache folder that cannot be; say what the model runs on."""
+    """Refuse an impossible device, precision or cache folder; say what the model runs on."""
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     folder_of(settings.embedding_cache)
@@ -269,12 +280,12 @@ def check_machine(settings: Settings) -> None:
 
 
 def keep_stage1(run: RunFolder, first: Stage1, hashes: Mapping[str, str]) -> None:
-    """Write a stage-1 model that was made on the way, from what has these hashes."""
+    """Write the stage-1 model if this command made it, and record the hashes of its inputs."""
     if first.made:
         loaded(first.model).save(run / files.STAGE1_MODEL)
         run.done(first.settings, "init", hashes)
 
 
 def stage1_cache(settings: Settings, run: RunFolder) -> EmbeddingCache | None:
-    """The cache of the stage-1 model, given or kept in the folder."""
+    """Return the cache of the stage-1 model, which is given or kept in the folder."""
     return embedding_cache(settings, given_model(settings, run) or run / files.STAGE1_MODEL)

@@ -1,4 +1,4 @@
-"""What a sweep tries: grids, draws from them, presets."""
+"""The trials of a sweep: all of a grid, some drawn from it, or those of a preset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stage2.utils.errors import BadInputError
 
 Grid = Mapping[str, Sequence[Any]]
 
-# Under another seed or split other questions choose: such trials cannot be compared.
+# With another seed or split, other questions choose. Such trials cannot be compared.
 _FIXED = {*OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error"}
 SWEPT = tuple(
     dict.fromkeys(
@@ -28,8 +28,8 @@ SWEPT = tuple(
     )
 )
 
-# Its authors' next steps, one at a time: the full grid has 243 trials, a ninth of which are not
-# possible. A top-k of 10 needs more than 10 candidates, hence the negatives beside it.
+# The next steps of the reference's authors, one at a time. The full grid has 243 trials, of which a
+# ninth are impossible. A top-k of 10 needs more than 10 candidates, so more negatives are set.
 _REFERENCE_STEPS: Sequence[Mapping[str, Any]] = (
     {},
     {"epochs": 10},
@@ -44,8 +44,8 @@ _REFERENCE_STEPS: Sequence[Mapping[str, Any]] = (
     {"topk": 10, "negatives": 20},
 )
 
-# Hard examples and the reference's loss, of which each is changed by itself to every other choice
-# it has; and what `stage2 run` does unless it is told otherwise.
+# The trials start from hard examples and the reference's loss. Each changes one setting to another
+# of its choices. The last trial has the defaults of `stage2 run`.
 _STRATEGIES_BASE: Mapping[str, Any] = {"train_on": "hard", "loss": "margin"}
 _STRATEGIES = ("source", "pairs", "train_on", "loss")
 _REPLAY = 0.5
@@ -60,8 +60,8 @@ class Trial:
     """A run of the sweep.
 
     Attributes:
-        changes: the settings that tell it from the sweep's others.
-        settings: all of them.
+        changes: the settings that distinguish it from the other trials.
+        settings: all settings of the run.
     """
 
     changes: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """A name for its folder, the same in every sweep that tries the same."""
+        """The name of the trial's folder. In every sweep, equal changes give the same name."""
         name = ",".join(f"{key}={value}" for key, value in self.changes.items()) or "base"
         if len(name) <= _MAX_NAME:
             return name
@@ -77,10 +77,11 @@ class Trial:
 
 
 def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
-    """Read `key=v1,v2` of --grid into values of the key's type.
+    """Parse each `key=v1,v2` of --grid into values of the key's type.
 
     Raises:
-        BadInputError: it is not of that form, or names what is no option of mining or training.
+        BadInputError: a text does not have this form, or its key is given twice or is no option of
+            mining or training.
     """
     grid: dict[str, list[Any]] = {}
     for text in given:
@@ -99,13 +100,13 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) -> list[Trial]:
-    """List the trials: of a preset, or every combination of the grid, or some drawn from it.
+    """List the trials of a preset, of every combination of a grid, or of some drawn from it.
 
     Args:
-        base: what all have in common.
-        grid: for each key its values.
-        draws: how many combinations to draw without replacement, by the seed; None: all.
-        preset: one of `PRESETS`, in place of a grid.
+        base: the settings that all trials share.
+        grid: the values of each key.
+        draws: the number of combinations to draw without replacement, by the seed; None means all.
+        preset: a name in `PRESETS`, in place of a grid.
 
     Raises:
         BadInputError: there is nothing to try, both or neither of grid and preset were given, or a
@@ -114,7 +115,7 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     if (preset is None) == (not grid):
         raise BadInputError("expected --grid key=v1,v2, or --preset, and not both")
     if preset is not None:
-        # The reference trains a ProbabilisticGBERTV4, which is made where no model is given.
+        # The reference trains a ProbabilisticGBERTV4, which is made if no model is given.
         reference = {**REFERENCE, "init": base.model is None}
         base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else reference))
         steps = _strategies(base) if preset == "strategies" else _REFERENCE_STEPS
@@ -125,7 +126,7 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
         for changes in [dict(zip(grid, values, strict=True))]
     ]
     if draws is not None and draws < len(combinations):
-        import numpy as np  # not at the top: `stage2 prepare` starts without it
+        import numpy as np  # imported here, so that `stage2 prepare` starts without it
 
         generator = np.random.default_rng(base.seed)
         rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
@@ -134,14 +135,14 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
 
 
 def check_grid(grid: Grid, calls: Sequence[Call]) -> None:
-    """Refuse a key of the grid that no trial uses: all its values would be one trial.
+    """Refuse a key of the grid that no trial uses: all its values would give the same trial.
 
     Args:
-        grid: for each key its values.
-        calls: the trials.
+        grid: the values of each key.
+        calls: the calls of the trials.
 
     Raises:
-        BadInputError: there is such a key; the message says with what it would work.
+        BadInputError: there is such a key; the message says with which settings it would count.
     """
     for name in grid:
         if why := why_unused(name, calls):
@@ -149,9 +150,10 @@ def check_grid(grid: Grid, calls: Sequence[Call]) -> None:
 
 
 def is_possible(settings: Settings) -> bool:
-    """Whether a question can be hard, and there is something to train.
+    """Return whether a question can be hard and there is something to train.
 
-    Among n candidates every rank is in the top n; of a frozen encoder nothing is updated.
+    Among n candidates every rank is in the top n, so `topk` must not be above n. With --lora the
+    encoder must not be frozen.
     """
     can_be_hard = settings.source == "corpus" or settings.topk <= settings.negatives + 1
     return can_be_hard and (settings.lora is None or settings.freeze != "backbone")

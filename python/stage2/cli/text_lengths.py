@@ -1,4 +1,4 @@
-"""Tell how much of the texts a model sees, once a stage."""
+"""The messages about how much of the texts a model sees. They come once in each stage."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from stage2.report import messages
 def tell_text_lengths(
     model: Encoder | LazyModel, samples: Samples, name: str = ""
 ) -> dict[str, Any]:
-    """Count how much the model sees of the texts, say it, and warn where much is lost.
+    """Count how much of the texts the model sees, say it, and warn if much is lost.
 
     Args:
-        model: that the texts are for.
-        samples: the questions, and the chunks that they meet.
-        name: of the model, where there are several.
+        model: the model that reads the texts.
+        samples: the questions and their contexts.
+        name: the name of the model, if there are several.
 
     Returns:
-        The counts as `run.json` has them.
+        The counts for `run.json`.
     """
     found = accounts(model, samples)
     for role, account in found.items():
