@@ -307,7 +307,8 @@ def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     )
     out = set(data.tests[split])
     rows = [
-        {"question": data.queries[i]["text"], "ground_truth_contexts": [data.texts[chunk]]}
+        {"question": data.queries[i]["text"], "ground_truth_contexts": [data.texts[chunk]],
+         "negative_contexts": []}
         for i, chunks in enumerate(data.truths) if i not in out for chunk in chunks
     ]  # fmt: skip
     sentence_peers.train(PEER, model, rows, recipe)

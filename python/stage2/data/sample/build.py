@@ -1,8 +1,8 @@
-"""The built-in sample: the papers of a fictional harbour, in the size of the reference experiment.
+"""The built-in sample: the handbook of a fictional firm, in the size of the reference experiment.
 
-To find the record that answers a question, an encoder must learn in which papers answers stand, and
-a glossary of ten events, eight trades and six feasts (`words.py`). Questions on both sides of a
-split share this glossary.
+To find the note that answers a question, an encoder must learn what the handbook calls twelve
+things and ten matters (`words.py`, `tasks.py`), and that answers stand in the handbook and not in
+minutes. Questions on both sides of a split share this vocabulary.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from stage2.data.sample import words
-from stage2.data.sample.events import EVENTS
+from stage2.data.sample.tasks import TASKS
 from stage2.utils.files import write_json, write_jsonl
 
 NUM_QUESTIONS = 50
 NUM_CHUNKS = 1231
 NUM_ANNOTATIONS = 1463
 
-# The shares of the texts that answer no question: the inn's talk, the day book, the observatory's
-# log; the rest are tide tables. The talk sounds like the questions, so it makes the sample hard.
-HEARSAY_SHARE = 0.87
-RECORD_SHARE = 0.07
-LOG_SHARE = 0.04
-
-NAMED_QUESTION_SHARE = 0.3
+# The shares of the texts that answer no question: minutes of meetings, and notes of the handbook.
+# The rest is the survey's diary. Minutes sound like the questions, and so make the sample hard.
+MINUTES_SHARE = 0.12
+NOTES_SHARE = 0.84
 
 # So many annotations have a slightly longer or shorter text than their chunk. Only the rule of
 # containment can match them.
@@ -39,9 +36,7 @@ MAX_LENGTH_DIFFERENCE = 0.1
 # white space, and offsets must count in the annotation's own text.
 WRAPPED_EVERY = 39
 
-RECORD_ENTITIES = ("who", "other", "place", "feast", "boat")
-TALK_ENTITIES = ("trade", "month", "place", "name", "inn")
-LOG_ENTITIES = ("astronomer", "instrument", "month")
+ENTITIES = ("house", "thing", "town", "name", "sum")
 
 T = TypeVar("T")
 
@@ -62,64 +57,29 @@ class Annotated(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The facts that a record of the guild states. Persons are indices of `PEOPLE`."""
+    """The facts that a note of the handbook states; its question has the first three."""
 
-    event: str
-    who: int
-    other: int
-    place: str
-    feast: words.Feast
-    boat: str
+    task: str
+    thing: words.Thing
+    town: str
+    name: str
+    spot: str
     sum: str
+    bell: str
+    day: str
+    count: str
+    weekday: str
 
-    def jargon(self) -> dict[str, str]:
-        """Return the values for the slots of a record."""
-        return {
-            "who": f"{_trade(self.who).title} {_name(self.who)}",
-            "other": f"{_trade(self.other).title} {_name(self.other)}",
-            "place": self.place,
-            "feast": self.feast.name,
-            "on": self.feast.on,
-            "On": self.feast.on.capitalize(),
-            "boat": self.boat,
-            "sum": self.sum,
-        }
+    @property
+    def asked(self) -> tuple[str, words.Thing, str]:
+        """Return the part of the facts by which a note answers a question."""
+        return self.task, self.thing, self.town
 
-    def everyday(self) -> dict[str, str]:
-        """Return the values for the slots of all other texts."""
-        return {
-            "name": _name(self.who),
-            "trade": _trade(self.who).plain,
-            "place": self.place,
-            "month": self.feast.month,
-            "boat": self.boat,
-            "inn": words.INN,
-        }
-
-    def readings(self) -> tuple[Facts, ...]:
-        """Return the facts from the view of each person that the event happened to."""
-        swapped = self._replace(who=self.other, other=self.who)
-        return (self, swapped) if EVENTS[self.event].mutual else (self,)
-
-
-class Question(NamedTuple):
-    """A question, and the facts of the one record that answers it."""
-
-    template: str
-    facts: Facts
-
-    def answered_by(self, facts: Facts) -> bool:
-        """Return whether a record of these facts agrees with all that the question mentions."""
-        mentioned = re.findall(r"\{(\w+)\}", self.template)
-        wanted = self.facts.everyday()
-        return facts.event == self.facts.event and any(
-            all(reading.everyday()[slot] == wanted[slot] for slot in mentioned)
-            for reading in facts.readings()
-        )
-
-    def filled(self) -> Annotated:
-        """Return the text of the question with its entities."""
-        return _fill(self.template, self.facts.everyday(), TALK_ENTITIES)
+    def slots(self) -> dict[str, str]:
+        """Return the values for the slots of all templates."""
+        values = self._asdict()
+        thing = values.pop("thing")
+        return values | {"thing": thing.plain, "house": thing.house}
 
 
 class Dice:
@@ -153,7 +113,7 @@ def write_sample(folder: str | os.PathLike[str], seed: int = 0) -> SamplePaths:
     """
     dice = Dice(seed)
     questions = _draw_questions(dice)
-    answers = [_record(dice, question.facts) for question in questions]
+    answers = [_note(dice, facts) for facts in questions]
 
     # No text is written twice: it would be one chunk under two ids.
     written = {annotated.text: None for annotated in answers}
@@ -162,92 +122,73 @@ def write_sample(folder: str | os.PathLike[str], seed: int = 0) -> SamplePaths:
     further = _distinct(others, NUM_ANNOTATIONS - NUM_CHUNKS - NUM_QUESTIONS, written)
 
     order = dice.shuffled(range(NUM_CHUNKS))
-    ids = {chunk: f"saltmere-{number:04d}" for number, chunk in enumerate(order, 1)}
+    ids = {chunk: f"page-{number:04d}" for number, chunk in enumerate(order, 1)}
     shelved = [chunks[chunk] for chunk in order]
-    asked = [question.filled() for question in questions]
+    asked = [_fill(dice.pick(TASKS[facts.task].questions), facts) for facts in questions]
 
     root = Path(folder)
     paths = SamplePaths(root / "qa.json", root / "chunks.jsonl", root / "entities.jsonl")
-    write_json(paths.qa, [_qa_row(i, question, ids[i]) for i, question in enumerate(questions)])
+    write_json(paths.qa, [_qa_row(i, asked[i], facts, ids[i]) for i, facts in enumerate(questions)])
     write_jsonl(paths.chunks, [{"chunk_id": ids[i], "text": chunks[i].text} for i in order])
     annotations = [*_annotations_of(shelved), *asked, *further]
     write_jsonl(paths.entities, [_annotation_row(annotated) for annotated in annotations])
     return paths
 
 
-def _draw_questions(dice: Dice) -> list[Question]:
-    """Draw questions about each event in turn. No question is answered by the record of another."""
-    events = list(EVENTS)
-    questions: list[Question] = []
-    while len(questions) < NUM_QUESTIONS:
-        event = events[len(questions) % len(events)]
-        named = dice.share() < NAMED_QUESTION_SHARE
-        options = EVENTS[event].named_questions if named else EVENTS[event].questions
-        question = dice.pick(options)
-        template = dice.pick(words.ASKING).replace("{question}", question[0].lower() + question[1:])
-        drawn = Question(template, _draw_facts(dice, event))
-        if not any(
-            drawn.answered_by(known.facts) or known.answered_by(drawn.facts) for known in questions
-        ):
-            questions.append(drawn)
-    return dice.shuffled(questions)
+def _draw_questions(dice: Dice) -> list[Facts]:
+    """Draw what is asked: about each task and each thing in turn, and nothing twice."""
+    tasks = list(TASKS)
+    drawn: dict[tuple[str, words.Thing, str], Facts] = {}
+    while len(drawn) < NUM_QUESTIONS:
+        place = len(drawn)
+        facts = _draw_facts(dice, tasks[place % len(tasks)])
+        # The step is prime to the number of things, so that tasks and things are mixed.
+        facts = facts._replace(thing=words.THINGS[place * 3 % len(words.THINGS)])
+        drawn.setdefault(facts.asked, facts)
+    return dice.shuffled(list(drawn.values()))
 
 
-def _draw_facts(dice: Dice, event: str) -> Facts:
-    count = len(words.PEOPLE)
-    who = dice.below(count)
-    other = (who + 1 + dice.below(count - 1)) % count
+def _draw_facts(dice: Dice, task: str) -> Facts:
     return Facts(
-        event,
-        who,
-        other,
-        dice.pick(words.PLACES),
-        dice.pick(words.FEASTS),
-        dice.pick(words.BOATS),
+        task,
+        dice.pick(words.THINGS),
+        dice.pick(words.TOWNS),
+        dice.pick(words.PEOPLE),
+        dice.pick(words.SPOTS),
         dice.pick(words.SUMS),
+        dice.pick(words.BELLS),
+        dice.pick(words.DAYS),
+        dice.pick(words.COUNTS),
+        dice.pick(words.WEEKDAYS),
     )
 
 
-def _other_texts(dice: Dice, questions: Sequence[Question]) -> Iterator[Annotated]:
-    """Yield texts endlessly. None of them answers a question."""
-    events = list(EVENTS)
+def _other_texts(dice: Dice, questions: Sequence[Facts]) -> Iterator[Annotated]:
+    """Yield texts until the firm has no more to say. None of them answers a question."""
+    tasks = list(TASKS)
+    # The handbook has one note on a matter, so that none contradicts another.
+    noted = {facts.asked for facts in questions}
     while True:
         share = dice.share()
-        facts = _draw_facts(dice, dice.pick(events))
-        if share < HEARSAY_SHARE:
-            yield _hearsay(dice, facts)
-        elif share < HEARSAY_SHARE + RECORD_SHARE:
-            if not any(question.answered_by(facts) for question in questions):
-                yield _record(dice, facts)
-        elif share < HEARSAY_SHARE + RECORD_SHARE + LOG_SHARE:
-            yield _log_entry(dice)
+        facts = _draw_facts(dice, dice.pick(tasks))
+        if share < MINUTES_SHARE:
+            yield _minutes(dice, facts)
+        elif share < MINUTES_SHARE + NOTES_SHARE:
+            if facts.asked not in noted:
+                noted.add(facts.asked)
+                yield _note(dice, facts)
         else:
-            yield _tide(dice)
+            yield _fill(f"{dice.pick(words.DIARY)} {dice.pick(words.SKIES)}", facts)
 
 
-def _record(dice: Dice, facts: Facts) -> Annotated:
-    template = dice.pick(EVENTS[facts.event].records)
-    return _fill(f"{template} {dice.pick(words.REMARKS)}", facts.jargon(), RECORD_ENTITIES)
+def _note(dice: Dice, facts: Facts) -> Annotated:
+    task = TASKS[facts.task]
+    return _fill(f"{{house}}, {{town}}: {task.heading}. {dice.pick(task.notes)}", facts)
 
 
-def _hearsay(dice: Dice, facts: Facts) -> Annotated:
-    template = dice.pick(EVENTS[facts.event].hearsay)
-    return _fill(f"{template} {dice.pick(words.TALK)}", facts.everyday(), TALK_ENTITIES)
-
-
-def _log_entry(dice: Dice) -> Annotated:
-    slots = {
-        "month": dice.pick(words.FEASTS).month,
-        "astronomer": dice.pick(words.ASTRONOMERS),
-        "instrument": dice.pick(words.INSTRUMENTS),
-    }
-    return _fill(f"{dice.pick(words.LOG)} {dice.pick(words.SKIES)}", slots, LOG_ENTITIES)
-
-
-def _tide(dice: Dice) -> Annotated:
-    """Return a line of the tide tables. It has no entity, so it is compared by sentence."""
-    template = f"{dice.pick(words.TIDES)} {dice.pick(words.REMARKS)}"
-    return _fill(template, {"bell": dice.pick(words.BELLS)}, ())
+def _minutes(dice: Dice, facts: Facts) -> Annotated:
+    talk = dice.pick(TASKS[facts.task].talk)
+    return _fill(f"{dice.pick(words.OPENINGS)} {talk} {dice.pick(words.CLOSINGS)}", facts)
 
 
 def _distinct(texts: Iterator[Annotated], count: int, written: dict[str, None]) -> list[Annotated]:
@@ -306,37 +247,30 @@ def _is_close(one: Annotated, other: Annotated) -> bool:
     return (long - short) / long < MAX_LENGTH_DIFFERENCE
 
 
-def _fill(template: str, slots: Mapping[str, str], entities: Sequence[str]) -> Annotated:
-    """Fill the slots of a template. The slots named in `entities` become the entities."""
+def _fill(template: str, facts: Facts) -> Annotated:
+    """Fill the slots of a template. Slots of `ENTITIES` and words in brackets become entities."""
+    slots = facts.slots()
     text = ""
     spans: list[tuple[int, int]] = []
-    # A split by a pattern with a group gives text and slot names in turn.
-    for turn, piece in enumerate(re.split(r"\{(\w+)\}", template)):
-        is_slot = turn % 2 == 1
-        added = slots[piece] if is_slot else piece
+    # A split by a pattern with two groups gives text, a slot's name and bracketed words in turn.
+    pieces = re.split(r"\{(\w+)\}|\[(.+?)\]", template)
+    for turn, piece in enumerate(pieces):
+        if not piece:
+            continue
+        added = slots[piece] if turn % 3 == 1 else piece
         if not text:
             added = added[:1].upper() + added[1:]
-        if is_slot and piece in entities:
+        if turn % 3 == 2 or (turn % 3 == 1 and piece in ENTITIES):
             spans.append((len(text), len(text) + len(added)))
         text += added
     return Annotated(text, tuple(spans))
 
 
-def _trade(person: int) -> words.Trade:
-    """Return the trade of a person, which never changes."""
-    return words.TRADES[person % len(words.TRADES)]
-
-
-def _name(person: int) -> str:
-    return " ".join(words.PEOPLE[person])
-
-
-def _qa_row(index: int, question: Question, chunk_id: str) -> dict[str, str]:
-    answer = _fill(EVENTS[question.facts.event].answer, question.facts.everyday(), ())
+def _qa_row(index: int, question: Annotated, facts: Facts, chunk_id: str) -> dict[str, str]:
     return {
-        "qa_id": f"guest-{index + 1:02d}",
-        "question": question.filled().text,
-        "answer": f"{answer.text}.",
+        "qa_id": f"question-{index + 1:02d}",
+        "question": question.text,
+        "answer": f"{_fill(TASKS[facts.task].answer, facts).text}.",
         "chunk_id": chunk_id,
     }
 
