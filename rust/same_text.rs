@@ -23,11 +23,11 @@ use crate::dedup::{FirstOccurrences, hash};
 use crate::memory::{Allowance, with_capacity};
 use crate::white_space::normalise;
 
-/// The number of a key's first code points that are compared before the whole key. Most texts
-/// differ in them, so the rest need not be read.
-const PREFIX_CHARS: usize = 32;
+/// The number of code points at the start and at the end of a key that are compared before the
+/// whole key. Most texts differ in them, so the rest need not be read.
+const EDGE_CHARS: usize = 32;
 /// The number of bytes of a text that these code points are first looked for in.
-const PREFIX_BYTES: usize = 128;
+const EDGE_BYTES: usize = 48;
 
 /// The bytes that an item takes at most in the groups of equal texts.
 const SHARED_BYTES: usize = 64;
@@ -150,7 +150,10 @@ const USUAL_FORMS: [char; 144] = [
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
     let mut first = with_capacity(len);
     first.extend(0..len as i64);
-    let alike = with_shared_prefix(len, &text);
+    let all: Vec<usize> = (0..len).collect();
+    // Texts with the same introduction are common; few of them have the same end too.
+    let alike = with_shared_hash(&all, |item| prefix_hash(&text(item)));
+    let alike = with_shared_hash(&alike, |item| suffix_hash(&text(item)));
     let hashes: Vec<u64> = alike
         .par_iter()
         .with_min_len(TEXTS_PER_JOB)
@@ -169,45 +172,59 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
-/// Returns, in ascending order, the items whose key has the same prefix as that of another item.
-/// Only these may have the same text.
-fn with_shared_prefix<'a>(
-    len: usize,
-    text: &(impl Fn(usize) -> Cow<'a, str> + Sync),
-) -> Vec<usize> {
-    let hashes: Vec<u64> = (0..len)
-        .into_par_iter()
+/// Returns, in ascending order, those of the items whose hash is also that of another of them.
+/// Items with the same text must have the same hash.
+fn with_shared_hash(items: &[usize], hash: impl Fn(usize) -> u64 + Sync) -> Vec<usize> {
+    let hashes: Vec<u64> = items
+        .par_iter()
         .with_min_len(TEXTS_PER_JOB)
         .inspect(|_| check())
-        .map(|item| prefix_hash(&text(item)))
+        .map(|&item| hash(item))
         .collect();
     let firsts = FirstOccurrences::of_each(&hashes, |i, j| hashes[i] == hashes[j]);
-    let mut shared = with_capacity(len);
-    shared.resize(len, false);
+    let mut shared = with_capacity(items.len());
+    shared.resize(items.len(), false);
     let mut ticks = Ticks::default();
-    for (item, first) in firsts.into_iter().enumerate() {
+    for (place, first) in firsts.into_iter().enumerate() {
         ticks.tick();
-        if first != item {
+        if first != place {
             shared[first] = true;
-            shared[item] = true;
+            shared[place] = true;
         }
     }
-    (0..len).filter(|&item| shared[item]).collect()
+    (items.iter().zip(shared))
+        .filter_map(|(&item, shared)| shared.then_some(item))
+        .collect()
 }
 
 /// Hashes the first code points of a text's key. Reads no more of the text than necessary.
 fn prefix_hash(text: &str) -> u64 {
-    let mut bytes = PREFIX_BYTES;
+    let mut bytes = EDGE_BYTES;
     loop {
-        let start = &text[..boundary(text, bytes)];
+        let start = &text[..boundary_from(text, bytes)];
         let key = key(start);
-        let prefix = key
-            .char_indices()
-            .nth(PREFIX_CHARS)
-            .map(|(end, _)| &key[..end]);
-        match prefix {
-            Some(prefix) => return hash(prefix.as_bytes()),
+        let end = key.char_indices().nth(EDGE_CHARS).map(|(end, _)| end);
+        match end {
+            Some(end) => return hash(&key.as_bytes()[..end]),
             None if start.len() == text.len() => return hash(key.as_bytes()),
+            None => bytes *= 2,
+        }
+    }
+}
+
+/// Hashes the last code points of a text's key. Reads no more of the text than necessary.
+fn suffix_hash(text: &str) -> u64 {
+    let mut bytes = EDGE_BYTES;
+    loop {
+        let end = &text[boundary_up_to(text, text.len().saturating_sub(bytes))..];
+        let key = key(end);
+        let start = key
+            .char_indices()
+            .nth_back(EDGE_CHARS - 1)
+            .map(|(start, _)| start);
+        match start {
+            Some(start) => return hash(&key.as_bytes()[start..]),
+            None if end.len() == text.len() => return hash(key.as_bytes()),
             None => bytes *= 2,
         }
     }
@@ -215,7 +232,7 @@ fn prefix_hash(text: &str) -> u64 {
 
 /// Returns an offset from `bytes` on at which the text can be cut without changing the key of the
 /// part before it; the end of the text if there is none.
-fn boundary(text: &str, bytes: usize) -> usize {
+fn boundary_from(text: &str, bytes: usize) -> usize {
     let rest = text
         .bytes()
         .skip(bytes)
@@ -225,6 +242,15 @@ fn boundary(text: &str, bytes: usize) -> usize {
         .char_indices()
         .find(|&(_, c)| has_boundary_before(c));
     settled.map_or(text.len(), |(at, _)| from + at)
+}
+
+/// Returns an offset up to `bytes` at which the text can be cut without changing the key of the
+/// part after it; the start of the text if there is none.
+fn boundary_up_to(text: &str, bytes: usize) -> usize {
+    let settled = text
+        .char_indices()
+        .rfind(|&(at, c)| at <= bytes && has_boundary_before(c));
+    settled.map_or(0, |(at, _)| at)
 }
 
 /// Groups of items with the same text.
@@ -339,6 +365,34 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn texts_with_equal_edges_are_compared_in_full() {
+        let long = "é".repeat(200);
+        let texts = [
+            format!("{long} a {long}"),
+            format!("{long} b {long}"),
+            format!("{long}  B {}\n", "e\u{301}".repeat(200)),
+            format!("{long} b {long}{}", " ".repeat(500)),
+        ];
+        let same = SameText::of(texts.len(), |i| Cow::Borrowed(&*texts[i]));
+        assert_eq!(same.first, [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_suffix_does_not_depend_on_how_it_was_typed() {
+        let end = "0123456789 abcdefghijklmnopqrstuvwxyz";
+        for (one, other) in [
+            (format!("a{end}"), format!("b  {} ", end.to_uppercase())),
+            ("ガ".repeat(90), "ｶﾞ".repeat(80)),
+            ("e\u{301}".repeat(300), "É".repeat(40)),
+            (format!("x{}", " y".repeat(300)), "y\n\n".repeat(200)),
+            ("short".to_owned(), "  SHORT".to_owned()),
+        ] {
+            assert_eq!(suffix_hash(&one), suffix_hash(&other), "{one:?} {other:?}");
+        }
+        assert_ne!(suffix_hash("short"), suffix_hash("shore"));
     }
 
     #[test]

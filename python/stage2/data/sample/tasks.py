@@ -49,7 +49,7 @@ TASKS = {
     "fault": Task(
         heading="repair of faults",
         notes=(
-            "When {house} at {town} is [out of order], ring the bell by the {spot} and wait for {name}.",
+            "When {house} at {town} is [out of order], ring by the {spot}; {name} comes.",
             "If {house} [fails] at {town}, {name} repairs it; the bell hangs at the {spot}.",
             "A [fault] of {house} at {town} is reported to {name}, by the {spot}.",
             "At {town} nobody but {name} mends {house} when it is [broken]; ring at the {spot}.",
@@ -203,7 +203,7 @@ TASKS = {
         notes=(
             "Nobody may use {house} at {town} more than {count} [times] between two Sundays.",
             "At {town} {name} lets everyone use {house} {count} [times] a week.",
-            "{count} [times] a week is the most that one may use {house} at {town}; so says {name}.",
+            "{count} [times] a week is the most that one may use {house} at {town}, says {name}.",
             "The weekly [allowance] for {house} at {town} is {count}, by order of {name}.",
         ),
         questions=(
