@@ -1,4 +1,4 @@
-"""The benchmark of the defaults without training: its ranks, its test and its table."""
+"""The benchmark of the defaults without training: its data, its ranks, its test and its table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import pytest
 from scipy import stats
 
 from benches import defaults, reference
+from stage2.config import InputConfig
+from stage2.data.formats import read
 
 
-def test_reciprocal_ranks_are_expected_ones() -> None:
-    scores = np.asarray([[0.1, 0.9, 0.5], [0.5, 0.5, 0.1], [0.2, 0.2, 0.2]], np.float32)
-    ranks = defaults.reciprocal_ranks(scores, np.asarray([2, 0, 1]))
-    assert ranks.tolist() == pytest.approx([1 / 2, 3 / 4, (1 + 1 / 2 + 1 / 3) / 3])
+def test_reciprocal_ranks_are_expected_ones_of_the_first_answer() -> None:
+    scores = np.asarray(
+        [[0.1, 0.9, 0.5], [0.5, 0.5, 0.1], [0.2, 0.2, 0.2], [0.1, 0.9, 0.5]], np.float32
+    )
+    ranks = defaults.reciprocal_ranks(scores, [[2], [0], [1], [0, 2]])
+    assert ranks.tolist() == pytest.approx([1 / 2, 3 / 4, (1 + 1 / 2 + 1 / 3) / 3, 1 / 2])
 
 
 def test_flip_test_is_near_the_exact_one() -> None:
@@ -31,24 +35,46 @@ def test_flip_test_is_near_the_exact_one() -> None:
 
 def test_splits_of_xquad_hold_out_whole_paragraphs(xquad: Path) -> None:
     data = defaults.xquad(xquad.parent, splits=3, limit=None)
-    assert (len(data.questions), len(data.chunks), len(data.tests)) == (1190, 240, 3)
+    assert (len(data.queries), len(data.corpus), len(data.tests)) == (1190, 240, 3)
     for test in data.tests:
-        out = {data.questions[i]["chunk_id"] for i in test}
+        out = {data.truths[i][0] for i in test}
         assert len(out) == 72
-        assert len(test) == sum(row["chunk_id"] in out for row in data.questions)
+        assert len(test) == sum(chunks[0] in out for chunks in data.truths)
     assert data.tests[0] != data.tests[1]
 
 
-def test_folds_of_monte_cristo_hold_out_each_question_once(monte_cristo: Path) -> None:
-    data = defaults.monte_cristo(monte_cristo.parent, limit=None)
-    assert sorted(i for test in data.tests for i in test) == list(range(50))
-    assert len({row["chunk_id"] for row in data.questions}) == 50
+def test_no_answer_of_medquad_stands_on_both_sides(medquad: Path) -> None:
+    data = defaults.medquad(medquad.parent, splits=3, limit=None)
+    assert (len(data.queries), len(data.corpus)) == (1770, 2097)
+    assert sum(map(len, data.truths)) == 2143
+    for test in data.tests:
+        assert 450 < len(test) < 620
+        held = {chunk for i in test for chunk in data.truths[i]}
+        rest = set(range(len(data.queries))) - set(test)
+        assert not held & {chunk for i in rest for chunk in data.truths[i]}
+
+
+def test_chains_of_shared_chunks_are_one_group() -> None:
+    truths = [[0, 1], [1, 2], [3], [2], [4], [5]]
+    for test in defaults.held_out(truths, splits=20):
+        assert len({i in test for i in (0, 1, 3)}) == 1
+
+
+def test_the_training_side_is_a_data_set_without_what_is_held_out(tmp_path: Path) -> None:
+    queries = [{"_id": f"q{i}", "text": f"question {i}"} for i in range(3)]
+    corpus = [{"_id": f"c{i}", "title": "About", "text": f"chunk {i}"} for i in range(4)]
+    data = defaults.Data("tiny", queries, corpus, [[0], [1, 3], [2]], [[0]])
+    folder = defaults.training_side(data, 0, defaults.Options(tmp_path, "fp32", ()))
+    loaded = read(InputConfig(data=str(folder)), False).dataset
+    assert list(loaded.questions) == ["question 1", "question 2"]
+    assert list(loaded.chunk_texts) == data.texts
+    assert [list(row) for row in np.split(loaded.relevant, [2])] == [[1, 3], [2]]
 
 
 def test_the_table_has_a_row_a_cell_and_the_means() -> None:
-    data = defaults.Data("XQuAD", [], [], [[0, 1]], peers=("TripletLoss",))
+    data = defaults.Data("XQuAD", [], [], [], [[0, 1]])
     options = defaults.Options(Path("work"), "fp32", ("--epochs", "1"))
-    ranks = {"stage 1": [0.5, 1.0], defaults.OURS: [1.0, 1.0], "TripletLoss": [0.25, 0.5]}
+    ranks = {defaults.UNTOUCHED: [0.5, 1.0], defaults.OURS: [1.0, 1.0], defaults.PEER: [0.25, 0.5]}
     cells = [
         {"data": "XQuAD", "split": 0, "seed": seed, "method": method, "rr": found,
          "trained_on": 7, "shipped": "epoch 1"}
@@ -59,22 +85,36 @@ def test_the_table_has_a_row_a_cell_and_the_means() -> None:
             for line in text.splitlines() if line.startswith("|")]  # fmt: skip
     assert len(rows) == 5
     assert rows[2][5:8] == rows[4][5:8] == ["0.7500", "1.0000", "0.3750"]
-    assert "over stage 1: +0.2500; significantly worse (p < 0.05) in 0 of 2" in text
-    assert "over TripletLoss +0.6250 in 2" in text
+    assert "over untouched: +0.2500; significantly better (p < 0.05) in 0 and worse in 0" in text
+    assert "over MultipleNegativesRankingLoss +0.6250 in 2" in text
 
 
-def test_the_document_has_the_markers_that_the_table_goes_between() -> None:
+def test_a_significant_change_is_counted_by_its_sign() -> None:
+    low, high = [0.1] * 30, [0.9] * 30
+    cells = [
+        {"data": "XQuAD", "split": 0, "seed": seed, "method": method, "rr": found,
+         "trained_on": 7, "shipped": "epoch 1"}
+        for seed, pair in enumerate([(low, high), (high, low), (low, low)])
+        for method, found in zip((defaults.UNTOUCHED, defaults.OURS), pair, strict=True)
+    ]  # fmt: skip
+    options = defaults.Options(Path("work"), "fp32", ())
+    text = defaults.document([defaults.Data("XQuAD", [], [], [], [])], cells, options)
+    assert "better (p < 0.05) in 1 and worse in 1 of 3." in text
+
+
+def test_the_document_has_the_markers_that_the_tables_go_between() -> None:
     text = defaults.DOCUMENT.read_text(encoding="utf-8")
-    markers = (*defaults.MARKERS, *reference.MARKERS)
-    assert [text.count(marker) for marker in markers] == [1] * 4
+    options = [defaults.Options(Path("work"), "fp32", (), init) for init in (False, True)]
+    markers = [*options[0].markers, *options[1].markers, *reference.MARKERS]
+    assert [text.count(marker) for marker in markers] == [1] * 6
 
 
 def test_cells_that_are_done_are_not_done_again(tmp_path: Path) -> None:
-    data = defaults.Data("XQuAD", [], [], [[0]])
+    data = defaults.Data("XQuAD", [], [], [], [[0]])
     options = defaults.Options(tmp_path, "fp32", ())
     cells = [
         {"data": "XQuAD", "split": 0, "seed": 0, "key": options.key, "method": method}
-        for method in ("stage 1", defaults.OURS)
+        for method in (defaults.UNTOUCHED, defaults.OURS, defaults.PEER)
     ]
     assert list(defaults.missing(data, 0, 0, options, json.loads(json.dumps(cells)))) == []
 

@@ -32,8 +32,13 @@ REFERENCE: Mapping[str, Any] = {
 }
 
 
+# For a hundred questions or fewer, of which the defaults would make only a few updates.
+SMALL: Mapping[str, Any] = {"epochs": 5, "batch_size": 8, "learning_rate": 1e-4}
+
+
 # `stage2 run --preset` sets these. The reference trains a ProbabilisticGBERTV4, and measures on the
 # questions that it trained on.
 RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "reference": {**REFERENCE, "init": True, "split": "none"}
+    "reference": {**REFERENCE, "init": True, "split": "none"},
+    "small": SMALL,
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stage2.config import TrainingConfig
-from stage2.report.model_choice import epoch_warnings, remarks_on, shipped, untrained
+from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped, untrained
 from stage2.training.learnable import Diagnosis
 from stage2.training.log import EpochLog
 from stage2.training.model_selection import Candidate
@@ -50,3 +52,10 @@ def test_an_epoch_that_taught_nothing_is_warned_of() -> None:
     assert epoch_warnings(epoch(0.2), IN_BATCH) == []
     assert "3 of 8 questions had no negative" in epoch_warnings(epoch(0.2, 3), IN_BATCH)[0]
     assert "loss was 0" in epoch_warnings(epoch(0.0), IN_BATCH)[0]
+
+
+@pytest.mark.parametrize(("updates", "said"), [(1, "1 time,"), (2, "2 times,"), (8, None)])
+def test_few_updates_are_said(updates: int, said: str | None) -> None:
+    warning = few_updates(updates)
+    assert (warning is None) == (said is None)
+    assert said is None or f"updates the weights {said}" in str(warning)

@@ -7,7 +7,12 @@ import torch
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from stage2.config import Settings
-from stage2.training.schedule import learning_rate
+from stage2.training.schedule import learning_rate, updates_an_epoch
+
+
+@pytest.mark.parametrize(("questions", "wanted"), [(1, 1), (16, 1), (17, 2), (33, 3)])
+def test_the_last_update_of_an_epoch_may_have_fewer_questions(questions: int, wanted: int) -> None:
+    assert updates_an_epoch(questions, Settings(batch_size=8, accumulate=2)) == wanted
 
 
 def rates(updates: int, settings: Settings) -> list[float]:

@@ -103,7 +103,8 @@ def command(
                 "--preset",
                 type=click.Choice(list(presets)),
                 help="reference: the recipe of the reference experiment, --split none included; "
-                "settings and flags override it.",
+                "small: more and smaller steps, for a hundred questions or fewer. Settings and "
+                "flags override it.",
             )(call)
         options = [option(name, defaults) for name in reversed(names)]
         for decorate in (*more, *options):

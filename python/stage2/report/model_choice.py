@@ -13,6 +13,9 @@ from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.model_selection import Candidate
 from stage2.variants import LOSSES
 
+# A training of fewer updates hardly moves a model at the usual learning rates.
+FEW_UPDATES = 8
+
 
 def shipped(
     candidates: Sequence[Candidate],
@@ -120,6 +123,17 @@ def remarks_on(diagnosis: Diagnosis) -> dict[str, str]:
         en.append(f"{worst} of the {diagnosis.questions} questions trained on had no negative")
         zh.append(f"训练的 {diagnosis.questions} 个问题中有 {worst} 个没有负例")
     return {"en": "; ".join(en), "zh": "；".join(zh)} if en else {}
+
+
+def few_updates(updates: int) -> str | None:
+    """Return a warning about a training that makes only so many updates; None if they suffice."""
+    if updates >= FEW_UPDATES:
+        return None
+    return (
+        f"this training updates the weights {updates} time{'s' * (updates != 1)}, which teaches "
+        "little: more --epochs, a smaller --batch-size or a higher --learning-rate teach more, as "
+        "stage2 run --preset small has them"
+    )
 
 
 def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:

@@ -7,6 +7,11 @@ import math
 from stage2.config import TrainingConfig
 
 
+def updates_an_epoch(questions: int, settings: TrainingConfig) -> int:
+    """Return the number of updates of the weights in an epoch of so many questions."""
+    return math.ceil(questions / (settings.batch_size * settings.accumulate))
+
+
 def learning_rate(update: int, updates: int, settings: TrainingConfig) -> float:
     """Return the learning rate of an update.
 

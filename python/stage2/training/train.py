@@ -22,7 +22,7 @@ from stage2.training.guide import Guide, guide_of
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
-from stage2.training.schedule import learning_rate
+from stage2.training.schedule import learning_rate, updates_an_epoch
 from stage2.training.state import Position, State, questions_hash
 from stage2.training.step import accumulate_gradients
 from stage2.training.trackers import Note, tracking
@@ -222,7 +222,7 @@ class _Training:
         self.stopped = stopped
         self.position = Position()
         self.questions = settings.batch_size * settings.accumulate
-        self.updates = math.ceil(len(lists) / self.questions)
+        self.updates = updates_an_epoch(len(lists), settings)
 
     @property
     def updates_done(self) -> int:

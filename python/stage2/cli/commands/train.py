@@ -24,13 +24,14 @@ from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.report.model_choice import epoch_warnings, remarks_on, shipped
+from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, Trained, no_hard_examples, train
@@ -138,6 +139,8 @@ def fit(
         console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
                 f"{_choosing(dev)} choose among the epochs")  # fmt: skip
+    if warning := few_updates(settings.epochs * updates_an_epoch(len(lists), settings)):
+        console.warn(warning)
     before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     with console.steps() as progress:
         trained = train(

@@ -67,7 +67,7 @@ class Facts(NamedTuple):
     sum: str
     bell: str
     day: str
-    count: str
+    uses: str
     weekday: str
 
     @property

@@ -23,7 +23,7 @@ class Task(NamedTuple):
     answer: str
 
 
-# The slots of notes are {house}, {town}, {name}, {spot}, {sum}, {bell}, {day}, {count} and
+# The slots of notes are {house}, {town}, {name}, {spot}, {sum}, {bell}, {day}, {uses} and
 # {weekday}. The slots of other texts are {thing}, {town} and {name}. Words in square brackets are
 # entities too.
 TASKS = {
@@ -201,10 +201,10 @@ TASKS = {
     "limit": Task(
         heading="weekly limit",
         notes=(
-            "Nobody may use {house} at {town} more than {count} [times] between two Sundays.",
-            "At {town} {name} lets everyone use {house} {count} [times] a week.",
-            "{count} [times] a week is the most that one may use {house} at {town}, says {name}.",
-            "The weekly [allowance] for {house} at {town} is {count}, by order of {name}.",
+            "Nobody may use {house} at {town} more than {uses} [times] between two Sundays.",
+            "At {town} {name} lets everyone use {house} {uses} [times] a week.",
+            "{uses} [times] a week is the most that one may use {house} at {town}, says {name}.",
+            "The weekly [allowance] for {house} at {town} is {uses}, by order of {name}.",
         ),
         questions=(
             "How [often] may I use the {thing} in {town} each week?",
@@ -215,6 +215,6 @@ TASKS = {
             "{name} had used the {thing} more [often] than is allowed.",
             "{name} asked if there is a [limit] on the use of the {thing}.",
         ),
-        answer="In {town} everybody may use the {thing} {count} times a week",
+        answer="In {town} everybody may use the {thing} {uses} times a week",
     ),
 }
