@@ -1,8 +1,8 @@
 """An epoch of training on 50 × (1 + 1 + 5) texts, against the trainer of sentence-transformers.
 
 Both have the same model, as it comes, and the same loss: InfoNCE with in-batch negatives, which
-they call MultipleNegativesRankingLoss. First both values of the loss are compared without dropout, then
-epochs with dropout are timed.
+they call MultipleNegativesRankingLoss. First both values of the loss are compared without dropout,
+then epochs with dropout are timed.
 """
 
 from __future__ import annotations

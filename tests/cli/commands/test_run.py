@@ -45,9 +45,15 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
 def test_run_without_hard_examples_ships_stage_1(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    stage2("run", "--topk", 6, "--model", model_dir, *data_flags(corpus))
+    flags = ["--topk", 6, "--model", model_dir, "--folds", 0, *data_flags(corpus)]
+    result = stage2("run", "--train-on", "hard", *flags)
+    assert "so there is nothing to train on" in result.stderr
     shipped = json.loads((tmp_path / "out" / files.RUN).read_text())["shipped"]
     assert shipped["name"] == "stage 1"
+    # Without hard examples all questions can still be trained on.
+    result = stage2("run", *flags, "--output-dir", tmp_path / "all")
+    assert "nothing to train on" not in result.stderr
+    assert json.loads((tmp_path / "all" / files.SPLIT).read_text())["trained_on"]
 
 
 def test_a_run_over_the_corpus_needs_no_more_memory_for_more_questions(

@@ -184,7 +184,8 @@ def write_mined(
         f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
         + (f"; {below - len(hard)} more have no negative" if below > len(hard) else "")
     )
-    if not len(hard):
+    # A run that trains on all questions has what it needs.
+    if not len(hard) and settings.train_on == "hard":
         console.warn(no_hard_examples(settings.topk, below))
     return hard
 
