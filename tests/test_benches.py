@@ -16,7 +16,7 @@ from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
 from benches.jobs import growth, join, loop, ranks, sampling
 from stage2.models.hub import DEFAULT_HUB_ID, default_backbone
-from stage2.utils.device import multiplies
+from stage2.utils.device import gains_from_bf16
 
 
 @pytest.fixture(autouse=True)
@@ -120,9 +120,9 @@ def test_the_first_scripts_loop_gives_the_same_answer(
     monkeypatch.setattr(loop, "QUICK_BACKBONE", (1, 32, 2))
     bench = Bench(tmp_path, threads=1, scale=0.1, rounds=(1, 1), budget=0.0)
     found = [item for item in loop.measure(bench) if isinstance(item, Ratio)]
-    # If the processor multiplies half precision: against the script's float32, both in half
+    # If the processor gains from half precision: against the script's float32, both in half
     # precision, and both in float32.
-    half = multiplies(torch.bfloat16, torch.device("cpu"))
+    half = gains_from_bf16(torch.device("cpu"))
     assert [ratio.claim.target for ratio in found] == [10] * (3 if half else 1)
 
 

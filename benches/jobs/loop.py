@@ -49,7 +49,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
     torch.set_num_threads(bench.threads)
     layers, width, heads = QUICK_BACKBONE if bench.quick else BACKBONE
     model = random_model(layers, width, heads, naive.LENGTH).to(bench.device)
-    # If the hardware multiplies no half precision, `auto` is `fp32`.
+    # If the hardware gains nothing from half precision, `auto` is `fp32`.
     best = resolve_precision("auto", model.device)
     half = best != torch.float32
     precisions = ["auto", "fp32"] if half else ["auto"]

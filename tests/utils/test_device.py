@@ -26,19 +26,23 @@ def give(patch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instructions", "expected"),
+    ("instructions", "vendor", "expected"),
     [
-        ((), torch.float32),
-        (("avx512_f", "avx2"), torch.float32),
-        (("avx512_bf16",), torch.bfloat16),
-        (("amx_bf16", "amx_tile"), torch.bfloat16),
-        (("avx512_fp16", "amx_fp16"), torch.float32),
+        ((), "AuthenticAMD", torch.float32),
+        (("avx512_f", "avx2"), "AuthenticAMD", torch.float32),
+        (("avx512_bf16",), "AuthenticAMD", torch.bfloat16),
+        (("avx512_bf16",), "", torch.bfloat16),
+        (("avx512_bf16",), "GenuineIntel", torch.float32),
+        (("avx512_bf16", "amx_bf16", "amx_tile"), "GenuineIntel", torch.bfloat16),
+        (("amx_bf16", "amx_tile"), "", torch.bfloat16),
+        (("avx512_fp16", "amx_fp16"), "GenuineIntel", torch.float32),
     ],
 )
 def test_auto_looks_at_the_cpu(
-    having: pytest.MonkeyPatch, instructions: tuple[str, ...], expected: torch.dtype
+    having: pytest.MonkeyPatch, instructions: tuple[str, ...], vendor: str, expected: torch.dtype
 ) -> None:
     give(having, *instructions)
+    having.setattr(device, "cpu_vendor", lambda: vendor)
     assert device.resolve_precision("auto", CPU) == expected
 
 
@@ -79,8 +83,10 @@ def test_fp16_needs_instructions_on_a_cpu(having: pytest.MonkeyPatch) -> None:
 
 def test_flags_of_cpuinfo() -> None:
     text = (
-        "processor\t: 0\nmodel name\t: x\nflags\t\t: fpu avx512_bf16 amx_tile\n\nprocessor\t: 1\n"
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: x\n"
+        "flags\t\t: fpu avx512_bf16 amx_tile\n\nprocessor\t: 1\n"
     )
+    assert (device.vendor_of(text), device.vendor_of("")) == ("GenuineIntel", "")
     assert device.features_of(text) == {"fpu": True, "avx512_bf16": True, "amx_tile": True}
     assert device.features_of("") == {}
 
@@ -111,7 +117,7 @@ def test_precisions_have_the_names_that_they_are_asked_for_by() -> None:
 def test_what_a_run_says_and_records(
     stage2: Stage2, corpus: dict, model_dir, tmp_path, having: pytest.MonkeyPatch
 ) -> None:
-    give(having, "avx512_bf16")
+    give(having, "avx512_bf16", "amx_bf16")
     result = stage2("mine", "--model", model_dir, *data_flags(corpus))
     assert "the model runs on cpu in bf16" in result.stderr
     assert files.read_json(tmp_path / "out" / files.RUN)["precision"] == "bf16"

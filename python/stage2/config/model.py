@@ -72,7 +72,7 @@ class EncodingConfig(Group):
     """The settings that say how texts are embedded."""
 
     precision: str = setting(
-        "auto", "Precision of matrix products; auto is bf16 where the device multiplies it.",
+        "auto", "Precision of matrix products; auto is bf16 where that is faster.",
         choices=("auto", "fp32", "bf16", "fp16"), row=10,
     )  # fmt: skip
     compile: bool = setting(
