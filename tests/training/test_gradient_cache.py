@@ -10,6 +10,8 @@ import torch
 
 import stage2
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.vectors import Vectors
+from stage2.training.gradient_cache import Groups
 from tests.training.gradients import SETTINGS, expect_same, gradients, obvious
 
 
@@ -44,6 +46,28 @@ def test_gradient_caching_repeats_its_dropout(
     without, plain = gradients(model.eval(), lists, settings)
     assert value != without
     assert any(not torch.allclose(found[name], plain[name], atol=1e-5) for name in plain)
+
+
+def test_checkpointing_keeps_no_graph_and_gives_the_same_gradient(
+    model: stage2.ProbabilisticGBERTV4,
+    lists: RankingLists,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_graph: list[bool] = []
+    embed = Groups.embed
+
+    def watched(groups: Groups) -> list[Vectors[torch.Tensor]]:
+        found = embed(groups)
+        with_graph.append(any(vectors.mu.requires_grad for vectors in found))
+        return found
+
+    monkeypatch.setattr(Groups, "embed", watched)
+    model.train()
+    value, kept = gradients(model, lists)
+    again, found = gradients(model, lists, replace(SETTINGS, gradient_checkpointing=True))
+    assert with_graph == [True, False]
+    assert again == pytest.approx(value, abs=1e-6)
+    expect_same(found, kept)
 
 
 def test_in_half_precision_gradients_arrive_at_the_weights_in_float32(

@@ -108,6 +108,13 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         "--batch-size, the gradient is the same, a step takes a third longer.",
         kind=int, low=1, metavar="TOKENS",
     )  # fmt: skip
+    gradient_checkpointing: bool = setting(
+        False,
+        "Keep the activations of one group of texts at a time, and compute those of the others "
+        "again: the gradient is the same, a step takes a third longer. --micro-batch does so with "
+        "groups of its own size.",
+        kind=bool,
+    )
     warmup: float = setting(
         0.0, "Share of the updates over which the learning rate rises from 0.", kind=float, low=0,
         high=1, metavar="X",

@@ -87,7 +87,8 @@ def accumulate_gradients(
         model: the model, on its device, in training mode if dropout is wanted.
         lists: the lists of all questions.
         rows: int64, the rows of the questions of this part. Without rows nothing happens.
-        settings: the settings `loss`, its parameters, `precision` and `micro_batch` are used.
+        settings: the settings `loss`, its parameters, `precision`, `micro_batch`
+            and `gradient_checkpointing` are used.
         total: the number of questions in the whole batch.
         teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
         guide: the vectors of the lists' texts before training, for `guide_margin`.
@@ -272,7 +273,8 @@ def _groups_of(
     texts = [TokenizedTexts.take(tokens, rows) for rows in questions.groups]
     seeds = torch.randint(2**63 - 1, (len(texts),)).tolist()
     precision = describe(resolve_precision(settings.precision, model.device))
-    return Groups(model, texts, seeds, precision, settings.micro_batch is not None)
+    cached = settings.gradient_checkpointing or settings.micro_batch is not None
+    return Groups(model, texts, seeds, precision, cached)
 
 
 def _join(groups: list[Vectors[Tensor]]) -> Vectors[Tensor]:
