@@ -283,7 +283,8 @@ impl Findings {
             out.extend_from_slice(b", \"row\": ");
             push_string(out, &rejected.row());
             out.push(b'}');
-        })
+        })?;
+        Ok(())
     }
 
     /// Counts the rejected rows by reason.

@@ -189,8 +189,9 @@ impl Samples {
     }
 
     /// Writes the samples as JSONL: all, or those with the numbers `rows` in that order. A sample
-    /// read from a file is copied from it, unless its candidates have changed.
-    pub fn write_jsonl(&self, path: &Path, rows: Option<&[i64]>) -> Result<()> {
+    /// read from a file is copied from it, unless its candidates have changed. Returns the SHA-256
+    /// of the file as hexadecimal text.
+    pub fn write_jsonl(&self, path: &Path, rows: Option<&[i64]>) -> Result<String> {
         let Some(rows) = rows else {
             return lines(path, self.len(), |i, out| self.push_line(i, out));
         };

@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::cancel::{check, set_stop_flag, stop_flag};
 use crate::error::{Error, Result};
@@ -57,7 +58,14 @@ impl Drop for Temporary {
 /// Writes `count` lines atomically; `push` appends the text of a line. Lines are formatted in
 /// parallel while the lines before them are written. The buffers are used again, because new memory
 /// costs more than the formatting.
-pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Sync) -> Result<()> {
+///
+/// Returns the SHA-256 of the file as hexadecimal text. Reading the file again for it would take as
+/// long as writing it, since large files are not in the system's cache.
+pub fn lines(
+    path: &Path,
+    count: usize,
+    push: impl Fn(usize, &mut Vec<u8>) + Sync,
+) -> Result<String> {
     let blocks = 4 * rayon::current_num_threads();
     let batch = LINES_PER_JOB * blocks;
     let format = |start: usize, blocks: &mut [Vec<u8>]| {
@@ -71,6 +79,8 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
             }
         });
     };
+    let mut digest = Sha256::new();
+    let hashed = &mut digest;
     atomically(path, |file| {
         let (formatted, to_write) = mpsc::sync_channel::<Vec<Vec<u8>>>(1);
         let (written, to_use_again) = mpsc::channel();
@@ -84,6 +94,7 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
                 for blocks in to_write {
                     for block in &blocks {
                         check();
+                        hashed.update(block);
                         output.write(block)?;
                     }
                     // The last buffers are not used again.
@@ -103,7 +114,8 @@ pub fn lines(path: &Path, count: usize, push: impl Fn(usize, &mut Vec<u8>) + Syn
             drop(formatted);
             writer.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
-    })
+    })?;
+    Ok(format!("{:x}", digest.finalize()))
 }
 
 /// Creates a file next to `path` with a unique name.
@@ -274,12 +286,12 @@ mod tests {
     fn lines_are_in_order_and_nothing_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("numbers");
-        lines(&path, 5000, |i, out| {
+        let hash = lines(&path, 5000, |i, out| {
             out.extend_from_slice(i.to_string().as_bytes())
-        })
-        .unwrap();
+        });
         let expected: String = (0..5000).map(|i| format!("{i}\n")).collect();
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        assert_eq!(hash.unwrap(), format!("{:x}", Sha256::digest(expected)));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

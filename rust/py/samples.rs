@@ -114,7 +114,7 @@ impl PySamples {
         py: Python<'_>,
         path: PathBuf,
         rows: Option<Array1<'_, i64>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<String> {
         let rows = rows.as_deref();
         run(py, || self.samples.write_jsonl(&path, rows))
     }

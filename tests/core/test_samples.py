@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -216,6 +217,15 @@ def test_the_references_samples_are_read(golden: Path, tmp_path: Path):
     assert samples.num_relevant.tolist() == [1] * 50
     samples.write_jsonl(tmp_path / "copy.jsonl")
     assert (tmp_path / "copy.jsonl").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("rows", [None, np.asarray([2, 0]), np.empty(0, np.int64)])
+def test_writing_returns_the_hash_of_the_file(
+    corpus: dict[str, Path], tmp_path: Path, rows: np.ndarray | None
+) -> None:
+    samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(negatives=5, seed=0)
+    path = tmp_path / "samples.jsonl"
+    assert samples.write_jsonl(path, rows) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_samples_in_an_array_are_written_as_lines(tmp_path: Path):

@@ -57,7 +57,7 @@ class Samples(Loaded):
         Of samples from a file the result is what a file with these rows alone holds, except for
         what was found wrong in the file.
         """
-    def write_jsonl(self, path: Path, rows: Ints | None = None) -> None:
+    def write_jsonl(self, path: Path, rows: Ints | None = None) -> str:
         """Write the samples as JSONL, whole or not at all.
 
         Samples that were read from a file are written as they are there, except for the candidates
@@ -66,6 +66,9 @@ class Samples(Loaded):
         Args:
             path: the file.
             rows: int64 (k,), the samples to write, in this order; None means all.
+
+        Returns:
+            The SHA-256 of the file as hexadecimal text.
         """
 
 def sample_negatives(

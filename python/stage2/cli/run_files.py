@@ -124,10 +124,19 @@ def read_record(folder: Path) -> dict[str, Any]:
     return dict(files.read_json(path))
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """Return the facts about a file for a record: hash, and size and time for quick checks."""
+def facts(path: Path, sha256: str | None = None) -> dict[str, Any]:
+    """Return the facts about a file for a record: hash, and size and time for quick checks.
+
+    Args:
+        path: the path of the file.
+        sha256: the hash of the file if it is known; None means that the file is read for it.
+    """
     found = path.stat()
-    return {"sha256": files.sha256(path), "size": found.st_size, "modified": found.st_mtime_ns}
+    return {
+        "sha256": sha256 or files.sha256(path),
+        "size": found.st_size,
+        "modified": found.st_mtime_ns,
+    }
 
 
 def is_as_recorded(path: Path, known: Mapping[str, Any] | None, quick: bool = True) -> bool:

@@ -384,6 +384,15 @@ class RunFolder:
             files.write_bytes(self.path / files.SETTINGS, saved)
         self._begun = True
 
+    def note_hash(self, name: str, sha256: str) -> None:
+        """Note the hash of a file that was just written, so that the file need not be read for it.
+
+        Args:
+            name: the path of the file within the folder.
+            sha256: the hash as hexadecimal text.
+        """
+        self.record["files"][name] = run_files.facts(self.path / name, sha256)
+
     def _write_record(self) -> None:
         """Write the record, with the hash of each file that the command has written so far."""
         recorded = self.record["files"]

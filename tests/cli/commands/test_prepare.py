@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,13 @@ def test_without_data_it_is_the_sample_and_says_so(stage2: Stage2, tmp_path: Pat
     # The data that was read is that in the folder.
     for file in data["files"].values():
         assert files.sha256(out / files.SAMPLE / file["path"]) == file["sha256"]
+
+
+def test_the_hash_noted_while_writing_is_that_of_the_file(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    stage2("prepare", *data_flags(corpus))
+    out = tmp_path / "out"
+    noted = files.read_json(out / files.RUN)["files"][files.CONSTRUCTED]
+    assert noted["sha256"] == hashlib.sha256((out / files.CONSTRUCTED).read_bytes()).hexdigest()
+    assert noted["size"] == (out / files.CONSTRUCTED).stat().st_size

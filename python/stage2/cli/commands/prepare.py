@@ -23,7 +23,7 @@ def write_constructed(settings: Settings, run: RunFolder, inputs: Inputs) -> Non
     """Write the constructed samples, and the rejected rows if rows were skipped."""
     if inputs.source == "sample":
         write_sample(run / files.SAMPLE)
-    inputs.samples.write_jsonl(run / files.CONSTRUCTED)
+    run.note_hash(files.CONSTRUCTED, inputs.samples.write_jsonl(run / files.CONSTRUCTED))
     write_rejected(run, inputs.loaded)
     run.done(settings, "prepare", inputs.hashes, data=inputs.facts())
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")
