@@ -1,9 +1,9 @@
-"""Training with sentence-transformers on the lists of `stage2 run`, from the same model."""
+"""Training with MultipleNegativesRankingLoss of sentence-transformers, from the same model."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,8 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from sentence_transformers.sentence_transformer.losses import (
-    MultipleNegativesRankingLoss,
-    TripletDistanceMetric,
-    TripletLoss,
-)
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
-from torch import nn
 
 from stage2.encoding.encoder import Encoder
 from stage2.models.export import export
@@ -39,54 +34,23 @@ class Recipe:
     epochs: int
     batch_size: int
     learning_rate: float
-    margin: float
     seed: int
     bf16: bool
 
 
-def triplets(rows: Sequence[Row]) -> Row:
-    """Make a row for each negative."""
-    found = [
-        (row["question"], row["ground_truth_contexts"][0], negative)
-        for row in rows
-        for negative in row["negative_contexts"]
-    ]
-    names = ("anchor", "positive", "negative")
-    return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
+def columns_of(rows: Sequence[Row]) -> Row:
+    """Make the columns of questions with their answers and negatives.
 
-
-def tuples(rows: Sequence[Row]) -> Row:
-    """Make a row for each question, with as many negatives as every question has."""
-    columns = pairs(rows)
-    for place in range(min(len(row["negative_contexts"]) for row in rows)):
-        columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
-    return columns
-
-
-def pairs(rows: Sequence[Row]) -> Row:
-    """Make a row for each question without negatives; other rows of its batch serve as such."""
-    return {
+    Each question has as many negatives as every question has. Without any, the other rows of its
+    batch serve as such.
+    """
+    columns = {
         "anchor": [row["question"] for row in rows],
         "positive": [row["ground_truth_contexts"][0] for row in rows],
     }
-
-
-def _triplet_loss(model: SentenceTransformer, recipe: Recipe) -> nn.Module:
-    # The default is a Euclidean margin of 5, but unit vectors are never so far apart.
-    return TripletLoss(model, TripletDistanceMetric.COSINE, recipe.margin)
-
-
-def _ranking_loss(model: SentenceTransformer, _: Recipe) -> nn.Module:
-    return MultipleNegativesRankingLoss(model)
-
-
-# The loss of each peer, and the function that makes its columns.
-PEERS: dict[str, tuple[Callable[..., nn.Module], Callable[[Sequence[Row]], Row]]] = {
-    "TripletLoss": (_triplet_loss, triplets),
-    "MultipleNegativesRankingLoss": (_ranking_loss, tuples),
-    # This is our own default loss, which does not use the lists' negatives.
-    "the same, pairs alone": (_ranking_loss, pairs),
-}
+    for place in range(min(len(row["negative_contexts"]) for row in rows)):
+        columns[f"negative_{place}"] = [row["negative_contexts"][place] for row in rows]
+    return columns
 
 
 def sentence_transformer(model: Encoder) -> SentenceTransformer:
@@ -101,16 +65,15 @@ def sentence_transformer(model: Encoder) -> SentenceTransformer:
         return SentenceTransformer(str(written), device=str(model.device))
 
 
-def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
-    """Train a model in place with the peer's own trainer and our number of questions a step."""
+def train(model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
+    """Train a model in place with the library's own trainer and our number of questions a step."""
     disable_progress_bars()
-    make_loss, columns = PEERS[name]
-    data = Dataset.from_dict(columns(rows))
+    data = Dataset.from_dict(columns_of(rows))
     with tempfile.TemporaryDirectory() as folder:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=str(Path(folder)),
             num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch_size * max(1, len(data) // len(rows)),
+            per_device_train_batch_size=recipe.batch_size,
             # The chunk of one question must not be a negative of another with the same chunk.
             batch_sampler=BatchSamplers.NO_DUPLICATES,
             learning_rate=recipe.learning_rate,
@@ -123,7 +86,10 @@ def train(name: str, model: SentenceTransformer, rows: Sequence[Row], recipe: Re
             disable_tqdm=True,
         )
         trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=data, loss=make_loss(model, recipe)
+            model=model,
+            args=arguments,
+            train_dataset=data,
+            loss=MultipleNegativesRankingLoss(model),
         )
         trainer.train()
 

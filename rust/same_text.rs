@@ -150,7 +150,8 @@ const USUAL_FORMS: [char; 144] = [
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
     let mut first = with_capacity(len);
     first.extend(0..len as i64);
-    let all: Vec<usize> = (0..len).collect();
+    let mut all = with_capacity(len);
+    all.extend(0..len);
     // Texts with the same introduction are common; few of them have the same end too.
     let alike = with_shared_hash(&all, |item| prefix_hash(&text(item)));
     let alike = with_shared_hash(&alike, |item| suffix_hash(&text(item)));
@@ -207,7 +208,7 @@ fn prefix_hash(text: &str) -> u64 {
         match end {
             Some(end) => return hash(&key.as_bytes()[..end]),
             None if start.len() == text.len() => return hash(key.as_bytes()),
-            None => bytes *= 2,
+            None => bytes *= 3,
         }
     }
 }
@@ -225,7 +226,7 @@ fn suffix_hash(text: &str) -> u64 {
         match start {
             Some(start) => return hash(&key.as_bytes()[start..]),
             None if end.len() == text.len() => return hash(key.as_bytes()),
-            None => bytes *= 2,
+            None => bytes *= 3,
         }
     }
 }

@@ -63,6 +63,7 @@ UNUSED: list[tuple[str, list[object], str]] = [
     ("run", ["--pairs", "graded"], "with --loss margin"),
     ("run", ["--loss", "margin", "--temperature", 0.1], "in-batch, infonce, distill-kl or listnet"),
     ("run", ["--replay", 0.5], "with --train-on hard"),
+    ("run", ["--gradient-checkpointing", "--micro-batch", 64], "without --micro-batch"),
     ("run", ["--split", "none", "--dev-share", 0.1], "with --split chunk"),
     ("run", ["--source", "corpus", "--corpus", "never"], "with --source candidates"),
     ("sweep", ["--grid", "epochs=1,2", "--margin", 0.2], "with --loss margin"),

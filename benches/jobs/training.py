@@ -29,7 +29,6 @@ from stage2.training.step import accumulate_gradients, batch_loss
 from stage2.utils.device import multiplies
 
 BATCH = 8
-PEER = "MultipleNegativesRankingLoss"
 # sentence-transformers multiplies similarities by 20.
 SETTINGS = Settings(loss="infonce", temperature=1 / 20, batch_size=BATCH, learning_rate=1e-5)
 CLOSE = 1e-3
@@ -72,7 +71,7 @@ def compete(bench: Bench, kind: str, model: Encoder, target: float | None) -> It
         precisions.append("bf16")
     for precision in precisions:
         recipe = sentence_peers.Recipe(
-            1, BATCH, SETTINGS.learning_rate, SETTINGS.margin, 0, precision == "bf16"
+            1, BATCH, SETTINGS.learning_rate, 0, bf16=precision == "bf16"
         )
 
         def ours(precision: str = precision) -> int:
@@ -80,7 +79,7 @@ def compete(bench: Bench, kind: str, model: Encoder, target: float | None) -> It
 
         def peer(recipe: sentence_peers.Recipe = recipe) -> int:
             trained = copy.deepcopy(theirs)
-            sentence_peers.train(PEER, trained, rows, recipe)
+            sentence_peers.train(trained, rows, recipe)
             return changed(theirs, trained)
 
         job = f"train an epoch of {len(samples)} × {2 + NEGATIVES} texts, {kind}, {precision}"
@@ -125,6 +124,8 @@ def epoch(model: Encoder, samples: Sequence[Sequence[str]], precision: str) -> i
 
 def check_loss(model: Encoder, samples: Sequence[Sequence[str]]) -> None:
     """Check that both losses are equal without dropout, with all questions in one batch."""
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
     from benches import sentence_peers
 
     lists, rows = lists_of(model, samples), np.arange(len(samples))
@@ -137,11 +138,10 @@ def check_loss(model: Encoder, samples: Sequence[Sequence[str]]) -> None:
         }
         for texts in zip(*samples, strict=True)
     ]
-    criterion, _ = sentence_peers.PEERS[PEER]
-    recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0.1, 0, bf16=False)
+    criterion = MultipleNegativesRankingLoss(theirs.eval())
     with torch.inference_mode():
         mine = float(batch_loss(model.eval(), lists, rows, settings))
-        other = float(criterion(theirs.eval(), recipe)(columns, labels=None))
+        other = float(criterion(columns, labels=None))
     expect(abs(mine - other) < CLOSE, f"the loss is {mine:.5f}, and {other:.5f} to the peer")
 
 
@@ -164,8 +164,8 @@ def main(side: str) -> None:
         return
     from benches import sentence_peers
 
-    recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0.1, 0, bf16=False)
-    sentence_peers.train(PEER, sentence_peers.sentence_transformer(model), rows_of(samples), recipe)
+    recipe = sentence_peers.Recipe(1, BATCH, 1e-5, 0, bf16=False)
+    sentence_peers.train(sentence_peers.sentence_transformer(model), rows_of(samples), recipe)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ REFERENCE: Mapping[str, Any] = {
 }
 
 
-# For a hundred questions or fewer, of which the defaults would make only a few updates.
+# For a hundred questions or fewer, for which the defaults make only a few updates.
 SMALL: Mapping[str, Any] = {"epochs": 5, "batch_size": 8, "learning_rate": 1e-4}
 
 

@@ -267,6 +267,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
         serves=("sweep",),
         when=(_chosen("loss", *(n for n, loss in LOSSES.items() if loss.negatives != "list")),),
     ),
+    "gradient_checkpointing": Use(
+        decides=("train",), serves=("sweep",), when=(_absent("micro_batch"),)
+    ),
     "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),

@@ -21,8 +21,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 class FolderLock:
     """The lock of one folder, which must exist.
 
-    The operating system keeps the lock, and not a file. Nothing is left behind. The lock of a
-    killed process ends, in whatever container the process ran.
+    The operating system keeps the lock, and not a file. Nothing is left behind, but for an empty
+    file `.lock` on Windows. The lock of a killed process ends, in whatever container it ran.
     """
 
     def __init__(self, folder: Path) -> None:

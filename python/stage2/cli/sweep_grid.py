@@ -152,8 +152,8 @@ def check_grid(grid: Grid, calls: Sequence[Call]) -> None:
 def is_possible(settings: Settings) -> bool:
     """Return whether a question can be hard and there is something to train.
 
-    Among n candidates every rank is in the top n, so `topk` must not be above n. With --lora the
-    encoder must not be frozen.
+    `topk` must not be above the number of candidates; if it is equal, nothing is hard, which
+    mining says. With --lora the encoder must not be frozen.
     """
     can_be_hard = settings.source == "corpus" or settings.topk <= settings.negatives + 1
     return can_be_hard and (settings.lora is None or settings.freeze != "backbone")

@@ -99,7 +99,7 @@ def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Return a context with matrix products in `dtype`. Pooling in the heads stays in float32."""
+    """Return a context with matrix products in `dtype`."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)

@@ -80,7 +80,7 @@ EN: dict[str, str] = {
     "annotated_value": "{equal} of {texts} by equal text, {contained} by containment; "
     "{with_entity} have an entity",
     "source": "Source",
-    "source_sample": "the built-in sample (a fictional harbour's records)",
+    "source_sample": "the built-in sample (a fictional firm's handbook)",
     "source_files": "files",
     "input_file": "{path}, SHA-256 {hash}…",
     "rejected": "Rows skipped: {reason}",

@@ -77,7 +77,7 @@ ZH: dict[str, str] = {
     "annotated_value": "共 {texts} 个：文本相同 {equal} 个，包含关系 {contained} 个；"
     "其中 {with_entity} 个有实体",
     "source": "来源",
-    "source_sample": "内置样例（一座虚构港口的档案）",
+    "source_sample": "内置样例（一家虚构公司的手册）",
     "source_files": "文件",
     "input_file": "{path}，SHA-256 {hash}…",
     "rejected": "跳过的行：{reason}",

@@ -63,7 +63,8 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
     `auto` is bfloat16 where the hardware multiplies it faster, and float32 elsewhere: a CPU without
     such instructions emulates bfloat16, several times slower than float32. On such a CPU `bf16`
-    gives bfloat16 with a warning, and `fp16` is refused.
+    gives bfloat16 with a warning, and `fp16` is refused. Who asks for `bf16` gets it without a
+    warning where it is only somewhat slower.
 
     Raises:
         BadInputError: there is no such precision, or the CPU does not multiply float16.
@@ -118,6 +119,7 @@ def gains_from_bf16(device: torch.device) -> bool:
     return device.type != "cpu" or bool(cpu_features().get("amx_bf16")) or cpu_vendor() != INTEL
 
 
+@functools.cache
 def cpu_vendor() -> str:
     """Return the vendor of this CPU as Linux names it; elsewhere the empty string."""
     return vendor_of(_read(CPUINFO))

@@ -83,6 +83,11 @@ def test_no_hard_example_is_said_and_not_trained_on(
     result = stage2("mine", "--topk", 6, "--model", model_dir, *data_flags(corpus))
     assert "no hard example" in result.stderr
     assert "--negatives" in result.stderr
+    # The settings of a run that trains on all questions change nothing here.
+    (tmp_path / "all.toml").write_text('train_on = "all"\n', encoding="utf-8")
+    flags = ["--config", tmp_path / "all.toml", "--output-dir", tmp_path / "other"]
+    result = stage2("mine", "--topk", 6, "--model", model_dir, *data_flags(corpus), *flags)
+    assert "no hard example" in result.stderr
     before = tree(tmp_path / "out")
     result = stage2("train", "--model", model_dir, exit_code=2)
     assert "no hard example" in result.stderr

@@ -41,7 +41,9 @@ def test_a_note_is_found_by_what_its_question_mentions(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_template_but_headings_and_answers_marks_an_entity(task: str) -> None:
+def test_each_question_and_each_talk_marks_one_entity(task: str) -> None:
     known = TASKS[task]
     for template in (*known.questions, *known.talk):
+        slots = {slot for _, slot, _, _ in string.Formatter().parse(plain(template))} - {None}
+        assert slots <= {"thing", "town", "name"}
         assert len(re.findall(r"\[[^\[\]]+\]", template)) == 1, template

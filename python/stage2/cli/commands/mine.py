@@ -59,7 +59,10 @@ def mine(settings: Settings, run: RunFolder) -> None:
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     evaluation = evaluate_shown("scoring", model, lists, settings, cache)
     dropped = audit_mined(settings, run, inputs, evaluation, cross_encoder)
-    write_mined(settings, run, inputs, stages["mine"], evaluation, mined, dropped)
+    hard = write_mined(settings, run, inputs, stages["mine"], evaluation, mined, dropped)
+    if not len(hard):
+        below = files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]
+        console.warn(no_hard_examples(settings.topk, below))
 
 
 def stage_inputs(
@@ -184,9 +187,6 @@ def write_mined(
         f"(ground truth below the top {settings.topk}) in {run / files.HARD}"
         + (f"; {below - len(hard)} more have no negative" if below > len(hard) else "")
     )
-    # A run that trains on all questions has what it needs.
-    if not len(hard) and settings.train_on == "hard":
-        console.warn(no_hard_examples(settings.topk, below))
     return hard
 
 

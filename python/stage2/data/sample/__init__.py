@@ -1,1 +1,1 @@
-"""The built-in sample, made from a small invented archive."""
+"""The built-in sample, made from the handbook of an invented firm."""

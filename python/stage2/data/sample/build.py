@@ -1,8 +1,8 @@
 """The built-in sample: the handbook of a fictional firm, in the size of the reference experiment.
 
-To find the note that answers a question, an encoder must learn what the handbook calls twelve
-things and ten matters (`words.py`, `tasks.py`), and that answers stand in the handbook and not in
-minutes. Questions on both sides of a split share this vocabulary.
+To find the note that answers a question, an encoder must learn what the handbook calls four of
+eight things (`words.py`), and that answers stand in the handbook and not in minutes. Questions on
+both sides of a split share this vocabulary.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ NUM_QUESTIONS = 50
 NUM_CHUNKS = 1231
 NUM_ANNOTATIONS = 1463
 
-# The shares of the texts that answer no question: minutes of meetings, and notes of the handbook.
-# The rest is the survey's diary. Minutes sound like the questions, and so make the sample hard.
+# The shares of the draws of texts that answer no question: minutes of meetings, and notes of the
+# handbook. The rest is the survey's diary. What was drawn before is dropped, so that a quarter of
+# the chunks are minutes. They sound like the questions, and so make the sample hard.
 MINUTES_SHARE = 0.12
 NOTES_SHARE = 0.84
 
@@ -142,8 +143,9 @@ def _draw_questions(dice: Dice) -> list[Facts]:
     while len(drawn) < NUM_QUESTIONS:
         place = len(drawn)
         facts = _draw_facts(dice, tasks[place % len(tasks)])
-        # The step is prime to the number of things, so that tasks and things are mixed.
-        facts = facts._replace(thing=words.THINGS[place * 3 % len(words.THINGS)])
+        # Each round begins one thing later, so that every task is asked about things of both kinds.
+        thing = (place + place // len(tasks)) % len(words.THINGS)
+        facts = facts._replace(thing=words.THINGS[thing])
         drawn.setdefault(facts.asked, facts)
     return dice.shuffled(list(drawn.values()))
 
@@ -164,7 +166,7 @@ def _draw_facts(dice: Dice, task: str) -> Facts:
 
 
 def _other_texts(dice: Dice, questions: Sequence[Facts]) -> Iterator[Annotated]:
-    """Yield texts until the firm has no more to say. None of them answers a question."""
+    """Yield texts without end. None of them answers a question."""
     tasks = list(TASKS)
     # The handbook has one note on a matter, so that none contradicts another.
     noted = {facts.asked for facts in questions}
@@ -258,7 +260,7 @@ def _fill(template: str, facts: Facts) -> Annotated:
         if not piece:
             continue
         added = slots[piece] if turn % 3 == 1 else piece
-        if not text:
+        if not text or text.endswith(". "):
             added = added[:1].upper() + added[1:]
         if turn % 3 == 2 or (turn % 3 == 1 and piece in ENTITIES):
             spans.append((len(text), len(text) + len(added)))

@@ -24,14 +24,14 @@ class Task(NamedTuple):
 
 
 # The slots of notes are {house}, {town}, {name}, {spot}, {sum}, {bell}, {day}, {uses} and
-# {weekday}. The slots of other texts are {thing}, {town} and {name}. Words in square brackets are
-# entities too.
+# {weekday}. Questions and talk have {thing}, {town} and {name}; an answer has {thing} in place of
+# {house}. Words in square brackets are entities too.
 TASKS = {
     "owner": Task(
         heading="who is responsible",
         notes=(
             "{name} is [responsible] for {house} at {town}, and sits by the {spot}.",
-            "At {town} {name} looks after {house}; knock at the {spot}.",
+            "At {town} {name} [looks after] {house}; knock at the {spot}.",
             "For {house} in {town} you [contact] {name}, near the {spot}.",
             "{town} has put {name} [in charge] of {house}, at the desk by the {spot}.",
         ),
@@ -69,8 +69,8 @@ TASKS = {
         heading="cost for a team",
         notes=(
             "{house} takes {sum} a month from each team at {town}, and {name} collects it.",
-            "Each team at {town} [pays] {sum} for {house}, into the box of {name}.",
-            "The [price] of {house} at {town} stands at {sum} a team, says {name}.",
+            "Each team at {town} [pays] {sum} a month for {house}, into the box of {name}.",
+            "The [price] of {house} at {town} stands at {sum} a month, says {name}.",
             "{name} charges every team at {town} {sum} a month for {house}.",
         ),
         questions=(
@@ -82,26 +82,26 @@ TASKS = {
             "{name} found the {thing} too [expensive] for a small team.",
             "{name} asked what the {thing} will [cost] next year.",
         ),
-        answer="A team in {town} pays {sum} for the {thing}",
+        answer="A team in {town} pays {sum} a month for the {thing}",
     ),
     "hours": Task(
-        heading="opening hours",
+        heading="hours of use",
         notes=(
-            "{house} at {town} [closes] at the {bell} hour, when {name} puts out the lamp.",
+            "{house} may be used at {town} [until] the {bell} hour, when {name} puts out the lamp.",
             "At the {bell} hour {name} [locks] {house} at {town} for the night.",
             "The [hours] of {house} at {town} end with the {bell}; then {name} locks up.",
             "{town} may use {house} [until] the {bell} hour, and {name} keeps the key.",
         ),
         questions=(
-            "When does the {thing} in {town} [close] in the evening?",
+            "How [late] may I use the {thing} in {town} in the evening?",
             "[Until what time] can I use the {thing} at the {town} office?",
-            "What are the [opening hours] of the {thing} in {town}?",
+            "What are the [hours] of the {thing} in {town}?",
         ),
         talk=(
-            "{name} asked whether the {thing} could [close] later in the evening.",
-            "{name} did not know the [opening hours] of the {thing}.",
+            "{name} asked whether the {thing} could be used [late] in the evening.",
+            "{name} did not know the [hours] of the {thing}.",
         ),
-        answer="The {thing} in {town} closes at the {bell} hour",
+        answer="The {thing} in {town} may be used until the {bell} hour",
     ),
     "visitors": Task(
         heading="use by visitors",
@@ -125,26 +125,26 @@ TASKS = {
     "joining": Task(
         heading="access for new employees",
         notes=(
-            "[Newcomers] are let into {house} at {town} on the {day} day, by {name}.",
+            "[Newcomers] are given the use of {house} at {town} on the {day} day, by {name}.",
             "On the {day} day {name} shows [new employees] how to use {house} at {town}.",
-            "{house} opens to [beginners] at {town} on their {day} day, if {name} agrees.",
-            "At {town} no [newcomer] gets {house} before the {day} day, and {name} counts.",
+            "{house} is open to [beginners] at {town} on their {day} day, if {name} agrees.",
+            "At {town} no [newcomer] uses {house} before the {day} day, and {name} counts.",
         ),
         questions=(
             "When does a [new employee] get access to the {thing} in {town}?",
-            "How do [beginners] at the {town} office get the {thing}?",
+            "When may [beginners] at the {town} office use the {thing}?",
             "I [start work] in {town} next week. When can I use the {thing}?",
         ),
         talk=(
             "{name} said that a [new employee] still has no access to the {thing}.",
-            "{name} asked how [beginners] get the {thing}.",
+            "{name} asked when [beginners] may use the {thing}.",
         ),
-        answer="New employees in {town} get the {thing} on the {day} day",
+        answer="New employees in {town} may use the {thing} on the {day} day",
     ),
     "password": Task(
         heading="new passwords",
         notes=(
-            "Whoever loses the [password] of {house} at {town} has a fresh one from {name}.",
+            "Whoever loses the [password] of {house} at {town} gets a new one from {name}.",
             "{name} alone gives out the [password] of {house} at {town}, behind the {spot}.",
             "A forgotten [login] of {house} at {town} is reset by {name}, face to face.",
             "At {town} the [password] of {house} is told by {name}, and never put on paper.",
@@ -166,7 +166,7 @@ TASKS = {
             "The [records] of {house} at {town} are seen by {name}, and by no one else.",
             "{name} alone may [read] the records of {house} at {town}; they are then burnt.",
             "Nobody but {name} [looks] at who uses {house} in {town}.",
-            "At {town} the [records] of {house} lie open to {name}, who reads them once a week.",
+            "At {town} the [records] of {house} lie open to {name} alone, once a week.",
         ),
         questions=(
             "Who can [see] how I use the {thing} in {town}?",
@@ -182,21 +182,21 @@ TASKS = {
     "service": Task(
         heading="regular maintenance",
         notes=(
-            "{house} at {town} is [serviced] by {name} on the {day} {weekday} of each season.",
-            "On the {day} {weekday} {name} [cleans] {house} at {town}; keep your hands off it.",
-            "The [maintenance] of {house} at {town} falls on the {day} {weekday}, under {name}.",
-            "{name} comes to {town} on the {day} {weekday} for the [maintenance] of {house}.",
+            "{house} at {town} is [serviced] by {name} on the {bell} {weekday} of each season.",
+            "On the {bell} {weekday} of a season {name} [cleans] {house} at {town}.",
+            "The [maintenance] of {house} at {town} falls on the {bell} {weekday} of each season.",
+            "{name} comes to {town} on the {bell} {weekday} of each season to [clean] {house}.",
         ),
         questions=(
             "When is the {thing} in {town} out of use for [maintenance]?",
             "On which day is the {thing} at the {town} office [serviced]?",
-            "Who does the regular [maintenance] of the {thing} in {town}?",
+            "Which day of the season is for [maintenance] of the {thing} in {town}?",
         ),
         talk=(
             "{name} said that the {thing} had not been [serviced] for months.",
             "{name} asked for notice before [maintenance] of the {thing}.",
         ),
-        answer="{name} services the {thing} in {town}",
+        answer="The {thing} in {town} is serviced on the {bell} {weekday} of each season",
     ),
     "limit": Task(
         heading="weekly limit",
@@ -204,7 +204,7 @@ TASKS = {
             "Nobody may use {house} at {town} more than {uses} [times] between two Sundays.",
             "At {town} {name} lets everyone use {house} {uses} [times] a week.",
             "{uses} [times] a week is the most that one may use {house} at {town}, says {name}.",
-            "The weekly [allowance] for {house} at {town} is {uses}, by order of {name}.",
+            "The weekly [allowance] for {house} at {town} is {uses} times, by order of {name}.",
         ),
         questions=(
             "How [often] may I use the {thing} in {town} each week?",

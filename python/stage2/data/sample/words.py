@@ -80,18 +80,6 @@ DAYS = ("second", "third", "ninth", "tenth", "twentieth")
 COUNTS = ("two", "three", "five", "seven", "twelve")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
-# These end a note of the handbook.
-REMARKS = (
-    "So it was agreed at the long table.",
-    "This page replaces the one before it.",
-    "Copied fair from the first edition.",
-    "Older pages say otherwise and are void.",
-    "Read it aloud to whoever joins you.",
-    "Set down for all who come after.",
-    "The margin bears two initials.",
-    "No exceptions are known so far.",
-)
-
 # These end the minutes of a meeting.
 CLOSINGS = (
     "Nobody at the meeting knew.",
