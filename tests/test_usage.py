@@ -35,7 +35,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"data": "d", "model": "/", "dev_data": "e", "split": "none", "corpus": "never"},
             {"source": "corpus", "loss": "triplet", "fit": False, "cross_encoder": "c"},
             {"source": "corpus", "corpus": "never", "method": "soup", "train_on": "all"},
-            {"loss": "in-batch", "model": "/"},
+            {"loss": "in-batch", "model": "/", "micro_batch": 8},
             {"data": "/", "split_file": "s"},
         )
     ]
