@@ -1,7 +1,7 @@
-//! Finding the same texts by hashes of their prefixes equals the comparison of all keys.
+//! Finding the same texts by hashes of their edges equals the comparison of all keys.
 //!
-//! Texts are separated by NUL. Each is also added with other white space, and repeated with
-//! different ends.
+//! Texts are separated by NUL. Each is also added with other white space, in capitals, and repeated
+//! with different ends and with different middles.
 
 #![no_main]
 
@@ -15,6 +15,8 @@ fuzz_target!(|input: &str| {
     for text in input.split('\0') {
         let long = text.repeat(40);
         texts.extend([format!(" {text}\n"), format!("{long}1"), format!("{long} 2")]);
+        texts.extend([format!("{long}1{long}"), format!("{long} 2 {long}\n")]);
+        texts.extend([text.to_uppercase(), long.to_uppercase()]);
         texts.extend([text.to_owned(), long]);
     }
     let keys: Vec<String> = texts.iter().map(|text| key(text).into_owned()).collect();
