@@ -56,15 +56,23 @@ def test_a_part_of_the_way_is_shipped_where_it_is_best(
     assert len(found) == 3 + len(ALPHAS)
 
 
-def test_of_equals_the_simplest_is_shipped(
+def test_of_equals_an_epoch_comes_before_the_way_to_it(
     model: stage2.ProbabilisticGBERTV4, epochs: Path
 ) -> None:
     start = weights(model)
+    found = choose(model, start, log_of(0.5, 0.5, 0.6), lambda _: 0.6, epochs)
+    assert (found[0].kind, found[0].epoch) == ("epoch", 2)
+    assert [candidate.alpha for candidate in found[1:5]] == list(ALPHAS)
+    assert moved_by(model, start) == pytest.approx(2)
+
+
+def test_of_equals_stage_1_is_shipped(model: stage2.ProbabilisticGBERTV4, epochs: Path) -> None:
+    start = weights(model)
     found = choose(model, start, log_of(0.5, 0.5, 0.5 + 1e-15), lambda _: 0.5, epochs)
-    # Of equal epochs, interpolations lead to epoch 1, which is nearer to stage 1.
+    # Of equal epochs, interpolations lead to the earliest.
     order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
     parts = [("interpolation", 1, alpha) for alpha in ALPHAS]
-    assert order == [("stage1", 0, 0.0), *parts, ("epoch", 1, 1.0), ("epoch", 2, 1.0)]
+    assert order == [("stage1", 0, 0.0), ("epoch", 1, 1.0), ("epoch", 2, 1.0), *parts]
     assert moved_by(model, start) == 0
     reason = shipped(found, held_out=True)["reason"]
     assert "6 more had the same" in reason["en"]

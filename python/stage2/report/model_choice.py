@@ -43,8 +43,9 @@ def shipped(
         zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
         others = []
     if others:
-        en += f"; {len(others)} more had the same, and this one changes stage 1 the least"
-        zh += f"；另有 {len(others)} 个相同，此模型对第一阶段改动最小"
+        en += f"; {len(others)} more had the same: of equal ones stage 1 comes first, then the "
+        en += "earliest epoch"
+        zh += f"；另有 {len(others)} 个相同：相同者中第一阶段优先，其次是最早的一轮"
     if dev is not None and dev.whole is not None:
         more_en, more_zh = _among_a_part(candidates, dev)
         en += more_en

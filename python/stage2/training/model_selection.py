@@ -29,6 +29,9 @@ ALPHAS = (0.2, 0.4, 0.6, 0.8)
 # A dev metric is a mean of floats, so values that differ only in their last bits count as equal.
 _DIGITS = 9
 
+# The kinds of candidates, in the order of those that are equal on dev.
+_KINDS = ("stage1", "epoch", "interpolation")
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -52,9 +55,14 @@ class Candidate:
     whole_value: float | None = None
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """The key of the order: best on dev, then smallest change, then earliest epoch."""
-        return -round(self.dev_value, _DIGITS), self.alpha * self.epoch, self.epoch
+    def rank(self) -> tuple[float, int, int, float]:
+        """The key of the order: best on dev, then by kind, then earliest epoch and smallest α.
+
+        Stage 1 comes before whatever is no better. An epoch comes before an interpolation, which
+        must beat the epoch that it leads to: it is one more draw of the same noise.
+        """
+        kind = _KINDS.index(self.kind)
+        return -round(self.dev_value, _DIGITS), kind, self.epoch, self.alpha
 
 
 def interpolate(
