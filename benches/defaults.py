@@ -51,9 +51,9 @@ class Data:
     """A data set, with the indices of the questions that each split holds out.
 
     Attributes:
-        name: of the data set.
-        queries: rows of `queries.jsonl`.
-        corpus: rows of `corpus.jsonl`.
+        name: the name of the data set.
+        queries: the rows of `queries.jsonl`.
+        corpus: the rows of `corpus.jsonl`.
         truths: for each query, the indices of the chunks that answer it.
         tests: for each split, the queries that it holds out.
     """
