@@ -14,6 +14,7 @@ RUN_DEFAULTS: Mapping[str, Any] = {
     "schedule": "linear",
     "loss": "in-batch",
     "train_on": "all",
+    "refit": True,
 }
 
 

@@ -262,14 +262,19 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "compile": Use(serves=_RANKERS, when=(_SCORES,)),
     "embedding_cache": Use(serves=("mine", "evaluate")),
     **dict.fromkeys(("resume", "save_every", "keep_checkpoints", "report_to"), _BESIDE_TRAINING),
-    "guide_margin": Use(
-        decides=("train",),
-        serves=("sweep",),
-        when=(_chosen("loss", *(n for n, loss in LOSSES.items() if loss.negatives != "list")),),
+    **dict.fromkeys(
+        ("batches", "guide_margin"),
+        Use(
+            decides=("train",),
+            serves=("sweep",),
+            when=(_chosen("loss", *(n for n, kind in LOSSES.items() if kind.negatives != "list")),),
+        ),
     ),
     "gradient_checkpointing": Use(
         decides=("train",), serves=("sweep",), when=(_absent("micro_batch"),)
     ),
+    # The trials of a sweep are compared by dev questions, so none is trained on them.
+    "refit": Use(decides=("train",), when=(_OWN_DEV, _SPLITS)),
     "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),

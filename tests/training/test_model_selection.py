@@ -56,13 +56,14 @@ def test_a_part_of_the_way_is_shipped_where_it_is_best(
     assert len(found) == 3 + len(ALPHAS)
 
 
-def test_of_equals_an_epoch_comes_before_the_way_to_it(
+def test_no_part_of_the_way_is_tried_where_an_epoch_is_better_than_stage_1(
     model: stage2.ProbabilisticGBERTV4, epochs: Path
 ) -> None:
     start = weights(model)
-    found = choose(model, start, log_of(0.5, 0.5, 0.6), lambda _: 0.6, epochs)
-    assert (found[0].kind, found[0].epoch) == ("epoch", 2)
-    assert [candidate.alpha for candidate in found[1:5]] == list(ALPHAS)
+    found = choose(model, start, log_of(0.5, 0.5, 0.6), lambda _: 0.9, epochs)
+    assert [(candidate.kind, candidate.epoch) for candidate in found] == [
+        ("epoch", 2), ("stage1", 0), ("epoch", 1)
+    ]  # fmt: skip
     assert moved_by(model, start) == pytest.approx(2)
 
 

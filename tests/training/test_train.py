@@ -19,7 +19,7 @@ from stage2.evaluation.ranking import score
 from stage2.training.dev_corpus import Dev
 from stage2.training.losses import margin_ranking_loss
 from stage2.training.step import accumulate_gradients, batch_loss
-from stage2.training.train import Callbacks, _Output, _Training, train
+from stage2.training.train import Callbacks, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from tests.conftest import read_jsonl
@@ -172,23 +172,3 @@ def test_nothing_to_train_on(
     with pytest.raises(BadInputError, match="no hard example"):
         train(model, lists.subset([]), Dev(lists), SETTINGS, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("loss", ["margin", "in-batch"])
-def test_questions_of_one_chunk_are_dealt_to_different_batches(
-    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path, loss: Any
-) -> None:
-    """If the batch's ground truths are the negatives; with other losses the order is random."""
-    thrice = lists.subset(np.repeat(np.arange(len(lists)), 3))
-    settings = replace(SETTINGS, loss=loss, batch_size=7)
-    optimizer = torch.optim.AdamW(model.parameters())
-    output = _Output(tmp_path, [], {})
-    job = _Training(model, thrice, thrice, settings, output, optimizer, None, lambda: False)
-    first, again, second = (job.batches(epoch) for epoch in (1, 1, 2))
-    assert sorted(np.concatenate(first)) == list(range(len(thrice)))
-    assert max(map(len, first)) <= 7
-    assert all(map(np.array_equal, first, again))
-    assert not all(map(np.array_equal, first, second))
-    repeats = [len(rows) - len(set(thrice.candidates[thrice.offsets[rows]])) for rows in first]
-    assert np.bincount(thrice.candidates[thrice.offsets[:-1]]).max() == job.updates == 6
-    assert (sum(repeats) == 0) == (loss == "in-batch")

@@ -194,8 +194,8 @@ def mine(settings: Settings) -> None:
 def train(settings: Settings) -> None:
     """Train on hard examples with a margin ranking loss, or another.
 
-    What is shipped is the best on the dev questions of stage 1, the epochs, and the way between
-    stage 1 and the best epoch.
+    What is shipped is the best on the dev questions of stage 1 and the epochs. Where no epoch
+    helps, parts of the way to the best of them are tried too.
     """
     from stage2.cli.commands import train
 

@@ -23,10 +23,14 @@ _MODEL = (
 )
 _CHECKPOINTS = ("epoch_*.pt", files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
-_IN_A_FOLD = (
+_IN_A_TRAINING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
     _TENSORBOARD,
     files.TRAINING_LOG,
+)
+_IN_A_FOLD = (
+    *_IN_A_TRAINING,
+    *(f"{files.REFIT}/{name}" for name in _IN_A_TRAINING),
     files.CHOSEN,
     files.CHOSEN_WEIGHTS,
 )
@@ -48,6 +52,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.TRAINING_LOG,
         _TENSORBOARD,
         *_inside(files.CHECKPOINTS, _CHECKPOINTS),
+        *_inside(files.REFIT, _IN_A_TRAINING),
         *_inside(files.SHIPPED_MODEL, _MODEL),
     ),
     "sweep": (
@@ -87,6 +92,7 @@ RUNS = frozenset((files.TRIALS, files.TEST))
 # A command itself deletes these files sooner or later.
 _PASSING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
+    *_inside(files.REFIT, _IN_A_TRAINING),
     *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
     _TENSORBOARD,
     files.REJECTED,

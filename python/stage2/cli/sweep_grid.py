@@ -18,7 +18,7 @@ from stage2.utils.errors import BadInputError
 Grid = Mapping[str, Sequence[Any]]
 
 # With another seed or split, other questions choose. Such trials cannot be compared.
-_FIXED = {*OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error"}
+_FIXED = {*OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error", "refit"}
 SWEPT = tuple(
     dict.fromkeys(
         name

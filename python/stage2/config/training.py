@@ -15,6 +15,7 @@ Pairs = Literal["all", "graded"]
 Schedule = Literal["constant", "linear", "cosine"]
 Freeze = Literal["none", "embeddings", "backbone"]
 TrainOn = Literal["hard", "all"]
+Batches = Literal["random", "similar"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,12 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         f"What similarities are divided by; of --loss {losses_with('temperature')}.",
         kind=float, low=1e-3, high=1e3, metavar="X",
     )  # fmt: skip
+    batches: Batches = setting(
+        "random",
+        "The questions of a batch: random; or similar, groups of questions that the model before "
+        "training has near each other, whose ground truths are hard negatives of one another.",
+        choices=("random", "similar"),
+    )
     guide_margin: float | None = setting(
         None,
         "Of --loss in-batch and infonce: the ground truth of another question is no negative where "
@@ -142,6 +149,12 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
         metavar="N",
     )  # fmt: skip
+    refit: bool = setting(
+        False,
+        "Once dev questions have chosen, train again from the start on them and the training side "
+        "together, up to the chosen epoch, and ship that.",
+        kind=bool,
+    )
     resume: str = setting(
         "auto",
         "auto goes on with a training that was interrupted in --output-dir; never starts over; or "

@@ -22,6 +22,7 @@ def shipped(
     held_out: bool,
     dev: Dev | None = None,
     diagnosis: Diagnosis | None = None,
+    refit_on: int = 0,
 ) -> dict[str, Any]:
     """Return the entry of `run.json` about the shipped model, with the reason in two languages.
 
@@ -30,14 +31,18 @@ def shipped(
         held_out: whether training saw none of the dev questions.
         dev: the dev questions on which the model was chosen, or None.
         diagnosis: what is wrong with the training, or None.
+        refit_on: the number of questions on which the best candidate was trained again; 0 if it was
+            not.
     """
     best = candidates[0]
     others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
     value, count = f"{best.dev_value:.4f}", len(candidates)
-    en = f"the highest dev MRR ({value}) of {count} candidates: stage 1, the epochs, and the way "
-    en += "between stage 1 and the best epoch"
-    zh = f"在 {count} 个候选（第一阶段、各轮、第一阶段与最佳一轮之间的插值）中开发集 MRR 最高"
-    zh += f"（{value}）"
+    en = f"the highest dev MRR ({value}) of {count} candidates: stage 1 and the epochs"
+    zh = "第一阶段、各轮"
+    if any(candidate.kind == "interpolation" for candidate in candidates):
+        en += ", and parts of the way to the best of them, since none helped"
+        zh += "，以及（因各轮均无改进）通向最佳一轮的插值"
+    zh = f"在 {count} 个候选（{zh}）中开发集 MRR 最高（{value}）"
     if best.kind == "stage1" and best.whole_value is not None:
         en = f"of {count} candidates none beat it over the whole corpus"
         zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
@@ -50,6 +55,12 @@ def shipped(
         more_en, more_zh = _among_a_part(candidates, dev)
         en += more_en
         zh += more_zh
+    if refit_on:
+        en += (
+            f"; then trained again from the start on all {refit_on:,} questions, those that chose "
+        )
+        en += "it too"
+        zh += f"；随后连同作出选择的开发问题，在全部 {refit_on:,} 个问题上从头重新训练"
     if diagnosis is not None and (remarks := remarks_on(diagnosis)):
         en += f"; {remarks['en']}"
         zh += f"；{remarks['zh']}"
@@ -57,13 +68,14 @@ def shipped(
         en += "; training saw the dev questions"
         zh += "；训练见过这些开发问题"
     return {
-        "name": best.name,
+        "name": f"{best.name}, refitted" if refit_on else best.name,
         "kind": best.kind,
         "epoch": best.epoch,
         "alpha": best.alpha,
         "dev_metric": DEV_METRIC,
         "dev_value": best.dev_value,
         "dev_held_out": held_out,
+        "refit_on": refit_on,
         "reason": {"en": en, "zh": zh},
         "candidates": [asdict(candidate) for candidate in candidates],
     }
@@ -106,6 +118,7 @@ def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
         "dev_metric": DEV_METRIC,
         "dev_value": None,
         "dev_held_out": held_out,
+        "refit_on": 0,
         "reason": dict(why),
         "candidates": [],
     }

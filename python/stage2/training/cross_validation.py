@@ -25,6 +25,7 @@ from stage2.evaluation.ranking import Ranked
 from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.questions import Recipe
+from stage2.training.refit import refit
 from stage2.training.state import find_state, questions_hash
 from stage2.training.train import train
 from stage2.utils import files
@@ -77,7 +78,8 @@ def cross_validate(
 ) -> tuple[dict[str, Ranked], list[dict[str, Any]]]:
     """Score each fold with a model that was trained on other folds.
 
-    For each fold the next fold chooses among the candidates, and the others are trained on.
+    For each fold the next fold chooses among the candidates, and the others are trained on. With
+    `refit` the next fold is trained on too once it has chosen.
 
     Args:
         model: the model, on its device. It ends with the weights of the last fold.
@@ -106,8 +108,8 @@ def cross_validate(
                 number + 1, len(parts), len(seen), len(dev), len(test),
             )  # fmt: skip
             name, dev_value = _bring_chosen(
-                model, stage1, recipe.lists_of(visible), dev_of(before, dev), settings,
-                folder / f"fold-{number + 1}", made_from,
+                model, stage1, recipe.lists_of(visible), recipe.refit_lists(visible, dev),
+                dev_of(before, dev), settings, folder / f"fold-{number + 1}", made_from,
             )  # fmt: skip
             found = evaluate(
                 model, lists.subset(test), settings.precision, None, None, folder.parent,
@@ -127,6 +129,7 @@ def _bring_chosen(
     model: Encoder,
     stage1: Mapping[str, Tensor],
     lists: RankingLists,
+    again: RankingLists | None,
     dev: Dev,
     settings: TrainingConfig,
     folder: Path,
@@ -156,6 +159,8 @@ def _bring_chosen(
     model.load_state_dict(stage1)
     trained = train(model, lists, dev, settings, folder, None, made_from, state)
     best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
+    if again is not None and best.kind != "stage1":
+        refit(model, stage1, best, again, settings, folder / files.REFIT, None, made_from)
     content = {
         "made_from": known,
         "name": best.name,
@@ -164,4 +169,5 @@ def _bring_chosen(
     }
     files.write_json(chosen, content)
     files.remove(folder / files.CHECKPOINTS)
+    files.remove(folder / files.REFIT)
     return best.name, best.dev_value

@@ -18,7 +18,7 @@ class EpochLog:
         loss: the mean loss of the questions; None for epoch 0.
         learning_rate: the learning rate of the last update.
         seconds: the time of the updates, without the evaluation.
-        dev: the metrics on the dev questions.
+        dev: the metrics on the dev questions; empty if there are none.
         train_examples: the number of questions.
         without_negative: the number of questions without a negative.
         weights_sha256: the SHA-256 of the epoch's file; None for epoch 0.
@@ -35,7 +35,12 @@ class EpochLog:
 
 
 def best_of(log: Sequence[EpochLog]) -> EpochLog:
-    """Return the row with the highest dev metric; of equal rows the earliest."""
+    """Return the row with the highest dev metric; of equal rows the earliest.
+
+    Without dev questions it is the last row.
+    """
+    if not log[-1].dev:
+        return log[-1]
     return max(log, key=lambda entry: entry.dev[DEV_METRIC])
 
 

@@ -1,8 +1,9 @@
 """The choice of the model to ship: the best on dev of stage 1, the epochs, and interpolations.
 
-Fine-tuned weights often get worse on data unlike the training data. An interpolation between stage
-1 and such weights keeps most of the gain (Wortsman et al., "Robust fine-tuning of zero-shot
-models", CVPR 2022). Stage 1 is always a candidate, so the shipped model is never worse on dev.
+Stage 1 is always a candidate, so the chosen model is never worse on dev. If no epoch beats stage 1,
+training may have gone too far. Interpolations between stage 1 and the best epoch are tried then:
+they often keep a gain that the whole way loses (Wortsman et al., "Robust fine-tuning of zero-shot
+models", CVPR 2022). Beside an epoch that helps they are only more draws of the same noise.
 """
 
 from __future__ import annotations
@@ -58,11 +59,14 @@ class Candidate:
     def rank(self) -> tuple[float, int, int, float]:
         """The key of the order: best on dev, then by kind, then earliest epoch and smallest α.
 
-        Stage 1 comes before whatever is no better. An epoch comes before an interpolation, which
-        must beat the epoch that it leads to: it is one more draw of the same noise.
+        Stage 1 comes before whatever is no better.
         """
         kind = _KINDS.index(self.kind)
         return -round(self.dev_value, _DIGITS), kind, self.epoch, self.alpha
+
+
+def _by_rank(candidate: Candidate) -> tuple[float, int, int, float]:
+    return candidate.rank
 
 
 def interpolate(
@@ -90,8 +94,9 @@ def choose(
 ) -> list[Candidate]:
     """Load the best candidate on dev into `model`, and write it to `best_model_stage2.pt`.
 
-    Interpolations are made between stage 1 and the best epoch only. Each costs an evaluation, and
-    the few dev questions could not tell more models apart.
+    Interpolations are made only if no epoch is better than stage 1, and only between stage 1 and
+    the best epoch. Each costs an evaluation, and the few dev questions could not tell more models
+    apart.
 
     Args:
         model: the model that was trained, with any weights.
@@ -117,14 +122,14 @@ def choose(
     def weights(epoch: int) -> dict[str, Tensor]:
         return read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
 
-    if len(found) > 1:
-        epoch = min(found[1:], key=lambda candidate: candidate.rank).epoch
+    if len(found) > 1 and min(found, key=_by_rank).kind == "stage1":
+        epoch = min(found[1:], key=_by_rank).epoch
         end = weights(epoch)
         for alpha in ALPHAS:
             model.load_state_dict(interpolate(stage1, end, alpha))
             name = f"{alpha:g} of the way to epoch {epoch}"
             found.append(Candidate(name, "interpolation", epoch, alpha, evaluate(model)))
-    ordered = sorted(found, key=lambda candidate: candidate.rank)
+    ordered = sorted(found, key=_by_rank)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     return ordered

@@ -39,6 +39,12 @@ class Recipe:
         hard = np.intersect1d(self.hard, visible)
         return with_replay(hard, visible, self.lists, self.settings)
 
+    def refit_lists(self, train: Ints, dev: Ints) -> RankingLists | None:
+        """Return the lists of both sides to refit on; None without `refit`."""
+        if not self.settings.refit:
+            return None
+        return self.lists_of(np.union1d(train, dev))
+
     def lists_of(self, visible: Ints) -> RankingLists:
         """Return the lists of those rows, without the dropped candidates."""
         return self.lists.without(self.dropped).subset(self.rows(visible))

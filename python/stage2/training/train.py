@@ -22,6 +22,7 @@ from stage2.training.guide import Guide, guide_of
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_trainable, plain_state, trainable
+from stage2.training.question_batches import neighbours_of, question_batches
 from stage2.training.schedule import learning_rate, updates_an_epoch
 from stage2.training.state import Position, State, questions_hash
 from stage2.training.step import accumulate_gradients
@@ -32,7 +33,7 @@ from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
-from stage2.utils.tensors import read_state_dict, read_unchanged
+from stage2.utils.tensors import copy_of_weights, read_state_dict, read_unchanged
 from stage2.variants import LOSSES
 
 # The arguments are the name of the work, the updates done, all updates, and the number of texts in
@@ -72,29 +73,34 @@ class Trained:
 def train(
     model: Encoder,
     lists: RankingLists,
-    dev: Dev,
+    dev: Dev | None,
     settings: TrainingConfig,
     folder: Path,
     callbacks: Callbacks | None = None,
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
+    last_epoch: int | None = None,
 ) -> Trained:
     """Train on `lists`, and load the best epoch on `dev` into `model`.
 
-    Stage 1 counts as epoch 0. Of equal epochs the earliest wins. The training writes
+    Stage 1 counts as epoch 0. Of equal epochs the earliest wins. Without dev questions the last
+    epoch counts as the best. The training writes
     `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`, `training_log.jsonl` and its state
     into `folder`. The caller deletes the state when it is no longer needed.
 
     Args:
         model: the stage-1 model, on the device of the training.
         lists: the questions to train on, with their candidates.
-        dev: the dev questions, and the metrics of stage 1 on them if they are known.
+        dev: the dev questions, and the metrics of stage 1 on them if they are known; None if no
+            question chooses.
         settings: the settings of the training.
         folder: the run folder.
         callbacks: functions that are called during the training; None means none.
         made_from: the settings and inputs by which a state is recognised; None means the settings
             of the stage `train`.
         state: the state from which the training continues, or None; see `state.find_state`.
+        last_epoch: the epoch after which the training ends; None means `settings.epochs`. The
+            learning rate falls as if all epochs were to come.
 
     Raises:
         BadInputError: there is nothing to train on, the state is of other questions, or a setting
@@ -110,10 +116,14 @@ def train(
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     # Both need the weights of stage 1, so they come before a state replaces them.
-    started_from = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
-    untouched = Untouched(_teacher(model, lists, settings), guide_of(model, lists, settings))
+    started_from = copy_of_weights(model)
+    untouched = Untouched(
+        _teacher(model, lists, settings),
+        guide_of(model, lists, settings),
+        neighbours_of(model, lists, settings),
+    )
     if state is None:
-        metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings)
+        metrics = {} if dev is None else dev.stage1 or evaluate_dev(model, dev.lists, settings)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
         _drop_earlier(folder / files.CHECKPOINTS)
         model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
@@ -132,12 +142,13 @@ def train(
             )
             output = _Output(folder, log, made_from)
             job = _Training(
-                model, lists, dev.lists, settings, output, optimizer, untouched, stopped
-            )
+                model, lists, None if dev is None else dev.lists, settings, output, optimizer,
+                untouched, stopped,
+            )  # fmt: skip
             if state is not None:
                 job.restore(state)
             with tracking(settings, folder, job.updates_done) as note:
-                job.run(callbacks or Callbacks(), note)
+                job.run(callbacks or Callbacks(), note, last_epoch or settings.epochs)
 
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / f"epoch_{log[-1].epoch}.pt"
@@ -187,15 +198,17 @@ class _Output:
 
 @dataclass(frozen=True)
 class Untouched:
-    """The scores and vectors of the model before training, for losses that need them.
+    """What the model before training says, for losses and batches that need it.
 
     Attributes:
         teacher: float32 (m,), its score of every candidate.
         guide: its vectors of the lists' texts.
+        neighbours: int64 (n, k), the questions that it has nearest to each.
     """
 
     teacher: Floats | None = None
     guide: Guide | None = None
+    neighbours: Ints | None = None
 
 
 class _Training:
@@ -205,7 +218,7 @@ class _Training:
         self,
         model: Encoder,
         lists: RankingLists,
-        dev: RankingLists,
+        dev: RankingLists | None,
         settings: TrainingConfig,
         output: _Output,
         optimizer: torch.optim.Optimizer,
@@ -221,7 +234,6 @@ class _Training:
         self.untouched = untouched
         self.stopped = stopped
         self.position = Position()
-        self.questions = settings.batch_size * settings.accumulate
         self.updates = updates_an_epoch(len(lists), settings)
 
     @property
@@ -229,13 +241,13 @@ class _Training:
         """The number of updates since the training began."""
         return (self.position.epoch - 1) * self.updates + self.position.update
 
-    def run(self, callbacks: Callbacks, note: Note) -> None:
+    def run(self, callbacks: Callbacks, note: Note, last_epoch: int) -> None:
         """Train and evaluate, epoch by epoch."""
         log = self.output.log
         self.output.write_log()
         for entry in log:
             callbacks.epoch(entry)
-        while self.position.epoch <= self.settings.epochs:
+        while self.position.epoch <= last_epoch:
             if out_of_patience(log, self.settings.patience):
                 break
             self.train_epoch(callbacks.progress, note)
@@ -270,18 +282,10 @@ class _Training:
         self.model.eval()
 
     def batches(self, epoch: int) -> list[Ints]:
-        """Return the questions of each update of an epoch. The seed and the epoch decide the order.
-
-        If the ground truths of a batch are its negatives, questions with the same ground truth go
-        to different batches where possible. In one batch they would have fewer negatives.
-        """
-        random = np.random.default_rng([self.settings.seed, epoch])
-        order = random.permutation(len(self.lists))
-        if LOSSES[self.settings.loss].negatives != "batch":
-            return np.split(order, range(self.questions, len(order), self.questions))
-        chunks = self.lists.first_ground_truths[order]
-        dealt = order[np.lexsort((random.permutation(chunks.max() + 1)[chunks],))]
-        return [dealt[number :: self.updates] for number in range(self.updates)]
+        """Return the questions of each update of an epoch."""
+        return question_batches(
+            self.lists, self.settings, epoch, self.updates, self.untouched.neighbours
+        )
 
     def steps(self, epoch: int) -> Iterator[Ints]:
         """Yield the questions of each step of an epoch: its updates in parts of `batch_size`."""
@@ -322,7 +326,7 @@ class _Training:
         """Evaluate on dev, and write the model, the log and the state."""
         position = self.position
         try:
-            metrics = evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+            metrics = self.evaluate()
         except RunFailedError as error:
             raise RunFailedError(f"{error}{self.output.kept()}") from error
         weights = plain_state(self.model)
@@ -350,6 +354,12 @@ class _Training:
         self.save()
         # Old files are deleted only now, since the state before this one may have needed them.
         self.output.drop_old(self.settings.keep_checkpoints)
+
+    def evaluate(self) -> dict[str, Any]:
+        """Return the metrics on the dev questions; {} if there are none."""
+        if self.dev is None:
+            return {}
+        return evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
 
     def rate(self, update: int) -> float:
         """Return the learning rate of an update, counted from 0."""

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import atomic, check_regular, sha256
@@ -38,6 +38,11 @@ _ABOUT = "archive/stage2.json"
 _MOST_ABOUT = 1 << 16
 # These members show that an archive is a program and not weights.
 _PROGRAM = ("constants.pkl", "code/")
+
+
+def copy_of_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights of a model to the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
 def weight_files(folder: Path) -> list[Path]:

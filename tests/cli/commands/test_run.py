@@ -22,7 +22,8 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     assert sum(map(len, sides)) == len(set().union(*sides)) == 12
     # q00 and q11 have the chunk c00
     assert any({"q00", "q11"} <= side for side in sides)
-    assert set(split["trained_on"]) <= sides[0]
+    # Stage 1 is not shipped here, so the questions that chose are trained on too.
+    assert set(split["trained_on"]) == sides[0] | sides[1]
     log = read_jsonl(out / files.TRAINING_LOG)
     shipped = json.loads((out / files.RUN).read_text())["shipped"]
     assert {c["epoch"] for c in shipped["candidates"] if c["kind"] == "epoch"} == {1, 2, 3}
@@ -71,22 +72,22 @@ def test_run_trains_on_all_questions_unless_it_is_told_otherwise(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = ["--model", model_dir, *data_flags(corpus), "--folds", 0, "--topk", 2]
-    trained_on = {}
+    chosen = {}
     for name, more in {
         "default": [], "hard": ["--train-on", "hard"], "reference": ["--preset", "reference"]
     }.items():  # fmt: skip
         stage2("run", *flags, *more, "--output-dir", tmp_path / name)
+        settings = read_toml(tmp_path / name / files.SETTINGS)
+        chosen[name] = {key: settings[key] for key in RUN_DEFAULTS if key in settings}
         sides = json.loads((tmp_path / name / files.SPLIT).read_text())
-        trained_on[name] = (sides["trained_on"], sides["train"])
+        shipped = json.loads((tmp_path / name / files.RUN).read_text())["shipped"]
+        visible = {*sides["train"], *(sides["dev"] if shipped["refit_on"] else ())}
         hard = {row["qa_id"] for row in read_jsonl(tmp_path / name / files.HARD)}
-        if name != "default":
-            assert set(sides["trained_on"]) == hard & set(sides["train"])
-    assert trained_on["default"][0] == trained_on["default"][1]
-    settings = {name: read_toml(tmp_path / name / files.SETTINGS) for name in trained_on}
-    chosen = {name: {key: settings[name][key] for key in RUN_DEFAULTS} for name in settings}
+        assert set(sides["trained_on"]) == (visible if name == "default" else hard & visible)
     assert chosen["default"] == RUN_DEFAULTS
     assert chosen["hard"] == {**RUN_DEFAULTS, "train_on": "hard"}
-    assert chosen["reference"] == {key: REFERENCE[key] for key in RUN_DEFAULTS}
+    # The reference has no dev side to refit on.
+    assert chosen["reference"] == {k: REFERENCE[k] for k in RUN_DEFAULTS if k != "refit"}
 
 
 def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(

@@ -48,6 +48,7 @@ from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import copy_of_weights
 
 # α is chosen among these values. 0 and 1 are the two models themselves.
 ALPHAS = tuple(round(0.1 * step, 1) for step in range(11))
@@ -143,10 +144,7 @@ def _merge_weights(
     settings: Settings,
 ) -> dict[str, Any]:
     """Load the merged weights into the first model, and return α and the values tried on dev."""
-    states = [
-        {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-        for model in models
-    ]
+    states = [copy_of_weights(model) for model in models]
     if settings.method == "soup":
         models[0].load_state_dict(mean_of(states))
         return {"alpha": None, "dev": []}

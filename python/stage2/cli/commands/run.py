@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,6 +55,7 @@ from stage2.usage import made_from
 from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision
+from stage2.utils.tensors import copy_of_weights
 from stage2.variants import LOSSES
 
 
@@ -87,14 +89,20 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
     hard = write_mined(settings, run, inputs, hashes, before, mined, dropped)
-    recipe = Recipe(lists, hard, dropped, settings)
+    # Without a split, training sees the dev questions anyway.
+    refits = settings.refit and settings.split == "chunk"
+    recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
     trained_on = recipe.rows(placed.parts[0])
+    run.record["split"] = tell_split(settings, placed, folds)
     _write_split(run, lists, placed, trained_on)
-    told = tell_split(settings, placed, folds)
-    run.record["split"] = told | {"trained_on": len(trained_on)}
-    stage1_weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+    stage1_weights = copy_of_weights(model)
 
     after = _trained(settings, run, model, recipe, placed.parts, hashes, before, state)
+    if run.record["shipped"]["refit_on"]:
+        trained_on = recipe.rows(np.union1d(*placed.parts[:2]))
+        _write_split(run, lists, placed, trained_on)
+        # The model card is written from the record, before the end of the stage writes that.
+        files.write_json(run / files.RUN, run.record)
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
     sets = _sets(settings, placed.parts, trained_on, np.arange(len(lists)))
     if folds is not None:
@@ -149,7 +157,8 @@ def _trained(
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
         lists, dev = recipe.lists_of(train_rows), dev_of(before, dev_rows)
-        fit(settings, run, model, lists, dev, hashes, held_out, state)
+        again = recipe.refit_lists(train_rows, dev_rows)
+        fit(settings, run, model, lists, dev, again, hashes, held_out, state)
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
 
@@ -207,7 +216,8 @@ def _sets(
 
 
 def _write_split(run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints) -> None:
-    """Write which questions are on which side, and which are trained on."""
+    """Write which questions are on which side, and which are trained on, and count the latter."""
+    run.record["split"]["trained_on"] = len(trained_on)
     names = ("train", "dev", "test", "trained_on")
     sides = dict(zip(names, (*placed.parts, trained_on), strict=True))
     files.write_json(

@@ -202,6 +202,7 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
         split_file=str(run / files.SEARCH_SPLIT),
         model=settings.model or (str(run / files.STAGE1_MODEL) if run.holds("init") else None),
         corpus="always",
+        refit=False,
         fail_if_regressed=False,
         overwrite=False,
     )

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from stage2.cli import console
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
@@ -29,18 +30,20 @@ from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
-from stage2.training.model_selection import choose_on_dev
+from stage2.training.model_selection import Candidate, choose_on_dev
 from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.refit import refit
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
-from stage2.training.train import Callbacks, Trained, no_hard_examples, train
+from stage2.training.train import Callbacks, no_hard_examples, train
 from stage2.usage import made_from
 from stage2.utils import files
 from stage2.utils.device import (
     check_training_precision,
 )
 from stage2.utils.errors import BadInputError
+from stage2.utils.tensors import copy_of_weights
 
 
 @in_run_folder(adds="train")
@@ -90,9 +93,12 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
     )
+    again = None
+    if settings.refit and placed is not None:
+        again = lists.subset(np.union1d(train_rows, dev_rows))
     lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
     held_out = settings.dev_data is not None or settings.split != "none"
-    fit(settings, run, model, lists, Dev(dev), hashes, held_out, state)
+    fit(settings, run, model, lists, Dev(dev), again, hashes, held_out, state)
 
 
 def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
@@ -130,18 +136,31 @@ def fit(
     model: Encoder,
     lists: RankingLists,
     dev: Dev,
+    again: RankingLists | None,
     hashes: Mapping[str, str],
     held_out: bool,
     state: State | None = None,
-) -> Trained:
-    """Train, ship the best candidate, and say which it is and why."""
+) -> None:
+    """Train, ship the best candidate, and say which it is and why.
+
+    Args:
+        settings: the settings of the command.
+        run: the folder of the run.
+        model: the stage-1 model, on its device.
+        lists: the questions to train on.
+        dev: the questions that choose.
+        again: the questions on which the chosen candidate is trained again, or None.
+        hashes: the hashes of the inputs.
+        held_out: whether training sees none of the questions that choose, before they have chosen.
+        state: the state from which training continues, or None.
+    """
     if state is not None:
         console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
                 f"{_choosing(dev)} choose among the epochs")  # fmt: skip
     if warning := few_updates(settings.epochs * updates_an_epoch(len(lists), settings)):
         console.warn(warning)
-    before = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    before = copy_of_weights(model)
     with console.steps() as progress:
         trained = train(
             model,
@@ -158,19 +177,47 @@ def fit(
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
-    changed = before if candidates[0].kind != "stage1" else None
-    ship(settings, run, model, changed, dev.lists.question_texts)
-    facts = shipped(candidates, held_out, dev, trained.diagnosis)
+    best = candidates[0]
+    if best.kind == "stage1":
+        again = None
+    if again is not None:
+        _refit(settings, run, model, before, best, again, hashes)
+    ship(settings, run, model, before if best.kind != "stage1" else None, dev.lists.question_texts)
+    facts = shipped(
+        candidates, held_out, dev, trained.diagnosis, 0 if again is None else len(again)
+    )
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
-    # The training is complete, so its state is no longer needed.
+    # The training is complete, so its states are no longer needed.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    files.remove(run / files.REFIT)
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])
-    best, seen = candidates[0], "" if held_out else " (on questions that training saw)"
-    console.say(f"shipped: {best.name}, dev MRR {best.dev_value:.4f}{seen}: "
+    seen = "" if held_out else " (on questions that training saw)"
+    console.say(f"shipped: {facts['name']}, dev MRR {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
-    return trained
+
+
+def _refit(
+    settings: Settings,
+    run: RunFolder,
+    model: Encoder,
+    before: Mapping[str, Tensor],
+    best: Candidate,
+    again: RankingLists,
+    hashes: Mapping[str, str],
+) -> None:
+    """Train the chosen candidate again, on the questions that chose it too."""
+    console.say(f"{best.name} is chosen, dev MRR {best.dev_value:.4f}; training again on all "
+                f"{len(again)} questions, those that chose it too")  # fmt: skip
+    going_on = replace(settings, overwrite=run.overwrites)
+    folder = run / files.REFIT
+    with console.steps() as progress:
+        refit(
+            model, before, best, again, going_on, folder, Callbacks(progress),
+            made_from(settings, "train", hashes),
+        )  # fmt: skip
+    model.save_weights(run / files.CHECKPOINTS / files.BEST_CHECKPOINT)
 
 
 def _choosing(dev: Dev) -> str:

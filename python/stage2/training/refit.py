@@ -1,0 +1,61 @@
+"""Refitting: once dev questions have chosen, training again on them and the training side together.
+
+Dev questions are lost to training while they choose. After the choice there is no reason to leave
+them out. The same recipe is trained again from stage 1 on the questions of both sides, up to the
+epoch that was chosen, and as much of the way is kept as was chosen. No question is left to measure
+the refitted model before the test questions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stage2.config import TrainingConfig
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.training.model_selection import Candidate, interpolate
+from stage2.training.state import find_state
+from stage2.training.train import Callbacks, train
+from stage2.utils.tensors import copy_of_weights
+
+
+def refit(
+    model: Encoder,
+    stage1: Mapping[str, Tensor],
+    chosen: Candidate,
+    lists: RankingLists,
+    settings: TrainingConfig,
+    folder: Path,
+    callbacks: Callbacks | None,
+    made_from: Mapping[str, Any],
+) -> None:
+    """Load into `model` what the recipe of the chosen candidate makes of `lists`.
+
+    Args:
+        model: the model, on its device, with any weights.
+        stage1: its weights before training, on the CPU.
+        chosen: an epoch or an interpolation.
+        lists: the questions of the training side and the dev side.
+        settings: the settings of the training.
+        folder: the folder of this training. If an earlier attempt left its state there, training
+            continues from it.
+        callbacks: functions that are called during the training; None means none.
+        made_from: the settings and inputs by which a state is recognised.
+
+    Raises:
+        BadInputError: the state is of another training.
+        RunFailedError: the loss, a gradient or a vector is not finite.
+        StoppedError: Ctrl-C or SIGTERM stopped the training. Its state is saved.
+    """
+    # --resume FILE names a state of the training that came before.
+    own = settings if settings.resume == "never" else replace(settings, resume="auto")
+    state = find_state(own, folder, made_from)
+    model.load_state_dict(stage1)
+    train(model, lists, None, own, folder, callbacks, made_from, state, chosen.epoch)
+    if chosen.alpha < 1:
+        model.load_state_dict(interpolate(stage1, copy_of_weights(model), chosen.alpha))
