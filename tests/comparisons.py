@@ -91,4 +91,6 @@ def scored(scores: list[list[float]]) -> Scored:
     offsets = np.cumsum([0, *map(len, scores)], dtype=np.int64)
     flat = np.asarray([value for row in scores for value in row], np.float32)
     ones = np.ones(len(scores), np.int64)
-    return Scored.of(flat, offsets, ones, ones)
+    # The first candidate of each list is compared by entities.
+    both = np.isin(np.arange(len(flat)), offsets[:-1])
+    return Scored.of(flat, offsets, ones, both)

@@ -56,7 +56,7 @@ def test_recall_is_told_of_the_whole_corpus_alone() -> None:
     """First one of two ground truths is found, then both. Recall changes and nothing else."""
     offsets, two = np.array([0, 4, 8]), np.array([2, 2])
     before, after = (
-        Scored.of(np.array(scores, np.float32), offsets, two, two)
+        Scored.of(np.array(scores, np.float32), offsets, two, np.ones(8, np.bool_))
         for scores in (
             [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.9, 0.8],
             [0.9, 0.8, 0.5, 0.4, 0.9, 0.2, 0.3, 0.8],

@@ -15,7 +15,7 @@ def scored(scores: list[list[float]]) -> Scored:
     offsets = np.cumsum([0, *map(len, scores)], dtype=np.int64)
     flat = np.asarray([value for row in scores for value in row], np.float32)
     ones = np.ones(len(scores), np.int64)
-    return Scored.of(flat, offsets, ones, ones)
+    return Scored.of(flat, offsets, ones, np.ones(len(flat), np.bool_))
 
 
 @given(

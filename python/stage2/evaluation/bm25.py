@@ -78,7 +78,8 @@ def rank_by_bm25(lists: RankingLists, progress: Progress | None = None) -> Ranke
         counts.add(part, 0, scores, own)
         if progress is not None:
             progress(int(rows[-1]) + 1, len(lists))
-    return Ranked(counts.ranking(), counts.lengths, np.zeros(len(lists), np.int64))
+    truths = counts.truths(np.zeros(len(counts.questions), np.bool_))
+    return Ranked.of_truths(truths, counts.lengths, np.zeros(len(lists), np.int64))
 
 
 class _Index:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stage2._core import Ranking
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.utils.arrays import Floats, Ints
+from stage2.evaluation.truths import Truths
+from stage2.utils.arrays import Floats, Ints, Mask
 
 # So many scores (questions × chunks) are in memory at a time; as float64 they take 32 MB.
 _BLOCK_SCORES = 1 << 22
@@ -86,11 +86,13 @@ class CorpusCounts:
         self._above[part] += (of_each > limit).sum(axis=1)
         self._equal[part] += (of_each == limit).sum(axis=1)
 
-    def ranking(self) -> Ranking:
-        """Return the expected ranks, once every pair is counted."""
-        return Ranking.from_counts(
-            self._above, self._equal, self._starts, self.lengths, self._grades
-        )
+    def truths(self, by_entity: Mask) -> Truths:
+        """Return what ranks above each ground truth, once every pair is counted.
+
+        Args:
+            by_entity: bool (g,), whether each ground truth is compared by entities.
+        """
+        return Truths(self._starts, self._above, self._equal, by_entity, self._grades)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
     """
     scores = FUSIONS[method](first, second, alpha)
     return Scored.of(
-        scores.astype(np.float32), first.offsets, first.num_relevant, first.by_entity, first.grades
+        scores.astype(np.float32), first.offsets, first.num_relevant, first.both, first.grades
     )
 
 

@@ -22,7 +22,8 @@ from stage2.encoding.similarity import (
     similarity,
 )
 from stage2.evaluation.corpus_counts import Copies, CorpusCounts, relevant, rows_of_a_block
-from stage2.utils.arrays import Floats, Ints, floats, ints, plain, whole
+from stage2.evaluation.truths import Truths
+from stage2.utils.arrays import Floats, Ints, Mask, floats, ints, plain, whole
 from stage2.utils.progress import Progress
 
 TOPK = (1, 3, 5)
@@ -43,11 +44,18 @@ class Ranked:
         by_entity: int64 (n,), the number of candidates in each list that are compared by entities.
             The others are compared by sentence, because the question or the candidate has no
             entity.
+        truths: the ground truths, and what ranks above each.
     """
 
     ranking: Ranking
     lengths: Ints
     by_entity: Ints
+    truths: Truths
+
+    @classmethod
+    def of_truths(cls, truths: Truths, lengths: Ints, by_entity: Ints) -> Ranked:
+        """Rank ground truths. The arguments are the attributes of the result."""
+        return Ranked(truths.ranking(lengths), lengths, by_entity, truths)
 
     @classmethod
     def concat(cls, parts: Sequence[Ranked]) -> Ranked:
@@ -57,12 +65,42 @@ class Ranked:
             Ranking.concat([part.ranking for part in parts]),
             np.concatenate([none, *(part.lengths for part in parts)]),
             np.concatenate([none, *(part.by_entity for part in parts)]),
+            Truths.concat([part.truths for part in parts]),
         )
 
     def take(self, rows: Sequence[int] | Ints) -> Ranked:
         """Return the lists at `rows`, in that order."""
         index = np.asarray(rows, np.int64)
-        return Ranked(self.ranking.take(index), self.lengths[index], self.by_entity[index])
+        return Ranked(
+            self.ranking.take(index),
+            self.lengths[index],
+            self.by_entity[index],
+            self.truths.take(index),
+        )
+
+    def without(self, dropped: Mask | None) -> Ranked:
+        """Return the ranks in lists that lack some of their ground truths.
+
+        These are then neither right nor wrong, as if they were not in the lists.
+
+        Args:
+            dropped: bool (g,), the ground truths that are left out; None leaves out nothing.
+
+        Raises:
+            ValueError: a list would have no ground truth left.
+        """
+        if dropped is None:
+            return self
+        truths = self.truths.without(dropped)
+        if not truths.counts.all():
+            raise ValueError("a list would have no ground truth left")
+        gone = self.truths.counts - truths.counts
+        entity_gone = np.bincount(
+            self.truths.lists, dropped & self.truths.by_entity, len(self.lengths)
+        )
+        return Ranked.of_truths(
+            truths, self.lengths - gone, self.by_entity - entity_gone.astype(np.int64)
+        )
 
     def pairs(self, rows: Sequence[int] | Ints | None = None) -> dict[str, int]:
         """Count the pairs compared by entities and by fallback, in all lists or those at `rows`."""
@@ -92,12 +130,14 @@ class Scored(Ranked):
         scores: float32 (m,), the similarity of each candidate to its question.
         offsets: int64 (n + 1,), where each list starts.
         num_relevant: int64 (n,), the number of ground truths at the start of each list.
+        both: bool (m,), whether each candidate is compared by entities.
         grades: float64 (m,), the grade of each candidate; None if there are no grades.
     """
 
     scores: Floats
     offsets: Ints
     num_relevant: Ints
+    both: Mask
     grades: Grades | None = None
 
     @classmethod
@@ -106,7 +146,7 @@ class Scored(Ranked):
         scores: Floats,
         offsets: Ints,
         num_relevant: Ints,
-        by_entity: Ints,
+        both: Mask,
         grades: Grades | None = None,
     ) -> Scored:
         """Rank lists by their scores. The arguments are the attributes of the result."""
@@ -115,11 +155,32 @@ class Scored(Ranked):
         else:
             ranking = rank_lists(scores, offsets, relevance=grades)
         lengths = np.diff(offsets).astype(np.int64)
-        return cls(ranking, lengths, by_entity, scores, offsets, num_relevant, grades)
+        list_of = np.repeat(np.arange(len(lengths)), lengths)
+        by_entity = np.bincount(list_of[both], minlength=len(lengths)).astype(np.int64)
+        truths = _truths(scores, offsets, num_relevant, both, grades)
+        return cls(ranking, lengths, by_entity, truths, scores, offsets, num_relevant, both, grades)
 
     def ranked(self) -> Ranked:
         """Return the same ranks without the scores."""
-        return Ranked(self.ranking, self.lengths, self.by_entity)
+        return Ranked(self.ranking, self.lengths, self.by_entity, self.truths)
+
+
+def _truths(
+    scores: Floats, offsets: Ints, num_relevant: Ints, both: Mask, grades: Grades | None
+) -> Truths:
+    """Count what ranks above each ground truth; the arguments are those of `Scored.of`."""
+    starts = np.concatenate([[0], np.cumsum(num_relevant)]).astype(np.int64)
+    first, lengths = offsets[:-1], np.diff(offsets)
+    above, equal = np.zeros((2, starts[-1]), np.int64)
+    for place in range(int(num_relevant.max(initial=0))):
+        has = num_relevant > place
+        own = np.repeat(scores[first + np.where(has, place, 0)], lengths)
+        for found, counted in ((above, scores > own), (equal, scores == own)):
+            # No list is empty.
+            found[starts[:-1][has] + place] = np.add.reduceat(counted, first, dtype=np.int64)[has]
+    lists = np.repeat(np.arange(len(first)), num_relevant)
+    index = first[lists] + np.arange(starts[-1]) - starts[lists]
+    return Truths(starts, above, equal, both[index], None if grades is None else grades[index])
 
 
 def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
@@ -132,9 +193,7 @@ def score(lists: RankingLists, embeddings: Embeddings) -> Scored:
     question = np.repeat(lists.questions, lists.lengths)
     both = by_entity(embeddings.has_entity[question], embeddings.has_entity[lists.candidates])
     scores = _pairs(embeddings, question, lists.candidates)
-    list_of = np.repeat(np.arange(len(lists)), lists.lengths)
-    counts = np.bincount(list_of[both], minlength=len(lists)).astype(np.int64)
-    return Scored.of(scores, lists.offsets, lists.num_relevant, counts, lists.grades)
+    return Scored.of(scores, lists.offsets, lists.num_relevant, both, lists.grades)
 
 
 def score_corpus(
@@ -167,8 +226,10 @@ def score_corpus(
     has_entity = embeddings.has_entity[lists.corpus]
     copied, copies = counts.copies.of_questions(0, len(lists))
     of_copies = np.bincount(copied, has_entity[copies], len(lists)).astype(np.int64)
-    with_entity = embeddings.has_entity[lists.questions] * (int(has_entity.sum()) - of_copies)
-    return Ranked(counts.ranking(), counts.lengths, with_entity)
+    asked = embeddings.has_entity[lists.questions]
+    with_entity = asked * (int(has_entity.sum()) - of_copies)
+    both = by_entity(asked[counts.questions], has_entity[counts.contexts])
+    return Ranked.of_truths(counts.truths(both), counts.lengths, with_entity)
 
 
 def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Scored]:
@@ -192,7 +253,7 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
         for first in range(0, size, _TILE):
             tile = embeddings.take(lists.corpus[first : first + _TILE])
             scores[:, first : first + _TILE] = similarity(block, tile)
-        parts, grades, both = [], [], np.zeros(len(rows), np.int64)
+        parts, grades, both = [], [], []
         for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
             own_contexts = relevant(lists, row)
             others = np.ones(size, np.bool_)
@@ -205,14 +266,13 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
                 count = len(own_contexts)
                 grade[:count] = lists.grades[lists.offsets[row] :][:count]
                 grades.append(grade)
-            if block.has_entity[place]:
-                both[place] = has_entity[ranked].sum()
+            both.append(by_entity(block.has_entity[place], has_entity[ranked]))
         offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
         yield Scored.of(
             np.concatenate(parts),
             offsets,
             lists.num_relevant[rows],
-            both,
+            np.concatenate(both),
             np.concatenate(grades) if grades else None,
         )
 

@@ -8,15 +8,13 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stage2._core import Samples, text_key
 from stage2.config import default
 from stage2.data.answer_words import has_words, words
 from stage2.data.near_duplicates import Shingles, jaccard, shingles
-from stage2.utils.arrays import Floats, Ints
+from stage2.utils.arrays import Floats, Ints, Mask
 
-Mask = npt.NDArray[np.bool_]
 # The values that a check has found, by name.
 Values = Mapping[str, Any]
 

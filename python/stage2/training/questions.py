@@ -10,8 +10,7 @@ import numpy as np
 
 from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.mining.audit import Mask
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Ints, Mask
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
-from stage2.mining.audit import Audit, Evidence, Mask, audit
+from stage2.mining.audit import Audit, Evidence, audit
 from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
 from stage2.report.audit_meanings import with_details, with_meanings
 from stage2.report.columns import aligned
 from stage2.utils import files
-from stage2.utils.arrays import Floats
+from stage2.utils.arrays import Floats, Mask
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import RunFailedError
 

@@ -29,11 +29,11 @@ from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import TOPK
-from stage2.mining.audit import Mask, with_negatives
+from stage2.mining.audit import with_negatives
 from stage2.mining.corpus import CorpusMining, embed_texts, mine_corpus, rules_of
 from stage2.training.train import no_hard_examples
 from stage2.utils import files
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Ints, Mask
 from stage2.utils.errors import BadInputError
 
 
