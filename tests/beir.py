@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from tests.small import WORDS, write_jsonl
 
@@ -51,3 +53,29 @@ def three_files(folder: Path) -> Path:
         folder / "beir",
         {"train.tsv": range(7), "valid.tsv": range(7, 10), "test.tsv": range(10, 14)},
     )
+
+
+def write_tied(folder: Path, own: Callable[[int], bool], names: Sequence[str] = ("all",)) -> Path:
+    """60 questions of two or three answers each, of which 12 chunks answer all, as in Cranfield.
+
+    Args:
+        folder: that is made.
+        own: whether a question, by its number, has one more answer that no other question has.
+        names: of the files of judgements; the questions are dealt to them in turn.
+    """
+    (folder / "qrels").mkdir(parents=True)
+    random = np.random.default_rng(4)
+    texts = {f"c{i:02}": " ".join(random.choice(WORDS, 14)) for i in range(12)}
+    texts |= {f"own{i:02}": " ".join(random.choice(WORDS, 14)) for i in range(60) if own(i)}
+    write_jsonl(folder / "corpus.jsonl", [{"_id": i, "title": "", "text": texts[i]} for i in texts])
+    queries = [{"_id": f"q{i:02}", "text": f"{random.choice(WORDS)} {i}?"} for i in range(60)]
+    write_jsonl(folder / "queries.jsonl", queries)
+    lines: dict[str, list[str]] = {name: [] for name in names}
+    for i in range(60):
+        answers = [f"c{i % 12:02}", f"c{(i * 5 + 1 + i // 12) % 12:02}"]
+        answers += [f"own{i:02}"] if own(i) else []
+        file = lines[names[i % len(names)]]
+        file += [f"q{i:02}\t{chunk}\t1\n" for chunk in dict.fromkeys(answers)]
+    for name, judged in lines.items():
+        (folder / "qrels" / f"{name}.tsv").write_text(HEADER + "".join(judged))
+    return folder

@@ -16,7 +16,15 @@ def test_the_sides_are_lists_of_ids_and_what_was_trained_on_is_ignored(tmp_path:
     path = tmp_path / "split.json"
     split = {"train": ["b", 7], "dev": ["a"], "test": [], "trained_on": ["b"]}
     path.write_text(json.dumps(split), encoding="utf-8-sig")
-    assert read_split_file(path) == {"train": ["b", "7"], "dev": ["a"], "test": []}
+    assert read_split_file(path).sides == {"train": ["b", "7"], "dev": ["a"], "test": []}
+
+
+def test_chunks_that_do_not_count_are_named_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({**GOOD, "seen_chunks": {"test": ["c1", 7]}}))
+    assert read_split_file(path).seen_chunks == {"test": ["c1", "7"]}
+    path.write_text(json.dumps(GOOD))
+    assert read_split_file(path).seen_chunks == {}
 
 
 GOOD: dict[str, Any] = {"train": ["a"], "dev": ["b"], "test": ["c"]}
@@ -42,6 +50,10 @@ WRONG = [
     ({**GOOD, "train": [["a"]]}, 'train[0] is ["a"]'),
     ({**GOOD, "dev": ["a"]}, "the question 'a' is on two sides, train and dev; expected each on"),
     ({**GOOD, "dev": [7, "7"]}, "dev names the question '7' twice"),
+    ({**GOOD, "seen_chunks": ["c"]}, "'seen_chunks' is [\"c\"]; expected an object with dev and"),
+    ({**GOOD, "seen_chunks": {"train": []}}, "'train' is no side; expected an object with dev and"),
+    ({**GOOD, "seen_chunks": {"dev": 1}}, "'seen_chunks.dev' is 1; expected a list of chunk ids"),
+    ({**GOOD, "seen_chunks": {"dev": [None]}}, "dev[0] is null; expected the id of a chunk"),
 ]
 
 

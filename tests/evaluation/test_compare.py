@@ -111,6 +111,41 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
     assert rows == per_question(*sides, list("abcd"), list("wxyz"), sets, "corpus")
 
 
+def test_a_set_is_measured_without_what_it_leaves_out() -> None:
+    """Of two ground truths the first is left out: by models and baselines, in ranks and Recall."""
+    offsets, two, both = np.array([0, 4, 8]), np.array([2, 2]), np.ones(8, np.bool_)
+    before, after, bm25 = (
+        Scored.of(np.array(scores, np.float32), offsets, two, both)
+        for scores in (
+            [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.9, 0.8],
+            [0.9, 0.8, 0.5, 0.4, 0.9, 0.2, 0.3, 0.8],
+            [0.1, 0.9, 0.5, 0.4, 0.1, 0.9, 0.5, 0.4],
+        )
+    )
+    sides = [dict.fromkeys(("candidates", "corpus"), side) for side in (before, after)]
+    counts = {"ground_truths_seen": 1, "questions_with_no_other": 1}
+    aside = np.array([True, False, False, False])
+    rows = np.array([0])
+    test = QuestionSet("test", rows, held_out=True, aside=aside, left_out=counts)
+    everyone = QuestionSet("all", np.arange(2), held_out=False)
+    sets = [test, everyone]
+    found = compare(*sides, sets, np.arange(2), 0, (1,), {"bm25": bm25})["sets"]
+    for part in found[:2]:
+        assert part["left_out"] == counts
+        assert part["before"]["mrr"] == pytest.approx(1 / 3)
+        assert part["after"]["mrr"] == part["after"]["ndcg10"] == 1
+        assert part["after"]["chance"]["top1"] == pytest.approx(1 / 3)
+    assert (found[1]["after"]["recall1"], found[1]["before"]["recall1"]) == (1, 0)
+    assert found[1]["baselines"]["bm25"]["recall1"] == 1
+    # The set after it has everything.
+    alone = compare(*sides, [everyone], np.arange(2), 0, (1,), {"bm25": bm25})["sets"]
+    assert found[2:] == alone
+    first, second = per_question(*sides, list("ab"), list("xy"), sets, "corpus", {"bm25": bm25})
+    assert first["ranks"]["corpus"] == {"before": 3, "after": 1, "bm25": 1}
+    assert second["ranks"]["corpus"] == {"before": 3, "after": 1, "bm25": 1}
+    assert first["change"] == "fixed"
+
+
 def test_per_question_says_what_became_of_each() -> None:
     before = scored([[0.1, 0.9], [0.9, 0.1], [0.1, 0.5, 0.9], [0.9, 0.1], [0.5, 0.5]])
     after = scored([[0.9, 0.1], [0.1, 0.9], [0.6, 0.5, 0.9], [0.9, 0.1], [0.1, 0.9]])

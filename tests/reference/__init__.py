@@ -34,6 +34,7 @@ from tests.reference.ranking import (
 )
 from tests.reference.search import topk
 from tests.reference.texts import same_text, shared_truths, text_key
+from tests.reference.unseen import unseen_truths
 
 __all__ = [
     "Metric",
@@ -69,5 +70,6 @@ __all__ = [
     "text_key",
     "topk",
     "transfer_spans",
+    "unseen_truths",
     "without_skippable_frames",
 ]

@@ -34,6 +34,31 @@ def test_a_large_corpus_is_chosen_on_in_part() -> None:
     assert (part <= whole).all()
 
 
+def test_ground_truths_that_were_seen_choose_nothing() -> None:
+    lists, embeddings = made(30, 200, 4)
+    before = Evaluation(
+        lists, embeddings, score(lists, embeddings), score_corpus(lists, embeddings)
+    )
+    starts = np.cumsum([0, *lists.num_relevant])
+    rows = np.flatnonzero(lists.num_relevant > 1)
+    aside = np.zeros(starts[-1], np.bool_)
+    aside[starts[rows]] = True
+    assert before.corpus is not None
+    wanted = before.corpus.without(aside).metrics(rows)
+    assert wanted != before.corpus.metrics(rows)
+    whole, part = (dev_of(before, rows, aside, most=most) for most in (200, 90))
+    assert whole.stage1 == wanted
+    assert part.stage1_whole == wanted["mrr"]
+    place = {text: row for row, text in enumerate(lists.tokens.texts)}
+    for dev in (whole, part):
+        assert dev.lists.truths_aside is not None
+        assert dev.lists.truths_aside.sum() == len(rows)
+        taken = embeddings.take([place[text] for text in dev.lists.tokens.texts])
+        ranked = score_corpus(dev.lists, taken).without(dev.lists.truths_aside)
+        assert ranked.metrics(range(len(rows))) == dev.stage1
+        assert dev.whole is None or dev.whole.truths_aside is not None
+
+
 def test_a_question_never_lacks_a_ground_truth_or_a_rival() -> None:
     lists, embeddings = made(30, 200, 2)
     before = Evaluation(

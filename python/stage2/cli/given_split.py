@@ -32,7 +32,8 @@ def used_questions(settings: Settings, contents: Contents, only: Sequence[str] |
     path = settings.split_file
     if path is None:
         return _of_files(contents, only)
-    sides = _known(settings, contents, read_split_file(path))
+    given = read_split_file(path)
+    sides = _known(settings, contents, given.sides)
     placed = sum(len(ids) for ids in sides.values())
     if left := len(_qa_ids(contents)) - placed:
         console.say(f"{left} questions are on no side of {path}: they are left out")
@@ -43,7 +44,7 @@ def used_questions(settings: Settings, contents: Contents, only: Sequence[str] |
             f"{path}: no question of {' or '.join(only or SIDES)} is among those of the data; "
             "expected some"
         )
-    return _taken(contents, sides)
+    return replace(_taken(contents, sides), seen_chunks=given.seen_chunks)
 
 
 def uses_sides(settings: Settings) -> bool:

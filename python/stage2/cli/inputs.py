@@ -41,6 +41,7 @@ class Inputs:
         known: facts about the data for `run.json`.
         paths: the paths of the files that `run.json` describes, by name.
         sides: the ids of the questions on each side of a given split; None if none is given.
+        seen_chunks: by side, the chunks that do not count as ground truths of its questions.
     """
 
     samples: Samples
@@ -51,6 +52,7 @@ class Inputs:
     known: Mapping[str, Any] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
     sides: Sides | None = None
+    seen_chunks: Sides = field(default_factory=dict)
 
     @property
     def loaded(self) -> list[Loaded]:
@@ -253,11 +255,13 @@ def _inputs_of(
     given = _paths(settings, ("split_file",)) if uses_sides(settings) else {}
     hashes = files.Hashes({**paths, **given})
     contents = used_questions(settings, contents, only)
-    dataset, sides = contents.dataset, contents.sides
+    dataset, sides, seen = contents.dataset, contents.sides, contents.seen_chunks
     if dataset is None:
         if contents.samples is None:
             raise ValueError("a data set has neither a corpus nor samples")
-        return Inputs(contents.samples, contents.annotations, None, hashes, sides=sides)
+        return Inputs(
+            contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen
+        )
     known = {
         "num_qa": dataset.num_qa,
         "num_questions": dataset.num_questions,
@@ -267,7 +271,7 @@ def _inputs_of(
         "rejected": dict(dataset.rejected_counts),
     }
     samples = dataset.construct(settings.negatives, settings.seed)
-    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths, sides)
+    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen)
 
 
 def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:

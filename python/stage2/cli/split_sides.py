@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from stage2.cli import console
 from stage2.config import Settings
 from stage2.data.balance import TOLERANCE
-from stage2.data.contents import Sides
+from stage2.data.contents import SIDES, Sides
 from stage2.data.dataset import Samples
+from stage2.data.split_file import SEEN_CHUNKS
 from stage2.data.splits import Groups, Placed, given_sides, group_questions, split
+from stage2.data.unseen import Unseen, unseen_folds, unseen_side
 from stage2.utils.arrays import Ints
 
 # The words for each rule of the split.
@@ -40,7 +43,12 @@ def grouped_questions(samples: Samples) -> Groups:
         return group_questions(samples, progress)
 
 
-def sides_of(settings: Settings, grouped: Groups, given: Sides | None) -> Placed:
+def sides_of(
+    settings: Settings,
+    grouped: Groups,
+    given: Sides | None,
+    seen_chunks: Sides = MappingProxyType({}),
+) -> Placed:
     """Return train, dev and test: the given sides, or else those of a new split.
 
     With --split none, train and dev each have all questions, and test has none.
@@ -49,13 +57,37 @@ def sides_of(settings: Settings, grouped: Groups, given: Sides | None) -> Placed
         settings: `split`, `dev_share`, `test_share` and `seed` are used.
         grouped: the groups of the questions.
         given: the ids of each side, if they are given; else None.
+        seen_chunks: with given sides, the chunks that do not count on a side.
     """
     if given is not None:
-        return given_sides(grouped, given, settings.dev_share, settings.seed)
+        return given_sides(grouped, given, settings.dev_share, settings.seed, seen_chunks)
     if settings.split == "chunk":
         return split(grouped, settings.dev_share, settings.test_share, settings.seed)
     everyone = np.arange(len(grouped.names))
     return Placed([everyone, everyone, everyone[:0]], grouped, (1.0, 1.0, 0.0), 0.0)
+
+
+def split_file(
+    qa_ids: Sequence[str], placed: Placed, more: Mapping[str, Ints] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return the content of `split.json`, which `--split-file` takes.
+
+    Args:
+        qa_ids: the ids of all questions.
+        placed: the sides. Where held-out questions share chunks with those that were seen, the file
+            names these chunks, so that they do not count wherever the file is used.
+        more: other lists of rows, by name.
+    """
+    sides, links = dict(zip(SIDES, placed.parts, strict=True)), placed.groups.links
+    content: dict[str, Any] = {
+        name: [qa_ids[row] for row in rows.tolist()] for name, rows in {**sides, **more}.items()
+    }
+    seen = {side: chunks for side, chunks in placed.seen.items() if chunks and len(sides[side])}
+    if seen and links is not None:
+        content[SEEN_CHUNKS] = {
+            side: sorted(links.names[chunk] for chunk in chunks) for side, chunks in seen.items()
+        }
+    return content
 
 
 def tell_split(settings: Settings, placed: Placed, folds: Placed | None) -> dict[str, Any]:
@@ -69,16 +101,17 @@ def tell_split(settings: Settings, placed: Placed, folds: Placed | None) -> dict
     sizes = map(len, placed.parts)
     told: dict[str, Any] = {
         "by": settings.split,
-        **dict(zip(("train", "dev", "test"), sizes, strict=True)),
+        **dict(zip(SIDES, sizes, strict=True)),
         "overlaps": facts,
     }
     if settings.split == "chunk":
         train, dev, test = placed.parts
         told |= placed.facts()
-        told["leaked"] = {
-            name: placed.leaked(train, rows) for name, rows in (("dev", dev), ("test", test))
-        }
+        seen_by = {"dev": (train, dev), "test": (np.concatenate([train, dev]), test)}
+        told["leaked"] = {name: placed.leaked(*rows) for name, rows in seen_by.items()}
         _tell_placed("split", placed, _sum(told["leaked"].values()))
+        sides = {name: unseen_side(placed, name) for name in seen_by}
+        told |= tell_unseen(sides)
     if folds is not None:
         leaked = _sum(
             folds.leaked(np.setdiff1d(np.arange(len(folds.groups.names)), rows), rows)
@@ -88,7 +121,29 @@ def tell_split(settings: Settings, placed: Placed, folds: Placed | None) -> dict
             **folds.facts(), "sizes": [len(rows) for rows in folds.parts], "leaked": leaked
         }  # fmt: skip
         _tell_placed("folds", folds, leaked)
+        told["folds"] |= tell_unseen({"cross-validated": unseen_folds(folds)})
     return told
+
+
+def tell_unseen(found: Mapping[str, Unseen]) -> dict[str, Any]:
+    """Say what held-out questions are measured without; return the facts, {} if nothing is."""
+    facts = {name: counts for name, one in found.items() if (counts := one.facts())}
+    for name in facts:
+        one = found[name]
+        if len(one.rows):
+            console.warn(
+                f"{name}: {one.seen} ground truths are those of questions trained or chosen on "
+                f"too: they are neither right nor wrong here. {one.gone} of {len(one.asked)} "
+                "questions have no other, and are not measured"
+            )
+            continue
+        console.warn(
+            f"{name}: all {one.seen} ground truths of the {len(one.asked)} questions are those of "
+            "questions trained or chosen on too. "
+            + ("They choose the model all the same, which favours one that remembers"
+               if name == "dev" else "None of them is measured")
+        )  # fmt: skip
+    return {"unseen": facts} if facts else {}
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -111,8 +166,9 @@ def _tell_placed(what: str, placed: Placed, leaked: Mapping[str, int]) -> None:
             console.warn(f"{what}: {leaks}")
     elif placed.groups.cut:
         console.warn(
-            f"{what}: groups of questions that share ground-truth chunks were too large to place, "
-            f"and were cut at their {placed.groups.cut} most-shared chunks. {leaks}"
+            f"{what}: {placed.groups.tied} of {len(placed.groups.names)} questions are in groups "
+            "that share ground-truth chunks and were too large to place, and were cut at their "
+            f"{placed.groups.cut} most-shared chunks. {leaks}"
         )
     if placed.error > TOLERANCE:
         asked = " + ".join(f"{share:.0%}" for share in placed.shares)

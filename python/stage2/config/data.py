@@ -104,7 +104,8 @@ class SplitConfig(RunConfig):
     split_file: str | None = setting(
         None,
         "The sides of the split: a JSON object with train, dev and test, each a list of question "
-        "ids, such as a run's split.json. Questions on no side are left out.",
+        "ids, such as a run's split.json. Questions on no side are left out, and chunks of its "
+        "seen_chunks do not count as ground truths.",
         metavar="FILE",
     )
     dev_share: float = setting(

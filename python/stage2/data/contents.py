@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stage2._core import Annotations, Dataset, Samples
 
@@ -22,6 +22,7 @@ class Contents:
         samples: that are constructed already, where it has no corpus.
         annotations: of the entities in its texts; None where there are none.
         sides: that its files tell apart; None where they tell none.
+        seen_chunks: by side, the chunks that do not count as ground truths of its questions.
         judgements: names of the files that say what answers the questions, where they stand apart.
     """
 
@@ -29,4 +30,5 @@ class Contents:
     samples: Samples | None = None
     annotations: Annotations | None = None
     sides: Sides | None = None
+    seen_chunks: Sides = field(default_factory=dict)
     judgements: tuple[str, ...] = ()

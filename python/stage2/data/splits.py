@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -62,6 +63,22 @@ class Links:
         """For each question its ground-truth chunks, each replaced by its first near-duplicate."""
         return [frozenset(self.alike[chunk] for chunk in row) for row in self.chunks]
 
+    def shared(self, seen: Ints, asked: Ints) -> frozenset[int]:
+        """Return the ground-truth chunks of some questions that others have or nearly have.
+
+        Args:
+            seen: the rows of the others.
+            asked: the rows of the questions whose chunks are returned.
+        """
+        kinds = {kind for row in seen.tolist() for kind in self.kinds[row]}
+        chunks = {chunk for row in asked.tolist() for chunk in self.chunks[row]}
+        return frozenset(chunk for chunk in chunks if self.alike[chunk] in kinds)
+
+    def named(self, names: Sequence[str]) -> frozenset[int]:
+        """Return the chunks with these names. Names of other chunks do not matter."""
+        wanted = set(names)
+        return frozenset(chunk for chunk, name in enumerate(self.names) if name in wanted)
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -77,6 +94,7 @@ class Groups:
             one chunk.
         parted: whether, in a group that was cut, only questions with one wording or with the same
             ground truths are still joined.
+        tied: the number of questions in the groups that were cut.
     """
 
     names: list[str]
@@ -85,6 +103,7 @@ class Groups:
     links: Links | None = field(default=None, compare=False)
     cut: int = 0
     parted: bool = False
+    tied: int = 0
 
     @property
     def numbers(self) -> Ints:
@@ -122,6 +141,8 @@ class Placed:
         shares: the wanted share of each part.
         error: the largest difference between a part's wanted and actual share.
         given: whether the parts were chosen earlier.
+        seen: for `dev` and `test`, the chunks that do not count as their ground truths, as indices
+            in `groups.links`: training has seen them, or for `test` the choice of the model.
     """
 
     parts: list[Ints]
@@ -129,10 +150,13 @@ class Placed:
     shares: Sequence[float]
     error: float
     given: bool = False
+    seen: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Return the rule of the split and how near the shares came, for `run.json`."""
+        tied = {"questions_tied": self.groups.tied} if self.groups.tied else {}
         return {
+            **tied,
             "rule": "given" if self.given else self.groups.rule,
             "chunks_cut": self.groups.cut,
             "largest_kept_together": self.groups.facts()["largest_group"],
@@ -239,20 +263,35 @@ def split(grouped: Groups, dev_share: float, test_share: float, seed: int) -> Pl
             f"into {', '.join(wanted)}; expected {len(wanted)} or more. Give more questions, or "
             "--split none to measure on the questions that are trained on"
         )
-    return replace(placed, parts=sides, shares=shares[::-1])
+    train, dev, test = sides
+    links = placed.groups.links
+    seen = {} if links is None else {
+        "dev": links.shared(train, dev),
+        "test": links.shared(np.concatenate([train, dev]), test),
+    }  # fmt: skip
+    return replace(placed, parts=sides, shares=shares[::-1], seen=seen)
 
 
-def given_sides(grouped: Groups, sides: Sides, dev_share: float, seed: int) -> Placed:
+def given_sides(
+    grouped: Groups,
+    sides: Sides,
+    dev_share: float,
+    seed: int,
+    seen_chunks: Sides = MappingProxyType({}),
+) -> Placed:
     """Place questions on sides that were chosen earlier, by their ids.
 
     Where train or dev is not among them, the other is split into the two. A group that stands on
-    several sides is cut there.
+    several sides is cut there. Whoever gives sides says what they measure: a ground truth that two
+    given sides share counts on both, unless `seen_chunks` names it.
 
     Args:
         grouped: the groups; each question is on a side.
         sides: the ids of the questions of each side.
         dev_share: the share of dev, where only train or dev is given.
         seed: of that split.
+        seen_chunks: for `dev` and `test`, the names of chunks that do not count as their ground
+            truths.
 
     Raises:
         BadInputError: there is nothing to train on, or nothing to choose on.
@@ -266,10 +305,12 @@ def given_sides(grouped: Groups, sides: Sides, dev_share: float, seed: int) -> P
         np.asarray(sorted(row_of[qa_id] for qa_id in sides.get(name, ())), np.int64)
         for name in SIDES
     )
+    seen = {side: grouped.links.named(names) for side, names in seen_chunks.items()}
     if not {"train", "dev"} <= sides.keys():
         pool = np.concatenate([train, dev])
         dealt = split(_some(grouped, pool), dev_share, 0, seed)
         train, dev = (pool[rows] for rows in dealt.parts[:2])
+        seen["dev"] = grouped.links.shared(train, dev)
     parts = [train, dev, test]
     for name, use, rows in (("train", "train on", train), ("dev", "choose on", dev)):
         if not len(rows):
@@ -288,7 +329,7 @@ def given_sides(grouped: Groups, sides: Sides, dev_share: float, seed: int) -> P
     ]
     shares = [len(rows) / max(1, len(row_of)) for rows in parts]
     kept = replace(grouped, names=names, cut=len(crossing))
-    return Placed(parts, kept, shares, 0.0, given=True)
+    return Placed(parts, kept, shares, 0.0, given=True, seen=seen)
 
 
 def _some(grouped: Groups, rows: Ints) -> Groups:
@@ -365,19 +406,25 @@ def cut_down(grouped: Groups, above: int, most: int) -> Groups:
     rows_of = defaultdict(list)
     for row, name in enumerate(grouped.names):
         rows_of[name].append(row)
-    names, cut, parted = list(grouped.names), 0, False
+    names, cut, parted, tied = list(grouped.names), 0, False, 0
     for rows in rows_of.values():
         if len(rows) <= above:
             continue
         dropped, whole, roots = _cut_one(links, rows, most)
-        cut, parted = cut + dropped, parted or not whole
+        cut, parted, tied = cut + dropped, parted or not whole, tied + len(rows)
         least: dict[int, str] = {}
         for row, root in zip(rows, roots, strict=True):
             least[root] = min(links.qa_ids[row], least.get(root, links.qa_ids[row]))
         for row, root in zip(rows, roots, strict=True):
             # Pieces are not named by a chunk's id, because pieces of one group can share a chunk.
             names[row] = f"\0question\0{least[root]}"
-    return replace(grouped, names=names, cut=grouped.cut + cut, parted=grouped.parted or parted)
+    return replace(
+        grouped,
+        names=names,
+        cut=grouped.cut + cut,
+        parted=grouped.parted or parted,
+        tied=grouped.tied + tied,
+    )
 
 
 def _cut_one(links: Links, rows: list[int], most: int) -> tuple[int, bool, list[int]]:

@@ -12,7 +12,7 @@ from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import LazyTokens, Role, Spans, tokenize
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class RankingLists:
         corpus: int64 (N,), the row of each context in `tokens`; empty if it was not asked for.
         grades: float64 (m,), the relevance of each candidate, 0 for negatives; None if all ground
             truths are equally relevant.
+        aside: bool (m,), the ground truths that do not count when a model is chosen on these
+            questions; None if all count. Only `training.train.evaluate_dev` heeds it.
     """
 
     tokens: LazyTokens
@@ -44,6 +46,7 @@ class RankingLists:
     tie_keys: Ints
     corpus: Ints
     grades: npt.NDArray[np.float64] | None = None
+    aside: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -78,6 +81,19 @@ class RankingLists:
         np.minimum.at(found, rows[is_relevant], flat[is_relevant])
         return found
 
+    @property
+    def truths_aside(self) -> Mask | None:
+        """Whether each of the g ground truths does not count: bool (g,); None if all count."""
+        return None if self.aside is None else self.aside[self.is_relevant]
+
+    def setting_aside(self, truths: Mask | None) -> RankingLists:
+        """Let the ground truths that `truths` marks, bool (g,), not count; None marks none."""
+        if truths is None:
+            return self
+        aside = np.zeros(len(self.candidates), np.bool_)
+        aside[self.is_relevant] = truths
+        return replace(self, aside=aside)
+
     def subset(self, rows: Sequence[int] | Ints) -> RankingLists:
         """Return the given questions, in the given order, with only the texts that they need."""
         return self.select(rows).trimmed()
@@ -98,6 +114,7 @@ class RankingLists:
             offsets=np.concatenate([[0], np.cumsum(self.lengths[index])]).astype(np.int64),
             num_relevant=self.num_relevant[index],
             grades=None if self.grades is None else self.grades[flat],
+            aside=None if self.aside is None else self.aside[flat],
             tie_keys=self.tie_keys[flat],
         )
 
@@ -137,6 +154,7 @@ class RankingLists:
             candidates=self.candidates[~dropped],
             contexts=self.contexts[~dropped],
             grades=None if self.grades is None else self.grades[~dropped],
+            aside=None if self.aside is None else self.aside[~dropped],
             tie_keys=self.tie_keys[~dropped],
             offsets=kept[self.offsets],
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.evaluation.verdict import verdict
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class QuestionSet:
         held_out: whether the measured model was neither trained nor chosen on these questions.
         seen: the number of these questions that were trained on.
         after: the ranks of the measured model, if it is not the shipped one; else None.
+        aside: bool (g,), the ground truths of all questions that are left out of the rankings,
+            because training saw them; None if there are none.
+        left_out: how many ground truths were seen, and how many questions have no other and are
+            not in the set; {} if there are none.
     """
 
     name: str
@@ -32,6 +37,12 @@ class QuestionSet:
     held_out: bool
     seen: int = 0
     after: Mapping[str, Ranked] | None = None
+    aside: Mask | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def measured(self, ranked: Mapping[str, Ranked]) -> dict[str, Ranked]:
+        """Return rankings without what is left out, the same for models and baselines."""
+        return {name: one.without(self.aside) for name, one in ranked.items()}
 
 
 def compare(
@@ -60,8 +71,10 @@ def compare(
     """
     parts = []
     for questions in sets:
-        for source, old in before.items():
-            new = (questions.after or after)[source]
+        models = questions.measured(before), questions.measured(questions.after or after)
+        beside = questions.measured(baselines)
+        for source, old in models[0].items():
+            new = models[1][source]
             rows = questions.rows
             depths = recall_at if source == "corpus" else ()
             part = {
@@ -70,13 +83,14 @@ def compare(
                 "source": source,
                 "num_queries": len(rows),
                 "seen_in_training": questions.seen,
+                **({"left_out": dict(questions.left_out)} if questions.left_out else {}),
                 "before": old.metrics(rows, depths),
                 "after": new.metrics(rows, depths),
                 "statistics": statistics(old, new, rows, groups[rows], seed, depths),
             }
-            if baselines and source == "corpus":
+            if beside and source == "corpus":
                 part["baselines"] = {
-                    name: _of_baseline(ranked, rows, depths) for name, ranked in baselines.items()
+                    name: _of_baseline(ranked, rows, depths) for name, ranked in beside.items()
                 }
             parts.append(part)
     return {"sets": parts, "verdict": verdict(parts)}
@@ -169,8 +183,8 @@ def per_question(
         after: the ranks of the shipped model on the same lists.
         qa_ids: the ids of n questions.
         questions: the texts of the questions.
-        sets: the sets of questions. A question gets the name of the first set that it is in.
-            Cross-validated ranks stand beside those of the shipped model.
+        sets: the sets of questions. A question gets the name of the first set that it is in, and
+            its ranks there. Cross-validated ranks stand beside those of the shipped model.
         source: the source whose ranks decide `change`.
         baselines: by name, the ranks in the whole corpus that a baseline gives. They stand beside
             those of the models.
@@ -179,34 +193,49 @@ def per_question(
         {"qa_id": qa_id, "question": text, "set": None, "held_out": False}
         for qa_id, text in zip(qa_ids, questions, strict=True)
     ]
+    plain = _ranks(before, after, baselines)
+    for row, entry in enumerate(rows):
+        entry["ranks"] = _of_row(plain, row)
     for part in sets:
         if part.after is not None:
             continue
-        for row in part.rows:
+        ranks = plain
+        if part.aside is not None:
+            ranks = _ranks(*map(part.measured, (before, after, baselines)))
+        for row in part.rows.tolist():
             if rows[row]["set"] is None:
-                rows[row] |= {"set": part.name, "held_out": part.held_out}
-    for row, entry in enumerate(rows):
-        entry["ranks"] = _ranks(before, after, row)
-        was, is_now = (entry["ranks"][source][side] for side in ("before", "after"))
-        entry["change"] = _change(was, is_now)
-        for name, ranked in baselines.items():
-            entry["ranks"]["corpus"][name] = float(ranked.ranking.rank[row])
+                named = {"set": part.name, "held_out": part.held_out}
+                rows[row] |= named | {"ranks": _of_row(ranks, row)}
+    for entry in rows:
+        entry["change"] = _change(*(entry["ranks"][source][side] for side in ("before", "after")))
     for part in sets:
         if part.after is not None:
-            for row in part.rows:
-                rows[row][part.name.replace("-", "_")] = _ranks(before, part.after, int(row))
+            ranks = _ranks(part.measured(before), part.measured(part.after), {})
+            for row in part.rows.tolist():
+                rows[row][part.name.replace("-", "_")] = _of_row(ranks, row)
     return rows
 
 
+# By source, and by `before`, `after` and the names of baselines, the expected ranks: float64 (n,).
+_Ranks = dict[str, dict[str, npt.NDArray[np.float64]]]
+
+
 def _ranks(
-    before: Mapping[str, Ranked], after: Mapping[str, Ranked], row: int
-) -> dict[str, dict[str, float]]:
+    before: Mapping[str, Ranked], after: Mapping[str, Ranked], baselines: Mapping[str, Ranked]
+) -> _Ranks:
+    found = {
+        source: {"before": old.ranking.rank, "after": after[source].ranking.rank}
+        for source, old in before.items()
+    }
+    if baselines:
+        found["corpus"] |= {name: ranked.ranking.rank for name, ranked in baselines.items()}
+    return found
+
+
+def _of_row(ranks: _Ranks, row: int) -> dict[str, dict[str, float]]:
     return {
-        source: {
-            "before": float(before[source].ranking.rank[row]),
-            "after": float(after[source].ranking.rank[row]),
-        }
-        for source in before
+        source: {side: float(values[row]) for side, values in sides.items()}
+        for source, sides in ranks.items()
     }
 
 

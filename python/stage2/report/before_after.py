@@ -61,6 +61,7 @@ def before_and_after(run: Run, say: Words) -> str:
         )
         parts.append(f"### {heading}")
         parts.append(standing if part["held_out"] else quote(f"**{standing}**"))
+        parts += [say("unseen_value", **part["left_out"])] if part.get("left_out") else []
         parts.append(_comparison_table(part, sides(run.comparison), say))
         if "statistics" in part and len(sides(run.comparison)) == 2:
             parts.append(_evidence(part, say))

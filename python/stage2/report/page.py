@@ -185,7 +185,14 @@ def _table(part: Record, say: Words) -> Record:
         source=say(f"among_{part['source']}"),
     )
     names = [say(f"baseline_{name}") for name in baselines]
-    return {"heading": heading, "held_out": part["held_out"], "baselines": names, "rows": rows}
+    left_out = part.get("left_out")
+    return {
+        "heading": heading,
+        "held_out": part["held_out"],
+        "left_out": say("unseen_value", **left_out) if left_out else "",
+        "baselines": names,
+        "rows": rows,
+    }
 
 
 def _intervals(baseline: Record, key: str) -> list[Record]:

@@ -174,12 +174,20 @@ def _split(split: Record, say: Words) -> list[tuple[str, str]]:
             value = say("uneven_value", largest_kept_together=largest,
                         furthest=numbers.percent(furthest))  # fmt: skip
             rows.append((say("uneven", part=part), value))
+        if found.get("questions_tied"):
+            value = say("tied_value", tied=_count(found["questions_tied"], say))
+            rows.append((say("tied", part=part), value))
     leaks = [(say(f"plain_{name}"), counts) for name, counts in (split.get("leaked") or {}).items()]
     leaks += [(say("folds"), folds["leaked"])] if folds else []
     for part, counts in leaks:
         if any(counts.values()):
             why = "leaked_given" if split.get("rule") == "given" else "leaked_value"
             rows.append((say("leaked", part=part), say(why, **counts)))
+    asked = sizes | {"cross-validated": sum(folds["sizes"]) if folds else 0}
+    for name, counts in ((split.get("unseen") or {}) | ((folds or {}).get("unseen") or {})).items():
+        none = "unseen_none_dev" if name == "dev" else "unseen_none"
+        what = none if counts["questions_with_no_other"] == asked[name] else "unseen_value"
+        rows.append((say("unseen", part=say(f"plain_{name}")), say(what, **counts)))
     return rows
 
 

@@ -21,7 +21,8 @@ def table(comparison: Record, language: str = "en") -> str:
     Top-1/3/5 and MRR before and after with the chance level in brackets, and what training saw of
     them. Under them each baseline has a line for each set that was held out and ranked over the
     whole corpus, or for all questions if none was. Above the table are the names of the models, if
-    they are known. Below it are a warning if nothing was held out, and the verdict.
+    they are known. Below it are what the rankings of held-out questions are without, a warning if
+    nothing was held out, and the verdict.
 
     Args:
         comparison: the content of `comparison.json`.
@@ -40,13 +41,22 @@ def table(comparison: Record, language: str = "en") -> str:
     ]
     rows = [header, *(_row(part, comparison, say) for part in comparison["sets"])]
     rows += _of_baselines(comparison, say)
-    lines = [*_models(comparison, say), *aligned(rows, _LEFT)]
+    lines = [*_models(comparison, say), *aligned(rows, _LEFT), *_left_out(comparison, say)]
     if not any(part["held_out"] for part in comparison["sets"]):
         lines.append(warning(comparison, say).replace("**", ""))
     if "verdict" in comparison:
         # The table has ASCII arrows only, so the verdict has too.
         lines.append(conclusion(comparison, say).replace("→", "->").replace("−", "-"))
     return "\n".join(lines)
+
+
+def _left_out(comparison: Record, say: Words) -> list[str]:
+    """Say for each set what its rankings are without, because training has seen it."""
+    sets = {part["name"]: part["left_out"] for part in comparison["sets"] if part.get("left_out")}
+    return [
+        say("plain_unseen", set=say(f"plain_{name}"), what=say("unseen_value", **counts))
+        for name, counts in sets.items()
+    ]
 
 
 def _row(part: Record, comparison: Record, say: Words) -> list[str]:

@@ -119,6 +119,17 @@ EN: dict[str, str] = {
     "leaked_given": "**{same_chunk} questions have a ground-truth chunk that a question "
     "trained or chosen on has too, {near_duplicate} one that nearly repeats it**: the split that "
     "was given has it so",
+    "tied": "Questions tied, {part}",
+    "tied_value": "{tied} are in groups that share ground-truth chunks and were too large to place",
+    "unseen": "Seen ground truths, {part}",
+    "unseen_value": "{ground_truths_seen} ground truths are those of questions trained or chosen "
+    "on too: they are neither right nor wrong here. {questions_with_no_other} questions have no "
+    "other, and are not measured",
+    "unseen_none": "**all {ground_truths_seen} ground truths of the {questions_with_no_other} "
+    "questions are those of questions trained or chosen on too**: none of them is measured",
+    "unseen_none_dev": "**all {ground_truths_seen} ground truths of the {questions_with_no_other} "
+    "questions are those of questions trained on too**: they choose the model all the same, which "
+    "favours one that remembers",
     "uneven": "Shares, {part}",
     "uneven_value": "not as asked for: groups that stay together, the largest of "
     "{largest_kept_together} questions, come no nearer than {furthest}",
@@ -201,6 +212,7 @@ EN: dict[str, str] = {
     "plain_model": "{side}: {name}",
     "plain_baseline": "{set}: {name}",
     "plain_without_training": "no model",
+    "plain_unseen": "{set}: {what}",
     # baselines
     "baseline_bm25": "BM25",
     # time

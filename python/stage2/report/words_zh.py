@@ -114,6 +114,15 @@ ZH: dict[str, str] = {
     "已在共用最多的文本块处拆开",
     "leaked_given": "**{same_chunk} 个问题的正确文本块也属于训练或选模型用的问题，"
     "另有 {near_duplicate} 个与之近似重复**：给定的划分即是如此",
+    "tied": "相互牵连的问题：{part}",
+    "tied_value": "{tied} 个问题所在的组共用正确文本块，太大而无法整组划分",
+    "unseen": "训练见过的正确文本块：{part}",
+    "unseen_value": "有 {ground_truths_seen} 个正确文本块也属于训练或选模型用的问题：它们不参与排名"
+    "，既不算对也不算错。{questions_with_no_other} 个问题没有别的正确文本块，不参加评测",
+    "unseen_none": "**{questions_with_no_other} 个问题的全部 {ground_truths_seen} 个正确文本块"
+    "都属于训练或选模型用的问题**：这些问题都不参加评测",
+    "unseen_none_dev": "**{questions_with_no_other} 个问题的全部 {ground_truths_seen} 个正确文本块"
+    "都属于训练用的问题**：仍用它们选择模型，这会偏向靠记忆的模型",
     "uneven": "占比：{part}",
     "uneven_value": "与要求不符：必须放在一起的组中最大的有 {largest_kept_together} 个问题，"
     "误差最小为 {furthest}",
@@ -195,6 +204,7 @@ ZH: dict[str, str] = {
     "plain_model": "{side}：{name}",
     "plain_baseline": "{set}：{name}",
     "plain_without_training": "没有模型",
+    "plain_unseen": "{set}：{what}",
     # baselines
     "baseline_bm25": "BM25",
     # time

@@ -8,7 +8,7 @@ trained with the same recipe on the ordinary split.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stage2.config import SplitConfig, TrainingConfig
 from stage2.data.splits import Groups, Placed, folds
+from stage2.data.unseen import unseen_fold
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation, evaluate
@@ -29,7 +30,6 @@ from stage2.training.refit import refit
 from stage2.training.state import find_state, questions_hash
 from stage2.training.train import train
 from stage2.utils import files
-from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import read_unchanged, save_state_dict
 
@@ -71,7 +71,7 @@ def cross_validate(
     model: Encoder,
     stage1: Mapping[str, Tensor],
     recipe: Recipe,
-    parts: Sequence[Ints],
+    folded: Placed,
     before: Evaluation,
     folder: Path,
     made_from: Mapping[str, Any],
@@ -85,7 +85,8 @@ def cross_validate(
         model: the model, on its device. It ends with the weights of the last fold.
         stage1: the weights from which each fold starts, on the CPU.
         recipe: the rule for what is trained on.
-        parts: the rows of each fold; see `folds_wanted`.
+        folded: the folds; see `folds_wanted`. Where they share ground truths, a fold chooses by
+            those that its training has not seen.
         before: the evaluation of stage 1 on the lists of the recipe.
         folder: the folder of the folds' models, which the caller deletes. From it a run that was
             stopped continues with the same fold.
@@ -97,6 +98,7 @@ def cross_validate(
     untrained = before.by_source()
     after: dict[str, list[Ranked]] = {source: [] for source in untrained}
     lists, settings, facts = recipe.lists, recipe.settings, []
+    parts = folded.parts
     for number, test in enumerate(parts):
         dev = parts[(number + 1) % len(parts)]
         visible = np.setdiff1d(np.arange(len(lists)), np.concatenate([test, dev]))
@@ -107,9 +109,11 @@ def cross_validate(
                 "fold %d of %d: %d questions to train on, %d questions choose, %d are scored",
                 number + 1, len(parts), len(seen), len(dev), len(test),
             )  # fmt: skip
+            choosing = unseen_fold(folded, dev, visible).or_all
             name, dev_value = _bring_chosen(
                 model, stage1, recipe.lists_of(visible), recipe.refit_lists(visible, dev),
-                dev_of(before, dev), settings, folder / f"fold-{number + 1}", made_from,
+                dev_of(before, choosing.rows, choosing.aside), settings,
+                folder / f"fold-{number + 1}", made_from,
             )  # fmt: skip
             found = evaluate(
                 model, lists.subset(test), settings.precision, None, None, folder.parent,

@@ -19,7 +19,7 @@ from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import score_corpus
 from stage2.mining.search import search_texts
 from stage2.training.log import DEV_METRIC
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Ints, Mask
 
 # The largest number of chunks in the part. A CPU embeds them in about a minute.
 DEV_CORPUS = 5_000
@@ -48,23 +48,28 @@ class Dev:
         return {"questions": len(self.lists), "chunks": len(self.lists.corpus), "of": self.chunks}
 
 
-def dev_of(before: Evaluation, rows: Ints, most: int = DEV_CORPUS) -> Dev:
+def dev_of(
+    before: Evaluation, rows: Ints, aside: Mask | None = None, most: int = DEV_CORPUS
+) -> Dev:
     """Select the dev questions, with a part of the corpus if it is large.
 
     Args:
         before: the evaluation of stage 1 on all questions.
         rows: int64, the rows of the dev questions.
+        aside: bool (g,), the ground truths of all questions that do not count; None if all count.
         most: the largest number of chunks in the part, unless there are more ground truths.
     """
-    lists = before.lists
-    size, whole = len(lists.corpus), before.corpus or before.candidates
+    lists = before.lists.setting_aside(aside)
+    size, whole = len(lists.corpus), (before.corpus or before.candidates).without(aside)
     if size <= most:
         return Dev(lists.subset(rows), whole.metrics(rows), chunks=size)
     chosen = lists.select(rows)
     part = chosen.among(_part(chosen, before, most))
     return Dev(
         lists=part.trimmed(),
-        stage1=score_corpus(part, before.embeddings).metrics(np.arange(len(rows))),
+        stage1=score_corpus(part, before.embeddings)
+        .without(part.truths_aside)
+        .metrics(np.arange(len(rows))),
         whole=lists.subset(rows),
         stage1_whole=float(whole.metrics(rows)[DEV_METRIC]),
         chunks=size,

@@ -440,7 +440,7 @@ def evaluate_dev(
             f"the model's vectors are not finite after the last update. {_calmer(settings)}"
         )
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
-    return scored.ranking.metrics(TOPK)
+    return scored.without(dev.truths_aside).ranking.metrics(TOPK)
 
 
 def no_hard_examples(topk: int, below: int = 0) -> str:

@@ -92,6 +92,7 @@ SCHEMAS: Mapping[str, Any] = {
                 "held_out": bool,
                 "num_queries": int,
                 "seen_in_training": Maybe(int),
+                "left_out": Maybe(Each(int)),
                 "before": _METRICS,
                 "after": _METRICS,
                 "baselines": Maybe(Each({**_METRICS, "intervals": _INTERVALS})),
@@ -123,7 +124,10 @@ SCHEMAS: Mapping[str, Any] = {
     ],
     "audit.json": {"checks": [{"meaning": _TEXTS, "count": int}]},
     "chosen.json": {"made_from": dict, "name": str, "dev_value": Maybe(_NUMBER)},
-    "split.json": Each([str]),
+    "split.json": {
+        **{side: Maybe([str]) for side in ("train", "dev", "test", "trained_on")},
+        "seen_chunks": Maybe(Each([str])),
+    },
 }
 SCHEMAS = {**SCHEMAS, "evaluation_after_training.json": SCHEMAS["evaluation_results.json"]}
 

@@ -11,7 +11,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.split_sides import grouped_questions
+from stage2.cli.split_sides import grouped_questions, tell_unseen
 from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
@@ -21,6 +21,7 @@ from stage2.cli.stage1 import (
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.splits import Groups
+from stage2.data.unseen import Unseen, unseen
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
@@ -74,8 +75,9 @@ def evaluate_command(
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
     grouped = grouped_questions(inputs.samples)
-    name = "test" if held_out else "all"
-    sets = [QuestionSet(name, everyone, held_out=held_out)]
+    sets = [QuestionSet("test" if held_out else "all", everyone, held_out=held_out)]
+    if grouped.links is not None and (chunks := inputs.seen_chunks.get("test")):
+        sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
     baselines = ranked_baselines(settings, before.lists)
     comparison = write_comparison(
         run, inputs, grouped, before.by_source(), after.by_source(), sets, settings, baselines
@@ -88,6 +90,17 @@ def evaluate_command(
     console.result(table(comparison, settings.language))
     console.say(f"written: {run / files.COMPARISON}, {run / files.EVALUATION}")
     check_regression(comparison, settings)
+
+
+def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:
+    """Return the test questions without the ground truths that training has seen.
+
+    If some have no other, they are in a second set, of all questions as they are.
+    """
+    tell_unseen({"test": found})
+    test = QuestionSet("test", found.rows, held_out, aside=found.aside, left_out=found.facts())
+    everyone = QuestionSet("all", found.asked, held_out=False)
+    return [*([test] if len(found.rows) else []), *([everyone] if found.gone else [])]
 
 
 def _evaluate(

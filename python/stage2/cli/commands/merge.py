@@ -35,6 +35,7 @@ from stage2.cli.stage1 import (
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.splits import Groups
+from stage2.data.unseen import Unseen, unseen_side
 from stage2.encoding.encoder import Encoder
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
@@ -45,7 +46,6 @@ from stage2.training.log import DEV_METRIC
 from stage2.training.model_selection import interpolate, mean_of
 from stage2.training.train import evaluate_dev
 from stage2.utils import files
-from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import copy_of_weights
@@ -60,8 +60,8 @@ class Questions:
 
     inputs: Inputs
     grouped: Groups
-    dev: Ints
-    test: Ints
+    dev: Unseen
+    test: Unseen
 
 
 @in_run_folder(adds="merge")
@@ -132,7 +132,12 @@ def _fuse(
     sources = list(first.by_source())
     # The last source decides: the whole corpus if it was ranked, else the candidates.
     facts = _alpha(
-        settings, lambda alpha: float(ranked[sources[-1]](alpha).metrics(questions.dev)[DEV_METRIC])
+        settings,
+        lambda alpha: float(
+            ranked[sources[-1]](alpha)
+            .without(questions.dev.aside)
+            .metrics(questions.dev.rows)[DEV_METRIC]
+        ),
     )
     return facts, {source: ranked[source](facts["alpha"]) for source in sources}
 
@@ -153,7 +158,11 @@ def _merge_weights(
         models[0].load_state_dict(interpolate(states[0], states[1], alpha))
         return models[0]
 
-    dev = [evaluation.lists.subset(questions.dev) for evaluation in before if questions]
+    dev = [
+        evaluation.lists.setting_aside(questions.dev.aside).subset(questions.dev.rows)
+        for evaluation in before
+        if questions
+    ]
     facts = _alpha(
         settings, lambda alpha: float(evaluate_dev(mixed(alpha), dev[0], settings)[DEV_METRIC])
     )
@@ -182,9 +191,9 @@ def _compare(
 ) -> dict[str, Any]:
     """Compare the first model with the merged one. It is not known what they were trained on."""
     sets = [
-        QuestionSet(name, rows, held_out=False)
-        for name, rows in (("test", questions.test), ("dev", questions.dev))
-        if len(rows) and settings.split == "chunk"
+        QuestionSet(name, one.rows, held_out=False, aside=one.aside, left_out=one.facts())
+        for name, one in (("test", questions.test), ("dev", questions.dev))
+        if len(one.rows) and settings.split == "chunk"
     ]
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
@@ -217,8 +226,8 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
         return settings, None
     settings, inputs = with_folder_files(settings, run)
     grouped = grouped_questions(inputs.samples)
-    placed = sides_of(settings, grouped, inputs.sides)
-    _, dev, test = placed.parts
+    placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
+    dev, test = unseen_side(placed, "dev").or_all, unseen_side(placed, "test")
     return settings, Questions(inputs, placed.groups, dev, test)
 
 

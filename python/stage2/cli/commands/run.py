@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,13 @@ from stage2.cli.commands.train import check_training, fit
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
-from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
+from stage2.cli.split_sides import (
+    ground_truths,
+    grouped_questions,
+    sides_of,
+    split_file,
+    tell_split,
+)
 from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
@@ -34,10 +40,12 @@ from stage2.cli.stage1 import (
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed
+from stage2.data.unseen import Unseen, unseen_folds, unseen_side
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
+from stage2.evaluation.ranking import Ranked
 from stage2.models.auto import load_model
 from stage2.report.model_card import model_card
 from stage2.report.model_choice import untrained
@@ -58,6 +66,8 @@ from stage2.utils.device import check_training_precision
 from stage2.utils.tensors import copy_of_weights
 from stage2.variants import LOSSES
 
+_NONE = np.empty(0, np.int64)
+
 
 @in_run_folder()
 def run_command(settings: Settings, run: RunFolder) -> None:
@@ -69,7 +79,8 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     check_mining(settings, inputs)
     grouped = grouped_questions(inputs.samples)
     folds = folds_wanted(settings, grouped) if inputs.sides is None else None
-    placed = sides_of(settings, grouped, inputs.sides)
+    placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
+    unseen = {side: unseen_side(placed, side) for side in ("dev", "test")}
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
@@ -97,23 +108,28 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     _write_split(run, lists, placed, trained_on)
     stage1_weights = copy_of_weights(model)
 
-    after = _trained(settings, run, model, recipe, placed.parts, hashes, before, state)
+    train_rows, dev_rows, _ = placed.parts
+    choosing = unseen["dev"].or_all
+    again = recipe.refit_lists(train_rows, dev_rows)
+    after = _trained(
+        settings, run, model, recipe, train_rows, choosing, again, hashes, before, state
+    )
     if run.record["shipped"]["refit_on"]:
-        trained_on = recipe.rows(np.union1d(*placed.parts[:2]))
+        trained_on = recipe.rows(np.union1d(train_rows, dev_rows))
         _write_split(run, lists, placed, trained_on)
         # The model card is written from the record, before the end of the stage writes that.
         files.write_json(run / files.RUN, run.record)
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
-    sets = _sets(settings, placed.parts, trained_on, np.arange(len(lists)))
-    if folds is not None:
+    sets = _sets(settings, train_rows, unseen, trained_on, np.arange(len(lists)))
+    if folds is not None and len((held_out := unseen_folds(folds)).rows):
         crossed, run.record["folds"] = cross_validate(
-            model, stage1_weights, recipe, folds.parts, before, run / files.FOLDS,
+            model, stage1_weights, recipe, folds, before, run / files.FOLDS,
             made_from(settings, "train", hashes),
         )  # fmt: skip
-        sets.insert(0, QuestionSet("cross-validated", np.arange(len(lists)), True, after=crossed))
+        sets.insert(0, _set("cross-validated", held_out, held_out=True, after=crossed))
     # The verdict is about the folds if there are any, so their groups are used.
-    kept = (folds or placed).groups
-    _tell(settings, run, inputs, kept, before, after, sets, hashes)
+    kept = folds if folds is not None and sets[0].after else placed
+    _tell(settings, run, inputs, kept.groups, before, after, sets, hashes)
     files.remove(run / files.FOLDS)
 
 
@@ -122,14 +138,15 @@ def _trained(
     run: RunFolder,
     model: Encoder,
     recipe: Recipe,
-    sides: Sequence[Ints],
+    train_rows: Ints,
+    choosing: Unseen,
+    again: RankingLists | None,
     hashes: Mapping[str, str],
     before: Evaluation,
     state: State | None,
 ) -> Evaluation:
     """Train on the train side, choose on the dev side, and evaluate the shipped model."""
     held_out = settings.split == "chunk"
-    train_rows, dev_rows, _ = sides
     if not len(recipe.rows(train_rows)):
         why = no_hard_examples(settings.topk)
         if len(recipe.hard):
@@ -156,8 +173,7 @@ def _trained(
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
-        lists, dev = recipe.lists_of(train_rows), dev_of(before, dev_rows)
-        again = recipe.refit_lists(train_rows, dev_rows)
+        lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
         fit(settings, run, model, lists, dev, again, hashes, held_out, state)
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
@@ -203,24 +219,41 @@ def _tell(
 
 
 def _sets(
-    settings: Settings, sides: Sequence[Ints], train_hard: Ints, everyone: Ints
+    settings: Settings,
+    train_rows: Ints,
+    unseen: Mapping[str, Unseen],
+    trained_on: Ints,
+    everyone: Ints,
 ) -> list[QuestionSet]:
     """Return the sets of questions to report on."""
-    train_rows, dev_rows, test_rows = sides
     sets = [
-        QuestionSet(name, rows, name == "test", len(np.intersect1d(rows, train_hard)))
-        for name, rows in (("test", test_rows), ("dev", dev_rows), ("train", train_rows))
-        if settings.split == "chunk" and len(rows)
+        _set("test", unseen["test"], held_out=True),
+        _set("dev", unseen["dev"].or_all, held_out=False, trained_on=trained_on),
+        QuestionSet("train", train_rows, False, len(np.intersect1d(train_rows, trained_on))),
     ]
-    return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(train_hard))]
+    sets = [part for part in sets if settings.split == "chunk" and len(part.rows)]
+    return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(trained_on))]
+
+
+def _set(
+    name: str,
+    unseen: Unseen,
+    held_out: bool,
+    after: Mapping[str, Ranked] | None = None,
+    trained_on: Ints = _NONE,
+) -> QuestionSet:
+    """Return a set of questions without the answers that training saw.
+
+    Training saw none of the questions either, but for those of `trained_on`.
+    """
+    seen = len(np.intersect1d(unseen.rows, trained_on))
+    return QuestionSet(
+        name, unseen.rows, held_out, seen, after, aside=unseen.aside, left_out=unseen.facts()
+    )
 
 
 def _write_split(run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints) -> None:
     """Write which questions are on which side, and which are trained on, and count the latter."""
     run.record["split"]["trained_on"] = len(trained_on)
-    names = ("train", "dev", "test", "trained_on")
-    sides = dict(zip(names, (*placed.parts, trained_on), strict=True))
-    files.write_json(
-        run / files.SPLIT,
-        {name: [lists.qa_ids[row] for row in rows] for name, rows in sides.items()},
-    )
+    content = split_file(lists.qa_ids, placed, {"trained_on": trained_on})
+    files.write_json(run / files.SPLIT, content)

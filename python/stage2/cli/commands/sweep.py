@@ -26,7 +26,13 @@ from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
-from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
+from stage2.cli.split_sides import (
+    ground_truths,
+    grouped_questions,
+    sides_of,
+    split_file,
+    tell_split,
+)
 from stage2.cli.stage1 import keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
@@ -105,7 +111,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
             check_trainable(trial.settings)
     inputs = gather(settings)
     qa_ids = check_corpus(inputs, settings, "sweep").qa_ids
-    placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides)
+    placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
     train_rows, dev_rows, test_rows = placed.parts
     if not len(test_rows):
         raise BadInputError(
@@ -129,9 +135,11 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
         files.remove_left(run / files.TRIALS)
     run.record["split"] = tell_split(settings, placed, None)
     common = _shared(settings, run, inputs)
-    train, dev, test = map(qa_ids.take, (train_rows, dev_rows, test_rows))
-    files.write_json(run / files.SEARCH_SPLIT, {"train": train, "dev": dev, "test": []})
-    files.write_json(run / files.TEST_SPLIT, {"train": [], "dev": [], "test": test})
+    nobody = test_rows[:0]
+    search = replace(placed, parts=[train_rows, dev_rows, nobody])
+    test = replace(placed, parts=[nobody, nobody, test_rows])
+    files.write_json(run / files.SEARCH_SPLIT, split_file(qa_ids, search))
+    files.write_json(run / files.TEST_SPLIT, split_file(qa_ids, test))
 
     ready = [_placed(trial, common, run) for trial in possible]
     outcomes = _outcomes(ready, jobs, run)

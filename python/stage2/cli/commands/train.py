@@ -23,6 +23,7 @@ from stage2.cli.stage1 import (
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.config import Settings
 from stage2.data.dataset import Samples
+from stage2.data.unseen import unseen_side
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
@@ -67,7 +68,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     hashes |= first.hashes
     rows = np.arange(len(inputs.samples))
     dev_samples = inputs.samples
-    placed = None
+    placed, dev_aside = None, None
     if settings.dev_data is not None:
         how = settings.on_error, settings.decompressed
         dev_samples = Samples.load_jsonl(files.check_regular(settings.dev_data), *how)
@@ -78,8 +79,10 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     else:
         # Other questions measure the model, so there is no test side.
         shares = replace(settings, test_share=0.0)
-        placed = sides_of(shares, grouped_questions(inputs.samples), inputs.sides)
-        train_rows, dev_rows, _ = placed.parts
+        grouped = grouped_questions(inputs.samples)
+        placed = sides_of(shares, grouped, inputs.sides, inputs.seen_chunks)
+        choosing = unseen_side(placed, "dev").or_all
+        train_rows, dev_rows, dev_aside = placed.parts[0], choosing.rows, choosing.aside
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(settings, run, hashes, model, inputs)
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
@@ -96,7 +99,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     again = None
     if settings.refit and placed is not None:
         again = lists.subset(np.union1d(train_rows, dev_rows))
-    lists, dev = lists.subset(train_rows), dev.subset(dev_rows)
+    lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
     held_out = settings.dev_data is not None or settings.split != "none"
     fit(settings, run, model, lists, Dev(dev), again, hashes, held_out, state)
 
