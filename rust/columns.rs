@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::corpus::{Dataset, concat};
+use crate::corpus::{Dataset, Titles, concat};
 use crate::error::{Error, Result};
 use crate::jsonl::{OnError, Source};
 use crate::write::{push_list, push_number, push_string};
@@ -76,7 +76,7 @@ pub fn data_set(
             chunks.push_row(row, out)
         })
     };
-    Dataset::of_sources(qa, corpus, on_error, |_| Ok(None))
+    Dataset::of_sources(qa, corpus, Titles::Apart, on_error, |_| Ok(None))
 }
 
 /// Writes the rows of a table as JSONL. `push` appends the members of a row.

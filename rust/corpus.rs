@@ -48,12 +48,13 @@ impl Dataset {
         qa: &Path,
         chunks: &Path,
         entities: Option<&Path>,
+        titles: Titles,
         on_error: OnError,
         access: Access,
     ) -> Result<Self> {
         let qa = Arc::new(Source::open(qa, access)?);
         let corpus = || Ok(Arc::new(Source::open(chunks, access)?));
-        Self::of_sources(qa, corpus, on_error, |findings| {
+        Self::of_sources(qa, corpus, titles, on_error, |findings| {
             load_annotations(entities, on_error, access, findings)
         })
     }
@@ -63,6 +64,7 @@ impl Dataset {
     pub(crate) fn of_sources(
         qa: Arc<Source>,
         corpus: impl FnOnce() -> Result<Arc<Source>>,
+        titles: Titles,
         on_error: OnError,
         annotations: impl FnOnce(&mut Findings) -> Result<Option<Annotations>>,
     ) -> Result<Self> {
@@ -73,7 +75,7 @@ impl Dataset {
         findings.warn_of_ignored(&qa, questions.ignored());
 
         let corpus = corpus()?;
-        let chunks = checked_chunks(&corpus, Titles::Apart, on_error, &mut findings)?;
+        let chunks = checked_chunks(&corpus, titles, on_error, &mut findings)?;
         let annotations = annotations(&mut findings)?;
 
         let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());

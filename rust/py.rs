@@ -14,7 +14,7 @@ use pyo3::types::PyString;
 
 use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
-use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans};
+use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans, Titles};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::{Samples, rising_rows};
 use interrupt::{run, run_infallible};
@@ -266,8 +266,10 @@ impl PyDataset {
 impl PyDataset {
     #[staticmethod]
     #[pyo3(signature = (
-        qa, chunks, entities = None, on_error = "strict", memory_map = true, max_decompressed = None
+        qa, chunks, entities = None, on_error = "strict", memory_map = true,
+        max_decompressed = None, *, join_titles = false
     ))]
+    #[allow(clippy::too_many_arguments)] // One for each of Python's.
     fn load(
         py: Python<'_>,
         qa: PathBuf,
@@ -276,11 +278,13 @@ impl PyDataset {
         on_error: &str,
         memory_map: bool,
         max_decompressed: Option<Bound<'_, PyAny>>,
+        join_titles: bool,
     ) -> PyResult<Py<Self>> {
         let on_error = OnError::from_str(on_error)?;
         let access = access(memory_map, max_decompressed)?;
+        let titles = Titles::joined_if(join_titles);
         let mut dataset = run(py, || {
-            Dataset::load(&qa, &chunks, entities.as_deref(), on_error, access)
+            Dataset::load(&qa, &chunks, entities.as_deref(), titles, on_error, access)
         })?;
         let annotations = dataset.annotations.take();
         let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));

@@ -14,7 +14,8 @@ from stage2.presets import RUN_DEFAULTS
 from stage2.usage import Condition
 from stage2.utils import files
 from tests.beir import one_file
-from tests.conftest import Stage2, data_flags, tree
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
+from tests.small import write_jsonl
 
 
 def test_every_setting_stands_in_the_table() -> None:
@@ -208,3 +209,28 @@ def test_titles_count_where_a_data_set_has_them(
     refused = stage2("prepare", *data_flags(corpus), "--format", "beir", exit_code=2)
     assert "--format beir has no effect here: it works with --data PATH" in refused.stderr
     stage2("prepare", "--data", one_file(tmp_path), "--title", "ignore")
+
+
+def test_titles_of_chunks_are_read_before_texts_unless_there_are_annotations(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    chunks = [row | {"title": f"Part {i}"} for i, row in enumerate(read_jsonl(corpus["chunks"]))]
+    write_jsonl(corpus["chunks"], chunks)
+    plain = ["--qa", corpus["qa"], "--chunks", corpus["chunks"], "--seed", 1]
+    annotated = [*plain, "--entities", corpus["entities"]]
+    texts = {row["chunk_id"]: row["text"] for row in chunks}
+    titled = {row["chunk_id"]: f"{row['title']} {row['text']}" for row in chunks}
+    for name, flags, expected in (
+        ("joined", plain, titled),
+        ("ignored", [*plain, "--title", "ignore"], texts),
+        ("annotated", annotated, texts),
+    ):
+        stage2("prepare", *flags, "--output-dir", tmp_path / name)
+        rows = read_jsonl(tmp_path / name / files.CONSTRUCTED)
+        assert [row["ground_truth_contexts"] for row in rows] == [
+            [expected[row["gt_chunk_id"]]] for row in rows
+        ]
+    refused = stage2("prepare", *annotated, "--title", "join", exit_code=2)
+    assert "or with --qa and --chunks without --entities" in refused.stderr
+    refused = stage2("prepare", *plain, "--output-dir", tmp_path / "ignored", exit_code=2)
+    assert "title was ignore, is join" in refused.stderr

@@ -131,8 +131,12 @@ _CORPUS = Condition(
     "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
 )
 _TITLED = Condition(
-    lambda call: call.settings.data is not None and call.has_corpus,
-    "with a --data DIR, whose corpus has titles",
+    lambda call: (
+        call.settings.entities is None and call.settings.qa is not None
+        if call.settings.data is None
+        else call.has_corpus
+    ),
+    "with a --data DIR, whose corpus has titles, or with --qa and --chunks without --entities",
 )
 _DEALS_SIDES = Condition(
     lambda call: not call.given_sides,

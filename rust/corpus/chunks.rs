@@ -34,6 +34,13 @@ pub enum Titles {
     Joined,
 }
 
+impl Titles {
+    /// Returns how titles are used, by whether they are joined to texts.
+    pub fn joined_if(join: bool) -> Self {
+        if join { Self::Joined } else { Self::Apart }
+    }
+}
+
 /// The chunks of a corpus, each with an id of its own.
 #[derive(Debug)]
 pub struct Chunks {

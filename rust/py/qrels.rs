@@ -31,17 +31,12 @@ pub fn load_qrels<'py>(
 ) -> PyResult<(Py<PyDataset>, Bound<'py, PyArray1<i64>>)> {
     let on_error = OnError::from_str(on_error)?;
     let access = access(memory_map, max_decompressed)?;
-    let titles = if join_titles {
-        Titles::Joined
-    } else {
-        Titles::Apart
-    };
     let files = QrelsFiles {
         queries: &queries,
         corpus: &corpus,
         qrels: &qrels,
         entities: entities.as_deref(),
-        titles,
+        titles: Titles::joined_if(join_titles),
     };
     let Judged { mut dataset, files } = run(py, || Judged::load(files, on_error, access))?;
     let annotations = dataset.annotations.take();

@@ -111,16 +111,19 @@ def usual_chunk(i: int) -> dict[str, Any]:
     return {"id": f"c{i % 4}", "content": f"text {i % 3}"}
 
 
-@given(st.data(), st.booleans())
+@given(st.data(), st.booleans(), st.booleans())
 @files
-def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damage: bool):
+def test_chunks_are_those_of_the_twin(
+    tmp_path: Path, data: st.DataObject, damage: bool, join: bool
+):
     file = data.draw(jsonl_file(CHUNK_NAMES, usual_chunk))
     if damage:
         file = data.draw(damaged(file))
     file += b"\n" + jsonl([GOOD_CHUNK])
     (tmp_path / "chunks.jsonl").write_bytes(file)
     (tmp_path / "qa.jsonl").write_bytes(jsonl([GOOD_QA]))
-    rows, bad = reference.read_rows(file, reference.read_chunk)
+    read = reference.read_titled_chunk if join else reference.read_chunk
+    rows, bad = reference.read_rows(file, read)
     expected: dict[str, tuple[str, str]] = {}
     repeated = 0
     for chunk, text, title in rows:
@@ -132,7 +135,9 @@ def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damag
     if expected["good"][0] != "good":
         return  # an earlier row has the id
 
-    dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl", on_error="skip")
+    dataset = Dataset.load(
+        tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl", on_error="skip", join_titles=join
+    )
     assert list(dataset.chunk_ids) == list(expected)
     assert list(dataset.chunk_texts) == [text for text, _ in expected.values()]
     assert list(dataset.chunk_titles) == [title for _, title in expected.values()]
@@ -141,7 +146,7 @@ def test_chunks_are_those_of_the_twin(tmp_path: Path, data: st.DataObject, damag
     assert len(repeats) == (repeated > 0)
     assert all(str(repeated) in warning for warning in repeats)
     assert other_values(dataset) == reference.other_values(
-        file, reference.read_chunk, [CHUNK_NAMES[:3], CHUNK_NAMES[3:7]]
+        file, read, [CHUNK_NAMES[:3], CHUNK_NAMES[3:7]]
     )
 
 

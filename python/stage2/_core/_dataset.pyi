@@ -20,6 +20,8 @@ class Dataset(Loaded):
         on_error: OnError = "strict",
         memory_map: bool = True,
         max_decompressed: int | None = None,
+        *,
+        join_titles: bool = False,
     ) -> Dataset:
         """Read a data set from JSONL or JSON arrays, plain or compressed by gzip or Zstandard.
 
@@ -40,6 +42,9 @@ class Dataset(Loaded):
                 same name. Use False in a process that runs for long.
             max_decompressed: the largest number of bytes of a file after decompression, or from a
                 pipe; None means half of the memory. More raises InputError, `too_large`.
+            join_titles: read a chunk's title before its text, with a space between the two; a
+                title of white space is none, and a chunk may then have a title alone. Annotations
+                are found by the texts that result, so that those of the texts alone are lost.
         """
     @staticmethod
     def from_columns(
@@ -169,8 +174,7 @@ def load_qrels(
             the chunk is not relevant. A question may stand in one of the files alone. The ground
             truths of a question come by falling grade, equal ones as the file has them.
         entities: as in `Dataset.load`.
-        join_titles: read a chunk's title before its text, with a space between the two; a title of
-            white space is none, and a chunk may then have a title alone.
+        join_titles: as in `Dataset.load`.
         on_error: as in `Dataset.load`.
         memory_map: as in `Dataset.load`, of questions and chunks.
         max_decompressed: as in `Dataset.load`.

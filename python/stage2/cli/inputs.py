@@ -235,9 +235,11 @@ def _dataset_inputs(
         missing = "--qa" if settings.qa is None else "--chunks"
         raise BadInputError(f"{missing} is missing; expected --qa FILE and --chunks FILE together")
     paths = _paths(settings, ("qa", "chunks", "entities"))
+    # Annotations are of texts without titles, and would not be found by texts with them.
+    join = settings.title == "join" and settings.entities is None
     dataset = Dataset.load(
         settings.qa, settings.chunks, settings.entities, settings.on_error, memory_map,
-        settings.decompressed,
+        settings.decompressed, join_titles=join,
     )  # fmt: skip
     contents = Contents(dataset=dataset, annotations=dataset.annotations)
     return _inputs_of(settings, contents, paths, source, only)

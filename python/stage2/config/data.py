@@ -73,8 +73,8 @@ class SamplesConfig(Group):
     )
     title: str = setting(
         "join",
-        "A chunk's title in --data: join reads it before the text, with a space between the two; "
-        "ignore leaves it out.",
+        "A chunk's title: join reads it before the text, with a space between the two; ignore "
+        "leaves it out, as --entities does for --chunks: its annotations are of the texts alone.",
         choices=("join", "ignore"),
     )
 
