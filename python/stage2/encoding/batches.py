@@ -94,7 +94,7 @@ def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
     """
     if dtype == torch.float32:
         return model
-    shared = {id(model.tokenizer): model.tokenizer}
+    shared = {id(one.tokenizer): one.tokenizer for one in (model, *model.encoders)}
     return copy.deepcopy(model, shared).to(dtype)
 
 

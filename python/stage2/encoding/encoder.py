@@ -82,6 +82,19 @@ class Encoder(nn.Module, ABC):
     saved_dtype: torch.dtype = torch.float32
 
     @property
+    def parts(self) -> Mapping[Role, Encoder]:
+        """The encoder of each role, if queries and documents have encoders of their own.
+
+        Then that of documents is never trained, and `backbone` is that of queries.
+        """
+        return MappingProxyType({})
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """The encoders that have a backbone: the parts, or else the encoder itself."""
+        return tuple(self.parts.values()) or (self,)
+
+    @property
     def has_entities(self) -> bool:
         """Whether the entities in a text have vectors of their own."""
         return True

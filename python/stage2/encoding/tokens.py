@@ -59,11 +59,13 @@ class TokenizedTexts:
             places of the entity's tokens, int64 (tokens,).
         unpooled: int64 (n,), how many tokens at the start of each text the model reads but does not
             pool. They are those of the prompt if the model does not pool its prompts, else none.
+        is_query: bool (n,), whether each text is a query; the others are documents.
     """
 
     ids: list[Ints]
     entity_tokens: list[list[Ints]]
     unpooled: Ints
+    is_query: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,6 +82,7 @@ class TokenizedTexts:
             [self.ids[i] for i in index],
             [self.entity_tokens[i] for i in index],
             self.unpooled[index],
+            self.is_query[index],
         )
 
     @staticmethod
@@ -89,6 +92,7 @@ class TokenizedTexts:
             [ids for part in parts for ids in part.ids],
             [found for part in parts for found in part.entity_tokens],
             np.concatenate([_NO_IDS, *(part.unpooled for part in parts)]),
+            np.concatenate([_NO_IDS, *(part.is_query for part in parts)]).astype(np.bool_),
         )
 
 
@@ -138,6 +142,11 @@ class LazyTokens(TokenizedTexts):
         """The same as in `TokenizedTexts`."""
         return self._tokens.unpooled
 
+    @cached_property
+    def is_query(self) -> npt.NDArray[np.bool_]:
+        """The same as in `TokenizedTexts`. It needs no tokens."""
+        return _are_queries(self.roles)
+
     def __len__(self) -> int:
         return len(self.texts)
 
@@ -163,8 +172,9 @@ class Reader(Protocol):
     """The part of a model that decides which tokens of a text it sees.
 
     It may also have `prompts`, the words that it reads before a text of each role; `max_lengths`,
-    the limits of roles that have one of their own; and `pools_prompt`, which is False if the tokens
-    of a prompt are not part of a text's vector.
+    the limits of roles that have one of their own; `pools_prompt`, which is False if the tokens
+    of a prompt are not part of a text's vector; and `parts`, the reader of each role if they
+    differ.
     """
 
     @property
@@ -198,6 +208,7 @@ class Batch:
         entity_mask: bool (E, T), the tokens of each entity.
         entity_row: int64 (E,), the text of each entity.
         unpooled: int64 (B,), how many tokens at the start of each text are not pooled.
+        is_query: bool (B,), whether each text is a query; the others are documents.
     """
 
     input_ids: Tensor
@@ -205,6 +216,7 @@ class Batch:
     entity_mask: Tensor
     entity_row: Tensor
     unpooled: Tensor
+    is_query: Tensor
 
     @property
     def pooled_mask(self) -> Tensor:
@@ -213,6 +225,24 @@ class Batch:
         last = self.attention_mask.sum(dim=1, keepdim=True) - 1
         pooled = place >= torch.minimum(self.unpooled.unsqueeze(1), last)
         return pooled & self.attention_mask.bool()
+
+    def take(self, texts: Tensor, entities: Tensor) -> Batch:
+        """Return some of the texts, padded to the longest of them.
+
+        Args:
+            texts: int64 (b,), rising, the texts that are taken.
+            entities: int64 (e,), the entities of these texts.
+        """
+        mask = self.attention_mask[texts]
+        longest = int(mask.sum(dim=1).max())
+        return Batch(
+            self.input_ids[texts, :longest],
+            mask[:, :longest],
+            self.entity_mask[entities, :longest],
+            torch.searchsorted(texts, self.entity_row[entities]),
+            self.unpooled[texts],
+            self.is_query[texts],
+        )
 
 
 def tokenize(
@@ -238,9 +268,9 @@ def tokenize(
     for name, column in (("entities", spans), ("roles", roles)):
         if column is not None and len(column) != len(texts):
             raise ValueError(f"{len(texts)} texts, and {name} of {len(column)}; expected as many")
+    before = [""] * len(texts)
     if roles is None:
         roles = ["document"] * len(texts)
-        before = [""] * len(texts)
     else:
         prompts = prompts_of(model)
         before = [prompts.get(role, "") for role in roles]
@@ -252,31 +282,39 @@ def tokenize(
         ]
     ids: list[Ints] = [_NO_IDS] * len(texts)
     entity_tokens: list[list[Ints]] = [[] for _ in texts]
-    known = getattr(model, "vocabulary", len(model.tokenizer))
+    unpooled = np.zeros(len(texts), np.int64)
     # Only texts with entities need the offsets of their tokens, which double the time.
-    for (annotated, limit), rows in _alike(model, spans, roles).items():
+    for (annotated, role), rows in _alike(spans, roles).items():
+        reader = reader_for(model, role)
+        known = getattr(reader, "vocabulary", len(reader.tokenizer))
+        limit = limit_of(model, role)
         with TOKENIZING:
-            encodings = _encodings(model, [texts[row] for row in rows], limit, annotated)
+            encodings = _encodings(reader, [texts[row] for row in rows], limit, annotated)
         for row, encoding in zip(rows, encodings, strict=True):
-            ids[row] = known_ids(model.tokenizer, np.asarray(encoding.ids, np.int64), known)
+            ids[row] = known_ids(reader.tokenizer, np.asarray(encoding.ids, np.int64), known)
             if annotated:
                 entity_tokens[row] = _tokens_of(encoding.offsets, spans[row])
-    unpooled = np.zeros(len(texts), np.int64)
-    if not getattr(model, "pools_prompt", True):
-        lengths = {prompt: prompt_length(model, prompt) for prompt in set(before)}
-        unpooled[:] = [lengths[prompt] for prompt in before]
-    return TokenizedTexts(ids, entity_tokens, unpooled)
+        if not getattr(reader, "pools_prompt", True):
+            unpooled[rows] = prompt_length(reader, before[rows[0]])
+    return TokenizedTexts(ids, entity_tokens, unpooled, _are_queries(roles))
 
 
-def _alike(
-    model: Reader, spans: Sequence[Spans], roles: Sequence[Role]
-) -> dict[tuple[bool, int], list[int]]:
-    """Group the rows of texts by whether they have entities, and by their limit."""
-    rows: dict[tuple[bool, int], list[int]] = {}
-    limits = {role: limit_of(model, role) for role in set(roles)}
+def _alike(spans: Sequence[Spans], roles: Sequence[Role]) -> dict[tuple[bool, Role], list[int]]:
+    """Group the rows of texts by whether they have entities, and by their role."""
+    rows: dict[tuple[bool, Role], list[int]] = {}
     for row, (targets, role) in enumerate(zip(spans, roles, strict=True)):
-        rows.setdefault((len(targets) > 0, limits[role]), []).append(row)
+        rows.setdefault((len(targets) > 0, role), []).append(row)
     return rows
+
+
+def _are_queries(roles: Sequence[Role]) -> npt.NDArray[np.bool_]:
+    return np.fromiter((role == "query" for role in roles), np.bool_, len(roles))
+
+
+def reader_for(model: Reader, role: Role) -> Reader:
+    """Return the reader of texts of a role, which is the model itself unless it has `parts`."""
+    parts: Mapping[Role, Reader] = getattr(model, "parts", MappingProxyType({}))
+    return parts.get(role, model)
 
 
 def prompts_of(model: Reader) -> Mapping[Role, str]:
@@ -404,6 +442,7 @@ def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
         entity_mask,
         np.fromiter((place for place, _ in entities), np.int64, len(entities)),
         tokens.unpooled[rows],
+        tokens.is_query[rows],
     )
     return Batch(*(on_device(array, model.device) for array in arrays))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from stage2._core import Samples, TextColumn
 from stage2.encoding.encoder import Encoder, LazyModel
-from stage2.encoding.tokens import Reader, Role, limit_of, prompts_of
+from stage2.encoding.tokens import Reader, Role, limit_of, prompts_of, reader_for
 from stage2.utils.arrays import Ints
 
 # At most so many texts of each role are counted, evenly spaced. With 800 characters each, they are
@@ -70,15 +70,16 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
         role: the role of the texts. Its prompt leaves less room for them.
     """
     # The tokenizer is copied, because it keeps its limit and others may be using it.
-    backend = copy.deepcopy(reader.tokenizer.backend_tokenizer)
+    tokenizer = reader_for(reader, role).tokenizer
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
     encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
     limit = limit_of(reader, role)
-    room = limit - reader.tokenizer.num_special_tokens_to_add()
+    room = limit - tokenizer.num_special_tokens_to_add()
     prompt = prompts_of(reader).get(role, "")
     room -= len(backend.encode(prompt, add_special_tokens=False).ids)
-    unknown_id = reader.tokenizer.unk_token_id
+    unknown_id = tokenizer.unk_token_id
     cut = tokens = lost = unknown = 0
     for start in range(0, len(texts), _WINDOW):
         for encoding in encode(list(texts[start : start + _WINDOW]), add_special_tokens=False):

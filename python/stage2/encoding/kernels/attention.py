@@ -21,17 +21,18 @@ def plain_attention(model: Encoder) -> Iterator[None]:
     Args:
         model: the model. Nothing changes on other devices, or if its texts may be longer.
     """
-    backbone = model.backbone
-    plain = (
-        model.device.type == "cpu"
-        and model.max_length <= PLAIN_ATTENTION
-        and backbone.config._attn_implementation == "sdpa"
-        and hasattr(backbone, "set_attn_implementation")
-    )
-    if plain:
+    backbones = [
+        one.backbone
+        for one in model.encoders
+        if one.device.type == "cpu"
+        and one.max_length <= PLAIN_ATTENTION
+        and one.backbone.config._attn_implementation == "sdpa"
+        and hasattr(one.backbone, "set_attn_implementation")
+    ]
+    for backbone in backbones:
         backbone.set_attn_implementation("eager")
     try:
         yield
     finally:
-        if plain:
+        for backbone in backbones:
             backbone.set_attn_implementation("sdpa")

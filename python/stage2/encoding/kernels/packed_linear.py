@@ -38,17 +38,17 @@ def packed(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def compiled(model: Any) -> Iterator[None]:
-    """Compile the model's `backbone` with torch inside the context, for inference only.
+    """Compile the backbones of a model with torch inside the context, for inference only.
 
-    It is compiled for batches of any size.
+    They are compiled for batches of any size.
 
     Raises:
         RunFailedError: torch cannot compile it, for example because there is no C++ compiler.
     """
-    backbone = model.backbone
-    quick = torch.compile(backbone.forward, dynamic=True)
+    backbones = [one.backbone for one in model.encoders]
+    quick = [torch.compile(backbone.forward, dynamic=True) for backbone in backbones]
     try:
-        with swapped_forward([(backbone, quick)]):
+        with swapped_forward(zip(backbones, quick, strict=True)):
             yield
     except torch._dynamo.exc.TorchDynamoException as error:
         reason = " ".join(str(error).split("\n")[:2])
