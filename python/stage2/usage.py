@@ -245,6 +245,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
             when=(_SCORES, _READS_AS_TOLD),
         ),
     ),
+    "train": Use(decides=("train",), serves=("sweep",), when=(_READS_AS_TOLD,)),
     "save_dtype": Use(decides=("train", "merge"), serves=("sweep",), when=(_READS_AS_TOLD,)),
     "init": Use(serves=("mine", "train", "sweep"), when=(_absent("model"),)),
     "backbone": Use(serves=("init", *_RANKERS), when=(_MAKES_OR_WEIGHTS,)),

@@ -40,6 +40,13 @@ def _inside(folder: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{folder}/{name}" for name in names)
 
 
+# The shipped model, and the encoder of each role if it has two.
+_SHIPPED = tuple(
+    name
+    for folder in (files.SHIPPED_MODEL, *files.MODEL_OF_ROLE.values())
+    for name in _inside(folder, _MODEL)
+)
+
 # The files of each stage, relative to the run's folder, as patterns of `fnmatch`.
 WRITTEN: dict[str, tuple[str, ...]] = {
     "init": _inside(files.STAGE1_MODEL, _MODEL),
@@ -53,7 +60,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         _TENSORBOARD,
         *_inside(files.CHECKPOINTS, _CHECKPOINTS),
         *_inside(files.REFIT, _IN_A_TRAINING),
-        *_inside(files.SHIPPED_MODEL, _MODEL),
+        *_SHIPPED,
     ),
     "sweep": (
         files.SWEEP,
@@ -71,7 +78,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.COMPARISON,
         files.PER_QUESTION,
     ),
-    "merge": (files.MERGE, *_inside(files.SHIPPED_MODEL, _MODEL), files.rejected_by("merge")),
+    "merge": (files.MERGE, *_SHIPPED, files.rejected_by("merge")),
     "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
 }
 

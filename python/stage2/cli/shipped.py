@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -43,17 +45,31 @@ def ship(
             training.
     """
     folder = run / files.SHIPPED_MODEL
-    model.save(folder)
-    options = load_options(settings)
-    read = family_of(folder).read_back(folder, options)
-    tolerance = _OF_HALF.get(model.saved_dtype, TOLERANCE)
-    check_fidelity(model, read, folder, questions[:_TEXTS], tolerance)
+    # A model that is read back has its encoders already.
+    options = replace(load_options(settings), train="both")
+    for path, one in write_model(run, model).items():
+        read = family_of(path).read_back(path, options)
+        tolerance = _OF_HALF.get(one.saved_dtype, TOLERANCE)
+        check_fidelity(one, read, path, questions[:_TEXTS], tolerance)
     if untouched is not None and _same(model, untouched):
         raise RunFailedError(
             f"{folder}: has the weights from before training, though training changed them: in "
             f"{str(model.saved_dtype).removeprefix('torch.')}, the type that they came in, the "
             "change is rounded away. Give --save-dtype fp32, or a higher --learning-rate"
         )
+
+
+def write_model(run: RunFolder, model: Encoder) -> dict[Path, Encoder]:
+    """Write the model, and the encoder of each role beside it if it has two.
+
+    Returns:
+        What was written, by its folder.
+    """
+    written = {run / files.SHIPPED_MODEL: model}
+    written |= {run / files.MODEL_OF_ROLE[role]: one for role, one in model.parts.items()}
+    for path, one in written.items():
+        one.save(path)
+    return written
 
 
 def _same(model: Encoder, untouched: Mapping[str, Tensor]) -> bool:

@@ -147,6 +147,7 @@ def load_options(settings: Settings, max_length: int | None = None) -> LoadOptio
         prompts={role: text for role, text in prompts.items() if text is not None},
         saved_dtype=None if settings.save_dtype is None else DTYPES[settings.save_dtype],
         max_lengths={role: limit for role, limit in limits.items() if limit is not None},
+        train=settings.train,
     )
 
 

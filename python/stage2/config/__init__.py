@@ -28,7 +28,15 @@ from stage2.config.mining import (
     SearchConfig,
 )
 from stage2.config.model import EncodingConfig, MergeConfig, ModelConfig
-from stage2.config.training import Freeze, OutputConfig, Pairs, Schedule, TrainingConfig, TrainOn
+from stage2.config.training import (
+    Freeze,
+    OutputConfig,
+    Pairs,
+    Schedule,
+    Train,
+    TrainingConfig,
+    TrainOn,
+)
 from stage2.utils.setting import Group
 
 __all__ = [
@@ -56,6 +64,7 @@ __all__ = [
     "SearchConfig",
     "Settings",
     "SplitConfig",
+    "Train",
     "TrainOn",
     "TrainingConfig",
     "default",

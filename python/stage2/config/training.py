@@ -16,6 +16,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 Freeze = Literal["none", "embeddings", "backbone"]
 TrainOn = Literal["hard", "all"]
 Batches = Literal["random", "similar"]
+Train = Literal["both", "query"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,13 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         "merged into every model that is written. Needs pip install stage2[lora].",
         kind=int, low=1, metavar="RANK",
     )  # fmt: skip
+    train: Train = setting(
+        "both",
+        "both: one encoder of questions and documents is trained. query: an encoder of questions "
+        "alone, while documents keep the untouched one and their vectors, so that an index need "
+        "not be built anew.",
+        choices=("both", "query"),
+    )
     patience: int | None = setting(
         None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
         metavar="N",

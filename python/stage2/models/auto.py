@@ -10,12 +10,18 @@ from stage2.models.gbert.family import GBERT
 from stage2.models.model_path import model_in
 from stage2.models.sentence_transformers.family import (
     HuggingFaceFolder,
+    RouterFolder,
     SentenceTransformersFolder,
 )
 from stage2.utils.errors import BadInputError
 
 # The first family that holds a path reads it.
-FAMILIES: tuple[Family, ...] = (SentenceTransformersFolder(), GBERT(), HuggingFaceFolder())
+FAMILIES: tuple[Family, ...] = (
+    RouterFolder(),
+    SentenceTransformersFolder(),
+    GBERT(),
+    HuggingFaceFolder(),
+)
 _DEFAULT_OPTIONS = LoadOptions()
 
 

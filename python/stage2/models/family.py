@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 
+from stage2.config import Train
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role
 from stage2.models.fidelity import Read
@@ -27,6 +28,7 @@ class LoadOptions:
             limit.
         saved_dtype: the dtype in which weights are written, in place of the one in which they were
             read.
+        train: `query` gives the model an encoder of its own for documents, which is not trained.
     """
 
     backbone: str | None = None
@@ -35,6 +37,7 @@ class LoadOptions:
     prompts: Mapping[Role, str] = field(default_factory=dict)
     max_lengths: Mapping[Role, int] = field(default_factory=dict)
     saved_dtype: torch.dtype | None = None
+    train: Train = "both"
 
 
 class Family(Protocol):

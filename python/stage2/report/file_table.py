@@ -27,6 +27,8 @@ _CONTENT = {
     files.SPLIT: "file_split",
     files.TRAINING_LOG: "file_log",
     files.SHIPPED_MODEL: "file_shipped",
+    files.MODEL_OF_ROLE["query"]: "file_query_model",
+    files.MODEL_OF_ROLE["document"]: "file_document_model",
     files.EVALUATION_AFTER: "file_after",
     files.COMPARISON: "file_comparison",
     files.MERGE: "file_merge",

@@ -249,6 +249,8 @@ EN: dict[str, str] = {
     "file_run": "versions, inputs and times",
     "file_summary": "counts and metrics of mining",
     "file_shipped": "the shipped model, a Hugging Face folder",
+    "file_query_model": "its trained encoder of questions by itself",
+    "file_document_model": "its untouched encoder of documents by itself",
     "file_stage1": "the stage-1 model, a Hugging Face folder",
     "file_rejected": "rows that were skipped, and why",
     "file_sample": "the built-in sample",

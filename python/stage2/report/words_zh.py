@@ -241,6 +241,8 @@ ZH: dict[str, str] = {
     "file_run": "版本、输入与耗时",
     "file_summary": "挖掘的计数与指标",
     "file_shipped": "交付的模型（Hugging Face 目录）",
+    "file_query_model": "其中训练过的问题编码器，单独存放",
+    "file_document_model": "其中未经训练的文档编码器，单独存放",
     "file_stage1": "第一阶段模型（Hugging Face 目录）",
     "file_rejected": "被跳过的行及原因",
     "file_sample": "内置样例",

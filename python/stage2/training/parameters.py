@@ -67,7 +67,7 @@ def trainable(model: Encoder, settings: TrainingConfig) -> Iterator[list[nn.Para
     try:
         if settings.lora is not None:
             _add_lora(model, settings.lora)
-        for module in _frozen(model, settings.freeze):
+        for module in (*_frozen(model, settings.freeze), *_untrained(model)):
             module.requires_grad_(False)
         yield [parameter for parameter in model.parameters() if parameter.requires_grad]
     finally:
@@ -99,6 +99,11 @@ def _frozen(model: Encoder, what: str) -> list[nn.Module]:
         # Most encoders have the positions, the types and their norm in this module too.
         return [getattr(model.backbone, "embeddings", model.backbone.get_input_embeddings())]
     return []
+
+
+def _untrained(model: Encoder) -> list[nn.Module]:
+    """Return the encoder of documents if it is another one than that of queries."""
+    return [model.parts["document"]] if model.parts else []
 
 
 def _add_lora(model: Encoder, rank: int) -> None:

@@ -25,6 +25,7 @@ from stage2.encoding.tokens import (
     on_device,
 )
 from stage2.encoding.vectors import Vectors
+from stage2.training.documents import Documents
 from stage2.training.gradient_cache import Groups, SharedGroups
 from stage2.training.guide import Guide, not_negatives
 from stage2.training.losses import FUNCTIONS
@@ -41,10 +42,11 @@ class Questions:
     """B questions of a step and the n distinct texts that they need.
 
     Shorter lists are padded with their first candidate, and masked. The n texts have the order in
-    which they are embedded.
+    which they are embedded. Those with constant vectors come last.
 
     Attributes:
         groups: for each group the rows of its texts in the lists' tokens, int64.
+        constant: the rows of the texts that are not embedded, int64.
         question: int64 (B,), the places of the questions among the n texts.
         candidate: int64 (B, N), the places of the candidates among the n texts.
         mask: bool (B, N), False for padding.
@@ -55,6 +57,7 @@ class Questions:
     """
 
     groups: list[Ints]
+    constant: Ints
     question: Ints
     candidate: Ints
     mask: npt.NDArray[np.bool_]
@@ -66,7 +69,7 @@ class Questions:
     @property
     def texts(self) -> Ints:
         """The rows of the n texts in the lists' tokens, in the order of embedding: int64 (n,)."""
-        return np.concatenate(self.groups)
+        return np.concatenate([*self.groups, self.constant])
 
 
 def accumulate_gradients(
@@ -77,6 +80,7 @@ def accumulate_gradients(
     total: int,
     teacher: Floats | None = None,
     guide: Guide | None = None,
+    documents: Documents | None = None,
 ) -> float:
     """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
 
@@ -92,13 +96,14 @@ def accumulate_gradients(
         total: the number of questions in the whole batch.
         teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
         guide: the vectors of the lists' texts before training, for `guide_margin`.
+        documents: the vectors of the lists' documents, if they are constant and not embedded.
 
     Returns:
         The sum of the questions' losses divided by `total`.
     """
     if not len(rows):
         return 0.0
-    questions = gather_questions(model, lists, rows, settings)
+    questions = gather_questions(model, lists, rows, settings, documents is not None)
     groups = _groups_of(model, lists, questions, settings)
     if (world := distributed.world()) is not None:
         groups = SharedGroups(world, groups)
@@ -106,6 +111,8 @@ def accumulate_gradients(
     vectors = _join(embedded)
     mu, entity = (x.detach().requires_grad_() for x in (vectors.mu, vectors.entity))
     leaves = Vectors(mu, entity, vectors.has_entity)
+    if documents is not None:
+        leaves = _join([leaves, _constant(documents, questions.constant, mu.device)])
     value = list_losses(leaves, questions, settings, teacher, guide).sum() / total
     value.backward()
     sizes = [len(group.mu) for group in embedded]
@@ -128,38 +135,50 @@ def batch_loss(
 
 
 def gather_questions(
-    model: Encoder, lists: RankingLists, rows: Ints, settings: TrainingConfig
+    model: Encoder,
+    lists: RankingLists,
+    rows: Ints,
+    settings: TrainingConfig,
+    constant_documents: bool = False,
 ) -> Questions:
-    """Find the distinct texts that the questions at `rows` need, and put them into groups."""
+    """Find the distinct texts that the questions at `rows` need, and put them into groups.
+
+    With `constant_documents` only the questions themselves are put into groups.
+    """
     lengths = lists.lengths[rows]
     column = np.arange(lengths.max())
     mask = column[None, :] < lengths[:, None]
     flat = lists.offsets[rows][:, None] + np.where(mask, column[None, :], 0)
     needed = np.concatenate([lists.questions[rows], lists.candidates[flat].ravel()])
     used, places = np.unique(needed, return_inverse=True)
+    is_constant = constant_documents & ~lists.tokens.is_query[used]
+    embedded, constant = np.flatnonzero(~is_constant), np.flatnonzero(is_constant)
 
-    token_counts = np.fromiter((len(lists.tokens.ids[row]) for row in used), np.int64, len(used))
+    token_counts = np.fromiter(
+        (len(lists.tokens.ids[row]) for row in used[embedded]), np.int64, len(embedded)
+    )
     padded = not unpadded.by_runs(model)
     most = BATCH_TOKENS[model.device.type] if padded else unpadded.GROUP_TOKENS
     if model.device.type == "cuda" and (world := distributed.world()) is not None:
         most = share_of_tokens(token_counts, most, world.size)
-    groups = list(batches_by_tokens(token_counts, settings.micro_batch or most, padded))
-    embedded_at = np.empty(len(used), np.int64)
-    embedded_at[np.concatenate(groups)] = np.arange(len(used))
-    question, candidate = np.split(embedded_at[places], [len(rows)])
+    batches = batches_by_tokens(token_counts, settings.micro_batch or most, padded)
+    groups = [used[embedded[batch]] for batch in batches]
+    texts = np.concatenate([*groups, used[constant]])
+    placed_at = np.empty(len(used), np.int64)
+    placed_at[np.searchsorted(used, texts)] = np.arange(len(used))
+    question, candidate = np.split(placed_at[places], [len(rows)])
     relevance = column[None, :] < lists.num_relevant[rows][:, None]
     if lists.grades is not None:
         relevance = np.where(mask, lists.grades[flat], 0)
     return Questions(
-        groups=[used[group] for group in groups],
+        groups=groups,
+        constant=used[constant],
         question=question,
         candidate=candidate.reshape(flat.shape),
         mask=mask,
         relevance=relevance.astype(np.float32),
         flat=flat,
-        same_text=np.unique(
-            lists.tokens.same_text[used[np.concatenate(groups)]], return_inverse=True
-        )[1],
+        same_text=np.unique(lists.tokens.same_text[texts], return_inverse=True)[1],
         similarity=model.similarity,
     )
 
@@ -282,6 +301,14 @@ def _join(groups: list[Vectors[Tensor]]) -> Vectors[Tensor]:
         torch.cat([group.mu for group in groups]),
         torch.cat([group.entity for group in groups]),
         torch.cat([group.has_entity for group in groups]),
+    )
+
+
+def _constant(documents: Documents, rows: Ints, device: torch.device) -> Vectors[Tensor]:
+    """Return the vectors of some documents as tensors without a gradient."""
+    found = documents.at(rows)
+    return Vectors(
+        *(on_device(part, device) for part in (found.mu, found.entity, found.has_entity))
     )
 
 

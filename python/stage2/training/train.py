@@ -18,6 +18,7 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.training.dev_corpus import Dev
+from stage2.training.documents import Documents, check_parts, documents_of
 from stage2.training.guide import Guide, guide_of
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
@@ -111,15 +112,17 @@ def train(
     if not len(lists):
         raise BadInputError(no_hard_examples(settings.topk))
     check_trainable(settings)
+    check_parts(model, settings)
     if LOSSES[settings.loss].negatives == "batch":
         lists = lists.without_negatives()
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
-    # Both need the weights of stage 1, so they come before a state replaces them.
+    # All need the weights of stage 1, so they come before a state replaces them.
     started_from = copy_of_weights(model)
     untouched = Untouched(
         _teacher(model, lists, settings),
         guide_of(model, lists, settings),
+        documents_of(model, lists, settings),
         neighbours_of(model, lists, settings),
     )
     if state is None:
@@ -198,16 +201,18 @@ class _Output:
 
 @dataclass(frozen=True)
 class Untouched:
-    """What the model before training says, for losses and batches that need it.
+    """What the model before training says, where it is needed.
 
     Attributes:
         teacher: float32 (m,), its score of every candidate.
         guide: its vectors of the lists' texts.
+        documents: its vectors of the lists' documents, if these are not trained.
         neighbours: int64 (n, k), the questions that it has nearest to each.
     """
 
     teacher: Floats | None = None
     guide: Guide | None = None
+    documents: Documents | None = None
     neighbours: Ints | None = None
 
 
@@ -311,6 +316,7 @@ class _Training:
                 len(rows),
                 self.untouched.teacher,
                 self.untouched.guide,
+                self.untouched.documents,
             )
         # With an infinite limit the gradients do not change. If the norm is not finite, clipping
         # ruins the gradients, but this is found before they reach the weights.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stage2.utils.errors import BadInputError
 from stage2.utils.schema import check_schema, damaged
@@ -54,6 +54,11 @@ CHARTS = ("loss_curve.png", "loss_curve.svg")
 SAMPLE = "sample"
 STAGE1_MODEL = "stage1"
 SHIPPED_MODEL = "model"
+# The encoder of each role, if the shipped model has two; both are in the shipped model too.
+MODEL_OF_ROLE: Mapping[Literal["query", "document"], str] = {
+    "query": "query-model",
+    "document": "document-model",
+}
 # Beside the weights of the shipped model.
 CARD = "README.md"
 

@@ -26,6 +26,7 @@ from stage2.cli.commands.evaluate import (
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shipped import write_model
 from stage2.cli.split_sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
     hashes_of_model,
@@ -94,7 +95,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         facts, after = _fuse(before[0], before[1], questions, settings)
     else:
         facts = _merge_weights(loaded, before, questions, settings)
-        loaded[0].save(run / files.SHIPPED_MODEL)
+        write_model(run, loaded[0])
         console.say(f"merged model: {run / files.SHIPPED_MODEL}")
         after = {}
         if questions:

@@ -28,6 +28,7 @@ from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
+from stage2.training.documents import check_parts
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
@@ -124,6 +125,7 @@ def check_training(
 ) -> State | None:
     """Refuse settings that cannot be trained with; return the state to continue from, or None."""
     check_trainable(settings)
+    check_parts(model, settings)
     has_entities = inputs.annotations is not None and settings.similarity != "sentence"
     check_dimensions(settings, model, has_entities)
     if settings.lora is not None:

@@ -64,8 +64,10 @@ def _check(path: Path, options: LoadOptions) -> None:
     given += [f"--{role}-max-length" for role in options.max_lengths]
     given += ["--pooling"] if options.pooling is not None else []
     given += ["--save-dtype"] if options.saved_dtype is not None else []
+    given += ["--train query"] if options.train == "query" else []
     if given:
         raise BadInputError(
-            f"{path}: a {ProbabilisticGBERTV4.__name__} has its own pooling, one limit for all "
-            f"texts, no prompts, and weights in float32; leave {', '.join(given)} out"
+            f"{path}: a {ProbabilisticGBERTV4.__name__} has its own pooling, one limit and one "
+            f"encoder for all texts, no prompts, and weights in float32; "
+            f"leave {', '.join(given)} out"
         )

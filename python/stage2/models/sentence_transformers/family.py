@@ -1,14 +1,16 @@
-"""Two families of encoders: folders of sentence-transformers and of Hugging Face."""
+"""Three families of encoders: folders of sentence-transformers, of its routers, of Hugging Face."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role, prompt_length
 from stage2.models import hub
 from stage2.models.family import LoadOptions
@@ -17,6 +19,7 @@ from stage2.models.model_check import check_model
 from stage2.models.model_config import CONFIG, LEAST_LENGTH, read_config
 from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.model import SentenceEncoder, Shape
+from stage2.models.sentence_transformers.router import RouterEncoder, holds_router, read_routes
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import sha256
@@ -37,14 +40,11 @@ class SentenceTransformersFolder:
         """Return whether a folder has `modules.json`."""
         return (path / layout.MODULES).exists()
 
-    def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
+    def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a folder. It names its own pooling, so the option of that name is refused."""
         if options.pooling is not None:
-            raise BadInputError(
-                f"--pooling {options.pooling}: {path / layout.MODULES} names the model's own "
-                "pooling; leave --pooling out"
-            )
-        return _encoder(layout.load_folder(path), path, options)
+            raise _other_pooling(path, options)
+        return _one_or_two(lambda own: _encoder(layout.load_folder(path), path, own), options)
 
     def reader(self, path: Path, options: LoadOptions) -> Reader:
         """Return the whole model, because its limit and prompts are spread over several files."""
@@ -52,16 +52,7 @@ class SentenceTransformersFolder:
 
     def embedding_dim(self, path: Path) -> int:
         """Return the width of a model's vectors, from the files of its modules."""
-        modules = layout.read_modules(path)
-        told = layout.read_library_config(path)
-        if told.get("truncate_dim"):
-            return int(told["truncate_dim"])
-        for module in reversed(modules):
-            if module.kind == "Dense":
-                return int(read_config(module.folder / CONFIG)["out_features"])
-            if module.kind == "Pooling":
-                return _pooling_width(read_config(module.folder / CONFIG))
-        raise BadInputError(f"{path / layout.MODULES}: has no pooling")
+        return _width(layout.read_modules(path), path)
 
     def max_length(self, path: Path) -> int | None:  # noqa: ARG002  `Family` has the argument
         """Return None, because a folder is not a file of weights."""
@@ -69,7 +60,7 @@ class SentenceTransformersFolder:
 
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:  # noqa: ARG002
         """Return the hashes of all files that a model is read from."""
-        return _hashes(path)
+        return _hashes(path, self._encoders(path))
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:  # noqa: ARG002
         """Return a function that embeds with sentence-transformers alone."""
@@ -77,7 +68,40 @@ class SentenceTransformersFolder:
 
     def weights_hash(self, path: Path) -> str:
         """Return a hash of all files of a model, because its modules have weights too."""
-        return _hash(_hashes(path))
+        return _hash(self.files(path, None))
+
+    def _encoders(self, path: Path) -> list[Path]:
+        """Return the folders of the transformers of a model."""
+        return [layout.read_modules(path)[0].folder]
+
+
+class RouterFolder(SentenceTransformersFolder):
+    """The family of folders with a router, which have an encoder for each role."""
+
+    def holds(self, path: Path) -> bool:
+        """Return whether the first module of a folder is a router."""
+        return (path / layout.MODULES).exists() and holds_router(path)
+
+    def load(self, path: Path, options: LoadOptions) -> Encoder:
+        """Read a folder. The option `pooling` may only name the pooling that it has."""
+        routes, outline = read_routes(path)
+        parts = [
+            _encoder(layout.load_modules(path, modules), path, _of_role(options, role))
+            for role, modules in routes.items()
+        ]
+        if options.pooling is not None and any(
+            list(one.shape.pooling) != [options.pooling] for one in parts
+        ):
+            raise _other_pooling(path, options)
+        query, document = parts
+        return RouterEncoder(query, document, outline)
+
+    def embedding_dim(self, path: Path) -> int:
+        """Return the width of the vectors of documents, which is also that of queries."""
+        return _width(read_routes(path)[0]["document"], path)
+
+    def _encoders(self, path: Path) -> list[Path]:
+        return [modules[0].folder for modules in read_routes(path)[0].values()]
 
 
 class HuggingFaceFolder(SentenceTransformersFolder):
@@ -87,7 +111,7 @@ class HuggingFaceFolder(SentenceTransformersFolder):
         """Return whether a folder has `config.json`. `auto` tries stage2's own folders first."""
         return (path / CONFIG).exists()
 
-    def load(self, path: Path, options: LoadOptions) -> SentenceEncoder:
+    def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a folder, with the pooling of the options or else the mean."""
         pooling = options.pooling or DEFAULT_POOLING
         if options.pooling is None:
@@ -95,7 +119,9 @@ class HuggingFaceFolder(SentenceTransformersFolder):
                 "%s: names no pooling; its tokens are pooled by their mean (another: --pooling)",
                 path,
             )
-        return _encoder(layout.load_plain(path, pooling), path, options)
+        return _one_or_two(
+            lambda own: _encoder(layout.load_plain(path, pooling), path, own), options
+        )
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
         """Return a function that embeds with the model, read again; the folder has no pooling."""
@@ -104,6 +130,32 @@ class HuggingFaceFolder(SentenceTransformersFolder):
     def embedding_dim(self, path: Path) -> int:
         """Return the width of the encoder."""
         return int(read_config(path / CONFIG)["hidden_size"])
+
+    def _encoders(self, path: Path) -> list[Path]:
+        return [path]
+
+
+def _one_or_two(read: Callable[[LoadOptions], SentenceEncoder], options: LoadOptions) -> Encoder:
+    """Read a model once, or once for each role if only the encoder of queries is to be trained."""
+    if options.train == "both":
+        return read(options)
+    return RouterEncoder(read(_of_role(options, "query")), read(_of_role(options, "document")))
+
+
+def _of_role(options: LoadOptions, role: Role) -> LoadOptions:
+    """Return the options for the encoder of one role."""
+    return replace(
+        options,
+        prompts={key: prompt for key, prompt in options.prompts.items() if key == role},
+        max_lengths={key: limit for key, limit in options.max_lengths.items() if key == role},
+    )
+
+
+def _other_pooling(path: Path, options: LoadOptions) -> BadInputError:
+    return BadInputError(
+        f"--pooling {options.pooling}: {path / layout.MODULES} names the model's own "
+        "pooling; leave --pooling out"
+    )
 
 
 def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> SentenceEncoder:
@@ -150,6 +202,19 @@ def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions)
     return limits
 
 
+def _width(modules: Sequence[layout.Module], path: Path) -> int:
+    """Return the width of a model's vectors from the files of its modules."""
+    told = layout.read_library_config(path)
+    if told.get("truncate_dim"):
+        return int(told["truncate_dim"])
+    for module in reversed(modules):
+        if module.kind == "Dense":
+            return int(read_config(module.folder / CONFIG)["out_features"])
+        if module.kind == "Pooling":
+            return _pooling_width(read_config(module.folder / CONFIG))
+    raise BadInputError(f"{path / layout.MODULES}: has no pooling")
+
+
 def _pooling_width(told: Mapping[str, Any]) -> int:
     """Return the width of pooled vectors from the configuration of a pooling, in either form."""
     width = int(told.get("embedding_dimension") or told["word_embedding_dimension"])
@@ -159,12 +224,12 @@ def _pooling_width(told: Mapping[str, Any]) -> int:
     return width * max(1, sum(bool(on) for key, on in told.items() if key.startswith("pooling_")))
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def _hashes(folder: Path, encoders: Sequence[Path]) -> dict[str, str]:
     """Return the hashes of the files in a folder, by their paths in it.
 
     Hidden files, files for people and weights in formats that are not read are left out.
     """
-    kept = {path.name for path in tensors.weight_files(_backbone_folder(folder))}
+    kept = {path.name for encoder in encoders for path in tensors.weight_files(encoder)}
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -173,12 +238,6 @@ def _hashes(folder: Path) -> dict[str, str]:
         if path.is_file() and not hidden and not other and path.suffix not in _NOT_READ:
             found[inside.as_posix()] = sha256(path)
     return found
-
-
-def _backbone_folder(folder: Path) -> Path:
-    if not (folder / layout.MODULES).exists():
-        return folder
-    return layout.read_modules(folder)[0].folder
 
 
 def _hash(hashes: Mapping[str, str]) -> str:

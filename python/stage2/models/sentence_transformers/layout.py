@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ WHAT = "model"
 # The modules of the library that stage2 can train, by the last part of the name of their class.
 _TRANSFORMER, _POOLING = "Transformer", "Pooling"
 _KNOWN = (_TRANSFORMER, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
-_PACKAGE = "sentence_transformers."
+PACKAGE = "sentence_transformers."
 SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
 _MOST_BYTES = 1 << 20
 # The names that models use for the prompt of a role. The first prompt that is not empty counts.
@@ -103,7 +103,21 @@ def read_modules(root: Path) -> list[Module]:
             that stage2 cannot train in this order.
     """
     path = root / MODULES
-    rows = _read_json(path)
+    found = [
+        module_of(root, path, str(number), row["type"], row.get("path", ""))
+        for number, row in enumerate(read_rows(path))
+    ]
+    check_order(found, path)
+    return found
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a `modules.json`, each with a type and perhaps a path.
+
+    Raises:
+        BadInputError: it is damaged.
+    """
+    rows = read_json(path)
     if not isinstance(rows, list) or not all(
         isinstance(row, dict)
         and isinstance(row.get("type"), str)
@@ -111,39 +125,72 @@ def read_modules(root: Path) -> list[Module]:
         for row in rows
     ):
         raise BadInputError(f"{path}: expected a list of modules, each with its type and its path")
-    found = []
-    for number, row in enumerate(rows):
-        name = row["type"]
-        if not name.startswith(_PACKAGE):
-            raise BadInputError(
-                f"{path}: module {number} is {name}, which is code of the model's own, and that is "
-                f"never run; expected modules of sentence-transformers: {', '.join(_KNOWN)}"
-            )
-        kind = name.rsplit(".", 1)[-1]
-        if kind not in _KNOWN:
-            raise BadInputError(
-                f"{path}: module {number} is {kind}; stage2 trains models of {', '.join(_KNOWN)}"
-            )
-        folder = (root / row.get("path", "")).resolve()
-        if not folder.is_relative_to(root.resolve()):
-            raise BadInputError(f"{path}: module {number} lies outside the folder: {row['path']}")
-        found.append(Module(kind, folder))
-    kinds = [module.kind for module in found]
+    return rows
+
+
+def module_of(root: Path, path: Path, name: str, kind: str, place: str) -> Module:
+    """Return a module of a folder after a check of its class and of its place.
+
+    Args:
+        root: the folder of the model.
+        path: the file that names the module, for messages.
+        name: the name or the number of the module in that file.
+        kind: the full name of its class.
+        place: its place in the folder.
+
+    Raises:
+        BadInputError: it is code of the model's own, it is not trained here, or it lies elsewhere.
+    """
+    if not kind.startswith(PACKAGE):
+        raise BadInputError(
+            f"{path}: module {name} is {kind}, which is code of the model's own, and that is "
+            f"never run; expected modules of sentence-transformers: {', '.join(_KNOWN)}"
+        )
+    last = kind.rsplit(".", 1)[-1]
+    if last not in _KNOWN:
+        raise BadInputError(
+            f"{path}: module {name} is {last}; stage2 trains models of {', '.join(_KNOWN)}"
+        )
+    return Module(last, inside(root, path, name, place))
+
+
+def inside(root: Path, path: Path, name: str, place: str) -> Path:
+    """Return the folder of a module after a check that it lies in the folder of the model.
+
+    Raises:
+        BadInputError: it lies elsewhere. The message names `path` and the module.
+    """
+    folder = (root / place).resolve()
+    if not folder.is_relative_to(root.resolve()):
+        raise BadInputError(f"{path}: module {name} lies outside the folder: {place}")
+    return folder
+
+
+def check_order(modules: Sequence[Module], path: Path) -> None:
+    """Check that modules are a transformer, one pooling after it, and others around the pooling.
+
+    Raises:
+        BadInputError: they are not. The message names `path`.
+    """
+    kinds = [module.kind for module in modules]
     if kinds[:1] != [_TRANSFORMER] or [kinds.count(k) for k in (_TRANSFORMER, _POOLING)] != [1, 1]:
         raise BadInputError(
             f"{path}: its modules are {', '.join(kinds) or 'none'}; expected a {_TRANSFORMER}, and "
             f"after it one {_POOLING}"
         )
-    return found
 
 
 def load_folder(root: Path) -> Source:
-    """Load a folder of sentence-transformers in float32.
+    """Load a folder of sentence-transformers in float32; see `load_modules`."""
+    return load_modules(root, read_modules(root))
+
+
+def load_modules(root: Path, modules: Sequence[Module]) -> Source:
+    """Load modules in a folder of sentence-transformers in float32.
 
     Raises:
-        BadInputError: it names code of its own, lacks weights, or has weights of another shape.
+        BadInputError: one lacks weights, or has weights of another shape.
     """
-    modules = read_modules(root)
     transformer = modules[0].folder
     hub.check_folder(transformer, WHAT)
     # The library loads the tokenizer again. This call refuses code of the model's own, and its
@@ -188,10 +235,27 @@ def save(
     Args:
         source: the model.
         folder: the folder that is written.
+        prompts: as in `settle`.
+        max_lengths: as in `settle`.
+        dtype: the dtype in which the weights are written.
+    """
+    settle(source, prompts, max_lengths)
+    with writing([(source, dtype)], folder) as temporary:
+        if source.plain:
+            source.backbone.save_pretrained(temporary)
+            source.tokenizer.save_pretrained(temporary)
+        else:
+            source.library.save(os.fspath(temporary), create_model_card=False)
+
+
+def settle(source: Source, prompts: Mapping[Role, str], max_lengths: Mapping[Role, int]) -> None:
+    """Give the library's model the prompts and limits of an encoder, with which it is written.
+
+    Args:
+        source: the model.
         prompts: the prompt of each role. A prompt that was changed gets the name `query` or
             `document`.
         max_lengths: the largest number of tokens in a text of each role.
-        dtype: the dtype in which the weights are written.
     """
     library = source.library
     known = prompts_in(library.prompts, library.default_prompt_name)
@@ -204,16 +268,28 @@ def save(
     for role in ("query", "document"):
         if max_lengths[role] != longest:
             setattr(source.transformer, f"{role}_length", max_lengths[role])
-    with replaced_folder(folder) as temporary, TOKENIZING, hub.quiet_transformers():
-        # The tokenizer remembers where it last cut a text, and would be saved with that limit.
-        source.tokenizer.backend_tokenizer.no_truncation()
-        source.tokenizer.backend_tokenizer.no_padding()
-        with _in_dtype(source, dtype):
-            if source.plain:
-                source.backbone.save_pretrained(temporary)
-                source.tokenizer.save_pretrained(temporary)
-            else:
-                library.save(os.fspath(temporary), create_model_card=False)
+
+
+@contextmanager
+def writing(
+    sources: Sequence[tuple[Source, torch.dtype]], folder: str | os.PathLike[str]
+) -> Iterator[Path]:
+    """Yield a temporary folder that replaces `folder` at the end, for models to be written to.
+
+    Inside the context the weights of each model have the dtype in which they are written.
+    """
+    with (
+        replaced_folder(folder) as temporary,
+        TOKENIZING,
+        hub.quiet_transformers(),
+        ExitStack() as casts,
+    ):
+        for source, dtype in sources:
+            # A tokenizer remembers where it last cut a text, and would be saved with that limit.
+            source.tokenizer.backend_tokenizer.no_truncation()
+            source.tokenizer.backend_tokenizer.no_padding()
+            casts.enter_context(_in_dtype(source, dtype))
+        yield temporary
 
 
 def similarity_in(root: Path) -> Similarity:
@@ -238,6 +314,7 @@ def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], 
         found: Floats = library.encode(
             list(texts),
             prompt=prompts.get(role, ""),
+            task=role,
             normalize_embeddings=similarity == "cosine",
             show_progress_bar=False,
         )
@@ -286,7 +363,7 @@ def read_library_config(root: Path) -> dict[str, Any]:
     path = root / LIBRARY_CONFIG
     if not path.exists():
         return {}
-    told = _read_json(path)
+    told = read_json(path)
     if not isinstance(told, dict):
         raise BadInputError(f"{path}: expected an object with prompts and similarity_fn_name")
     prompts = told.get("prompts") or {}
@@ -359,7 +436,12 @@ def _in_dtype(source: Source, dtype: torch.dtype) -> Iterator[None]:
             parameter.data = data
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a file of JSON with a few lines.
+
+    Raises:
+        BadInputError: it is missing, damaged or large.
+    """
     check_regular(path)
     data = path.read_bytes()
     if len(data) > _MOST_BYTES:
