@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import stage2
 from stage2.config import Settings
-from stage2.training.parameters import trainable
+from stage2.models.auto import load_model
+from stage2.training.parameters import check_freeze, trainable
 from tests.conftest import Stage2, data_flags
+from tests.sentence_models import KINDS, write_model
 
 
 def test_of_low_rank_updates_nothing_is_left(model: stage2.ProbabilisticGBERTV4) -> None:
@@ -28,3 +32,16 @@ def test_a_rank_that_no_matrix_has(
     assert "--lora is 33; expected a rank" in done.stderr
     assert "at most 32" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "what"), [("roberta", "backbone"), ("static", "embeddings")])
+def test_a_model_without_other_weights_is_not_frozen(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, name: str, what: str
+) -> None:
+    folder = write_model(KINDS[name], tmp_path)
+    flags = ["run", *data_flags(corpus)[:4], "--model", folder, "--folds", 0, "--freeze", what]
+    for more in ([], ["--train", "query"]):
+        done = stage2(*flags, *more, exit_code=2)
+        assert f"--freeze {what} leaves no weight of this model to train" in done.stderr
+    assert not (tmp_path / "out").exists()
+    check_freeze(load_model(write_model(KINDS["dense"], tmp_path / "heads")), "backbone")

@@ -53,6 +53,28 @@ def check_rank(model: Encoder, rank: int) -> None:
         )
 
 
+def check_freeze(model: Encoder, what: str) -> None:
+    """Refuse to freeze all that a model has: not every model has weights beside its encoder.
+
+    Args:
+        model: the model.
+        what: the setting `freeze`.
+
+    Raises:
+        BadInputError: no weight is left to train.
+    """
+    frozen = {
+        id(weight)
+        for module in (*_frozen(model, what), *_untrained(model))
+        for weight in module.parameters()
+    }
+    if frozen.issuperset(map(id, model.parameters())):
+        raise BadInputError(
+            f"--freeze {what} leaves no weight of this model to train; expected one with modules "
+            "that have weights after its encoder. Leave --freeze out"
+        )
+
+
 @contextmanager
 def trainable(model: Encoder, settings: TrainingConfig) -> Iterator[list[nn.Parameter]]:
     """Freeze a part or add low-rank updates inside the context; yield the parameters to optimise.

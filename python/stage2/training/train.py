@@ -22,7 +22,7 @@ from stage2.training.documents import Documents, check_parts, documents_of
 from stage2.training.guide import Guide, guide_of
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
-from stage2.training.parameters import check_trainable, plain_state, trainable
+from stage2.training.parameters import check_freeze, check_trainable, plain_state, trainable
 from stage2.training.question_batches import neighbours_of, question_batches
 from stage2.training.schedule import learning_rate, updates_an_epoch
 from stage2.training.state import Position, State, questions_hash
@@ -113,6 +113,7 @@ def train(
         raise BadInputError(no_hard_examples(settings.topk))
     check_trainable(settings)
     check_parts(model, settings)
+    check_freeze(model, settings.freeze)
     if LOSSES[settings.loss].negatives == "batch":
         lists = lists.without_negatives()
     if made_from is None:

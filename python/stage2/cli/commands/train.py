@@ -33,7 +33,7 @@ from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import Candidate, choose_on_dev
-from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.parameters import check_freeze, check_rank, check_trainable
 from stage2.training.refit import refit
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
@@ -126,6 +126,7 @@ def check_training(
     """Refuse settings that cannot be trained with; return the state to continue from, or None."""
     check_trainable(settings)
     check_parts(model, settings)
+    check_freeze(model, settings.freeze)
     has_entities = inputs.annotations is not None and settings.similarity != "sentence"
     check_dimensions(settings, model, has_entities)
     if settings.lora is not None:
