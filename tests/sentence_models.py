@@ -12,9 +12,13 @@ import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import (
     Dense,
+    Dropout,
+    LayerNorm,
     Normalize,
     Pooling,
+    StaticEmbedding,
     Transformer,
+    WeightedLayerPooling,
 )
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
@@ -41,8 +45,9 @@ class Kind:
     """A kind of model.
 
     Attributes:
-        config: makes the configuration of its transformer.
+        config: makes the configuration of its transformer; None for a table of vectors.
         pooling: as the library names it.
+        before: modules between the transformer and the pooling.
         after: modules after the pooling.
         prompts: by the names that the model gives them.
         similarity: by the library's name.
@@ -52,8 +57,9 @@ class Kind:
         left: whether its tokenizer pads on the left.
     """
 
-    config: Callable[[], Any]
+    config: Callable[[], Any] | None
     pooling: str = "mean"
+    before: Callable[[], list[nn.Module]] = list
     after: Callable[[], list[nn.Module]] = list
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: str = "cosine"
@@ -115,10 +121,22 @@ def _dense(width: int) -> Callable[[], list[nn.Module]]:
     return lambda: [Dense(32, width, activation_function=nn.Tanh()), Normalize()]
 
 
+def _layers() -> Any:
+    return transformers.BertConfig(**_SMALL, **_POSITIONS, output_hidden_states=True)
+
+
+def _norm() -> list[nn.Module]:
+    return [Dropout(0.0), LayerNorm(32)]
+
+
 KINDS: Mapping[str, Kind] = {
-    "bert, cls, query prompt": Kind(_bert, "cls", lambda: [Normalize()], {"query": "find the "}),
+    "bert, cls, query prompt": Kind(
+        _bert, "cls", after=lambda: [Normalize()], prompts={"query": "find the "}
+    ),
     "e5, two prompts": Kind(
-        _bert, "mean", lambda: [Normalize()], {"query": "query : ", "passage": "passage : "}
+        _bert,
+        after=lambda: [Normalize()],
+        prompts={"query": "query : ", "passage": "passage : "},
     ),
     "roberta": Kind(_roberta),
     "xlm-roberta": Kind(_xlm_roberta, "cls"),
@@ -127,20 +145,29 @@ KINDS: Mapping[str, Kind] = {
     "deberta-v2": Kind(_deberta),
     "modernbert": Kind(_modernbert),
     "qwen3, last token": Kind(
-        _qwen3, "lasttoken", lambda: [Normalize()], {"query": "instruct : find "}, left=True
+        _qwen3, "lasttoken", after=lambda: [Normalize()], prompts={"query": "instruct : find "},
+        left=True,
     ),
-    "gemma3": Kind(_gemma3, "mean", _dense(24)),
-    "dense": Kind(_bert, "mean", _dense(16)),
+    "gemma3": Kind(_gemma3, after=_dense(24)),
+    "dense": Kind(_bert, after=_dense(16)),
     "weighted mean": Kind(_bert, "weightedmean"),
     "dot product": Kind(_bert, "cls", similarity="dot"),
     "half precision": Kind(_bert, "mean", dtype=torch.float16),
     "prompt not pooled": Kind(
-        _bert, "mean", lambda: [Normalize()], {"query": "find the "}, include_prompt=False
+        _bert, "mean", after=lambda: [Normalize()], prompts={"query": "find the "},
+        include_prompt=False,
     ),
-}
+    "layer norm": Kind(_bert, after=_norm),
+    "mean over layers": Kind(_layers, before=lambda: [WeightedLayerPooling(32, 2, 1)]),
+    "mean over layers that are not given": Kind(
+        _bert, before=lambda: [WeightedLayerPooling(32, 2, 1)]
+    ),
+    "static": Kind(None, after=lambda: [Normalize()], prompts={"query": "find the "}),
+    "static, dense, half precision": Kind(None, after=_dense(16), dtype=torch.float16),
+}  # fmt: skip
 
 
-def write_tokenizer(folder: Path, left: bool) -> None:
+def make_tokenizer() -> Tokenizer:
     """A tokenizer of whole words that puts a token before a text and one behind it."""
     numbers = {word: number for number, word in enumerate(_VOCABULARY)}
     made = Tokenizer(models.WordLevel(numbers, "[UNK]"))
@@ -148,8 +175,13 @@ def write_tokenizer(folder: Path, left: bool) -> None:
     made.post_processor = processors.TemplateProcessing(
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", [("[CLS]", 2), ("[SEP]", 3)]
     )
+    return made
+
+
+def write_tokenizer(folder: Path, left: bool) -> None:
+    """The same tokenizer as one of transformers."""
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
+        tokenizer_object=make_tokenizer(), pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
         sep_token="[SEP]", mask_token="[MASK]", model_max_length=LENGTH,
         padding_side="left" if left else "right",
         model_input_names=["input_ids", "attention_mask"],
@@ -159,6 +191,7 @@ def write_tokenizer(folder: Path, left: bool) -> None:
 def write_encoder(kind: Kind, folder: Path) -> Path:
     """The transformer of a kind as a folder of Hugging Face's."""
     torch.manual_seed(0)
+    assert kind.config is not None
     config = kind.config()
     # With dropout on, two ways to train could not be compared.
     for name in vars(config):
@@ -175,17 +208,25 @@ def write_encoder(kind: Kind, folder: Path) -> Path:
     return folder
 
 
-def write_model(kind: Kind, folder: Path) -> Path:
-    """A model of a kind, as the library saves it."""
+def _modules(kind: Kind, folder: Path) -> list[nn.Module]:
+    if kind.config is None:
+        tokenizer = make_tokenizer()
+        # Such a tokenizer cuts texts by itself, and no special token is put around them.
+        tokenizer.enable_truncation(LENGTH // 2)
+        torch.manual_seed(1)
+        table = torch.randn(len(_VOCABULARY), 32)
+        return [StaticEmbedding(tokenizer, embedding_weights=table), *kind.after()]
     encoder = write_encoder(kind, folder / "encoder")
     torch.manual_seed(1)
     transformer = Transformer(str(encoder), max_seq_length=LENGTH)
+    pooling = Pooling(32, kind.pooling, include_prompt=kind.include_prompt)
+    return [transformer, *kind.before(), pooling, *kind.after()]
+
+
+def write_model(kind: Kind, folder: Path) -> Path:
+    """A model of a kind, as the library saves it."""
     made = SentenceTransformer(
-        modules=[
-            transformer,
-            Pooling(32, kind.pooling, include_prompt=kind.include_prompt),
-            *kind.after(),
-        ],
+        modules=_modules(kind, folder),
         prompts=dict(kind.prompts),
         similarity_fn_name=kind.similarity,
         device="cpu",

@@ -415,8 +415,8 @@ def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterab
         budget = min(budget, -(-total // -(-total // budget)) + longest)
     start = 0
     while start < len(order):
-        longest = int(lengths[order[start]])
-        before = int(ends[start]) - longest
+        longest = max(1, int(lengths[order[start]]))  # a text may be without a token
+        before = int(ends[start] - lengths[order[start]])
         fit = int(np.searchsorted(ends, before + budget, "right")) - start
         rows = max(1, budget // longest if padded else fit)
         yield order[start : start + rows]

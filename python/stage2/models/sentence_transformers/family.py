@@ -163,15 +163,14 @@ def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> Sentenc
     library = source.library
     prompts = layout.prompts_in(library.prompts, library.default_prompt_name)
     prompts |= options.prompts
-    names = source.pooling.pooling_mode
     shape = Shape(
-        pooling=(names,) if isinstance(names, str) else tuple(names),
-        pools_prompt=bool(source.pooling.include_prompt),
+        pooling=source.pooling,
+        pools_prompt=source.pools_prompt,
         similarity=library.similarity_fn_name,
         embedding_dim=library.get_embedding_dimension(),
     )
     longest = hub.longest_input(source.backbone, source.tokenizer)
-    own = min(library.max_seq_length or longest, longest)
+    own = int(min(library.max_seq_length or longest, longest))
     model = SentenceEncoder(source, shape, prompts, _limits(own, longest, source, options)).eval()
     model.saved_dtype = options.saved_dtype or source.dtype
     check_model(model, path)
@@ -197,7 +196,12 @@ def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions)
                 f"--{role}-max-length is {asked}; expected {LEAST_LENGTH} to {longest}, which is "
                 "all that this encoder takes"
             )
-        of_role = getattr(source.transformer, f"{role}_length", None)
+        if asked is not None and not source.takes_limits:
+            raise BadInputError(
+                f"--{role}-max-length {asked}: the tokenizer of this model cuts its texts; leave "
+                f"--{role}-max-length out"
+            )
+        of_role = getattr(source.first, f"{role}_length", None)
         limits[role] = asked or min(of_role or own, longest)
     return limits
 
@@ -212,6 +216,9 @@ def _width(modules: Sequence[layout.Module], path: Path) -> int:
             return int(read_config(module.folder / CONFIG)["out_features"])
         if module.kind == "Pooling":
             return _pooling_width(read_config(module.folder / CONFIG))
+        if module.kind == layout.STATIC:
+            shapes = tensors.shapes_of(tensors.weight_files(module.folder))
+            return next(shape[1] for shape in shapes.values() if len(shape) == 2)
     raise BadInputError(f"{path / layout.MODULES}: has no pooling")
 
 

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from torch import nn
 from stage2.encoding.encoder import Similarity
 from stage2.encoding.tokens import TOKENIZING, Role
 from stage2.models import hub
+from stage2.models.sentence_transformers.layers import LayerMean
+from stage2.models.sentence_transformers.static import PlainTokenizer, TokenTable
 from stage2.utils import tensors
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
@@ -31,8 +33,9 @@ LIBRARY_CONFIG = "config_sentence_transformers.json"
 WHAT = "model"
 
 # The modules of the library that stage2 can train, by the last part of the name of their class.
-_TRANSFORMER, _POOLING = "Transformer", "Pooling"
-_KNOWN = (_TRANSFORMER, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
+_TRANSFORMER, _POOLING, STATIC = "Transformer", "Pooling", "StaticEmbedding"
+_LAYERS = "WeightedLayerPooling"
+_KNOWN = (_TRANSFORMER, STATIC, _LAYERS, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
 PACKAGE = "sentence_transformers."
 SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
 _MOST_BYTES = 1 << 20
@@ -51,35 +54,30 @@ class Source:
         library: the model of sentence-transformers, which shares its modules with the encoder.
         plain: whether it was read as a Hugging Face encoder, and is written as one.
         dtype: the dtype in which its weights were read.
-        before: the modules between the transformer and the pooling.
+        backbone: what gives the states of tokens: a model of transformers, or what is called alike.
+        tokenizer: its tokenizer, a fast one of transformers or what is called alike.
+        pooling: the names of its poolings, in `pooling.POOLINGS`.
+        pools_prompt: whether the tokens of a prompt are pooled.
+        takes_limits: whether the largest number of tokens in a text can be set and written.
+        before: the modules between the backbone and the pooling.
         after: the modules after the pooling.
     """
 
     library: Any
     plain: bool
     dtype: torch.dtype
-    before: list[nn.Module] = field(default_factory=list)
-    after: list[nn.Module] = field(default_factory=list)
+    backbone: Any
+    tokenizer: Any
+    pooling: Sequence[str] = ("mean",)
+    pools_prompt: bool = True
+    takes_limits: bool = True
+    before: Sequence[nn.Module] = ()
+    after: Sequence[nn.Module] = ()
 
     @property
-    def transformer(self) -> Any:
-        """The module that holds the backbone and its tokenizer."""
+    def first(self) -> Any:
+        """The first module of the library's model, which reads texts."""
         return self.library[0]
-
-    @property
-    def pooling(self) -> Any:
-        """The module that says how tokens are pooled."""
-        return next(module for module in self.library if type(module).__name__ == _POOLING)
-
-    @property
-    def backbone(self) -> Any:
-        """The encoder, a model of transformers."""
-        return self.transformer.model
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer, a fast one of transformers."""
-        return self.transformer.tokenizer
 
 
 @dataclass(frozen=True)
@@ -167,16 +165,21 @@ def inside(root: Path, path: Path, name: str, place: str) -> Path:
 
 
 def check_order(modules: Sequence[Module], path: Path) -> None:
-    """Check that modules are a transformer, one pooling after it, and others around the pooling.
+    """Check that modules are a transformer with one pooling, or a table of vectors without one.
+
+    Others may stand around the pooling, but the mean over layers only right after the transformer.
 
     Raises:
         BadInputError: they are not. The message names `path`.
     """
     kinds = [module.kind for module in modules]
-    if kinds[:1] != [_TRANSFORMER] or [kinds.count(k) for k in (_TRANSFORMER, _POOLING)] != [1, 1]:
+    counted = [kinds.count(kind) for kind in (_TRANSFORMER, _POOLING, STATIC, _LAYERS)]
+    layers = kinds[1:2].count(_LAYERS)
+    good = {_TRANSFORMER: [1, 1, 0, layers], STATIC: [0, 0, 1, 0]}
+    if not kinds or counted != good.get(kinds[0]):
         raise BadInputError(
             f"{path}: its modules are {', '.join(kinds) or 'none'}; expected a {_TRANSFORMER}, and "
-            f"after it one {_POOLING}"
+            f"after it one {_POOLING}, or a {STATIC} without one"
         )
 
 
@@ -191,20 +194,51 @@ def load_modules(root: Path, modules: Sequence[Module]) -> Source:
     Raises:
         BadInputError: one lacks weights, or has weights of another shape.
     """
-    transformer = modules[0].folder
-    hub.check_folder(transformer, WHAT)
+    folder = modules[0].folder
+    if modules[0].kind == STATIC:
+        return _static(root, modules)
+    hub.check_folder(folder, WHAT)
     # The library loads the tokenizer again. This call refuses code of the model's own, and its
     # messages say what is wrong.
-    hub.load_tokenizer(transformer, WHAT)
+    hub.load_tokenizer(folder, WHAT)
     library = _library(root, modules)
     place = [module.kind for module in modules].index(_POOLING)
-    parts = list(library)
+    first, *before = list(library)[:place]
+    backbone = first.model
+    # Without the states of all layers the library leaves the last ones as they are.
+    if modules[1].kind == _LAYERS and backbone.config.output_hidden_states:
+        backbone = LayerMean(backbone, before.pop(0))
+    pooling = library[place]
+    names = pooling.pooling_mode
     return Source(
         library,
         plain=False,
-        dtype=tensors.dtype_of(tensors.weight_files(transformer)),
-        before=parts[1:place],
-        after=parts[place + 1 :],
+        dtype=tensors.dtype_of(tensors.weight_files(folder)),
+        backbone=backbone,
+        tokenizer=first.tokenizer,
+        pooling=(names,) if isinstance(names, str) else tuple(names),
+        pools_prompt=bool(pooling.include_prompt),
+        before=before,
+        after=list(library)[place + 1 :],
+    )
+
+
+def _static(root: Path, modules: Sequence[Module]) -> Source:
+    """Load a model that begins with a table of vectors, whose texts are cut by its tokenizer."""
+    folder = modules[0].folder
+    for path in folder.iterdir():
+        if path.exists():
+            check_regular(path)
+    dtype = tensors.dtype_of(tensors.weight_files(folder))
+    first, *after = library = _library(root, modules)
+    return Source(
+        library,
+        plain=False,
+        dtype=dtype,
+        backbone=TokenTable(first.embedding),
+        tokenizer=PlainTokenizer(first.tokenizer),
+        takes_limits=False,
+        after=after,
     )
 
 
@@ -220,7 +254,14 @@ def load_plain(root: Path, pooling: str) -> Source:
         _give_back_class(transformer)
         width = transformer.get_embedding_dimension()
         library = SentenceTransformer(modules=[transformer, Pooling(width, pooling)], device="cpu")
-    return Source(library, plain=True, dtype=tensors.dtype_of(tensors.weight_files(root)))
+    return Source(
+        library,
+        plain=True,
+        dtype=tensors.dtype_of(tensors.weight_files(root)),
+        backbone=transformer.model,
+        tokenizer=transformer.tokenizer,
+        pooling=(pooling,),
+    )
 
 
 def save(
@@ -262,12 +303,14 @@ def settle(source: Source, prompts: Mapping[Role, str], max_lengths: Mapping[Rol
     for role, prompt in prompts.items():
         if known.get(role, "") != prompt:
             library.prompts[role] = prompt
+    if not source.takes_limits:
+        return
     longest = max(max_lengths.values())
     if longest != library.max_seq_length:
         library.max_seq_length = longest
     for role in ("query", "document"):
         if max_lengths[role] != longest:
-            setattr(source.transformer, f"{role}_length", max_lengths[role])
+            setattr(source.first, f"{role}_length", max_lengths[role])
 
 
 @contextmanager
@@ -354,7 +397,8 @@ def _library(root: Path, modules: Sequence[Module]) -> Any:
             ).float()
             tensors.check_finite(part.state_dict(), module.folder)
             parts.append(part)
-        _give_back_class(parts[0])
+        if modules[0].kind == _TRANSFORMER:
+            _give_back_class(parts[0])
         return SentenceTransformer(modules=parts, device="cpu", **told)
 
 

@@ -1,7 +1,8 @@
 """The poolings of sentence-transformers, which make one vector of the vectors of a text's tokens.
 
 Each takes the states of B texts with at most T tokens, float (B, T, D), and a mask of the tokens
-that are pooled, bool (B, T), with at least one token of each text. Padding comes after the tokens.
+that are pooled, bool (B, T), with at least one token of each text if the text has any. Padding
+comes after the tokens. The mean of no tokens is 0.
 The result is float (B, D).
 """
 
@@ -29,7 +30,7 @@ def last(states: Tensor, mask: Tensor) -> Tensor:
 def mean(states: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of the vectors."""
     weights = mask.to(states.dtype)
-    return _sum(states, weights) / weights.sum(dim=1, keepdim=True)
+    return _sum(states, weights) / weights.sum(dim=1, keepdim=True).clamp_min(1)
 
 
 def mean_by_square_root(states: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,41 @@
+"""A transformer whose states are a weighted mean over its layers: WeightedLayerPooling."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor, nn
+
+_LAYERS, _TOKENS = "all_layer_embeddings", "token_embeddings"
+
+
+class LayerMean(nn.Module):
+    """A transformer and the library's module that takes the mean, in the place of a transformer.
+
+    Attributes:
+        model: the transformer, whose configuration asks for the states of all layers. It has all
+            attributes that this module lacks.
+        mean: the library's module.
+    """
+
+    def __init__(self, model: nn.Module, mean: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.mean = mean
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of this module, or else of the transformer."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("model"), name)
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor | None = None, **more: Any
+    ) -> SimpleNamespace:
+        """Return the means as `last_hidden_state`, float (B, T, D)."""
+        if position_ids is not None:
+            more["position_ids"] = position_ids
+        found = self.model(input_ids=input_ids, **more)
+        return SimpleNamespace(last_hidden_state=self.mean({_LAYERS: found.hidden_states})[_TOKENS])
