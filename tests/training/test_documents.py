@@ -24,7 +24,7 @@ from stage2.training.documents import check_parts, documents_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.state import find_state
 from stage2.training.step import accumulate_gradients
-from stage2.training.train import Callbacks, train
+from stage2.training.train import Callbacks, evaluate_dev, train
 from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -106,6 +106,22 @@ def test_a_step_embeds_no_document(
     )
     settings = replace(SETTINGS, loss="margin")
     assert accumulate_gradients(model, lists, np.arange(12), settings, 12, None, None, documents)
+
+
+def test_dev_questions_meet_the_same_documents(
+    folder: Path, corpus: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = two_of(folder)
+    lists = lists_for(model, corpus)
+    right = evaluate_dev(model, lists, SETTINGS)
+    documents = documents_of(model, lists, SETTINGS)
+    monkeypatch.setattr(
+        model.parts["document"], "forward", lambda _: pytest.fail("a document is embedded")
+    )
+    assert evaluate_dev(model, lists, SETTINGS, documents=documents) == right
+    with torch.no_grad():
+        next(model.parts["query"].parameters()).mul_(-1)
+    assert evaluate_dev(model, lists, SETTINGS, documents=documents) != right
 
 
 def trained(

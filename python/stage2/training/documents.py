@@ -1,25 +1,23 @@
 """The vectors of documents, which stay as they are if only the encoder of queries is trained.
 
-They are computed once before training. In a step they are constants, so no document is embedded.
+They are computed once before training. In a step they are constants, so no document is embedded,
+and neither is one when dev questions choose among the epochs.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from stage2.config import TrainingConfig
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.vectors import Vectors
 from stage2.utils.errors import BadInputError
+from stage2.utils.progress import Progress
 
 # The vectors of all texts of lists; those of queries are 0 and are not used.
-Documents = Vectors[npt.NDArray[Any]]
+Documents = Embeddings
 
 
 def check_parts(model: Encoder, settings: TrainingConfig) -> None:
@@ -49,4 +47,23 @@ def documents_of(model: Encoder, lists: RankingLists, settings: TrainingConfig) 
     rows = np.flatnonzero(~lists.tokens.is_query)
     found = Embeddings.empty(len(lists.tokens), model.embedding_dim)
     found.put(rows, encode_tokens(model, lists.tokens.take(rows), precision=settings.precision))
+    return found
+
+
+def embed(
+    model: Encoder,
+    lists: RankingLists,
+    settings: TrainingConfig,
+    progress: Progress | None,
+    documents: Documents | None,
+) -> Embeddings:
+    """Embed the texts of `lists`, or only the queries if the vectors of documents are known."""
+    if documents is None:
+        return encode_tokens(model, lists.tokens, precision=settings.precision, progress=progress)
+    rows = np.flatnonzero(lists.tokens.is_query)
+    queries = encode_tokens(
+        model, lists.tokens.take(rows), precision=settings.precision, progress=progress
+    )
+    found = documents.take(np.arange(len(documents)))
+    found.put(rows, queries)
     return found

@@ -19,6 +19,7 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
+from stage2.training.documents import Documents, documents_of
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, evaluate_dev
 from stage2.utils import files
@@ -159,15 +160,16 @@ def choose_on_dev(
     Returns:
         All candidates, the chosen one first.
     """
+    documents = documents_of(model, dev.lists, settings)
 
-    def value(candidate: Encoder, lists: RankingLists) -> float:
-        return float(evaluate_dev(candidate, lists, settings)[DEV_METRIC])
+    def value(candidate: Encoder, lists: RankingLists, documents: Documents | None = None) -> float:
+        return float(evaluate_dev(candidate, lists, settings, documents=documents)[DEV_METRIC])
 
     found = choose(
         model,
         stage1,
         trained.log,
-        lambda candidate: value(candidate, dev.lists),
+        lambda candidate: value(candidate, dev.lists, documents),
         checkpoints,
     )
     if dev.whole is None or found[0].kind == "stage1":

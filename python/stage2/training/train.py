@@ -13,24 +13,23 @@ import numpy as np
 import torch
 
 from stage2.config import TrainingConfig
-from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.training.dev_corpus import Dev
-from stage2.training.documents import Documents, check_parts, documents_of
-from stage2.training.guide import Guide, guide_of
+from stage2.training.documents import Documents, check_parts, embed
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.parameters import check_freeze, check_trainable, plain_state, trainable
-from stage2.training.question_batches import neighbours_of, question_batches
+from stage2.training.question_batches import question_batches
 from stage2.training.schedule import learning_rate, updates_an_epoch
 from stage2.training.state import Position, State, questions_hash
 from stage2.training.step import accumulate_gradients
 from stage2.training.trackers import Note, tracking
+from stage2.training.untouched import Untouched, untouched_of
 from stage2.usage import STAGES
 from stage2.utils import files, rng
-from stage2.utils.arrays import Floats, Ints
+from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
@@ -118,16 +117,14 @@ def train(
         lists = lists.without_negatives()
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
-    # All need the weights of stage 1, so they come before a state replaces them.
+    # Both need the weights of stage 1, so they come before a state replaces them.
     started_from = copy_of_weights(model)
-    untouched = Untouched(
-        _teacher(model, lists, settings),
-        guide_of(model, lists, settings),
-        documents_of(model, lists, settings),
-        neighbours_of(model, lists, settings),
-    )
+    untouched = untouched_of(model, lists, None if dev is None else dev.lists, settings)
     if state is None:
-        metrics = {} if dev is None else dev.stage1 or evaluate_dev(model, dev.lists, settings)
+        metrics: dict[str, Any] = {}
+        if dev is not None:
+            known = untouched.dev_documents
+            metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings, documents=known)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
         _drop_earlier(folder / files.CHECKPOINTS)
         model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
@@ -198,23 +195,6 @@ class _Output:
         if (self.folder / files.ASIDE).is_dir():
             return ""  # the files that --overwrite set aside will replace it
         return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
-
-
-@dataclass(frozen=True)
-class Untouched:
-    """What the model before training says, where it is needed.
-
-    Attributes:
-        teacher: float32 (m,), its score of every candidate.
-        guide: its vectors of the lists' texts.
-        documents: its vectors of the lists' documents, if these are not trained.
-        neighbours: int64 (n, k), the questions that it has nearest to each.
-    """
-
-    teacher: Floats | None = None
-    guide: Guide | None = None
-    documents: Documents | None = None
-    neighbours: Ints | None = None
 
 
 class _Training:
@@ -366,7 +346,8 @@ class _Training:
         """Return the metrics on the dev questions; {} if there are none."""
         if self.dev is None:
             return {}
-        return evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked)
+        known = self.untouched.dev_documents
+        return evaluate_dev(self.model, self.dev, self.settings, self.stop_if_asked, known)
 
     def rate(self, update: int) -> float:
         """Return the learning rate of an update, counted from 0."""
@@ -435,13 +416,14 @@ def evaluate_dev(
     dev: RankingLists,
     settings: TrainingConfig,
     progress: Progress | None = None,
+    documents: Documents | None = None,
 ) -> dict[str, Any]:
-    """Return the metrics of a model on the dev questions.
+    """Return the metrics of a model on the dev questions; see `documents.embed`.
 
     Raises:
         RunFailedError: the model's vectors are not finite.
     """
-    embeddings = encode_tokens(model, dev.tokens, precision=settings.precision, progress=progress)
+    embeddings = embed(model, dev, settings, progress, documents)
     if not np.isfinite(embeddings.mu).all():
         raise RunFailedError(
             f"the model's vectors are not finite after the last update. {_calmer(settings)}"
@@ -467,13 +449,6 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
         f"no hard example: every ground truth ranks in the top {topk}, so there is nothing to "
         "train on. Try a smaller --topk or more --negatives"
     )
-
-
-def _teacher(model: Encoder, lists: RankingLists, settings: TrainingConfig) -> Floats | None:
-    """Return stage 1's score of every candidate, float32 (m,), if the loss needs a teacher."""
-    if not LOSSES[settings.loss].teacher:
-        return None
-    return score(lists, encode_tokens(model, lists.tokens, precision=settings.precision)).scores
 
 
 def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: Path) -> None:
