@@ -218,6 +218,14 @@ def test_a_run_writes_both_encoders_and_each_by_itself(
     further = encode(load_model(tmp_path / "on"), texts, precision="fp32").mu
     assert np.array_equal(further, right)
 
+    # Half of the way between the two is of two encoders too, and has the same one of documents.
+    merged = tmp_path / "merged"
+    stage2("merge", "--model", out, "--model", tmp_path / "on", "--alpha", 0.5,
+           "--output-dir", merged)  # fmt: skip
+    for name in (files.SHIPPED_MODEL, files.MODEL_OF_ROLE["document"]):
+        found = encode(load_model(merged / name), texts, precision="fp32").mu
+        assert np.array_equal(found, right)
+
 
 def test_a_model_with_one_encoder_for_all_is_refused(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, model: ProbabilisticGBERTV4

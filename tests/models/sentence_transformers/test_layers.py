@@ -39,6 +39,11 @@ def test_the_mean_is_weighted(model: SentenceEncoder) -> None:
     torch.testing.assert_close(found[mask], ((layers[1] + 3 * layers[2]) / 4)[mask])
 
 
+def test_half_precision_is_near(model: SentenceEncoder) -> None:
+    half, right = (encode(model, TEXTS, precision=name).mu for name in ("bf16", "fp32"))
+    assert 0 < np.abs(half - right).max() < 0.1
+
+
 def gradients(model: SentenceEncoder) -> dict[str, Tensor]:
     batch = collate(model, tokenize(model, TEXTS, [()] * len(TEXTS)), np.arange(len(TEXTS)))
     model.zero_grad()

@@ -17,6 +17,7 @@ from stage2.encoding.encode import encode, encode_windows
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Role, Texts
 from stage2.models.auto import family_of, load_model
+from stage2.models.export import export
 from stage2.models.family import LoadOptions
 from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.family import RouterFolder
@@ -152,6 +153,11 @@ def test_a_copy_and_a_bare_one_are_of_two_encoders(mixed: Path) -> None:
     assert model.parts["query"].source is not None
     half = encode(model, TEXTS, role="document", precision="bf16").mu
     assert np.abs(half - encode(model, TEXTS, precision="fp32").mu).max() < 0.1
+
+
+def test_an_export_is_the_router_that_it_came_as(mixed: Path, tmp_path: Path) -> None:
+    export(load_model(mixed), "sentence-transformers", tmp_path / "out")
+    check_library(load_model(mixed), tmp_path / "out")
 
 
 def test_widths_that_differ_cannot_be_compared(tmp_path: Path) -> None:
