@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch.nn import functional as F
 
 from stage2 import Dataset, ProbabilisticGBERTV4
+from stage2.cli.commands import run as run_module
 from stage2.config import Settings
 from stage2.encoding.encode import encode
 from stage2.encoding.encoder import Encoder
@@ -30,7 +31,7 @@ from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import read_state_dict
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
-from tests.sentence_models import KINDS, write_model
+from tests.sentence_models import KINDS, write_encoder, write_model
 from tests.utils.test_distributed import TWO, alone, losses, program
 
 SETTINGS = Settings(
@@ -225,6 +226,30 @@ def test_a_run_writes_both_encoders_and_each_by_itself(
     for name in (files.SHIPPED_MODEL, files.MODEL_OF_ROLE["document"]):
         found = encode(load_model(merged / name), texts, precision="fp32").mu
         assert np.array_equal(found, right)
+
+
+def test_a_run_that_was_stopped_after_its_training_goes_on(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Hugging Face encoder has its pooling in the router alone, which is then read again."""
+    encoder = write_encoder(KINDS["roberta"], tmp_path / "encoder")
+    flags = ["run", *data_flags(corpus)[:4], "--model", encoder, "--pooling", "cls", "--train",
+             "query", "--epochs", 1, "--batch-size", 6, "--learning-rate", 1e-3, "--folds", 3,
+             "--precision", "fp32", "--query-prompt", "the "]  # fmt: skip
+    stage2(*flags, "--output-dir", tmp_path / "whole")
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "cross_validate", killed)
+        stage2(*flags, "--output-dir", tmp_path / "broken", exit_code=1)
+    result = stage2(*flags, "--output-dir", tmp_path / "broken")
+    assert "the training is done already" in result.stderr
+    for name in (files.COMPARISON, files.PER_QUESTION):
+        assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    part = tmp_path / "whole" / files.MODEL_OF_ROLE["document"]
+    assert not (part / "modules.json").exists()
 
 
 def test_a_model_with_one_encoder_for_all_is_refused(

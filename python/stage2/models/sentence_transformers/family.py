@@ -44,7 +44,7 @@ class SentenceTransformersFolder:
         """Read a folder. It names its own pooling, so the option of that name is refused."""
         if options.pooling is not None:
             raise _other_pooling(path, options)
-        return _one_or_two(lambda own: _encoder(layout.load_folder(path), path, own), options)
+        return _one_or_two(lambda: _encoder(layout.load_folder(path), path, options), options)
 
     def reader(self, path: Path, options: LoadOptions) -> Reader:
         """Return the whole model, because its limit and prompts are spread over several files."""
@@ -120,7 +120,7 @@ class HuggingFaceFolder(SentenceTransformersFolder):
                 path,
             )
         return _one_or_two(
-            lambda own: _encoder(layout.load_plain(path, pooling), path, own), options
+            lambda: _encoder(layout.load_plain(path, pooling), path, options), options
         )
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
@@ -135,15 +135,15 @@ class HuggingFaceFolder(SentenceTransformersFolder):
         return [path]
 
 
-def _one_or_two(read: Callable[[LoadOptions], SentenceEncoder], options: LoadOptions) -> Encoder:
+def _one_or_two(read: Callable[[], SentenceEncoder], options: LoadOptions) -> Encoder:
     """Read a model once, or once for each role if only the encoder of queries is to be trained."""
     if options.train == "both":
-        return read(options)
-    return RouterEncoder(read(_of_role(options, "query")), read(_of_role(options, "document")))
+        return read()
+    return RouterEncoder(read(), read())
 
 
 def _of_role(options: LoadOptions, role: Role) -> LoadOptions:
-    """Return the options for the encoder of one role."""
+    """Return the options for the encoder of one role, which may be unlike that of the other."""
     return replace(
         options,
         prompts={key: prompt for key, prompt in options.prompts.items() if key == role},
