@@ -31,6 +31,7 @@ from benches import report
 from stage2.config_file import read_toml
 from stage2.encoding.encode import encode
 from stage2.models.hub import default_backbone
+from stage2.presets import RUN_DEFAULTS
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
 
@@ -95,7 +96,7 @@ class Options:
     @property
     def key(self) -> str:
         """The key of a recipe, by which its cells are found."""
-        text = " ".join((self.start, self.precision, *self.flags))
+        text = " ".join((self.start, self.precision, json.dumps(RUN_DEFAULTS), *self.flags))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

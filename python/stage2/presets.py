@@ -14,6 +14,7 @@ RUN_DEFAULTS: Mapping[str, Any] = {
     "schedule": "linear",
     "loss": "in-batch",
     "train_on": "all",
+    "batches": "similar",
     "refit": True,
 }
 
@@ -30,6 +31,8 @@ REFERENCE: Mapping[str, Any] = {
     "schedule": "constant",
     "loss": "margin",
     "train_on": "hard",
+    "batches": "random",
+    "refit": False,
 }
 
 

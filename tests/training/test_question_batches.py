@@ -71,6 +71,7 @@ def test_similar_questions_share_a_batch(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists
 ) -> None:
     assert neighbours_of(model, lists, SETTINGS) is None
+    assert neighbours_of(model, lists, replace(SETTINGS, batches="similar", loss="margin")) is None
     nearest = neighbours_of(model, lists, replace(SETTINGS, batches="similar"))
     assert nearest is not None
     vectors = encode(model, lists.question_texts, role="query", precision="fp32").mu

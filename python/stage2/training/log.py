@@ -39,9 +39,8 @@ def best_of(log: Sequence[EpochLog]) -> EpochLog:
 
     Without dev questions it is the last row.
     """
-    if not log[-1].dev:
-        return log[-1]
-    return max(log, key=lambda entry: entry.dev[DEV_METRIC])
+    measured = [entry for entry in log if entry.dev] or log[-1:]
+    return max(measured, key=lambda entry: entry.dev.get(DEV_METRIC, 0.0))
 
 
 def out_of_patience(log: Sequence[EpochLog], patience: int | None) -> bool:

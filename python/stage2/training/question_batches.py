@@ -33,12 +33,13 @@ def neighbours_of(model: Encoder, lists: RankingLists, settings: TrainingConfig)
     Args:
         model: the model.
         lists: n questions.
-        settings: the settings `batches` and `precision` are used.
+        settings: the settings `batches`, `loss` and `precision` are used.
 
     Returns:
-        Rows of `lists`, int64 (n, k), the nearest first; None if batches are drawn at random.
+        Rows of `lists`, int64 (n, k), the nearest first; None if batches are drawn at random, as
+        they are wherever the negatives of a question are its own.
     """
-    if settings.batches != "similar":
+    if settings.batches != "similar" or LOSSES[settings.loss].negatives == "list":
         return None
     texts, rows = np.unique(lists.questions, return_inverse=True)
     found = encode_tokens(model, lists.tokens.take(texts), precision=settings.precision)

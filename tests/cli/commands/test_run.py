@@ -86,8 +86,11 @@ def test_run_trains_on_all_questions_unless_it_is_told_otherwise(
         assert set(sides["trained_on"]) == (visible if name == "default" else hard & visible)
     assert chosen["default"] == RUN_DEFAULTS
     assert chosen["hard"] == {**RUN_DEFAULTS, "train_on": "hard"}
-    # The reference has no dev side to refit on.
-    assert chosen["reference"] == {k: REFERENCE[k] for k in RUN_DEFAULTS if k != "refit"}
+    # The reference has no dev side to refit on, and no negatives in its batches.
+    without = {"refit", "batches"}
+    assert chosen["reference"] == {
+        key: REFERENCE[key] for key in RUN_DEFAULTS if key not in without
+    }
 
 
 def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
