@@ -290,7 +290,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "folds": Use(decides=("evaluate",), when=(_DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     **dict.fromkeys(
-        ("recall_at", "bm25"),
+        ("recall_at", "bm25", "untouched_backbone"),
         Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)),
     ),
     "overwrite": Use(serves=_ORDER),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import stage2
+from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.ranking import Scored
 from stage2.evaluation.statistics import wilson
@@ -89,7 +90,9 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
     sets = [QuestionSet("test", np.array([0, 2, 3]), held_out=True)]
     numbers = np.arange(4)
     plain = compare(*sides, sets, numbers, seed=0, recall_at=(2,))
-    found = compare(*sides, sets, numbers, seed=0, recall_at=(2,), baselines={"bm25": bm25})
+    found = compare(
+        *sides, sets, numbers, seed=0, recall_at=(2,), baselines={"bm25": Baseline(bm25)}
+    )
     candidates, corpus = found["sets"]
     beside = corpus.pop("baselines")["bm25"]
     assert [candidates, corpus] == plain["sets"]
@@ -102,7 +105,7 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
     assert beside["intervals"]["1"] == pytest.approx({"value": 2.5 / 3, "low": low, "high": high})
     assert beside["intervals"].keys() == {"1", "3", "5"}
     rows = per_question(
-        *sides, list("abcd"), list("wxyz"), sets, "corpus", {"bm25": bm25}
+        *sides, list("abcd"), list("wxyz"), sets, "corpus", {"bm25": Baseline(bm25)}
     )  # fmt: skip
     assert [row["ranks"]["corpus"]["bm25"] for row in rows] == [1, 3, 1.5, 1]
     assert "bm25" not in rows[0]["ranks"]["candidates"]

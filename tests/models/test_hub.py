@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -305,3 +306,18 @@ def test_a_pipe_is_not_waited_for(
     load = ProbabilisticGBERTV4.from_pretrained if ours else hub.load_backbone
     with pytest.raises(BadInputError, match="is no regular file"):
         load(folder)
+
+
+def test_an_encoder_is_shown_by_its_name() -> None:
+    snapshot = Path("/cache/models--org--some-name/snapshots/0123abc")
+    assert hub.shown_name(snapshot) == "org/some-name"
+    assert hub.shown_name(Path("/encoders/mine")) == "mine"
+    assert hub.shown_name(Path("/encoders/a\nb")) == "a\\nb"
+    assert hub.shown_name(Path(hub.default_backbone())) == "all-MiniLM-L6-v2"
+
+
+def test_a_folder_without_weights_is_no_encoder(backbone: Path, tmp_path: Path) -> None:
+    assert hub.is_encoder(backbone)
+    shutil.copy(backbone / "config.json", tmp_path)
+    assert not hub.is_encoder(tmp_path)
+    assert not hub.is_encoder(tmp_path / "gone")

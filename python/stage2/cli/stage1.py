@@ -24,7 +24,8 @@ from stage2.encoding.tokens import Role
 from stage2.models.auto import family_of, load_model
 from stage2.models.family import LoadOptions
 from stage2.models.gbert.fit_heads import init_model
-from stage2.models.hub import default_backbone, default_model
+from stage2.models.hub import BACKBONE, default_backbone, default_model
+from stage2.models.hub import folder_of as folder_of_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import files
@@ -41,12 +42,15 @@ class Stage1:
         settings: the settings of the command, with those that the model was made with.
         hashes: the hashes of what the model was made from or read from, by name.
         made: whether this command made the model, which is then not yet on disk.
+        backbone: the folder of the encoder that the model was made from; None for a model that was
+            made from none.
     """
 
     model: Encoder | LazyModel
     settings: Settings
     hashes: dict[str, str]
     made: bool
+    backbone: Path | None
 
 
 def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
@@ -55,12 +59,14 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
         _say_default(settings, given)
         model = load_given(settings, given)
         hashes, made = hashes_of_model(settings, given), False
+        source = backbone_of(settings, given)
     elif run.holds("init"):
         known = run.record["stages"]["init"]["made_from"]
         backbone = settings.backbone or default_backbone()
         settings = with_stage1_of(settings, known, run.adds is None, backbone)
         model = load_model(run.checked(files.STAGE1_MODEL))
         hashes, made = {"model": model_hash(run / files.STAGE1_MODEL)}, False
+        source = backbone_of(settings, run / files.STAGE1_MODEL)
         if reads_data(known):
             # An earlier call of this command made the model as one of its steps.
             hashes = {"backbone": known.get("backbone", backbone)}
@@ -69,7 +75,8 @@ def stage1(settings: Settings, run: RunFolder, inputs: Inputs) -> Stage1:
         console.say(f"making a stage-1 model from {name} (see stage2 init)")
         model = new_model(settings, inputs.samples.contexts)
         hashes, made = {"backbone": name}, True
-    return Stage1(placed(model, settings), settings, hashes, made)
+        source = folder_of_model(settings.backbone or default_model(), BACKBONE)
+    return Stage1(placed(model, settings), settings, hashes, made, source)
 
 
 def given_model(settings: Settings, run: RunFolder) -> str | None:
@@ -167,7 +174,8 @@ def stage1_when_needed(settings: Settings, run: RunFolder, inputs: Inputs) -> St
         return stage1(settings, run, inputs)
     _say_default(settings, given)
     model = model_when_needed(settings, given)
-    return Stage1(model, settings, hashes_of_model(settings, given), False)
+    hashes, source = hashes_of_model(settings, given), backbone_of(settings, given)
+    return Stage1(model, settings, hashes, False, source)
 
 
 def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
@@ -186,6 +194,11 @@ def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
         if cache is not None and len(cache):
             return LazyModel(load, cache.width, lambda: family.reader(model_in(path), options))
     return load()
+
+
+def backbone_of(settings: Settings, path: str | Path) -> Path | None:
+    """Return the folder of the encoder that a model was made from; see `Family.backbone`."""
+    return family_of(path).backbone(model_in(path), load_options(settings))
 
 
 def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | None:

@@ -38,6 +38,12 @@ class OutputConfig(Group):
         "Show beside the model, over the whole corpus, what a search by words finds without one.",
         kind=bool,
     )
+    untouched_backbone: bool = setting(
+        True,
+        "Show beside a ProbabilisticGBERTV4, over the whole corpus, what the encoder that it was "
+        "made from finds with its own pooling. The verdict is against the better of the two.",
+        kind=bool,
+    )
     language: str = setting("en", "Language of the report.", choices=("en", "zh"))
     overwrite: bool = setting(
         False, "Write into a folder that holds another run's files.", kind=bool

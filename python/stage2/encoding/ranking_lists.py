@@ -94,6 +94,11 @@ class RankingLists:
         aside[self.is_relevant] = truths
         return replace(self, aside=aside)
 
+    def read_by(self, model: Encoder | LazyModel) -> RankingLists:
+        """Return the same lists with the same texts as another model reads them, no entities."""
+        texts, roles = self.tokens.texts, self.tokens.roles
+        return replace(self, tokens=_tokens_of(model, texts, [()] * len(texts), roles))
+
     def subset(self, rows: Sequence[int] | Ints) -> RankingLists:
         """Return the given questions, in the given order, with only the texts that they need."""
         return self.select(rows).trimmed()
@@ -205,7 +210,7 @@ def ranking_lists(
     id_order = np.empty(len(ids), np.int64)
     id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
     lists = RankingLists(
-        tokens=LazyTokens(texts, spans, lambda part: tokenize(loaded(model), *part), roles),
+        tokens=_tokens_of(model, texts, spans, roles),
         qa_ids=list(samples.qa_ids),
         questions=question_rows,
         candidates=context_rows[places],
@@ -220,3 +225,12 @@ def ranking_lists(
     grades = np.zeros(len(flat))
     grades[lists.is_relevant] = samples.grades
     return replace(lists, grades=grades)
+
+
+def _tokens_of(
+    model: Encoder | LazyModel,
+    texts: Sequence[str],
+    spans: Sequence[Spans],
+    roles: Sequence[Role],
+) -> LazyTokens:
+    return LazyTokens(texts, spans, lambda part: tokenize(loaded(model), *part), roles)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
 from stage2.evaluation.verdict import verdict
@@ -52,13 +53,14 @@ def compare(
     groups: Ints,
     seed: int,
     recall_at: Sequence[int] = (),
-    baselines: Mapping[str, Ranked] = MappingProxyType({}),
+    baselines: Mapping[str, Baseline] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Compare two models, and return the content of `comparison.json`.
 
     Recall@k is computed only for ranks in the whole corpus. Among the few candidates of a list it
     would depend on their number. Baselines rank the whole corpus too. They are shown beside the
-    models, and decide no verdict.
+    models. One that is a model has statistics against the shipped model, and the verdict may be
+    against it.
 
     Args:
         before: the ranks of the stage-1 model, by source (`candidates` or `corpus`).
@@ -67,12 +69,12 @@ def compare(
         groups: int64 (n,), equal for questions that share a chunk.
         seed: the seed of the resampling.
         recall_at: the values of k for Recall@k.
-        baselines: by name, the ranks in the whole corpus that a baseline gives.
+        baselines: by name, what a baseline gives.
     """
     parts = []
     for questions in sets:
         models = questions.measured(before), questions.measured(questions.after or after)
-        beside = questions.measured(baselines)
+        beside = {name: one.without(questions.aside) for name, one in baselines.items()}
         for source, old in models[0].items():
             new = models[1][source]
             rows = questions.rows
@@ -90,17 +92,35 @@ def compare(
             }
             if beside and source == "corpus":
                 part["baselines"] = {
-                    name: _of_baseline(ranked, rows, depths) for name, ranked in beside.items()
+                    name: _of_baseline(one, new, rows, groups[rows], seed, depths)
+                    for name, one in beside.items()
                 }
             parts.append(part)
     return {"sets": parts, "verdict": verdict(parts)}
 
 
-def _of_baseline(ranked: Ranked, rows: Ints, recall_at: Sequence[int]) -> dict[str, Any]:
-    """Return the metrics of a baseline, with the interval of each Top-k."""
-    metrics = ranked.metrics(rows, recall_at)
+def _of_baseline(
+    baseline: Baseline,
+    after: Ranked,
+    rows: Ints,
+    groups: Ints,
+    seed: int,
+    recall_at: Sequence[int],
+) -> dict[str, Any]:
+    """Return the metrics of a baseline with the interval of each Top-k; see also `statistics`.
+
+    One that is a model has its name, its width, and the statistics of the shipped model against it.
+    """
+    metrics = baseline.ranked.metrics(rows, recall_at)
     intervals = {str(k): interval_of(metrics[f"top{k}"], len(rows)) for k in TOPK}
-    return metrics | {"intervals": intervals}
+    found = metrics | {"intervals": intervals}
+    if baseline.model is None:
+        return found
+    return found | {
+        "model": baseline.model,
+        "embedding_dim": baseline.embedding_dim,
+        "statistics": statistics(baseline.ranked, after, rows, groups, seed, recall_at),
+    }
 
 
 def statistics(
@@ -174,7 +194,7 @@ def per_question(
     questions: Sequence[str],
     sets: Sequence[QuestionSet],
     source: str,
-    baselines: Mapping[str, Ranked] = MappingProxyType({}),
+    baselines: Mapping[str, Baseline] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return the rows of `per_question.jsonl`: each question's expected rank before and after.
 
@@ -186,14 +206,14 @@ def per_question(
         sets: the sets of questions. A question gets the name of the first set that it is in, and
             its ranks there. Cross-validated ranks stand beside those of the shipped model.
         source: the source whose ranks decide `change`.
-        baselines: by name, the ranks in the whole corpus that a baseline gives. They stand beside
-            those of the models.
+        baselines: by name, what a baseline gives. Its ranks stand beside those of the models.
     """
     rows: list[dict[str, Any]] = [
         {"qa_id": qa_id, "question": text, "set": None, "held_out": False}
         for qa_id, text in zip(qa_ids, questions, strict=True)
     ]
-    plain = _ranks(before, after, baselines)
+    beside = {name: baseline.ranked for name, baseline in baselines.items()}
+    plain = _ranks(before, after, beside)
     for row, entry in enumerate(rows):
         entry["ranks"] = _of_row(plain, row)
     for part in sets:
@@ -201,7 +221,7 @@ def per_question(
             continue
         ranks = plain
         if part.aside is not None:
-            ranks = _ranks(*map(part.measured, (before, after, baselines)))
+            ranks = _ranks(*map(part.measured, (before, after, beside)))
         for row in part.rows.tolist():
             if rows[row]["set"] is None:
                 named = {"set": part.name, "held_out": part.held_out}

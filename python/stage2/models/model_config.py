@@ -17,6 +17,8 @@ from stage2.utils.tensors import Shapes
 CONFIG = "config.json"
 MODEL_TYPE = "probabilistic_gbert_v4"
 LEAST_LENGTH = 4
+# Where transformers keeps the path that an encoder was loaded from.
+SOURCE = "_name_or_path"
 
 # No configuration is larger. The file of a tokenizer may be, but it is not read here.
 _MOST_BYTES = 1 << 24
@@ -80,6 +82,12 @@ class ModelConfig:
     embedding_dim: int
     max_length: int
     backbone: dict[str, Any]
+
+    @property
+    def source(self) -> Path | None:
+        """The folder that the encoder came from, which need not be here; None if it is not said."""
+        found = self.backbone.get(SOURCE)
+        return Path(found) if isinstance(found, str) and Path(found).is_absolute() else None
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from stage2.report import numbers
-from stage2.report.before_after import ACCURACIES, recalls
+from stage2.report.before_after import ACCURACIES, baselines_of, recalls
 from stage2.report.markdown import escape, table
 from stage2.report.run import Run
 from stage2.report.words import words
@@ -82,18 +82,20 @@ def _shown(run: Run) -> list[dict[str, Any]]:
 
 
 def _figures(part: dict[str, Any]) -> str:
-    """A set of questions: before and after, with the interval of the difference."""
+    """A set of questions: baselines, before and after, with the interval of the difference."""
     say, count = words("en"), part["num_queries"]
     heading = say(
         "set_heading", count=count, set=say(f"set_{part['name']}"),
         source=say(f"among_{part['source']}"),
     )  # fmt: skip
+    baselines = baselines_of(part)
+    columns = [*baselines.values(), part["before"], part["after"]]
     rows = []
     for key, name in ({"mrr": "MRR", "ndcg10": "nDCG@10"} | recalls(part)).items():
         told = part["statistics"][key]
         rows.append(
             [
-                name, *(numbers.decimal(part[side][key]) for side in ("before", "after")),
+                name, *(numbers.decimal(column[key]) for column in columns),
                 f"{numbers.signed(told['low'])} to {numbers.signed(told['high'])}",
             ]
         )  # fmt: skip
@@ -103,11 +105,13 @@ def _figures(part: dict[str, Any]) -> str:
         rows.append(
             [
                 f"{ACCURACIES[key]} (Success@{k})",
-                *(numbers.percent(part[side][key]) for side in ("before", "after")),
+                *(numbers.percent(column[key]) for column in columns),
                 f"after: {low} to {high}",
             ]
         )
-    header = ["metric", "the model as it came", "this model", "95% interval of the difference"]
+    names = [say(f"baseline_{name}") for name in baselines]
+    header = ["metric", *names, "the model as it came", "this model",
+              "95% interval of the difference"]  # fmt: skip
     return f"### {heading}\n\n{table(header, rows)}"
 
 

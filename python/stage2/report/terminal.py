@@ -79,7 +79,7 @@ def _of_baselines(comparison: Record, say: Words) -> list[list[str]]:
             say(f"plain_{part['source']}"),
             str(part["num_queries"]),
             *_values([metrics], say),
-            say("plain_without_training"),
+            say(f"plain_training_{name}"),
         ]
         for part in shown
         for name, metrics in part["baselines"].items()

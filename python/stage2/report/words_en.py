@@ -211,10 +211,12 @@ EN: dict[str, str] = {
     "plain_unknown": "not known",
     "plain_model": "{side}: {name}",
     "plain_baseline": "{set}: {name}",
-    "plain_without_training": "no model",
     "plain_unseen": "{set}: {what}",
+    "plain_training_bm25": "no model",
+    "plain_training_untouched_backbone": "untouched",
     # baselines
     "baseline_bm25": "BM25",
+    "baseline_untouched_backbone": "untouched backbone",
     # time
     "stage_init": "Stage-1 model",
     "stage_prepare": "Samples",
@@ -261,6 +263,9 @@ EN: dict[str, str] = {
     "k, in the mean of all questions.",
     "note_bm25": "BM25 ranks by the words that a question and a text share, without a model: it is "
     "what every search engine has. Over the whole corpus it stands beside the model.",
+    "note_untouched_backbone": "The untouched backbone is the encoder that the model was made "
+    "from, in its own dimension and with its own pooling: you had it before. The verdict is "
+    "against it where it ranks better than stage 1.",
     "note_ties": "A tie is not a win: among equal scores the *expected* rank counts.",
     "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
     "results whose intervals overlap widely may differ by luck. It and McNemar's test count "

@@ -203,10 +203,12 @@ ZH: dict[str, str] = {
     "plain_unknown": "未知",
     "plain_model": "{side}：{name}",
     "plain_baseline": "{set}：{name}",
-    "plain_without_training": "没有模型",
     "plain_unseen": "{set}：{what}",
+    "plain_training_bm25": "没有模型",
+    "plain_training_untouched_backbone": "未经改动",
     # baselines
     "baseline_bm25": "BM25",
+    "baseline_untouched_backbone": "未改动的主干",
     # time
     "stage_init": "第一阶段模型",
     "stage_prepare": "构造样本",
@@ -252,6 +254,8 @@ ZH: dict[str, str] = {
     "note_recall": "*Recall@k* 是一个问题的正确文本块中排进前 k 名的比例，取所有问题的平均。",
     "note_bm25": "BM25 只按问题与文本共有的词排序，不用模型，任何搜索引擎都有；"
     "在整个语料库上排序时，它与模型并列。",
+    "note_untouched_backbone": "未改动的主干是制作本模型所用的编码器，用它自己的维度和池化方式："
+    "用户原本就有它。若它的排序好于第一阶段，结论便与它比较。",
     "note_ties": "并列不算胜出：分数相同时按*期望*名次计。",
     "note_interval": "95% 区间是 Wilson 区间，按问题数计算：两个结果的区间若大幅重叠，"
     "差别可能只是运气。它和 McNemar 检验把每个问题单独计算："

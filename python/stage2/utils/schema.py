@@ -36,6 +36,13 @@ _TEXTS = {"en": str, "zh": str}
 _CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
 _METRICS = {**_CHANCE, "ties": _NUMBER, "num_queries": int, "chance": _CHANCE}
 _INTERVALS = Each({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER})
+_BASELINE = {
+    **_METRICS,
+    "intervals": _INTERVALS,
+    "model": Maybe(str),
+    "embedding_dim": Maybe(int),
+    "statistics": Maybe(dict),
+}
 # By source, the ranks before and after, and those of the baselines.
 _RANKS = Each(Each(Maybe(_NUMBER)))
 _TEXTS_SEEN = {
@@ -95,12 +102,13 @@ SCHEMAS: Mapping[str, Any] = {
                 "left_out": Maybe(Each(int)),
                 "before": _METRICS,
                 "after": _METRICS,
-                "baselines": Maybe(Each({**_METRICS, "intervals": _INTERVALS})),
+                "baselines": Maybe(Each(_BASELINE)),
                 "statistics": Maybe(dict),
             }
         ],
         "verdict": Maybe({"word": str, "text": _TEXTS}),
         "models": Maybe([str]),
+        "embedding_dim": Maybe(int),
     },
     "training_log.jsonl": [
         {

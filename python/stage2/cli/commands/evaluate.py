@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from stage2.cli import console
+from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backbone
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import grouped_questions, tell_unseen
 from stage2.cli.stage1 import (
+    backbone_of,
     check_machine,
     embedding_cache,
     hashes_of_model,
@@ -25,7 +27,7 @@ from stage2.data.unseen import Unseen, unseen
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.evaluation.baselines import BASELINES
+from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
 from stage2.evaluation.ranking import Ranked
@@ -58,6 +60,7 @@ def evaluate_command(
     if inputs.sides is not None:
         console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
     waiting = [model_when_needed(settings, path) for path in models]
+    backbone = untouched_backbone(settings, backbone_of(settings, models[0]), inputs)
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
@@ -75,13 +78,14 @@ def evaluate_command(
     if len(models) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
     grouped = grouped_questions(inputs.samples)
-    sets = [QuestionSet("test" if held_out else "all", everyone, held_out=held_out)]
+    name = "test" if held_out else "all"
+    sets = [QuestionSet(name, everyone, held_out=held_out)]
     if grouped.links is not None and (chunks := inputs.seen_chunks.get("test")):
         sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
-    baselines = ranked_baselines(settings, before.lists)
     comparison = write_comparison(
-        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings, baselines
-    )
+        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings,
+        ranked_baselines(settings, before.lists, backbone), after.embeddings.mu.shape[1],
+    )  # fmt: skip
     comparison |= {"models": list(models), "trained_on_known": held_out}
     if len(models) == 1:
         del comparison["verdict"]
@@ -144,23 +148,8 @@ def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> 
         inputs.samples,
         inputs.annotations,
         similarity=settings.similarity,
-        corpus=_over_corpus(settings, inputs),
+        corpus=ranks_corpus(settings, inputs),
     )
-
-
-def _over_corpus(settings: Settings, inputs: Inputs) -> bool:
-    """Return whether questions are ranked against all chunks, not only their candidates."""
-    return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
-
-
-def ranked_baselines(settings: Settings, lists: RankingLists) -> dict[str, Ranked]:
-    """Rank the corpus, if there is one, by each baseline that is asked for, with a bar."""
-    found = {}
-    for name, rank in BASELINES.items():
-        if len(lists.corpus) and getattr(settings, name):
-            with console.bar(f"ranking by {name}", "question") as progress:
-                found[name] = rank(lists, progress)
-    return found
 
 
 def write_comparison(
@@ -171,13 +160,27 @@ def write_comparison(
     after: Mapping[str, Ranked],
     sets: Sequence[QuestionSet],
     settings: Settings,
-    baselines: Mapping[str, Ranked],
+    baselines: Mapping[str, Baseline],
+    embedding_dim: int | None,
 ) -> dict[str, Any]:
-    """Write every question's ranks, and return the content of `comparison.json`."""
+    """Write every question's ranks, and return the content of `comparison.json`.
+
+    Args:
+        run: the folder of the run.
+        inputs: the questions.
+        grouped: the groups of questions that are not independent.
+        before: by source, the ranks of the first model.
+        after: by source, the ranks of the last model.
+        sets: the sets of questions.
+        settings: the settings of the command.
+        baselines: by name, what a baseline gives.
+        embedding_dim: the width of the last model's vectors; None if it ranks by two models.
+    """
     samples = inputs.samples
     comparison = compare(
         before, after, sets, grouped.numbers, settings.seed, settings.recall_depths, baselines
     )
+    comparison["embedding_dim"] = embedding_dim
     comparison["verdict"]["text"] = sentences(comparison)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source, baselines)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from stage2.cli import console
+from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.evaluate import (
     check_regression,
     evaluate_shown,
     lists_of,
-    ranked_baselines,
     write_comparison,
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
@@ -29,6 +29,7 @@ from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
 from stage2.cli.split_sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
+    backbone_of,
     hashes_of_model,
     load_given,
     placed,
@@ -38,6 +39,7 @@ from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen_side
 from stage2.encoding.encoder import Encoder
+from stage2.evaluation.baselines import Backbone
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.fusion import FUSIONS, fused
@@ -80,6 +82,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     loaded = [placed(load_given(settings, path), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
+    folder = backbone_of(settings, models[0])
+    backbone = untouched_backbone(settings, folder, questions.inputs) if questions else None
     hashes = dict(questions.inputs.hashes) if questions else {}
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
@@ -104,7 +108,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     if facts["alpha"] is not None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
     if questions:
-        comparison = _compare(settings, run, questions, before[0], after)
+        comparison = _compare(settings, run, questions, before[0], after, backbone)
         comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
         files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "merge", hashes)
@@ -189,6 +193,7 @@ def _compare(
     questions: Questions,
     before: Evaluation,
     after: Mapping[str, Ranked],
+    backbone: Backbone | None,
 ) -> dict[str, Any]:
     """Compare the first model with the merged one. It is not known what they were trained on."""
     sets = [
@@ -198,10 +203,10 @@ def _compare(
     ]
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
-    baselines = ranked_baselines(settings, before.lists)
+    width = None if settings.method in FUSIONS else before.embeddings.mu.shape[1]
     comparison = write_comparison(
         run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings,
-        baselines,
+        ranked_baselines(settings, before.lists, backbone), width,
     )  # fmt: skip
     return comparison | {"trained_on_known": False}
 

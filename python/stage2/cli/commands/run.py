@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from stage2.cli import console
+from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import (
     check_regression,
     evaluate_shown,
     lists_of,
-    ranked_baselines,
     write_comparison,
 )
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
@@ -42,7 +42,7 @@ from stage2.config import Settings
 from stage2.data.splits import Groups, Placed
 from stage2.data.unseen import Unseen, unseen_folds, unseen_side
 from stage2.encoding.encoder import Encoder, loaded
-from stage2.encoding.ranking_lists import RankingLists
+from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import Ranked
@@ -84,6 +84,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
+    backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
     hashes = stages["mine"]
@@ -98,29 +99,23 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
+    # What the user could have for free. Its model is not kept beside the one that is trained.
+    baselines = ranked_baselines(settings, lists, backbone)
+    del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
     hard = write_mined(settings, run, inputs, hashes, before, mined, dropped)
     # Without a split, training sees the dev questions anyway.
     refits = settings.refit and settings.split == "chunk"
     recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
-    trained_on = recipe.rows(placed.parts[0])
     run.record["split"] = tell_split(settings, placed, folds)
-    _write_split(run, lists, placed, trained_on)
+    _write_split(run, recipe, placed)
     stage1_weights = copy_of_weights(model)
 
-    train_rows, dev_rows, _ = placed.parts
     choosing = unseen["dev"].or_all
-    again = recipe.refit_lists(train_rows, dev_rows)
-    after = _trained(
-        settings, run, model, recipe, train_rows, choosing, again, hashes, before, state
-    )
-    if run.record["shipped"]["refit_on"]:
-        trained_on = recipe.rows(np.union1d(train_rows, dev_rows))
-        _write_split(run, lists, placed, trained_on)
-        # The model card is written from the record, before the end of the stage writes that.
-        files.write_json(run / files.RUN, run.record)
+    after = _trained(settings, run, model, recipe, placed, choosing, hashes, before, state)
+    trained_on = _write_split(run, recipe, placed, bool(run.record["shipped"]["refit_on"]))
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
-    sets = _sets(settings, train_rows, unseen, trained_on, np.arange(len(lists)))
+    sets = _sets(settings, placed, unseen, trained_on)
     if folds is not None and len((held_out := unseen_folds(folds)).rows):
         crossed, run.record["folds"] = cross_validate(
             model, stage1_weights, recipe, folds, before, run / files.FOLDS,
@@ -129,7 +124,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
         sets.insert(0, _set("cross-validated", held_out, held_out=True, after=crossed))
     # The verdict is about the folds if there are any, so their groups are used.
     kept = folds if folds is not None and sets[0].after else placed
-    _tell(settings, run, inputs, kept.groups, before, after, sets, hashes)
+    _tell(settings, run, inputs, kept.groups, before, after, sets, hashes, baselines)
     files.remove(run / files.FOLDS)
 
 
@@ -138,15 +133,15 @@ def _trained(
     run: RunFolder,
     model: Encoder,
     recipe: Recipe,
-    train_rows: Ints,
+    placed: Placed,
     choosing: Unseen,
-    again: RankingLists | None,
     hashes: Mapping[str, str],
     before: Evaluation,
     state: State | None,
 ) -> Evaluation:
     """Train on the train side, choose on the dev side, and evaluate the shipped model."""
     held_out = settings.split == "chunk"
+    train_rows, dev_rows, _ = placed.parts
     if not len(recipe.rows(train_rows)):
         why = no_hard_examples(settings.topk)
         if len(recipe.hard):
@@ -174,6 +169,7 @@ def _trained(
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
         lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
+        again = recipe.refit_lists(train_rows, dev_rows)
         fit(settings, run, model, lists, dev, again, hashes, held_out, state)
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
@@ -194,6 +190,7 @@ def _tell(
     after: Evaluation,
     sets: list[QuestionSet],
     hashes: Mapping[str, str],
+    baselines: Mapping[str, Baseline],
 ) -> None:
     """Compare the models, write the report, and print the table and the verdict."""
     # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
@@ -206,7 +203,8 @@ def _tell(
         after.by_source(sources),
         sets,
         settings,
-        ranked_baselines(settings, before.lists),
+        baselines,
+        after.embeddings.mu.shape[1],
     )
     files.write_json(run / files.COMPARISON, comparison)
     files.write_text(run / files.SHIPPED_MODEL / files.CARD, model_card(read_run(run.path)))
@@ -219,19 +217,17 @@ def _tell(
 
 
 def _sets(
-    settings: Settings,
-    train_rows: Ints,
-    unseen: Mapping[str, Unseen],
-    trained_on: Ints,
-    everyone: Ints,
+    settings: Settings, placed: Placed, unseen: Mapping[str, Unseen], trained_on: Ints
 ) -> list[QuestionSet]:
     """Return the sets of questions to report on."""
+    train_rows = placed.parts[0]
     sets = [
         _set("test", unseen["test"], held_out=True),
         _set("dev", unseen["dev"].or_all, held_out=False, trained_on=trained_on),
         QuestionSet("train", train_rows, False, len(np.intersect1d(train_rows, trained_on))),
     ]
     sets = [part for part in sets if settings.split == "chunk" and len(part.rows)]
+    everyone = np.arange(len(placed.groups.names))
     return [*sets, QuestionSet("all", everyone, held_out=False, seen=len(trained_on))]
 
 
@@ -252,8 +248,13 @@ def _set(
     )
 
 
-def _write_split(run: RunFolder, lists: RankingLists, placed: Placed, trained_on: Ints) -> None:
-    """Write which questions are on which side, and which are trained on, and count the latter."""
-    run.record["split"]["trained_on"] = len(trained_on)
-    content = split_file(lists.qa_ids, placed, {"trained_on": trained_on})
+def _write_split(run: RunFolder, recipe: Recipe, placed: Placed, refitted: bool = False) -> Ints:
+    """Write which questions are on which side, and which are trained on; return the latter."""
+    train, dev, _ = placed.parts
+    trained_on = recipe.rows(np.union1d(train, dev) if refitted else train)
+    content = split_file(recipe.lists.qa_ids, placed, {"trained_on": trained_on})
     files.write_json(run / files.SPLIT, content)
+    run.record["split"]["trained_on"] = len(trained_on)
+    # The model card is written from the record, before the end of a stage writes that.
+    files.write_json(run / files.RUN, run.record)
+    return trained_on

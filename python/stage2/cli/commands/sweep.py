@@ -22,6 +22,7 @@ import torch
 
 from stage2 import usage
 from stage2.cli import console, run_files
+from stage2.cli.baselines import check_backbone_flag
 from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
@@ -118,6 +119,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
             "the test side of the given split has no question; a sweep measures its winner there"
         )
     first = stage1(settings, run, inputs)
+    check_backbone_flag(settings, first.backbone)
     settings = first.settings
     for trial in possible:
         with _naming(trial):

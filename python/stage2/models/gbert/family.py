@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stage2.encoding.tokens import Reader
+from stage2.models import hub
 from stage2.models.family import LoadOptions
 from stage2.models.fidelity import Read, reader_of
 from stage2.models.gbert import checkpoint
 from stage2.models.gbert.model import ProbabilisticGBERTV4
-from stage2.models.model_config import CONFIG, is_ours
+from stage2.models.model_config import CONFIG, is_ours, read_model_config
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import sha256
 
@@ -48,6 +49,12 @@ class GBERT:
     def files(self, path: Path, backbone: str | None) -> dict[str, str]:
         """Return the hashes of a model's files; empty for a `.pt` whose backbone has no folder."""
         return checkpoint.model_files(path, backbone)
+
+    def backbone(self, path: Path, options: LoadOptions) -> Path | None:
+        """Return the folder that the configuration names, or that of the encoder `backbone`."""
+        if path.is_dir():
+            return read_model_config(path / CONFIG).source
+        return None if options.backbone is None else hub.folder_of(options.backbone, hub.BACKBONE)
 
     def read_back(self, path: Path, options: LoadOptions) -> Read:
         """Return a function that embeds with the model, read again."""

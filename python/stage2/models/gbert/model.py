@@ -197,6 +197,7 @@ class ProbabilisticGBERTV4(TransformerEncoder):
         folder = hub.folder_of(backbone, hub.BACKBONE)
         # Without shapes only bounds are checked. Whether the weights fit is checked below.
         config = hub.load_config(folder, hub.BACKBONE, {})
+        hub.set_source(config, folder)
         tokenizer = hub.load_tokenizer(folder, hub.BACKBONE)
         ours = ModelConfig(head.shape[0], limit, {})
         _check_fit(config, ours, shapes, path, folder / CONFIG)

@@ -62,6 +62,10 @@ class SentenceTransformersFolder:
         """Return the hashes of all files that a model is read from."""
         return _hashes(path, self._encoders(path))
 
+    def backbone(self, path: Path, options: LoadOptions) -> Path | None:  # noqa: ARG002
+        """Return None, because such a model is used as it is."""
+        return None
+
     def read_back(self, path: Path, options: LoadOptions) -> Read:  # noqa: ARG002
         """Return a function that embeds with sentence-transformers alone."""
         return layout.reader_of(path, layout.similarity_in(path))
