@@ -30,6 +30,7 @@ import stage2
 from benches import report
 from stage2.config_file import read_toml
 from stage2.encoding.encode import encode
+from stage2.encoding.encoder import Encoder
 from stage2.models.hub import default_backbone
 from stage2.presets import RUN_DEFAULTS
 from stage2.utils import files
@@ -322,11 +323,15 @@ def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
 
 def model_ranks(path: Path, data: Data, rows: Sequence[int], options: Options) -> Floats:
     """Return the reciprocal rank of each query's first answer among all chunks: float64 (n,)."""
-    model = stage2.load_model(path)
+    return ranks_of(stage2.load_model(path), data, rows, options.precision)
+
+
+def ranks_of(model: Encoder, data: Data, rows: Sequence[int], precision: str) -> Floats:
+    """Return the same for a model that is loaded."""
     queries = encode(
-        model, [data.queries[i]["text"] for i in rows], role="query", precision=options.precision
+        model, [data.queries[i]["text"] for i in rows], role="query", precision=precision
     )
-    chunks = encode(model, data.texts, precision=options.precision)
+    chunks = encode(model, data.texts, precision=precision)
     return reciprocal_ranks(stage2.similarity(queries, chunks), truths_of(data, rows))
 
 

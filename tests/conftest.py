@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli.main import program
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from tests.small import make_cross_encoder, write_backbone, write_corpus
 
 # Tests must not depend on the speed of the machine. By default an example of 200 ms would fail.

@@ -151,7 +151,7 @@ def test_the_model_of_a_folder_keeps_its_settings(
     assert (saved["max_length"], saved["fit"]) == (32, False)
     others = [
         (["--max-length", 8], "max_length was 32, is 8"),
-        ([], "max_length was 32, is 128"),
+        ([], "max_length was 32, is None"),
         (["--max-length", 32, "--embedding-dim", 16], "embedding_dim was 64, is 16"),
         (["--max-length", 32, "--fit"], "fit was False, is True"),
         (["--max-length", 32, "--seed", 1], "seed was 0, is 1"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benches import inputs
 from benches.harness import Bench, Claim, Details, Finding, Ratio, Timing, expect
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.utils import files
 
 CHUNKS, QUESTIONS = 10_000, 1_000

@@ -40,9 +40,12 @@ REFERENCE: Mapping[str, Any] = {
 SMALL: Mapping[str, Any] = {"epochs": 5, "batch_size": 8, "learning_rate": 1e-4}
 
 
+# The model of the reference reads so many tokens of a text.
+REFERENCE_LENGTH = 128
+
 # `stage2 run --preset` sets these. The reference trains a ProbabilisticGBERTV4, and measures on the
 # questions that it trained on.
 RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "reference": {**REFERENCE, "init": True, "split": "none"},
+    "reference": {**REFERENCE, "init": True, "max_length": REFERENCE_LENGTH, "split": "none"},
     "small": SMALL,
 }

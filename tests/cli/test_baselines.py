@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 

@@ -12,8 +12,8 @@ import torch
 from stage2 import Dataset
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.evaluation.evaluate import evaluate
-from stage2.models.gbert.fit_heads import init_model
 from stage2.models.hub import DEFAULT_HUB_ID, default_backbone
+from stage2.models.init_model import init_model
 from stage2.utils.device import multiplies
 from tests.small import write_jsonl
 

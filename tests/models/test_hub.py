@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 import stage2
 from stage2.models import hub
-from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.init_model import init_model
 from stage2.utils import tensors
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import save_state_dict

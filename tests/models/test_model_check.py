@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import transformers
 
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
 from tests.model_folders import OPTIONS, change, copied, rewritten, saved

@@ -11,7 +11,7 @@ import torch
 
 import stage2
 from stage2.models import hub
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.model_folders import OPTIONS, copied

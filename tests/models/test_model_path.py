@@ -13,8 +13,8 @@ import stage2
 from stage2.models.auto import load_model
 from stage2.models.family import LoadOptions
 from stage2.models.gbert import checkpoint
-from stage2.models.gbert.fit_heads import init_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.init_model import init_model
 from stage2.models.model_path import found_model, model_in
 from stage2.utils import files, tensors
 from stage2.utils.errors import BadInputError

@@ -15,7 +15,7 @@ import transformers
 
 from stage2.cli.commands import evaluate, merge, mine, report, run, sweep, train
 from stage2.cli.main import program
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.report import chart
 from tests.small import write_backbone, write_corpus
 from tests.torture.changes import Happening, before_change

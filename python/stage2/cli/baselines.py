@@ -8,7 +8,7 @@ from pathlib import Path
 from stage2.cli import console
 from stage2.cli.inputs import Inputs
 from stage2.cli.stage1 import embedding_cache, model_when_needed
-from stage2.config import Settings, default
+from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.baselines import BASELINES, Backbone, Baseline
 from stage2.models.hub import is_encoder, shown_name
@@ -48,8 +48,8 @@ def untouched_backbone(settings: Settings, folder: Path | None, inputs: Inputs) 
         return None
     # The limit, the entities and the encoder of the model's weights are not those of the backbone.
     own = replace(
-        settings, model=None, backbone=None, max_length=default("max_length"),
-        similarity="sentence", given=frozenset(),
+        settings, model=None, backbone=None, max_length=None, similarity="sentence",
+        given=frozenset(),
     )  # fmt: skip
     try:
         model = model_when_needed(own, str(folder))

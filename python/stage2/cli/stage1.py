@@ -16,16 +16,17 @@ from stage2.call import Call, reads_data
 from stage2.cli import console
 from stage2.cli.inputs import Inputs
 from stage2.cli.run_folder import RunFolder
-from stage2.config import Settings, default
+from stage2.config import Settings
 from stage2.data.sample.build import write_sample
 from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import Role
 from stage2.models.auto import family_of, load_model
 from stage2.models.family import LoadOptions
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.gbert.model import MAX_LENGTH
 from stage2.models.hub import BACKBONE, default_backbone, default_model
 from stage2.models.hub import folder_of as folder_of_model
+from stage2.models.init_model import init_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import files
@@ -105,8 +106,9 @@ def load_given(settings: Settings, path: str) -> Encoder:
         BadInputError: the model cannot be loaded, or was trained with another --max-length.
     """
     known = family_of(path).max_length(model_in(path))
-    is_default = settings.max_length == default("max_length")
-    asked = None if is_default and "max_length" not in settings.given else settings.max_length
+    # A preset sets the length of the reference, whatever the model.
+    of_preset = settings.max_length == MAX_LENGTH and "max_length" not in settings.given
+    asked = None if of_preset else settings.max_length
     if known is not None and asked not in (None, known):
         raise BadInputError(
             f"--max-length is {asked}: {path} was trained with texts cut at {known} tokens; "
@@ -213,7 +215,7 @@ def embedding_cache(settings: Settings, path: str | Path) -> EmbeddingCache | No
     if folder is None or not hashes:
         return None
     if not found.is_dir():
-        hashes["max_length"] = str(family.max_length(found) or settings.max_length)
+        hashes["max_length"] = str(_length_of_weights(settings, path))
     device = resolve_device(settings.device)
     precision = describe(resolve_precision(settings.precision, device))
     return EmbeddingCache(
@@ -246,26 +248,31 @@ def hashes_of_model(settings: Settings, path: str, name: str = "model") -> dict[
     hashes = {name: model_hash(path)}
     family, found = family_of(path), model_in(path)
     if found.is_file():
-        hashes[f"{name}_max_length"] = str(family.max_length(found) or settings.max_length)
+        hashes[f"{name}_max_length"] = str(_length_of_weights(settings, path))
         encoder = family.files(found, settings.backbone) or settings.backbone
         digest = hashlib.sha256(json.dumps(encoder, sort_keys=True).encode()).hexdigest()
         hashes[f"{name}_backbone"] = digest
     return hashes
 
 
+def _length_of_weights(settings: Settings, path: str | Path) -> int:
+    """Return at how many tokens the texts of a file of weights are cut."""
+    known = family_of(path).max_length(model_in(path))
+    return known or settings.max_length or MAX_LENGTH
+
+
 def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
     """Make a stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
-    with console.bar("fitting heads", "step") as progress:
-        return init_model(
-            settings.backbone,
-            chunks,
-            embedding_dim=settings.embedding_dim,
-            max_length=settings.max_length,
-            seed=settings.seed,
-            fit=settings.fit,
-            device=resolve_device(settings.device),
-            progress=progress,
-        )
+    return init_model(
+        settings.backbone,
+        chunks,
+        embedding_dim=settings.embedding_dim,
+        max_length=settings.max_length,
+        seed=settings.seed,
+        fit=settings.fit,
+        device=resolve_device(settings.device),
+        bar=console.bar,
+    )
 
 
 def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:

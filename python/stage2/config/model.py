@@ -33,9 +33,12 @@ class ModelConfig(Group):
     embedding_dim: int = setting(
         64, "Width of the embeddings.", kind=int, low=1, high=4096, metavar="N"
     )
-    max_length: int = setting(
-        128, "Most tokens of a text; the rest is cut.", kind=int, low=4, metavar="N"
-    )
+    max_length: int | None = setting(
+        None,
+        "Most tokens of a text; the rest is cut. Default: as many as the encoder itself takes; 128 "
+        "with --no-fit, and of a .pt that does not say it.",
+        kind=int, low=4, metavar="N",
+    )  # fmt: skip
     pooling: str | None = setting(
         None,
         "How tokens become one vector, of an encoder whose folder does not say it. Default: mean, "

@@ -1,7 +1,8 @@
-"""The type of the function that long work calls to report its progress."""
+"""The types of the functions that long work calls to report its progress."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -15,4 +16,16 @@ class Progress(Protocol):
             done: the number of units that are done.
             total: the number of all units.
             tokens: the number of tokens in the texts that are done, if the units are texts.
+        """
+
+
+class Bar(Protocol):
+    """A function that opens a bar for each piece of a work."""
+
+    def __call__(self, what: str, unit: str, /) -> AbstractContextManager[Progress | None]:
+        """Open a bar, and yield the function that updates it, or None if nothing is shown.
+
+        Args:
+            what: what is done.
+            unit: the unit in which progress is counted.
         """

@@ -10,7 +10,7 @@ import torch
 
 import stage2
 from stage2.cli.commands.merge import ALPHAS
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.training.model_selection import mean_of
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags

@@ -10,7 +10,7 @@ import stage2
 from stage2.models.family import LoadOptions
 from stage2.models.gbert.checkpoint import WEIGHTS
 from stage2.models.gbert.family import GBERT
-from stage2.models.gbert.fit_heads import init_model
+from stage2.models.init_model import init_model
 from stage2.models.model_config import CONFIG
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import read_json, sha256, write_json

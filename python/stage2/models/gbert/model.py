@@ -38,6 +38,7 @@ from stage2.models.transformer_encoder import (
     add_up,
     without_checkpointing,
 )
+from stage2.presets import REFERENCE_LENGTH
 from stage2.utils.errors import BadInputError
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import Shapes, check_finite, read_safetensors, read_state_dict, shapes_of
@@ -49,7 +50,7 @@ AUX_WIDTH = 128
 AUX_CLASSES = 28
 KAPPA_SCALE = 50.0
 EMBEDDING_DIM = 64
-MAX_LENGTH = 128
+MAX_LENGTH = REFERENCE_LENGTH
 
 # A message names so many problems of weights, and counts the others.
 _SHOWN = 4

@@ -1,0 +1,99 @@
+"""What the 64 dimensions of `stage2 init` cost against the encoder that they are made from.
+
+    python -m benches.init_cost [--only xquad]
+
+The data and the held-out questions are those of `benches.defaults`. A model is made of the chunks
+alone, so that all questions are new to it; those that each split holds out are shown too. All
+questions are ranked against all chunks, in float32. The table is printed, and that of all data is
+written to docs/defaults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import stage2
+from benches import defaults, report
+from benches.defaults import Data, Floats
+from stage2.encoding.encoder import Encoder
+from stage2.models.hub import default_backbone
+from stage2.models.init_model import init_model
+
+MARKERS = ("<!-- cost -->\n", "<!-- /cost -->")
+PRECISION = "fp32"
+SPLITS = 3
+
+
+def _init(embedding_dim: int, max_length: int | None = None) -> Callable[[Data], Encoder]:
+    def made(data: Data) -> Encoder:
+        return init_model(
+            None, data.texts, embedding_dim=embedding_dim, max_length=max_length, seed=0
+        )
+
+    return made
+
+
+UNTOUCHED = "all-MiniLM-L6-v2, untouched"
+MODELS: Mapping[str, Callable[[Data], Encoder]] = {
+    UNTOUCHED: lambda _: stage2.load_model(Path(default_backbone()).resolve(strict=True)),
+    "`stage2 init`": _init(64),
+    "`stage2 init --max-length 128`": _init(64, 128),
+}
+
+
+def main() -> None:
+    """Measure each model on each data set, and write the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benches.init_cost",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shared = defaults.ROOT.parent / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=shared)
+    parser.add_argument("--only", choices=tuple(defaults.DATA), help="one data set")
+    parser.add_argument("--limit", type=int, help="passages of each, to try the script")
+    given = parser.parse_args()
+    names = [given.only] if given.only else list(defaults.DATA)
+    parts = [section(defaults.DATA[name](given.data, SPLITS, given.limit)) for name in names]
+    text = "\n".join(parts)
+    print(text)
+    if given.only is None and given.limit is None:
+        defaults.write_between(MARKERS, text)
+
+
+def section(data: Data) -> str:
+    """Measure all models on one data set, and return its table."""
+    everyone = range(len(data.queries))
+    rows, before = [], np.empty(0)
+    for name, make in MODELS.items():
+        start = time.perf_counter()
+        model = make(data)
+        seconds = time.perf_counter() - start
+        ranks = defaults.ranks_of(model, data, everyone, PRECISION)
+        if name == UNTOUCHED:
+            before = ranks
+        rows.append([name, str(model.embedding_dim), *cells(data, ranks, before)])
+        print(f"{data.name}, {name}: {rows[-1]}, made in {seconds:.0f} s", file=sys.stderr)
+    splits = (f"split {i}, {len(rows)} questions" for i, rows in enumerate(data.tests))
+    header = ("model", "dimensions", f"all {len(data.queries)} questions", *splits)
+    return f"### {data.name}\n\n{report.table(header, rows)}\n"
+
+
+def cells(data: Data, ranks: Floats, before: Floats) -> list[str]:
+    """Write the MRR of all questions and of each split's, with the change from `before`."""
+    sets: Sequence[Sequence[int]] = [range(len(ranks)), *data.tests]
+    found = []
+    for rows in sets:
+        one, change = ranks[rows].mean(), (ranks[rows] - before[rows]).mean()
+        found.append(f"{one:.4f}" if ranks is before else f"{one:.4f} ({change:+.4f})")
+    return found
+
+
+if __name__ == "__main__":
+    main()
