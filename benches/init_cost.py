@@ -30,20 +30,10 @@ PRECISION = "fp32"
 SPLITS = 3
 
 
-def _init(embedding_dim: int, max_length: int | None = None) -> Callable[[Data], Encoder]:
-    def made(data: Data) -> Encoder:
-        return init_model(
-            None, data.texts, embedding_dim=embedding_dim, max_length=max_length, seed=0
-        )
-
-    return made
-
-
 UNTOUCHED = "all-MiniLM-L6-v2, untouched"
 MODELS: Mapping[str, Callable[[Data], Encoder]] = {
     UNTOUCHED: lambda _: stage2.load_model(Path(default_backbone()).resolve(strict=True)),
-    "`stage2 init`": _init(64),
-    "`stage2 init --max-length 128`": _init(64, 128),
+    "`stage2 init`": lambda data: init_model(None, data.texts, embedding_dim=64, seed=0),
 }
 
 

@@ -17,10 +17,6 @@ FIT_STEPS = 600
 FIT_LEARNING_RATE = 3e-3
 # So many questions and chunks are compared in a step.
 FIT_QUESTIONS, FIT_CHUNKS = 256, 1024
-# Similarities are divided by so many of their standard deviations, whose size differs from encoder
-# to encoder: 0.10 to 0.12 for all-MiniLM-L6-v2.
-TEMPERATURE = 0.6
-
 # A temperature that texts with one and the same similarity can be divided by.
 _LEAST_TEMPERATURE = 1e-3
 
@@ -94,8 +90,9 @@ def distilled(
     To keep every cosine costs ranks: most pairs of texts have nothing to do with each other, and
     their cosines are as much of that loss as those of the few that are near. So the softmax of a
     question's similarities to chunks is held to that of the backbone by their cross-entropy (Hinton
-    et al., "Distilling the knowledge in a neural network", 2015). The learning rate falls linearly
-    to 0.
+    et al., "Distilling the knowledge in a neural network", 2015). The temperature is the
+    standard deviation of the backbone's similarities, whose size differs from encoder to encoder:
+    0.10 to 0.12 for all-MiniLM-L6-v2. The learning rate falls linearly to 0.
     """
     basis = basis.clone().requires_grad_()
     optimizer = torch.optim.Adam([basis], lr=FIT_LEARNING_RATE)
@@ -108,8 +105,8 @@ def distilled(
         )
         wanted = left.targets @ right.targets.T
         if temperature is None:
-            spread = TEMPERATURE * float(wanted.std(correction=0))
-            temperature = max(_LEAST_TEMPERATURE, spread)
+            # The first step has pairs enough to tell it.
+            temperature = max(_LEAST_TEMPERATURE, float(wanted.std(correction=0)))
         asked, ranked = (F.normalize(part.means @ basis, dim=-1) for part in (left, right))
         given = asked @ ranked.T / temperature
         loss = F.cross_entropy(given, (wanted / temperature).softmax(dim=1))
