@@ -20,9 +20,10 @@ from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.training.dev_corpus import Dev
 from stage2.training.state import find_state
 from stage2.training.step import accumulate_gradients
-from stage2.training.train import Callbacks, train
+from stage2.training.train import Callbacks, loss_scaler, train
 from stage2.usage import STAGES
 from stage2.utils import distributed, files
+from stage2.utils.tensors import copy_of_weights
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 from tests.mining.test_search_cuda import on_device
 from tests.small import WORDS
@@ -206,3 +207,16 @@ def test_the_commands_take_the_device_by_themselves(
     mined = [read_jsonl(tmp_path / name / files.HARD) for name in ("auto", "cpu")]
     hard = [[row["qa_id"] for row in rows] for rows in mined]
     assert hard[0] == hard[1] != []
+
+
+def test_training_in_half_precision_scales_the_loss_and_learns(
+    on_gpu: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    logs = {}
+    start = copy_of_weights(on_gpu)
+    for precision in ("fp32", "fp16"):
+        on_gpu.load_state_dict(start)
+        settings = Settings(epochs=2, batch_size=4, learning_rate=1e-4, precision=precision)
+        logs[precision] = train(on_gpu, lists, None, settings, tmp_path / precision).log
+    assert loss_scaler(on_gpu, Settings(precision="fp16")).is_enabled()
+    assert logs["fp16"][-1].loss == pytest.approx(logs["fp32"][-1].loss, abs=5e-3)

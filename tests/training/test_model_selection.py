@@ -72,7 +72,7 @@ def test_of_equals_stage_1_is_shipped(model: stage2.ProbabilisticGBERTV4, epochs
     found = choose(model, start, log_of(0.5, 0.5, 0.5 + 1e-15), lambda _: 0.5, epochs)
     # Of equal epochs, interpolations lead to the earliest.
     order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
-    parts = [("interpolation", 1, alpha) for alpha in ALPHAS]
+    parts = [("interpolation", 1, alpha) for alpha in reversed(ALPHAS)]
     assert order == [("stage1", 0, 0.0), ("epoch", 1, 1.0), ("epoch", 2, 1.0), *parts]
     assert moved_by(model, start) == 0
     reason = shipped(found, held_out=True)["reason"]

@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.amp import GradScaler
 
 import stage2
 from stage2.config import Settings
 from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import score
+from stage2.training import train as train_module
 from stage2.training.dev_corpus import Dev
 from stage2.training.losses import margin_ranking_loss
 from stage2.training.step import accumulate_gradients, batch_loss
-from stage2.training.train import Callbacks, train
+from stage2.training.train import Callbacks, loss_scaler, train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
+from stage2.utils.tensors import copy_of_weights
 from tests.conftest import read_jsonl
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
@@ -164,6 +168,42 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     state = torch.load(kept / files.BEST_CHECKPOINT, weights_only=True)
     assert all(tensor.isfinite().all() for tensor in state.values())
     assert len(read_jsonl(tmp_path / files.TRAINING_LOG)) == 2
+
+
+def test_an_update_that_overflows_in_half_precision_is_left_out(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The scale of the loss is halved, and no other update is changed by scaling."""
+    settings = replace(SETTINGS, epochs=1, batch_size=4, schedule="constant")
+    start = copy_of_weights(model)
+
+    def trained(name: str, first_scale: float | None) -> tuple[dict[str, Tensor], float]:
+        scaler = GradScaler("cpu", enabled=first_scale is not None, init_scale=first_scale or 1)
+        monkeypatch.setattr(train_module, "loss_scaler", lambda *_: scaler)
+        model.load_state_dict(start)
+        train(model, lists, None, settings, tmp_path / name)
+        return copy_of_weights(model), scaler.get_scale()
+
+    plain, _ = trained("plain", None)
+    scaled, scale = trained("scaled", 2.0**10)
+    assert scale == 2.0**10
+    # A power of two leaves the digits of every gradient as they are.
+    assert all(torch.equal(plain[name], weight) for name, weight in scaled.items())
+    # The first updates overflow, until the scale was halved often enough.
+    backward = torch.Tensor.backward
+    sizes = iter([math.inf, math.inf, 1.0])
+    monkeypatch.setattr(torch.Tensor, "backward", lambda self: backward(self * next(sizes)))
+    overflown, scale = trained("overflown", 2.0**10)
+    assert scale == 2.0**8
+    assert all(torch.isfinite(weight).all() for weight in overflown.values())
+    assert not all(torch.equal(start[name], weight) for name, weight in overflown.items())
+    assert not all(torch.equal(plain[name], weight) for name, weight in overflown.items())
+
+
+def test_half_precision_scales_the_loss(model: stage2.ProbabilisticGBERTV4) -> None:
+    assert not loss_scaler(model, SETTINGS).is_enabled()
+    assert not loss_scaler(model, replace(SETTINGS, precision="bf16")).is_enabled()
 
 
 def test_nothing_to_train_on(

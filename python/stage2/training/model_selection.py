@@ -58,12 +58,13 @@ class Candidate:
 
     @property
     def rank(self) -> tuple[float, int, int, float]:
-        """The key of the order: best on dev, then by kind, then earliest epoch and smallest α.
+        """The key of the order: best on dev, then by kind, then earliest epoch and largest α.
 
-        Stage 1 comes before whatever is no better.
+        Stage 1 comes before whatever is no better. Of equal interpolations the one that has learnt
+        most comes first.
         """
         kind = _KINDS.index(self.kind)
-        return -round(self.dev_value, _DIGITS), kind, self.epoch, self.alpha
+        return -round(self.dev_value, _DIGITS), kind, self.epoch, -self.alpha
 
 
 def _by_rank(candidate: Candidate) -> tuple[float, int, int, float]:

@@ -20,7 +20,7 @@ from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import read_tensors, save_tensors
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class State:
         log: the rows of the training log up to the last whole epoch.
         model: the weights, with low-rank updates as separate tensors.
         optimizer: the `state_dict` of the optimiser.
+        scaler: the `state_dict` of what scales the loss; {} if nothing does.
         generators: the states of torch's generators; see `rng.states`.
         folder: the folder of the state and of the epochs' models. It is not saved.
     """
@@ -75,6 +76,7 @@ class State:
     log: list[dict[str, Any]]
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+    scaler: dict[str, Any]
     generators: list[Tensor]
     folder: Path
 

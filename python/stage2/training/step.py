@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder, Similarity
@@ -81,6 +82,7 @@ def accumulate_gradients(
     teacher: Floats | None = None,
     guide: Guide | None = None,
     documents: Documents | None = None,
+    scaler: GradScaler | None = None,
 ) -> float:
     """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
 
@@ -97,6 +99,7 @@ def accumulate_gradients(
         teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
         guide: the vectors of the lists' texts before training, for `guide_margin`.
         documents: the vectors of the lists' documents, if they are constant and not embedded.
+        scaler: what multiplies the loss, and so all gradients; None multiplies by 1.
 
     Returns:
         The sum of the questions' losses divided by `total`.
@@ -114,7 +117,7 @@ def accumulate_gradients(
     if documents is not None:
         leaves = _join([leaves, _constant(documents, questions.constant, mu.device)])
     value = list_losses(leaves, questions, settings, teacher, guide).sum() / total
-    value.backward()
+    (value if scaler is None else scaler.scale(value)).backward()
     sizes = [len(group.mu) for group in embedded]
     parts = (_gradient(leaf).split(sizes) for leaf in (mu, entity))
     groups.backward(list(zip(*parts, strict=True)))

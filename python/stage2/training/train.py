@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.amp import GradScaler
 
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
@@ -30,6 +31,7 @@ from stage2.training.untouched import Untouched, untouched_of
 from stage2.usage import STAGES
 from stage2.utils import files, rng
 from stage2.utils.arrays import Ints
+from stage2.utils.device import resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
@@ -221,6 +223,7 @@ class _Training:
         self.stopped = stopped
         self.position = Position()
         self.updates = updates_an_epoch(len(lists), settings)
+        self.scaler = loss_scaler(model, settings)
 
     @property
     def updates_done(self) -> int:
@@ -298,7 +301,9 @@ class _Training:
                 self.untouched.teacher,
                 self.untouched.guide,
                 self.untouched.documents,
+                self.scaler,
             )
+        self.scaler.unscale_(self.optimizer)
         # With an infinite limit the gradients do not change. If the norm is not finite, clipping
         # ruins the gradients, but this is found before they reach the weights.
         longest = math.inf if settings.max_grad_norm is None else settings.max_grad_norm
@@ -306,7 +311,9 @@ class _Training:
         self.check_finite(loss, norm.item(), where, rows)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.updates_done)
-        self.optimizer.step()
+        # An update whose scaled gradients overflow is left out, and the scale is halved.
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss
 
     def close_epoch(self, note: Note) -> None:
@@ -362,6 +369,7 @@ class _Training:
             log=[asdict(entry) for entry in self.output.log],
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
             generators=rng.states(self.model.device),
             folder=self.output.checkpoints,
         ).save()
@@ -372,6 +380,7 @@ class _Training:
         self.position = state.position
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
+        self.scaler.load_state_dict(state.scaler)
         rng.restore(self.model.device, state.generators)
 
     def stop_if_asked(self, *_: int) -> None:
@@ -394,9 +403,9 @@ class _Training:
         """Check the loss and the norm of the gradients, before they reach the weights.
 
         Raises:
-            RunFailedError: one of them is not finite.
+            RunFailedError: one of them is not finite. Gradients of a scaled loss may overflow.
         """
-        if math.isfinite(loss) and math.isfinite(norm):
+        if math.isfinite(loss) and (math.isfinite(norm) or self.scaler.get_scale() > 1):
             return
         what = "gradient" if math.isfinite(loss) else "loss"
         ids = ", ".join(self.lists.qa_ids[row] for row in rows)
@@ -404,6 +413,15 @@ class _Training:
             f"{where}: the {what} is not finite (loss {loss:g}); samples: {ids}. "
             f"{_calmer(self.settings)}{self.output.kept()}"
         )
+
+
+def loss_scaler(model: Encoder, settings: TrainingConfig) -> GradScaler:
+    """Return what scales the loss in float16, so that small gradients are not 0 there.
+
+    In other precisions it changes nothing (Micikevicius et al. 2018, "Mixed precision training").
+    """
+    dtype = resolve_precision(settings.precision, model.device)
+    return GradScaler(model.device.type, enabled=dtype == torch.float16)
 
 
 def _calmer(settings: TrainingConfig) -> str:

@@ -72,7 +72,7 @@ _NONE = np.empty(0, np.int64)
 @in_run_folder()
 def run_command(settings: Settings, run: RunFolder) -> None:
     """Prepare, mine, train, evaluate and report, in one folder."""
-    check_training_precision(settings.precision)
+    check_training_precision(settings.precision, settings.device)
     check_machine(settings)
     inputs = gather(settings)
     check_corpus(inputs, settings, "run")

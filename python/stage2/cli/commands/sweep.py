@@ -108,7 +108,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
         raise BadInputError(f"no trial is possible: each has {_IMPOSSIBLE}")
     for trial in possible:
         with _naming(trial):
-            check_training_precision(trial.settings.precision)
+            check_training_precision(trial.settings.precision, trial.settings.device)
             check_trainable(trial.settings)
     inputs = gather(settings)
     qa_ids = check_corpus(inputs, settings, "sweep").qa_ids

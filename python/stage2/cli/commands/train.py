@@ -51,7 +51,7 @@ from stage2.utils.tensors import copy_of_weights
 @in_run_folder(adds="train")
 def train_command(settings: Settings, run: RunFolder) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
-    check_training_precision(settings.precision)
+    check_training_precision(settings.precision, settings.device)
     check_machine(settings)
     if settings.data is None and (run / files.HARD).is_file():
         settings = replace(settings, data=str(run.checked(files.HARD)))
