@@ -34,8 +34,8 @@ def test_an_input_that_changes_while_it_is_read_is_an_error(
         """Read the data set, then change its file."""
 
         @staticmethod
-        def load(*arguments: Any) -> Dataset:
-            found = load(*arguments)
+        def load(*arguments: Any, **named: Any) -> Dataset:
+            found = load(*arguments, **named)
             text = corpus["qa"].read_text().replace("q00", "q99")
             if how == "replaced":
                 (tmp_path / "new").write_text(text)

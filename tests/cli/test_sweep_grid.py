@@ -73,6 +73,8 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
         "schedule": {"constant"},
         "loss": {"margin"},
         "train_on": {"hard"},
+        "batches": {"random"},
+        "refit": {False},
     }
     assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
 

@@ -126,13 +126,14 @@ def test_a_set_is_measured_without_what_it_leaves_out() -> None:
         )
     )
     sides = [dict.fromkeys(("candidates", "corpus"), side) for side in (before, after)]
+    beside = {"bm25": Baseline(bm25)}
     counts = {"ground_truths_seen": 1, "questions_with_no_other": 1}
     aside = np.array([True, False, False, False])
     rows = np.array([0])
     test = QuestionSet("test", rows, held_out=True, aside=aside, left_out=counts)
     everyone = QuestionSet("all", np.arange(2), held_out=False)
     sets = [test, everyone]
-    found = compare(*sides, sets, np.arange(2), 0, (1,), {"bm25": bm25})["sets"]
+    found = compare(*sides, sets, np.arange(2), 0, (1,), beside)["sets"]
     for part in found[:2]:
         assert part["left_out"] == counts
         assert part["before"]["mrr"] == pytest.approx(1 / 3)
@@ -141,9 +142,9 @@ def test_a_set_is_measured_without_what_it_leaves_out() -> None:
     assert (found[1]["after"]["recall1"], found[1]["before"]["recall1"]) == (1, 0)
     assert found[1]["baselines"]["bm25"]["recall1"] == 1
     # The set after it has everything.
-    alone = compare(*sides, [everyone], np.arange(2), 0, (1,), {"bm25": bm25})["sets"]
+    alone = compare(*sides, [everyone], np.arange(2), 0, (1,), beside)["sets"]
     assert found[2:] == alone
-    first, second = per_question(*sides, list("ab"), list("xy"), sets, "corpus", {"bm25": bm25})
+    first, second = per_question(*sides, list("ab"), list("xy"), sets, "corpus", beside)
     assert first["ranks"]["corpus"] == {"before": 3, "after": 1, "bm25": 1}
     assert second["ranks"]["corpus"] == {"before": 3, "after": 1, "bm25": 1}
     assert first["change"] == "fixed"
