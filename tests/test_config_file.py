@@ -16,7 +16,7 @@ from stage2.utils.errors import BadInputError
     [
         ("batch_size = 4\nbatch-size = 8\n", ":2: 'batch_size' and 'batch-size' are one setting"),
         ('"batch-size" = 8\n# no more\nbatch_size = 4\n', ":3: 'batch-size' and 'batch_size'"),
-        ("\nbatchsize = 4\n", ":2: 'batchsize' is no setting; did you mean batch_size?"),
+        ("\nbatchsize = 4\n", ":2: 'batchsize' is no setting; did you mean batch_size or batches?"),
         ("epoch = 4\n", "did you mean epochs?"),
         ("Learning-Rate = 4\n", "did you mean learning_rate?"),
         ("[train]\nepochs = 2\n", "--train is {'epochs': 2}; expected text"),

@@ -17,7 +17,7 @@ import stage2
 from stage2.config import Settings
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.training.dev_corpus import Dev
+from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.state import find_state
 from stage2.training.step import accumulate_gradients
 from stage2.training.train import Callbacks, loss_scaler, train
@@ -217,6 +217,6 @@ def test_training_in_half_precision_scales_the_loss_and_learns(
     for precision in ("fp32", "fp16"):
         on_gpu.load_state_dict(start)
         settings = Settings(epochs=2, batch_size=4, learning_rate=1e-4, precision=precision)
-        logs[precision] = train(on_gpu, lists, None, settings, tmp_path / precision).log
+        logs[precision] = train(on_gpu, lists, LastEpoch(2), settings, tmp_path / precision).log
     assert loss_scaler(on_gpu, Settings(precision="fp16")).is_enabled()
     assert logs["fp16"][-1].loss == pytest.approx(logs["fp32"][-1].loss, abs=5e-3)

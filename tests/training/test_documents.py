@@ -26,6 +26,7 @@ from stage2.training.model_selection import choose_on_dev
 from stage2.training.state import find_state
 from stage2.training.step import accumulate_gradients
 from stage2.training.train import Callbacks, evaluate_dev, train
+from stage2.training.untouched import Untouched
 from stage2.usage import STAGES
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -70,7 +71,7 @@ def test_a_step_is_that_of_plain_torch_with_detached_documents(
     lists = lists_for(model, corpus).without_negatives()
     settings, rows = replace(SETTINGS, micro_batch=micro_batch), np.arange(12)
     documents = documents_of(model, lists, settings)
-    loss = accumulate_gradients(model, lists, rows, settings, 12, documents=documents)
+    loss = accumulate_gradients(model, lists, rows, settings, 12, Untouched(documents=documents))
     ours = gradients(model)
 
     library = SentenceTransformer(str(folder), device="cpu")
@@ -106,7 +107,9 @@ def test_a_step_embeds_no_document(
         model.parts["document"], "forward", lambda _: pytest.fail("a document is embedded")
     )
     settings = replace(SETTINGS, loss="margin")
-    assert accumulate_gradients(model, lists, np.arange(12), settings, 12, None, None, documents)
+    assert accumulate_gradients(
+        model, lists, np.arange(12), settings, 12, Untouched(documents=documents)
+    )
 
 
 def test_dev_questions_meet_the_same_documents(

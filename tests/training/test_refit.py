@@ -16,6 +16,7 @@ from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training import cross_validation
+from stage2.training.dev_corpus import LastEpoch
 from stage2.training.model_selection import Candidate
 from stage2.training.refit import refit
 from stage2.training.train import train
@@ -33,11 +34,11 @@ def test_it_ends_where_the_whole_training_is_after_the_chosen_epoch(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path, alpha: float
 ) -> None:
     stage1 = copy_of_weights(model)
-    train(model, lists, None, SETTINGS, tmp_path / "whole")
+    train(model, lists, LastEpoch(3), SETTINGS, tmp_path / "whole")
     end = read_state_dict(tmp_path / "whole" / files.CHECKPOINTS / "epoch_2.pt")
     # A training with the schedule of two epochs alone would end elsewhere.
     model.load_state_dict(stage1)
-    train(model, lists, None, replace(SETTINGS, epochs=2), tmp_path / "short")
+    train(model, lists, LastEpoch(2), replace(SETTINGS, epochs=2), tmp_path / "short")
     assert not all(torch.equal(end[name], value) for name, value in copy_of_weights(model).items())
 
     chosen = Candidate("epoch 2", "epoch", 2, alpha, 0.5)

@@ -19,7 +19,7 @@ from stage2.encoding.encode import encode_tokens
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import score
 from stage2.training import train as train_module
-from stage2.training.dev_corpus import Dev
+from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.losses import margin_ranking_loss
 from stage2.training.step import accumulate_gradients, batch_loss
 from stage2.training.train import Callbacks, loss_scaler, train
@@ -182,7 +182,7 @@ def test_an_update_that_overflows_in_half_precision_is_left_out(
         scaler = GradScaler("cpu", enabled=first_scale is not None, init_scale=first_scale or 1)
         monkeypatch.setattr(train_module, "loss_scaler", lambda *_: scaler)
         model.load_state_dict(start)
-        train(model, lists, None, settings, tmp_path / name)
+        train(model, lists, LastEpoch(1), settings, tmp_path / name)
         return copy_of_weights(model), scaler.get_scale()
 
     plain, _ = trained("plain", None)

@@ -26,6 +26,17 @@ DEV_CORPUS = 5_000
 
 
 @dataclass(frozen=True)
+class LastEpoch:
+    """The choice of an epoch without dev questions: training ends with it.
+
+    Attributes:
+        epoch: the number of the epoch. The learning rate falls as if all epochs were to come.
+    """
+
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Dev:
     """The dev questions, which choose the model.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.training.dev_corpus import LastEpoch
 from stage2.training.model_selection import Candidate, interpolate
 from stage2.training.state import find_state
 from stage2.training.train import Callbacks, train
@@ -56,6 +57,6 @@ def refit(
     own = settings if settings.resume == "never" else replace(settings, resume="auto")
     state = find_state(own, folder, made_from)
     model.load_state_dict(stage1)
-    train(model, lists, None, own, folder, callbacks, made_from, state, chosen.epoch)
+    train(model, lists, LastEpoch(chosen.epoch), own, folder, callbacks, made_from, state)
     if chosen.alpha < 1:
         model.load_state_dict(interpolate(stage1, copy_of_weights(model), chosen.alpha))

@@ -31,6 +31,7 @@ from stage2.training.gradient_cache import Groups, SharedGroups
 from stage2.training.guide import Guide, not_negatives
 from stage2.training.losses import FUNCTIONS
 from stage2.training.matryoshka import cut
+from stage2.training.untouched import NOTHING, Untouched
 from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.device import describe, resolve_precision
@@ -79,9 +80,7 @@ def accumulate_gradients(
     rows: Ints,
     settings: TrainingConfig,
     total: int,
-    teacher: Floats | None = None,
-    guide: Guide | None = None,
-    documents: Documents | None = None,
+    untouched: Untouched = NOTHING,
     scaler: GradScaler | None = None,
 ) -> float:
     """Add the gradient of (sum of the questions' losses) / `total` to the parameters' `.grad`.
@@ -96,9 +95,8 @@ def accumulate_gradients(
         settings: the settings `loss`, its parameters, `precision`, `micro_batch`
             and `gradient_checkpointing` are used.
         total: the number of questions in the whole batch.
-        teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
-        guide: the vectors of the lists' texts before training, for `guide_margin`.
-        documents: the vectors of the lists' documents, if they are constant and not embedded.
+        untouched: what is needed of the model before training. Documents whose vectors are known
+            are constant, and not embedded.
         scaler: what multiplies the loss, and so all gradients; None multiplies by 1.
 
     Returns:
@@ -106,6 +104,7 @@ def accumulate_gradients(
     """
     if not len(rows):
         return 0.0
+    documents = untouched.documents
     questions = gather_questions(model, lists, rows, settings, documents is not None)
     groups = _groups_of(model, lists, questions, settings)
     if (world := distributed.world()) is not None:
@@ -116,7 +115,8 @@ def accumulate_gradients(
     leaves = Vectors(mu, entity, vectors.has_entity)
     if documents is not None:
         leaves = _join([leaves, _constant(documents, questions.constant, mu.device)])
-    value = list_losses(leaves, questions, settings, teacher, guide).sum() / total
+    losses = list_losses(leaves, questions, settings, untouched.teacher, untouched.guide)
+    value = losses.sum() / total
     (value if scaler is None else scaler.scale(value)).backward()
     sizes = [len(group.mu) for group in embedded]
     parts = (_gradient(leaf).split(sizes) for leaf in (mu, entity))

@@ -17,7 +17,7 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
-from stage2.training.dev_corpus import Dev
+from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.documents import Documents, check_parts, embed
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
@@ -75,15 +75,14 @@ class Trained:
 def train(
     model: Encoder,
     lists: RankingLists,
-    dev: Dev | None,
+    choice: Dev | LastEpoch,
     settings: TrainingConfig,
     folder: Path,
     callbacks: Callbacks | None = None,
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
-    last_epoch: int | None = None,
 ) -> Trained:
-    """Train on `lists`, and load the best epoch on `dev` into `model`.
+    """Train on `lists`, and load the best epoch on dev questions into `model`.
 
     Stage 1 counts as epoch 0. Of equal epochs the earliest wins. Without dev questions the last
     epoch counts as the best. The training writes
@@ -93,16 +92,14 @@ def train(
     Args:
         model: the stage-1 model, on the device of the training.
         lists: the questions to train on, with their candidates.
-        dev: the dev questions, and the metrics of stage 1 on them if they are known; None if no
-            question chooses.
+        choice: the dev questions, and the metrics of stage 1 on them if they are known; or the
+            epoch that training ends with.
         settings: the settings of the training.
         folder: the run folder.
         callbacks: functions that are called during the training; None means none.
         made_from: the settings and inputs by which a state is recognised; None means the settings
             of the stage `train`.
         state: the state from which the training continues, or None; see `state.find_state`.
-        last_epoch: the epoch after which the training ends; None means `settings.epochs`. The
-            learning rate falls as if all epochs were to come.
 
     Raises:
         BadInputError: there is nothing to train on, the state is of other questions, or a setting
@@ -117,6 +114,8 @@ def train(
     check_freeze(model, settings.freeze)
     if LOSSES[settings.loss].negatives == "batch":
         lists = lists.without_negatives()
+    dev = choice if isinstance(choice, Dev) else None
+    last_epoch = settings.epochs if isinstance(choice, Dev) else choice.epoch
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
     # Both need the weights of stage 1, so they come before a state replaces them.
@@ -151,7 +150,7 @@ def train(
             if state is not None:
                 job.restore(state)
             with tracking(settings, folder, job.updates_done) as note:
-                job.run(callbacks or Callbacks(), note, last_epoch or settings.epochs)
+                job.run(callbacks or Callbacks(), note, last_epoch)
 
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / f"epoch_{log[-1].epoch}.pt"
@@ -298,9 +297,7 @@ class _Training:
                 part,
                 settings,
                 len(rows),
-                self.untouched.teacher,
-                self.untouched.guide,
-                self.untouched.documents,
+                self.untouched,
                 self.scaler,
             )
         self.scaler.unscale_(self.optimizer)

@@ -35,6 +35,10 @@ class Untouched:
     neighbours: Ints | None = None
 
 
+# Of a training that needs nothing of the model before it.
+NOTHING = Untouched()
+
+
 def untouched_of(
     model: Encoder, lists: RankingLists, dev: RankingLists | None, settings: TrainingConfig
 ) -> Untouched:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,9 @@ def evaluate_command(
     if grouped.links is not None and (chunks := inputs.seen_chunks.get("test")):
         sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
     comparison = write_comparison(
-        run, inputs, grouped, before.by_source(), after.by_source(), sets, settings,
-        ranked_baselines(settings, before.lists, backbone), after.embeddings.mu.shape[1],
+        run, inputs, grouped,
+        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1]),
+        sets, settings, ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip
     comparison |= {"models": list(models), "trained_on_known": held_out}
     if len(models) == 1:
@@ -152,16 +154,29 @@ def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> 
     )
 
 
+@dataclass(frozen=True)
+class Models:
+    """The ranks of two models that are compared.
+
+    Attributes:
+        before: by source, the ranks of the first model.
+        after: by source, the ranks of the last model.
+        embedding_dim: the width of the last model's vectors; None if it ranks by two models.
+    """
+
+    before: Mapping[str, Ranked]
+    after: Mapping[str, Ranked]
+    embedding_dim: int | None
+
+
 def write_comparison(
     run: RunFolder,
     inputs: Inputs,
     grouped: Groups,
-    before: Mapping[str, Ranked],
-    after: Mapping[str, Ranked],
+    models: Models,
     sets: Sequence[QuestionSet],
     settings: Settings,
     baselines: Mapping[str, Baseline],
-    embedding_dim: int | None,
 ) -> dict[str, Any]:
     """Write every question's ranks, and return the content of `comparison.json`.
 
@@ -169,18 +184,16 @@ def write_comparison(
         run: the folder of the run.
         inputs: the questions.
         grouped: the groups of questions that are not independent.
-        before: by source, the ranks of the first model.
-        after: by source, the ranks of the last model.
+        models: the models.
         sets: the sets of questions.
         settings: the settings of the command.
         baselines: by name, what a baseline gives.
-        embedding_dim: the width of the last model's vectors; None if it ranks by two models.
     """
-    samples = inputs.samples
+    samples, before, after = inputs.samples, models.before, models.after
     comparison = compare(
         before, after, sets, grouped.numbers, settings.seed, settings.recall_depths, baselines
     )
-    comparison["embedding_dim"] = embedding_dim
+    comparison["embedding_dim"] = models.embedding_dim
     comparison["verdict"]["text"] = sentences(comparison)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source, baselines)

@@ -19,6 +19,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.evaluate import (
+    Models,
     check_regression,
     evaluate_shown,
     lists_of,
@@ -205,8 +206,8 @@ def _compare(
     sets.append(QuestionSet("all", everyone, held_out=False))
     width = None if settings.method in FUSIONS else before.embeddings.mu.shape[1]
     comparison = write_comparison(
-        run, questions.inputs, questions.grouped, before.by_source(), after, sets, settings,
-        ranked_baselines(settings, before.lists, backbone), width,
+        run, questions.inputs, questions.grouped, Models(before.by_source(), after, width), sets,
+        settings, ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip
     return comparison | {"trained_on_known": False}
 

@@ -11,6 +11,7 @@ from stage2.cli import console
 from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import (
+    Models,
     check_regression,
     evaluate_shown,
     lists_of,
@@ -111,8 +112,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     _write_split(run, recipe, placed)
     stage1_weights = copy_of_weights(model)
 
-    choosing = unseen["dev"].or_all
-    after = _trained(settings, run, model, recipe, placed, choosing, hashes, before, state)
+    after = _trained(settings, run, model, recipe, placed, hashes, before, state)
     trained_on = _write_split(run, recipe, placed, bool(run.record["shipped"]["refit_on"]))
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
     sets = _sets(settings, placed, unseen, trained_on)
@@ -134,7 +134,6 @@ def _trained(
     model: Encoder,
     recipe: Recipe,
     placed: Placed,
-    choosing: Unseen,
     hashes: Mapping[str, str],
     before: Evaluation,
     state: State | None,
@@ -168,9 +167,10 @@ def _trained(
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
     else:
+        choosing = unseen_side(placed, "dev").or_all
         lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
         again = recipe.refit_lists(train_rows, dev_rows)
-        fit(settings, run, model, lists, dev, again, hashes, held_out, state)
+        fit(settings, run, model, lists, dev, again, hashes, state)
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
 
@@ -195,17 +195,9 @@ def _tell(
     """Compare the models, write the report, and print the table and the verdict."""
     # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
     sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
-    comparison = write_comparison(
-        run,
-        inputs,
-        grouped,
-        before.by_source(sources),
-        after.by_source(sources),
-        sets,
-        settings,
-        baselines,
-        after.embeddings.mu.shape[1],
-    )
+    width = after.embeddings.mu.shape[1]
+    models = Models(before.by_source(sources), after.by_source(sources), width)
+    comparison = write_comparison(run, inputs, grouped, models, sets, settings, baselines)
     files.write_json(run / files.COMPARISON, comparison)
     files.write_text(run / files.SHIPPED_MODEL / files.CARD, model_card(read_run(run.path)))
     run.done(settings, "evaluate", hashes)

@@ -101,8 +101,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     if settings.refit and placed is not None:
         again = lists.subset(np.union1d(train_rows, dev_rows))
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
-    held_out = settings.dev_data is not None or settings.split != "none"
-    fit(settings, run, model, lists, Dev(dev), again, hashes, held_out, state)
+    fit(settings, run, model, lists, Dev(dev), again, hashes, state)
 
 
 def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
@@ -144,7 +143,6 @@ def fit(
     dev: Dev,
     again: RankingLists | None,
     hashes: Mapping[str, str],
-    held_out: bool,
     state: State | None = None,
 ) -> None:
     """Train, ship the best candidate, and say which it is and why.
@@ -157,9 +155,10 @@ def fit(
         dev: the questions that choose.
         again: the questions on which the chosen candidate is trained again, or None.
         hashes: the hashes of the inputs.
-        held_out: whether training sees none of the questions that choose, before they have chosen.
         state: the state from which training continues, or None.
     """
+    # Training sees none of the questions that choose, before they have chosen.
+    held_out = settings.dev_data is not None or settings.split != "none"
     if state is not None:
         console.say(f"going on with a training that was interrupted: {state.position}")
     console.say(f"training: {len(lists)} questions, {settings.epochs} epochs; "
