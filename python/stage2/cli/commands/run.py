@@ -124,7 +124,8 @@ def run_command(settings: Settings, run: RunFolder) -> None:
         sets.insert(0, _set("cross-validated", held_out, held_out=True, after=crossed))
     # The verdict is about the folds if there are any, so their groups are used.
     kept = folds if folds is not None and sets[0].after else placed
-    _tell(settings, run, inputs, kept.groups, before, after, sets, hashes, baselines)
+    models = _models(settings, before, after)
+    _tell(settings, run, inputs, kept.groups, models, sets, hashes, baselines)
     files.remove(run / files.FOLDS)
 
 
@@ -181,22 +182,25 @@ def _is_trained(run: RunFolder) -> bool:
     return begun and (run / files.SHIPPED_MODEL).is_dir()
 
 
+def _models(settings: Settings, before: Evaluation, after: Evaluation) -> Models:
+    """Return the ranks of both models that are compared."""
+    # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
+    sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
+    width = after.embeddings.mu.shape[1]
+    return Models(before.by_source(sources), after.by_source(sources), width)
+
+
 def _tell(
     settings: Settings,
     run: RunFolder,
     inputs: Inputs,
     grouped: Groups,
-    before: Evaluation,
-    after: Evaluation,
+    models: Models,
     sets: list[QuestionSet],
     hashes: Mapping[str, str],
     baselines: Mapping[str, Baseline],
 ) -> None:
     """Compare the models, write the report, and print the table and the verdict."""
-    # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
-    sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
-    width = after.embeddings.mu.shape[1]
-    models = Models(before.by_source(sources), after.by_source(sources), width)
     comparison = write_comparison(run, inputs, grouped, models, sets, settings, baselines)
     files.write_json(run / files.COMPARISON, comparison)
     files.write_text(run / files.SHIPPED_MODEL / files.CARD, model_card(read_run(run.path)))
