@@ -32,6 +32,7 @@ from stage2.config_file import read_toml
 from stage2.encoding.encode import encode
 from stage2.encoding.encoder import Encoder
 from stage2.models.hub import default_backbone
+from stage2.models.sentence_transformers.model import SentenceEncoder
 from stage2.presets import RUN_DEFAULTS
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
@@ -303,10 +304,14 @@ def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     from benches import sentence_peers
 
     settings = read_toml(run_folder(data, split, seed, options) / files.SETTINGS)
-    model = sentence_peers.sentence_transformer(stage2.load_model(start(data, options)))
+    loaded = stage2.load_model(start(data, options))
+    if isinstance(loaded, SentenceEncoder):
+        model = sentence_peers.with_forward_of(loaded, options.precision)
+    else:
+        model = sentence_peers.sentence_transformer(loaded)
     recipe = sentence_peers.Recipe(
         seed=seed,
-        bf16=resolve_precision(options.precision, model.device) == torch.bfloat16,
+        bf16=resolve_precision(options.precision, loaded.device) == torch.bfloat16,
         **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate")},
     )
     out = set(data.tests[split])

@@ -21,7 +21,11 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
 from stage2.encoding.encoder import Encoder
+from stage2.encoding.kernels import unpadded
+from stage2.encoding.tokens import TokenizedTexts, batches_by_tokens
 from stage2.models.export import export
+from stage2.models.sentence_transformers.model import SentenceEncoder
+from stage2.training.gradient_cache import Groups
 from stage2.utils.errors import BadInputError
 
 Row = dict[str, Any]
@@ -63,6 +67,39 @@ def sentence_transformer(model: Encoder) -> SentenceTransformer:
             # A folder of a Hugging Face encoder is read as it is.
             model.save(written)
         return SentenceTransformer(str(written), device=str(model.device))
+
+
+def with_forward_of(encoder: SentenceEncoder, precision: str) -> SentenceTransformer:
+    """Return the library's model that shares its weights with an encoder, and its forward pass.
+
+    The vectors are those of the library's own forward pass to 1e-5, with other draws of dropout.
+    Trainer, loss, batches and optimiser stay the library's. Without padding a training takes a
+    third of the time, so that many can be made.
+    """
+    assert encoder.source is not None
+    library: SentenceTransformer = encoder.source.library
+
+    def forward(features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        kept = features["attention_mask"].bool()
+        ids = [
+            row[mask].cpu().numpy() for row, mask in zip(features["input_ids"], kept, strict=True)
+        ]
+        count = len(ids)
+        texts = TokenizedTexts(
+            ids, [[] for _ in ids], np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        )
+        rows = list(batches_by_tokens(texts.lengths, unpadded.GROUP_TOKENS, padded=False))
+        seeds = torch.randint(2**63 - 1, (len(rows),)).tolist()
+        parts = [texts.take(part) for part in rows]
+        groups = Groups(encoder, parts, seeds, precision, cached=not torch.is_grad_enabled())
+        encoder.train(library.training)
+        grouped = torch.cat([group.mu for group in groups.embed()])
+        order = torch.from_numpy(np.argsort(np.concatenate(rows)))
+        return {**features, "sentence_embedding": grouped[order.to(grouped.device)]}
+
+    # The method of the class stays, so that only this model is embedded so.
+    vars(library)["forward"] = forward
+    return library
 
 
 def train(model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> None:
