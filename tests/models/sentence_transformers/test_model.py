@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import zipfile
 from pathlib import Path
@@ -95,3 +96,17 @@ def test_what_is_trained_and_written_is_the_librarys_too(folder: Path, tmp_path:
         kept = model.state_dict()[name]
         # Half precision holds fewer digits.
         torch.testing.assert_close(weight, kept, rtol=1e-3, atol=1e-6)
+
+
+def test_a_copy_is_written_with_its_own_weights(folder: Path, tmp_path: Path) -> None:
+    model = load_model(folder)
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.mul_(1.25).add_(0.01)
+    twin.save(tmp_path / "copy")
+    found = encode(load_model(tmp_path / "copy"), TEXTS, precision="fp32").mu
+    # The type in which the weights are written may round them.
+    close = 1e-5 if model.saved_dtype == torch.float32 else 2e-2
+    np.testing.assert_allclose(found, encode(twin, TEXTS, precision="fp32").mu, atol=close)
+    assert np.abs(found - encode(model, TEXTS, precision="fp32").mu).max() > 1e-3

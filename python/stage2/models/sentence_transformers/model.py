@@ -6,11 +6,9 @@ tokens each, and E annotated entities.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -130,16 +128,6 @@ class SentenceEncoder(TransformerEncoder):
         found = super().bare()
         assert isinstance(found, SentenceEncoder)
         found.source = None
-        return found
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> SentenceEncoder:
-        """Copy the encoder with its weights. All copies share one source."""
-        memo[id(self.source)] = self.source
-        found = self.__class__.__new__(self.__class__)
-        memo[id(self)] = found
-        found.__dict__.update(
-            {name: copy.deepcopy(value, memo) for name, value in vars(self).items()}
-        )
         return found
 
 
