@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 import stage2
-from stage2.models.gbert.fit_heads import Seen, distilled, principal, set_projection
+from stage2.models.gbert.fit_heads import Seen, distilled, fit_heads, principal, set_projection
 
 
 def unit(count: int, width: int, seed: int) -> Tensor:
@@ -67,3 +68,15 @@ def test_texts_that_are_all_the_same_are_fitted_too() -> None:
         np.random.default_rng(0),
     )  # fmt: skip
     assert torch.isfinite(found).all()
+
+
+def test_dimensions_that_a_head_cannot_fill_are_told(
+    model: stage2.ProbabilisticGBERTV4, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = Seen(unit(9, 32, 0), unit(9, 4, 1))
+    fit_heads(model, texts, texts, np.random.default_rng(0))
+    beyond = min(model.embedding_dim, 32)
+    told = f"a fitted head fills {beyond} dimensions" in caplog.text
+    assert told == (model.embedding_dim > 32)
+    with torch.inference_mode():
+        assert not model.semantic_head(texts.means)[:, beyond:].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 from stage2.models.gbert.model import HEAD_WIDTH, ProbabilisticGBERTV4
 from stage2.utils.arrays import Ints
 from stage2.utils.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 FIT_STEPS = 600
 FIT_LEARNING_RATE = 3e-3
@@ -62,6 +65,12 @@ def fit_heads(
     """
     width = questions.means.shape[1]
     rank = min(model.embedding_dim, HEAD_WIDTH // 2, width)
+    if rank < model.embedding_dim:
+        logger.warning(
+            "--embedding-dim %d: a fitted head fills %d dimensions, and the others begin with 0, "
+            "for training to use; an index needs no more than %d before it",
+            model.embedding_dim, rank, rank,
+        )  # fmt: skip
     basis = distilled(principal(questions, chunks, rank), questions, chunks, generator, progress)
     set_projection(model, basis)
 
