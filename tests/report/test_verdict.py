@@ -27,6 +27,12 @@ def test_questions_that_training_saw_bear_a_warning() -> None:
     assert "并非留出" in said["zh"]
 
 
+def test_a_test_set_that_is_not_held_out_claims_nothing() -> None:
+    said = sentences(comparison(QuestionSet("test", ROWS, False)))
+    assert "never saw" not in said["en"]
+    assert "not held out" in said["en"]
+
+
 def test_the_sentence_has_the_numbers_of_the_set_that_bears_the_verdict() -> None:
     assert sentences(comparison(DEV, ALL, QuestionSet("test", ROWS[:3], True)))["en"] == (
         "No evidence of change on 3 questions that training never saw, over the whole corpus: "

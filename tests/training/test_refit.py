@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,17 @@ def test_a_run_that_is_stopped_while_it_refits_goes_on_there(
     stage2("run", *data, *FLAGS, exit_code=1)
     state = tmp_path / "out" / files.REFIT / files.CHECKPOINTS / files.TRAINING_STATE
     assert state.is_file()
+
+    # Another training does not meet what this one has left.
+    def gone(*_: Any) -> None:
+        assert not (tmp_path / "other" / files.REFIT).exists()
+        raise KeyboardInterrupt
+
+    shutil.copytree(tmp_path / "out", tmp_path / "other")
+    with monkeypatch.context() as other:
+        other.setattr(train_module, "train", gone)
+        over = [*FLAGS, "--resume", "never", "--learning-rate", 2e-3]
+        stage2("run", *data, *over, "--output-dir", tmp_path / "other", exit_code=1)
     monkeypatch.setattr(train_module, "refit", refit)
     stage2("run", *data, *FLAGS)
     expected, found = tree(tmp_path / "whole"), tree(tmp_path / "out")

@@ -55,7 +55,7 @@ def _mark_shipped(axes: Axes, dev: dict[int, float], epoch: int | None) -> None:
         return
     axes.plot(epoch, dev[epoch], marker="o", markersize=12, fillstyle="none", color=_DEV)
     axes.annotate(
-        "shipped",
+        "chosen",
         (epoch, dev[epoch]),
         textcoords="offset points",
         xytext=(0, -18),

@@ -18,7 +18,7 @@ from stage2.utils import files
 # Settings of training that a reader asks for first.
 _SETTINGS = (
     "loss", "epochs", "batch_size", "learning_rate", "schedule", "temperature", "margin",
-    "train", "train_on", "freeze", "lora", "precision", "seed",
+    "train", "train_on", "batches", "refit", "freeze", "lora", "precision", "seed",
 )  # fmt: skip
 
 

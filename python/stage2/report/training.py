@@ -22,7 +22,8 @@ def training_settings(run: Run, say: Words) -> str:
     made_from = run.made_from("train")
     if not made_from and not run.log:
         return not_run(say, "train")
-    examples = run.log[-1]["train_examples"] if run.log else 0
+    seen = run.log[-1]["train_examples"] if run.log else 0
+    examples = run.shipped.get("refit_on") or seen
     rows = [(say("trained_on"), f"{examples:,}")]
     names = {"loss": "loss_function"}
     used = counted(made_from)
@@ -94,9 +95,10 @@ def _choice(run: Run, say: Words) -> str:
     shipped = run.shipped
     if not shipped:
         return say("not_shipped")
+    name = candidate_name(shipped, say)
     chosen = say(
         "shipped_because",
-        name=candidate_name(shipped, say),
+        name=say("refitted", name=name) if shipped.get("refit_on") else name,
         reason=shipped["reason"][say("language")],
     )
     if not shipped["dev_held_out"]:

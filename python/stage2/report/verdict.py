@@ -83,7 +83,7 @@ def _sentence(part: Mapping[str, Any], against: str, texts: Mapping[str, str]) -
     text = texts["sentence"].format(
         word=texts[word] if against == GIVEN else _than(part, against, word, texts),
         count=part["num_queries"],
-        questions=texts.get(part["name"], texts["all"]),
+        questions=texts.get(part["name"] if part["held_out"] else "all", texts["all"]),
         source=texts[part["source"]],
         before=mrr["before"],
         after=mrr["after"],

@@ -167,6 +167,7 @@ EN: dict[str, str] = {
     # loss
     "loss_change": "From epoch {first} to epoch {last} the loss changed by {change}.",
     "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
+    "refitted": "{name}, refitted",
     "shipped_because": "**Shipped: {name}**: {reason}.",
     "candidate": "Candidate",
     "interpolation": "{alpha} of the way to {epoch}",
@@ -275,6 +276,6 @@ EN: dict[str, str] = {
     "after at random (10,000 times, all questions of a chunk together). Were both models "
     "equally good it would say better, or worse, at most 2.5 times in 100. Every other p in "
     "this report is for looking, not for deciding.",
-    "note_dev": "The shipped model is the best on the dev questions, the untrained stage 1 "
+    "note_dev": "The model was chosen as the best on the dev questions, the untrained stage 1 "
     "included; the test questions choose nothing.",
 }

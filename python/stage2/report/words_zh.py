@@ -159,6 +159,7 @@ ZH: dict[str, str] = {
     # loss
     "loss_change": "从第 {first} 轮到第 {last} 轮，损失变化 {change}。",
     "dev_questions": "开发集指标按 {count} 个问题计算（随机水平：Top-1 {top1}，MRR {mrr}）。",
+    "refitted": "{name}（选定后重新训练）",
     "shipped_because": "**交付的模型：{name}**：{reason}。",
     "candidate": "候选",
     "interpolation": "到{epoch}的 {alpha}",
@@ -263,6 +264,6 @@ ZH: dict[str, str] = {
     "note_test": "结论只取决于事先指定的一个检验：对 MRR 随机交换训练前后"
     "（10,000 次，同一文本块的问题一起交换）。若两个模型一样好，它误判变好或变差的机会各不超过 "
     "2.5%。报告中其余的 p 只供参考，不作判断。",
-    "note_dev": "交付的是开发集上最好的模型，未训练的第一阶段模型也参加比较；"
+    "note_dev": "选定的是开发集上最好的模型，未训练的第一阶段模型也参加比较；"
     "测试集不参与任何选择。",
 }

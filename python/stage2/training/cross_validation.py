@@ -160,6 +160,8 @@ def _bring_chosen(
     # A fold continues only from its own folder: --resume names a state of the main training.
     wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
     state = find_state(wanted, folder, made_from)
+    if state is None:
+        files.remove(folder / files.REFIT)
     model.load_state_dict(stage1)
     trained = train(model, lists, dev, settings, folder, None, made_from, state)
     best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]

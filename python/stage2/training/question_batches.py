@@ -57,7 +57,8 @@ def question_batches(
     """Return the questions of each update of an epoch. The seed and the epoch decide the order.
 
     If the ground truths of a batch are its negatives, questions with the same ground truth go to
-    different batches where possible. In one batch they would have fewer negatives.
+    different batches where possible, or into different groups of similar questions. In one batch
+    they have fewer negatives.
 
     Args:
         lists: n questions.

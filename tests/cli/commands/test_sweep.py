@@ -50,6 +50,16 @@ def test_a_sweep_selects_on_dev_and_measures_the_winner_on_test(
     assert all(part["held_out"] for part in comparison["sets"])
 
 
+def test_without_a_model_all_trials_and_the_measurement_have_the_default(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("stage2.cli.stage1.default_model", lambda: str(model_dir))
+    stage2("sweep", *data_flags(corpus), *SWEEP)
+    comparison = json.loads((tmp_path / "out" / files.TEST / files.COMPARISON).read_text())
+    assert comparison["models"][0] == str(model_dir)
+
+
 def test_no_trial_has_a_test_question_and_all_have_the_dev_of_a_plain_run(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:

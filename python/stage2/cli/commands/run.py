@@ -167,6 +167,7 @@ def _trained(
         shipped = load_model(run.checked(files.SHIPPED_MODEL), load_options(settings))
         model.load_state_dict(shipped.state_dict())
         (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
+        files.remove(run / files.REFIT)
     else:
         choosing = unseen_side(placed, "dev").or_all
         lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)

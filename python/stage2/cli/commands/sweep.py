@@ -34,7 +34,7 @@ from stage2.cli.split_sides import (
     split_file,
     tell_split,
 )
-from stage2.cli.stage1 import keep_stage1, stage1
+from stage2.cli.stage1 import given_model, keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
@@ -210,7 +210,7 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
     return replace(
         settings,
         split_file=str(run / files.SEARCH_SPLIT),
-        model=settings.model or (str(run / files.STAGE1_MODEL) if run.holds("init") else None),
+        model=given_model(settings, run) or str(run / files.STAGE1_MODEL),
         corpus="always",
         refit=False,
         fail_if_regressed=False,

@@ -99,7 +99,8 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     )
     again = None
     if settings.refit and placed is not None:
-        again = lists.subset(np.union1d(train_rows, dev_rows))
+        # Dev questions that could not choose are trained on all the same.
+        again = lists.subset(np.union1d(*placed.parts[:2]))
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
     fit(settings, run, model, lists, Dev(dev), again, hashes, state)
 
@@ -166,6 +167,9 @@ def fit(
     if warning := few_updates(settings.epochs * updates_an_epoch(len(lists), settings)):
         console.warn(warning)
     before = copy_of_weights(model)
+    if state is None:
+        # What an earlier attempt left there is of another training.
+        files.remove(run / files.REFIT)
     with console.steps() as progress:
         trained = train(
             model,
@@ -198,7 +202,8 @@ def fit(
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])
     seen = "" if held_out else " (on questions that training saw)"
-    console.say(f"shipped: {facts['name']}, dev MRR {best.dev_value:.4f}{seen}: "
+    told = "dev MRR before it" if again is not None else "dev MRR"
+    console.say(f"shipped: {facts['name']}, {told} {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
 
