@@ -12,8 +12,8 @@ import torch
 from stage2 import Dataset
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.evaluation.evaluate import evaluate
+from stage2.models.auto import load_model
 from stage2.models.hub import DEFAULT_HUB_ID, default_backbone
-from stage2.models.init_model import init_model
 from stage2.utils.device import multiplies
 from tests.small import write_jsonl
 
@@ -27,7 +27,8 @@ TOPK = 3
 )
 def test_the_hard_set_of_xquad_is_that_of_float32(xquad: Path, tmp_path: Path) -> None:
     articles = json.loads((xquad / "xquad.en.json").read_text(encoding="utf-8"))["data"]
-    passages = [passage for article in articles for passage in article["paragraphs"]]
+    # Every other passage: bf16 is slow where AMX is switched off.
+    passages = [passage for article in articles for passage in article["paragraphs"]][::2]
     chunks = [{"chunk_id": i, "text": passage["context"]} for i, passage in enumerate(passages)]
     qa = [
         {"question": asked["question"], "chunk_id": i, "qa_id": asked["id"]}
@@ -37,8 +38,7 @@ def test_the_hard_set_of_xquad_is_that_of_float32(xquad: Path, tmp_path: Path) -
     write_jsonl(tmp_path / "chunks.jsonl", chunks)
     write_jsonl(tmp_path / "qa.jsonl", qa)
     dataset = Dataset.load(tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl")
-    texts = [passage["context"] for passage in passages]
-    model = init_model(None, texts, embedding_dim=64, max_length=128, seed=0)
+    model = load_model(default_backbone())
     lists = ranking_lists(model, dataset.construct(5, 0), None, corpus=True)
     hard = {}
     for precision in ("fp32", "bf16"):
