@@ -1,4 +1,4 @@
-"""What the 64 dimensions of `stage2 init` cost against the encoder that they are made from.
+"""Measure what 64 dimensions of `stage2 init` cost against the encoder they are made from.
 
     python -m benches.init_cost [--only xquad]
 

@@ -45,7 +45,7 @@ def test_a_run_shows_the_backbone_everywhere(
     card = (out / files.SHIPPED_MODEL / files.CARD).read_text("utf-8")
     assert "| untouched backbone |" in card
     assert ">untouched backbone</th>" in (out / files.PAGE).read_text("utf-8")
-    # What training made of it was made of the same encoder.
+    # The trained model was made from the same encoder.
     again = stage2("evaluate", "--model", out, *data_flags(corpus), "--output-dir", tmp_path / "b")
     assert "all: untouched backbone" in again.stdout
 

@@ -68,7 +68,7 @@ def baselines(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_questions_that_share_chunks_are_measured_without_what_was_seen(
     stage2: Stage2, model_dir: Path, tmp_path: Path
 ) -> None:
-    """As in Cranfield, 12 chunks tie 60 questions together; two of three have one more answer."""
+    """Twelve chunks tie 60 questions together. Two of three questions have one more answer."""
     folder = write_tied(tmp_path / "tied", lambda number: number % 3 > 0)
     flags = ["--data", folder, "--model", model_dir, "--epochs", 1, "--batch-size", 8]
     result = stage2("run", *flags, "--folds", 3, "--language", "zh")

@@ -125,7 +125,7 @@ def test_groups_without_links_know_nothing_seen() -> None:
 @pytest.mark.parametrize(
     ("sides", "seen_chunks", "left"),
     [
-        # What given sides share counts on both: whoever gives them says what they measure.
+        # Chunks that given sides share count on both. Whoever gives sides says what they measure.
         ({"train": ["q0000"], "dev": ["q0001"], "test": ["q0002"]}, {}, ([1], [2], 0)),
         # Unless chunks are named. Names of other chunks do not matter.
         (

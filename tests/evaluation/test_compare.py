@@ -115,7 +115,7 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
 
 
 def test_a_set_is_measured_without_what_it_leaves_out() -> None:
-    """Of two ground truths the first is left out: by models and baselines, in ranks and Recall."""
+    """Models and baselines leave out the first of two ground truths, in ranks and in Recall."""
     offsets, two, both = np.array([0, 4, 8]), np.array([2, 2]), np.ones(8, np.bool_)
     before, after, bm25 = (
         Scored.of(np.array(scores, np.float32), offsets, two, both)

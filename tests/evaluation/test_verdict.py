@@ -42,7 +42,7 @@ def test_the_verdict_is_against_the_best_model_that_the_user_had() -> None:
     assert found(worst, middle) == ("better", "before")
     assert found(worst, middle, backbone=backbone) == ("worse", "backbone")
     assert found(worst, best, backbone=backbone) == ("no_evidence", "backbone")
-    # Of equals it is the model as it was given, and BM25 is no model.
+    # The model as it was given comes first among equals, and BM25 is no model.
     assert found(best, middle, backbone=backbone) == ("worse", "before")
     assert found(best, middle, backbone=Baseline(worst, "encoder", 384)) == ("worse", "before")
     assert found(worst, middle, bm25=Baseline(best)) == ("better", "before")

@@ -94,7 +94,7 @@ def test_a_fitted_model_reads_as_much_as_its_backbone(
 ) -> None:
     """The limit of one with random heads is the reference's, 128, and no more than it takes."""
     folder = sentence_folder(backbone, tmp_path / "own")
-    # As in all-MiniLM-L6-v2, whose tokenizer and encoder would take more.
+    # The tokenizer and the encoder would take more, as those of all-MiniLM-L6-v2 do.
     files.write_json(folder / "sentence_bert_config.json", {"max_seq_length": 24})
     options = {name: value for name, value in OPTIONS.items() if name != "max_length"}
     assert init_model(str(folder), TEXTS, fit=fit, **options).max_length == limit

@@ -1,4 +1,4 @@
-"""Which ground truths of held-out questions training has seen."""
+"""Tests of the ground truths of held-out questions that training has seen."""
 
 from __future__ import annotations
 

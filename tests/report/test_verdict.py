@@ -67,6 +67,6 @@ def test_a_verdict_against_stage_1_says_what_the_smaller_index_costs_too() -> No
     said = sentences(found | {"embedding_dim": 64})["en"]
     assert said.startswith("Better on 20 questions")
     assert said.endswith("encoder: an index 1.56 times smaller, 0.500 MRR more.")
-    # As wide as the backbone, or ranked by two models, it is no smaller index.
+    # A model as wide as the backbone, or two models together, give no smaller index.
     for width in (100, None):
         assert "smaller" not in sentences(found | {"embedding_dim": width})["en"]

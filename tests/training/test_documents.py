@@ -95,6 +95,13 @@ def test_a_step_is_that_of_plain_torch_with_detached_documents(
     assert max(gradient.abs().max() for gradient in theirs.values()) > 1e-3
 
 
+def forbid_documents(model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test fail where a document is embedded."""
+    monkeypatch.setattr(
+        model.parts["document"], "forward", lambda _: pytest.fail("a document is embedded")
+    )
+
+
 def test_a_step_embeds_no_document(
     folder: Path, corpus: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,9 +110,7 @@ def test_a_step_embeds_no_document(
     documents = documents_of(model, lists, SETTINGS)
     assert documents is not None
     assert np.abs(documents.mu[lists.candidates]).max() > 0
-    monkeypatch.setattr(
-        model.parts["document"], "forward", lambda _: pytest.fail("a document is embedded")
-    )
+    forbid_documents(model, monkeypatch)
     settings = replace(SETTINGS, loss="margin")
     assert accumulate_gradients(
         model, lists, np.arange(12), settings, 12, Untouched(documents=documents)
@@ -119,9 +124,7 @@ def test_dev_questions_meet_the_same_documents(
     lists = lists_for(model, corpus)
     right = evaluate_dev(model, lists, SETTINGS)
     documents = documents_of(model, lists, SETTINGS)
-    monkeypatch.setattr(
-        model.parts["document"], "forward", lambda _: pytest.fail("a document is embedded")
-    )
+    forbid_documents(model, monkeypatch)
     assert evaluate_dev(model, lists, SETTINGS, documents=documents) == right
     with torch.no_grad():
         next(model.parts["query"].parameters()).mul_(-1)
@@ -202,7 +205,7 @@ def test_a_run_writes_both_encoders_and_each_by_itself(
     assert "query-model" in report
     assert "document-model" in report
 
-    # What was measured is what a second evaluation of the same folder measures.
+    # A second evaluation of the same folder measures the same.
     rows = read_jsonl(out / files.PER_QUESTION)
     stage2(
         "evaluate", *data, "--model", folder, "--model", out, "--precision", "fp32",

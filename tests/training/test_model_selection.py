@@ -70,7 +70,7 @@ def test_no_part_of_the_way_is_tried_where_an_epoch_is_better_than_stage_1(
 def test_of_equals_stage_1_is_shipped(model: stage2.ProbabilisticGBERTV4, epochs: Path) -> None:
     start = weights(model)
     found = choose(model, start, log_of(0.5, 0.5, 0.5 + 1e-15), lambda _: 0.5, epochs)
-    # Of equal epochs, interpolations lead to the earliest.
+    # Interpolations lead to the earliest of equal epochs.
     order = [(candidate.kind, candidate.epoch, candidate.alpha) for candidate in found]
     parts = [("interpolation", 1, alpha) for alpha in reversed(ALPHAS)]
     assert order == [("stage1", 0, 0.0), ("epoch", 1, 1.0), ("epoch", 2, 1.0), *parts]

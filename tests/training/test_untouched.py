@@ -1,4 +1,4 @@
-"""What training needs of the model before it is computed, and nothing else."""
+"""Training computes what it needs of the model before it, and nothing else."""
 
 from __future__ import annotations
 

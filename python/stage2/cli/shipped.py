@@ -63,7 +63,7 @@ def write_model(run: RunFolder, model: Encoder) -> dict[Path, Encoder]:
     """Write the model, and the encoder of each role beside it if it has two.
 
     Returns:
-        What was written, by its folder.
+        The models that were written, by their folders.
     """
     written = {run / files.SHIPPED_MODEL: model}
     written |= {run / files.MODEL_OF_ROLE[role]: one for role, one in model.parts.items()}

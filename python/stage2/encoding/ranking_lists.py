@@ -83,7 +83,7 @@ class RankingLists:
 
     @property
     def truths_aside(self) -> Mask | None:
-        """Whether each of the g ground truths does not count: bool (g,); None if all count."""
+        """Return which of the g ground truths do not count: bool (g,); None if all count."""
         return None if self.aside is None else self.aside[self.is_relevant]
 
     def setting_aside(self, truths: Mask | None) -> RankingLists:

@@ -39,7 +39,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a baseline gives.
+    """The result of a baseline.
 
     Attributes:
         ranked: the ranks in the whole corpus.

@@ -33,7 +33,7 @@ def verdict(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     part = min(parts, key=_order)
     known = statistics_against(part)
-    # Of equals the first is taken, which is the model as it was given.
+    # The first of equal models is taken. It is the model as it was given.
     against = max(known, key=lambda name: round(known[name]["mrr"]["before"], _DECIMALS))
     return {
         "word": known[against]["verdict"],

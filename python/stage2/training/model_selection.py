@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -67,8 +68,7 @@ class Candidate:
         return -round(self.dev_value, _DIGITS), kind, self.epoch, -self.alpha
 
 
-def _by_rank(candidate: Candidate) -> tuple[float, int, int, float]:
-    return candidate.rank
+_by_rank = attrgetter("rank")
 
 
 def interpolate(

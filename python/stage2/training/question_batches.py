@@ -1,4 +1,4 @@
-"""Which questions share an update: at random, or similar ones together.
+"""The choice of the questions that share an update: at random, or similar ones together.
 
 If the ground truths of a batch are its negatives, the batch decides how hard these are. Those of
 questions drawn at random are easy to tell apart. Those of similar questions are hard negatives that

@@ -35,7 +35,7 @@ class Untouched:
     neighbours: Ints | None = None
 
 
-# Of a training that needs nothing of the model before it.
+# This is for a training that needs nothing of the model before it.
 NOTHING = Untouched()
 
 

@@ -100,7 +100,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
-    # What the user could have for free. Its model is not kept beside the one that is trained.
+    # These are what the user could have for free. The backbone is not kept beside the model.
     baselines = ranked_baselines(settings, lists, backbone)
     del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)

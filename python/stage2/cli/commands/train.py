@@ -168,7 +168,7 @@ def fit(
         console.warn(warning)
     before = copy_of_weights(model)
     if state is None:
-        # What an earlier attempt left there is of another training.
+        # An earlier attempt may have left files of another training there.
         files.remove(run / files.REFIT)
     with console.steps() as progress:
         trained = train(

@@ -32,7 +32,7 @@ _SHARED = ("Normalize",)
 
 @dataclass(frozen=True)
 class Outline:
-    """What the folder of a router says beside the modules of each role.
+    """The facts in the folder of a router beside the modules of each role.
 
     Attributes:
         shared: how many of the last modules of each role are written once for both.
@@ -93,7 +93,7 @@ class RouterEncoder(Encoder):
 
     @property
     def has_entities(self) -> bool:
-        """Whether entities have vectors. They must have them on both sides."""
+        """Return whether entities have vectors. They must have them on both sides."""
         return all(one.has_entities for one in self.parts.values())
 
     def forward(self, batch: Batch) -> Pooled:  # noqa: D102  see `Encoder.forward`
