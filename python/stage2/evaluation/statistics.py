@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from stage2.utils.arrays import Doubles
 
 # The quantile of the normal distribution for a two-sided 95% interval.
 _Z = 1.959963984540054

@@ -43,6 +43,8 @@ def shipped(
         en += ", and parts of the way to the best of them, since none helped"
         zh += "，以及（因各轮均无改进）通向最佳一轮的插值"
     zh = f"在 {count} 个候选（{zh}）中开发集 MRR 最高（{value}）"
+    if best.standard_error is not None:
+        en, zh, others = *_undecided(best, candidates, dev), []
     if best.kind == "stage1" and best.whole_value is not None:
         en = f"of {count} candidates none beat it over the whole corpus"
         zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
@@ -81,6 +83,27 @@ def shipped(
     }
 
 
+def _undecided(
+    best: Candidate, candidates: Sequence[Candidate], dev: Dev | None
+) -> tuple[str, str]:
+    """Say that dev questions do not tell the chosen epoch from stage 1, and why it is chosen."""
+    if dev is not None and best.whole_value is not None:
+        value, was = best.whole_value, _stage1_whole(dev)
+    else:
+        value = best.dev_value
+        was = next(c.dev_value for c in candidates if c.kind == "stage1")
+    en = f"its dev MRR ({value:.4f}) is no better than that of stage 1 ({was:.4f}), but the "
+    en += f"difference is within its standard error ({best.standard_error:.4f}): the dev questions "
+    en += "do not tell the two apart, and what is shipped has learnt from more questions"
+    zh = f"其开发集 MRR（{value:.4f}）不高于第一阶段（{was:.4f}），但差异在标准误"
+    zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学过更多问题"
+    return en, zh
+
+
+def _stage1_whole(dev: Dev) -> float:
+    return 0.0 if dev.stage1_whole is None else float(dev.stage1_whole.mean())
+
+
 def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
     """Say that dev questions were ranked among a part of the corpus, and what the whole showed."""
     best, part, chunks = candidates[0], len(dev.lists.corpus), dev.chunks
@@ -90,7 +113,7 @@ def _among_a_part(candidates: Sequence[Candidate], dev: Dev) -> tuple[str, str]:
     zh += "认为离开发问题最近的文本块"
     if best.whole_value is None:
         return en, zh
-    was = f"{dev.stage1_whole:.4f}"
+    was = f"{_stage1_whole(dev):.4f}"
     if best.kind != "stage1":
         en += f"; among all chunks its dev MRR is {best.whole_value:.4f}, that of stage 1 {was}"
         zh += f"；在全部文本块中其开发集 MRR 为 {best.whole_value:.4f}，第一阶段为 {was}"

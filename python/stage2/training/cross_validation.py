@@ -164,7 +164,9 @@ def _bring_chosen(
         files.remove(folder / files.REFIT)
     model.load_state_dict(stage1)
     trained = train(model, lists, dev, settings, folder, None, made_from, state)
-    best = choose_on_dev(model, stage1, trained, dev, settings, folder / files.CHECKPOINTS)[0]
+    best = choose_on_dev(
+        model, stage1, trained, dev, settings, folder / files.CHECKPOINTS, again is not None
+    )[0]
     if again is not None and best.kind != "stage1":
         refit(model, stage1, best, again, settings, folder / files.REFIT, None, made_from)
     content = {

@@ -16,10 +16,9 @@ import numpy as np
 
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation
-from stage2.evaluation.ranking import score_corpus
+from stage2.evaluation.ranking import TOPK, score_corpus
 from stage2.mining.search import search_texts
-from stage2.training.log import DEV_METRIC
-from stage2.utils.arrays import Ints, Mask
+from stage2.utils.arrays import Doubles, Ints, Mask
 
 # The largest number of chunks in the part. A CPU embeds them in about a minute.
 DEV_CORPUS = 5_000
@@ -44,14 +43,17 @@ class Dev:
         lists: the questions with the chunks in which they are ranked to choose.
         stage1: the metrics of stage 1 on `lists`; None if not known yet.
         whole: the questions with the whole corpus if `lists` has a part of it, else None.
-        stage1_whole: the dev metric of stage 1 on `whole`.
+        stage1_ranks: float64 (n,), the reciprocal ranks of stage 1 on `lists`; None if not known
+            yet.
+        stage1_whole: float64 (n,), those on `whole`; None without it.
         chunks: the number of chunks in the whole corpus; 0 if there is no corpus.
     """
 
     lists: RankingLists
     stage1: dict[str, Any] | None = None
     whole: RankingLists | None = None
-    stage1_whole: float = 0.0
+    stage1_ranks: Doubles | None = None
+    stage1_whole: Doubles | None = None
     chunks: int = 0
 
     def facts(self) -> dict[str, Any]:
@@ -73,16 +75,21 @@ def dev_of(
     lists = before.lists.setting_aside(aside)
     size, whole = len(lists.corpus), (before.corpus or before.candidates).without(aside)
     if size <= most:
-        return Dev(lists.subset(rows), whole.metrics(rows), chunks=size)
+        return Dev(
+            lists.subset(rows),
+            whole.metrics(rows),
+            stage1_ranks=whole.ranking.reciprocal_rank[rows],
+            chunks=size,
+        )
     chosen = lists.select(rows)
     part = chosen.among(_part(chosen, before, most))
+    ranking = score_corpus(part, before.embeddings).without(part.truths_aside).ranking
     return Dev(
         lists=part.trimmed(),
-        stage1=score_corpus(part, before.embeddings)
-        .without(part.truths_aside)
-        .metrics(np.arange(len(rows))),
+        stage1=ranking.metrics(TOPK),
         whole=lists.subset(rows),
-        stage1_whole=float(whole.metrics(rows)[DEV_METRIC]),
+        stage1_ranks=ranking.reciprocal_rank,
+        stage1_whole=whole.ranking.reciprocal_rank[rows],
         chunks=size,
     )
 

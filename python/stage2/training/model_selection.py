@@ -1,9 +1,13 @@
 """The choice of the model to ship: the best on dev of stage 1, the epochs, and interpolations.
 
-Stage 1 is always a candidate, so the chosen model is never worse on dev. If no epoch beats stage 1,
-training may have gone too far. Interpolations between stage 1 and the best epoch are tried then:
-they often keep a gain that the whole way loses (Wortsman et al., "Robust fine-tuning of zero-shot
-models", CVPR 2022). Beside an epoch that helps they are only more draws of the same noise.
+Stage 1 is always a candidate. If no epoch beats stage 1, training may have gone too far.
+Interpolations between stage 1 and the best epoch are tried then: they often keep a gain that the
+whole way loses (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). Beside an
+epoch that helps they are only more draws of the same noise.
+
+With `refit`, what is shipped has learnt from the dev questions too, so it is likely better than
+what they measured. Then an epoch that the dev questions cannot tell from stage 1 is chosen over it.
+Without `refit` the chosen model is never worse on dev than stage 1.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,8 +27,9 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
 from stage2.training.documents import Documents, documents_of
 from stage2.training.log import DEV_METRIC, EpochLog
-from stage2.training.train import Trained, evaluate_dev
+from stage2.training.train import Trained, dev_ranking
 from stage2.utils import files
+from stage2.utils.arrays import Doubles
 from stage2.utils.tensors import read_unchanged
 
 # The weights of the epoch in the interpolations. Each costs an evaluation on dev.
@@ -31,6 +37,10 @@ ALPHAS = (0.2, 0.4, 0.6, 0.8)
 
 # A dev metric is a mean of floats, so values that differ only in their last bits count as equal.
 _DIGITS = 9
+
+# An epoch that is to be refitted may be worse than stage 1 by so much dev MRR, and by no more than
+# the standard error. With few questions that error is large, and would allow any loss.
+_TOLERATED = 0.01
 
 # The kinds of candidates, in the order of those that are equal on dev.
 _KINDS = ("stage1", "epoch", "interpolation")
@@ -48,6 +58,8 @@ class Candidate:
         dev_value: the dev MRR.
         whole_value: the dev MRR among all chunks, if `dev_value` is among a part of them and this
             was measured; else None.
+        standard_error: the standard error of the difference between its dev MRR and that of stage
+            1, if it was chosen because the two cannot be told apart; else None.
     """
 
     name: str
@@ -56,6 +68,7 @@ class Candidate:
     alpha: float
     dev_value: float
     whole_value: float | None = None
+    standard_error: float | None = None
 
     @property
     def rank(self) -> tuple[float, int, int, float]:
@@ -91,8 +104,10 @@ def choose(
     model: Encoder,
     stage1: Mapping[str, Tensor],
     log: Sequence[EpochLog],
-    evaluate: Callable[[Encoder], float],
+    ranks: Callable[[Encoder], Doubles],
     checkpoints: Path,
+    refits: bool = False,
+    stage1_ranks: Doubles | None = None,
 ) -> list[Candidate]:
     """Load the best candidate on dev into `model`, and write it to `best_model_stage2.pt`.
 
@@ -104,11 +119,13 @@ def choose(
         model: the model that was trained, with any weights.
         stage1: its weights before training, on the CPU.
         log: the log of the training, with the dev metrics of stage 1 and of each epoch.
-        evaluate: a function that returns the dev MRR of a model.
+        ranks: a function that returns a model's reciprocal rank of each dev question, float64 (n,).
         checkpoints: the folder of `epoch_N.pt`. An epoch without its file is left out.
+        refits: whether the chosen candidate is trained again on the dev questions too.
+        stage1_ranks: what `ranks` returns for stage 1; None if not known yet.
 
     Returns:
-        All candidates, the best first.
+        All candidates, the chosen one first, then the best.
 
     Raises:
         BadInputError: the file of an epoch has changed.
@@ -124,14 +141,27 @@ def choose(
     def weights(epoch: int) -> dict[str, Tensor]:
         return read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
 
-    if len(found) > 1 and min(found, key=_by_rank).kind == "stage1":
-        epoch = min(found[1:], key=_by_rank).epoch
-        end = weights(epoch)
-        for alpha in ALPHAS:
-            model.load_state_dict(interpolate(stage1, end, alpha))
-            name = f"{alpha:g} of the way to epoch {epoch}"
-            found.append(Candidate(name, "interpolation", epoch, alpha, evaluate(model)))
     ordered = sorted(found, key=_by_rank)
+    if len(found) > 1 and ordered[0].kind == "stage1":
+        best = ordered[1]
+        end = weights(best.epoch)
+
+        def value(candidate: Mapping[str, Tensor]) -> Doubles:
+            model.load_state_dict(candidate)
+            return ranks(model)
+
+        error = None
+        if refits:
+            error = undecided(value(end), value(stage1) if stage1_ranks is None else stage1_ranks)
+        if error is not None:
+            others = [candidate for candidate in ordered if candidate is not best]
+            ordered = [replace(best, standard_error=error), *others]
+        else:
+            for alpha in ALPHAS:
+                name = f"{alpha:g} of the way to {best.name}"
+                mrr = float(value(interpolate(stage1, end, alpha)).mean())
+                found.append(Candidate(name, "interpolation", best.epoch, alpha, mrr))
+            ordered = sorted(found, key=_by_rank)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     return ordered
@@ -144,11 +174,12 @@ def choose_on_dev(
     dev: Dev,
     settings: TrainingConfig,
     checkpoints: Path,
+    refits: bool = False,
 ) -> list[Candidate]:
     """Choose the best candidate of a training, as `choose` does.
 
-    If candidates were ranked among a part of the corpus, the best one must also beat stage 1 among
-    all of it. Otherwise stage 1 is chosen.
+    If candidates were ranked among a part of the corpus, the chosen one must also pass the same
+    comparison with stage 1 among all of it. Otherwise stage 1 is chosen.
 
     Args:
         model: the model that was trained.
@@ -157,35 +188,62 @@ def choose_on_dev(
         dev: the dev questions.
         settings: the settings of the training.
         checkpoints: the folder of `epoch_N.pt`.
+        refits: whether the chosen candidate is trained again on the dev questions too.
 
     Returns:
         All candidates, the chosen one first.
     """
     documents = documents_of(model, dev.lists, settings)
 
-    def value(candidate: Encoder, lists: RankingLists, documents: Documents | None = None) -> float:
-        return float(evaluate_dev(candidate, lists, settings, documents=documents)[DEV_METRIC])
+    def ranks(
+        candidate: Encoder, lists: RankingLists, documents: Documents | None = None
+    ) -> Doubles:
+        ranking = dev_ranking(candidate, lists, settings, documents=documents)
+        return ranking.reciprocal_rank
 
     found = choose(
         model,
         stage1,
         trained.log,
-        lambda candidate: value(candidate, dev.lists, documents),
+        lambda candidate: ranks(candidate, dev.lists, documents),
         checkpoints,
+        refits,
+        dev.stage1_ranks,
     )
-    if dev.whole is None or found[0].kind == "stage1":
+    if dev.whole is None or dev.stage1_whole is None or found[0].kind == "stage1":
         return found
-    whole = round(value(model, dev.whole), _DIGITS)
-    if whole > round(dev.stage1_whole, _DIGITS):
-        return [replace(found[0], whole_value=whole), *found[1:]]
+    whole = ranks(model, dev.whole)
+    before, after = (round(float(mrr.mean()), _DIGITS) for mrr in (dev.stage1_whole, whole))
+    measured = replace(found[0], whole_value=after)
+    if after > before:
+        return [measured, *found[1:]]
+    if refits and (error := undecided(whole, dev.stage1_whole)) is not None:
+        return [replace(measured, standard_error=error), *found[1:]]
     model.load_state_dict(stage1)
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     first = next(candidate for candidate in found if candidate.kind == "stage1")
-    others = [replace(found[0], whole_value=whole), *found[1:]]
     return [
-        replace(first, whole_value=dev.stage1_whole),
-        *(candidate for candidate in others if candidate.kind != "stage1"),
+        replace(first, whole_value=before),
+        *(candidate for candidate in [measured, *found[1:]] if candidate.kind != "stage1"),
     ]
+
+
+def undecided(after: Doubles, before: Doubles) -> float | None:
+    """Return how uncertain a loss of dev MRR is, if it is too small to count.
+
+    Args:
+        after: float64 (n,), the reciprocal ranks of an epoch.
+        before: float64 (n,), those of stage 1.
+
+    Returns:
+        The standard error of the mean difference, if the mean of `after` is lower by no more than
+        that and by no more than 0.01; else None.
+    """
+    if len(after) < 2:
+        return None
+    change = after - before
+    error = float(change.std(ddof=1) / np.sqrt(len(change)))
+    return error if change.mean() >= -min(error, _TOLERATED) else None
 
 
 def _weights(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.amp import GradScaler
 
+from stage2._core import Ranking
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
@@ -438,13 +439,24 @@ def evaluate_dev(
     Raises:
         RunFailedError: the model's vectors are not finite.
     """
+    return dev_ranking(model, dev, settings, progress, documents).metrics(TOPK)
+
+
+def dev_ranking(
+    model: Encoder,
+    dev: RankingLists,
+    settings: TrainingConfig,
+    progress: Progress | None = None,
+    documents: Documents | None = None,
+) -> Ranking:
+    """Rank the dev questions by a model; see `evaluate_dev`."""
     embeddings = embed(model, dev, settings, progress, documents)
     if not np.isfinite(embeddings.mu).all():
         raise RunFailedError(
             f"the model's vectors are not finite after the last update. {_calmer(settings)}"
         )
     scored = score_corpus(dev, embeddings) if len(dev.corpus) else score(dev, embeddings)
-    return scored.without(dev.truths_aside).ranking.metrics(TOPK)
+    return scored.without(dev.truths_aside).ranking
 
 
 def no_hard_examples(topk: int, below: int = 0) -> str:

@@ -182,7 +182,9 @@ def fit(
             state,
         )
     checkpoints = run / files.CHECKPOINTS
-    candidates = choose_on_dev(model, before, trained, dev, settings, checkpoints)
+    candidates = choose_on_dev(
+        model, before, trained, dev, settings, checkpoints, again is not None
+    )
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
