@@ -69,7 +69,12 @@ class Tracker:
     extra: str
 
 
-TRACKERS: Mapping[str, Tracker] = {"tensorboard": Tracker("tensorboard", "tensorboard")}
+TRACKERS: Mapping[str, Tracker] = {
+    "tensorboard": Tracker("tensorboard", "tensorboard"),
+    "wandb": Tracker("wandb", "wandb"),
+    "mlflow": Tracker("mlflow", "mlflow"),
+    "trackio": Tracker("trackio", "trackio"),
+}
 
 
 # The tools in whose format a model can be written. Their modules stand in `models.export`.

@@ -28,3 +28,20 @@ def test_without_a_tracker_nothing_is_written(tmp_path: Path) -> None:
     with trackers.tracking(TRACKED, tmp_path, 0) as note:
         note("loss", 0.5, 1)
     assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+def test_several_trackers_see_one_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "store").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    both = TrainingConfig(report_to="tensorboard, mlflow")
+    assert both.trackers == ("tensorboard", "mlflow")
+    with trackers.tracking(both, tmp_path, 0) as note:
+        note("loss", 0.5, 1)
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
+    assert list((tmp_path / "store").rglob("metrics/loss"))
+
+
+@pytest.mark.parametrize("text", ["tensorbord", "wandb,wandb", "none,wandb", ""])
+def test_an_unknown_tracker_is_refused(text: str) -> None:
+    with pytest.raises(BadInputError, match="expected tensorboard or wandb or mlflow or trackio"):
+        TrainingConfig(report_to=text)

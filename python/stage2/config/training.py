@@ -8,7 +8,7 @@ from typing import Literal
 from stage2.config.data import RunConfig
 from stage2.config.mining import RankingConfig, SearchConfig
 from stage2.config.model import EncodingConfig
-from stage2.utils.setting import Group, numbers_of, setting
+from stage2.utils.setting import Group, names_of, numbers_of, setting
 from stage2.variants import LOSSES, TRACKERS, losses_with
 
 Pairs = Literal["all", "graded"]
@@ -185,8 +185,9 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     )  # fmt: skip
     report_to: str = setting(
         "none",
-        "Follow the training in TensorBoard too. Needs pip install stage2[tensorboard].",
-        choices=("none", *TRACKERS),
+        f"Follow the training in {', '.join(TRACKERS)}, or in several with commas between them. "
+        "Needs pip install stage2[NAME]. none: in none.",
+        metavar="NAME,...",
     )
     train_on: TrainOn = setting(
         "hard",
@@ -204,7 +205,14 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.widths
+        _ = self.widths, self.trackers
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """`report_to` as names of trackers; empty for `none`."""
+        if self.report_to == "none":
+            return ()
+        return names_of("--report-to", self.report_to, TRACKERS)
 
     @property
     def widths(self) -> tuple[int, ...]:

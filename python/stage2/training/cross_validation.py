@@ -157,9 +157,12 @@ def _bring_chosen(
         if earlier["made_from"] == known:
             model.load_state_dict(read_unchanged(weights, earlier["weights_sha256"]))
             return earlier["name"], earlier["dev_value"]
-    # A fold continues only from its own folder: --resume names a state of the main training.
-    wanted = settings if settings.resume == "never" else replace(settings, resume="auto")
-    state = find_state(wanted, folder, made_from)
+    # A fold continues only from its own folder: --resume names a state of the main training, which
+    # is the one that trackers follow.
+    settings = replace(
+        settings, resume="never" if settings.resume == "never" else "auto", report_to="none"
+    )
+    state = find_state(settings, folder, made_from)
     if state is None:
         files.remove(folder / files.REFIT)
     model.load_state_dict(stage1)

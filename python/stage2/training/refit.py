@@ -53,8 +53,12 @@ def refit(
         RunFailedError: the loss, a gradient or a vector is not finite.
         StoppedError: Ctrl-C or SIGTERM stopped the training. Its state is saved.
     """
-    # --resume FILE names a state of the training that came before.
-    own = settings if settings.resume == "never" else replace(settings, resume="auto")
+    # --resume FILE names a state of the training that came before, which trackers have followed.
+    own = replace(
+        settings,
+        resume="never" if settings.resume == "never" else "auto",
+        report_to="none",
+    )
     state = find_state(own, folder, made_from)
     model.load_state_dict(stage1)
     train(model, lists, LastEpoch(chosen.epoch), own, folder, callbacks, made_from, state)

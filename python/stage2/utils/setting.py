@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -82,6 +83,21 @@ def numbers_of(flag: str, text: str) -> tuple[int, ...]:
             "them, such as 10,100"
         )
     return tuple(numbers)
+
+
+def names_of(flag: str, text: str, known: Collection[str]) -> tuple[str, ...]:
+    """Parse different names with commas between them, each of which is known.
+
+    Raises:
+        BadInputError: a name is unknown or there twice. The message names the flag.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if len(set(names)) < len(names) or not set(names) <= set(known):
+        raise BadInputError(
+            f"{flag} is {text!r}; expected {' or '.join(known)}, or several with commas between "
+            "them"
+        )
+    return names
 
 
 def check(item: Field[Any], value: Any) -> None:
