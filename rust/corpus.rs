@@ -9,6 +9,7 @@ mod qrels;
 mod queries;
 mod questions;
 mod shared;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +33,7 @@ pub use qrels::{Judged, QrelsFiles, QrelsRows};
 pub use questions::Questions;
 pub(crate) use questions::{repeated_id, repeated_ids};
 pub(crate) use shared::SharedGroundTruths;
+pub use written::write_annotations;
 
 /// The questions of a data set, its chunks, and its annotations if there are any.
 #[derive(Debug)]

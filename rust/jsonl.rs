@@ -121,6 +121,15 @@ impl Source {
         Ok(Self::of_lines(&path.display().to_string(), bytes))
     }
 
+    /// Reads a file of names and returns its bytes, which [`Source::of_lines`] or
+    /// [`Source::from_bytes`] divide into rows.
+    ///
+    /// # Errors
+    /// A file that is missing, unreadable or damaged as an archive.
+    pub fn read_names(path: &Path, access: Access) -> Result<Contents> {
+        read::read(path, access, Expected::Names)
+    }
+
     /// Takes `bytes` for the lines of a file called `name`.
     pub fn of_lines(name: &str, bytes: impl Into<Contents>) -> Self {
         let bytes = bytes.into();

@@ -11,6 +11,7 @@
 //! * [`jsonl`]: reads JSONL files and JSON arrays, in parallel
 //! * [`corpus`]: columns of text and ids, look-up by id, rejected rows
 //! * [`columns`]: makes a data set of columns in memory
+//! * [`gazetteer`]: finds the names of a list in texts
 //! * [`join`]: finds the annotation that belongs to a text
 //! * [`same_text`]: decides whether two texts are the same
 //! * [`negatives`]: draws random negatives with a seed
@@ -33,6 +34,7 @@ pub mod corpus;
 mod dedup;
 pub mod error;
 mod finite;
+pub mod gazetteer;
 pub mod join;
 pub mod jsonl;
 pub mod memory;

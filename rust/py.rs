@@ -26,6 +26,7 @@ mod arrays;
 mod columns;
 mod duplicates;
 mod errors;
+mod gazetteer;
 mod interrupt;
 mod numbers;
 mod qrels;
@@ -43,6 +44,8 @@ mod _core {
     use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]
     use super::errors::InputError;
+    #[pymodule_export]
+    use super::gazetteer::{PyGazetteer, write_annotations};
     #[pymodule_export]
     use super::qrels::load_qrels;
     #[pymodule_export]

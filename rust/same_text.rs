@@ -100,7 +100,7 @@ fn ascii_bytes(text: &str) -> usize {
 
 /// Tells whether composition (NFC) keeps a code point, case aside, and never joins it to the text
 /// before it. Lists only code points of the common scripts, and serves speed alone.
-fn has_boundary_before(c: char) -> bool {
+pub(crate) fn has_boundary_before(c: char) -> bool {
     matches!(
         c,
         '\0'..='\u{2ff}'

@@ -261,7 +261,7 @@ fn span(
 }
 
 /// A text that can be sliced by code points.
-struct CodePoints<'a> {
+pub(super) struct CodePoints<'a> {
     text: &'a str,
     /// The byte offset of each code point, then of the end. Empty for ASCII text, where byte
     /// offsets are code points.
@@ -270,7 +270,7 @@ struct CodePoints<'a> {
 
 impl<'a> CodePoints<'a> {
     /// Finds the code points of a text.
-    fn of(text: &'a str) -> Self {
+    pub fn of(text: &'a str) -> Self {
         let mut bytes = Vec::new();
         if !text.is_ascii() {
             bytes.extend(text.char_indices().map(|(at, _)| at));
@@ -280,7 +280,7 @@ impl<'a> CodePoints<'a> {
     }
 
     /// Returns the length in code points.
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         if self.bytes.is_empty() {
             self.text.len()
         } else {
@@ -289,7 +289,7 @@ impl<'a> CodePoints<'a> {
     }
 
     /// Returns the text from code point `start` up to `end`.
-    fn slice(&self, start: usize, end: usize) -> &'a str {
+    pub fn slice(&self, start: usize, end: usize) -> &'a str {
         let byte = |at: usize| {
             if self.bytes.is_empty() {
                 at

@@ -51,6 +51,11 @@ impl Span {
         self.start + (self.tagged_len >> 1)
     }
 
+    /// Returns the byte range in the file.
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end()
+    }
+
     pub fn is_empty(self) -> bool {
         self.tagged_len == 0
     }

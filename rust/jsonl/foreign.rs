@@ -43,15 +43,15 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     ))
 }
 
-/// Refuses what is recognised as no text, or as text in another encoding, where a table is expected.
-pub fn check_table(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Refuses what is recognised as no text, or as text in another encoding. `expected` names what the
+/// file should hold.
+pub fn check_text(path: &Path, bytes: &[u8], expected: &str) -> Result<()> {
     let is_text = memchr::memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
     match binary(bytes).or_else(|| unicode(bytes)) {
         Some((name, _)) if !is_text => Err(refusal(
             path,
             format!(
-                "this looks like {name}; expected lines of fields with tabs between them, in \
-                 UTF-8, plain or as .gz or .zst"
+                "this looks like {name}; expected {expected}, in UTF-8, plain or as .gz or .zst"
             ),
         )),
         _ => Ok(()),

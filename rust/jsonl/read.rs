@@ -88,6 +88,8 @@ pub enum Expected {
     Rows,
     /// Lines of fields with tabs between them.
     Table,
+    /// Names: lines of text or of a table, or JSON whose rows may have no text but lists.
+    Names,
 }
 
 /// Reads or maps the file at `path`. gzip and Zstandard are recognised by their first bytes.
@@ -110,7 +112,10 @@ pub fn read(path: &Path, access: Access, expected: Expected) -> Result<Contents>
     };
     match expected {
         Expected::Rows => foreign::check(path, &contents)?,
-        Expected::Table => foreign::check_table(path, &contents)?,
+        Expected::Table => {
+            foreign::check_text(path, &contents, "lines of fields with tabs between them")?
+        }
+        Expected::Names => foreign::check_text(path, &contents, "names")?,
     }
     Ok(contents)
 }

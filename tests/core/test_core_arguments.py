@@ -335,7 +335,9 @@ GOOD: dict[str, Any] = {
         "negatives": 1, "range_min": 0, "range_max": 9, "absolute_margin": None,
         "relative_margin": None, "max_score": None, "min_score": None, "seed": 1,
     },
-    "path": "/nowhere",
+    "path": "nowhere/file",
+    "spans": np.zeros((0, 2), np.int64),
+    "labels": [],
     "qrels": ["/nowhere"],
     "entities": None,
     "join_titles": True,
@@ -352,7 +354,8 @@ ODD = [
 ]  # fmt: skip
 FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_annotations",
              "sample_negatives", "select_negatives", "load_chunks", "load_qrels", "near_duplicates",
-             "same_text", "shingles", "text_key", "Ranking.from_counts"]  # fmt: skip
+             "same_text", "shingles", "text_key", "write_annotations",
+             "Ranking.from_counts"]  # fmt: skip
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:
@@ -372,7 +375,8 @@ def test_every_function_is_tried():
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_nothing_panics(name: str):
+def test_nothing_panics(name: str, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     function = operator.attrgetter(name)(_core)
     parameters = list(inspect.signature(function).parameters)
     good = {parameter: GOOD[parameter] for parameter in parameters}
@@ -380,6 +384,9 @@ def test_nothing_panics(name: str):
         good["offsets"] = np.arange(7)
     if name == "load_qrels":
         good |= {"queries": "/nowhere", "corpus": "/nowhere"}
+    if name == "write_annotations":
+        good["offsets"] = np.zeros(2, np.int64)
+        (tmp_path / "nowhere").mkdir()
     if not name.startswith("load_"):
         function(**good)
     for parameter in parameters:
@@ -400,6 +407,8 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
     data = stage2.Dataset.load(corpus["qa"], corpus["chunks"], corpus["entities"])
     samples = data.construct(2)
     ranking = stage2.rank(SCORES, OFFSETS)
+    names = tmp_path / "names.txt"
+    names.write_text("a name\n")
     calls: list[Callable[[Any], object]] = [
         data.construct,
         lambda odd: data.construct(2, odd),
@@ -434,6 +443,12 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
         lambda odd: stage2.Dataset.load(corpus["qa"], corpus["chunks"], max_decompressed=odd),
         stage2.Samples.load_jsonl,
         stage2.Annotations.load,
+        stage2.Gazetteer.load,
+        lambda odd: stage2.Gazetteer.load(names, ignore_case=odd),
+        lambda odd: stage2.Gazetteer.load(names, unicode_form=odd),
+        lambda odd: stage2.Gazetteer.load(names, min_length=odd),
+        lambda odd: stage2.Gazetteer.load(names, on_error=odd, max_decompressed=odd),
+        stage2.Gazetteer.load(names).find,
         lambda odd: stage2.rank(odd, OFFSETS),
         lambda odd: stage2.rank(SCORES, odd),
         lambda odd: stage2.rank(SCORES, OFFSETS, odd),

@@ -84,6 +84,12 @@ WORK = {
     "matched": """
         interrupted(lambda _: annotations().matched([LONG] * 20_000))
     """,
+    "find": """
+        with open(folder + "/names.txt", "w") as file:
+            file.write("anderem\\nein Satz")
+        gazetteer = _core.Gazetteer.load(folder + "/names.txt")
+        interrupted(lambda _: gazetteer.find([LONG] * 20_000))
+    """,
     "same_text": """
         interrupted(lambda _: _core.same_text([LONG] * 20_000))
     """,

@@ -78,7 +78,7 @@ LIMITED = """
 import resource, sys
 from stage2 import _core
 import numpy as np
-from stage2._core import Dataset, load_chunks, topk, sample_negatives
+from stage2._core import Dataset, Gazetteer, load_chunks, topk, sample_negatives
 load_chunks(sys.argv[2])  # this starts the threads
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (96 << 20), resource.RLIM_INFINITY))
@@ -98,6 +98,7 @@ except (ValueError, MemoryError) as error:
         ("load_chunks(FILE + '.gz', max_decompressed=2**40)", "InputError: FILE.gz:1:1: the "),
         ("load_chunks(FILE)", "InputError: FILE:1:1: the file has 400.0 MB, and there is no"),
         ("load_chunks(FILE + '.rows', 'skip')", "MemoryError: no memory for what is read"),
+        ("Gazetteer.load(FILE + '.txt')", "MemoryError: no memory for what is read or made"),
         ("sample_negatives(['a'] * 9, 10**7, 10**8, none, np.zeros(10, np.int64))",
          "MemoryError: no memory for the negatives, 686.6 MB"),
         ("topk(np.ones((9000, 1), np.float32), np.ones((9000, 1), np.float32), 9000)",
@@ -112,6 +113,8 @@ def test_memory_that_is_refused_is_an_error(tmp_path: Path, call: str, message: 
     Path(f"{path}.gz").write_bytes(gzip.compress(bytes(64 << 20), 1) * 6)
     # Bad rows take more memory than they take in the file.
     Path(f"{path}.rows").write_bytes(b"{}\n" * 2_000_000)
+    # An automaton takes more memory than its names.
+    Path(f"{path}.txt").write_text("\n".join(map(str, range(400_000))))
     (tmp_path / "good").write_bytes(jsonl([{"id": 1, "text": "a"}]))
     call = call.replace("FILE", repr(str(path)))
     done = subprocess.run(

@@ -5,6 +5,7 @@ the two differ, one of them is wrong.
 """
 
 from tests.reference.bm25 import bm25, bm25_tokens
+from tests.reference.gazetteer import find_names, fold
 from tests.reference.join import match_annotation, transfer_spans
 from tests.reference.near_duplicates import near_duplicate_groups, shingles
 from tests.reference.negatives import draw_negatives, select_negatives
@@ -45,7 +46,9 @@ __all__ = [
     "counts",
     "draw_negatives",
     "expected",
+    "find_names",
     "first_place",
+    "fold",
     "kendall_tau",
     "lines",
     "match_annotation",

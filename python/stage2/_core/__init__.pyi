@@ -19,6 +19,7 @@ own threads; calls of all other threads share some. A forked process starts new 
 # These modules exist only for type checkers. Programs import from `stage2._core`.
 from stage2._core._annotations import Annotations, match_annotations
 from stage2._core._dataset import Dataset, load_qrels
+from stage2._core._gazetteer import Gazetteer, write_annotations
 from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
 from stage2._core._samples import Samples, sample_negatives
@@ -28,6 +29,7 @@ from stage2._core._texts import near_duplicates, same_text, shingles, text_key
 __all__ = [
     "Annotations",
     "Dataset",
+    "Gazetteer",
     "InputError",
     "Loaded",
     "Ranking",
@@ -49,6 +51,7 @@ __all__ = [
     "similarities",
     "text_key",
     "topk",
+    "write_annotations",
 ]
 
 __version__: str
