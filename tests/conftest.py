@@ -108,7 +108,7 @@ def stage2(tmp_path: Path) -> Stage2:
         words = [str(argument) for argument in arguments]
         if (
             words[0] in COMMANDS
-            and words[0] != "cache"
+            and words[0] not in ("annotate", "cache")
             and "--output-dir" not in words
             and "--help" not in words
         ):

@@ -38,6 +38,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"source": "corpus", "corpus": "never", "method": "soup", "train_on": "all"},
             {"loss": "in-batch", "model": "/", "micro_batch": 8},
             {"data": "/", "split_file": "s"},
+            {"gazetteer": "g"},
         )
     ]
     for condition in conditions:
@@ -231,6 +232,6 @@ def test_titles_of_chunks_are_read_before_texts_unless_there_are_annotations(
             [expected[row["gt_chunk_id"]]] for row in rows
         ]
     refused = stage2("prepare", *annotated, "--title", "join", exit_code=2)
-    assert "or with --qa and --chunks without --entities" in refused.stderr
+    assert "or with --qa and --chunks without entities" in refused.stderr
     refused = stage2("prepare", *plain, "--output-dir", tmp_path / "ignored", exit_code=2)
     assert "title was ignore, is join" in refused.stderr

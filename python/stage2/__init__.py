@@ -3,12 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stage2._core import Gazetteer, match_annotations
 from stage2._core import __version__ as __version__
-from stage2._core import match_annotations
 from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RunFailedError
 
 if TYPE_CHECKING:
+    from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
     from stage2.encoding.similarity import similarity
     from stage2.evaluation.ranking import rank
@@ -23,12 +24,14 @@ __all__ = [
     "BadInputError",
     "Dataset",
     "Embeddings",
+    "Gazetteer",
     "MinedNegatives",
     "Positives",
     "ProbabilisticGBERTV4",
     "Rules",
     "RunFailedError",
     "Samples",
+    "annotate",
     "load_model",
     "margin_ranking_loss",
     "match_annotations",
@@ -47,6 +50,7 @@ _LATER = {
     "Positives": "stage2.mining.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.models.gbert.model",
     "Rules": "stage2.mining.hard_negatives",
+    "annotate": "stage2.data.annotate",
     "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",
     "mine_negatives": "stage2.mining.hard_negatives",

@@ -20,6 +20,7 @@ from stage2.call import MAKERS, Call, data_files, names_of_data, reads_data
 from stage2.config import (
     OWN,
     SETTINGS,
+    AnnotationConfig,
     CandidatesConfig,
     DataConfig,
     EncodingConfig,
@@ -130,13 +131,16 @@ _CORPUS = Condition(
     lambda call: call.has_corpus,
     "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
 )
+# Annotations of --chunks are of the texts alone, so that is what `annotate` makes them of.
 _TITLED = Condition(
     lambda call: (
-        call.settings.entities is None and call.settings.qa is not None
+        call.settings.entities is None
+        and call.settings.qa is not None
+        and call.command != "annotate"
         if call.settings.data is None
         else call.has_corpus
     ),
-    "with a --data DIR, whose corpus has titles, or with --qa and --chunks without --entities",
+    "with a --data DIR, whose corpus has titles, or with --qa and --chunks without entities",
 )
 _DEALS_SIDES = Condition(
     lambda call: not call.given_sides,
@@ -208,6 +212,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     SplitConfig: Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
     MergeConfig: Use(decides=("merge",)),
     OutputConfig: Use(serves=("audit", "sweep", "evaluate", "merge")),
+    AnnotationConfig: Use(serves=("annotate",), when=(_given("gazetteer", "FILE"),)),
 }
 
 # These settings say how a training is watched, continued and saved. The model does not depend on
@@ -221,16 +226,17 @@ _OF_SETTINGS: Mapping[str, Use] = {
         decides=("init", "prepare", "train", "sweep", "evaluate", "merge"),
         serves=("mine", "audit"),
     ),
-    "chunks": Use(serves=("init", *_READERS), when=(_FITS,)),
+    **dict.fromkeys(("data", "qa"), Use(serves=(*_READERS, "annotate"))),
+    "chunks": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
     "on_error": Use(
         decides=("prepare", "sweep"),
-        serves=("init", "mine", "audit", "train", "evaluate", "merge"),
+        serves=("init", "mine", "audit", "train", "evaluate", "merge", "annotate"),
         when=(_FITS,),
     ),
-    "max_decompressed": Use(serves=("init", *_READERS), when=(_FITS,)),
-    "format": Use(serves=_READERS, when=(_given("data", "PATH"),)),
+    "max_decompressed": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
+    "format": Use(serves=(*_READERS, "annotate"), when=(_given("data", "PATH"),)),
     # The texts depend on this setting, although the input files are the same.
-    "title": Use(decides=_READERS, when=(_TITLED,)),
+    "title": Use(decides=_READERS, serves=("annotate",), when=(_TITLED,)),
     "negatives": Use(
         decides=("prepare",),
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
@@ -293,7 +299,8 @@ _OF_SETTINGS: Mapping[str, Use] = {
         ("recall_at", "bm25", "untouched_backbone"),
         Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)),
     ),
-    "overwrite": Use(serves=_ORDER),
+    "overwrite": Use(serves=(*_ORDER, "annotate")),
+    **dict.fromkeys(("gazetteer", "spacy"), Use(serves=("annotate",))),
 }
 
 

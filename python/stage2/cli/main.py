@@ -170,6 +170,32 @@ def prepare(settings: Settings) -> None:
 
 
 @command(
+    "annotate",
+    without=("output_dir", "seed", "device"),
+    example="stage2 annotate --chunks chunks.jsonl --qa qa.json --gazetteer names.txt "
+    "--output entities.jsonl",
+    more=[
+        click.option(
+            "--output", required=True, metavar="FILE", help="The file of annotations to write."
+        ),
+        click.option(
+            "--stats",
+            is_flag=True,
+            help="Print how many texts have an entity, which names were never met, which most.",
+        ),
+    ],
+)
+def annotate(settings: Settings, output: str, stats: bool) -> None:
+    """Find the entities in questions and chunks, and write annotations for --entities.
+
+    They are the names of a gazetteer, or what a spaCy pipeline finds.
+    """
+    from stage2.cli.commands import annotate
+
+    annotate.annotate(settings, output, stats)
+
+
+@command(
     *("init", "prepare", "mine"),
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
 )

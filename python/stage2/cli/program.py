@@ -16,7 +16,7 @@ from stage2.config import Settings
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # The settings that name the files which a command reads first.
-_READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file")
+_READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file", "gazetteer")
 
 
 class Program(click.Group):

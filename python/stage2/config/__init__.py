@@ -12,6 +12,7 @@ from inspect import get_annotations
 from typing import Any
 
 from stage2.config.data import (
+    AnnotationConfig,
     DataConfig,
     InputConfig,
     OnError,
@@ -43,6 +44,7 @@ __all__ = [
     "GROUPS",
     "OWN",
     "SETTINGS",
+    "AnnotationConfig",
     "CandidatesConfig",
     "DataConfig",
     "EncodingConfig",
@@ -94,6 +96,7 @@ GROUPS: tuple[type[Group], ...] = (
     SplitConfig,
     MergeConfig,
     OutputConfig,
+    AnnotationConfig,
 )
 
 # The names of each group's own settings, without those that it inherits from other groups.
@@ -111,6 +114,7 @@ class Settings(
     TrainingConfig,
     SplitConfig,
     MergeConfig,
+    AnnotationConfig,
 ):
     """All settings of all commands. Their names are those of the flags, with `_` for `-`."""
 

@@ -1,4 +1,4 @@
-"""The settings of a command's folder, of its data and of the split."""
+"""The settings of a command's folder, of its data, of its entities and of the split."""
 
 from __future__ import annotations
 
@@ -82,6 +82,35 @@ class SamplesConfig(Group):
 @dataclass(frozen=True)
 class InputConfig(DataConfig, SamplesConfig):
     """The settings that reading a data set needs."""
+
+
+@dataclass(frozen=True)
+class AnnotationConfig(Group):
+    """Who finds the entities, and what does not count when a name is compared with a text."""
+
+    gazetteer: str | None = setting(
+        None,
+        "Names to look for: .txt with a name on each line; .tsv or .jsonl with name, and label and "
+        "aliases where there are some; or a file of annotations, whose spans are the names.",
+        metavar="FILE",
+    )
+    spacy: str | None = setting(
+        None,
+        "A spaCy pipeline that finds the entities: an installed package or a folder. Nothing is "
+        "downloaded, and no code of the pipeline's own is run.",
+        metavar="MODEL",
+    )
+    ignore_case: bool = setting(False, "Find names in any case.", kind=bool)
+    unicode_form: str = setting(
+        "nfc",
+        "Form of Unicode in which names and texts are compared: nfc, an accent may stand in its "
+        "letter or after it; nfkc, wide and other forms of a character are equal too; none, as "
+        "written.",
+        choices=("nfc", "nfkc", "none"),
+    )
+    min_length: int = setting(
+        1, "Leave out names of fewer characters.", kind=int, low=1, metavar="N"
+    )
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ class OutputConfig(Group):
     )
     language: str = setting("en", "Language of the report.", choices=("en", "zh"))
     overwrite: bool = setting(
-        False, "Write into a folder that holds another run's files.", kind=bool
+        False,
+        "Write into a folder that holds another run's files, or over a file that is there.",
+        kind=bool,
     )
 
     def __post_init__(self) -> None:
