@@ -16,7 +16,7 @@ from benches.harness import Bench, Finding
 # Each job is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
     "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
-    "prepare", "growth", "encode", "cache", "training", "loop",
+    "gazetteer", "prepare", "growth", "encode", "cache", "training", "loop",
 )  # fmt: skip
 # The jobs that run on a GPU.
 GPU_JOBS = ("encode", "training", "loop", "search_gpu")
