@@ -10,11 +10,12 @@ use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyCapsule, PyString};
 
+use self::arrow::PyTable;
 use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
-use crate::corpus::{self, Annotations, Dataset, Findings, Grades, Matched, Spans, Titles};
+use crate::corpus::{Annotations, Dataset, Findings, Grades, Matched, Spans, Titles};
 use crate::jsonl::{Access, OnError, Rejected};
 use crate::samples::{Samples, rising_rows};
 use interrupt::{run, run_infallible};
@@ -23,6 +24,7 @@ use samples::PySamples;
 use text::{PyTextColumn, Texts, position};
 
 mod arrays;
+mod arrow;
 mod columns;
 mod duplicates;
 mod errors;
@@ -31,6 +33,7 @@ mod interrupt;
 mod numbers;
 mod qrels;
 mod samples;
+mod tables;
 mod text;
 
 #[pymodule]
@@ -40,6 +43,8 @@ mod _core {
         PyRanking, kendall_tau, match_annotations, order, rank, sample_negatives, select_negatives,
         similarities, topk,
     };
+    #[pymodule_export]
+    use super::arrow::{PyTable, table};
     #[pymodule_export]
     use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]
@@ -51,9 +56,9 @@ mod _core {
     #[pymodule_export]
     use super::samples::PySamples;
     #[pymodule_export]
-    use super::text::{PyTextColumn, same_text, text_key};
+    use super::text::{PyTextColumn, load_chunks, same_text, text_key};
     #[pymodule_export]
-    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected, load_chunks};
+    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -241,7 +246,7 @@ impl PyAnnotations {
 }
 
 #[pyclass(name = "Dataset", module = "stage2._core", frozen, extends = PyLoaded)]
-struct PyDataset {
+pub struct PyDataset {
     dataset: Dataset,
     annotations: Option<Py<PyAnnotations>>,
     relevant: SharedArray,
@@ -454,24 +459,29 @@ impl PyDataset {
     }
 
     #[getter]
+    fn chunks(slf: Bound<'_, Self>) -> PyTable {
+        tables::of_chunks(slf.unbind())
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        slf: Bound<'py, Self>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let py = slf.py();
+        tables::of_questions(slf.unbind()).__arrow_c_stream__(py, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyCapsule>> {
+        let py = slf.py();
+        tables::of_questions(slf.unbind()).__arrow_c_schema__(py)
+    }
+
+    #[getter]
     fn first_of_text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let first = run_infallible(py, || self.dataset.chunks.same_text().first.clone())?;
         Ok(first.into_pyarray(py))
     }
-}
-
-#[pyfunction]
-#[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
-fn load_chunks(
-    py: Python<'_>,
-    path: PathBuf,
-    on_error: &str,
-    max_decompressed: Option<Bound<'_, PyAny>>,
-) -> PyResult<(PyTextColumn, PyLoaded)> {
-    let on_error = OnError::from_str(on_error)?;
-    let access = access(false, max_decompressed)?;
-    let (chunks, findings) = run(py, || corpus::load_chunks(&path, on_error, access))?;
-    Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
 /// Converts the arguments that say how a file is accessed.

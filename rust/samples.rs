@@ -278,7 +278,7 @@ impl Samples {
     }
 
     /// Returns the ground truths and the negatives of a sample.
-    fn relevant_and_negative(&self, i: usize) -> (&[i64], &[i64]) {
+    pub fn relevant_and_negative(&self, i: usize) -> (&[i64], &[i64]) {
         self.candidates_of(i)
             .split_at(self.num_relevant[i] as usize)
     }

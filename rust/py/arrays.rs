@@ -5,10 +5,11 @@ use numpy::{IntoPyArray, PyArray1, PyArray2};
 use pyo3::Borrowed;
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping};
+use pyo3::types::{PyCapsule, PyDict, PyMapping};
 
 use super::interrupt::{run, run_infallible};
 use super::numbers::{Array1, Array2, count, number, unsigned};
+use super::tables;
 use super::text::Strings;
 use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
@@ -291,6 +292,18 @@ impl PyRanking {
     fn concat(py: Python<'_>, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
         let parts: Vec<&Ranking> = parts.iter().map(|part| &part.0).collect();
         Ok(Self(run_infallible(py, || Ranking::concat(&parts))?))
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        slf: Bound<'py, Self>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        tables::of_ranking(&slf)?.__arrow_c_stream__(slf.py(), requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyCapsule>> {
+        tables::of_ranking(&slf)?.__arrow_c_schema__(slf.py())
     }
 
     #[getter]

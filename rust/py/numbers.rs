@@ -50,6 +50,11 @@ impl<'py, T: Element, D: Dimension> FromPyObject<'_, 'py> for Array<'py, T, D> {
 }
 
 impl<T: Element, D: Dimension> Array<'_, T, D> {
+    /// Returns the numpy array itself, or the copy that was made of it.
+    pub fn object(&self) -> Py<PyAny> {
+        self.0.as_any().clone().unbind()
+    }
+
     /// Returns the length along an axis.
     pub fn len_of(&self, axis: usize) -> usize {
         use numpy::PyUntypedArrayMethods;

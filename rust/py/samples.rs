@@ -5,17 +5,18 @@ use std::str::FromStr;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
 
 use super::interrupt::run;
 use super::numbers::Array1;
 use super::text::PyTextColumn;
-use super::{PyLoaded, SharedArray, access, grades};
+use super::{PyLoaded, SharedArray, access, grades, tables};
 use crate::jsonl::OnError;
 use crate::samples::{Samples, rising_rows};
 
 #[pyclass(name = "Samples", module = "stage2._core", frozen, extends = PyLoaded)]
 pub struct PySamples {
-    samples: Samples,
+    pub samples: Samples,
     candidates: SharedArray,
     offsets: SharedArray,
     num_relevant: SharedArray,
@@ -97,6 +98,20 @@ impl PySamples {
     #[getter]
     fn grades<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
         grades(py, &self.samples.grades)
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        slf: Bound<'py, Self>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let py = slf.py();
+        tables::of_samples(slf.unbind()).__arrow_c_stream__(py, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyCapsule>> {
+        let py = slf.py();
+        tables::of_samples(slf.unbind()).__arrow_c_schema__(py)
     }
 
     fn take(&self, py: Python<'_>, rows: Array1<'_, i64>) -> PyResult<Py<Self>> {

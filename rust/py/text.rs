@@ -1,18 +1,23 @@
 //! Bindings of texts: columns that Python indexes, and sequences of `str` that the core reads.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::Borrowed;
 use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyList, PySequence, PySlice, PyString, PyTuple};
+use pyo3::types::{PyCapsule, PyList, PySequence, PySlice, PyString, PyTuple};
 
+use super::arrow;
 use super::interrupt::{Signals, run};
 use super::numbers::Array1;
+use super::{PyLoaded, access};
 use crate::cancel::check;
 use crate::corpus::TextColumn;
+use crate::jsonl::OnError;
 
 /// A column of texts that are decoded when they are accessed.
 #[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
@@ -61,6 +66,21 @@ impl PyTextColumn {
             .try_fold(0, |count, place| place.map(|_| count + 1))
     }
 
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        // Another schema is a wish, and the interface lets it go unheard.
+        drop(requested_schema);
+        arrow::array_of(py, &self.0)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::text_schema(py)
+    }
+
     fn __repr__(&self) -> String {
         format!("TextColumn({} texts)", self.0.len())
     }
@@ -106,6 +126,20 @@ pub fn same_text<'py>(py: Python<'py>, texts: Texts<'py>) -> PyResult<Bound<'py,
 #[pyfunction]
 pub fn text_key(text: PyBackedStr) -> String {
     crate::same_text::key(&text).into_owned()
+}
+
+#[pyfunction]
+#[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
+pub fn load_chunks(
+    py: Python<'_>,
+    path: PathBuf,
+    on_error: &str,
+    max_decompressed: Option<Bound<'_, PyAny>>,
+) -> PyResult<(PyTextColumn, PyLoaded)> {
+    let on_error = OnError::from_str(on_error)?;
+    let access = access(false, max_decompressed)?;
+    let (chunks, findings) = run(py, || crate::corpus::load_chunks(&path, on_error, access))?;
+    Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
 /// Converts a Python index, which may be negative. Raises an IndexError if it is out of range.

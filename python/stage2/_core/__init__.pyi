@@ -18,6 +18,7 @@ own threads; calls of all other threads share some. A forked process starts new 
 
 # These modules exist only for type checkers. Programs import from `stage2._core`.
 from stage2._core._annotations import Annotations, match_annotations
+from stage2._core._arrow import Table, table
 from stage2._core._dataset import Dataset, load_qrels
 from stage2._core._gazetteer import Gazetteer, write_annotations
 from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks
@@ -35,6 +36,7 @@ __all__ = [
     "Ranking",
     "Rejected",
     "Samples",
+    "Table",
     "TextColumn",
     "__version__",
     "kendall_tau",
@@ -49,6 +51,7 @@ __all__ = [
     "select_negatives",
     "shingles",
     "similarities",
+    "table",
     "text_key",
     "topk",
     "write_annotations",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex, final
 
 from stage2._core._annotations import Annotations
+from stage2._core._arrow import Table
 from stage2._core._loaded import Loaded, TextColumn
 from stage2._core._samples import Samples
 from stage2._core._types import Column, Floats, Ints, OnError, Path
@@ -122,6 +123,17 @@ class Dataset(Loaded):
         """
     @property
     def annotations(self) -> Annotations | None: ...
+    @property
+    def chunks(self) -> Table:
+        """The chunks as a table of `chunk_id`, `title` and `text`; a missing title is null."""
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the questions to another library by Arrow, under the names that a file has.
+
+        The columns are `qa_id`, `question`, `answer` (null if there is none), and the lists
+        `chunk_ids` and `grades`. Texts are copied a batch at a time.
+        """
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the names and types of the columns."""
     def construct(self, negatives: int = 5, seed: int = 0) -> Samples:
         """Draw distinct chunks as the negatives of each question.
 

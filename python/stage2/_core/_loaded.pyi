@@ -76,6 +76,13 @@ class TextColumn(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def take(self, indices: Ints) -> list[str]:
         """Return the texts at `indices`, int64 (n,). Negative ones count from the end."""
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """Give a copy of the texts to another library by Arrow, large strings.
+
+        The empty string, which stands for a missing text, becomes null.
+        """
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the type of the texts."""
 
 def load_chunks(
     path: Path, on_error: OnError = "strict", max_decompressed: int | None = None

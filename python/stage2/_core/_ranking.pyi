@@ -55,6 +55,13 @@ class Ranking:
     @property
     def average_precision(self) -> Floats:
         """The expected average precision: float64 (n,)."""
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give a row for each list to another library by Arrow.
+
+        The columns are `rank`, `ties`, `reciprocal_rank`, `average_precision` and `ndcg10`.
+        """
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the names and types of the columns."""
     def success(self, k: int) -> Floats:
         """Return the probability that a relevant candidate is among the first k: float64 (n,)."""
     def recall(self, k: int) -> Floats:

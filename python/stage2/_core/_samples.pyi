@@ -51,6 +51,14 @@ class Samples(Loaded):
 
         None if all are 1.
         """
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the samples to another library by Arrow, under the names that a file of them has.
+
+        `gt_grades` is 1 where the data have no grades. What is missing is null. Texts are copied a
+        batch at a time.
+        """
+    def __arrow_c_schema__(self) -> object:
+        """Return a capsule with the names and types of the columns."""
     def take(self, rows: Ints) -> Samples:
         """Give the samples at `rows`, int64 (k,) and rising.
 

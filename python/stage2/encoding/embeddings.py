@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stage2._core import table
 from stage2.encoding.vectors import Vectors
 from stage2.utils.arrays import Floats, Ints
 
@@ -47,6 +48,11 @@ class Embeddings(Vectors[npt.NDArray[Any]]):
             has_entity=np.zeros(n, np.bool_),
             entity_count=np.zeros(n, np.int64),
         )
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give a table to another library by Arrow, a row for each text. Vectors are lent."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return table(columns).__arrow_c_stream__(requested_schema)
 
     def put(self, rows: slice | Ints, found: Embeddings) -> None:
         """Write the vectors of some texts to their rows."""

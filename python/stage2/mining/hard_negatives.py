@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stage2._core import select_negatives
+from stage2._core import select_negatives, table
 from stage2.config import CandidatesConfig, MiningRules, RunConfig, Sampling
 from stage2.encoding.vectors import Vectors, without_entities
 from stage2.mining.search import Nearest, search_texts, similarities
@@ -132,6 +132,11 @@ class MinedNegatives:
     def counts(self) -> Ints:
         """The number of negatives of each question: int64 (n,)."""
         return np.diff(self.offsets)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give `rows` and `scores` to another library by Arrow, a list for each question."""
+        lists = {"rows": (self.offsets, self.rows), "scores": (self.offsets, self.scores)}
+        return table(lists).__arrow_c_stream__(requested_schema)
 
 
 def mine_negatives(
