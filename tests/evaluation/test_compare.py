@@ -109,8 +109,9 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
     )  # fmt: skip
     assert [row["ranks"]["corpus"]["bm25"] for row in rows] == [1, 3, 1.5, 1]
     assert "bm25" not in rows[0]["ranks"]["candidates"]
+    assert rows[2]["metrics"]["corpus"]["bm25"]["reciprocal_rank"] == pytest.approx(0.75)
     for row in rows:
-        del row["ranks"]["corpus"]["bm25"]
+        del row["ranks"]["corpus"]["bm25"], row["metrics"]["corpus"]["bm25"]
     assert rows == per_question(*sides, list("abcd"), list("wxyz"), sets, "corpus")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stage2._core import Ranking
 from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.ranking import TOPK, Ranked
 from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
@@ -198,6 +200,8 @@ def per_question(
 ) -> list[dict[str, Any]]:
     """Return the rows of `per_question.jsonl`: each question's expected rank before and after.
 
+    `metrics` has the other measures of `MEASURES` in the form of `ranks`.
+
     Args:
         before: the ranks of the stage-1 model, by source.
         after: the ranks of the shipped model on the same lists.
@@ -213,50 +217,71 @@ def per_question(
         for qa_id, text in zip(qa_ids, questions, strict=True)
     ]
     beside = {name: baseline.ranked for name, baseline in baselines.items()}
-    plain = _ranks(before, after, beside)
+    plain = _measures(before, after, beside)
     for row, entry in enumerate(rows):
-        entry["ranks"] = _of_row(plain, row)
+        entry.update(_of_row(plain, row))
     for part in sets:
         if part.after is not None:
             continue
-        ranks = plain
+        found = plain
         if part.aside is not None:
-            ranks = _ranks(*map(part.measured, (before, after, beside)))
+            found = _measures(*map(part.measured, (before, after, beside)))
         for row in part.rows.tolist():
             if rows[row]["set"] is None:
                 named = {"set": part.name, "held_out": part.held_out}
-                rows[row] |= named | {"ranks": _of_row(ranks, row)}
+                rows[row] |= named | _of_row(found, row)
     for entry in rows:
         entry["change"] = _change(*(entry["ranks"][source][side] for side in ("before", "after")))
     for part in sets:
         if part.after is not None:
-            ranks = _ranks(part.measured(before), part.measured(part.after), {})
+            found = _measures(part.measured(before), part.measured(part.after), {})
             for row in part.rows.tolist():
-                rows[row][part.name.replace("-", "_")] = _of_row(ranks, row)
+                rows[row][part.name.replace("-", "_")] = _of_row(found, row)["ranks"]
     return rows
 
 
-# By source, and by `before`, `after` and the names of baselines, the expected ranks: float64 (n,).
-_Ranks = dict[str, dict[str, npt.NDArray[np.float64]]]
+# What is measured of each question, beside its expected rank: expectations over all orders of ties.
+MEASURES: Mapping[str, Callable[[Ranking], npt.NDArray[np.float64]]] = {
+    "reciprocal_rank": lambda ranking: ranking.reciprocal_rank,
+    "average_precision": lambda ranking: ranking.average_precision,
+    "ndcg10": lambda ranking: ranking.ndcg(10),
+    **{f"top{k}": partial(Ranking.success, k=k) for k in TOPK},
+}
+
+# By source, and by `before`, `after` and the names of baselines, what is measured, the expected
+# rank first: float64 (n,) each.
+_Measured = dict[str, dict[str, dict[str, npt.NDArray[np.float64]]]]
 
 
-def _ranks(
+def _measures(
     before: Mapping[str, Ranked], after: Mapping[str, Ranked], baselines: Mapping[str, Ranked]
-) -> _Ranks:
-    found = {
-        source: {"before": old.ranking.rank, "after": after[source].ranking.rank}
-        for source, old in before.items()
-    }
+) -> _Measured:
+    found = {source: {"before": old, "after": after[source]} for source, old in before.items()}
     if baselines:
-        found["corpus"] |= {name: ranked.ranking.rank for name, ranked in baselines.items()}
-    return found
-
-
-def _of_row(ranks: _Ranks, row: int) -> dict[str, dict[str, float]]:
+        found["corpus"] |= baselines
     return {
-        source: {side: float(values[row]) for side, values in sides.items()}
-        for source, sides in ranks.items()
+        source: {
+            side: {"rank": ranked.ranking.rank}
+            | {name: measure(ranked.ranking) for name, measure in MEASURES.items()}
+            for side, ranked in sides.items()
+        }
+        for source, sides in found.items()
     }
+
+
+def _of_row(measured: _Measured, row: int) -> dict[str, Any]:
+    """Return the `ranks` and the `metrics` of a question."""
+    ranks, metrics = (
+        {
+            source: {side: of(values) for side, values in sides.items()}
+            for source, sides in measured.items()
+        }
+        for of in (
+            lambda values: float(values["rank"][row]),
+            lambda values: {name: float(values[name][row]) for name in MEASURES},
+        )
+    )
+    return {"ranks": ranks, "metrics": metrics}
 
 
 def _change(before: float, after: float) -> str:

@@ -120,7 +120,14 @@ SCHEMAS: Mapping[str, Any] = {
         }
     ],
     "per_question.jsonl": [
-        {"qa_id": (str, int), "question": str, "set": Maybe(str), "ranks": _RANKS, "change": str}
+        {
+            "qa_id": (str, int),
+            "question": str,
+            "set": Maybe(str),
+            "ranks": _RANKS,
+            "metrics": Maybe(Each(Each(Each(_NUMBER)))),
+            "change": str,
+        }
     ],
     "constructed_data.jsonl": [
         {
