@@ -93,6 +93,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
+@pytest.fixture(scope="session")
+def finished(
+    corpus: dict[str, Path], model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Make a run over the small data that has ended, with hard questions on each side."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    flags = ["--topk", "1", "--epochs", "1", "--learning-rate", "1e-3", "--folds", "0"]
+    words = ["run", "--model", str(model_dir), *data_flags(corpus), *flags]
+    result = CliRunner().invoke(program, [*words, "--output-dir", str(folder)])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

@@ -77,10 +77,52 @@ TRACKERS: Mapping[str, Tracker] = {
 }
 
 
-# The tools in whose format a model can be written. Their modules stand in `models.export`.
-EXPORTS: Mapping[str, str] = {
-    "sentence-transformers": "a folder that SentenceTransformer reads without stage2",
+@dataclass(frozen=True)
+class Export:
+    """A format of another tool, in which something that stage2 computes can be written.
+
+    Attributes:
+        text: a description of what is written, for help and messages.
+        of: what is written: a `model`, whose module stands in `models.export`; the `mined set` of a
+            run, whose module stands in `data.exports`; or a run's `rankings`, `vectors` or
+            `results`, which `cli.exports` writes.
+        kinds: the kinds of files among which `--as` chooses, the default first; empty if there is
+            one kind.
+        options: the other flags that it takes.
+    """
+
+    text: str
+    of: Literal["model", "mined set", "rankings", "vectors", "results"]
+    kinds: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+_ROWS = ("jsonl", "parquet")
+
+EXPORTS: Mapping[str, Export] = {
+    "sentence-transformers": Export("a folder that SentenceTransformer reads", "model"),
+    "pairs": Export("columns anchor, positive", "mined set", _ROWS, ("questions",)),
+    "triplets": Export("columns anchor, positive, negative", "mined set", _ROWS, ("questions",)),
+    "n-tuples": Export(
+        "columns anchor, positive, negative_1 to negative_n", "mined set", _ROWS, ("questions",)
+    ),
+    "labeled-lists": Export("columns query, docs, labels", "mined set", _ROWS, ("questions",)),
+    "scored-lists": Export("columns query, docs, scores", "mined set", _ROWS, ("questions",)),
+    "flag-embedding": Export(
+        "query, pos, neg, pos_scores, neg_scores", "mined set", (), ("questions",)
+    ),
+    "tevatron": Export("positive_passages, negative_passages", "mined set", (), ("questions",)),
+    "trec": Export("runs before and after, and qrels", "rankings", (), ("depth",)),
+    "embeddings": Export("of questions and corpus, with ids", "vectors", ("npy", "parquet")),
+    "results": Export("a row for each question, source and system", "results", _ROWS),
 }
+
+
+def exports_of(kinds: Iterable[str]) -> str:
+    """List the exports of some kinds with their descriptions, for help."""
+    wanted = set(kinds)
+    return "; ".join(f"{name}: {one.text}" for name, one in EXPORTS.items() if one.of in wanted)
+
 
 # The names of files with judgements, and the side of the split that each name stands for.
 SIDE_OF_FILE: Mapping[str, str] = {

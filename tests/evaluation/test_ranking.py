@@ -7,7 +7,7 @@ import pytest
 
 from stage2 import Embeddings
 from stage2.evaluation import corpus_counts, ranking
-from stage2.evaluation.ranking import Ranked, corpus_blocks, score_corpus
+from stage2.evaluation.ranking import Ranked, best_of_corpus, corpus_blocks, score_corpus
 from tests.rankings import made
 
 
@@ -49,3 +49,22 @@ def test_no_more_than_a_block_of_scores_is_computed_at_a_time(
     score_corpus(lists, embeddings)
     assert max(right for _, right in shapes) == 50
     assert max(left * right for left, right in shapes) <= 200
+
+
+@pytest.mark.parametrize("depth", [1, 7, 100])
+def test_the_best_of_the_corpus_are_the_first_of_all_scores(depth: int) -> None:
+    """The scores are few, so that ties are cut by the keys."""
+    lists, embeddings = made(23, 100, 0)
+    keys = np.random.default_rng(0).permutation(100)
+    found = list(best_of_corpus(lists, embeddings, keys, depth))
+    ranks = score_corpus(lists, embeddings).ranking
+    assert len(found) == 23
+    for row, (places, scores) in enumerate(found):
+        assert len(places) == len(set(places.tolist())) <= depth
+        ordered = sorted(zip(-scores, -keys[places], places.tolist(), strict=True))
+        assert [place for _, _, place in ordered] == places.tolist()
+        start = lists.offsets[row]
+        own = lists.contexts[start : start + lists.num_relevant[row]]
+        ranked = np.flatnonzero(np.isin(places, own))
+        if not ranks.ties[row] and ranks.rank[row] <= depth:
+            assert ranked[0] + 1 == ranks.rank[row]

@@ -14,6 +14,7 @@ import click
 
 from stage2.call import Call
 from stage2.cli import console
+from stage2.cli.export_options import DEPTH, QUESTIONS, Options
 from stage2.cli.options import Decorator, flags_of, option
 from stage2.cli.program import Program, check_present
 from stage2.cli.sweep_grid import PRESETS, check_grid, parse_grid, trials
@@ -23,7 +24,7 @@ from stage2.models.model_path import found_model
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.usage import check_given, unused
 from stage2.utils import files
-from stage2.variants import EXPORTS
+from stage2.variants import EXPORTS, exports_of
 
 
 def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
@@ -371,23 +372,55 @@ def report(settings: Settings, show: bool) -> None:
 
 @command(
     also=("model", "backbone", "max_length"),
-    example="stage2 export --model stage2-run --to sentence-transformers --output-dir exported",
+    example="""stage2 export --model stage2-run --to sentence-transformers --output-dir exported
+  stage2 export stage2-run --to flag-embedding --output-dir mined
+  stage2 export stage2-run --to trec --output-dir trec""",
     more=[
+        click.argument("run", required=False),
         click.option(
             "--to",
             type=click.Choice(list(EXPORTS)),
             required=True,
-            help="The format: "
-            + "; ".join(f"{name}: {text}" for name, text in EXPORTS.items())
-            + ".",
-        )
+            help=f"The format. Of a model: {exports_of(['model'])}. Of a run, for another trainer: "
+            f"{exports_of(['mined set'])}. Of a run, for what evaluates and searches: "
+            f"{exports_of(['rankings', 'vectors', 'results'])}.",
+        ),
+        click.option(
+            "--as",
+            "kind",
+            type=click.Choice(list(dict.fromkeys(k for e in EXPORTS.values() for k in e.kinds))),
+            help="The kind of files. Default: npy for embeddings, jsonl for rows.",
+        ),
+        click.option(
+            "--questions",
+            type=click.Choice(QUESTIONS),
+            help="Which questions another trainer gets: the hard ones, or all. Default: hard.",
+        ),
+        click.option(
+            "--depth",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="So many chunks of the corpus stand in a TREC run for each question; 0: no run "
+            f"over the corpus, for which no model is loaded. Default: {DEPTH}.",
+        ),
     ],
 )
-def export(settings: Settings, to: str) -> None:
-    """Write a model in the format of another tool, which must read it back to the same vectors."""
+def export(
+    settings: Settings,
+    run: str | None,
+    to: str,
+    kind: str | None,
+    questions: str | None,
+    depth: int | None,
+) -> None:
+    """Write a model (--model), or what the run in the folder RUN found, for another tool.
+
+    A model is read back by that tool, and must give the same vectors. What a run found is written
+    with a file for each side of its split, so that nobody trains on test questions unawares.
+    """
     from stage2.cli.commands import export
 
-    export.export(settings, to)
+    export.export(settings, Options(to, kind, questions, depth), run)
 
 
 @program.group()

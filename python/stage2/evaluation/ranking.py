@@ -245,14 +245,8 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
     """
     size, copies = len(lists.corpus), Copies.of(lists)
     has_entity = embeddings.has_entity[lists.corpus]
-    step = rows_of_a_block(size)
-    for start in range(0, len(lists), step):
-        rows = np.arange(start, min(start + step, len(lists)))
-        block = embeddings.take(lists.questions[rows])
-        scores = np.empty((len(rows), size), np.float32)
-        for first in range(0, size, _TILE):
-            tile = embeddings.take(lists.corpus[first : first + _TILE])
-            scores[:, first : first + _TILE] = similarity(block, tile)
+    for rows, scores in _score_blocks(lists, embeddings):
+        asked = embeddings.has_entity[lists.questions[rows]]
         parts, grades, both = [], [], []
         for place, (row, own) in enumerate(zip(rows.tolist(), scores, strict=True)):
             own_contexts = relevant(lists, row)
@@ -266,7 +260,7 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
                 count = len(own_contexts)
                 grade[:count] = lists.grades[lists.offsets[row] :][:count]
                 grades.append(grade)
-            both.append(by_entity(block.has_entity[place], has_entity[ranked]))
+            both.append(by_entity(asked[place], has_entity[ranked]))
         offsets = np.cumsum([0, *map(len, parts)]).astype(np.int64)
         yield Scored.of(
             np.concatenate(parts),
@@ -275,6 +269,53 @@ def corpus_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[Score
             np.concatenate(both),
             np.concatenate(grades) if grades else None,
         )
+
+
+def best_of_corpus(
+    lists: RankingLists, embeddings: Embeddings, keys: Ints, depth: int
+) -> Iterator[tuple[Ints, Floats]]:
+    """Find the contexts of the samples that score highest for each question.
+
+    Copies of a ground truth under other ids are left out. Of equal scores the context with the
+    larger key comes first. A ground truth has the score by which `score_corpus` ranks it.
+
+    Args:
+        lists: n questions, with a corpus of N contexts.
+        embeddings: the vectors of `lists.tokens`.
+        keys: int64 (N,), all different.
+        depth: the largest number of contexts for a question.
+
+    Yields:
+        For each question the places of contexts in the corpus and their scores, int64 and float32.
+    """
+    copies = Copies.of(lists)
+    for rows, scores in _score_blocks(lists, embeddings):
+        for row, found in zip(rows.tolist(), scores, strict=True):
+            own = relevant(lists, row)
+            asked = np.full(len(own), lists.questions[row])
+            found[own] = _pairs(embeddings, asked, lists.corpus[own])
+            kept = np.ones(len(found), np.bool_)
+            kept[copies.columns[copies.starts[row] : copies.starts[row + 1]]] = False
+            places = np.flatnonzero(kept)
+            if len(places) > depth:
+                lowest = np.partition(found[places], -depth)[-depth]
+                places = places[found[places] >= lowest]
+            places = places[np.lexsort((-keys[places], -found[places]))][:depth]
+            yield places, found[places]
+
+
+def _score_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[tuple[Ints, Floats]]:
+    """Yield the rows of some questions, and their scores of all contexts: float32 (rows, N)."""
+    size = len(lists.corpus)
+    step = rows_of_a_block(size)
+    for start in range(0, len(lists), step):
+        rows = np.arange(start, min(start + step, len(lists)))
+        block = embeddings.take(lists.questions[rows])
+        scores = np.empty((len(rows), size), np.float32)
+        for first in range(0, size, _TILE):
+            tile = embeddings.take(lists.corpus[first : first + _TILE])
+            scores[:, first : first + _TILE] = similarity(block, tile)
+        yield rows, scores
 
 
 def evaluation_rows(

@@ -32,3 +32,23 @@ def test_nothing_is_replaced(stage2: Stage2, model_dir: Path, tmp_path: Path) ->
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(BadInputError):
         load_model(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--to", "sentence-transformers"], "give --model run in place of it"),
+        (["--to", "trec"], "--to trec writes the rankings of a run; give its folder"),
+        (["run", "--to", "pairs", "--model", "m"], "--model m has no effect here"),
+        (["run", "--to", "pairs", "--max-length", "9"], "--max-length 9 has no effect here"),
+    ],
+)
+def test_models_and_runs_are_told_apart(stage2: Stage2, words: list[str], said: str) -> None:
+    assert said in stage2("export", *words, exit_code=2).stderr
+
+
+def test_what_is_there_is_not_replaced(stage2: Stage2, finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    refused = stage2("export", finished, "--to", "pairs", exit_code=2)
+    assert "is there already, and an export replaces nothing" in refused.stderr
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,23 +1,84 @@
-"""`stage2 export` writes a model in the format of another tool."""
+"""`stage2 export` writes a model, or what a run found, in the format of another tool."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from stage2.cli import console
+from stage2.cli.export_options import Options
+from stage2.cli.exports import WRITERS
+from stage2.cli.finished_run import FinishedRun
+from stage2.cli.run_folder import RunFolder
 from stage2.cli.stage1 import load_given
 from stage2.config import Settings
-from stage2.models.export import export as write
+from stage2.models.export import export as write_model
 from stage2.models.model_path import model_in
 from stage2.utils.errors import BadInputError
+from stage2.utils.files import replaced_folder
+from stage2.utils.row_files import check_kind
+from stage2.variants import EXPORTS
+
+# The settings of a model, which nothing else has.
+_OF_A_MODEL = ("model", "backbone", "max_length")
 
 
-def export(settings: Settings, to: str) -> None:
-    """Load the model, write it, and have the other tool read it back."""
-    if settings.model is None:
+def export(settings: Settings, options: Options, run: str | None) -> None:
+    """Write a folder, whole or not at all. What a model is written as is read back and compared.
+
+    Args:
+        settings: the settings of the command.
+        options: the format, and its flags.
+        run: the folder of a run, for what is of a run.
+
+    Raises:
+        BadInputError: what is to be written is not named, is not there, or is not of this kind.
+    """
+    options.check()
+    of = EXPORTS[options.to].of
+    if of == "model" and run is not None:
+        raise BadInputError(
+            f"{run}: --to {options.to} writes a model; give --model {run} in place of it"
+        )
+    if of == "model" and settings.model is None:
         raise BadInputError("nothing to export: give --model DIR")
+    if of != "model" and run is None:
+        raise BadInputError(
+            f"--to {options.to} writes the {of} of a run; give its folder: stage2 export RUN "
+            f"--to {options.to} --output-dir DIR"
+        )
     if "output_dir" not in settings.given:
         raise BadInputError("where to? Give --output-dir DIR, a folder that is not there yet")
+    if run is None:
+        _model(settings, options.to)
+    else:
+        _of_run(settings, options, run)
+
+
+def _model(settings: Settings, to: str) -> None:
+    assert settings.model is not None
     model = load_given(settings, settings.model)
-    write(model, to, settings.output_dir)
+    write_model(model, to, settings.output_dir)
     console.say(
         f"{model_in(settings.model)} as {to}: {settings.output_dir}, which gives the same vectors"
     )
+
+
+def _of_run(settings: Settings, options: Options, path: str) -> None:
+    for name in _OF_A_MODEL:
+        if name in settings.given:
+            flag = f"--{name.replace('_', '-')} {getattr(settings, name)}"
+            able = " or ".join(to for to, one in EXPORTS.items() if one.of == "model")
+            raise BadInputError(f"{flag} has no effect here: it works with --to {able}")
+    check_kind(options.file_kind)
+    folder = settings.output_dir
+    if os.path.lexists(folder):
+        raise BadInputError(
+            f"{folder}: is there already, and an export replaces nothing; name a new --output-dir"
+        )
+    of = EXPORTS[options.to].of
+    with RunFolder(path, adds="report") as locked:
+        run = FinishedRun(locked, settings)
+        with replaced_folder(folder) as temporary:
+            WRITERS[of](run, options, Path(temporary))
+    console.say(f"the {of} of {path} as {options.to}: {folder}")

@@ -1,0 +1,51 @@
+"""The flags of an export that are no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stage2.utils.errors import BadInputError
+from stage2.variants import EXPORTS
+
+DEPTH = 1000
+QUESTIONS = ("hard", "all")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of an export; None where one is not given.
+
+    Attributes:
+        to: the name of the format.
+        kind: the kind of files, `--as`.
+        questions: which questions of a mined set: those that are `hard`, or `all`.
+        depth: how many chunks of the corpus a run has for each question; 0 for no such run.
+    """
+
+    to: str
+    kind: str | None = None
+    questions: str | None = None
+    depth: int | None = None
+
+    def check(self) -> None:
+        """Refuse a flag that the format does not take.
+
+        Raises:
+            BadInputError: a flag would have no effect.
+        """
+        export = EXPORTS[self.to]
+        if self.kind is not None and self.kind not in export.kinds:
+            able = " or ".join(name for name, one in EXPORTS.items() if self.kind in one.kinds)
+            raise BadInputError(f"--as {self.kind} has no effect here: it works with --to {able}")
+        for name in ("questions", "depth"):
+            value = getattr(self, name)
+            if value is not None and name not in export.options:
+                able = " or ".join(to for to, one in EXPORTS.items() if name in one.options)
+                raise BadInputError(
+                    f"--{name} {value} has no effect here: it works with --to {able}"
+                )
+
+    @property
+    def file_kind(self) -> str:
+        """The kind of files that is written."""
+        return self.kind or (*EXPORTS[self.to].kinds, "jsonl")[0]
