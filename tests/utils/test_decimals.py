@@ -10,7 +10,7 @@ from stage2.utils.decimals import fixed
 @pytest.mark.parametrize("value", [-0.0004, -1e-12, -0.0, 0.0])
 def test_what_rounds_to_nothing_has_no_sign(value: float) -> None:
     assert fixed(value, 3) == "0.000"
-    assert fixed(value, 3, "+") == "+0.000"
+    assert fixed(value, 3, "+") == "0.000"
 
 
 def test_other_numbers_keep_their_sign() -> None:
