@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from stage2.utils import files
-from tests.comparisons import (
-    held_out_comparison,
-)
+from tests.comparisons import held_out_comparison
+from tests.report.browsers import CHROMIUM
 from tests.report.folders import Make, epoch, mining, record
 
 
@@ -37,3 +38,13 @@ def make(tmp_path: Path) -> Make:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()

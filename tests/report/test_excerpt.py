@@ -139,5 +139,5 @@ def test_of_many_questions_the_first_are_in_the_page(
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
     assert found is not None
     rows = json.loads(found[1])["rows"]
-    assert [row["case"] for row in rows] == ["hard-1", "hard-2"]
+    assert [row["href"] for row in rows] == ["#hard-1", "#hard-2"]
     assert "The first 2 of 3 questions" in page

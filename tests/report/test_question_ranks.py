@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.report.question_ranks import cases, pieces, ranks
+from stage2.report.question_ranks import cases, pieces, ranks, read_candidates, score_pairs
 from stage2.report.run import read_run
 from stage2.utils import files
 from tests.small import write_jsonl
@@ -61,6 +61,8 @@ def test_without_ranks_of_their_own_they_are_those_of_the_evaluations(tmp_path: 
     rows = ranks(read_run(tmp_path))
     assert [row["change"] for row in rows] == ["fixed", "broken", "better", "worse", "same"]
     assert [row["kind"] for row in rows] == ["fixed", "broken", "hard", "hard", "hard"]
+    files.write_json(tmp_path / files.EVALUATION, evaluated([1, 2, 2, 3, 2]))
+    assert [row["kind"] for row in ranks(read_run(tmp_path))][:2] == ["first", "hard"]
 
 
 def test_contexts_are_read_by_their_scores_after_training(tmp_path: Path) -> None:
@@ -72,9 +74,25 @@ def test_contexts_are_read_by_their_scores_after_training(tmp_path: Path) -> Non
               "negative_contexts": ["wrong"]}  # fmt: skip
     write_jsonl(tmp_path / files.CONSTRUCTED, [sample])
     run = read_run(tmp_path)
-    (case,) = cases(run, ranks(run), "{count} more")["hard"]
+    (case,) = cases(run, ranks(run), read_candidates(run), "{count} more")["hard"]
     assert [context["text"] for context in case["contexts"]] == [
         [("wrong", False)], [("right", False)]
     ]  # fmt: skip
     assert [context["right"] for context in case["contexts"]] == [False, True]
     assert [context["before"] for context in case["contexts"]] == [0.25, 0.5]
+
+
+def test_scores_are_the_best_ground_truth_and_the_hardest_negative(tmp_path: Path) -> None:
+    before = evaluated([1, 1, 1])
+    before[0]["similarities"] = {"0": 0.3, "1": 0.5, "2": 0.4, "3": 0.45}
+    before[1]["similarities"] = {"0": 0.9, "1": 0.8}
+    files.write_json(tmp_path / files.EVALUATION, before)
+    # The second question has no negative, and the texts of the third are not known.
+    samples = [
+        {"qa_id": number, "question": "", "ground_truth_contexts": ["right", "too"],
+         "negative_contexts": wrong}
+        for number, wrong in enumerate([["wrong", "more so"], []])
+    ]  # fmt: skip
+    write_jsonl(tmp_path / files.CONSTRUCTED, samples)
+    run = read_run(tmp_path)
+    assert score_pairs(ranks(run), read_candidates(run)) == {"before": [(0.5, 0.45)], "after": []}

@@ -19,8 +19,17 @@ from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
 from stage2.report.before_after import ACCURACIES, baseline_names, baselines_of, recalls
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
+from stage2.report.figures.svg import View
 from stage2.report.page_words import PAGE_WORDS
-from stage2.report.question_ranks import CASES, KINDS, cases, ranks
+from stage2.report.pictures import pictures
+from stage2.report.question_ranks import (
+    CASES,
+    KINDS,
+    cases,
+    ranks,
+    read_candidates,
+    score_pairs,
+)
 from stage2.report.run import Record, Run
 from stage2.report.words import Words
 from stage2.report.words import words as say
@@ -38,12 +47,14 @@ class PageData:
     Attributes:
         rows: a row for every question.
         cases: the cases of each kind, with their contexts; long texts are cut.
+        scores: the scores of ground truths and hardest negatives; see `score_pairs`.
         audit: the content of `audit.json`, or None.
         settings: the content of `settings.toml`; empty if there is no such file.
     """
 
     rows: list[Record]
     cases: dict[str, list[Record]]
+    scores: dict[str, list[tuple[float, float]]]
     audit: Any
     settings: dict[str, Any]
 
@@ -54,10 +65,11 @@ def read_page_data(run: Run, language: str) -> PageData:
     Raises:
         BadInputError: a file of the folder is damaged.
     """
-    rows = ranks(run)
+    rows, candidates = ranks(run), read_candidates(run)
     return PageData(
         rows=rows,
-        cases=cases(run, rows, PAGE_WORDS[language]["left_out"]),
+        cases=cases(run, rows, candidates, PAGE_WORDS[language]["left_out"]),
+        scores=score_pairs([row for row in rows if row["held_out"]] or rows, candidates),
         audit=_optional(run.folder / files.AUDIT),
         settings=_settings(run),
     )
@@ -80,7 +92,10 @@ def write_page(run: Run, data: PageData, language: str) -> Path:
 
 
 def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: str) -> list[Record]:
-    """Return the rows of the table with long texts cut, each with the name of its case or None."""
+    """Return the rows of the table with long texts cut, each with the address of its entry.
+
+    The entry of a case is the case, with its contexts; that of another question is its row.
+    """
     places = {
         case["row"]: f"{kind}-{number}"
         for kind, group in found.items()
@@ -91,7 +106,8 @@ def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: st
         | {
             "id": cut(row["id"], NAME, left_out),
             "question": cut(row["question"], LINE, left_out),
-            "case": places.get(number),
+            "href": f"#{places.get(number, f'question-{number}')}",
+            "row": number,
         }
         for number, row in enumerate(rows[:ROWS])
     ]
@@ -100,12 +116,22 @@ def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: st
 def render_page(run: Run, data: PageData, language: str) -> str:
     """Write the HTML of the page. All texts are escaped, and only the page's own script may run."""
     words = PAGE_WORDS[language]
-    rows, found = data.rows, data.cases
+    rows = _shown_rows(data.rows, data.cases, words["left_out"])
+    view = View(
+        run=run,
+        rows=rows,
+        count=len(data.rows),
+        scores=data.scores,
+        held_out=any(row["held_out"] for row in data.rows),
+        words=words,
+        say=say(language),
+    )
     environment = Environment(
         loader=PackageLoader("stage2", "report/templates"),
         autoescape=True,
         undefined=StrictUndefined,
     )
+    environment.filters["rank"] = lambda rank: "–" if rank is None else f"{rank:g}"
     style, script = ((_HERE / "templates" / name).read_text("utf-8") for name in
                      ("page.css", "page.js"))  # fmt: skip
     return environment.get_template("page.html").render(
@@ -119,13 +145,13 @@ def render_page(run: Run, data: PageData, language: str) -> str:
         verdict=run.comparison.get("verdict"),
         tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
         notes=[say(language)(f"note_{name}") for name in baseline_names(run.comparison)],
-        chart=_chart(run),
+        figures=pictures(view),
         shipped=run.shipped,
-        data=_json({"rows": _shown_rows(rows, found, words["left_out"]), "words": words}),
-        count=len(rows),
-        shown=min(len(rows), ROWS),
+        data=_json({"rows": rows, "words": words}),
+        count=len(data.rows),
+        shown=len(rows),
         kinds=KINDS,
-        cases=found,
+        cases=data.cases,
         decimal=numbers.decimal,
         cap=CASES,
         audit=data.audit,
@@ -210,17 +236,6 @@ def _difference(change: Record) -> str:
         return ""
     low, high = (numbers.difference(0.0, change[end]) for end in ("low", "high"))
     return f"{numbers.difference(0.0, change['difference'])} [{low}, {high}]"
-
-
-def _chart(run: Run) -> str:
-    """Return the chart as a data URL, or "" if nothing was trained.
-
-    It is an image and not inline SVG: matplotlib writes inline styles, which the page forbids.
-    """
-    path = run.folder / files.CHARTS[1]
-    if not path.is_file():
-        return ""
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _facts(run: Run, settings: dict[str, Any]) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,31 @@ from stage2.utils import files
 # The page has the ranks of all questions, but the contexts of only so many questions of each kind.
 # So a page of 10,000 questions stays small enough to open.
 CASES = 50
-KINDS = ("fixed", "broken", "hard")
+KINDS = ("fixed", "broken", "hard", "first")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates of all questions, by the id of the question.
+
+    Attributes:
+        before: the scores of the first model, by the number of the candidate.
+        after: those of the second model; empty if there is none.
+        samples: the texts, as they stand in `constructed_data.jsonl`.
+    """
+
+    before: dict[str, Record]
+    after: dict[str, Record]
+    samples: dict[str, Record]
+
+
+def read_candidates(run: Run) -> Candidates:
+    """Read the candidates of all questions with their scores."""
+    return Candidates(
+        _scores(run.folder / files.EVALUATION),
+        _scores(run.folder / files.EVALUATION_AFTER),
+        _samples(run.folder / files.CONSTRUCTED),
+    )
 
 
 def ranks(run: Run) -> list[Record]:
@@ -25,20 +50,49 @@ def ranks(run: Run) -> list[Record]:
     return [_rank_row(row, source) for row in rows]
 
 
-def cases(run: Run, rows: list[Record], left_out: str) -> dict[str, list[Record]]:
+def score_pairs(
+    rows: Sequence[Record], candidates: Candidates
+) -> dict[str, list[tuple[float, float]]]:
+    """Return what each model gives to each question's best ground truth and hardest negative.
+
+    The hardest negative is the one with the highest score among the question's candidates. A
+    question without negatives is left out.
+
+    Args:
+        rows: the questions, from `ranks`.
+        candidates: the candidates of all questions.
+
+    Returns:
+        By side, `before` and `after`, a pair of scores for each question.
+    """
+    found: dict[str, list[tuple[float, float]]] = {"before": [], "after": []}
+    for row in rows:
+        sample = candidates.samples.get(row["id"])
+        count = len(sample["ground_truth_contexts"]) if sample else 0
+        for side, scores in (("before", candidates.before), ("after", candidates.after)):
+            given = scores.get(row["id"], {})
+            right = [score for place, score in given.items() if int(place) < count]
+            wrong = [score for place, score in given.items() if int(place) >= count]
+            if right and wrong:
+                found[side].append((max(right), max(wrong)))
+    return found
+
+
+def cases(
+    run: Run, rows: list[Record], candidates: Candidates, left_out: str
+) -> dict[str, list[Record]]:
     """Return the first `CASES` questions of each kind with their contexts, scores and entities.
 
     Args:
         run: the run folder.
         rows: the rows of all questions, from `ranks`.
+        candidates: the candidates of all questions.
         left_out: a sentence with a place for `{count}`, the number of characters left out.
     """
     numbered = [row | {"row": number} for number, row in enumerate(rows)]
     chosen = {kind: [row for row in numbered if row["kind"] == kind][:CASES] for kind in KINDS}
     wanted = {row["id"] for group in chosen.values() for row in group}
-    before = _scores(run.folder / files.EVALUATION, wanted)
-    after = _scores(run.folder / files.EVALUATION_AFTER, wanted)
-    samples = _samples(run.folder / files.CONSTRUCTED, wanted)
+    samples = {id_: sample for id_, sample in candidates.samples.items() if id_ in wanted}
     texts = [text for sample in samples.values() for text in _texts(sample)]
     marked = {
         text: cut_pieces(found, TEXT, left_out)
@@ -46,7 +100,7 @@ def cases(run: Run, rows: list[Record], left_out: str) -> dict[str, list[Record]
     }
     return {
         kind: [
-            _case(row, samples.get(row["id"], {}), before, after, marked)
+            _case(row, samples.get(row["id"], {}), candidates, marked)
             | {"name": cut(row["id"], NAME, left_out)}
             for row in group
         ]
@@ -59,12 +113,13 @@ def _rank_row(row: Record, source: str) -> Record:
     before, after = of_source.get("before"), of_source.get("after")
     change = row["change"]
     kind = change if change in ("fixed", "broken") else None
-    if kind is None and after is not None and after > 1:
-        kind = "hard"
+    if kind is None and after is not None:
+        kind = "hard" if after > 1 else "first"
     return {
         "id": str(row["qa_id"]),
         "question": row["question"],
         "set": row["set"],
+        "held_out": bool(row.get("held_out")),
         "before": before,
         "after": after,
         "change": change,
@@ -103,14 +158,14 @@ def _change(before: float, after: float | None) -> str:
     return "better" if after < before else "worse"
 
 
-def _scores(path: Path, wanted: set[str]) -> dict[str, Record]:
+def _scores(path: Path) -> dict[str, Record]:
     rows = files.read_json(path) if path.is_file() else []
-    return {str(row["qa_id"]): row["similarities"] for row in rows if str(row["qa_id"]) in wanted}
+    return {str(row["qa_id"]): row["similarities"] for row in rows}
 
 
-def _samples(path: Path, wanted: set[str]) -> dict[str, Record]:
+def _samples(path: Path) -> dict[str, Record]:
     rows = files.read_jsonl(path) if path.is_file() else []
-    return {str(row["qa_id"]): row for row in rows if str(row["qa_id"]) in wanted}
+    return {str(row["qa_id"]): row for row in rows}
 
 
 def _texts(sample: Record) -> list[str]:
@@ -120,12 +175,11 @@ def _texts(sample: Record) -> list[str]:
 def _case(
     row: Record,
     sample: Record,
-    before: dict[str, Record],
-    after: dict[str, Record],
+    candidates: Candidates,
     marked: dict[str, list[tuple[str, bool]]],
 ) -> Record:
     right = len(sample.get("ground_truth_contexts", ()))
-    first, last = before.get(row["id"], {}), after.get(row["id"], {})
+    first, last = (side.get(row["id"], {}) for side in (candidates.before, candidates.after))
     contexts: list[Record] = [
         {
             "text": marked[text],
