@@ -22,7 +22,7 @@ from stage2.report.figures.svg import (
 )
 from stage2.report.run import Record
 
-_RIGHT = WIDTH - 44.0
+_RIGHT = WIDTH - 50.0
 _ROW, _BAR, _HEAD = 18.0, 9.0, 24.0
 
 
@@ -135,8 +135,8 @@ def _difference(change: Record, name: str, left: float, y: float, view: View) ->
     heading = view.words["mrr_change"].format(after=view.say("after"), name=name)
     interval = " – ".join(map(numbers.signed, (low, high)))
     title = f"{heading}: {numbers.signed(value)}, {view.words['range']} {interval}"
-    # Two labels that would stand on each other are one, that of the upper end.
-    labels = [low, high] if high - low > reach / 3 else [high]
+    # Two labels that would stand on each other are one, that of the upper end; a point needs none.
+    labels = [low, high] if high - low > reach / 3 else [high][: high > low]
     return [
         text(0, y - 7, heading, "strong"),
         mark(
