@@ -119,12 +119,9 @@ def stage2(tmp_path: Path) -> Stage2:
 
     def call(*arguments: object, exit_code: int = 0) -> Result:
         words = [str(argument) for argument in arguments]
-        if (
-            words[0] in COMMANDS
-            and words[0] not in ("annotate", "cache")
-            and "--output-dir" not in words
-            and "--help" not in words
-        ):
+        command = program.commands.get(words[0])
+        takes_folder = command and any(one.name == "output_dir" for one in command.params)
+        if takes_folder and "--output-dir" not in words and "--help" not in words:
             words += ["--output-dir", str(tmp_path / "out")]
         result = CliRunner().invoke(program, words)
         assert result.exit_code == exit_code, result.output

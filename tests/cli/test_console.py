@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,3 +90,59 @@ def test_no_bar_is_shown_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
         told("epoch 1", 2, 2, 8)
         told("epoch 2", 1, 2, 8)
     assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("variables", "terminal", "plain"),
+    [
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({}, False, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+    ],
+)
+def test_colours_are_for_terminals_unless_variables_say_else(
+    variables: dict[str, str], terminal: bool, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert console.coloured(Terminal() if terminal else io.StringIO()) is plain
+
+
+def test_the_beginning_of_a_warning_is_coloured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console.say("plain")
+    console.warn("look")
+    assert capsys.readouterr().err == "plain\n\x1b[33m\x1b[1mwarning: \x1b[0mlook\n"
+
+
+def test_a_document_is_printed_once_and_results_stay_in_their_session(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with console.session() as told:
+        told.json, told.command = True, "mine"
+        console.result("text", number=1)
+        with console.session():
+            console.result("of a trial", number=2)
+        console.end(0)
+    printed = capsys.readouterr().out
+    first, rest = printed.split("\n", 1)
+    assert first == "of a trial"
+    assert json.loads(rest)["result"] == {"number": 1}
+    with console.session() as told:
+        told.json = True
+        console.end(2)
+    assert not capsys.readouterr().out

@@ -1,51 +1,179 @@
-"""The messages and progress bars of the commands, on stderr.
+"""What the commands print: results on stdout, messages and progress bars on stderr.
 
-Bars are shown only on a terminal. No module outside `cli/` prints: such modules log to the logger
-`stage2`, and `library_messages` shows what they log.
+Every command takes the same flags, which `session` keeps:
+
+- `-q` shows no messages and no bars, only results, warnings and errors;
+- `-v` shows the time before each message, and what the library logs for the curious;
+- `--json` prints one JSON document on stdout when the command has ended, and each message as a JSON
+  object in a line of stderr. The keys stand in docs/command-line.md.
+
+Bars and colours are shown only on a terminal; `NO_COLOR` and `FORCE_COLOR` decide about colours. No
+module outside `cli/` prints: such modules log to the logger `stage2`, and `library_messages` shows
+what they log.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 import click
 
+from stage2._core import __version__
 from stage2.utils.errors import one_line
 from stage2.utils.progress import Progress
 
-# The beginning of a line, by the level at which the library logs it.
-_PREFIXES = {logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
+# The version of the document that --json prints. It changes when a key changes its meaning.
+SCHEMA = 1
+
+# The beginning of a line, by the level at which it is logged, and the colour of this beginning.
+_PREFIXES = {
+    logging.DEBUG: ("", None),
+    logging.INFO: ("", None),
+    logging.WARNING: ("warning: ", "yellow"),
+    logging.ERROR: ("error: ", "red"),
+    logging.CRITICAL: ("", None),
+}
+
+
+@dataclass
+class Session:
+    """How one call of the program prints, and what its document of --json says.
+
+    Attributes:
+        json: whether a JSON document takes the place of text.
+        asks_json: whether the flag for that is among the arguments, parsed or not.
+        level: the lowest level of messages that are shown.
+        command: the name of the command, such as `cache info`.
+        facts: the results of the command, by name.
+        place: where the results are: `output_dir` and `files`.
+        started: when the call began, by `time.monotonic`.
+    """
+
+    json: bool = False
+    asks_json: bool = False
+    level: int = logging.INFO
+    command: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    place: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def bars(self) -> bool:
+        """Whether bars are shown if stderr is a terminal."""
+        return self.level <= logging.INFO and not self.json
+
+
+_sessions = [Session()]
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """Print as without flags until the end of the block, and keep its results apart."""
+    _sessions.append(Session())
+    try:
+        yield _sessions[-1]
+    finally:
+        _sessions.pop()
+
+
+def current() -> Session:
+    """Return how this call prints."""
+    return _sessions[-1]
 
 
 def say(message: str) -> None:
     """Write a message that is not a result on stderr."""
-    _write_line(one_line(message))
+    _write(logging.INFO, message)
 
 
-def result(text: str) -> None:
-    """Print a result that the user asked for on stdout."""
-    click.echo(text)
+def detail(message: str) -> None:
+    """Write a message that only -v shows on stderr."""
+    _write(logging.DEBUG, message)
 
 
 def warn(message: str) -> None:
     """Write a warning on stderr."""
-    _write_line(f"{_PREFIXES[logging.WARNING]}{one_line(message)}")
+    _write(logging.WARNING, message)
+
+
+def error(message: str, exit_code: int) -> None:
+    """Write the error that ends a command on stderr."""
+    _write(logging.ERROR, message, exit_code=exit_code)
+
+
+def stopped(message: str, exit_code: int) -> None:
+    """Write on stderr that a signal has ended the command."""
+    _write(logging.CRITICAL, message, exit_code=exit_code)
+
+
+def result(text: str, /, **facts: Any) -> None:
+    """Print a result that the user asked for on stdout, or keep its facts for --json.
+
+    Args:
+        text: the result for people.
+        facts: the same for programs: values that JSON has, by name.
+    """
+    keep(**facts)
+    if not current().json:
+        click.echo(text)
+
+
+def keep(**facts: Any) -> None:
+    """Keep facts for the document of --json that are already in a message or in a file."""
+    current().facts |= facts
+
+
+def keep_place(output_dir: str, files: list[str]) -> None:
+    """Keep where the results are, as absolute paths."""
+    current().place = {"output_dir": output_dir, "files": files}
+
+
+def end(exit_code: int) -> None:
+    """Print the document of --json, if that is asked for and there is a result."""
+    told = current()
+    if not told.json or (exit_code and not told.facts):
+        return
+    document = {
+        "schema": SCHEMA,
+        "stage2": __version__,
+        "command": told.command,
+        "exit_code": exit_code,
+        "output_dir": None,
+        "files": [],
+        **told.place,
+        "result": told.facts,
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def coloured(stream: IO[str]) -> bool:
+    """Return whether colours are written to a stream: on a terminal, unless variables say else."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def library_messages() -> Iterator[None]:
-    """Show the library's log from level INFO up, in the form of `say` and `warn`."""
+    """Show the library's log in the form of `say` and `warn`: from INFO up, with -v from DEBUG."""
     logger = logging.getLogger("stage2")
     if any(isinstance(handler, _Handler) for handler in logger.handlers):
         yield
         return
     handler, level, propagate = _Handler(), logger.level, logger.propagate
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    # What is shown is decided when it is written: the flags of the command are not read yet.
+    logger.setLevel(logging.DEBUG)
     # A message is shown only once, whatever handlers the root logger has.
     logger.propagate = False
     try:
@@ -60,7 +188,31 @@ class _Handler(logging.Handler):
     """A handler that writes each record as one line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _write_line(f"{_PREFIXES[record.levelno]}{one_line(record.getMessage())}")
+        _write(record.levelno, record.getMessage())
+
+
+def _write(level: int, message: str, **more: Any) -> None:
+    """Write a message as one line on stderr, if its level is shown.
+
+    Args:
+        level: the level, as the module `logging` numbers it.
+        message: the message.
+        more: further entries of the JSON object.
+    """
+    told = current()
+    if level < told.level:
+        return
+    message = one_line(message)
+    seconds = time.monotonic() - told.started
+    if told.json:
+        entry = {"level": logging.getLevelName(level).lower(), "message": message, **more}
+        _write_line(json.dumps(entry, ensure_ascii=False))
+        return
+    prefix, colour = _PREFIXES[level]
+    if prefix and coloured(sys.stderr):
+        prefix = click.style(prefix, fg=colour, bold=True)
+    time_of_it = f"[{seconds:7.1f} s] " if told.level < logging.INFO else ""
+    _write_line(f"{time_of_it}{prefix}{message}")
 
 
 def _write_line(line: str) -> None:
@@ -70,8 +222,9 @@ def _write_line(line: str) -> None:
 
         tqdm.write(line, file=sys.stderr)
     else:
-        # No bar is shown yet, and importing tqdm takes longer than some commands.
-        click.echo(line, err=True)
+        # No bar is shown yet, and importing tqdm takes longer than some commands. Colours are in
+        # the line only if they are wanted, so that click need not take them out.
+        click.echo(line, err=True, color=True)
 
 
 @contextmanager
@@ -79,8 +232,8 @@ def bar(what: str, unit: str = "text") -> Iterator[Progress]:
     """Show a bar with progress, speed and time left. Yield the function that updates it."""
     from tqdm import tqdm  # imported here, since most commands show no bar
 
-    # With disable=None nothing is shown if stderr is not a terminal.
-    with tqdm(desc=what, unit=unit, disable=None, leave=False, dynamic_ncols=True) as shown:
+    hidden = _hidden()
+    with tqdm(desc=what, unit=unit, disable=hidden, leave=False, dynamic_ncols=True) as shown:
 
         def update(done: int, total: int, tokens: int = 0, /) -> None:
             shown.total = total
@@ -101,7 +254,7 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
     """
     from tqdm import tqdm
 
-    with tqdm(unit="step", disable=None, leave=False, dynamic_ncols=True) as shown:
+    with tqdm(unit="step", disable=_hidden(), leave=False, dynamic_ncols=True) as shown:
         current, started, seen = "", 0.0, 0
 
         def update(stage: str, done: int, total: int, texts: int) -> None:
@@ -118,3 +271,8 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
             shown.update(done - shown.n)
 
         yield update
+
+
+def _hidden() -> bool | None:
+    """Return tqdm's `disable`: None hides bars only where stderr is not a terminal."""
+    return None if current().bars else True

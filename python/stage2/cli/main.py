@@ -2,139 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Any
 
 import click
 
-from stage2.call import Call
 from stage2.cli import console
+from stage2.cli.command import command, program
 from stage2.cli.export_options import DEPTH, QUESTIONS, Options
-from stage2.cli.options import Decorator, flags_of, option
-from stage2.cli.program import Program, check_present
-from stage2.cli.sweep_grid import PRESETS, check_grid, parse_grid, trials
-from stage2.config import SETTINGS, Settings
-from stage2.config_file import read_toml
-from stage2.models.model_path import found_model
+from stage2.cli.options import TextType, option
+from stage2.cli.sweep_grid import PRESETS, calls_of_sweep, parse_grid, trials
+from stage2.config import Settings
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
-from stage2.usage import check_given, unused
 from stage2.utils import files
 from stage2.variants import EXPORTS, exports_of
-
-
-def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
-    """Return the single call of a command that does one thing with its settings."""
-    return [Call(settings, name, tuple(extra.get("models", ())))]
-
-
-def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
-    """Return a call for each trial of a sweep."""
-    grid = parse_grid(extra["grid"])
-    wanted = trials(settings, grid, extra["draws"], extra["preset"])
-    calls = [Call(trial.settings, name) for trial in wanted]
-    check_grid(grid, calls)
-    return calls
-
-
-def command(
-    *stages: str,
-    example: str,
-    also: Sequence[str] = (),
-    without: Sequence[str] = (),
-    more: Sequence[Decorator] = (),
-    presets: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-    defaults: Mapping[str, Any] = MappingProxyType({}),
-    calls_of: Callable[[Settings, str, Mapping[str, Any]], list[Call]] = one_call,
-) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command from a function of `Settings`, with a flag for each setting that it uses.
-
-    A preset overrides the command's own defaults, a settings file overrides the preset, and a flag
-    overrides both. A flag is refused if it has no effect on any call that `calls_of` returns.
-
-    Args:
-        stages: the stages that the command does. The settings that they use become its flags.
-        example: an example of a call, for the help text.
-        also: further settings that become flags.
-        without: settings that get no flag, although the stages use them.
-        more: flags that are not settings.
-        presets: the settings of each preset, by its name.
-        defaults: the command's own defaults, where they differ from those of `Settings`.
-        calls_of: a function that returns the calls that the command makes.
-    """
-    names = tuple(name for name in flags_of(stages, also) if name not in without)
-
-    def wrap(function: Callable[..., None]) -> click.Command:
-        @click.pass_context
-        def call(ctx: click.Context, /, config: str | None, **flags: Any) -> None:
-            preset = flags.pop("preset") if presets else None
-            extra = {name: flags.pop(name) for name in list(flags) if name not in SETTINGS}
-            given = {
-                name: value
-                for name, value in flags.items()
-                if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-            }
-            written = read_toml(config) if config is not None else {}
-            values = {**defaults, **presets.get(preset or "", {}), **written}
-            settings = Settings(**(values | given), given=frozenset(given))
-            if settings.model is not None and "model" in names:
-                settings = replace(settings, model=found_model(settings.model))
-            if "models" in extra:
-                extra["models"] = tuple(map(found_model, extra["models"]))
-            calls = calls_of(settings, function.__name__, extra)
-            check_given(given, calls)
-            if not extra.get("dry_run"):
-                check_present(settings, names)
-            # A settings file serves many calls, so a useless setting gives only a warning.
-            for sentence in unused(written.keys() & {*names} - given.keys(), calls):
-                console.warn(f"{config}: {sentence}")
-            function(settings, **extra)
-
-        call = click.option(
-            "--config",
-            metavar="FILE",
-            help="Settings as TOML, such as a run's settings.toml; a flag overrides it.",
-        )(call)
-        if presets:
-            call = click.option(
-                "--preset",
-                type=click.Choice(list(presets)),
-                help="reference: the recipe of the reference experiment, --split none included; "
-                "small: more and smaller steps, for a hundred questions or fewer. Settings and "
-                "flags override it.",
-            )(call)
-        options = [option(name, defaults) for name in reversed(names)]
-        for decorate in (*more, *options):
-            call = decorate(call)
-        return program.command(
-            name=function.__name__,
-            help=f"{inspect.getdoc(function)}\n\n\b\nExample:\n  {example}",
-        )(call)
-
-    return wrap
-
-
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="stage2", message="stage2 %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def program(debug: bool) -> None:
-    r"""Find the questions that a retrieval model gets wrong, train on them, prove it helped.
-
-    \b
-    stage2 run                         everything, on the built-in sample
-    stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl
-    stage2 mine --topk 3 --qa …        only the hard examples
-    """
 
 
 @command(
     *("init", "prepare", "mine", "train", "evaluate"),
     without=("dev_data",),
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
+    plans=True,
     presets=RUN_PRESETS,
     defaults=RUN_DEFAULTS,
 )
@@ -151,6 +39,7 @@ def run(settings: Settings) -> None:
 @command(
     "init",
     example="stage2 init --backbone my-encoder/ --chunks chunks.jsonl --output-dir stage1-run",
+    plans=True,
 )
 def init(settings: Settings) -> None:
     """Make a stage-1 model from any Hugging Face encoder.
@@ -162,7 +51,11 @@ def init(settings: Settings) -> None:
     init.init(settings)
 
 
-@command("prepare", example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5")
+@command(
+    "prepare",
+    example="stage2 prepare --qa qa.json --chunks chunks.jsonl --negatives 5",
+    plans=True,
+)
 def prepare(settings: Settings) -> None:
     """Construct samples: each question with its ground truths and random negatives."""
     from stage2.cli.commands import prepare
@@ -175,6 +68,7 @@ def prepare(settings: Settings) -> None:
     without=("output_dir", "seed", "device"),
     example="stage2 annotate --chunks chunks.jsonl --qa qa.json --gazetteer names.txt "
     "--output entities.jsonl",
+    plans=True,
     more=[
         click.option(
             "--output", required=True, metavar="FILE", help="The file of annotations to write."
@@ -199,6 +93,7 @@ def annotate(settings: Settings, output: str, stats: bool) -> None:
 @command(
     *("init", "prepare", "mine"),
     example="stage2 mine --topk 3 --qa qa.json --chunks chunks.jsonl --entities e.jsonl",
+    plans=True,
 )
 def mine(settings: Settings) -> None:
     """Score and rank the candidates, and select the hard examples.
@@ -217,6 +112,7 @@ def mine(settings: Settings) -> None:
     "train",
     without=("qa", "chunks", "corpus", "train_on", "replay", "test_share"),
     example="stage2 train --data hard_negatives.jsonl --entities e.jsonl --model stage1/",
+    plans=True,
 )
 def train(settings: Settings) -> None:
     """Train on hard examples with a margin ranking loss, or another.
@@ -233,11 +129,13 @@ def train(settings: Settings) -> None:
     "evaluate",
     without=("folds",),
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
+    plans=True,
     more=[
         click.option(
             "--model",
             "models",
             multiple=True,
+            type=TextType("DIR|FILE.pt"),
             metavar="DIR|FILE.pt",
             help="A model; give it twice for before and after on the same samples.",
         )
@@ -253,6 +151,7 @@ def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
 @command(
     "audit",
     example="stage2 audit --data hard_negatives.jsonl --model stage1/ --output-dir audit",
+    plans=True,
     more=[
         click.option(
             "--strict",
@@ -278,6 +177,7 @@ def audit(settings: Settings, strict: bool) -> None:
     defaults=RUN_DEFAULTS,
     calls_of=calls_of_sweep,
     example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",
+    plans=True,
     more=[
         click.option(
             "--grid",
@@ -306,9 +206,6 @@ def audit(settings: Settings, strict: bool) -> None:
             metavar="N",
             help="Trials at a time, each in a process of its own where there are several.",
         ),
-        click.option(
-            "--dry-run", is_flag=True, help="Print the trials, impossible ones too, and run none."
-        ),
     ],
 )
 def sweep(
@@ -317,7 +214,6 @@ def sweep(
     draws: int | None,
     preset: str | None,
     jobs: int,
-    dry_run: bool,
 ) -> None:
     """Try many settings, select on dev, and measure the winner once on test.
 
@@ -325,9 +221,6 @@ def sweep(
     All stand in sweep.jsonl, and in a table on stdout, the best first.
     """
     wanted = trials(settings, parse_grid(grid), draws, preset)
-    if dry_run:
-        click.echo("\n".join(trial.name for trial in wanted))
-        return
     from stage2.cli.commands import sweep
 
     sweep.sweep(settings, wanted, jobs)
@@ -336,11 +229,13 @@ def sweep(
 @command(
     "merge",
     example="stage2 merge --model stage1/ --model model/ --data constructed_data.jsonl",
+    plans=True,
     more=[
         click.option(
             "--model",
             "models",
             multiple=True,
+            type=TextType("DIR|FILE.pt"),
             metavar="DIR|FILE.pt",
             help="A model; give it twice, stage 1 first, or oftener for a soup.",
         )
@@ -359,6 +254,7 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
 @command(
     also=("language", "overwrite"),
     example="stage2 report --output-dir stage2-run --language zh --open",
+    plans=True,
     more=[click.option("--open", "show", is_flag=True, help="Open report.html in a browser.")],
 )
 def report(settings: Settings, show: bool) -> None:
@@ -375,6 +271,7 @@ def report(settings: Settings, show: bool) -> None:
     example="""stage2 export --model stage2-run --to sentence-transformers --output-dir exported
   stage2 export stage2-run --to flag-embedding --output-dir mined
   stage2 export stage2-run --to trec --output-dir trec""",
+    plans=True,
     more=[
         click.argument("run", required=False),
         click.option(
@@ -447,7 +344,7 @@ def cache_info(embedding_cache: str) -> None:
     cache.info(embedding_cache)
 
 
-@cache.command(name="prune")
+@cache.command(name="prune", plans=True)
 @option("embedding_cache")
 @click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
 @click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")

@@ -7,11 +7,45 @@ from types import MappingProxyType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from stage2.config import OWN, SETTINGS, RunConfig
 from stage2.usage import USES
 
 Decorator = Callable[[Any], Any]
+
+
+class TextType(click.types.StringParamType):
+    """Text whose completion follows from its name in the help, such as `auto|off|DIR`.
+
+    Words in small letters are values, DIR stands for a folder, and FILE and PATH for a file.
+    """
+
+    def __init__(self, metavar: str | None) -> None:
+        self._words = (metavar or "").split("|")
+
+    def shell_complete(
+        self, _: click.Context, __: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """List the values that begin with `incomplete`, and let the shell complete paths."""
+        found = [
+            CompletionItem(word)
+            for word in self._words
+            if word.islower() and word.startswith(incomplete)
+        ]
+        if any(word.startswith(("FILE", "PATH")) for word in self._words):
+            found.append(CompletionItem(incomplete, type="file"))
+        elif "DIR" in self._words:
+            found.append(CompletionItem(incomplete, type="dir"))
+        return found
+
+
+config_option: Decorator = click.option(
+    "--config",
+    type=TextType("FILE"),
+    metavar="FILE",
+    help="Settings as TOML, such as a run's settings.toml; a flag overrides it.",
+)
 
 
 def flags_of(stages: Sequence[str], also: Sequence[str] = ()) -> list[str]:
@@ -43,7 +77,7 @@ def option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Dec
     kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
     return click.option(
         flag,
-        type=kind,
+        type=kind if meta["choices"] or kind is not str else TextType(meta["metavar"]),
         default=default,
         help=meta["help"],
         metavar=meta["metavar"],

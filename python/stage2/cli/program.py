@@ -7,31 +7,80 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from stage2.cli import console
+from stage2.cli import console, dry_run
+from stage2.cli.common_flags import JSON_FLAG, common_flags
 from stage2.config import Settings
+from stage2.config_file import nearest
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # The settings that name the files which a command reads first.
 _READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file", "gazetteer")
 
 
-class Program(click.Group):
+class Command(click.Command):
+    """A command with the flags that all commands have; see `console.Session`.
+
+    With `plans` it has --dry-run too: it must then call `dry_run.plan` before it writes anything,
+    as `RunFolder.begin` does for it.
+    """
+
+    def __init__(self, *args: Any, plans: bool = False, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params += common_flags()
+        if plans:
+            self.params.append(dry_run.flag())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, or tell what it would do."""
+        console.current().command = " ".join(ctx.command_path.split()[1:])
+        with dry_run.ending_in_a_plan(ctx):
+            return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group whose commands have the flags of all commands; a misspelt name gets the right one."""
+
+    command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names, or name the one that it resembles."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            if ctx.resilient_parsing:
+                return None, None, args[1:]
+            hint = nearest(name, self.list_commands(ctx))
+            raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Program(Group):
     """The group of all commands. It turns errors into one line on stderr and an exit code.
 
     With `--debug` the traceback is shown too.
     """
 
+    group_class = Group
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run the program with flags of its own for what is printed."""
+        with console.session():
+            return super().main(*args, **more)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse arguments that are not UTF-8: no settings file and no report could hold them."""
+        # A refusal of other flags is JSON too, although the flag itself is not parsed by then.
+        console.current().asks_json = JSON_FLAG in args
         for word in args:
             try:
                 word.encode()
             except UnicodeEncodeError:
-                raise click.UsageError(
+                raise _Refusal(
                     f"{word!a} is not UTF-8; expected a name that settings.toml and the report "
                     "can hold: rename it, or give a link to it"
                 ) from None
@@ -42,19 +91,35 @@ class Program(click.Group):
         """Run a command. Exit with 2 for bad input, 1 for a failure, and 3 for a regression."""
         try:
             with _one_line_refusals(), console.library_messages():
-                return super().invoke(ctx)
+                returned = super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except KeyboardInterrupt as stopped:
-            click.echo("stopped; what was written before is whole and stays", err=True)
-            if str(stopped):
-                click.echo(one_line(str(stopped)), err=True)
+            told = ["stopped; what was written before is whole and stays", str(stopped)]
+            for line in filter(None, told):
+                console.stopped(line, RunFailedError.exit_code)
             sys.exit(RunFailedError.exit_code)
         except Exception as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            click.echo(f"error: {message_of(error)}", err=True)
-            sys.exit(exit_code_of(error))
+            code = exit_code_of(error)
+            console.error(message_of(error), code)
+            console.end(code)
+            sys.exit(code)
+        console.end(0)
+        return returned
+
+
+class _Refusal(click.UsageError):
+    """A refusal of arguments. It is shown as JSON if the result would have been."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        told = console.current()
+        if told.asks_json:
+            told.json = True
+            console.error(self.format_message(), self.exit_code)
+        else:
+            super().show(file)
 
 
 @contextmanager
@@ -63,7 +128,7 @@ def _one_line_refusals() -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        raise click.UsageError(one_line(error.format_message()), error.ctx) from None
+        raise _Refusal(one_line(error.format_message()), error.ctx) from None
 
 
 def check_present(settings: Settings, names: Iterable[str]) -> None:

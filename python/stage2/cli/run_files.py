@@ -125,6 +125,13 @@ def top_names(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pattern.split("/", 1)[0] for pattern in found))
 
 
+def shown_names(found: Iterable[str]) -> list[str]:
+    """Return the names at the top of a run folder, `name/` for a folder, with those of each run."""
+    inside = {pattern.split("/", 1)[0] for pattern in found if "/" in pattern} | RUNS
+    names = dict.fromkeys((files.RUN, files.SETTINGS, *top_names(found)))
+    return [f"{name}/" if name in inside else name for name in names]
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """Return the record of a folder's run; return {} if the folder has none.
 

@@ -14,9 +14,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stage2 import usage
 from stage2._core import __version__
-from stage2.cli import console, folder_lock, refusals, replaced_files, run_files
+from stage2.cli import console, dry_run, folder_lock, refusals, replaced_files, run_files
+from stage2.cli.dry_run import Workload
 from stage2.cli.file_watch import Watched
 from stage2.cli.folder_lock import FolderLock
+from stage2.cli.run_plan import run_plan
 from stage2.config import Settings
 from stage2.usage import STAGES, difference, read_by
 from stage2.utils import files
@@ -121,6 +123,8 @@ class RunFolder:
                 self._end(error)
                 if error is None:
                     self._check_there()
+                written = run_files.found(self.path, self._names)
+                console.keep_place(files.written(self.path), [files.written(p) for p in written])
         finally:
             self._lock.release()
 
@@ -162,6 +166,7 @@ class RunFolder:
         settings: Settings,
         stages: Mapping[str, Mapping[str, str]],
         reads: Iterable[str | Path] = (),
+        work: Callable[[], Workload] = Workload,
     ) -> None:
         """Start to write the files of `stages`. From here on the folder belongs to this run.
 
@@ -169,12 +174,14 @@ class RunFolder:
             settings: the settings of the command.
             stages: the inputs of each stage: names, and hashes of their content.
             reads: paths that the command reads and that no setting names.
+            work: a function that counts what the command would compute; a dry run ends with it.
 
         Raises:
             BadInputError: the folder holds files of another run, and --overwrite was not given; the
                 folder holds files that no run of stage2 has written; a file that the command reads
                 would be replaced; or another command works in the folder.
             RunFailedError: an input has changed while it was read.
+            Planned: this is a dry run.
         """
         reads = tuple(reads)
         made_from = {
@@ -192,6 +199,7 @@ class RunFolder:
             self._check_same_run(made_from)
             if settings.resume == "auto":
                 self._check_trained(stages)
+        dry_run.plan(lambda: run_plan(self.path, settings, reads, stages, replaced, work()))
         files.remove_left(self.path, set(run_files.EVERY_NAME) - run_files.RUNS)
         if self.overwrites:
             self._set_aside()
@@ -255,11 +263,15 @@ class RunFolder:
         if not self._begun:
             self._names = run_files.WRITTEN["report"]
             self._check_vouched(self._names)
+            dry_run.plan(lambda: run_plan(self.path, settings, [self.path], ["report"]))
             files.remove_left(self.path)
             self._begin_record(settings, ["report"])
 
     def _take(self) -> None:
         """Lock the folder, read its record, and finish or undo the work of a killed command."""
+        if dry_run.is_on():
+            self.record = run_files.read_record(self.path)
+            return
         if not self._lock.acquire(folder_lock.WAIT):
             raise refusals.held(self.path)
         try:
@@ -270,6 +282,9 @@ class RunFolder:
 
     def _make(self) -> None:
         """Make the folder if it does not exist, and lock it."""
+        if dry_run.is_on():
+            refusals.check_possible(self.path)
+            return
         if self._lock.held:
             self._check_there()
             return
@@ -293,14 +308,11 @@ class RunFolder:
         """Refuse to replace files that the command reads."""
         # The name of a model on the hub is treated as a path too: if the path exists, it is read.
         paths = [Path(path).resolve() for path in reads]
-        how = "--overwrite would delete it" if self.overwrites else "the command would replace it"
         for name in run_files.top_names(replaced):
             target = (self.path / name).resolve()
             for path in paths:
                 if target == path or target in path.parents:
-                    raise BadInputError(
-                        f"{path}: {how}, and it is read. Give another --output-dir, or a copy"
-                    )
+                    raise refusals.would_delete(path, self.overwrites)
 
     def _check_vouched(self, replaced: Iterable[str]) -> None:
         """Refuse to replace files that stage2 has not written."""
@@ -309,20 +321,8 @@ class RunFolder:
             # Without a record nothing shows that stage2 wrote a file, so all are checked.
             names = (files.SETTINGS, *run_files.EVERY_NAME)
         found = sorted(run_files.unvouched(self.path, self.record, names))
-        if not found:
-            return
-        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        if not self.record:
-            raise BadInputError(
-                f"--output-dir {self.path} holds files of an unknown run ({shown}): it has no "
-                f"{files.RUN}, so that nothing says that stage2 wrote them. Give another "
-                "--output-dir, or move them away"
-            )
-        raise BadInputError(
-            f"--output-dir {self.path} holds files that its {files.RUN} does not vouch for, since "
-            f"stage2 did not write them or they were changed since ({shown}): they would be "
-            "replaced. Give another --output-dir, or move them away"
-        )
+        if found:
+            raise refusals.not_ours(self.path, found, bool(self.record))
 
     def _check_same_run(self, made_from: Mapping[str, Mapping[str, Any]]) -> None:
         """Refuse to continue a run that was made from other settings or inputs."""

@@ -13,7 +13,7 @@ import torch
 
 from stage2._core import Loaded, load_chunks
 from stage2.call import Call, reads_data
-from stage2.cli import console
+from stage2.cli import console, dry_run
 from stage2.cli.inputs import Inputs
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
@@ -26,7 +26,7 @@ from stage2.models.family import LoadOptions
 from stage2.models.gbert.model import MAX_LENGTH
 from stage2.models.hub import BACKBONE, default_backbone, default_model
 from stage2.models.hub import folder_of as folder_of_model
-from stage2.models.init_model import init_model
+from stage2.models.init_model import check_texts_to_fit, init_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import files
@@ -262,14 +262,20 @@ def _length_of_weights(settings: Settings, path: str | Path) -> int:
 
 
 def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
-    """Make a stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit."""
+    """Make a stage-1 model from the encoder of --backbone, fitted on `chunks` unless --no-fit.
+
+    In a dry run it is not fitted: that takes long, and serves for nothing but to be written.
+    """
+    fit = settings.fit and not dry_run.is_on()
+    if settings.fit:
+        check_texts_to_fit(chunks)
     return init_model(
         settings.backbone,
         chunks,
         embedding_dim=settings.embedding_dim,
         max_length=settings.max_length,
         seed=settings.seed,
-        fit=settings.fit,
+        fit=fit,
         device=resolve_device(settings.device),
         bar=console.bar,
     )

@@ -134,6 +134,15 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     return combinations
 
 
+def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
+    """Return a call for each trial of a sweep; see `command.command`."""
+    grid = parse_grid(extra["grid"])
+    wanted = trials(settings, grid, extra["draws"], extra["preset"])
+    calls = [Call(trial.settings, name) for trial in wanted]
+    check_grid(grid, calls)
+    return calls
+
+
 def check_grid(grid: Grid, calls: Sequence[Call]) -> None:
     """Refuse a key of the grid that no trial uses: all its values would give the same trial.
 

@@ -266,7 +266,20 @@ def cache_files(folder: Path) -> list[CacheFile]:
 
 
 def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[CacheFile]:
-    """Delete files of vectors, and return those that were deleted.
+    """Delete the files that `outdated` returns, and return those that were deleted."""
+    gone = []
+    for item in outdated(folder, older_than, max_size):
+        try:
+            item.path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s cannot be deleted: %s", item.path, error.strerror or error)
+            continue
+        gone.append(item)
+    return gone
+
+
+def outdated(folder: Path, older_than: float | None, max_size: int | None) -> list[CacheFile]:
+    """Return the files of vectors that are too old, or too many.
 
     Args:
         folder: the folder of the cache.
@@ -279,11 +292,6 @@ def prune(folder: Path, older_than: float | None, max_size: int | None) -> list[
     for item in cache_files(folder):
         too_old = older_than is not None and item.age > older_than
         if too_old or (max_size is not None and kept + item.size > max_size):
-            try:
-                item.path.unlink(missing_ok=True)
-            except OSError as error:
-                logger.warning("%s cannot be deleted: %s", item.path, error.strerror or error)
-                continue
             gone.append(item)
         else:
             kept += item.size

@@ -71,8 +71,8 @@ def init_model(
             f"embedding dimension {embedding_dim} and max length {max_length}; "
             "expected at least 1 and 4"
         )
-    if fit and len(chunks) < 2:
-        raise BadInputError(f"{len(chunks)} chunks to fit the heads on; expected at least 2")
+    if fit:
+        check_texts_to_fit(chunks)
     name = backbone or default_backbone()
     # The id of the default encoder must not be taken for a path of the user.
     asked = name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
@@ -111,6 +111,16 @@ def init_model(
         with bar("fitting heads", "step") as progress:
             fit_heads(model, questions, ranked, generator, progress)
     return model
+
+
+def check_texts_to_fit(chunks: Sequence[str]) -> None:
+    """Refuse to fit the heads on fewer than two chunks.
+
+    Raises:
+        BadInputError: there are fewer.
+    """
+    if len(chunks) < 2:
+        raise BadInputError(f"{len(chunks)} chunks to fit the heads on; expected at least 2")
 
 
 def sentences(chunks: Sequence[str]) -> list[str]:

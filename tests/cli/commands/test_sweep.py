@@ -234,9 +234,14 @@ def test_a_trial_that_fails_is_told_and_the_others_go_on(
     assert "finite" in rows[1]["error"]
 
 
-def test_a_dry_run_prints_the_trials_and_writes_nothing(stage2: Stage2, tmp_path: Path) -> None:
-    result = stage2("sweep", "--grid", "epochs=1,2", "--dry-run")
-    assert result.stdout.splitlines() == ["epochs=1", "epochs=2"]
+def test_a_dry_run_prints_the_trials_and_writes_nothing(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*data_flags(corpus), "--model", model_dir, "--grid", "epochs=1,2"]
+    result = stage2("sweep", *flags, "--dry-run")
+    assert [line.split()[3] for line in result.stdout.splitlines() if "of trial" in line] == [
+        "epochs=1", "epochs=2",
+    ]  # fmt: skip
     assert not (tmp_path / "out").exists()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stage2._core import Dataset, Loaded, load_chunks, write_annotations
 from stage2.call import data_files
-from stage2.cli import console
+from stage2.cli import console, dry_run
+from stage2.cli.dry_run import Plan, Workload
 from stage2.config import Settings
 from stage2.data.annotate import Entities, coverage, find_names, load_gazetteer
 from stage2.data.formats import read
@@ -26,12 +27,16 @@ def annotate(settings: Settings, output: str, stats: bool) -> None:
     _check_output(path, settings)
     kinds, loaded = _texts(settings)
     distinct = list(dict.fromkeys(text for texts in kinds.values() for text in texts))
+    replaces = [output] if path.exists() else []
+    texts = Workload({kind: len(texts) for kind, texts in kinds.items()})
+    dry_run.plan(lambda: Plan(_reads(settings), texts, output, replaces=replaces))
     entities, more = _entities(settings, distinct)
     write_annotations(path, distinct, entities.spans, entities.offsets, entities.labels)
     _tell_rejected(path, [*loaded, *more])
     found = coverage(entities, kinds)
     if stats:
         console.result(coverage_table(found))
+    console.keep_place(files.written(path), [])
     parts = [
         f"{number:,} of {total:,} {kind}" for kind, (number, total) in found.with_entity.items()
     ]
@@ -45,6 +50,13 @@ def annotate(settings: Settings, output: str, stats: bool) -> None:
                 "sentences. Expected names that stand in them as they are spelt here; see "
                 "--ignore-case, --unicode-form, --stats"
             )
+
+
+def _reads(settings: Settings) -> dict[str, str]:
+    """Return the paths that are read, by their flags."""
+    names = ("data", "qa", "chunks", "gazetteer", "spacy")
+    given = {f"--{name}": getattr(settings, name) for name in names}
+    return {flag: path for flag, path in given.items() if path is not None}
 
 
 def _check_output(path: Path, settings: Settings) -> None:

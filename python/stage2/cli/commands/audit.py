@@ -9,10 +9,12 @@ import numpy as np
 from stage2._core import Samples
 from stage2.cli import console
 from stage2.cli.commands.evaluate import evaluate_shown
+from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import Pace, cross_encoding, evaluation
 from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import ranking_lists
@@ -51,20 +53,38 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
     scores = None if model else _written_scores(run.checked(files.EVALUATION), inputs.samples)
-    run.begin(settings, {"audit": hashes})
+    run.begin(
+        settings, {"audit": hashes}, work=lambda: _load(settings, inputs, model, cross_encoder)
+    )
     write_rejected(run, inputs.loaded)
     if model is not None:
         tell_text_lengths(model, inputs.samples)
         scores = _model_scores(settings, model, inputs)
     found = _audit(settings, run, inputs, scores, cross_encoder)
     run.done(settings, "audit", hashes)
-    console.result(audit_table(found, settings.language))
+    console.result(audit_table(found, settings.language), audit=with_meanings(found.summary()))
     console.say(f"written: {run / files.AUDIT}, {run / files.AUDIT_ROWS}")
     if strict and found.strict_count:
         raise RunFailedError(
             f"--strict: {found.strict_count} findings in {run / files.AUDIT_ROWS}. Mine with "
             "--drop-false-negatives to train without the false ones"
         )
+
+
+def _load(
+    settings: Settings, inputs: Inputs, model: Encoder | None, cross_encoder: CrossEncoder | None
+) -> Workload:
+    """Count what the command computes, for a dry run."""
+    samples = inputs.samples
+    counts = {"questions": len(samples), "candidates": len(samples.candidates)}
+    work: list[Work] = []
+    if model is not None:
+        lists = ranking_lists(
+            placed(model, settings), samples, inputs.annotations, similarity=settings.similarity
+        )
+        work += evaluation(Pace.measure(model, lists.tokens, settings.precision), lists, "model")
+    work += cross_encoding(cross_encoder, samples, settings.precision)
+    return Workload(counts, work)
 
 
 def load_cross_encoder(settings: Settings) -> tuple[CrossEncoder | None, dict[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from stage2.cli import console
+from stage2.cli import console, dry_run
+from stage2.cli.dry_run import Plan, Workload
 from stage2.encoding import cache
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import size_of
@@ -18,6 +21,7 @@ def info(setting: str) -> None:
     found = cache.cache_files(folder)
     for item in found:
         console.result(_line(item))
+    console.keep(folder=str(folder), models=[_facts(item) for item in found])
     total = sum(item.size for item in found) / _MEGABYTE
     console.say(f"{len(found)} models, {total:,.1f} MB in {folder}")
 
@@ -30,9 +34,11 @@ def prune(setting: str, older_than: float | None, max_size: str | None) -> None:
     if older_than is None and max_size is None:
         raise BadInputError("nothing to go by; give --older-than DAYS, --max-size SIZE or both")
     limit = None if max_size is None else size_of("--max-size", max_size)
+    dry_run.plan(lambda: _plan(folder, cache.outdated(folder, older_than, limit)))
     gone = cache.prune(folder, older_than, limit)
     for item in gone:
         console.result(_line(item))
+    console.keep(folder=str(folder), deleted=[_facts(item) for item in gone])
     freed = sum(item.size for item in gone) / _MEGABYTE
     console.say(f"deleted: the vectors of {len(gone)} models, {freed:,.1f} MB in {folder}")
 
@@ -42,6 +48,15 @@ def _folder(setting: str) -> Path:
     if folder is None:
         raise BadInputError("--embedding-cache off has no folder; expected auto or a folder")
     return folder
+
+
+def _plan(folder: Path, gone: Sequence[cache.CacheFile]) -> Plan:
+    names = [one.path.name for one in gone]
+    return Plan({"--embedding-cache": folder}, Workload(), folder, replaces=names)
+
+
+def _facts(item: cache.CacheFile) -> dict[str, Any]:
+    return {**vars(item), "path": str(item.path)}
 
 
 def _line(item: cache.CacheFile) -> str:

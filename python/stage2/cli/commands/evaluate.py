@@ -11,6 +11,7 @@ import numpy as np
 
 from stage2.cli import console
 from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backbone
+from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import grouped_questions, tell_unseen
@@ -22,13 +23,14 @@ from stage2.cli.stage1 import (
     model_when_needed,
 )
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import Pace, evaluation, load_of, of_backbone
 from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen
 from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
-from stage2.evaluation.baselines import Baseline
+from stage2.evaluation.baselines import Backbone, Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
 from stage2.evaluation.ranking import Ranked
@@ -65,7 +67,10 @@ def evaluate_command(
     hashes = dict(inputs.hashes)
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
-    run.begin(settings, {"evaluate": hashes}, reads=models)
+    run.begin(
+        settings, {"evaluate": hashes}, models,
+        lambda: _load(settings, inputs, waiting, models, backbone),
+    )  # fmt: skip
     write_rejected(run, inputs.loaded)
     run.record["texts"] = tell_text_lengths(waiting[0], inputs.samples, models[0])
     if len(models) == 2:
@@ -93,9 +98,25 @@ def evaluate_command(
         del comparison["verdict"]
     files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "evaluate", hashes)
-    console.result(table(comparison, settings.language))
+    console.result(table(comparison, settings.language), comparison=comparison)
     console.say(f"written: {run / files.COMPARISON}, {run / files.EVALUATION}")
     check_regression(comparison, settings)
+
+
+def _load(
+    settings: Settings,
+    inputs: Inputs,
+    models: Sequence[Encoder | LazyModel],
+    names: Sequence[str],
+    backbone: Backbone | None,
+) -> Workload:
+    """Count what the command computes, for a dry run."""
+    work: list[Work] = []
+    for model, name in zip(models, names, strict=True):
+        lists = lists_of(settings, model, inputs)
+        pace = Pace.measure(model, lists.tokens, settings.precision)
+        work += evaluation(pace, lists, name, embedding_cache(settings, name))
+    return load_of(lists, [*work, *of_backbone(pace, lists, backbone)])
 
 
 def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:

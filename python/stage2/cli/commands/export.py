@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from stage2.cli import console
+from stage2.cli import console, dry_run
+from stage2.cli.dry_run import Plan, Workload
 from stage2.cli.export_options import Options
 from stage2.cli.exports import WRITERS
 from stage2.cli.finished_run import FinishedRun
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.stage1 import load_given
 from stage2.config import Settings
+from stage2.models.export import check_target
 from stage2.models.export import export as write_model
 from stage2.models.model_path import model_in
+from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import replaced_folder
 from stage2.utils.row_files import check_kind
@@ -57,11 +59,12 @@ def export(settings: Settings, options: Options, run: str | None) -> None:
 
 def _model(settings: Settings, to: str) -> None:
     assert settings.model is not None
-    model = load_given(settings, settings.model)
+    model, source = load_given(settings, settings.model), str(model_in(settings.model))
+    check_target(settings.output_dir)
+    dry_run.plan(lambda: Plan({"--model": source}, Workload(), settings.output_dir))
     write_model(model, to, settings.output_dir)
-    console.say(
-        f"{model_in(settings.model)} as {to}: {settings.output_dir}, which gives the same vectors"
-    )
+    console.keep_place(files.written(settings.output_dir), [])
+    console.say(f"{source} as {to}: {settings.output_dir}, which gives the same vectors")
 
 
 def _of_run(settings: Settings, options: Options, path: str) -> None:
@@ -72,13 +75,12 @@ def _of_run(settings: Settings, options: Options, path: str) -> None:
             raise BadInputError(f"{flag} has no effect here: it works with --to {able}")
     check_kind(options.file_kind)
     folder = settings.output_dir
-    if os.path.lexists(folder):
-        raise BadInputError(
-            f"{folder}: is there already, and an export replaces nothing; name a new --output-dir"
-        )
+    check_target(folder)
     of = EXPORTS[options.to].of
     with RunFolder(path, adds="report") as locked:
         run = FinishedRun(locked, settings)
+        dry_run.plan(lambda: Plan({"RUN": path}, Workload(), folder))
         with replaced_folder(folder) as temporary:
             WRITERS[of](run, options, Path(temporary))
+    console.keep_place(files.written(folder), [])
     console.say(f"the {of} of {path} as {options.to}: {folder}")

@@ -25,6 +25,7 @@ from stage2.cli.commands.evaluate import (
     lists_of,
     write_comparison,
 )
+from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
@@ -36,6 +37,7 @@ from stage2.cli.stage1 import (
     placed,
 )
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import Pace, counts_of, evaluation, load_of, of_backbone
 from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen_side
@@ -88,7 +90,10 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     hashes = dict(questions.inputs.hashes) if questions else {}
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
-    run.begin(settings, {"merge": hashes}, reads=models)
+    run.begin(
+        settings, {"merge": hashes}, models,
+        lambda: _load(settings, loaded, models, questions, backbone),
+    )  # fmt: skip
     if questions:
         write_rejected(run, questions.inputs.loaded)
         run.record["texts"] = tell_text_lengths(loaded[0], questions.inputs.samples, models[0])
@@ -106,6 +111,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         if questions:
             after = _evaluate(loaded[0], questions.inputs, settings, "merged").by_source()
     files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
+    console.keep(merge={"method": settings.method, **facts})
     if facts["alpha"] is not None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
     if questions:
@@ -114,8 +120,34 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "merge", hashes)
     if questions:
-        console.result(table(comparison, settings.language))
+        console.result(table(comparison, settings.language), comparison=comparison)
         check_regression(comparison, settings)
+
+
+def _load(
+    settings: Settings,
+    models: Sequence[Encoder],
+    names: Sequence[str],
+    questions: Questions | None,
+    backbone: Backbone | None,
+) -> Workload:
+    """Count what the command computes, for a dry run."""
+    if questions is None:
+        return Workload()
+    fuses = settings.method in FUSIONS
+    work: list[Work] = []
+    for model, name in zip(models, names, strict=True):
+        if fuses or model is models[0]:
+            lists = lists_of(settings, model, questions.inputs)
+            pace = Pace.measure(model, lists.tokens, settings.precision)
+            work += evaluation(pace, lists, name)
+    if not fuses:
+        work += evaluation(pace, lists, "the merged model")
+    if settings.method == "interpolate" and settings.alpha is None:
+        dev = lists.subset(questions.dev.rows)
+        counts = (len(ALPHAS) * count for count in counts_of(dev))
+        work.append(pace.embed("texts to embed to choose alpha", *counts))
+    return load_of(lists, [*work, *of_backbone(pace, lists, backbone)])
 
 
 def _fuse(

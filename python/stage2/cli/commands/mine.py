@@ -13,15 +13,18 @@ from stage2.cli import console
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import evaluate_shown
 from stage2.cli.commands.prepare import write_constructed
+from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import (
+    Stage1,
     check_machine,
     keep_stage1,
     stage1_cache,
     stage1_when_needed,
 )
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import Pace, cross_encoding, evaluation, fitting, load_of
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.encoding.cache import EmbeddingCache
@@ -31,6 +34,7 @@ from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.audit import with_negatives
 from stage2.mining.corpus import CorpusMining, embed_texts, mine_corpus, rules_of
+from stage2.models.cross_encoder import CrossEncoder
 from stage2.training.train import no_hard_examples
 from stage2.utils import files
 from stage2.utils.arrays import Ints, Mask
@@ -47,7 +51,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
     model, settings = first.model, first.settings
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
-    run.begin(settings, stages)
+    run.begin(settings, stages, work=lambda: _load(settings, run, first, inputs, cross_encoder))
     keep_stage1(run, first, stages["mine"])
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
@@ -63,6 +67,29 @@ def mine(settings: Settings, run: RunFolder) -> None:
     if not len(hard):
         below = files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]
         console.warn(no_hard_examples(settings.topk, below))
+
+
+def _load(
+    settings: Settings,
+    run: RunFolder,
+    first: Stage1,
+    inputs: Inputs,
+    cross_encoder: CrossEncoder | None,
+) -> Workload:
+    """Count what the command computes, for a dry run."""
+    whole = settings.source == "corpus"
+    lists = ranking_lists(
+        first.model, inputs.samples, inputs.annotations, similarity=settings.similarity,
+        corpus=whole,
+    )  # fmt: skip
+    pace = Pace.measure(first.model, lists.tokens, settings.precision)
+    cache = None if first.made else stage1_cache(settings, run)
+    work = [
+        *fitting(pace, first.made and settings.fit),
+        *evaluation(pace, lists, "model", cache),
+        *cross_encoding(cross_encoder, inputs.samples, settings.precision),
+    ]
+    return load_of(lists, work, settings.model is None and not first.made)
 
 
 def stage_inputs(
@@ -172,6 +199,7 @@ def write_mined(
     if mined is not None:
         summary["corpus"] = mined.summary(settings.negatives)
     files.write_json(run / files.MINING_SUMMARY, summary)
+    console.keep(mining=summary)
     facts = inputs.facts() | run.record.get("data", {})
     facts |= {"texts_encoded": len(evaluation.lists.tokens)}
     run.done(settings, "mine", hashes, data=facts)

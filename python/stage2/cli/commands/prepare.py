@@ -26,4 +26,5 @@ def write_constructed(settings: Settings, run: RunFolder, inputs: Inputs) -> Non
     run.note_hash(files.CONSTRUCTED, inputs.samples.write_jsonl(run / files.CONSTRUCTED))
     write_rejected(run, inputs.loaded)
     run.done(settings, "prepare", inputs.hashes, data=inputs.facts())
+    console.keep(samples=len(inputs.samples))
     console.say(f"samples: {len(inputs.samples)} in {run / files.CONSTRUCTED}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from stage2.cli.commands.evaluate import (
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import check_training, fit
+from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
@@ -31,6 +33,7 @@ from stage2.cli.split_sides import (
     tell_split,
 )
 from stage2.cli.stage1 import (
+    Stage1,
     check_machine,
     embedding_cache,
     keep_stage1,
@@ -39,15 +42,25 @@ from stage2.cli.stage1 import (
     stage1_cache,
 )
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import (
+    Pace,
+    cross_encoding,
+    evaluation,
+    fitting,
+    load_of,
+    of_backbone,
+    training,
+)
 from stage2.config import Settings
 from stage2.data.splits import Groups, Placed
 from stage2.data.unseen import Unseen, unseen_folds, unseen_side
 from stage2.encoding.encoder import Encoder, loaded
-from stage2.evaluation.baselines import Baseline
+from stage2.evaluation.baselines import Backbone, Baseline
 from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import Ranked
 from stage2.models.auto import load_model
+from stage2.models.cross_encoder import CrossEncoder
 from stage2.report.model_card import model_card
 from stage2.report.model_choice import untrained
 from stage2.report.render import write_report
@@ -90,7 +103,10 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
     hashes = stages["mine"]
     state = check_training(settings, run, hashes, model, inputs)
-    run.begin(settings, stages | {"train": hashes, "evaluate": hashes})
+    run.begin(
+        settings, stages | {"train": hashes, "evaluate": hashes},
+        work=partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
+    )  # fmt: skip
     keep_stage1(run, first, hashes)
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
@@ -127,6 +143,39 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     models = _models(settings, before, after)
     _tell(settings, run, inputs, kept.groups, models, sets, hashes, baselines)
     files.remove(run / files.FOLDS)
+
+
+def _load(
+    settings: Settings,
+    run: RunFolder,
+    first: Stage1,
+    inputs: Inputs,
+    placed: Placed,
+    folds: Placed | None,
+    backbone: Backbone | None,
+    cross_encoder: CrossEncoder | None,
+) -> Workload:
+    """Count what the command computes, for a dry run."""
+    model = loaded(first.model)
+    lists = lists_of(settings, model, inputs)
+    pace = Pace.measure(model, lists.tokens, settings.precision)
+    cache = None if first.made else stage1_cache(settings, run)
+    train, dev, _ = placed.parts
+    settings = replace(settings, refit=settings.refit and settings.split == "chunk")
+    work = [
+        *fitting(pace, first.made and settings.fit),
+        *evaluation(pace, lists, "before training", cache),
+        *of_backbone(pace, lists, backbone),
+        *cross_encoding(cross_encoder, inputs.samples, settings.precision),
+        *training(pace, settings, lists, len(train), len(dev)),
+        *evaluation(pace, lists, "after training"),
+    ]
+    for number, part in enumerate([] if folds is None else folds.parts, 1):
+        # A fold chooses, as large as the one that is scored.
+        sides = len(lists) - 2 * len(part), len(part)
+        work += training(pace, settings, lists, *sides, f", fold {number}")
+        work += evaluation(pace, lists.subset(part), f"fold {number}")
+    return load_of(lists, work, settings.model is None and not first.made)
 
 
 def _trained(
@@ -207,7 +256,8 @@ def _tell(
     files.write_text(run / files.SHIPPED_MODEL / files.CARD, model_card(read_run(run.path)))
     run.done(settings, "evaluate", hashes)
     path = write_report(run.path, settings.language)
-    console.result(table(comparison, settings.language))
+    console.result(table(comparison, settings.language), comparison=comparison)
+    console.keep(shipped=run.record["shipped"], report=files.written(path))
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
     check_regression(comparison, settings)

@@ -18,13 +18,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from stage2 import usage
 from stage2.cli import console, run_files
 from stage2.cli.baselines import check_backbone_flag
 from stage2.cli.commands import run as run_module
-from stage2.cli.commands.evaluate import evaluate_command
+from stage2.cli.commands.evaluate import evaluate_command, lists_of
+from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import (
@@ -34,14 +36,17 @@ from stage2.cli.split_sides import (
     split_file,
     tell_split,
 )
-from stage2.cli.stage1 import given_model, keep_stage1, stage1
+from stage2.cli.stage1 import Stage1, given_model, keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
+from stage2.cli.workload import Pace, evaluation, fitting, load_of, training
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
+from stage2.data.splits import Placed
 from stage2.encoding.encoder import loaded
 from stage2.report.columns import aligned
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
+from stage2.training.schedule import updates_an_epoch
 from stage2.utils import files
 from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
@@ -127,7 +132,11 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
     hashes = {**inputs.hashes, **first.hashes}
-    run.begin(settings, dict.fromkeys(["sweep", *(["init"] if first.made else [])], hashes))
+    run.begin(
+        settings,
+        dict.fromkeys(["sweep", *(["init"] if first.made else [])], hashes),
+        work=lambda: _load(possible, first, inputs, placed, jobs),
+    )
     if len(possible) < len(wanted):
         console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: they "
                      f"have {_IMPOSSIBLE}")  # fmt: skip
@@ -147,12 +156,34 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     outcomes = _outcomes(ready, jobs, run)
     run.done(settings, "sweep", hashes)
     ranked = sorted(outcomes, key=lambda outcome: -outcome.mrr)
-    console.result(sweep_table(ranked, settings.language))
+    console.result(sweep_table(ranked, settings.language), trials=[vars(one) for one in ranked])
     winner = ranked[0]
     if winner.dev is None:
         raise RunFailedError(f"every trial failed; why stands in {run / files.SWEEP}")
     console.say(f"winner, by dev MRR: {winner.trial}: {run / winner.folder}")
     _measure(winner, common, run)
+
+
+def _load(
+    trials: Sequence[Trial], first: Stage1, inputs: Inputs, placed: Placed, jobs: int
+) -> Workload:
+    """Count what the command computes, for a dry run: a line for each trial."""
+    model, settings = loaded(first.model), first.settings
+    lists = lists_of(settings, model, inputs)
+    pace = Pace.measure(model, lists.tokens, settings.precision)
+    train, dev = map(len, placed.parts[:2])
+    seen = lists.select(np.concatenate(placed.parts[:2]))
+    work = fitting(pace, first.made and settings.fit)
+    for trial in trials:
+        own = replace(trial.settings, refit=False)
+        parts = [*evaluation(pace, seen, "before"), *training(pace, own, lists, train, dev),
+                 *evaluation(pace, seen, "after")]  # fmt: skip
+        low, high = (sum(part.seconds[end] for part in parts) / jobs for end in (0, 1))
+        updates = trial.settings.epochs * updates_an_epoch(train, trial.settings)
+        work.append(Work(f"updates of trial {trial.name}", updates, (low, high)))
+    for name in ("stage 1, on test", "the winner, on test"):
+        work += evaluation(pace, lists.select(placed.parts[2]), name)
+    return load_of(lists, work, settings.model is None and not first.made)
 
 
 def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
@@ -281,7 +312,9 @@ def run_trial(trial: Trial) -> str | None:
     folder = Path(trial.settings.output_dir)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        # Its results are for its log, whatever the flags of the sweep.
+        streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(said)
+        with console.session(), streams[0], streams[1]:
             run_module.run_command(trial.settings)
     except BadInputError:
         raise

@@ -11,16 +11,19 @@ import numpy as np
 from torch import Tensor
 
 from stage2.cli import console
+from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
+    Stage1,
     check_machine,
     keep_stage1,
     stage1,
 )
 from stage2.cli.text_lengths import tell_text_lengths
+from stage2.cli.workload import Pace, fitting, load_of, training
 from stage2.config import Settings
 from stage2.data.dataset import Samples
 from stage2.data.unseen import unseen_side
@@ -87,7 +90,10 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     state = check_training(settings, run, hashes, model, inputs)
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
-    run.begin(settings, {"train": hashes, **made})
+    run.begin(
+        settings, {"train": hashes, **made},
+        work=lambda: _load(settings, first, inputs, len(train_rows), len(dev_rows)),
+    )  # fmt: skip
     if placed is not None:
         run.record["split"] = tell_split(settings, placed, None)
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
@@ -103,6 +109,17 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         again = lists.subset(np.union1d(*placed.parts[:2]))
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
     fit(settings, run, model, lists, Dev(dev), again, hashes, state)
+
+
+def _load(settings: Settings, first: Stage1, inputs: Inputs, train: int, dev: int) -> Workload:
+    """Count what the command computes, for a dry run."""
+    model = loaded(first.model)
+    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
+    pace = Pace.measure(model, lists.tokens, settings.precision)
+    # All samples that are given are trained on, hard or not.
+    work = training(pace, replace(settings, train_on="all"), lists, train, dev)
+    made = fitting(pace, first.made and settings.fit)
+    return load_of(lists, [*made, *work], settings.model is None and not first.made)
 
 
 def _no_hard_examples(settings: Settings, run: RunFolder) -> str:
@@ -203,6 +220,7 @@ def fit(
     files.remove(run / files.REFIT)
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])
+    console.keep(shipped=facts)
     seen = "" if held_out else " (on questions that training saw)"
     told = "dev MRR before it" if again is not None else "dev MRR"
     console.say(f"shipped: {facts['name']}, {told} {best.dev_value:.4f}{seen}: "

@@ -16,6 +16,18 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.files import replaced_folder
 
 
+def check_target(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that exists already.
+
+    Raises:
+        BadInputError: it does.
+    """
+    if os.path.lexists(folder):
+        raise BadInputError(
+            f"{folder}: is there already, and an export replaces nothing; name a new --output-dir"
+        )
+
+
 def export(model: Encoder, to: str, folder: str | os.PathLike[str]) -> None:
     """Write a model in the format of another tool, whole or not at all.
 
@@ -28,10 +40,7 @@ def export(model: Encoder, to: str, folder: str | os.PathLike[str]) -> None:
         BadInputError: the folder exists already, or the model cannot have this format.
         RunFailedError: the written model does not give the vectors of the model.
     """
-    if os.path.lexists(folder):
-        raise BadInputError(
-            f"{folder}: is there already, and an export replaces nothing; name a new --output-dir"
-        )
+    check_target(folder)
     module = import_module(f"{__name__}.{to.replace('-', '_')}")
     with replaced_folder(folder) as temporary:
         read = module.write(model, Path(temporary))

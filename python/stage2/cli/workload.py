@@ -1,0 +1,248 @@
+"""How much a command would compute, and how long that is likely to take on this machine.
+
+The model's own forward pass is measured for a fraction of a second on texts of the data, and a
+search on a few rows. All else follows by counting. What was measured is stated as a range, for
+batches are larger than those measured, and a machine may have other work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stage2.cli.dry_run import Work, Workload
+from stage2.config import Settings
+from stage2.data.dataset import Samples
+from stage2.encoding.batches import WINDOW
+from stage2.encoding.cache import EmbeddingCache, keys_of
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import LazyTokens, Role, tokenize
+from stage2.evaluation.baselines import Backbone
+from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.hub import default_model
+from stage2.models.init_model import CHUNK_TOKENS, QUESTION_TOKENS
+from stage2.training.dev_corpus import DEV_CORPUS
+from stage2.training.model_selection import ALPHAS
+from stage2.training.schedule import updates_an_epoch
+from stage2.utils.arrays import Ints
+from stage2.variants import LOSSES
+
+# The seconds that the forward pass is measured for, after a first batch that does not count.
+MEASURED = 0.4
+_BATCH, _SAMPLE = 16, 64
+# The questions and chunks of the search that is measured, and the times it is repeated.
+_SEARCH, _REPEATS = (64, 4096), 3
+
+# What work takes, as multiples of what was measured: batches of the work are larger and sorted.
+_EMBEDDING = (0.6, 1.6)
+# A step goes forwards and backwards, which is twice as much again, and updates the weights.
+_TRAINING = (1.5, 4.5)
+# A score is compared with that of each ground truth.
+_SEARCHING = (1.0, 8.0)
+
+_ROLES: tuple[Role, ...] = ("query", "document")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast this machine is with a model.
+
+    Attributes:
+        token: the seconds of a forward pass for each token; 0 if nothing is to be embedded.
+        tokens: the mean number of tokens of a text of each role, as the model reads it.
+        score: the seconds for each score of a question and a chunk.
+    """
+
+    token: float
+    tokens: Mapping[Role, float]
+    score: float
+
+    @staticmethod
+    def measure(model: Encoder | LazyModel, tokens: LazyTokens, precision: str) -> Pace:
+        """Measure the pace on some texts of the data, evenly spaced in each role."""
+        is_query = tokens.is_query
+        rows = [_spread(np.flatnonzero(is_query == (role == "query"))) for role in _ROLES]
+        encoder = loaded(model)
+        read = [tokenize(encoder, *tokens.read(part)) for part in rows]
+        mean = {role: float(part.lengths.mean()) if len(part) else 0.0
+                for role, part in zip(_ROLES, read, strict=True)}  # fmt: skip
+        seconds = done = 0.0
+        batches = [part.take(np.arange(start, min(start + _BATCH, len(part))))
+                   for part in reversed(read) for start in range(0, len(part), _BATCH)]  # fmt: skip
+        for batch in (*batches[:1], *batches):
+            began = time.perf_counter()
+            encode_tokens(encoder, batch, precision=precision)
+            took = time.perf_counter() - began
+            if batch is batches[0] and not done and not seconds:
+                seconds = 1e-9  # the first call is slower than all later ones
+                continue
+            seconds, done = seconds + took, done + float(batch.lengths.sum())
+            if seconds > MEASURED:
+                break
+        return Pace(seconds / max(1.0, done), mean, _score(encoder.embedding_dim))
+
+    def embed(self, what: str, queries: int, documents: int) -> Work:
+        """Return the work of embedding so many texts."""
+        seconds = self._forward(queries, documents)
+        return Work(what, queries + documents, _times(seconds, _EMBEDDING))
+
+    def search(self, what: str, questions: int, chunks: int) -> Work:
+        """Return the work of scoring every chunk for every question."""
+        return Work(what, questions, _times(questions * chunks * self.score, _SEARCHING))
+
+    def train(
+        self,
+        what: str,
+        settings: Settings,
+        questions: int,
+        lists: RankingLists,
+        least: float = 1.0,
+    ) -> Work:
+        """Return the work of training on so many questions for all epochs.
+
+        Args:
+            what: what is done.
+            settings: the settings of the training.
+            questions: the number of questions to train on, at most.
+            lists: the lists that the questions are taken from.
+            least: the share of the questions that is trained on at least.
+        """
+        updates = settings.epochs * updates_an_epoch(questions, settings)
+        each = lists.num_relevant if LOSSES[settings.loss].negatives == "batch" else lists.lengths
+        contexts = 0.0 if settings.train == "query" else float(each.mean()) * questions
+        seconds = settings.epochs * self._forward(questions, contexts)
+        low, high = _times(seconds, _TRAINING)
+        return Work(what, updates, (least * low, high))
+
+    def _forward(self, queries: float, documents: float) -> float:
+        counts = zip(_ROLES, (queries, documents), strict=True)
+        return self.token * sum(self.tokens[role] * count for role, count in counts)
+
+
+def load_of(lists: RankingLists, work: Sequence[Work], default: bool = False) -> Workload:
+    """Return pieces of work together with the counts of the data.
+
+    Args:
+        lists: the data.
+        work: the pieces of work.
+        default: whether the model is the default one, which no setting names.
+    """
+    counts = {"questions": len(lists), "texts, each once": len(lists.tokens)}
+    if len(lists.corpus):
+        counts["chunks"] = len(lists.corpus)
+    return Workload(counts, work, {"model (default)": default_model()} if default else {})
+
+
+def counts_of(lists: RankingLists, cache: EmbeddingCache | None = None) -> tuple[int, int]:
+    """Return how many queries and documents of lists are to be embedded, not being in the cache."""
+    tokens, missing = lists.tokens, np.ones(len(lists.tokens), np.bool_)
+    if cache is not None:
+        for start in range(0, len(tokens), WINDOW):
+            rows = np.arange(start, min(start + WINDOW, len(tokens)))
+            _, absent = cache.get(keys_of(*tokens.read(rows)))
+            missing[rows] = False
+            missing[rows[absent]] = True
+    queries = int((missing & tokens.is_query).sum())
+    return queries, int(missing.sum()) - queries
+
+
+def fitting(pace: Pace, fits: bool = True) -> list[Work]:
+    """Return the work of fitting the heads of a new model, if it is done; see `init_model`."""
+    count = CHUNK_TOKENS + QUESTION_TOKENS
+    # The model and its encoder each read them; a small corpus has fewer.
+    low, high = _times(2 * count * pace.token, _EMBEDDING)
+    return [Work("tokens to fit the heads on", count, (0.1 * low, high))] if fits else []
+
+
+def evaluation(
+    pace: Pace, lists: RankingLists, name: str, cache: EmbeddingCache | None = None
+) -> list[Work]:
+    """Return the work of embedding all texts of lists by a model, and of ranking the corpus."""
+    found = [pace.embed(f"texts to embed, {name}", *counts_of(lists, cache))]
+    if len(lists.corpus):
+        found.append(
+            pace.search(f"questions to rank the corpus for, {name}", len(lists), len(lists.corpus))
+        )
+    return found
+
+
+def of_backbone(pace: Pace, lists: RankingLists, backbone: Backbone | None) -> list[Work]:
+    """Return the work of the baseline that is the untouched backbone, if there is one.
+
+    It is as large as the model, so the pace is that of the model.
+    """
+    if backbone is None:
+        return []
+    return evaluation(pace, lists.read_by(backbone.model), backbone.name, backbone.cache)
+
+
+def cross_encoding(
+    cross_encoder: CrossEncoder | None, samples: Samples, precision: str
+) -> list[Work]:
+    """Return the work of scoring every candidate with a cross-encoder, if there is one."""
+    if cross_encoder is None or not len(samples.candidates):
+        return []
+    asked = np.repeat(np.arange(len(samples)), np.diff(samples.offsets))
+    rows = _spread(np.arange(len(asked)))[:_BATCH]
+    pairs = (
+        samples.questions.take(asked[rows]),
+        samples.contexts.take(np.asarray(samples.candidates)[rows]),
+    )
+    cross_encoder.score(*pairs, precision=precision)
+    began = time.perf_counter()
+    cross_encoder.score(*pairs, precision=precision)
+    seconds = (time.perf_counter() - began) / len(rows) * len(asked)
+    return [Work("pairs for the cross-encoder", len(asked), _times(seconds, _EMBEDDING))]
+
+
+def training(
+    pace: Pace, settings: Settings, lists: RankingLists, train: int, dev: int, where: str = ""
+) -> list[Work]:
+    """Return the work of one training with its dev questions.
+
+    Args:
+        pace: the pace with the model.
+        settings: the settings of the training.
+        lists: the lists that both sides are taken from.
+        train: the number of questions on the training side. Which of them are hard is not known.
+        dev: the number of dev questions.
+        where: what to add to the name of the work.
+    """
+    least = 1.0 if settings.train_on == "all" else 0.05
+    chunks = min(len(lists.corpus), DEV_CORPUS) or int(lists.lengths.mean() * dev)
+    work = [pace.train(f"updates{where}", settings, train, lists, least)]
+    # Of parts of the way to the best epoch one speaks only where no epoch is better than stage 1.
+    times = settings.epochs + len(ALPHAS)
+    texts = pace.embed(f"texts to embed to choose an epoch{where}", times * dev, times * chunks)
+    share = settings.epochs / times
+    work.append(Work(texts.what, texts.count, (share * texts.seconds[0], texts.seconds[1])))
+    if settings.refit:
+        again = pace.train(f"updates of the refit{where}", settings, train + dev, lists, least)
+        # It goes as far as the chosen epoch, and not at all where stage 1 is chosen.
+        work.append(Work(again.what, again.count, (0.0, again.seconds[1])))
+    return work
+
+
+def _times(seconds: float, factors: tuple[float, float]) -> tuple[float, float]:
+    return factors[0] * seconds, factors[1] * seconds
+
+
+def _spread(rows: Ints) -> Ints:
+    """Return at most `_SAMPLE` of some rows, evenly spaced."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
+
+
+def _score(width: int) -> float:
+    """Measure the seconds of one score in a product of a few rows."""
+    generator = np.random.default_rng(0)
+    few, many = (generator.random((rows, width), np.float32) for rows in _SEARCH)
+    _ = few @ many.T
+    began = time.perf_counter()
+    for _repeat in range(_REPEATS):
+        _ = few @ many.T
+    return (time.perf_counter() - began) / (_REPEATS * len(few) * len(many))

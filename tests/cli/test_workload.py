@@ -1,0 +1,84 @@
+"""What is counted for a plan, and that more work takes longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stage2 import Dataset, ProbabilisticGBERTV4
+from stage2.cli import workload
+from stage2.cli.workload import Pace
+from stage2.config import Settings
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.models.cross_encoder import CrossEncoder
+from stage2.training.schedule import updates_an_epoch
+
+
+@pytest.fixture
+def lists(model: ProbabilisticGBERTV4, corpus: dict[str, Path]) -> RankingLists:
+    dataset = Dataset.load(corpus["qa"], corpus["chunks"])
+    return ranking_lists(model, dataset.construct(negatives=5, seed=0), None, corpus=True)
+
+
+PACE = Pace(0.001, {"query": 10.0, "document": 100.0}, 1e-6)
+
+
+def test_a_pace_is_measured(model: ProbabilisticGBERTV4, lists: RankingLists) -> None:
+    pace = Pace.measure(model, lists.tokens, "fp32")
+    assert pace.token > 0
+    assert pace.score > 0
+    lengths, is_query = lists.tokens.lengths, lists.tokens.is_query
+    assert pace.tokens == {
+        "query": pytest.approx(lengths[is_query].mean()),
+        "document": pytest.approx(lengths[~is_query].mean()),
+    }
+
+
+def test_texts_are_counted_once_by_role(lists: RankingLists) -> None:
+    queries, documents = workload.counts_of(lists)
+    assert (queries, documents) == (12, 20)
+    assert queries + documents == len(lists.tokens)
+
+
+def test_an_evaluation_embeds_and_ranks(lists: RankingLists) -> None:
+    texts, ranks = workload.evaluation(PACE, lists, "model")
+    seconds = 0.001 * (12 * 10 + 20 * 100)
+    assert texts.count == 32
+    assert texts.seconds[0] < seconds < texts.seconds[1]
+    assert (ranks.what, ranks.count) == ("questions to rank the corpus for, model", 12)
+    without = replace(lists, corpus=lists.corpus[:0])
+    assert len(workload.evaluation(PACE, without, "model")) == 1
+
+
+def test_a_training_counts_its_updates(lists: RankingLists) -> None:
+    settings = Settings(epochs=3, batch_size=4, train_on="all")
+    updates, _ = workload.training(PACE, settings, lists, 10, 2)
+    assert updates.count == 3 * updates_an_epoch(10, settings) == 9
+    # Of which questions are hard nothing is known before they are ranked.
+    hard, _ = workload.training(PACE, replace(settings, train_on="hard"), lists, 10, 2)
+    assert hard.seconds[0] < updates.seconds[0]
+    assert hard.seconds[1] == updates.seconds[1]
+    again = workload.training(PACE, replace(settings, refit=True), lists, 10, 2)[-1]
+    assert (again.what, again.seconds[0]) == ("updates of the refit", 0.0)
+    # Lists of candidates are longer than their ground truths, and a query encoder embeds neither.
+    batch = workload.training(PACE, replace(settings, loss="in-batch"), lists, 10, 2)[0]
+    query = workload.training(PACE, replace(settings, train="query"), lists, 10, 2)[0]
+    assert query.seconds < batch.seconds < updates.seconds
+
+
+def test_heads_are_fitted_if_asked() -> None:
+    assert workload.fitting(PACE, fits=False) == []
+    (work,) = workload.fitting(PACE)
+    assert work.count == 125_000
+
+
+def test_pairs_of_a_cross_encoder(cross_encoder: Path, corpus: dict[str, Path]) -> None:
+    samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(negatives=5, seed=0)
+    assert workload.cross_encoding(None, samples, "fp32") == []
+    scorer = CrossEncoder.load(str(cross_encoder), None)
+    (work,) = workload.cross_encoding(scorer, samples, "fp32")
+    assert work.count == int(np.diff(samples.offsets).sum())
+    assert 0 < work.seconds[0] < work.seconds[1]
