@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2.config_file import nearest, read_toml
+from stage2.config_file import check_toml, nearest, read_toml, template
 from stage2.utils.errors import BadInputError
 
 
@@ -51,3 +51,28 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 def test_names_that_are_like_no_other() -> None:
     assert nearest("los", ["loss", "lora"]) == "did you mean loss?"
     assert nearest("q", ["loss", "lora"]) == "expected some of loss, lora"
+
+
+def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "stage2.toml"
+    path.write_text("epoch = 3\nseed = 1\ntopk = 'x'\n")
+    checked = check_toml(path)
+    assert checked.settings == {"seed": 1}
+    assert [problem.split(":")[1] for problem in checked.problems] == ["1", "3"]
+
+
+def test_a_value_that_its_group_refuses_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "stage2.toml"
+    path.write_text("seed = 1\nmemory_budget = 'much'\n")
+    with pytest.raises(BadInputError, match=":2: --memory-budget is 'much'; expected a size"):
+        read_toml(path)
+
+
+def test_a_template_shows_defaults_and_sets_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "stage2.toml"
+    path.write_text(template(["epochs", "folds"], {"epochs": 2}, "Of a test."))
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# Of a test."
+    assert "#epochs = 2" in lines
+    assert "#folds = 0  # not set by default" in lines
+    assert read_toml(path) == {}

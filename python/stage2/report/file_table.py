@@ -11,7 +11,7 @@ from stage2.report.words import Words
 from stage2.utils import files
 
 # The files in the order in which a run writes them, with the keys of their descriptions.
-_CONTENT = {
+CONTENT = {
     files.SETTINGS: "file_settings",
     files.RUN: "file_run",
     files.SAMPLE: "file_sample",
@@ -41,7 +41,7 @@ def file_table(run: Run, say: Words) -> str:
     """Write the table of the folder's files with their sizes and contents."""
     rows = [
         _row(run.folder, name, say(key))
-        for name, key in _CONTENT.items()
+        for name, key in CONTENT.items()
         if (run.folder / name).exists()
     ]
     epochs = [row["epoch"] for row in run.epochs]

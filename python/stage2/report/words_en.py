@@ -139,6 +139,12 @@ EN: dict[str, str] = {
     "mean_rank": "Mean rank",
     "ties": "Questions with a tie",
     "below_chance": "Top-1 is below chance: the model is worse than drawing lots.",
+    "meaning_topk": "share of questions with a ground truth among the first k (Success@k)",
+    "meaning_recall": "share of a question's ground truths among the first k, in the mean",
+    "meaning_mrr": "mean of 1 / rank of the best ground truth",
+    "meaning_ndcg10": "gain of the ground truths among the first 10, less the deeper they rank, "
+    "against the best order; grades count",
+    "meaning_mean_rank": "mean rank of the best ground truth; a tie counts as the expected rank",
     # hard examples
     "hard_rule": "Rule",
     "hard_rule_value": "the ground truth is not in the top {topk}",

@@ -129,6 +129,11 @@ ZH: dict[str, str] = {
     # metrics
     "mrr": "MRR",
     "ndcg10": "nDCG@10",
+    "meaning_topk": "前 k 名中有标准答案的问题所占比例（Success@k）",
+    "meaning_recall": "一个问题的标准答案中排在前 k 名的比例，取平均",
+    "meaning_mrr": "最佳标准答案名次倒数的平均值",
+    "meaning_ndcg10": "前 10 名中标准答案的增益，名次越靠后折扣越大，与最佳次序相比；计入分级",
+    "meaning_mean_rank": "最佳标准答案的平均名次；并列时按期望名次计",
     "mean_rank": "平均名次",
     "ties": "有并列的问题",
     "below_chance": "Top-1 低于随机水平：模型还不如抽签。",

@@ -34,6 +34,8 @@ class Each:
 _NUMBER = (int, float)
 _TEXTS = {"en": str, "zh": str}
 _CHANCE = dict.fromkeys(("top1", "top3", "top5", "mrr", "ndcg10", "mean_rank"), _NUMBER)
+# The metrics of a ranking. Top-k is a metric for each k.
+METRICS = tuple(_CHANCE)
 _METRICS = {**_CHANCE, "ties": _NUMBER, "num_queries": int, "chance": _CHANCE}
 _INTERVALS = Each({"value": _NUMBER, "low": _NUMBER, "high": _NUMBER})
 _BASELINE = {
