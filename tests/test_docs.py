@@ -22,6 +22,28 @@ def blocks(readme: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
+def put_files(backbone: Path, corpus: dict[str, Path]) -> None:
+    """Put the files that the pages name into the current folder."""
+    shutil.copytree(backbone, "encoder")
+    rows = [json.loads(line) for line in corpus["qa"].read_text(encoding="utf-8").splitlines()]
+    Path("qa.json").write_text(json.dumps(rows), encoding="utf-8")
+    shutil.copy(corpus["chunks"], "chunks.jsonl")
+    shutil.copy(corpus["entities"], "entities.jsonl")
+
+
+def run_commands(page: str) -> int:
+    """Run the commands that a page shows, and return how many they are."""
+    commands = [
+        line.removeprefix("$ ") for block in blocks(page, "console") for line in block.splitlines()
+    ]
+    for command in commands:
+        name, *words = shlex.split(command)
+        assert name == "stage2"
+        result = CliRunner().invoke(program, words)
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+    return len(commands)
+
+
 @pytest.mark.parametrize("readme", READMES)
 def test_commands_and_snippets_run_as_shown(
     readme: str,
@@ -32,27 +54,21 @@ def test_commands_and_snippets_run_as_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(backbone, "encoder")
-    rows = [json.loads(line) for line in corpus["qa"].read_text(encoding="utf-8").splitlines()]
-    Path("qa.json").write_text(json.dumps(rows), encoding="utf-8")
-    shutil.copy(corpus["chunks"], "chunks.jsonl")
-    shutil.copy(corpus["entities"], "entities.jsonl")
-    commands = [
-        line.removeprefix("$ ")
-        for block in blocks(readme, "console")
-        for line in block.splitlines()
-    ]
-    assert len(commands) >= 7
-    for command in commands:
-        name, *words = shlex.split(command)
-        assert name == "stage2"
-        result = CliRunner().invoke(program, words)
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+    put_files(backbone, corpus)
+    assert run_commands(readme) >= 7
     snippets = blocks(readme, "python")
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, readme, "exec"), {})
     assert "chance" in capsys.readouterr().out
+
+
+def test_commands_of_the_command_line_run_as_shown(
+    backbone: Path, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put_files(backbone, corpus)
+    assert run_commands("docs/command-line.md") >= 9
 
 
 def test_both_languages_show_the_same_commands_and_table() -> None:
