@@ -15,7 +15,7 @@ def test_what_is_read_written_and_replaced(tmp_path: Path) -> None:
     settings = Settings(qa="qa.json", chunks="chunks.jsonl", dev_data="dev.jsonl")
     plan = run_plan(tmp_path, settings, ["a model"], ["mine"], [files.COMPARISON])
     # A settings file may name what the command does not read.
-    assert plan.reads == {"--qa": "qa.json", "--chunks": "chunks.jsonl", "given 1": "a model"}
+    assert plan.reads == {"--qa": "qa.json", "--chunks": "chunks.jsonl", "input 1": "a model"}
     assert {files.RUN, files.SETTINGS, files.HARD} <= {*plan.writes}
     assert files.REPORT not in plan.writes
     assert set(plan.replaces) == {files.HARD, files.COMPARISON}

@@ -10,6 +10,7 @@ import pytest
 
 from stage2 import Dataset, ProbabilisticGBERTV4
 from stage2.cli import workload
+from stage2.cli.dry_run import Work
 from stage2.cli.workload import Pace
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
@@ -82,3 +83,11 @@ def test_pairs_of_a_cross_encoder(cross_encoder: Path, corpus: dict[str, Path]) 
     (work,) = workload.cross_encoding(scorer, samples, "fp32")
     assert work.count == int(np.diff(samples.offsets).sum())
     assert 0 < work.seconds[0] < work.seconds[1]
+
+
+def test_parts_are_summed_piece_by_piece() -> None:
+    part = [Work("updates", 2, (1.0, 3.0)), Work("texts", 5, (0.5, 1.0))]
+    assert workload.together([part, part]) == [
+        Work("updates", 4, (2.0, 6.0)), Work("texts", 10, (1.0, 2.0)),
+    ]  # fmt: skip
+    assert workload.together([]) == []

@@ -37,7 +37,7 @@ def run_plan(
         # A settings file may name what the command does not read.
         if name not in USES or not {*USES[name].decides, *USES[name].serves}.isdisjoint(stages)
     }
-    named |= {f"given {number}": path for number, path in enumerate(reads, 1)}
+    named |= {f"input {number}": path for number, path in enumerate(reads, 1)}
     # A run that is evaluated ends with a report.
     reports = ["report"] if {"train", "evaluate"} <= {*stages} else []
     writes = run_files.patterns([*stages, *reports])

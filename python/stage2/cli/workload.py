@@ -228,6 +228,18 @@ def training(
     return work
 
 
+def together(parts: Sequence[Sequence[Work]]) -> list[Work]:
+    """Return the sums of pieces of work that are done in several parts, in each the same ones."""
+    return [
+        Work(
+            same[0].what,
+            sum(work.count for work in same),
+            (sum(work.seconds[0] for work in same), sum(work.seconds[1] for work in same)),
+        )
+        for same in zip(*parts, strict=True)
+    ]
+
+
 def _times(seconds: float, factors: tuple[float, float]) -> tuple[float, float]:
     return factors[0] * seconds, factors[1] * seconds
 

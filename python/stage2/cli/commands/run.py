@@ -49,6 +49,7 @@ from stage2.cli.workload import (
     fitting,
     load_of,
     of_backbone,
+    together,
     training,
 )
 from stage2.config import Settings
@@ -170,11 +171,19 @@ def _load(
         *training(pace, settings, lists, len(train), len(dev)),
         *evaluation(pace, lists, "after training"),
     ]
-    for number, part in enumerate([] if folds is None else folds.parts, 1):
-        # A fold chooses, as large as the one that is scored.
-        sides = len(lists) - 2 * len(part), len(part)
-        work += training(pace, settings, lists, *sides, f", fold {number}")
-        work += evaluation(pace, lists.subset(part), f"fold {number}")
+    parts = [] if folds is None else folds.parts
+    # Beside the fold that is scored another one chooses.
+    work += together(
+        [
+            [
+                *training(
+                    pace, settings, lists, len(lists) - 2 * len(part), len(part), ", all folds"
+                ),
+                *evaluation(pace, lists.subset(part), "all folds"),
+            ]
+            for part in parts
+        ]
+    )
     return load_of(lists, work, settings.model is None and not first.made)
 
 
