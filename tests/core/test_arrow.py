@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stage2 import Dataset, Embeddings, Samples, rank
+from stage2 import Dataset, Embeddings, Positives, Rules, Samples, mine_negatives, rank
 from stage2._core import table
 from tests.small import write_corpus
 
@@ -118,6 +118,10 @@ def test_results_are_tables_of_their_arrays() -> None:
     assert frame.schema["mu"] == polars.Array(polars.Float32, 2)
     assert frame["mu"].to_list() == vectors.mu.tolist()
     assert frame["has_entity"].to_list() == [False] * 3
+    positives = Positives(np.array([0, 1]), np.array([0, 1, 2]))
+    mined = mine_negatives(vectors.mu[:2], vectors.mu, positives, Rules(negatives=2))
+    for rows in in_all(mined):
+        assert [row["rows"] for row in plain(rows)] == [[2, 1], [2, 0]]
 
 
 def test_numbers_are_lent_and_live_as_long_as_they_are_read() -> None:

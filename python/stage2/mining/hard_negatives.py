@@ -135,8 +135,8 @@ class MinedNegatives:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give `rows` and `scores` to another library by Arrow, a list for each question."""
-        lists = {"rows": (self.offsets, self.rows), "scores": (self.offsets, self.scores)}
-        return table(lists).__arrow_c_stream__(requested_schema)
+        made = table({"rows": (self.offsets, self.rows), "scores": (self.offsets, self.scores)})
+        return made.__arrow_c_stream__(requested_schema)
 
 
 def mine_negatives(

@@ -22,10 +22,12 @@ def track(run: TrackedRun) -> Iterator[Note]:
     for name, value in run.config.items():
         client.log_param(tracked.run_id, name, value)
     ended = RunStatus.to_string(RunStatus.FAILED)
+
+    def note(name: str, value: float, update: int) -> None:
+        client.log_metric(tracked.run_id, name, value, step=update)
+
     try:
-        yield lambda name, value, update: client.log_metric(
-            tracked.run_id, name, value, step=update
-        )
+        yield note
         ended = RunStatus.to_string(RunStatus.FINISHED)
     finally:
         client.set_terminated(tracked.run_id, ended)

@@ -17,11 +17,11 @@ def track(run: TrackedRun) -> Iterator[Note]:
     # It prints where it writes. stdout belongs to the results.
     with redirect_stdout(sys.stderr):
         tracked = trackio.init(
-            PROJECT, name=run.name, group=run.group, config=run.config, embed=False,
+            PROJECT, name=run.name, group=run.group, config=dict(run.config), embed=False,
             auto_log_gpu=False, auto_log_cpu=False,
         )  # fmt: skip
     try:
         yield lambda name, value, update: tracked.log({name: value}, step=update)
     finally:
         with redirect_stdout(sys.stderr):
-            trackio.finish()
+            trackio.finish()  # type: ignore[no-untyped-call]

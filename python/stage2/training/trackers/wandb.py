@@ -16,7 +16,11 @@ def track(run: TrackedRun) -> Iterator[Note]:
     # Its console capture would take stdout, which belongs to the results.
     quiet = wandb.Settings(console="off", silent=True)
     with wandb.init(
-        project=PROJECT, group=run.group, name=run.name, config=run.config, settings=quiet
+        project=PROJECT,
+        group=run.group,
+        name=run.name,
+        config=dict(run.config),
+        settings=quiet,
     ) as tracked:
         # Its own step counts calls, of which an update makes several.
         tracked.define_metric("*", step_metric="update")
