@@ -4,14 +4,15 @@
 //! JSONL they pass the same checks as files.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::corpus::{Dataset, Titles, concat};
+use crate::corpus::{Dataset, Titles, concat, load_annotations};
 use crate::error::{Error, Result};
-use crate::jsonl::{OnError, Source};
+use crate::jsonl::{Access, OnError, Source};
 use crate::write::{push_list, push_number, push_string};
 
 /// The number of rows that one task writes.
@@ -60,11 +61,15 @@ pub struct ChunkColumns<'a> {
     pub titles: Option<&'a dyn Cells>,
 }
 
-/// Makes a data set of columns, the same that files with these rows would give.
+/// Makes a data set of columns, the same that files with these rows would give. Annotations are
+/// still read from a file.
 pub fn data_set(
     questions: &QuestionColumns<'_>,
     chunks: &ChunkColumns<'_>,
+    titles: Titles,
+    entities: Option<&Path>,
     on_error: OnError,
+    access: Access,
 ) -> Result<Dataset> {
     questions.check(chunks)?;
     chunks.check()?;
@@ -76,7 +81,9 @@ pub fn data_set(
             chunks.push_row(row, out)
         })
     };
-    Dataset::of_sources(qa, corpus, Titles::Apart, on_error, |_| Ok(None))
+    Dataset::of_sources(qa, corpus, titles, on_error, |findings| {
+        load_annotations(entities, on_error, access, findings)
+    })
 }
 
 /// Writes the rows of a table as JSONL. `push` appends the members of a row.

@@ -118,7 +118,7 @@ pub fn load_chunks(path: &Path, on_error: OnError, access: Access) -> Result<(Ch
 }
 
 /// Reads the annotations of a data set, if it has any.
-fn load_annotations(
+pub(crate) fn load_annotations(
     path: Option<&Path>,
     on_error: OnError,
     access: Access,

@@ -27,8 +27,7 @@ use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
 pub use position::Positions;
-pub use read::Access;
-use read::{Contents, Expected};
+pub use read::{Access, Contents, Expected, read};
 pub use reject::{Reject, Rejected};
 pub use row::Row;
 
@@ -108,7 +107,7 @@ impl Source {
     /// The file is missing, unreadable, a damaged archive, in another format, too large, or without
     /// rows.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
-        let bytes = read::read(path, access, Expected::Rows)?;
+        let bytes = read(path, access, Expected::Rows)?;
         Self::from_bytes(&path.display().to_string(), bytes)
     }
 
@@ -117,7 +116,7 @@ impl Source {
     /// # Errors
     /// A file that is missing, unreadable or damaged as an archive.
     pub fn open_table(path: &Path, access: Access) -> Result<Self> {
-        let bytes = read::read(path, access, Expected::Table)?;
+        let bytes = read(path, access, Expected::Table)?;
         Ok(Self::of_lines(&path.display().to_string(), bytes))
     }
 

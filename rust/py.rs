@@ -28,6 +28,7 @@ mod arrow;
 mod columns;
 mod duplicates;
 mod errors;
+mod files;
 mod gazetteer;
 mod interrupt;
 mod numbers;
@@ -51,6 +52,8 @@ mod _core {
     use super::errors::InputError;
     #[pymodule_export]
     use super::gazetteer::{PyGazetteer, write_annotations};
+    #[pymodule_export]
+    use super::files::{load_chunks, read_bytes};
     #[pymodule_export]
     use super::qrels::load_qrels;
     #[pymodule_export]
@@ -254,6 +257,13 @@ pub struct PyDataset {
 }
 
 impl PyDataset {
+    /// Wraps a data set that was read, with its annotations.
+    fn loaded(py: Python<'_>, mut dataset: Dataset) -> PyResult<Py<Self>> {
+        let annotations = dataset.annotations.take();
+        let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));
+        Self::wrap(py, dataset, annotations.transpose()?)
+    }
+
     fn wrap(
         py: Python<'_>,
         dataset: Dataset,
@@ -291,18 +301,17 @@ impl PyDataset {
         let on_error = OnError::from_str(on_error)?;
         let access = access(memory_map, max_decompressed)?;
         let titles = Titles::joined_if(join_titles);
-        let mut dataset = run(py, || {
+        let dataset = run(py, || {
             Dataset::load(&qa, &chunks, entities.as_deref(), titles, on_error, access)
         })?;
-        let annotations = dataset.annotations.take();
-        let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));
-        Self::wrap(py, dataset, annotations.transpose()?)
+        Self::loaded(py, dataset)
     }
 
     #[staticmethod]
     #[pyo3(signature = (
         questions, texts, relevant, *, qa_ids = None, chunk_ids = None, titles = None,
-        answers = None, on_error = "strict"
+        answers = None, entities = None, join_titles = false, on_error = "strict",
+        max_decompressed = None
     ))]
     #[allow(clippy::too_many_arguments)] // One for each column.
     fn from_columns(
@@ -313,10 +322,14 @@ impl PyDataset {
         chunk_ids: Option<&Bound<'_, PyAny>>,
         titles: Option<&Bound<'_, PyAny>>,
         answers: Option<&Bound<'_, PyAny>>,
+        entities: Option<PathBuf>,
+        join_titles: bool,
         on_error: &str,
+        max_decompressed: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<Self>> {
         let py = questions.py();
         let on_error = OnError::from_str(on_error)?;
+        let access = access(false, max_decompressed)?;
         let questions = Column::of("questions", "question", questions)?;
         let qa_ids = Column::optional("qa_ids", "qa_id", qa_ids)?;
         let answers = Column::optional("answers", "answer", answers)?;
@@ -334,8 +347,19 @@ impl PyDataset {
             ids: chunk_ids.as_ref().map(Column::cells),
             titles: titles.as_ref().map(Column::cells),
         };
-        let dataset = run(py, || data_set(&questions, &chunks, on_error))?;
-        Self::wrap(py, dataset, None)
+        let titles_in_texts = Titles::joined_if(join_titles);
+        let entities = entities.as_deref();
+        let dataset = run(py, || {
+            data_set(
+                &questions,
+                &chunks,
+                titles_in_texts,
+                entities,
+                on_error,
+                access,
+            )
+        })?;
+        Self::loaded(py, dataset)
     }
 
     #[getter]

@@ -43,8 +43,8 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     ))
 }
 
-/// Refuses what is recognised as no text, or as text in another encoding. `expected` names what the
-/// file should hold.
+/// Refuses what is recognised as no text, or as text in another encoding. `expected` says what the
+/// text should hold.
 pub fn check_text(path: &Path, bytes: &[u8], expected: &str) -> Result<()> {
     let is_text = memchr::memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
     match binary(bytes).or_else(|| unicode(bytes)) {

@@ -90,6 +90,8 @@ pub enum Expected {
     Table,
     /// Names: lines of text or of a table, or JSON whose rows may have no text but lists.
     Names,
+    /// Any text.
+    Text,
 }
 
 /// Reads or maps the file at `path`. gzip and Zstandard are recognised by their first bytes.
@@ -113,9 +115,10 @@ pub fn read(path: &Path, access: Access, expected: Expected) -> Result<Contents>
     match expected {
         Expected::Rows => foreign::check(path, &contents)?,
         Expected::Table => {
-            foreign::check_text(path, &contents, "lines of fields with tabs between them")?
+            foreign::check_text(path, &contents, "lines of fields with tabs between them")?;
         }
         Expected::Names => foreign::check_text(path, &contents, "names")?,
+        Expected::Text => foreign::check_text(path, &contents, "text")?,
     }
     Ok(contents)
 }

@@ -8,7 +8,7 @@ use numpy::prelude::*;
 use pyo3::prelude::*;
 
 use super::interrupt::run;
-use super::{PyAnnotations, PyDataset, access};
+use super::{PyDataset, access};
 use crate::corpus::{Judged, QrelsFiles, Titles};
 use crate::jsonl::OnError;
 
@@ -38,9 +38,6 @@ pub fn load_qrels<'py>(
         entities: entities.as_deref(),
         titles: Titles::joined_if(join_titles),
     };
-    let Judged { mut dataset, files } = run(py, || Judged::load(files, on_error, access))?;
-    let annotations = dataset.annotations.take();
-    let annotations = annotations.map(|all| PyAnnotations::wrap(py, all));
-    let dataset = PyDataset::wrap(py, dataset, annotations.transpose()?)?;
-    Ok((dataset, files.to_pyarray(py)))
+    let Judged { dataset, files } = run(py, || Judged::load(files, on_error, access))?;
+    Ok((PyDataset::loaded(py, dataset)?, files.to_pyarray(py)))
 }

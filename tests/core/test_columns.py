@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stage2._core import Dataset, InputError
+from stage2._core import Dataset, InputError, read_bytes
 from tests.files import jsonl
+from tests.small import write_jsonl
 
 files = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -224,3 +226,34 @@ def test_columns_that_make_no_data_set(change: dict[str, Any], kind: type[Except
     with pytest.raises(kind) as caught:
         Dataset.from_columns(**{**GOOD, **change})
     assert message in str(caught.value)
+
+
+def test_titles_and_annotations_are_those_of_files(tmp_path: Path):
+    texts, titles = ["the ship sailed", "a red door"], ["Ship", " "]
+    entities = write_jsonl(
+        tmp_path / "entities.jsonl",
+        [{"text": "Ship the ship sailed", "targets": [{"char_start": 0, "char_end": 4}]}],
+    )
+    dataset = Dataset.from_columns(
+        ["what sailed?"],
+        texts,
+        (np.array([0, 1]), np.array([0])),
+        titles=titles,
+        entities=entities,
+        join_titles=True,
+    )
+    assert list(dataset.chunk_texts) == ["Ship the ship sailed", "a red door"]
+    assert dataset.annotations is not None
+    spans, _ = dataset.annotations.spans_for(dataset.chunk_texts)
+    assert spans.tolist() == [[0, 4]]
+
+
+def test_the_bytes_of_a_file_are_read_as_text_alone(tmp_path: Path):
+    path = tmp_path / "topics.tsv.gz"
+    path.write_bytes(gzip.compress("1\tgrün\n".encode()))
+    assert read_bytes(path) == "1\tgrün\n".encode()
+    with pytest.raises(InputError, match="too large|more than"):
+        read_bytes(path, 3)
+    path.write_bytes("1\tgrün\n".encode("utf-16"))
+    with pytest.raises(InputError, match="looks like UTF-16 text; expected text, in UTF-8"):
+        read_bytes(path)

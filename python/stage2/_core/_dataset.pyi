@@ -57,7 +57,10 @@ class Dataset(Loaded):
         chunk_ids: Column | None = None,
         titles: Column | None = None,
         answers: Column | None = None,
+        entities: Path | None = None,
+        join_titles: bool = False,
         on_error: OnError = "strict",
+        max_decompressed: int | None = None,
     ) -> Dataset:
         """Make a data set from columns in memory. It equals one from files with the same rows.
 
@@ -74,7 +77,10 @@ class Dataset(Loaded):
             chunk_ids: N ids; None means the numbers of the rows, from 0.
             titles: N titles, null for no title.
             answers: n answers, null for no answer.
+            entities: a file of annotations, as in `load`.
+            join_titles: as in `load`.
             on_error: `strict` stops at the first bad row, `skip` leaves bad rows out.
+            max_decompressed: as in `load`, of the annotations.
 
         Raises:
             ValueError: the lengths of columns differ, the offsets do not fit, a chunk does not

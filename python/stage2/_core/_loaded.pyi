@@ -97,3 +97,15 @@ def load_chunks(
     Returns:
         The texts of the chunks, and the errors found.
     """
+
+def read_bytes(path: Path, max_decompressed: int | None = None) -> bytes:
+    """Read a file of text, plain or compressed by gzip or Zstandard, for a parser in Python.
+
+    Args:
+        path: the file.
+        max_decompressed: as in `Dataset.load`.
+
+    Raises:
+        InputError: the file is recognised as no text in UTF-8, is a damaged archive, or is too
+            large.
+    """
