@@ -51,15 +51,15 @@ mod _core {
     #[pymodule_export]
     use super::errors::InputError;
     #[pymodule_export]
-    use super::gazetteer::{PyGazetteer, write_annotations};
-    #[pymodule_export]
     use super::files::{load_chunks, read_bytes};
+    #[pymodule_export]
+    use super::gazetteer::{PyGazetteer, write_annotations};
     #[pymodule_export]
     use super::qrels::load_qrels;
     #[pymodule_export]
     use super::samples::PySamples;
     #[pymodule_export]
-    use super::text::{PyTextColumn, load_chunks, same_text, text_key};
+    use super::text::{PyTextColumn, same_text, text_key};
     #[pymodule_export]
     use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected};
     use pyo3::prelude::*;

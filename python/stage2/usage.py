@@ -185,6 +185,10 @@ _EMBEDS_OR_READS = Condition(
     ),
     "with --model DIR or --cross-encoder DIR",
 )
+_HAS_COLUMNS = Condition(
+    lambda call: call.data_format is not None and call.data_format.columns,
+    "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
+)
 _MINES_CORPUS = _chosen("source", "corpus")
 _SPLITS = _chosen("split", "chunk")
 _OWN_DEV = _absent("dev_data")
@@ -235,7 +239,8 @@ _OF_SETTINGS: Mapping[str, Use] = {
     ),
     "max_decompressed": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
     "format": Use(serves=(*_READERS, "annotate"), when=(_given("data", "PATH"),)),
-    # The texts depend on this setting, although the input files are the same.
+    # The texts depend on these settings, although the input files are the same.
+    "columns": Use(decides=_READERS, serves=("annotate",), when=(_HAS_COLUMNS,)),
     "title": Use(decides=_READERS, serves=("annotate",), when=(_TITLED,)),
     "negatives": Use(
         decides=("prepare",),

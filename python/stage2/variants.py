@@ -6,11 +6,14 @@ variant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
+
+from stage2.utils.first_members import first_members
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,37 @@ SIDE_OF_FILE: Mapping[str, str] = {
 _PACKED = ("", ".gz", ".zst")
 
 
+# The names that a column has in the tables of other tools, by what is in it; the first that is
+# there counts. `negative` stands for every column whose name starts so.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "question": ("question", "query", "anchor"),
+    "positive": ("positive", "context", "text", "docs", "answer"),
+    "negative": ("negative",),
+    "label": ("label", "labels"),
+    "score": ("score", "scores"),
+    "question_id": ("question_id", "query_id", "qa_id"),
+    "chunk_id": ("chunk_id", "docid"),
+    "title": ("title",),
+    "answer": ("answer",),
+}
+
+# What a format may have a place for, beside questions and the texts that answer them, with the
+# words of messages.
+HELD: Mapping[str, str] = {
+    "question_ids": "ids of questions",
+    "chunk_ids": "ids of chunks",
+    "titles": "titles",
+    "answers": "answers",
+    "prompts": "prompts",
+    "grades": "grades",
+    "scores": "scores of a teacher",
+    "negatives": "negatives",
+    "unanswered": "questions without an answer in the corpus",
+    "other_chunks": "chunks that are no question's",
+    "sides": "questions on a side of a split",
+}
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of data sets that one path names. Its module stands in `data.formats`.
@@ -148,12 +182,23 @@ class Format:
             file; empty if the data set is a single file.
         judgements: the pattern of files with judgements. A folder may have several of them, one for
             each side of the split.
+        suffixes: the suffixes of its single file.
+        members: the members of the first object in its single file, which is JSON: one of these
+            lists of names is among them.
+        columns: whether it has columns, whose names --columns may give.
+        holds: what of `HELD` is written; None if the format is only read.
+        extra: the extra of stage2 that reads it; None if none is needed.
     """
 
     text: str
-    has_corpus: bool
+    has_corpus: bool = True
     parts: tuple[str, ...] = ()
     judgements: str | None = None
+    suffixes: tuple[str, ...] = ()
+    members: tuple[tuple[str, ...], ...] = ()
+    columns: bool = False
+    holds: frozenset[str] | None = None
+    extra: str | None = None
 
     def files(self, path: Path) -> dict[str, Path]:
         """Return the files of a data set by their paths in its folder. They may be compressed."""
@@ -168,11 +213,18 @@ class Format:
 
     def recognises(self, path: Path) -> bool:
         """Return whether a path looks like a data set of this format."""
-        if not self.parts:
-            return not path.is_dir()
-        return path.is_dir() and all(
-            any(is_of(name, part) for name in self.files(path)) for part in self.parts
-        )
+        if self.parts:
+            return path.is_dir() and all(
+                any(is_of(name, part) for name in self.files(path)) for part in self.parts
+            )
+        if path.is_dir():
+            return False
+        if self.suffixes:
+            return any(
+                path.name.lower().endswith((s, f"{s}.gz", f"{s}.zst")) for s in self.suffixes
+            )
+        found = first_members(path)
+        return any(found.issuperset(names) for names in self.members)
 
     def sides(self, names: Iterable[str]) -> dict[str, str]:
         """Return the side of the split that each file with judgements is for.
@@ -187,8 +239,12 @@ class Format:
         judging = [name for name in names if self.judgements and is_of(name, self.judgements)]
         if len(judging) < 2:
             return {}
-        stems = {name: PurePosixPath(name).name.split(".", 1)[0].lower() for name in judging}
-        return {name: SIDE_OF_FILE[stem] for name, stem in stems.items() if stem in SIDE_OF_FILE}
+        words = {name: re.split(r"[/.]", name.lower()) for name in judging}
+        found = {
+            name: next((SIDE_OF_FILE[word] for word in parts if word in SIDE_OF_FILE), None)
+            for name, parts in words.items()
+        }
+        return {name: side for name, side in found.items() if side is not None}
 
 
 def is_of(name: str, part: str) -> bool:
@@ -196,21 +252,106 @@ def is_of(name: str, part: str) -> bool:
     return any(fnmatchcase(name, f"{part}{packed}") for packed in _PACKED)
 
 
+_QRELS_HOLD = frozenset(
+    ("question_ids", "chunk_ids", "titles", "grades", "unanswered", "other_chunks", "sides")
+)
+
+# The first format that recognises a path is its format.
 FORMATS: Mapping[str, Format] = {
     "samples": Format(
-        "constructed samples, a JSONL file such as hard_negatives.jsonl", has_corpus=False
+        "constructed samples, a JSONL file such as hard_negatives.jsonl",
+        has_corpus=False,
+        members=(("ground_truth_contexts",), ("negative_contexts",), ("gt_chunk_id",)),
     ),
     "beir": Format(
         "a BEIR folder with corpus.jsonl, queries.jsonl and qrels/*.tsv",
-        has_corpus=True,
         parts=("corpus.jsonl", "queries.jsonl", "qrels/*.tsv"),
         judgements="qrels/*.tsv",
+        holds=_QRELS_HOLD,
+    ),
+    "trec": Format(
+        "a TREC folder with corpus.jsonl, topics* and qrels*",
+        parts=("corpus.jsonl", "topics*", "qrels*"),
+        judgements="qrels*",
+        holds=_QRELS_HOLD,
+    ),
+    "squad": Format("SQuAD JSON", members=(("data",),)),
+    "flagembedding": Format(
+        "JSONL of FlagEmbedding with query, pos and neg",
+        members=(("query", "pos"),),
+        holds=frozenset(("negatives", "scores", "prompts", "unanswered")),
+    ),
+    "tevatron": Format(
+        "JSONL of Tevatron with query, positive_passages and negative_passages",
+        members=(("query", "positive_passages"),),
+        holds=frozenset(
+            ("question_ids", "chunk_ids", "titles", "answers", "negatives", "unanswered")
+        ),
+    ),
+    "llamaindex": Format(
+        "a JSON data set of LlamaIndex with queries, corpus and relevant_docs",
+        members=(("queries",), ("corpus",)),
+    ),
+    "csv": Format("a CSV file with columns", suffixes=(".csv",), columns=True),
+    "tsv": Format("a TSV file with columns", suffixes=(".tsv",), columns=True),
+    "parquet": Format(
+        "a Parquet file",
+        suffixes=(".parquet", ".pq"),
+        columns=True,
+        holds=frozenset(
+            ("question_ids", "chunk_ids", "titles", "answers", "grades", "scores", "negatives")
+        ),
+        extra="parquet",
+    ),
+    "arrow": Format(
+        "an Arrow IPC file",
+        suffixes=(".arrow", ".feather", ".ipc"),
+        columns=True,
+        extra="parquet",
+    ),
+    "datasets": Format(
+        "a folder that datasets saved to disk",
+        parts=("state.json", "*.arrow"),
+        columns=True,
+        extra="parquet",
+    ),
+    "datasetdict": Format(
+        "a folder of several splits that datasets saved to disk",
+        parts=("dataset_dict.json", "*/state.json", "*/*.arrow"),
+        judgements="*/state.json",
+        columns=True,
+        extra="parquet",
+    ),
+    "sentence-transformers": Format(
+        "JSONL with the columns of sentence-transformers, such as anchor, positive and negative",
+        members=tuple(
+            (question, positive)
+            for question in COLUMNS["question"]
+            for positive in COLUMNS["positive"]
+        ),
+        columns=True,
+        holds=frozenset(("grades", "scores", "negatives")),
     ),
 }
 
+# The formats that can be written.
+WRITTEN = tuple(name for name, kind in FORMATS.items() if kind.holds is not None)
+
+# Files with these suffixes are JSON.
+_JSON = ("", ".json", ".jsonl", ".ndjson", ".jsonlines")
+
 
 def format_of(path: Path, name: str | None) -> str | None:
-    """Return the name of a data set's format: the given one, or the first that fits."""
+    """Return the name of a data set's format: the given one, or the first that fits.
+
+    JSON of which no member can be told, because it is damaged or not there, counts as samples,
+    whose reader says what is wrong with it.
+    """
     if name is not None:
         return name
-    return next((each for each, kind in FORMATS.items() if kind.recognises(path)), None)
+    found = next((each for each, kind in FORMATS.items() if kind.recognises(path)), None)
+    if found is None and not path.is_dir() and not first_members(path):
+        suffixes = [suffix for suffix in path.suffixes if suffix.lower() not in _PACKED]
+        if (suffixes[-1].lower() if suffixes else "") in _JSON:
+            return "samples"
+    return found

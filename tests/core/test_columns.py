@@ -252,7 +252,7 @@ def test_the_bytes_of_a_file_are_read_as_text_alone(tmp_path: Path):
     path = tmp_path / "topics.tsv.gz"
     path.write_bytes(gzip.compress("1\tgrün\n".encode()))
     assert read_bytes(path) == "1\tgrün\n".encode()
-    with pytest.raises(InputError, match="too large|more than"):
+    with pytest.raises(InputError, match="bytes"):
         read_bytes(path, 3)
     path.write_bytes("1\tgrün\n".encode("utf-16"))
     with pytest.raises(InputError, match="looks like UTF-16 text; expected text, in UTF-8"):

@@ -42,6 +42,11 @@ def one_call(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Ca
     return [Call(settings, name, tuple(extra.get("models", ())))]
 
 
+def calls_of_convert(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:
+    """Return the single call of a conversion, whose source stands for --data."""
+    return [Call(replace(settings, data=extra["in_path"]), name)]
+
+
 @dataclass(frozen=True)
 class Resolved:
     """The settings of a call, and where each of them comes from.

@@ -16,7 +16,7 @@ from stage2.cli.given_split import used_questions, uses_sides
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
-from stage2.data.contents import Contents, Sides
+from stage2.data.contents import Contents, Findings, Sides
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
 from stage2.data.formats import read
 from stage2.data.sample.build import write_sample
@@ -42,6 +42,7 @@ class Inputs:
         paths: the paths of the files that `run.json` describes, by name.
         sides: the ids of the questions on each side of a given split; None if none is given.
         seen_chunks: by side, the chunks that do not count as ground truths of its questions.
+        findings: what a reader in Python left out; None if none read the data.
     """
 
     samples: Samples
@@ -53,13 +54,14 @@ class Inputs:
     paths: Mapping[str, Path] = field(default_factory=dict)
     sides: Sides | None = None
     seen_chunks: Sides = field(default_factory=dict)
+    findings: Findings | None = None
 
     @property
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[Loaded | Findings]:
         """The objects that were loaded, each with the rows that were left out of it."""
         if self.dataset is not None:
             # Its rejected rows include those of its annotations.
-            return [self.dataset]
+            return [self.dataset, *([] if self.findings is None else [self.findings])]
         return [self.samples, *([] if self.annotations is None else [self.annotations])]
 
     @property
@@ -162,6 +164,8 @@ def _read(settings: Settings, memory_map: bool, only: Sequence[str] | None) -> I
         for path in paths.values():
             files.check_regular(path)
         contents = read(settings, memory_map)
+        for note in contents.notes:
+            console.say(note)
         return _inputs_of(settings, contents, paths, "files", only)
     if settings.qa is None and settings.chunks is None and settings.entities is None:
         console.say("no data given: using the built-in sample (see --qa, --chunks, --entities)")
@@ -193,7 +197,7 @@ def with_folder_files(
     return settings, gather(settings, only=only)
 
 
-def write_rejected(run: RunFolder, loaded: Sequence[Loaded]) -> None:
+def write_rejected(run: RunFolder, loaded: Sequence[Loaded | Findings]) -> None:
     """Show the warnings about the files that were read, and write the skipped rows, if any.
 
     A command that adds to the files of another command does not touch that command's rejected rows.
@@ -264,16 +268,26 @@ def _inputs_of(
         return Inputs(
             contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen
         )
+    if contents.samples is not None and "negatives" in settings.given:
+        raise BadInputError(
+            f"--negatives {settings.negatives} has no effect here: {settings.data} has its own "
+            "negatives"
+        )
+    findings = Findings(contents.rejected)
     known = {
         "num_qa": dataset.num_qa,
         "num_questions": dataset.num_questions,
         "num_chunks": dataset.num_chunks,
         "num_annotations": dataset.num_annotations,
-        "negatives": settings.negatives,
-        "rejected": dict(dataset.rejected_counts),
+        "negatives": settings.negatives if contents.samples is None else None,
+        "rejected": dict(Counter(dataset.rejected_counts) + findings.counts),
     }
-    samples = dataset.construct(settings.negatives, settings.seed)
-    return Inputs(samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen)
+    samples = contents.samples
+    if samples is None:
+        samples = dataset.construct(settings.negatives, settings.seed)
+    return Inputs(
+        samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen, findings
+    )
 
 
 def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:

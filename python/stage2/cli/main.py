@@ -8,14 +8,20 @@ import signal
 import click
 
 from stage2.cli import console
-from stage2.cli.command import CommandName, SettingsCommand, command, program
+from stage2.cli.command import (
+    CommandName,
+    SettingsCommand,
+    calls_of_convert,
+    command,
+    program,
+)
 from stage2.cli.export_options import DEPTH, QUESTIONS, Options
 from stage2.cli.options import TextType, option
 from stage2.cli.sweep_grid import PRESETS, calls_of_sweep, parse_grid, trials
 from stage2.config import Settings
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.utils import files
-from stage2.variants import EXPORTS, exports_of
+from stage2.variants import EXPORTS, WRITTEN, exports_of
 
 
 @command(
@@ -318,6 +324,33 @@ def export(
     from stage2.cli.commands import export
 
     export.export(settings, Options(to, kind, questions, depth), run)
+
+
+@command(
+    also=("format", "columns", "title", "on_error", "max_decompressed"),
+    without=("output_dir", "seed", "device"),
+    calls_of=calls_of_convert,
+    plans=True,
+    example="stage2 convert squad.json beir/ --to beir",
+    more=[
+        # Of two arguments the one that is added last comes first.
+        click.argument("out_path", metavar="OUT"),
+        click.argument("in_path", metavar="IN"),
+        click.option(
+            "--to",
+            type=click.Choice(WRITTEN),
+            help="The format of OUT. Default: told by its suffix; beir where it has none.",
+        ),
+    ],
+)
+def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> None:
+    """Write a data set in another format, and say what that has no place for.
+
+    IN is in any format that --data takes.
+    """
+    from stage2.cli.commands import convert
+
+    convert.convert(settings, in_path, out_path, to)
 
 
 @program.group()

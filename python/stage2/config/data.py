@@ -7,7 +7,7 @@ from typing import Literal
 
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group, setting, size_of
-from stage2.variants import FORMATS
+from stage2.variants import COLUMNS, FORMATS
 
 OnError = Literal["strict", "skip"]
 
@@ -70,6 +70,12 @@ class SamplesConfig(Group):
         None,
         "Format of --data. Default: told by what is there.",
         choices=tuple(FORMATS),
+    )
+    columns: str | None = setting(
+        None,
+        "Which column of --data is what, where its name does not say: "
+        f"ROLE=NAME with commas between them. Roles: {', '.join(COLUMNS)}.",
+        metavar="ROLE=NAME",
     )
     title: str = setting(
         "join",

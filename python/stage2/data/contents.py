@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stage2._core import Annotations, Dataset, Samples
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that was left out under --on-error skip, as `stage2._core.Rejected` has it."""
+
+    file: str
+    line: int
+    column: int
+    reason: str
+    message: str
+    row: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The rows that a reader in Python left out, with the names of `stage2._core.Loaded`."""
+
+    rejected: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The number of rows for each reason."""
+        return Counter(row.reason for row in self.rejected)
+
 
 # Ids of the questions of each side, by its name.
 Sides = Mapping[str, Sequence[str]]
@@ -19,11 +46,13 @@ class Contents:
 
     Attributes:
         dataset: its questions and the corpus that answers them; None where it has no corpus.
-        samples: that are constructed already, where it has no corpus.
+        samples: that are constructed already, where it has no corpus, or whose negatives it has.
         annotations: of the entities in its texts; None where there are none.
         sides: that its files tell apart; None where they tell none.
         seen_chunks: by side, the chunks that do not count as ground truths of its questions.
         judgements: names of the files that say what answers the questions, where they stand apart.
+        notes: sentences for people on what was made, chosen or left out.
+        rejected: rows that were left out by a reader in Python.
     """
 
     dataset: Dataset | None = None
@@ -32,3 +61,5 @@ class Contents:
     sides: Sides | None = None
     seen_chunks: Sides = field(default_factory=dict)
     judgements: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    rejected: tuple[LeftOut, ...] = ()

@@ -228,6 +228,12 @@ def write_jsonl(path: str | os.PathLike[str], rows: list[Any]) -> None:
     write_text(path, "".join(lines))
 
 
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write lines as UTF-8, whole or not at all, without all of them in memory."""
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
 def written(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a file as text. Bytes that are not UTF-8 become escapes."""
     return os.fsencode(Path(path).resolve()).decode("utf-8", "backslashreplace")

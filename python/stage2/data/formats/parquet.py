@@ -1,0 +1,94 @@
+"""Parquet with the columns of `variants.COLUMNS`, read row group by row group.
+
+What is written has a row for each question and text: `question_id`, `question`, `chunk_id`, `text`,
+`label`, and `title`, `score` and `answer` where there are some. The label is the grade: 0 or less
+for a negative.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stage2.config import InputConfig
+from stage2.data.arrow_cells import arrow
+from stage2.data.arrow_tables import read_batches
+from stage2.data.faults import input_error
+from stage2.data.tables import Candidate, Question, Tables
+from stage2.utils import files
+
+# So many rows are written at a time.
+_GROUP = 1 << 16
+
+
+def tables(settings: InputConfig, path: Path) -> Tables:
+    """Read the file.
+
+    Raises:
+        BadInputError: pyarrow is missing, no column is a question or a positive, or one has a wrong
+            type.
+        InputError: it is no Parquet file, or a row is wrong.
+    """
+    pa, parquet = arrow(), arrow("pyarrow.parquet")
+    # Opened here, so that a file that is missing is an error of the system, with its name.
+    with path.open("rb") as source:
+        try:
+            file = parquet.ParquetFile(source)
+            names = list(file.schema_arrow.names)
+            return read_batches(_batches(file), names, settings, str(path))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise input_error(
+                str(path), 1, 0, "other_format", f"{error}; expected a whole Parquet file"
+            ) from None
+
+
+def write(given: Tables, path: Path) -> Counter[str]:
+    """Write a row for each question and text. Nothing more is left out than the format holds."""
+    pa, parquet = arrow(), arrow("pyarrow.parquet")
+    optional = {
+        "title": given.titles is not None,
+        "score": any(one.scores is not None for one in (given.relevant, given.negatives)),
+        "answer": given.answers is not None,
+    }
+    numbers = ("label", "score")
+    names = ["question_id", "question", "chunk_id", "text", "label"]
+    names += [name for name, there in optional.items() if there]
+    schema = pa.schema([
+        (name, pa.float64() if name in numbers else pa.large_string()) for name in names
+    ])  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    with files.atomic(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        for question in given.rows(given.chunks()):
+            rows.extend(_rows(question))
+            if len(rows) >= _GROUP:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+                rows = []
+        writer.write_table(pa.Table.from_pylist(rows, schema))
+    return Counter()
+
+
+def _batches(file: Any) -> Iterator[Any]:
+    """Yield the record batches of a Parquet file, with one row group in memory at a time."""
+    for group in range(file.num_row_groups):
+        yield from file.read_row_group(group).to_batches()
+
+
+def _rows(question: Question) -> Iterator[dict[str, Any]]:
+    for candidates, default in ((question.relevant, 1.0), (question.negatives, 0.0)):
+        for candidate in candidates:
+            yield _row(question, candidate, default)
+
+
+def _row(question: Question, candidate: Candidate, default: float) -> dict[str, Any]:
+    return {
+        "question_id": question.id,
+        "question": question.text,
+        "chunk_id": candidate.chunk.id,
+        "text": candidate.chunk.text,
+        "label": default if candidate.grade is None else candidate.grade,
+        "title": candidate.chunk.title or None,
+        "score": candidate.score,
+        "answer": question.answer or None,
+    }

@@ -1,0 +1,111 @@
+"""Tables made of Arrow's columns are those that are made row by row."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stage2._core import InputError
+from stage2.data.tables import Tables
+from stage2.utils.errors import BadInputError
+from tests.formats import questions_of, read_file
+from tests.small import write_jsonl
+
+WORDS = st.sampled_from(["a", "b", "日本", "", " ", "c d", "e"])
+LISTS = st.lists(WORDS | st.none(), max_size=3)
+NUMBERS = st.sampled_from([-1.5, 0.0, 1.0, 2.0]) | st.none()
+IDS = st.sampled_from(["1", "2", "x"]) | st.none()
+COLUMNS: dict[str, Any] = {
+    "query": WORDS | st.none(),
+    "positive": WORDS | st.none() | LISTS,
+    "negative_2": WORDS | st.none(),
+    "negative_1": WORDS | st.none() | LISTS,
+    "label": NUMBERS | st.lists(NUMBERS.filter(lambda one: one is not None), max_size=3),
+    "score": NUMBERS | st.lists(NUMBERS.filter(lambda one: one is not None), max_size=3),
+    "query_id": IDS,
+    "chunk_id": IDS,
+    "title": WORDS | st.none(),
+    "answer": WORDS | st.none(),
+}
+
+
+@st.composite
+def tables_in_memory(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw rows with the same columns; a column has lists throughout, or none."""
+    names = ["query", "positive"]
+    names += draw(st.lists(st.sampled_from([*COLUMNS][2:]), unique=True))
+    count = draw(st.integers(1, 6))
+    columns = {}
+    for name in names:
+        has_lists = draw(st.booleans()) and name in ("positive", "negative_1", "label", "score")
+        cells = COLUMNS[name].filter(
+            lambda cell, has_lists=has_lists: cell is None or isinstance(cell, list) == has_lists
+        )
+        columns[name] = draw(st.lists(cells, min_size=count, max_size=count))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def plain(found: Tables) -> Any:
+    """Return what a reader found, without what only one of them tells."""
+    return (
+        questions_of(found),
+        sorted((chunk.id or "", chunk.text, chunk.title) for chunk in found.chunks()),
+        found.made_ids,
+        [(row.line, row.reason) for row in found.rejected],
+    )
+
+
+def outcome(path: Path, on_error: str) -> Any:
+    try:
+        return plain(read_file(path, on_error=on_error))
+    except InputError as error:
+        return error.line if on_error == "strict" else "none is left"
+
+
+@settings(max_examples=150)
+@given(rows=tables_in_memory(), on_error=st.sampled_from(["strict", "skip"]))
+def test_columns_are_what_rows_are(rows: list[dict[str, Any]], on_error: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lines = write_jsonl(Path(folder) / "x.jsonl", rows)
+        table = pa.Table.from_pylist(rows)
+        pq.write_table(table, Path(folder) / "x.parquet", row_group_size=2)
+        by_rows, by_columns = (
+            outcome(path, on_error) for path in (lines, Path(folder) / "x.parquet")
+        )
+    assert by_columns == by_rows
+
+
+def test_a_column_of_another_type_and_a_null_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"query": ["a", None], "text": ["b", "c"]}), path)
+    with pytest.raises(InputError, match=r'x\.parquet, row 2: "query" is null; expected text'):
+        read_file(path)
+    found = read_file(path, on_error="skip")
+    assert [(row.line, row.column, row.reason) for row in found.rejected] == [
+        (2, 0, "missing_field")
+    ]
+    pq.write_table(pa.table({"query": ["a"], "text": [1.5]}), path)
+    with pytest.raises(BadInputError, match="the column 'text' holds double; expected texts or"):
+        read_file(path)
+    pq.write_table(pa.table({"query": [["a"]], "text": ["b"]}), path)
+    with pytest.raises(BadInputError, match="the column 'query' holds lists"):
+        read_file(path)
+
+
+def test_whole_numbers_are_ids_and_dictionaries_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    texts = pa.array(["a", "b", "a"]).dictionary_encode()
+    table = pa.table({"anchor": pa.array(["x", "y", "x"]), "text": texts, "query_id": [7, 8, 7]})
+    pq.write_table(table, path)
+    found = read_file(path)
+    assert found.question_ids == ["7", "8"]
+    assert found.relevant.chunks.tolist() == [0, 1]
+    renamed = read_file(path, columns="question_id=query_id,question=anchor")
+    assert questions_of(renamed) == questions_of(found)
