@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from stage2.cli.main import program
+from stage2.variants import FORMATS, format_of
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
@@ -69,6 +70,32 @@ def test_commands_of_the_command_line_run_as_shown(
     monkeypatch.chdir(tmp_path)
     put_files(backbone, corpus)
     assert run_commands("docs/command-line.md") >= 9
+
+
+def test_the_examples_of_formats_are_read_and_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks with a file's name are that file; commands and snippets run in the page's order."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    used = set()
+    for kind, name, block in re.findall(r"```(\w+)(?: (\S+))?\n(.*?)```", page, flags=re.DOTALL):
+        if name:
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(block, encoding="utf-8")
+        elif kind == "python":
+            exec(compile(block, "formats.md", "exec"), {})
+        for command in block.splitlines() if kind == "console" else []:
+            start, *words = shlex.split(command)
+            assert start == "$"
+            result = CliRunner().invoke(program, words[1:])
+            assert result.exit_code == 0, f"{command}\n{result.output}"
+            named = words[words.index("--data") + 1] if "--data" in words else words[2]
+            used |= {format_of(Path(named), None)}
+    unread = {"samples", "tsv", "datasets", "datasetdict"}
+    assert used == FORMATS.keys() - unread
+    for name in FORMATS:
+        assert f"`{name}`" in page
 
 
 def test_both_languages_show_the_same_commands_and_table() -> None:
