@@ -39,6 +39,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"loss": "in-batch", "model": "/", "micro_batch": 8},
             {"data": "/", "split_file": "s"},
             {"gazetteer": "g"},
+            {"data": "pairs.csv"},
         )
     ]
     for condition in conditions:

@@ -1,8 +1,6 @@
 //! Bindings of texts: columns that Python indexes, and sequences of `str` that the core reads.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::Borrowed;
@@ -14,10 +12,8 @@ use pyo3::types::{PyCapsule, PyList, PySequence, PySlice, PyString, PyTuple};
 use super::arrow;
 use super::interrupt::{Signals, run};
 use super::numbers::Array1;
-use super::{PyLoaded, access};
 use crate::cancel::check;
 use crate::corpus::TextColumn;
-use crate::jsonl::OnError;
 
 /// A column of texts that are decoded when they are accessed.
 #[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
@@ -126,20 +122,6 @@ pub fn same_text<'py>(py: Python<'py>, texts: Texts<'py>) -> PyResult<Bound<'py,
 #[pyfunction]
 pub fn text_key(text: PyBackedStr) -> String {
     crate::same_text::key(&text).into_owned()
-}
-
-#[pyfunction]
-#[pyo3(signature = (path, on_error = "strict", max_decompressed = None))]
-pub fn load_chunks(
-    py: Python<'_>,
-    path: PathBuf,
-    on_error: &str,
-    max_decompressed: Option<Bound<'_, PyAny>>,
-) -> PyResult<(PyTextColumn, PyLoaded)> {
-    let on_error = OnError::from_str(on_error)?;
-    let access = access(false, max_decompressed)?;
-    let (chunks, findings) = run(py, || crate::corpus::load_chunks(&path, on_error, access))?;
-    Ok((PyTextColumn(chunks.texts), PyLoaded(findings)))
 }
 
 /// Converts a Python index, which may be negative. Raises an IndexError if it is out of range.

@@ -19,20 +19,20 @@ from tests.formats import questions_of, read_file
 from tests.small import write_jsonl
 
 WORDS = st.sampled_from(["a", "b", "日本", "", " ", "c d", "e"])
-LISTS = st.lists(WORDS | st.none(), max_size=3)
-NUMBERS = st.sampled_from([-1.5, 0.0, 1.0, 2.0]) | st.none()
-IDS = st.sampled_from(["1", "2", "x"]) | st.none()
-COLUMNS: dict[str, Any] = {
-    "query": WORDS | st.none(),
-    "positive": WORDS | st.none() | LISTS,
-    "negative_2": WORDS | st.none(),
-    "negative_1": WORDS | st.none() | LISTS,
-    "label": NUMBERS | st.lists(NUMBERS.filter(lambda one: one is not None), max_size=3),
-    "score": NUMBERS | st.lists(NUMBERS.filter(lambda one: one is not None), max_size=3),
-    "query_id": IDS,
-    "chunk_id": IDS,
-    "title": WORDS | st.none(),
-    "answer": WORDS | st.none(),
+NUMBERS = st.sampled_from([-1.5, 0.0, 1.0, 2.0])
+IDS = st.sampled_from(["1", "2", "x"])
+# The values of a column, and whether its cells may be lists of them.
+COLUMNS: dict[str, tuple[st.SearchStrategy[Any], bool]] = {
+    "query": (WORDS, False),
+    "positive": (WORDS, True),
+    "negative_2": (WORDS, False),
+    "negative_1": (WORDS, True),
+    "label": (NUMBERS, True),
+    "score": (NUMBERS, True),
+    "query_id": (IDS, False),
+    "chunk_id": (IDS, False),
+    "title": (WORDS, False),
+    "answer": (WORDS, False),
 }
 
 
@@ -44,11 +44,11 @@ def tables_in_memory(draw: st.DrawFn) -> list[dict[str, Any]]:
     count = draw(st.integers(1, 6))
     columns = {}
     for name in names:
-        has_lists = draw(st.booleans()) and name in ("positive", "negative_1", "label", "score")
-        cells = COLUMNS[name].filter(
-            lambda cell, has_lists=has_lists: cell is None or isinstance(cell, list) == has_lists
-        )
-        columns[name] = draw(st.lists(cells, min_size=count, max_size=count))
+        values, may_be_lists = COLUMNS[name]
+        if may_be_lists and draw(st.booleans()):
+            values = st.lists(values if values is NUMBERS else values | st.none(), max_size=3)
+        cells = st.lists(values | st.none(), min_size=count, max_size=count)
+        columns[name] = draw(cells)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -58,18 +58,20 @@ def plain(found: Tables) -> Any:
         questions_of(found),
         sorted((chunk.id or "", chunk.text, chunk.title) for chunk in found.chunks()),
         found.made_ids,
-        [(row.line, row.reason) for row in found.rejected],
+        # Of several faults in a row either may be told.
+        [row.line for row in found.rejected],
     )
 
 
 def outcome(path: Path, on_error: str) -> Any:
     try:
         return plain(read_file(path, on_error=on_error))
-    except InputError as error:
-        return error.line if on_error == "strict" else "none is left"
+    except InputError:
+        # Of several rows with faults another one may be told first.
+        return "refused"
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(rows=tables_in_memory(), on_error=st.sampled_from(["strict", "skip"]))
 def test_columns_are_what_rows_are(rows: list[dict[str, Any]], on_error: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

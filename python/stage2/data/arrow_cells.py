@@ -46,6 +46,7 @@ class Cells:
         codes: for texts the number of each value in `dictionary`, -1 for null: int64 (m,).
         numbers: for numbers the values, NaN for null: float64 (m,).
         dictionary: the different texts, an Arrow array of large_string.
+        missing: the rows whose cell should be a list and is null, int64.
     """
 
     lists: bool
@@ -53,13 +54,15 @@ class Cells:
     codes: Ints
     numbers: Values
     dictionary: Any
+    missing: Ints
 
     def kept(self, rows: npt.NDArray[np.bool_]) -> Cells:
         """Return the cells of some rows, whose numbers stay as they are."""
         mask = rows[self.rows]
         numbers = self.numbers[mask] if len(self.numbers) else self.numbers
         codes = self.codes[mask] if len(self.codes) else self.codes
-        return Cells(self.lists, self.rows[mask], codes, numbers, self.dictionary)
+        missing = self.missing[rows[self.missing]]
+        return Cells(self.lists, self.rows[mask], codes, numbers, self.dictionary, missing)
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Collector:
     _codes: list[Ints] = field(default_factory=list)
     _numbers: list[Values] = field(default_factory=list)
     _dictionaries: list[Any] = field(default_factory=list)
+    _missing: list[Ints] = field(default_factory=list)
     _known: int = 0
 
     def add(self, array: Any) -> None:
@@ -95,11 +99,13 @@ class Collector:
         types = pa.types
         if types.is_list(array.type) or types.is_large_list(array.type):
             self.lists = True
+            self._missing.append(rows[array.is_null().to_numpy(zero_copy_only=False)])
             lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
             rows, array = np.repeat(rows, lengths.astype(np.int64)), array.flatten()
         self._rows.append(rows.astype(np.int64))
         if self.kind == "numbers":
-            self._check(types.is_integer(array.type) or types.is_floating(array.type), array)
+            number = types.is_integer(array.type) or types.is_floating(array.type)
+            self._check(number or types.is_null(array.type), array)
             numbers = array.cast(pa.float64(), safe=False)
             self._numbers.append(numbers.to_numpy(zero_copy_only=False).astype(np.float64))
             return
@@ -124,7 +130,8 @@ class Collector:
         numbers = np.concatenate([np.zeros(0), *self._numbers])
         dictionary, renumbered = merged(self._dictionaries)
         codes[codes >= 0] = renumbered[codes[codes >= 0]]
-        return Cells(self.lists, rows, codes, numbers, dictionary)
+        missing = np.concatenate([none, *self._missing])
+        return Cells(self.lists, rows, codes, numbers, dictionary, missing)
 
     def _check(self, fits: bool, array: Any) -> None:
         if not fits:

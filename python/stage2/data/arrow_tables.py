@@ -293,6 +293,8 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
         if name not in roles.negatives or own.lists:
             # A tuple may be shorter than others; a list has no reason to have a hole.
             null = own.rows[own.codes < 0]
+            if name == roles.positive:
+                null = np.concatenate([null, own.missing])
             add(null, "missing_field", f"{what} is null; expected text")
         is_blank = np.append(blank(own.dictionary), False)[own.codes]
         reason = "empty_question" if name == roles.question else "empty_text"
@@ -309,14 +311,19 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
         if len(own.numbers):
             wrong = np.isinf(own.numbers) | (np.abs(own.numbers) > 3e38)
             add(own.rows[wrong], "not_finite", f'"{name}" is no number that float32 holds')
+        wanted = candidates if name in (roles.label, roles.score) else positives
+        counts, given = np.ones(num_rows, np.int64), np.zeros(num_rows, bool)
         if own.lists:
-            counts = np.bincount(own.rows, minlength=num_rows)
-            wanted = candidates if name in (roles.label, roles.score) else positives
-            add(
-                np.flatnonzero((counts != wanted) & (counts > 0)),
-                "length_mismatch",
-                f'"{name}" has not as many elements as there are texts; expected one a text',
-            )
+            counts, given = np.bincount(own.rows, minlength=num_rows), ~given
+            given[own.missing] = False
+        elif name in (roles.chunk_id, roles.title):
+            # They are of one text; a label or a score may be of several.
+            given[own.rows[own.codes >= 0]] = True
+        add(
+            np.flatnonzero(given & (counts != wanted)),
+            "length_mismatch",
+            f'"{name}" has not as many elements as there are texts; expected one a text',
+        )
     return found
 
 

@@ -1,0 +1,35 @@
+"""Cells of Arrow columns: texts once, numbers as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stage2.data.arrow_cells import Collector
+from stage2.utils.errors import BadInputError
+
+
+def test_a_text_that_many_batches_have_is_kept_once() -> None:
+    collector = Collector("x", "f", "texts")
+    for batch in (["a", None, "b"], ["b", "a"], ["c", "a"]):
+        collector.add(pa.array(batch))
+    cells = collector.cells()
+    assert cells.dictionary.to_pylist() == ["a", "b", "c"]
+    assert cells.codes.tolist() == [0, -1, 1, 1, 0, 2, 0]
+    assert cells.kept(np.arange(7) > 3).rows.tolist() == [4, 5, 6]
+
+
+def test_lists_know_their_rows() -> None:
+    collector = Collector("x", "f", "numbers")
+    collector.add(pa.array([[1.0, 2.0], None, []]))
+    collector.add(pa.array([[3.0, None]]))
+    cells = collector.cells()
+    assert (cells.rows.tolist(), cells.missing.tolist()) == ([0, 0, 3, 3], [1])
+    np.testing.assert_array_equal(cells.numbers, [1, 2, 3, np.nan])
+
+
+@pytest.mark.parametrize(("kind", "values"), [("texts", [1]), ("numbers", ["1"]), ("ids", [1.5])])
+def test_another_type_is_refused(kind: str, values: list[object]) -> None:
+    with pytest.raises(BadInputError, match=r"f: the column 'x' holds .*; expected"):
+        Collector("x", "f", kind).add(pa.array(values))
