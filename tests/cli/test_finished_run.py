@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from stage2.utils import files
+from tests.beir import one_file
 from tests.conftest import Stage2, read_jsonl, tree
 from tests.small import write_jsonl
 
@@ -66,3 +69,16 @@ def test_an_evaluation_names_its_own_models(
     runs = {f"{source}.{which}.run" for source in ("candidates", "corpus")
             for which in ("before", "after")}  # fmt: skip
     assert names == {"qrels.txt", *runs}
+
+
+def test_a_data_set_is_found_where_it_was_recorded(
+    stage2: Stage2, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its path was given from another folder."""
+    data = one_file(tmp_path)
+    monkeypatch.chdir(data.parent)
+    stage2("mine", "--data", data.name, "--model", model_dir, "--output-dir", tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    stage2("export", tmp_path / "run", "--to", "trec")
+    assert (tmp_path / "out" / "corpus.before.run").is_file()

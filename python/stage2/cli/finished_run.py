@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stage2.call import Call
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.stage1 import model_hash
@@ -120,10 +121,13 @@ class FinishedRun:
 
     @cached_property
     def sides(self) -> Sides | None:
-        """The ids of the questions of each side; None if the run has no split."""
-        if not self.has(files.SPLIT):
-            return None
-        return read_split_file(self.run.checked(files.SPLIT)).sides
+        """The ids of the questions of each side; None if the run has no split.
+
+        They are those of the run's own split, or those that its data or --split-file give.
+        """
+        if self.has(files.SPLIT):
+            return read_split_file(self.run.checked(files.SPLIT)).sides
+        return self.inputs.sides if Call(self.settings).given_sides else None
 
     def sides_of(self, qa_ids: list[str]) -> dict[str, list[int]]:
         """Return the rows of some questions by side; without a split all are in `train`.

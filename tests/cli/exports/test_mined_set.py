@@ -77,5 +77,21 @@ def test_a_mined_set_without_hard_questions_says_what_to_do(
     assert "no question is hard; --questions all" in refused
     assert not (tmp_path / "out").exists()
     told = stage2("export", tmp_path / "mined", "--to", "pairs", "--questions", "all").stderr
-    assert "has no split.json: all questions are in one file" in told
+    assert "has no split: all questions are in one file" in told
     assert len(read_jsonl(tmp_path / "out" / "train.jsonl")) == 12
+
+
+def test_sides_that_are_given_have_their_files(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    ids = [row["qa_id"] for row in read_jsonl(corpus["qa"])]
+    split = {"train": ids[:6], "dev": [], "test": ids[6:]}
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    data = ["--qa", corpus["qa"], "--chunks", corpus["chunks"], "--model", model_dir]
+    run = tmp_path / "run"
+    stage2("mine", *data, "--split-file", tmp_path / "split.json", "--output-dir", run)
+    stage2("export", run, "--to", "tevatron", "--questions", "all")
+    for side in ("train", "test"):
+        rows = read_jsonl(tmp_path / "out" / f"{side}.jsonl")
+        assert [row["query_id"] for row in rows] == split[side]
+    assert len(list((tmp_path / "out").iterdir())) == 2

@@ -26,7 +26,7 @@ def write(run: FinishedRun, options: Options, folder: Path) -> None:
     mined = _mined(run, options.questions or "hard")
     sides = run.sides_of(list(mined.samples.qa_ids))
     if run.sides is None:
-        console.say(f"{run.run.path} has no {files.SPLIT}: all questions are in one file")
+        console.say(f"{run.run.path} has no split: all questions are in one file")
     if lost := no_place_for(options.to, mined):
         console.warn(f"--to {options.to} has no place for {', '.join(lost)}: they are left out")
     for side, rows in sides.items():

@@ -55,9 +55,9 @@ def write(run: FinishedRun, options: Options, folder: Path) -> None:
             with_entity = int(found.has_entity.sum())
             if with_entity:
                 console.warn(
-                    f"{which}: {with_entity} of {len(column)} {name} have vectors of their "
-                    "entities too, by which pairs with entities are compared; what is written are "
-                    "the vectors of whole texts"
+                    f"{which}/{target.name}: {with_entity} of its {len(column)} texts have vectors "
+                    "of their entities too, by which pairs with entities are compared; what is "
+                    "written are the vectors of whole texts"
                 )
 
 
