@@ -304,9 +304,7 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
         np.bincount(cells[name].rows[cells[name].codes >= 0], minlength=num_rows)
         for name in roles.negatives
     )
-    for name in (roles.chunk_id, roles.title, roles.label, roles.score):
-        if name is None:
-            continue
+    for name in filter(None, (roles.chunk_id, roles.title, roles.label, roles.score)):
         own = cells[name]
         if len(own.numbers):
             wrong = np.isinf(own.numbers) | (np.abs(own.numbers) > 3e38)

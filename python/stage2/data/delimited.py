@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stage2._core import InputError, read_bytes
 from stage2.config import InputConfig
@@ -45,7 +45,7 @@ def read_delimited(path: Path, settings: InputConfig, delimiter: str, quotes: bo
     builder = TableBuilder()
     content = read_bytes(path, settings.decompressed).removeprefix(b"\xef\xbb\xbf")
     text = decoded(str(path), 1, content)
-    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     quoted = 0
     with _any_length():
         lines = csv.reader(

@@ -47,7 +47,7 @@ def contents_of(tables: Tables, settings: InputConfig) -> Contents:
         _taken(tables.questions, rows, len(lengths)),
         tables.texts,
         (relevant.offsets, relevant.chunks, *graded),
-        qa_ids=[tables.question_ids[row] for row in rows],
+        qa_ids=[tables.question_ids[row] for row in rows.tolist()],
         chunk_ids=tables.chunk_ids,
         titles=tables.titles,
         answers=None if tables.answers is None else _taken(tables.answers, rows, len(lengths)),

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -182,8 +182,9 @@ class Tables:
 
 def texts_of(column: Column) -> list[str]:
     """Return the texts of a column, "" for none."""
-    to_list = getattr(column, "to_pylist", None)
-    return [text or "" for text in (column if to_list is None else to_list())]
+    # An Arrow array gives its texts itself.
+    given: Any = column
+    return [text or "" for text in (given.to_pylist() if hasattr(given, "to_pylist") else given)]
 
 
 def made_id(*texts: str) -> str:

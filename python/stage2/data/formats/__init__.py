@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stage2.config import InputConfig
 from stage2.data.contents import Contents
-from stage2.data.tables import Tables
 from stage2.utils.errors import BadInputError
 from stage2.utils.first_members import first_members
 from stage2.variants import COLUMNS, FORMATS, format_of
+
+if TYPE_CHECKING:
+    from stage2.data.tables import Tables  # which imports numpy: `stage2 prepare` starts without
 
 
 def module_of(name: str) -> Any:

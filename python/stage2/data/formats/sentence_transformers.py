@@ -143,7 +143,7 @@ def _named(
     texts = [candidate.chunk.text for candidate in candidates]
     if is_tuple:
         names = ["positive", *(f"negative_{number}" for number in range(1, len(texts)))]
-        row = {"anchor": question.text, **dict(zip(names, texts, strict=True))}
+        row: dict[str, Any] = {"anchor": question.text, **dict(zip(names, texts, strict=True))}
         return row | ({"label": scores} if scored else {})
     relevant = len(question.relevant)
     grades = [
