@@ -116,7 +116,8 @@ impl Gazetteer {
             } else if first != i {
                 if rows.labels.get(row) != rows.labels.get(earlier) {
                     push(&mut problems.contradicted, (i, first));
-                } else if row != earlier {
+                } else if row != earlier && rows.places.is_some() {
+                    // In annotations a name may well stand in several cases.
                     push(&mut problems.repeated, (i, first));
                 }
             } else {

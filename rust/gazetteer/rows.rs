@@ -109,9 +109,9 @@ impl Rows {
             let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
             let byte = |at: i64| starts.get(at as usize).copied().unwrap_or(text.len());
             for &[start, end] in annotations.spans.of(i) {
-                let name = &text[byte(start)..byte(end)];
-                if !normalise(name).is_empty() {
-                    push(&mut names, name.to_owned());
+                let name = normalise(&text[byte(start)..byte(end)]);
+                if !name.is_empty() {
+                    push(&mut names, name.into_owned());
                 }
             }
         }

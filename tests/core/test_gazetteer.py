@@ -107,10 +107,12 @@ def test_the_spans_of_annotations_are_names(tmp_path: Path) -> None:
     rows = [
         {"text": "é Dantès, Dantès", "targets": [
             {"char_start": 2, "char_end": 8}, {"char_start": 10, "char_end": 16}]},
-        {"text": "Mercédès", "targets": [{"char_start": 0, "char_end": 8}]},
+        {"text": "La\nCarconte", "targets": [{"char_start": 0, "char_end": 11}]},
+        {"text": "LA  CARCONTE", "targets": [{"char_start": 0, "char_end": 12}]},
     ]  # fmt: skip
-    gazetteer = Gazetteer.load(write_jsonl(tmp_path / "entities.jsonl", rows))
-    assert list(gazetteer.names) == ["Dantès", "Mercédès"]
+    path = write_jsonl(tmp_path / "entities.jsonl", rows)
+    gazetteer = Gazetteer.load(path, ignore_case=True)
+    assert list(gazetteer.names) == ["Dantès", "LA CARCONTE", "La Carconte"]
     assert gazetteer.warnings == []
 
 

@@ -159,7 +159,7 @@ def test_ctrl_c_ends_the_work(tmp_path: Path, work: str):
     done = run(textwrap.dedent(WORK[work]), tmp_path)
     assert done.stdout == "interrupted\n", done.stderr
     assert done.returncode == 0
-    inputs = {"qa", "chunks", "entities", "pipe", "other"}
+    inputs = {"qa", "chunks", "entities", "names.txt", "pipe", "other"}
     assert {path.name for path in tmp_path.iterdir()} <= inputs
 
 
