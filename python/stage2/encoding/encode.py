@@ -112,31 +112,53 @@ def encode_windows(
             vectors in memory.
         cache: the cache of this model at this precision. Vectors that it lacks are added to it.
     """
-    rows = np.arange(count)
-    keys = np.concatenate(
-        [_NO_KEYS, *(keys_of(*read(part)) for part in _windows(rows))], dtype=_NO_KEYS.dtype
-    )
-    first = _first_of(keys)
-    out = Embeddings.empty(count, model.embedding_dim, folder)
-    missing = distinct = np.flatnonzero(first == rows)
-    if cache is not None:
-        missing = _fill(out, keys, distinct, cache)
-    if len(missing):
+
+    def embed(part: Ints) -> Iterator[tuple[Ints, Embeddings]]:
         ready = loaded(model)
         done = done_tokens = 0
-        for part, tokens in _tokenized_ahead(ready, read, missing):
+        for window, tokens in _tokenized_ahead(ready, read, part):
             found = encode_tokens(
                 ready,
                 tokens,
                 precision=precision,
                 batch_tokens=batch_tokens,
-                progress=_further(progress, done, len(missing), done_tokens),
+                progress=_further(progress, done, len(part), done_tokens),
             )
+            yield window, found
+            done += len(window)
+            done_tokens += int(tokens.lengths.sum())
+
+    return embed_distinct(Embeddings.empty(count, model.embedding_dim, folder), read, embed, cache)
+
+
+def embed_distinct(
+    out: Embeddings,
+    read: Read,
+    embed: Callable[[Ints], Iterator[tuple[Ints, Embeddings]]],
+    cache: EmbeddingCache | None = None,
+) -> Embeddings:
+    """Fill in the vectors of n texts. Equal texts, and those that the cache has, cost nothing.
+
+    Args:
+        out: zeros for the n texts; it is filled and returned.
+        read: a function that returns the texts of some rows, with the spans and the role of each.
+        embed: a function that embeds the texts of some rows, part by part. It is called with the
+            rows that are missing, if there are any.
+        cache: the cache of these vectors. Those that it lacks are added to it.
+    """
+    rows = np.arange(len(out))
+    keys = np.concatenate(
+        [_NO_KEYS, *(keys_of(*read(part)) for part in _windows(rows))], dtype=_NO_KEYS.dtype
+    )
+    first = _first_of(keys)
+    missing = distinct = np.flatnonzero(first == rows)
+    if cache is not None:
+        missing = _fill(out, keys, distinct, cache)
+    if len(missing):
+        for part, found in embed(missing):
             out.put(part, found)
             if cache is not None:
                 cache.put(keys[part], found)
-            done += len(part)
-            done_tokens += int(tokens.lengths.sum())
     for part in _windows(np.flatnonzero(first != rows)):
         out.put(part, out.take(first[part]))
     return out

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
-from stage2.encoding.tokens import LazyTokens, Role, Spans, tokenize
+from stage2.encoding.tokens import LazyTokens, Role, Spans, Texts, TokenizedTexts, tokenize
 from stage2.utils.arrays import Ints, Mask
 
 
@@ -170,21 +170,24 @@ class RankingLists:
 
 
 def ranking_lists(
-    model: Encoder | LazyModel,
+    model: Encoder | LazyModel | None,
     samples: Samples,
     annotations: Annotations | None,
     *,
     similarity: str = "auto",
     corpus: bool = False,
+    by_id: bool = False,
 ) -> RankingLists:
     """Make the lists of samples. Each text of a role is there once, with its annotated entities.
 
     Args:
-        model: the model whose tokenizer is used.
+        model: the model whose tokenizer is used; None if no text will be tokenised.
         samples: the questions with their candidates.
         annotations: the entity annotations, or None.
         similarity: `sentence` leaves the entities out; `entity` requires annotations.
         corpus: whether every context of the samples is needed, or only the candidates.
+        by_id: whether each question and then each context that is needed has a row of its own,
+            because what ranks them goes by ids and not by texts.
     """
     check_similarity(similarity, annotations)
     flat = np.asarray(samples.candidates)
@@ -198,8 +201,17 @@ def ranking_lists(
         rows = (row_of.setdefault((role, text), len(row_of)) for text in column)
         return np.fromiter(rows, np.int64, len(column))
 
-    question_rows, context_rows = rows_of("query", questions), rows_of("document", contexts)
-    roles, texts = [role for role, _ in row_of], [text for _, text in row_of]
+    roles: list[Role]
+    if by_id:
+        question_rows, context_rows = np.split(
+            np.arange(len(questions) + len(contexts)), [len(questions)]
+        )
+        texts = [*questions, *contexts]
+        roles = ["query"] * len(questions)
+        roles += ["document"] * len(contexts)
+    else:
+        question_rows, context_rows = rows_of("query", questions), rows_of("document", contexts)
+        roles, texts = [role for role, _ in row_of], [text for _, text in row_of]
     spans: list[Spans] = [()] * len(texts)
     if annotations is not None and similarity != "sentence":
         found, offsets = annotations.spans_for(texts)
@@ -228,9 +240,14 @@ def ranking_lists(
 
 
 def _tokens_of(
-    model: Encoder | LazyModel,
+    model: Encoder | LazyModel | None,
     texts: Sequence[str],
     spans: Sequence[Spans],
     roles: Sequence[Role],
 ) -> LazyTokens:
-    return LazyTokens(texts, spans, lambda part: tokenize(loaded(model), *part), roles)
+    def tokenized(part: Texts) -> TokenizedTexts:
+        if model is None:
+            raise ValueError("there is no model whose tokenizer could read the texts")
+        return tokenize(loaded(model), *part)
+
+    return LazyTokens(texts, spans, tokenized, roles)
