@@ -20,6 +20,7 @@ from stage2.encoding.encode import encode_windows
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.tokens import Role, Texts
+from stage2.encoding.vectors import Vectors
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_with
 from stage2.mining.search import Nearest, search_texts
@@ -77,7 +78,7 @@ class CorpusMining:
 
 
 def mine_corpus(
-    questions: Embeddings, chunks: Embeddings, dataset: Dataset, settings: MiningConfig
+    questions: Vectors[Any], chunks: Vectors[Any], dataset: Dataset, settings: MiningConfig
 ) -> CorpusMining:
     """Search the whole corpus for each question's negatives.
 
