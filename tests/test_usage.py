@@ -40,6 +40,8 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"data": "/", "split_file": "s"},
             {"gazetteer": "g"},
             {"data": "pairs.csv"},
+            {"run": "r"},
+            {"question_vectors": "q", "endpoint": "u", "before_endpoint": "v"},
         )
     ]
     for condition in conditions:

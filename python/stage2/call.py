@@ -43,6 +43,30 @@ class Call:
         return (*one, *self.models)
 
     @property
+    def embeds(self) -> bool:
+        """Whether texts are embedded during the call: by a model, or by a server."""
+        settings = self.settings
+        served = settings.endpoint is not None or settings.before_endpoint is not None
+        return served or self.has_model
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is read, or made: one is named, or no other system is."""
+        settings = self.settings
+        others = (settings.question_vectors, settings.corpus_vectors, settings.run)
+        if self.all_models or settings.before_model is not None:
+            return True
+        return settings.endpoint is None and all(path is None for path in others)
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether a system is measured by vectors that are not those of a model of ours."""
+        settings = self.settings
+        paths = (settings.question_vectors, settings.endpoint)
+        before = (settings.before_question_vectors, settings.before_endpoint)
+        return any(path is not None for path in (*paths, *before))
+
+    @property
     def data_format(self) -> Format | None:
         """The format of --data; None if there is no --data or its format is not recognised."""
         return format_named(self.settings)

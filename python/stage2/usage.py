@@ -9,7 +9,7 @@ in a folder, and which settings stand in a folder's `settings.toml`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 
 from stage2.call import MAKERS, Call, data_files, names_of_data, reads_data
+from stage2.conditions import COMPARES, EMBEDS, HAS_MODEL, Condition, absent, chosen, given
 from stage2.config import (
     OWN,
     SETTINGS,
@@ -35,6 +36,7 @@ from stage2.config import (
     SearchConfig,
     Settings,
     SplitConfig,
+    SystemConfig,
     TrainingConfig,
     default,
 )
@@ -47,23 +49,6 @@ _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "mer
 
 # The stages of `stage2 run` with a given model.
 RUN = ("prepare", "mine", "train", "evaluate")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition under which a setting counts.
-
-    Attributes:
-        holds: a function that returns whether a call meets the condition.
-        text: the condition in words, for messages, or a function that returns them for a call.
-    """
-
-    holds: Callable[[Call], bool]
-    text: str | Callable[[Call], str]
-
-    def words(self, call: Call) -> str:
-        """Return the words that stand after "it works" in a message."""
-        return self.text if isinstance(self.text, str) else self.text(call)
 
 
 @dataclass(frozen=True)
@@ -81,27 +66,9 @@ class Use:
     when: tuple[Condition, ...] = ()
 
 
-def _chosen(name: str, *values: str) -> Condition:
-    """Make the condition that a setting has one of these values."""
-    *others, last = values
-    listed = f"{', '.join(others)} or {last}" if others else last
-    flag = f"--{name.replace('_', '-')}"
-    return Condition(lambda call: getattr(call.settings, name) in values, f"with {flag} {listed}")
-
-
 def _taken_by_the_loss(name: str) -> Condition:
     """Make the condition that the loss takes a setting as a parameter."""
-    return _chosen("loss", *(loss for loss, kind in LOSSES.items() if name in kind.settings))
-
-
-def _given(name: str, kind: str) -> Condition:
-    flag = f"--{name.replace('_', '-')} {kind}"
-    return Condition(lambda call: getattr(call.settings, name) is not None, f"with {flag}")
-
-
-def _absent(name: str) -> Condition:
-    flag = f"--{name.replace('_', '-')}"
-    return Condition(lambda call: getattr(call.settings, name) is None, f"without {flag}")
+    return chosen("loss", *(loss for loss, kind in LOSSES.items() if name in kind.settings))
 
 
 def _of_weights(call: Call) -> str:
@@ -171,7 +138,8 @@ _RANKS_CORPUS = Condition(
 )
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
-    lambda call: call.command != "audit" or call.settings.model is not None, "with --model DIR"
+    lambda call: call.command != "audit" or bool(call.all_models) or call.has_vectors,
+    "with --model DIR, or with vectors or an endpoint",
 )
 _READS_AS_TOLD = Condition(
     lambda call: not call.makes_stage1 and not call.reads_weights,
@@ -179,9 +147,7 @@ _READS_AS_TOLD = Condition(
 )
 _EMBEDS_OR_READS = Condition(
     lambda call: (
-        call.command != "audit"
-        or call.settings.model is not None
-        or call.settings.cross_encoder is not None
+        call.command != "audit" or bool(call.all_models) or call.settings.cross_encoder is not None
     ),
     "with --model DIR or --cross-encoder DIR",
 )
@@ -189,9 +155,9 @@ _HAS_COLUMNS = Condition(
     lambda call: call.data_format is not None and call.data_format.columns,
     "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
 )
-_MINES_CORPUS = _chosen("source", "corpus")
-_SPLITS = _chosen("split", "chunk")
-_OWN_DEV = _absent("dev_data")
+_MINES_CORPUS = chosen("source", "corpus")
+_SPLITS = chosen("split", "chunk")
+_OWN_DEV = absent("dev_data")
 _READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
 _RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge")
 
@@ -205,18 +171,20 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
+    # The content of files is hashed, and the URL of a server is one of the inputs.
+    SystemConfig: Use(serves=("evaluate",)),
     FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
     RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
     EncodingConfig: Use(
         decides=("mine", "audit", "train", "evaluate", "merge"),
         serves=("sweep",),
-        when=(_EMBEDS_OR_READS,),
+        when=(_EMBEDS_OR_READS, HAS_MODEL),
     ),
     TrainingConfig: Use(decides=("train",), serves=("sweep",)),
     SplitConfig: Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
     MergeConfig: Use(decides=("merge",)),
     OutputConfig: Use(serves=("audit", "sweep", "evaluate", "merge")),
-    AnnotationConfig: Use(serves=("annotate",), when=(_given("gazetteer", "FILE"),)),
+    AnnotationConfig: Use(serves=("annotate",), when=(given("gazetteer", "FILE"),)),
 }
 
 # These settings say how a training is watched, continued and saved. The model does not depend on
@@ -238,7 +206,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         when=(_FITS,),
     ),
     "max_decompressed": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
-    "format": Use(serves=(*_READERS, "annotate"), when=(_given("data", "PATH"),)),
+    "format": Use(serves=(*_READERS, "annotate"), when=(given("data", "PATH"),)),
     # The texts depend on these settings, although the input files are the same.
     "columns": Use(decides=_READERS, serves=("annotate",), when=(_HAS_COLUMNS,)),
     "title": Use(decides=_READERS, serves=("annotate",), when=(_TITLED,)),
@@ -249,25 +217,44 @@ _OF_SETTINGS: Mapping[str, Use] = {
     ),
     "model": Use(serves=("mine", "audit", "train", "sweep")),
     **dict.fromkeys(
-        ("pooling", "query_prompt", "document_prompt", "query_max_length", "document_max_length"),
+        ("pooling", "query_max_length", "document_max_length"),
         Use(
             decides=("mine", "audit", "train", "evaluate", "merge"),
             serves=("sweep",),
-            when=(_SCORES, _READS_AS_TOLD),
+            when=(_SCORES, _READS_AS_TOLD, HAS_MODEL),
         ),
     ),
+    **dict.fromkeys(
+        ("query_prompt", "document_prompt"),
+        Use(
+            decides=("mine", "audit", "train", "evaluate", "merge"),
+            serves=("sweep",),
+            when=(_SCORES, _READS_AS_TOLD, EMBEDS),
+        ),
+    ),
+    **dict.fromkeys(
+        ("question_vectors", "corpus_vectors", "endpoint"),
+        Use(serves=("mine", "audit", "evaluate")),
+    ),
+    "run": Use(serves=("mine", "evaluate")),
+    # Another model of a server gives other vectors, from the same URL.
+    "endpoint_model": Use(serves=("mine", "audit", "evaluate"), when=(given("endpoint", "URL"),)),
+    "before_endpoint_model": Use(serves=("evaluate",), when=(given("before_endpoint", "URL"),)),
+    "entities": Use(serves=_READERS, when=(HAS_MODEL,)),
     "train": Use(decides=("train",), serves=("sweep",), when=(_READS_AS_TOLD,)),
     "save_dtype": Use(decides=("train", "merge"), serves=("sweep",), when=(_READS_AS_TOLD,)),
-    "init": Use(serves=("mine", "train", "sweep"), when=(_absent("model"),)),
+    "init": Use(serves=("mine", "train", "sweep"), when=(absent("model"),)),
     "backbone": Use(serves=("init", *_RANKERS), when=(_MAKES_OR_WEIGHTS,)),
     "max_length": Use(decides=("init",), serves=_RANKERS, when=(_MADE_OR_WEIGHTS,)),
     "cross_encoder": Use(serves=("mine", "audit", "sweep")),
     "cross_encoder_margin": Use(
-        decides=("mine", "audit"), serves=("sweep",), when=(_given("cross_encoder", "DIR|ID"),)
+        decides=("mine", "audit"), serves=("sweep",), when=(given("cross_encoder", "DIR|ID"),)
     ),
     "drop_false_negatives": Use(decides=("mine",), serves=("sweep",)),
     "similarity": Use(
-        decides=("mine", "audit", "train", "evaluate", "merge"), serves=("sweep",), when=(_SCORES,)
+        decides=("mine", "audit", "train", "evaluate", "merge"),
+        serves=("sweep",),
+        when=(_SCORES, COMPARES),
     ),
     "corpus": Use(
         # This setting decides by which dev MRR the best epoch is chosen.
@@ -275,23 +262,23 @@ _OF_SETTINGS: Mapping[str, Use] = {
         serves=("sweep",),
         when=(_CORPUS, _NOT_MINED),
     ),
-    "compile": Use(serves=_RANKERS, when=(_SCORES,)),
-    "embedding_cache": Use(serves=("mine", "evaluate")),
+    "compile": Use(serves=_RANKERS, when=(_SCORES, HAS_MODEL)),
+    "embedding_cache": Use(serves=("mine", "evaluate"), when=(EMBEDS,)),
     **dict.fromkeys(("resume", "save_every", "keep_checkpoints", "report_to"), _BESIDE_TRAINING),
     **dict.fromkeys(
         ("batches", "guide_margin"),
         Use(
             decides=("train",),
             serves=("sweep",),
-            when=(_chosen("loss", *(n for n, kind in LOSSES.items() if kind.negatives != "list")),),
+            when=(chosen("loss", *(n for n, kind in LOSSES.items() if kind.negatives != "list")),),
         ),
     ),
     "gradient_checkpointing": Use(
-        decides=("train",), serves=("sweep",), when=(_absent("micro_batch"),)
+        decides=("train",), serves=("sweep",), when=(absent("micro_batch"),)
     ),
     # The trials of a sweep are compared by dev questions, so none is trained on them.
     "refit": Use(decides=("train",), when=(_OWN_DEV, _SPLITS)),
-    "replay": Use(decides=("train",), serves=("sweep",), when=(_chosen("train_on", "hard"),)),
+    "replay": Use(decides=("train",), serves=("sweep",), when=(chosen("train_on", "hard"),)),
     "dev_data": Use(serves=("train",)),
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
     # The content of the file is hashed, so its name decides nothing.
@@ -337,6 +324,13 @@ _READ = (
     "split_file",
     "backbone",
     "cross_encoder",
+    "question_vectors",
+    "corpus_vectors",
+    "run",
+    "before_model",
+    "before_question_vectors",
+    "before_corpus_vectors",
+    "before_run",
 )
 
 # A stage-1 model is made from these settings and the texts that it is fitted on.
@@ -362,6 +356,11 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
     for name in names:
         if why := why_unused(name, calls):
             raise BadInputError(f"{_flag(name, calls[0].settings)} has no effect here: {why}")
+    if calls[0].settings.similarity in ("cosine", "dot") and not any(c.has_vectors for c in calls):
+        raise BadInputError(
+            f"--similarity {calls[0].settings.similarity} has no effect here: it works with "
+            "vectors or an endpoint; a model says itself how its vectors are compared"
+        )
 
 
 def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:

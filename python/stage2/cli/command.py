@@ -114,6 +114,8 @@ class SettingsCommand(Command):
         settings = Settings(**values, given=frozenset(given))
         if settings.model is not None and "model" in self.names:
             settings = replace(settings, model=found_model(settings.model))
+        if settings.before_model is not None and "before_model" in self.names:
+            settings = replace(settings, before_model=found_model(settings.before_model))
         if "models" in extra:
             extra["models"] = tuple(map(found_model, extra["models"]))
         calls = self.calls_of(settings, str(self.name), extra)

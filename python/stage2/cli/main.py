@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import click
 
@@ -18,7 +19,8 @@ from stage2.cli.command import (
 from stage2.cli.export_options import DEPTH, QUESTIONS, Options
 from stage2.cli.options import TextType, option
 from stage2.cli.sweep_grid import PRESETS, calls_of_sweep, parse_grid, trials
-from stage2.config import Settings
+from stage2.cli.trec_table import TrecFlags, print_table
+from stage2.config import OWN, Settings, SystemConfig
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
 from stage2.utils import files
 from stage2.variants import EXPORTS, WRITTEN, exports_of
@@ -26,7 +28,7 @@ from stage2.variants import EXPORTS, WRITTEN, exports_of
 
 @command(
     *("init", "prepare", "mine", "train", "evaluate"),
-    without=("dev_data",),
+    without=("dev_data", *OWN[SystemConfig]),
     example="stage2 run --qa qa.json --chunks chunks.jsonl --entities entities.jsonl",
     plans=True,
     presets=RUN_PRESETS,
@@ -144,11 +146,50 @@ def train(settings: Settings) -> None:
             type=TextType("DIR|FILE.pt"),
             metavar="DIR|FILE.pt",
             help="A model; give it twice for before and after on the same samples.",
-        )
+        ),
+        click.option(
+            "--qrels",
+            metavar="FILE",
+            help="Judgements of the documents of --run: print trec_eval's table and write nothing.",
+        ),
+        click.option(
+            "-m",
+            "measures",
+            multiple=True,
+            metavar="NAME",
+            help="With --qrels: a measure of trec_eval, such as map or P.5,10. Default: official.",
+        ),
+        click.option(
+            "-l",
+            "level",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --qrels: documents of this relevance or more are relevant. Default: 1.",
+        ),
+        click.option(
+            "-c",
+            "complete",
+            is_flag=True,
+            help="With --qrels: a question of the qrels that the run lacks counts as 0.",
+        ),
+        click.option("--per-query", is_flag=True, help="With --qrels: print each question too."),
+        click.option(
+            "--expected",
+            is_flag=True,
+            help="With --qrels: a column with the expectation over all orders of equal scores.",
+        ),
     ],
 )
-def evaluate(settings: Settings, models: tuple[str, ...]) -> None:
-    """Evaluate a model, or compare two on the same samples."""
+def evaluate(settings: Settings, models: tuple[str, ...], **trec: Any) -> None:
+    """Evaluate a model or another system, or compare two on the same samples.
+
+    With --run and --qrels it prints the table of trec_eval.
+    """
+    flags = TrecFlags(**trec)
+    flags.check(settings)
+    if flags.qrels is not None and settings.run is not None:
+        print_table(settings.run, flags)
+        return
     from stage2.cli.commands import evaluate
 
     evaluate.evaluate_command(settings, models)

@@ -18,7 +18,11 @@ from stage2.config_file import nearest
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
 
 # The settings that name the files which a command reads first.
-_READ = ("qa", "chunks", "entities", "data", "dev_data", "split_file", "gazetteer")
+_VECTORS = ("question_vectors", "corpus_vectors", "run")
+_READ = (
+    *("qa", "chunks", "entities", "data", "dev_data", "split_file", "gazetteer"),
+    *(f"{side}{name}" for side in ("", "before_") for name in _VECTORS),
+)
 
 
 class Command(click.Command):

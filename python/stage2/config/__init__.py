@@ -29,6 +29,7 @@ from stage2.config.mining import (
     SearchConfig,
 )
 from stage2.config.model import EncodingConfig, MergeConfig, ModelConfig
+from stage2.config.systems import SystemConfig
 from stage2.config.training import (
     Freeze,
     OutputConfig,
@@ -66,6 +67,7 @@ __all__ = [
     "SearchConfig",
     "Settings",
     "SplitConfig",
+    "SystemConfig",
     "Train",
     "TrainOn",
     "TrainingConfig",
@@ -89,6 +91,7 @@ GROUPS: tuple[type[Group], ...] = (
     SearchConfig,
     SamplesConfig,
     ModelConfig,
+    SystemConfig,
     FalseNegativesConfig,
     RankingConfig,
     EncodingConfig,
@@ -109,6 +112,7 @@ OWN: Mapping[type[Group], tuple[str, ...]] = {
 class Settings(
     InputConfig,
     ModelConfig,
+    SystemConfig,
     FalseNegativesConfig,
     MiningConfig,
     TrainingConfig,

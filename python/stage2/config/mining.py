@@ -126,8 +126,9 @@ class RankingConfig(Group):
     )  # fmt: skip
     similarity: str = setting(
         "auto",
-        "Compare by entities where both sides have them (auto, entity) or by sentence only.",
-        choices=("auto", "entity", "sentence"),
+        "Compare by entities where both sides have them (auto, entity) or by sentence only; with "
+        "--question-vectors or --endpoint: by cosine (auto) or dot.",
+        choices=("auto", "entity", "sentence", "cosine", "dot"),
         row=9,
     )
     corpus: str = setting(

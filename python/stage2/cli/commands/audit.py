@@ -13,6 +13,7 @@ from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
+from stage2.cli.systems import named_system
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, cross_encoding, evaluation
 from stage2.config import Settings
@@ -46,17 +47,27 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
     resolve_precision(settings.precision, resolve_device(settings.device))
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
-    model = None
+    model, system = None, named_system(settings)
+    if system is not None:
+        system.check(inputs)
+        hashes |= system.hashes
     if settings.model is not None:
         model = load_given(settings, settings.model)
         hashes |= hashes_of_model(settings, settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
-    scores = None if model else _written_scores(run.checked(files.EVALUATION), inputs.samples)
+    scores = None
+    if model is None and system is None:
+        scores = _written_scores(run.checked(files.EVALUATION), inputs.samples)
     run.begin(
-        settings, {"audit": hashes}, work=lambda: _load(settings, inputs, model, cross_encoder)
+        settings,
+        {"audit": hashes},
+        () if system is None else system.reads,
+        lambda: _load(settings, inputs, model, cross_encoder),
     )
     write_rejected(run, inputs.loaded)
+    if system is not None:
+        scores = system.rank(inputs, corpus=False).candidates.scores
     if model is not None:
         tell_text_lengths(model, inputs.samples)
         scores = _model_scores(settings, model, inputs)

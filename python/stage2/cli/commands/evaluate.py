@@ -1,4 +1,4 @@
-"""`stage2 evaluate` measures how a model ranks, or compares two on the same samples."""
+"""`stage2 evaluate` measures how a system ranks, or compares two on the same samples."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from stage2.cli.stage1 import (
     hashes_of_model,
     model_when_needed,
 )
+from stage2.cli.systems import BEFORE, System, named_system
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, evaluation, load_of, of_backbone
 from stage2.config import Settings
@@ -44,44 +45,46 @@ from stage2.utils.errors import BadInputError, RegressedError
 def evaluate_command(
     settings: Settings, run: RunFolder, models: Sequence[str], held_out: bool = False
 ) -> None:
-    """Evaluate one model, or two on the same samples, and print the table.
+    """Evaluate one system, or two on the same samples, and print the table.
 
     A model's weights do not show whether training saw the samples. Nothing is claimed about this
     unless the caller sets `held_out`, which means that training saw none of them.
     """
     check_machine(settings)
     run.watch(*models)
-    if not 1 <= len(models) <= 2:
+    systems = _systems(settings, models)
+    names = [system.name for system in systems]
+    if settings.fail_if_regressed and len(systems) == 1:
         raise BadInputError(
-            f"{len(models)} models; expected --model once, or twice for before and after"
-        )
-    if settings.fail_if_regressed and len(models) == 1:
-        raise BadInputError(
-            "--fail-if-regressed compares two models; give --model twice, before and after"
+            "--fail-if-regressed compares two systems; give --model twice, before and after, or "
+            "name what was there before by --before-model, --before-run and their like"
         )
     settings, inputs = with_folder_files(settings, run, only=("test",))
     if inputs.sides is not None:
         console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
-    waiting = [model_when_needed(settings, path) for path in models]
-    backbone = untouched_backbone(settings, backbone_of(settings, models[0]), inputs)
     hashes = dict(inputs.hashes)
-    for number, path in enumerate(models, 1):
-        hashes |= hashes_of_model(settings, path, f"model_{number}")
+    for number, system in enumerate(systems, 1):
+        system.check(inputs)
+        hashes |= system.hashes_of(f"model_{number}")
+    first = systems[0]
+    folder = backbone_of(settings, first.path) if isinstance(first, _Model) else None
+    backbone = untouched_backbone(settings, folder, inputs)
+    reads = [path for system in systems for path in system.reads]
     run.begin(
-        settings, {"evaluate": hashes}, models,
-        lambda: _load(settings, inputs, waiting, models, backbone),
-    )  # fmt: skip
+        settings, {"evaluate": hashes}, reads, lambda: _load(settings, inputs, systems, backbone)
+    )
     write_rejected(run, inputs.loaded)
-    run.record["texts"] = tell_text_lengths(waiting[0], inputs.samples, models[0])
-    if len(models) == 2:
-        tell_text_lengths(waiting[1], inputs.samples, models[1])
-    evaluations = [_evaluate(settings, model, inputs, name) for model, name in
-                   zip(waiting, models, strict=True)]  # fmt: skip
+    told = [tell_text_lengths(system.model, inputs.samples, system.name)
+            for system in systems if isinstance(system, _Model)]  # fmt: skip
+    if isinstance(first, _Model):
+        run.record["texts"] = told[0]
+    corpus = ranks_corpus(settings, inputs)
+    evaluations = [system.rank(inputs, corpus) for system in systems]
     before, after = evaluations[0], evaluations[-1]
     everyone = np.arange(len(inputs.samples))
     questions = list(inputs.samples.questions)
     files.write_json(run / files.EVALUATION, before.rows(questions))
-    if len(models) == 2:
+    if len(systems) == 2:
         files.write_json(run / files.EVALUATION_AFTER, after.rows(questions))
     grouped = grouped_questions(inputs.samples)
     name = "test" if held_out else "all"
@@ -90,11 +93,11 @@ def evaluate_command(
         sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
     comparison = write_comparison(
         run, inputs, grouped,
-        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1]),
+        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1] or None),
         sets, settings, ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip
-    comparison |= {"models": list(models), "trained_on_known": held_out}
-    if len(models) == 1:
+    comparison |= {"models": names, "trained_on_known": held_out}
+    if len(systems) == 1:
         del comparison["verdict"]
     files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "evaluate", hashes)
@@ -104,19 +107,17 @@ def evaluate_command(
 
 
 def _load(
-    settings: Settings,
-    inputs: Inputs,
-    models: Sequence[Encoder | LazyModel],
-    names: Sequence[str],
-    backbone: Backbone | None,
+    settings: Settings, inputs: Inputs, systems: Sequence[System], backbone: Backbone | None
 ) -> Workload:
-    """Count what the command computes, for a dry run."""
-    work: list[Work] = []
-    for model, name in zip(models, names, strict=True):
-        lists = lists_of(settings, model, inputs)
-        pace = Pace.measure(model, lists.tokens, settings.precision)
-        work += evaluation(pace, lists, name, embedding_cache(settings, name))
-    return load_of(lists, [*work, *of_backbone(pace, lists, backbone)])
+    """Count what the command computes, for a dry run. What others have computed takes no time."""
+    found, work = Workload(), list[Work]()
+    for system in systems:
+        if isinstance(system, _Model):
+            lists = lists_of(settings, system.model, inputs)
+            pace = Pace.measure(system.model, lists.tokens, settings.precision)
+            work += evaluation(pace, lists, system.name, embedding_cache(settings, system.name))
+            found = load_of(lists, [*work, *of_backbone(pace, lists, backbone)])
+    return found
 
 
 def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:
@@ -130,13 +131,78 @@ def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:
     return [*([test] if len(found.rows) else []), *([everyone] if found.gone else [])]
 
 
-def _evaluate(
-    settings: Settings, model: Encoder | LazyModel, inputs: Inputs, name: str
-) -> Evaluation:
-    cache = embedding_cache(settings, name)
-    lists = lists_of(settings, model, inputs)
-    folder = Path(settings.output_dir)
-    return evaluate_shown(f"evaluating {name}", model, lists, settings, cache, folder)
+@dataclass(frozen=True)
+class _Model(System):
+    """A model that stage2 reads itself.
+
+    Attributes:
+        path: the path or the name of the model.
+        model: the model, or one that is loaded when it is first used.
+        settings: the settings of the command.
+    """
+
+    path: str
+    model: Encoder | LazyModel
+    settings: Settings
+
+    @classmethod
+    def named(cls, settings: Settings, path: str) -> _Model:
+        """Return the model at a path."""
+        return cls(path, model_when_needed(settings, path), settings)
+
+    @property
+    def name(self) -> str:
+        """The path of the model."""
+        return self.path
+
+    @property
+    def reads(self) -> tuple[str | Path, ...]:
+        """The path of the model."""
+        return (self.path,)
+
+    def hashes_of(self, name: str) -> dict[str, str]:
+        """Return the hashes of the weights, under `name`."""
+        return hashes_of_model(self.settings, self.path, name)
+
+    def check(self, _inputs: Inputs) -> None:
+        """Do nothing: a model reads any texts."""
+
+    def rank(self, inputs: Inputs, _corpus: bool) -> Evaluation:
+        """Embed and rank, the corpus too if the settings ask for it."""
+        cache = embedding_cache(self.settings, self.path)
+        lists = lists_of(self.settings, self.model, inputs)
+        folder = Path(self.settings.output_dir)
+        title = f"evaluating {self.path}"
+        return evaluate_shown(title, self.model, lists, self.settings, cache, folder)
+
+
+def _systems(settings: Settings, models: Sequence[str]) -> list[System]:
+    """Return the systems that are measured: one, or what was there before and what is now.
+
+    Raises:
+        BadInputError: the settings name none, or several of one side.
+    """
+    if len(models) > 2:
+        raise BadInputError(
+            f"{len(models)} models; expected --model once, or twice for before and after"
+        )
+    before: System | None = named_system(settings, BEFORE)
+    after = named_system(settings)
+    if settings.before_model is not None:
+        before = _Model.named(settings, settings.before_model)
+    now: list[System] = [] if after is None else [after]
+    if len(models) + len(now) + (before is not None) > 2 or (models and now):
+        raise BadInputError(
+            "several systems are named; expected one, or --model twice, or one with the one that "
+            "was there before in --before-model, --before-run and their like"
+        )
+    now += [_Model.named(settings, path) for path in models]
+    if not now:
+        raise BadInputError(
+            "there is nothing to measure; expected --model once, or twice for before and after; "
+            "or --question-vectors and --corpus-vectors, --run or --endpoint"
+        )
+    return [*([] if before is None else [before]), *now]
 
 
 def evaluate_shown(

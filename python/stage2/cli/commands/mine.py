@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from stage2.cli.stage1 import (
     stage1_cache,
     stage1_when_needed,
 )
+from stage2.cli.systems import NamedSystem, named_system
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, cross_encoding, evaluation, fitting, load_of
 from stage2.config import Settings
@@ -47,6 +48,9 @@ def mine(settings: Settings, run: RunFolder) -> None:
     check_machine(settings)
     inputs = gather(settings)
     check_mining(settings, inputs)
+    if (system := named_system(settings)) is not None:
+        _mine_by(system, settings, run, inputs)
+        return
     first = stage1_when_needed(settings, run, inputs)
     model, settings = first.model, first.settings
     cross_encoder, cross_hashes = load_cross_encoder(settings)
@@ -56,14 +60,50 @@ def mine(settings: Settings, run: RunFolder) -> None:
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
     inputs, mined = candidates(settings, run, model, inputs, cache)
+    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
+
+    def scored() -> Evaluation:
+        return evaluate_shown("scoring", model, lists, settings, cache)
+
+    _finish(settings, run, inputs, scored, mined, stages["mine"], cross_encoder)
+
+
+def _mine_by(system: NamedSystem, settings: Settings, run: RunFolder, inputs: Inputs) -> None:
+    """Mine by a system that is named in place of a model."""
+    if settings.init or settings.backbone is not None:
+        flag = "--init" if settings.init else "--backbone"
+        raise BadInputError(
+            f"{flag} makes a model, and another system mines; expected one of the two"
+        )
+    system.check(inputs)
+    cross_encoder, cross_hashes = load_cross_encoder(settings)
+    stages = stage_inputs(inputs, {**system.hashes, **cross_hashes}, made=False)
+    run.begin(settings, stages, system.reads, Workload)
+    mined = system.mine(inputs) if settings.source == "corpus" else None
+    inputs = inputs if mined is None else replace(inputs, samples=mined.samples)
+    _finish(
+        settings, run, inputs, lambda: system.rank(inputs, False), mined, stages["mine"],
+        cross_encoder,
+    )  # fmt: skip
+
+
+def _finish(
+    settings: Settings,
+    run: RunFolder,
+    inputs: Inputs,
+    scored: Callable[[], Evaluation],
+    mined: CorpusMining | None,
+    hashes: Mapping[str, str],
+    cross_encoder: CrossEncoder | None,
+) -> None:
+    """Write the samples, their evaluation and audit, and the hard examples."""
     if inputs.dataset is not None:
         write_constructed(settings, run, inputs)
     else:
         write_rejected(run, inputs.loaded)
-    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
-    evaluation = evaluate_shown("scoring", model, lists, settings, cache)
+    evaluation = scored()
     dropped = audit_mined(settings, run, inputs, evaluation, cross_encoder)
-    hard = write_mined(settings, run, inputs, stages["mine"], evaluation, mined, dropped)
+    hard = write_mined(settings, run, inputs, hashes, evaluation, mined, dropped)
     if not len(hard):
         below = files.read_json(run / files.MINING_SUMMARY)["num_below_topk"]
         console.warn(no_hard_examples(settings.topk, below))

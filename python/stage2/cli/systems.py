@@ -1,0 +1,363 @@
+"""The systems that are measured without a model of ours: vectors, runs and servers.
+
+A system ranks the questions of a command, and mines their negatives. A kind of system is a class
+here and a row in `_KINDS`; its settings stand in `config/systems.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from stage2._core import TextColumn
+from stage2.cli import console
+from stage2.cli.inputs import Inputs
+from stage2.config import Settings
+from stage2.data.dataset import Samples
+from stage2.data.trec import Run, read_run
+from stage2.encoding.cache import EmbeddingCache, folder_of
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.endpoint import Endpoint
+from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.tokens import Role, Texts
+from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
+from stage2.evaluation.evaluate import Evaluation, rank_lists
+from stage2.evaluation.run_ranks import RunScores, evaluate_run
+from stage2.mining.corpus import CorpusMining, mine_corpus
+from stage2.mining.run_negatives import mine_run
+from stage2.utils import files
+from stage2.utils.arrays import Ints
+from stage2.utils.errors import BadInputError
+from stage2.utils.memory import default_budget
+
+# The prefix of the settings that name the system that was there before.
+BEFORE = "before_"
+
+
+class System(ABC):
+    """A system that ranks the texts of a command."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name of the system, for people."""
+
+    @property
+    def reads(self) -> tuple[str | Path, ...]:
+        """The files that it is read from and that no setting names."""
+        return ()
+
+    @abstractmethod
+    def hashes_of(self, name: str) -> dict[str, str]:
+        """Return the hashes of what its ranks depend on; `name` is the key of a model's weights."""
+
+    @abstractmethod
+    def check(self, inputs: Inputs) -> None:
+        """Check that the system can rank the questions, before anything is written.
+
+        Raises:
+            BadInputError: it is of other questions or of another corpus.
+        """
+
+    @abstractmethod
+    def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
+        """Rank the candidates of each question, and all contexts if `corpus` is set."""
+
+
+@dataclass(frozen=True)
+class NamedSystem(System):
+    """A system that is named in place of a model. It can mine too.
+
+    Attributes:
+        settings: the settings of the command.
+        hashes: the hashes of what its ranks depend on, by name.
+    """
+
+    settings: Settings
+    hashes: Mapping[str, str]
+
+    def hashes_of(self, _name: str) -> dict[str, str]:
+        """Return its hashes. There are no weights for which a name could be the key."""
+        return dict(self.hashes)
+
+    @abstractmethod
+    def mine(self, inputs: Inputs) -> CorpusMining:
+        """Mine the negatives of each question from the corpus."""
+
+
+@dataclass(frozen=True)
+class VectorSystem(NamedSystem):
+    """A system that is known by the vectors that it made.
+
+    Attributes:
+        questions: the vectors of the questions.
+        corpus: the vectors of the chunks.
+        ids: the files of ids.
+    """
+
+    questions: VectorFile
+    corpus: VectorFile
+    ids: tuple[Path, ...]
+
+    @classmethod
+    def named(cls, settings: Settings, prefix: str) -> VectorSystem:
+        """Read the files that the settings name."""
+        named = {name: getattr(settings, prefix + name) for name in _VECTORS}
+        if missing := [name for name, path in named.items() if path is None]:
+            (other,) = (name for name in _VECTORS if name not in missing)
+            raise BadInputError(
+                f"{_flag(prefix + other)} needs {_flag(prefix + missing[0])} FILE too: scores are "
+                "those of the vectors of questions and chunks"
+            )
+        found = {name: read_vectors(path) for name, path in named.items()}
+        questions, corpus = (found[name] for name in _VECTORS)
+        if questions.width != corpus.width:
+            raise BadInputError(
+                f"{questions.path} has vectors of width {questions.width}, {corpus.path} of width "
+                f"{corpus.width}; expected one width: one system made both"
+            )
+        beside = {prefix + name: ids for name, path in named.items() if (ids := ids_of(path))}
+        hashes = {prefix + name: files.sha256(path) for name, path in named.items()}
+        hashes |= {f"{name}_ids": files.sha256(path) for name, path in beside.items()}
+        return cls(settings, hashes, questions, corpus, tuple(beside.values()))
+
+    @property
+    def name(self) -> str:
+        """The name of the system, for people."""
+        return f"{self.questions.path} + {self.corpus.path}"
+
+    @property
+    def reads(self) -> tuple[str | Path, ...]:
+        """The files of ids."""
+        return self.ids
+
+    def check(self, inputs: Inputs) -> None:
+        """Check that it is of these questions and contexts; see `System.check`."""
+        if "" in (ids := list(inputs.samples.context_ids)):
+            raise BadInputError(
+                f"{ids.count('')} contexts of the samples have no chunk id, by which vectors are "
+                "found; expected samples that stage2 prepare or mine wrote, or --qa and --chunks"
+            )
+        self._vectors(inputs.samples, inputs)
+
+    def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
+        """Rank as `System.rank` says."""
+        samples = inputs.samples
+        lists = ranking_lists(None, samples, None, corpus=corpus, by_id=True)
+        vectors = self._vectors(samples, inputs)
+        if not corpus:
+            contexts = np.unique(np.asarray(samples.candidates))
+            questions = np.arange(len(samples))
+            vectors = vectors.take(np.concatenate([questions, len(samples) + contexts]))
+        with console.bar("ranking the corpus", "question") as progress:
+            return rank_lists(lists, vectors, progress)
+
+    def mine(self, inputs: Inputs) -> CorpusMining:
+        """Mine the negatives of each question from the corpus."""
+        if inputs.dataset is None:
+            raise ValueError("there is no corpus to mine; see check_mining")
+        vectors, count = self._vectors(inputs.samples, inputs), len(inputs.samples)
+        questions, chunks = vectors.at(slice(count)), vectors.at(slice(count, None))
+        return mine_corpus(questions, chunks, inputs.dataset, self.settings)
+
+    def _vectors(self, samples: Samples, inputs: Inputs) -> Embeddings:
+        """Return the vectors of the questions, then those of all contexts."""
+        known = self._kept
+        if not known:
+            how: Comparison = "dot" if self.settings.similarity == "dot" else "cosine"
+            whole = inputs.has_corpus and self.settings.on_error == "strict"
+            # Files of judgements and of a split may leave out questions.
+            asks_all = whole and self.settings.data is None and self.settings.split_file is None
+            parts = (
+                self.questions.of(list(samples.qa_ids), "questions", asks_all, how),
+                self.corpus.of(list(samples.context_ids), "chunks", whole, how),
+            )
+            out = Embeddings.empty(sum(map(len, parts)), self.questions.width)
+            out.mu[: len(parts[0])], out.mu[len(parts[0]) :] = (part.mu for part in parts)
+            known.append(out)
+        return known[0]
+
+    @cached_property
+    def _kept(self) -> list[Embeddings]:
+        """The vectors, once they were looked up. The questions of a command stay the same."""
+        return []
+
+
+@dataclass(frozen=True)
+class RunSystem(NamedSystem):
+    """A system that is known by a run.
+
+    Attributes:
+        path: the file of the run.
+        found: what it holds.
+    """
+
+    path: str
+    found: Run
+
+    @classmethod
+    def named(cls, settings: Settings, prefix: str) -> RunSystem:
+        """Read the file that the settings name."""
+        path = getattr(settings, f"{prefix}run")
+        return cls(settings, {f"{prefix}run": files.sha256(path)}, path, read_run(path))
+
+    @property
+    def name(self) -> str:
+        """The name of the system, for people."""
+        return self.path
+
+    def check(self, inputs: Inputs) -> None:
+        """Check that it is of these questions and contexts; see `System.check`."""
+        qa_ids = list(inputs.samples.qa_ids)
+        asked = self.found.questions.keys() & set(qa_ids)
+        if not asked:
+            raise BadInputError(
+                f"{self.path}: has no question of the data, such as {qa_ids[0]!r}, but "
+                f"{next(iter(self.found.questions))!r}; expected a run of its questions"
+            )
+        if lacking := len(qa_ids) - len(asked):
+            console.warn(
+                f"{self.path}: {lacking} of {len(qa_ids)} questions have no line; their ground "
+                "truths count as found last"
+            )
+        if other := len(self.found.questions) - len(asked):
+            console.say(f"{self.path}: {other} questions are not in the data; they are not used")
+        _, unknown = self._scores(inputs.samples)
+        if unknown:
+            told = f"{self.path}: {len(unknown)} documents, such as {unknown[0]!r}, are "
+            if inputs.has_corpus and self.settings.on_error == "strict":
+                raise BadInputError(f"{told}not in the corpus; expected a run over its chunks")
+            console.say(f"{told}among no candidates; they are not used")
+
+    def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
+        """Rank as `System.rank` says."""
+        lists = ranking_lists(None, inputs.samples, None, corpus=corpus)
+        with console.bar("ranking the corpus", "question") as progress:
+            return evaluate_run(lists, self._scores(inputs.samples)[0], progress)
+
+    def mine(self, inputs: Inputs) -> CorpusMining:
+        """Mine the negatives of each question from the corpus."""
+        if inputs.dataset is None:
+            raise ValueError("there is no corpus to mine; see check_mining")
+        return mine_run(self._scores(inputs.samples)[0], inputs.dataset, self.settings)
+
+    def _scores(self, samples: Samples) -> tuple[RunScores, list[str]]:
+        questions = self.found.questions.items()
+        return RunScores.of(samples, {one: (q.documents, q.scores) for one, q in questions})
+
+
+@dataclass(frozen=True)
+class EndpointSystem(NamedSystem):
+    """A server of embeddings.
+
+    Attributes:
+        endpoint: the server.
+        width: the width of its vectors.
+    """
+
+    endpoint: Endpoint
+    width: int
+
+    @classmethod
+    def named(cls, settings: Settings, prefix: str) -> EndpointSystem:
+        """Ask the server that the settings name for the width of its vectors."""
+        prompts: Mapping[Role, str | None] = {
+            "query": settings.query_prompt, "document": settings.document_prompt,
+        }  # fmt: skip
+        endpoint = Endpoint(
+            getattr(settings, f"{prefix}endpoint"),
+            getattr(settings, f"{prefix}endpoint_model"),
+            {role: text for role, text in prompts.items() if text is not None},
+            "dot" if settings.similarity == "dot" else "cosine",
+        )
+        return cls(settings, {f"{prefix}endpoint": endpoint.name}, endpoint, endpoint.width())
+
+    @property
+    def name(self) -> str:
+        """The name of the system, for people."""
+        return self.endpoint.name
+
+    def check(self, _inputs: Inputs) -> None:
+        """Do nothing: a server takes any texts."""
+
+    def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
+        """Rank as `System.rank` says."""
+        lists = ranking_lists(None, inputs.samples, None, similarity="sentence", corpus=corpus)
+        vectors = self._embed(self.name, len(lists.tokens), lists.tokens.read)
+        with console.bar("ranking the corpus", "question") as progress:
+            return rank_lists(lists, vectors, progress)
+
+    def mine(self, inputs: Inputs) -> CorpusMining:
+        """Mine the negatives of each question from the corpus."""
+        dataset = inputs.dataset
+        if dataset is None:
+            raise ValueError("there is no corpus to mine; see check_mining")
+        questions = self._embed_column("questions", dataset.questions, "query")
+        chunks = self._embed_column("corpus", dataset.chunk_texts, "document")
+        return mine_corpus(questions, chunks, dataset, self.settings)
+
+    def _embed_column(self, title: str, column: TextColumn, role: Role) -> Embeddings:
+        def read(rows: Ints) -> Texts:
+            return Texts(column.take(rows), [()] * len(rows), [role] * len(rows))
+
+        return self._embed(title, len(column), read)
+
+    def _embed(self, title: str, count: int, read: Callable[[Ints], Texts]) -> Embeddings:
+        folder = folder_of(self.settings.embedding_cache)
+        cache = None if folder is None else EmbeddingCache(
+            folder, self.width, self.endpoint.depends_on,
+            {"model": self.name, "precision": "endpoint"},
+        )  # fmt: skip
+        size = 2 * count * self.width * np.dtype(np.float32).itemsize
+        beyond = size > (self.settings.budget or default_budget())
+        with console.bar(title) as progress:
+            return self.endpoint.embed(
+                count, read, self.width, progress, cache,
+                Path(self.settings.output_dir) if beyond else None,
+            )  # fmt: skip
+
+
+_VECTORS = ("question_vectors", "corpus_vectors")
+
+# By the settings of which one must be given.
+_KINDS: Mapping[tuple[str, ...], Callable[[Settings, str], NamedSystem]] = {
+    _VECTORS: VectorSystem.named,
+    ("run",): RunSystem.named,
+    ("endpoint",): EndpointSystem.named,
+}
+
+
+def named_system(settings: Settings, prefix: str = "") -> NamedSystem | None:
+    """Read the system that the settings name in place of a model; None if they name none.
+
+    Args:
+        settings: the settings of the command.
+        prefix: `before_` for the system that was there before.
+
+    Raises:
+        BadInputError: they name several, or a model too; or what was named cannot be read.
+    """
+    kinds = {
+        next(name for name in names if getattr(settings, prefix + name) is not None): read
+        for names, read in _KINDS.items()
+        if any(getattr(settings, prefix + name) is not None for name in names)
+    }
+    named = [*kinds, *(["model"] if getattr(settings, f"{prefix}model") is not None else [])]
+    if len(named) > 1:
+        listed = " and ".join(_flag(prefix + name) for name in named)
+        raise BadInputError(f"{listed} each name a system; expected one of them")
+    if kinds and settings.similarity in ("entity", "sentence"):
+        raise BadInputError(
+            f"--similarity {settings.similarity}: only a model of ours has vectors of entities; "
+            "expected auto, cosine or dot"
+        )
+    return next((read(settings, prefix) for read in kinds.values()), None)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,58 @@
+"""Conditions under which a setting counts, and those that have to do with what ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stage2.call import Call
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition under which a setting counts.
+
+    Attributes:
+        holds: a function that returns whether a call meets the condition.
+        text: the condition in words, for messages, or a function that returns them for a call.
+    """
+
+    holds: Callable[[Call], bool]
+    text: str | Callable[[Call], str]
+
+    def words(self, call: Call) -> str:
+        """Return the words that stand after "it works" in a message."""
+        return self.text if isinstance(self.text, str) else self.text(call)
+
+
+def chosen(name: str, *values: str) -> Condition:
+    """Make the condition that a setting has one of these values."""
+    *others, last = values
+    listed = f"{', '.join(others)} or {last}" if others else last
+    flag = f"--{name.replace('_', '-')}"
+    return Condition(lambda call: getattr(call.settings, name) in values, f"with {flag} {listed}")
+
+
+def given(name: str, kind: str) -> Condition:
+    """Make the condition that a setting is given; `kind` is how its value is shown."""
+    flag = f"--{name.replace('_', '-')} {kind}"
+    return Condition(lambda call: getattr(call.settings, name) is not None, f"with {flag}")
+
+
+def absent(name: str) -> Condition:
+    """Make the condition that a setting is not given."""
+    flag = f"--{name.replace('_', '-')}"
+    return Condition(lambda call: getattr(call.settings, name) is None, f"without {flag}")
+
+
+HAS_MODEL = Condition(
+    lambda call: call.has_model,
+    "with a model that stage2 reads itself, not with vectors, a run or an endpoint",
+)
+EMBEDS = Condition(
+    lambda call: call.embeds, "with a model or with --endpoint, not with vectors or a run"
+)
+COMPARES = Condition(
+    lambda call: call.has_model or call.has_vectors,
+    "with a model, vectors or an endpoint, not with a run alone",
+)
