@@ -356,11 +356,12 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
     for name in names:
         if why := why_unused(name, calls):
             raise BadInputError(f"{_flag(name, calls[0].settings)} has no effect here: {why}")
-    if calls[0].settings.similarity in ("cosine", "dot") and not any(c.has_vectors for c in calls):
-        raise BadInputError(
-            f"--similarity {calls[0].settings.similarity} has no effect here: it works with "
-            "vectors or an endpoint; a model says itself how its vectors are compared"
-        )
+    for call in calls:
+        if call.settings.similarity in ("cosine", "dot") and not call.has_vectors:
+            raise BadInputError(
+                f"--similarity {call.settings.similarity} has no effect here: it works with "
+                "vectors or an endpoint; a model says itself how its vectors are compared"
+            )
 
 
 def unused(names: Iterable[str], calls: Sequence[Call]) -> list[str]:
