@@ -56,3 +56,22 @@ COMPARES = Condition(
     lambda call: call.has_model or call.has_vectors,
     "with a model, vectors or an endpoint, not with a run alone",
 )
+SEARCHES = Condition(
+    lambda call: (
+        call.settings.source == "corpus"
+        or (call.command != "mine" and call.settings.corpus != "never")
+    ),
+    lambda call: (
+        "with --source corpus"
+        if call.command == "mine"
+        else "with --source corpus, or without --corpus never"
+    ),
+)
+RANKS_CORPUS = Condition(
+    lambda call: call.settings.source == "corpus" or call.settings.corpus != "never",
+    "with --source corpus, or without --corpus never",
+)
+HAS_COLUMNS = Condition(
+    lambda call: call.data_format is not None and call.data_format.columns,
+    "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
+)

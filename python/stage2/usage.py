@@ -17,7 +17,18 @@ from typing import Any
 import tomli_w
 
 from stage2.call import MAKERS, Call, data_files, names_of_data, reads_data
-from stage2.conditions import COMPARES, EMBEDS, HAS_MODEL, Condition, absent, chosen, given
+from stage2.conditions import (
+    COMPARES,
+    EMBEDS,
+    HAS_COLUMNS,
+    HAS_MODEL,
+    RANKS_CORPUS,
+    SEARCHES,
+    Condition,
+    absent,
+    chosen,
+    given,
+)
 from stage2.config import (
     OWN,
     SETTINGS,
@@ -121,21 +132,6 @@ _NOT_MINED = Condition(
     lambda call: call.settings.source == "candidates" or call.settings.corpus != "never",
     "with --source candidates: what is mined from the corpus is measured on it",
 )
-_SEARCHES = Condition(
-    lambda call: (
-        call.settings.source == "corpus"
-        or (call.command != "mine" and call.settings.corpus != "never")
-    ),
-    lambda call: (
-        "with --source corpus"
-        if call.command == "mine"
-        else "with --source corpus, or without --corpus never"
-    ),
-)
-_RANKS_CORPUS = Condition(
-    lambda call: call.settings.source == "corpus" or call.settings.corpus != "never",
-    "with --source corpus, or without --corpus never",
-)
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
     lambda call: call.command != "audit" or bool(call.all_models) or call.has_vectors,
@@ -151,10 +147,6 @@ _EMBEDS_OR_READS = Condition(
     ),
     "with --model DIR or --cross-encoder DIR",
 )
-_HAS_COLUMNS = Condition(
-    lambda call: call.data_format is not None and call.data_format.columns,
-    "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
-)
 _MINES_CORPUS = chosen("source", "corpus")
 _SPLITS = chosen("split", "chunk")
 _OWN_DEV = absent("dev_data")
@@ -168,7 +160,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
-    SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, _SEARCHES)),
+    SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, SEARCHES)),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     # The content of files is hashed, and the URL of a server is one of the inputs.
@@ -208,7 +200,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "max_decompressed": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
     "format": Use(serves=(*_READERS, "annotate"), when=(given("data", "PATH"),)),
     # The texts depend on these settings, although the input files are the same.
-    "columns": Use(decides=_READERS, serves=("annotate",), when=(_HAS_COLUMNS,)),
+    "columns": Use(decides=_READERS, serves=("annotate",), when=(HAS_COLUMNS,)),
     "title": Use(decides=_READERS, serves=("annotate",), when=(_TITLED,)),
     "negatives": Use(
         decides=("prepare",),
@@ -289,7 +281,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     **dict.fromkeys(
         ("recall_at", "bm25", "untouched_backbone"),
-        Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, _RANKS_CORPUS)),
+        Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, RANKS_CORPUS)),
     ),
     "overwrite": Use(serves=(*_ORDER, "annotate")),
     **dict.fromkeys(("gazetteer", "spacy"), Use(serves=("annotate",))),
