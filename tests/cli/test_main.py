@@ -21,6 +21,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     result = CliRunner().invoke(program, [name, "--help"])
     assert result.exit_code == 0
     assert f"stage2 {name}" in result.output.split("Example:")[1]
+    assert "\\b" not in result.output
     for option in program.commands[name].params:
         # The help of a command says what its arguments are; click has no help of their own.
         told = isinstance(option, click.Argument) and option.human_readable_name in result.output

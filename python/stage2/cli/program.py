@@ -25,6 +25,11 @@ _READ = (
 )
 
 
+def _unwrapped(text: str | None) -> str | None:
+    """Make click's mark of a part that is not wrapped of the two letters in a raw docstring."""
+    return None if text is None else text.replace(r"\b", "\b")
+
+
 class Command(click.Command):
     """A command with the flags that all commands have; see `console.Session`.
 
@@ -34,6 +39,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, plans: bool = False, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.help = _unwrapped(self.help)
         self.params += common_flags()
         if plans:
             self.params.append(dry_run.flag())
@@ -49,6 +55,10 @@ class Group(click.Group):
     """A group whose commands have the flags of all commands; a misspelt name gets the right one."""
 
     command_class = Command
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.help = _unwrapped(self.help)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

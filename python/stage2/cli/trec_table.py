@@ -37,8 +37,8 @@ class TrecFlags:
                 than --run; or --qrels is given without --run.
         """
         own = {
-            "-m": self.measures, "-l": self.level, "-c": self.complete, "--per-query": self.per_query,
-            "--expected": self.expected,
+            "-m": self.measures, "-l": self.level, "-c": self.complete,
+            "--per-query": self.per_query, "--expected": self.expected,
         }  # fmt: skip
         if self.qrels is None:
             if given := [flag for flag, value in own.items() if value]:

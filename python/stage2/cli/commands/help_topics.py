@@ -46,7 +46,12 @@ def _formats() -> dict[str, Rows]:
             ("--chunks", "the corpus, with chunk_id and text: JSONL or a JSON array"),
             ("--entities", "annotations, with text and targets: JSONL"),
         ],
-        "A model, by stage2 export --to NAME": list(EXPORTS.items()),
+        **{
+            f"{what}, by stage2 export --to NAME": [
+                (name, kind.text) for name, kind in EXPORTS.items() if (kind.of == "model") == model
+            ]
+            for what, model in (("A model", True), ("What a run found", False))
+        },
     }
 
 
