@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stage2.utils import files
-from tests.report.folders import STAGE1_SHIPPED, Make, record, rows_of, sections
+from tests.report.folders import STAGE1_SHIPPED, Make, epoch, record, rows_of, sections
 
 
 def test_loss_by_epoch_and_the_choice(make: Make) -> None:
@@ -18,6 +18,23 @@ def test_loss_by_epoch_and_the_choice(make: Make) -> None:
     assert "**Shipped: epoch 2**: the highest dev MRR (0.6250)." in loss
     assert ["0.4 of the way to epoch 2", "0.600"] in rows_of(loss)
     assert "not held out" not in loss
+
+
+def test_a_step_in_an_epoch(make: Make) -> None:
+    log = [epoch(0, None, 0.35), epoch(1, 0.1, 0.5), epoch(2, 0.05, 0.625)]
+    log[1] |= {"epoch": 2 / 3, "step": 2}
+    run = record()
+    run["shipped"] |= {"epoch": 2 / 3, "step": 2}
+    folder = make(run=run, training_log=log)
+    loss = sections(folder)["Loss by epoch"]
+    assert rows_of(loss)[0][2] == "Against step 2 (epoch 0.67)"
+    assert rows_of(loss)[3][0] == "**step 2 (epoch 0.67)**"
+    assert "From step 2 (epoch 0.67) to epoch 2 the loss changed by −50.0%." in loss
+    assert "**Shipped: step 2 (epoch 0.67)**" in loss
+    (folder / files.CHECKPOINTS).mkdir()
+    (folder / files.CHECKPOINTS / "step_2.pt").touch()
+    listed = {row[0]: row[2] for row in rows_of(sections(folder)["Files"])}
+    assert listed["[checkpoints/step\\_2.pt](checkpoints/step_2.pt)"].endswith("(epoch 0.67)")
 
 
 def test_says_that_the_epoch_was_chosen_on_questions_trained_on(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,19 @@ def test_an_epoch_whose_file_is_gone_is_no_candidate(
     (epochs / "epoch_2.pt").unlink()
     found = choose(model, weights(model), log_of(0.5, 0.6, 0.7), lambda _: np.zeros(1), epochs)
     assert found[0] == Candidate("epoch 1", "epoch", 1, 1.0, 0.6)
+
+
+def test_a_step_in_an_epoch_can_be_chosen(model: stage2.ProbabilisticGBERTV4, epochs: Path) -> None:
+    (epochs / "epoch_2.pt").rename(epochs / "step_40.pt")
+    start, log = weights(model), log_of(0.5, 0.6, 0.7)
+    log[2] = replace(log[2], epoch=4 / 3, step=40)
+    found = choose(model, start, log, lambda _: 0.0, epochs)
+    assert found[0] == Candidate("step 40 (epoch 1.33)", "epoch", 4 / 3, 1.0, 0.7, step=40)
+    assert moved_by(model, start) == pytest.approx(2)
+    said = shipped(found, held_out=True)
+    assert (said["epoch"], said["step"]) == (4 / 3, 40)
+    assert "stage 1 and the epochs and steps in them" in said["reason"]["en"]
+    assert "及其间各步" in said["reason"]["zh"]
 
 
 def test_interpolation_leaves_counters_alone() -> None:

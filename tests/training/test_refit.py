@@ -17,13 +17,13 @@ from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training import cross_validation
-from stage2.training.dev_corpus import LastEpoch
+from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.model_selection import Candidate
 from stage2.training.refit import refit
 from stage2.training.train import train
 from stage2.utils import files
 from stage2.utils.tensors import copy_of_weights, read_state_dict
-from tests.conftest import Stage2, data_flags, tree
+from tests.conftest import Stage2, data_flags, read_jsonl, tree
 
 SETTINGS = Settings(
     epochs=3, batch_size=4, learning_rate=1e-3, schedule="linear", loss="in-batch", precision="fp32"
@@ -49,6 +49,22 @@ def test_it_ends_where_the_whole_training_is_after_the_chosen_epoch(
         if wanted.is_floating_point():
             wanted = stage1[name] + alpha * (wanted - stage1[name])
         assert torch.allclose(value, wanted, atol=1e-7), name
+
+
+def test_it_ends_at_the_chosen_step(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    stage1, settings = copy_of_weights(model), replace(SETTINGS, eval_every=4)
+    train(model, lists, Dev(lists), settings, tmp_path / "whole")
+    end = read_state_dict(tmp_path / "whole" / files.CHECKPOINTS / "step_4.pt")
+    chosen = Candidate("step 4 (epoch 1.33)", "epoch", 4 / 3, 1.0, 0.5, step=4)
+    refit(model, stage1, chosen, lists, settings, tmp_path / "again", None, {})
+    for name, value in copy_of_weights(model).items():
+        assert torch.equal(value, end[name]), name
+    # With other questions it is the same part of the epochs: 4/3 of two updates are three.
+    refit(model, stage1, chosen, lists.subset(range(8)), settings, tmp_path / "few", None, {})
+    log = read_jsonl(tmp_path / "few" / files.TRAINING_LOG)
+    assert [row["step"] for row in log] == [0, 2, 3]
 
 
 FLAGS = ["--epochs", 2, "--learning-rate", 1e-3, "--folds", 0, "--precision", "fp32"]

@@ -80,8 +80,9 @@ def results(folder: Path) -> dict[str, Any]:
         {"schedule": "cosine", "warmup": 0.3, "max_grad_norm": 0.5, "loss": "margin-mse"},
         {"micro_batch": 30, "loss": "infonce", "freeze": "embeddings"},
         {"lora": 2, "keep_checkpoints": 1, "loss": "distill-kl"},
+        {"eval_every": 2, "save_every": None, "keep_checkpoints": 2},
     ],
-    ids=["plain", "schedule", "cached", "lora"],
+    ids=["plain", "schedule", "cached", "lora", "evaluated at steps"],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     model_dir: Path, lists: RankingLists, tmp_path: Path, changes: dict[str, Any]
@@ -114,9 +115,12 @@ def test_killed_over_and_over(model_dir: Path, lists: RankingLists, tmp_path: Pa
     assert results(tmp_path / "broken") == results(tmp_path / "whole")
 
 
-def test_a_signal_saves_and_stops(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
+@pytest.mark.parametrize("eval_every", [None, 2])
+def test_a_signal_saves_and_stops(
+    model_dir: Path, lists: RankingLists, tmp_path: Path, eval_every: int | None
+) -> None:
     """A signal may come before anything was saved, or while dev questions are evaluated."""
-    settings = replace(SETTINGS, save_every=None)
+    settings = replace(SETTINGS, save_every=None, eval_every=eval_every)
     attempt(model_dir, lists, settings, tmp_path / "whole")
     model = stage2.ProbabilisticGBERTV4.from_pretrained(model_dir)
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -358,6 +362,8 @@ def test_patience(model_dir: Path, lists: RankingLists, tmp_path: Path) -> None:
     trained = attempt(model_dir, lists, settings, tmp_path)
     assert [entry.epoch for entry in trained.log] == [0, 1, 2]
     assert trained.best_epoch == 0
+    trained = attempt(model_dir, lists, replace(settings, eval_every=1), tmp_path)
+    assert [entry.step for entry in trained.log] == [0, 1, 2]
 
 
 def test_run_is_stopped_by_sigterm_and_goes_on(

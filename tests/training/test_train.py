@@ -96,6 +96,33 @@ def test_the_model_shipped_is_the_best_on_dev(
     assert all(torch.equal(best[key], tensor) for key, tensor in model.state_dict().items())
 
 
+def test_dev_questions_are_ranked_at_steps_too(
+    model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
+) -> None:
+    """Evaluations between the epochs change nothing of the training, and can be chosen."""
+    start = copy_of_weights(model)
+    plain = train(model, lists, Dev(lists), SETTINGS, tmp_path / "plain").log
+    model.load_state_dict(start)
+    settings, told = replace(SETTINGS, eval_every=2), []
+    callbacks = Callbacks(epoch=told.append)
+    trained = train(model, lists, Dev(lists), settings, tmp_path / "steps", callbacks)
+    log = trained.log
+    assert told == log
+    assert [row.step for row in log] == [0, 2, 3, 4, 6]
+    assert [row.epoch for row in log] == [0, 2 / 3, 1, 4 / 3, 2]
+    kept = {row.step: replace(row, seconds=0.0) for row in log}
+    assert [kept[row.step] for row in plain] == [replace(row, seconds=0.0) for row in plain]
+    # The first update of an epoch and the others have its questions, each once.
+    assert log[3].loss != log[4].loss
+    for row in log[1:]:
+        state = torch.load(tmp_path / "steps" / files.CHECKPOINTS / row.file, weights_only=True)
+        model.load_state_dict(state)
+        found = score(lists, encode_tokens(model, lists.tokens, precision="fp32"))
+        assert found.ranking.metrics()["mrr"] == row.dev["mrr"]
+    best = max(log, key=lambda row: row.dev["mrr"])
+    assert trained.best_epoch == best.epoch
+
+
 def test_stage_1_is_shipped_when_training_harms(
     model: stage2.ProbabilisticGBERTV4, lists: RankingLists, tmp_path: Path
 ) -> None:

@@ -124,8 +124,9 @@ def mine(settings: Settings) -> None:
 def train(settings: Settings) -> None:
     """Train on hard examples with a margin ranking loss, or another.
 
-    What is shipped is the best on the dev questions of stage 1 and the epochs. Where no epoch
-    helps, parts of the way to the best of them are tried too.
+    What is shipped is the best on the dev questions of stage 1 and the epochs, and with
+    --eval-every of steps in them. Where none helps, parts of the way to the best of them are
+    tried too.
     """
     from stage2.cli.commands import train
 

@@ -162,13 +162,21 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         choices=("both", "query"),
     )
     patience: int | None = setting(
-        None, "Stop after so many epochs without a better dev metric.", kind=int, low=1,
-        metavar="N",
+        None,
+        "Stop after so many evaluations without a better dev metric: one an epoch, and those of "
+        "--eval-every.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
+    eval_every: int | None = setting(
+        None,
+        "Rank the dev questions every N updates too, not only at the end of each epoch; these "
+        "models can be chosen as well.",
+        kind=int, low=1, metavar="N",
     )  # fmt: skip
     refit: bool = setting(
         False,
         "Once dev questions have chosen, train again from the start on them and the training side "
-        "together, up to the chosen epoch, and ship that.",
+        "together, up to the chosen epoch or part of one, and ship that.",
         kind=bool,
     )
     resume: str = setting(
@@ -182,8 +190,9 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         low=1, metavar="N",
     )  # fmt: skip
     keep_checkpoints: int | None = setting(
-        None, "Keep the last N epoch_N.pt, and the best. Default: all.", kind=int, low=1,
-        metavar="N",
+        None,
+        "Keep the last N of epoch_N.pt and step_N.pt together, and the best. Default: all.",
+        kind=int, low=1, metavar="N",
     )  # fmt: skip
     report_to: str = setting(
         "none",

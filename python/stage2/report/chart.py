@@ -42,7 +42,7 @@ def loss_curve(run: Run) -> dict[str, bytes]:
         return {kind: _image(figure, kind) for kind in _METADATA}
 
 
-def _line(axes: Axes, points: list[tuple[int, float]], colour: str, label: str) -> None:
+def _line(axes: Axes, points: list[tuple[float, float]], colour: str, label: str) -> None:
     epochs, values = zip(*points, strict=True)
     axes.plot(epochs, values, marker="o", color=colour)
     axes.set_ylabel(label)
@@ -50,7 +50,7 @@ def _line(axes: Axes, points: list[tuple[int, float]], colour: str, label: str) 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _mark_shipped(axes: Axes, dev: dict[int, float], epoch: int | None) -> None:
+def _mark_shipped(axes: Axes, dev: dict[float, float], epoch: float | None) -> None:
     if epoch is None or epoch not in dev:
         return
     axes.plot(epoch, dev[epoch], marker="o", markersize=12, fillstyle="none", color=_DEV)

@@ -7,6 +7,7 @@ from pathlib import Path
 from stage2.report import numbers
 from stage2.report.markdown import escape, table
 from stage2.report.run import Run
+from stage2.report.training import point_name
 from stage2.report.words import Words
 from stage2.utils import files
 
@@ -44,8 +45,13 @@ def file_table(run: Run, say: Words) -> str:
         for name, key in CONTENT.items()
         if (run.folder / name).exists()
     ]
-    epochs = [row["epoch"] for row in run.epochs]
-    checkpoints = [(f"epoch_{epoch}.pt", say("file_checkpoint", number=epoch)) for epoch in epochs]
+    checkpoints = [
+        (
+            files.evaluated(row["epoch"], row.get("step", 0)),
+            say("file_checkpoint", name=point_name(row, say)),
+        )
+        for row in run.epochs
+    ]
     checkpoints.append((files.BEST_CHECKPOINT, say("file_best")))
     rows += [
         _row(run.folder, f"{files.CHECKPOINTS}/{name}", content)

@@ -39,6 +39,9 @@ def shipped(
     value, count = f"{best.dev_value:.4f}", len(candidates)
     en = f"the highest dev MRR ({value}) of {count} candidates: stage 1 and the epochs"
     zh = "第一阶段、各轮"
+    if any(candidate.epoch % 1 for candidate in candidates):
+        en += " and steps in them"
+        zh += "及其间各步"
     if any(candidate.kind == "interpolation" for candidate in candidates):
         en += ", and parts of the way to the best of them, since none helped"
         zh += "，以及（因各轮均无改进）通向最佳一轮的插值"
@@ -73,6 +76,7 @@ def shipped(
         "name": f"{best.name}, refitted" if refit_on else best.name,
         "kind": best.kind,
         "epoch": best.epoch,
+        "step": best.step,
         "alpha": best.alpha,
         "dev_metric": DEV_METRIC,
         "dev_value": best.dev_value,
@@ -137,6 +141,7 @@ def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
         "name": "stage 1",
         "kind": "stage1",
         "epoch": 0,
+        "step": 0,
         "alpha": 0.0,
         "dev_metric": DEV_METRIC,
         "dev_value": None,
@@ -174,11 +179,11 @@ def few_updates(updates: int) -> str | None:
 
 
 def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:
-    """Return warnings about an epoch in which some or all questions taught the model nothing."""
+    """Return warnings about an epoch, or a part of one, that taught the model too little."""
     found = []
     if entry.without_negative:
         found.append(
-            f"epoch {entry.epoch}: {entry.without_negative} of {entry.train_examples} questions "
+            f"{entry.name}: {entry.without_negative} of {entry.train_examples} questions "
             "had no negative, so that nothing was learnt from them. "
             + (
                 "Their steps hold no other question's ground truth: give a larger --batch-size"
@@ -187,7 +192,5 @@ def epoch_warnings(entry: EpochLog, settings: TrainingConfig) -> list[str]:
             )
         )
     if entry.loss == 0:
-        found.append(
-            f"epoch {entry.epoch}: the loss was 0 at every step, so that nothing was learnt"
-        )
+        found.append(f"{entry.name}: the loss was 0 at every step, so that nothing was learnt")
     return found

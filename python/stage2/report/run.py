@@ -40,7 +40,7 @@ class Run:
         return dict(self.record.get("shipped") or {})
 
     @property
-    def shipped_epoch(self) -> int | None:
+    def shipped_epoch(self) -> float | None:
         """The epoch of the shipped model, 0 for stage 1; None for an interpolation or no model."""
         return None if self.shipped.get("kind") == "interpolation" else self.shipped.get("epoch")
 

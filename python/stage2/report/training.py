@@ -41,7 +41,7 @@ def loss_by_epoch(run: Run, say: Words) -> str:
         dev, loss = row["dev"], row["loss"]
         shipped = row["epoch"] == run.shipped_epoch
         rows.append([
-            f"**{row['epoch']}**" if shipped else str(row["epoch"]),
+            f"**{_epoch(row, say)}**" if shipped else _epoch(row, say),
             say("none") if loss is None else f"{loss:.4f}",
             "" if loss is None or row is run.epochs[0] else numbers.change(first, loss),
             numbers.percent(dev["top1"]),
@@ -51,7 +51,7 @@ def loss_by_epoch(run: Run, say: Words) -> str:
     header = [
         say("epoch"),
         say("loss"),
-        say("against_first"),
+        say("against", name=point_name(run.epochs[0], say)),
         say("dev_metric", metric=ACCURACIES["top1"]),
         say("dev_metric", metric=say("mrr")),
         say("seconds"),
@@ -62,13 +62,25 @@ def loss_by_epoch(run: Run, say: Words) -> str:
 
 
 def candidate_name(candidate: Record, say: Words) -> str:
-    """Return the name of a candidate: stage 1, an epoch, or a point between the two."""
+    """Return the name of a candidate: stage 1, an epoch, a step, or a point on the way to one."""
     if candidate["kind"] == "stage1":
         return say("stage1")
-    name = say("epoch_number", number=candidate["epoch"])
+    name = point_name(candidate, say)
     if candidate["kind"] == "epoch":
         return name
     return say("interpolation", alpha=f"{candidate['alpha']:g}", epoch=name)
+
+
+def point_name(row: Record, say: Words) -> str:
+    """Return the name of an evaluation: the end of an epoch, or a step in one."""
+    if row["epoch"] % 1:
+        return say("step_number", step=row.get("step"), epoch=f"{row['epoch']:.2f}")
+    return say("epoch_number", number=row["epoch"])
+
+
+def _epoch(row: Record, say: Words) -> str:
+    """Return the cell of the column of epochs."""
+    return point_name(row, say) if row["epoch"] % 1 else str(row["epoch"])
 
 
 def _remarks(run: Run, say: Words) -> list[str]:
@@ -76,7 +88,8 @@ def _remarks(run: Run, say: Words) -> list[str]:
     remarks = []
     if first is not last:
         change = numbers.change(first["loss"], last["loss"])
-        remarks.append(say("loss_change", first=first["epoch"], last=last["epoch"], change=change))
+        names = {"first": point_name(first, say), "last": point_name(last, say)}
+        remarks.append(say("loss_change", **names, change=change))
     chance = dev["chance"]
     remarks.append(
         say(

@@ -29,10 +29,11 @@ class LastEpoch:
     """The choice of an epoch without dev questions: training ends with it.
 
     Attributes:
-        epoch: the number of the epoch. The learning rate falls as if all epochs were to come.
+        epoch: the number of epochs; a fraction ends at the nearest update in an epoch. The learning
+            rate falls as if all epochs were to come.
     """
 
-    epoch: int
+    epoch: float
 
 
 @dataclass(frozen=True)

@@ -53,25 +53,27 @@ class Candidate:
     Attributes:
         name: the name for people.
         kind: `stage1`, `epoch` or `interpolation`.
-        epoch: the epoch that θ_epoch is of; 0 for stage 1.
+        epoch: the epoch that θ_epoch is of, as in the log; 0 for stage 1.
         alpha: α; 0 for stage 1, 1 for an epoch.
         dev_value: the dev MRR.
         whole_value: the dev MRR among all chunks, if `dev_value` is among a part of them and this
             was measured; else None.
         standard_error: the standard error of the difference between its dev MRR and that of stage
             1, if it was chosen because the two cannot be told apart; else None.
+        step: the updates before θ_epoch; 0 for stage 1.
     """
 
     name: str
     kind: str
-    epoch: int
+    epoch: float
     alpha: float
     dev_value: float
     whole_value: float | None = None
     standard_error: float | None = None
+    step: int = 0
 
     @property
-    def rank(self) -> tuple[float, int, int, float]:
+    def rank(self) -> tuple[float, int, float, float]:
         """The key of the order: best on dev, then by kind, then earliest epoch and largest α.
 
         Stage 1 comes before whatever is no better. Of equal interpolations the one that has learnt
@@ -118,9 +120,9 @@ def choose(
     Args:
         model: the model that was trained, with any weights.
         stage1: its weights before training, on the CPU.
-        log: the log of the training, with the dev metrics of stage 1 and of each epoch.
+        log: the log of the training, with the dev metrics of stage 1 and of each evaluation.
         ranks: a function that returns a model's reciprocal rank of each dev question, float64 (n,).
-        checkpoints: the folder of `epoch_N.pt`. An epoch without its file is left out.
+        checkpoints: the folder of `epoch_N.pt` and `step_N.pt`. A row without its file is left out.
         refits: whether the chosen candidate is trained again on the dev questions too.
         stage1_ranks: what `ranks` returns for stage 1; None if not known yet.
 
@@ -132,14 +134,14 @@ def choose(
     """
     found = [Candidate("stage 1", "stage1", 0, 0.0, log[0].dev[DEV_METRIC])]
     found += [
-        Candidate(f"epoch {entry.epoch}", "epoch", entry.epoch, 1.0, entry.dev[DEV_METRIC])
+        Candidate(entry.name, "epoch", entry.epoch, 1.0, entry.dev[DEV_METRIC], step=entry.step)
         for entry in log[1:]
-        if (checkpoints / f"epoch_{entry.epoch}.pt").is_file()
+        if (checkpoints / entry.file).is_file()
     ]
-    hashes = {entry.epoch: entry.weights_sha256 for entry in log}
+    rows = {entry.epoch: entry for entry in log}
 
-    def weights(epoch: int) -> dict[str, Tensor]:
-        return read_unchanged(checkpoints / f"epoch_{epoch}.pt", hashes[epoch])
+    def weights(epoch: float) -> dict[str, Tensor]:
+        return read_unchanged(checkpoints / rows[epoch].file, rows[epoch].weights_sha256)
 
     ordered = sorted(found, key=_by_rank)
     if len(found) > 1 and ordered[0].kind == "stage1":
@@ -160,7 +162,9 @@ def choose(
             for alpha in ALPHAS:
                 name = f"{alpha:g} of the way to {best.name}"
                 mrr = float(value(interpolate(stage1, end, alpha)).mean())
-                found.append(Candidate(name, "interpolation", best.epoch, alpha, mrr))
+                found.append(
+                    replace(best, name=name, kind="interpolation", alpha=alpha, dev_value=mrr)
+                )
             ordered = sorted(found, key=_by_rank)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
@@ -187,7 +191,7 @@ def choose_on_dev(
         trained: the result of the training.
         dev: the dev questions.
         settings: the settings of the training.
-        checkpoints: the folder of `epoch_N.pt`.
+        checkpoints: the folder of `epoch_N.pt` and `step_N.pt`.
         refits: whether the chosen candidate is trained again on the dev questions too.
 
     Returns:
@@ -249,7 +253,7 @@ def undecided(after: Doubles, before: Doubles) -> float | None:
 def _weights(
     candidate: Candidate,
     stage1: Mapping[str, Tensor],
-    epoch_weights: Callable[[int], Mapping[str, Tensor]],
+    epoch_weights: Callable[[float], Mapping[str, Tensor]],
 ) -> Mapping[str, Tensor]:
     if candidate.kind == "stage1":
         return stage1

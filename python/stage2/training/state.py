@@ -62,7 +62,7 @@ class State:
         made_from: the settings of the training and the hashes of its inputs.
         questions: the hash of the training questions and their candidates; see `questions_hash`.
         position: the position of the training.
-        log: the rows of the training log up to the last whole epoch.
+        log: the rows of the training log up to the last evaluation.
         model: the weights, with low-rank updates as separate tensors.
         optimizer: the `state_dict` of the optimiser.
         scaler: the `state_dict` of what scales the loss; {} if nothing does.
@@ -124,8 +124,8 @@ def find_state(
     elif settings.overwrite or not path.is_file():
         return None
     state = read_state(path)
-    best = best_of([EpochLog(**row) for row in state.log]).epoch
-    if best and not (kept := path.parent / f"epoch_{best}.pt").is_file():
+    best = best_of([EpochLog(**row) for row in state.log])
+    if best.epoch and not (kept := path.parent / best.file).is_file():
         raise BadInputError(
             f"{kept}: the best model of the training that {path.name} is the state of is not "
             "there. Give --resume never to start over"

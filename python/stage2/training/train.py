@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.documents import Documents, check_parts, embed
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
+from stage2.training.output import Output, bring_best, drop_earlier
 from stage2.training.parameters import check_freeze, check_trainable, plain_state, trainable
 from stage2.training.question_batches import question_batches
 from stage2.training.schedule import learning_rate, updates_an_epoch
@@ -36,7 +37,7 @@ from stage2.utils.device import resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
-from stage2.utils.tensors import copy_of_weights, read_state_dict, read_unchanged
+from stage2.utils.tensors import copy_of_weights, read_state_dict
 from stage2.variants import LOSSES
 
 # The arguments are the name of the work, the updates done, all updates, and the number of texts in
@@ -64,12 +65,13 @@ class Trained:
 
     Attributes:
         log: the rows of the training log.
-        best_epoch: the epoch whose weights the model now has; 0 is stage 1.
+        best_epoch: the epoch whose weights the model now has, as in its row of the log; 0 is stage
+            1.
         diagnosis: the signs of a training that taught the model little or nothing.
     """
 
     log: list[EpochLog]
-    best_epoch: int
+    best_epoch: float
     diagnosis: Diagnosis
 
 
@@ -83,12 +85,13 @@ def train(
     made_from: Mapping[str, Any] | None = None,
     state: State | None = None,
 ) -> Trained:
-    """Train on `lists`, and load the best epoch on dev questions into `model`.
+    """Train on `lists`, and load the best evaluation on dev questions into `model`.
 
-    Stage 1 counts as epoch 0. Of equal epochs the earliest wins. Without dev questions the last
-    epoch counts as the best. The training writes
-    `checkpoints/epoch_N.pt`, `checkpoints/best_model_stage2.pt`, `training_log.jsonl` and its state
-    into `folder`. The caller deletes the state when it is no longer needed.
+    The dev questions are ranked at the end of each epoch, and every `eval_every` updates. Stage 1
+    counts as epoch 0. Of equal evaluations the earliest wins. Without dev questions the last model
+    counts as the best. The training writes `checkpoints/epoch_N.pt`, `checkpoints/step_N.pt`,
+    `checkpoints/best_model_stage2.pt`, `training_log.jsonl` and its state into `folder`. The caller
+    deletes the state when it is no longer needed.
 
     Args:
         model: the stage-1 model, on the device of the training.
@@ -128,12 +131,12 @@ def train(
             known = untouched.dev_documents
             metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings, documents=known)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
-        _drop_earlier(folder / files.CHECKPOINTS)
+        drop_earlier(folder / files.CHECKPOINTS)
         model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
     else:
         state.check_questions(lists)
         log = [EpochLog(**row) for row in state.log]
-        _bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
+        bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
 
     forked = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with model.guard.training(), forked, asked_to_stop() as stopped:
@@ -143,7 +146,7 @@ def train(
             optimizer = torch.optim.AdamW(
                 parameters, weight_decay=settings.weight_decay, fused=True
             )
-            output = _Output(folder, log, made_from)
+            output = Output(folder, log, made_from)
             job = _Training(
                 model, lists, None if dev is None else dev.lists, settings, output, optimizer,
                 untouched, stopped,
@@ -154,49 +157,11 @@ def train(
                 job.run(callbacks or Callbacks(), note, last_epoch)
 
     checkpoints = folder / files.CHECKPOINTS
-    last = checkpoints / f"epoch_{log[-1].epoch}.pt"
+    last = checkpoints / log[-1].file
     ended_with = read_state_dict(last) if last.is_file() else None
     diagnosis = diagnose(log, started_from, ended_with)
     model.load_state_dict(read_state_dict(checkpoints / files.BEST_CHECKPOINT))
     return Trained(log, best_of(log).epoch, diagnosis)
-
-
-@dataclass(frozen=True)
-class _Output:
-    """The files that a training writes.
-
-    Attributes:
-        folder: the run folder.
-        log: the rows of the training log so far; the training appends to them.
-        made_from: the settings and inputs by which the state is recognised.
-    """
-
-    folder: Path
-    log: list[EpochLog]
-    made_from: Mapping[str, Any]
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the models and the state."""
-        return self.folder / files.CHECKPOINTS
-
-    def write_log(self) -> None:
-        """Write the training log."""
-        files.write_jsonl(self.folder / files.TRAINING_LOG, [asdict(row) for row in self.log])
-
-    def drop_old(self, keep: int | None) -> None:
-        """Delete the files of all epochs except the last `keep` and the best."""
-        if keep is None:
-            return
-        for entry in self.log[1:-keep]:
-            if entry is not best_of(self.log):
-                (self.checkpoints / f"epoch_{entry.epoch}.pt").unlink(missing_ok=True)
-
-    def kept(self) -> str:
-        """Say where the best model so far is kept, for the message of a run that fails."""
-        if (self.folder / files.ASIDE).is_dir():
-            return ""  # the files that --overwrite set aside will replace it
-        return f". The best model so far is kept in {self.checkpoints / files.BEST_CHECKPOINT}"
 
 
 class _Training:
@@ -208,7 +173,7 @@ class _Training:
         lists: RankingLists,
         dev: RankingLists | None,
         settings: TrainingConfig,
-        output: _Output,
+        output: Output,
         optimizer: torch.optim.Optimizer,
         untouched: Untouched,
         stopped: Callable[[], bool],
@@ -230,29 +195,41 @@ class _Training:
         """The number of updates since the training began."""
         return (self.position.epoch - 1) * self.updates + self.position.update
 
-    def run(self, callbacks: Callbacks, note: Note, last_epoch: int) -> None:
-        """Train and evaluate, epoch by epoch."""
+    def run(self, callbacks: Callbacks, note: Note, last_epoch: float) -> None:
+        """Train and evaluate by turns."""
         log = self.output.log
         self.output.write_log()
         for entry in log:
             callbacks.epoch(entry)
-        while self.position.epoch <= last_epoch:
-            if out_of_patience(log, self.settings.patience):
-                break
-            self.train_epoch(callbacks.progress, note)
-            self.close_epoch(note)
+        last = max(1, round(last_epoch * self.updates))
+        while self.evaluated < last and not out_of_patience(log, self.settings.patience):
+            self.train_until(min(self.next_evaluation(), last), callbacks.progress, note)
+            self.close(note)
             callbacks.epoch(log[-1])
         # A signal may have come after the last update.
         self.stop_if_asked()
 
-    def train_epoch(self, progress: Steps | None, note: Note) -> None:
-        """Do the remaining updates of the epoch."""
+    @property
+    def evaluated(self) -> int:
+        """The number of updates before the last evaluation."""
+        return round(self.output.log[-1].epoch * self.updates)
+
+    def next_evaluation(self) -> int:
+        """Return the updates before the next evaluation: those of an epoch, or of `eval_every`."""
+        every = [self.updates]
+        if self.dev is not None and self.settings.eval_every is not None:
+            every.append(self.settings.eval_every)
+        return min((self.evaluated // number + 1) * number for number in every)
+
+    def train_until(self, end: int, progress: Steps | None, note: Note) -> None:
+        """Do the remaining updates of the epoch until `end` updates are done."""
         settings, epoch = self.settings, self.position.epoch
         if not self.position.update:
             torch.manual_seed(_seed_of(settings.seed, epoch))
         batches = self.batches(epoch)
         self.model.train()
-        for number in range(self.position.update, self.updates):
+        while self.updates_done < end:
+            number = self.position.update
             started = time.perf_counter()
             rows = batches[number]
             loss = self.update(rows, f"epoch {epoch}, step {number + 1}")
@@ -276,9 +253,9 @@ class _Training:
             self.lists, self.settings, epoch, self.updates, self.untouched.neighbours
         )
 
-    def steps(self, epoch: int) -> Iterator[Ints]:
-        """Yield the questions of each step of an epoch: its updates in parts of `batch_size`."""
-        for rows in self.batches(epoch):
+    def steps(self, batches: Iterable[Ints]) -> Iterator[Ints]:
+        """Yield the questions of each step of some updates, in parts of `batch_size`."""
+        for rows in batches:
             for start in range(0, len(rows), self.settings.batch_size):
                 yield rows[start : start + self.settings.batch_size]
 
@@ -314,35 +291,37 @@ class _Training:
         self.scaler.update()
         return loss
 
-    def close_epoch(self, note: Note) -> None:
+    def close(self, note: Note) -> None:
         """Evaluate on dev, and write the model, the log and the state."""
         position = self.position
         try:
             metrics = self.evaluate()
         except RunFailedError as error:
             raise RunFailedError(f"{error}{self.output.kept()}") from error
-        weights = plain_state(self.model)
-        path = self.output.checkpoints / f"epoch_{position.epoch}.pt"
+        weights, step = plain_state(self.model), self.updates_done
+        whole = position.update == self.updates
+        seen = self.batches(position.epoch)[: position.update]
         entry = EpochLog(
-            epoch=position.epoch,
-            loss=position.loss / len(self.lists),
-            learning_rate=self.rate(self.updates_done - 1),
+            epoch=position.epoch if whole else step / self.updates,
+            loss=position.loss / sum(map(len, seen)),
+            learning_rate=self.rate(step - 1),
             seconds=position.seconds,
             dev=metrics,
             train_examples=len(self.lists),
-            weights_sha256=self.model.save_weights(path, weights),
-            without_negative=without_negative(
-                self.lists, self.steps(position.epoch), self.settings
-            ),
+            without_negative=without_negative(self.lists, self.steps(seen), self.settings),
+            step=step,
         )
+        sha256 = self.model.save_weights(self.output.checkpoints / entry.file, weights)
+        entry = replace(entry, weights_sha256=sha256)
         for name, value in metrics.items():
             if isinstance(value, float):
-                note(f"dev/{name}", value, self.updates_done)
+                note(f"dev/{name}", value, step)
         self.output.log.append(entry)
         if best_of(self.output.log) is entry:
             self.model.save_weights(self.output.checkpoints / files.BEST_CHECKPOINT, weights)
         self.output.write_log()
-        self.position = Position(position.epoch + 1)
+        if whole:
+            self.position = Position(position.epoch + 1)
         self.save()
         # Old files are deleted only now, since the state before this one may have needed them.
         self.output.drop_old(self.settings.keep_checkpoints)
@@ -476,25 +455,6 @@ def no_hard_examples(topk: int, below: int = 0) -> str:
         f"no hard example: every ground truth ranks in the top {topk}, so there is nothing to "
         "train on. Try a smaller --topk or more --negatives"
     )
-
-
-def _bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: Path) -> None:
-    """Write the best model so far again, as the file may be of an epoch after the state."""
-    best = best_of(log)
-    if not best.epoch:
-        model.save_weights(checkpoints / files.BEST_CHECKPOINT)
-        return
-    path = source / f"epoch_{best.epoch}.pt"
-    weights = read_unchanged(path, best.weights_sha256)
-    for name in {f"epoch_{best.epoch}.pt", files.BEST_CHECKPOINT}:
-        model.save_weights(checkpoints / name, weights)
-
-
-def _drop_earlier(checkpoints: Path) -> None:
-    """Delete the state and the epochs of an earlier training."""
-    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
-    for path in sorted(checkpoints.glob("epoch_*.pt")):
-        path.unlink()
 
 
 def _seed_of(seed: int, epoch: int) -> int:

@@ -37,6 +37,8 @@ TRAINING_LOG = "training_log.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_model_stage2.pt"
 TRAINING_STATE = "training_state.pt"
+# The models of a training, at the ends of epochs and at steps in them; see `evaluated`.
+EVALUATED = ("epoch_*.pt", "step_*.pt")
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
@@ -61,6 +63,11 @@ MODEL_OF_ROLE: Mapping[Literal["query", "document"], str] = {
 }
 # Beside the weights of the shipped model.
 CARD = "README.md"
+
+
+def evaluated(epoch: float, step: int) -> str:
+    """Return the name of the file of a model after `epoch` epochs, `step` updates in all."""
+    return f"step_{step}.pt" if epoch % 1 else f"epoch_{epoch}.pt"
 
 
 def rejected_by(stage: str) -> str:

@@ -53,7 +53,13 @@ _TEXTS_SEEN = {
     "unknown_share": _NUMBER,
 }
 _FILE = {"path": str, "sha256": str}
-_CANDIDATE = {"name": str, "kind": str, "epoch": Maybe(int), "alpha": Maybe(_NUMBER)}
+_CANDIDATE = {
+    "name": str,
+    "kind": str,
+    "epoch": Maybe(_NUMBER),
+    "step": Maybe(int),
+    "alpha": Maybe(_NUMBER),
+}
 
 SCHEMAS: Mapping[str, Any] = {
     "run.json": {
@@ -114,7 +120,8 @@ SCHEMAS: Mapping[str, Any] = {
     },
     "training_log.jsonl": [
         {
-            "epoch": int,
+            "epoch": _NUMBER,
+            "step": Maybe(int),
             "loss": Maybe(_NUMBER),
             "dev": _METRICS,
             "seconds": _NUMBER,

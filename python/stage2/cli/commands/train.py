@@ -260,6 +260,6 @@ def _choosing(dev: Dev) -> str:
 
 def _tell_epoch(settings: Settings, entry: EpochLog) -> None:
     loss = "" if entry.loss is None else f"loss {entry.loss:.4f}, "
-    console.say(f"epoch {entry.epoch}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
+    console.say(f"{entry.name}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
     for warning in epoch_warnings(entry, settings):
         console.warn(warning)
