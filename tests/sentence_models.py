@@ -11,6 +11,8 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import (
+    CNN,
+    LSTM,
     Dense,
     Dropout,
     LayerNorm,
@@ -19,7 +21,9 @@ from sentence_transformers.sentence_transformer.modules import (
     StaticEmbedding,
     Transformer,
     WeightedLayerPooling,
+    WordEmbeddings,
 )
+from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 
@@ -46,6 +50,7 @@ class Kind:
 
     Attributes:
         config: makes the configuration of its transformer; None for a table of vectors.
+        over: modules over a table of vectors of words; None for a table without words.
         pooling: as the library names it.
         before: modules between the transformer and the pooling.
         after: modules after the pooling.
@@ -66,6 +71,7 @@ class Kind:
     include_prompt: bool = True
     dtype: torch.dtype = torch.float32
     left: bool = False
+    over: Callable[[], list[nn.Module]] | None = None
 
 
 def _bert() -> Any:
@@ -164,6 +170,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "static": Kind(None, after=lambda: [Normalize()], prompts={"query": "find the "}),
     "static, dense, half precision": Kind(None, after=_dense(16), dtype=torch.float16),
+    "words": Kind(None, over=list, after=lambda: [Normalize()], prompts={"query": "find the "}),
+    "words, lstm, dense": Kind(None, "max", over=lambda: [LSTM(32, 16)], after=_dense(16)),
+    "words, lstm, cnn, half precision": Kind(
+        None, over=lambda: [LSTM(32, 16), CNN(32, 16, [1, 3])], dtype=torch.float16
+    ),
 }  # fmt: skip
 
 
@@ -208,7 +219,22 @@ def write_encoder(kind: Kind, folder: Path) -> Path:
     return folder
 
 
+def _words(kind: Kind) -> list[nn.Module]:
+    """A table of words, of which row 0 is the padding, and the modules over it."""
+    torch.manual_seed(1)
+    table = torch.randn(1 + len(WORDS), 32)
+    table[0] = 0
+    tokenizer = WhitespaceTokenizer(["PADDING_TOKEN", *WORDS], stop_words=["of", "to"])
+    assert kind.over is not None
+    over = kind.over()
+    width = over[-1].get_embedding_dimension() if over else 32
+    words = WordEmbeddings(tokenizer, table, max_seq_length=LENGTH // 2)
+    return [words, *over, Pooling(width, kind.pooling), *kind.after()]
+
+
 def _modules(kind: Kind, folder: Path) -> list[nn.Module]:
+    if kind.over is not None:
+        return _words(kind)
     if kind.config is None:
         tokenizer = make_tokenizer()
         # Such a tokenizer cuts texts by itself, and no special token is put around them.

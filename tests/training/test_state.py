@@ -254,7 +254,7 @@ def test_an_old_epoch_is_dropped_though_the_process_that_should_have_was_killed(
     settings = replace(SETTINGS, keep_checkpoints=1)
     attempt(model_dir, lists, settings, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(train_module._Output, "drop_old", lambda *_: None)
+        patch.setattr(train_module.Output, "drop_old", lambda *_: None)
         # After the last update of the last epoch, when its model is written.
         patch.setattr(train_module._Training, "stop_if_asked", killed_at_the_end)
         with pytest.raises(KilledError):

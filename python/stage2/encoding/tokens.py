@@ -234,7 +234,7 @@ class Batch:
             entities: int64 (e,), the entities of these texts.
         """
         mask = self.attention_mask[texts]
-        longest = int(mask.sum(dim=1).max())
+        longest = max(1, int(mask.sum(dim=1).max()))
         return Batch(
             self.input_ids[texts, :longest],
             mask[:, :longest],
@@ -339,7 +339,8 @@ def prompt_length(model: Reader, prompt: str) -> int:
     tokenizer = model.tokenizer
     with TOKENIZING:
         ids = tokenizer([prompt], truncation=True, max_length=model.max_length)["input_ids"][0]
-    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
+    # A prompt may be without a token.
+    return len(ids) - any(token in tokenizer.all_special_ids for token in ids[-1:])
 
 
 def _encodings(model: Reader, texts: list[str], limit: int, offsets: bool) -> Sequence[Any]:
@@ -387,7 +388,7 @@ def _does_more(tokenizer: type) -> bool:
 
 def _tokens_of(offsets: Sequence[tuple[int, int]], spans: Spans) -> list[Ints]:
     """Return the places of the tokens of each entity that has one, in a text with these offsets."""
-    start, end = np.asarray(offsets).T
+    start, end = np.asarray(offsets).reshape(-1, 2).T  # a text may be without a token
     found = (np.flatnonzero((start < stop) & (end > begin)) for begin, stop in spans)
     return [tokens for tokens in found if len(tokens)]
 
@@ -425,7 +426,7 @@ def batches_by_tokens(lengths: Ints, budget: int, padded: bool = True) -> Iterab
 
 def collate(model: Placed, tokens: TokenizedTexts, rows: Ints) -> Batch:
     """Pad the given texts to the longest of them, on the model's device."""
-    longest = max(len(tokens.ids[row]) for row in rows)
+    longest = max(1, *(len(tokens.ids[row]) for row in rows))  # a text may be without a token
     input_ids = np.full((len(rows), longest), model.tokenizer.pad_token_id or 0, np.int64)
     attention_mask = np.zeros((len(rows), longest), np.int64)
     entities = [(place, t) for place, row in enumerate(rows) for t in tokens.entity_tokens[row]]

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from stage2.models.auto import load_model
 from stage2.models.sentence_transformers import layout
+from stage2.models.sentence_transformers.modules import MODULES
 from stage2.utils.errors import BadInputError
 from tests.conftest import tree
 from tests.sentence_models import KINDS, write_model
@@ -25,41 +26,6 @@ def folder(tmp_path: Path) -> Path:
 def change(path: Path, **entries: Any) -> None:
     found = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps(found | entries))
-
-
-def set_module(folder: Path, number: int, **entries: Any) -> None:
-    path = folder / layout.MODULES
-    rows = json.loads(path.read_text())
-    rows[number] |= entries
-    path.write_text(json.dumps(rows))
-
-
-def test_code_of_its_own_is_named_and_not_run(folder: Path) -> None:
-    (folder / "custom.py").write_text("raise SystemExit('it was run')\n")
-    set_module(folder, 2, type="custom.Evil")
-    with pytest.raises(BadInputError, match=r"module 2 is custom\.Evil, which is code"):
-        load_model(folder)
-
-
-def test_a_module_outside_the_folder_is_refused(folder: Path) -> None:
-    set_module(folder, 2, path="../other")
-    with pytest.raises(BadInputError, match="module 2 lies outside the folder"):
-        load_model(folder)
-
-
-def test_modules_that_are_not_trained_are_named(folder: Path) -> None:
-    set_module(folder, 2, type="sentence_transformers.models.LSTM")
-    with pytest.raises(BadInputError, match="module 2 is LSTM; stage2 trains models of"):
-        load_model(folder)
-    set_module(folder, 2, type="sentence_transformers.models.Pooling")
-    with pytest.raises(BadInputError, match="expected a Transformer, and after it one Pooling"):
-        load_model(folder)
-    (folder / layout.MODULES).write_text('{"idx": 0}')
-    with pytest.raises(BadInputError, match="expected a list of modules"):
-        load_model(folder)
-    (folder / layout.MODULES).write_text("[")
-    with pytest.raises(BadInputError, match="is no JSON"):
-        load_model(folder)
 
 
 def test_weights_that_are_not_there_are_named(folder: Path) -> None:
@@ -130,7 +96,7 @@ def test_a_folder_is_written_twice_alike_and_replaced_whole(folder: Path, tmp_pa
     model.save(tmp_path / "a")
     assert tree(tmp_path / "a") == once
     # The library's own module, and no class of ours.
-    assert "stage2" not in (tmp_path / "a" / layout.MODULES).read_text()
+    assert "stage2" not in (tmp_path / "a" / MODULES).read_text()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

@@ -19,8 +19,8 @@ from stage2.encoding.tokens import Role, Texts
 from stage2.models.auto import family_of, load_model
 from stage2.models.export import export
 from stage2.models.family import LoadOptions
-from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.family import RouterFolder
+from stage2.models.sentence_transformers.modules import MODULES
 from stage2.models.sentence_transformers.router import CONFIG, RouterEncoder
 from stage2.utils.errors import BadInputError
 from tests.conftest import tree
@@ -206,8 +206,8 @@ def test_code_of_its_own_is_named_and_not_run(mixed: Path, tmp_path: Path) -> No
     change(folder / CONFIG, types=types, structure=structure)
     with pytest.raises(BadInputError, match=r"module \.\./out lies outside the folder"):
         load_model(folder)
-    rows = json.loads((folder / layout.MODULES).read_text())
+    rows = json.loads((folder / MODULES).read_text())
     rows[1]["type"] = "sentence_transformers.models.Dense"
-    (folder / layout.MODULES).write_text(json.dumps(rows))
+    (folder / MODULES).write_text(json.dumps(rows))
     with pytest.raises(BadInputError, match="Dense comes after the router and has weights"):
         load_model(folder)

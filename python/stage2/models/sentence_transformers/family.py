@@ -18,6 +18,7 @@ from stage2.models.fidelity import Read, reader_of
 from stage2.models.model_check import check_model
 from stage2.models.model_config import CONFIG, LEAST_LENGTH, read_config
 from stage2.models.sentence_transformers import layout
+from stage2.models.sentence_transformers import modules as listed_modules
 from stage2.models.sentence_transformers.model import SentenceEncoder, Shape
 from stage2.models.sentence_transformers.router import RouterEncoder, holds_router, read_routes
 from stage2.utils import tensors
@@ -38,7 +39,7 @@ class SentenceTransformersFolder:
 
     def holds(self, path: Path) -> bool:
         """Return whether a folder has `modules.json`."""
-        return (path / layout.MODULES).exists()
+        return (path / listed_modules.MODULES).exists()
 
     def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a folder. It names its own pooling, so the option of that name is refused."""
@@ -52,7 +53,7 @@ class SentenceTransformersFolder:
 
     def embedding_dim(self, path: Path) -> int:
         """Return the width of a model's vectors, from the files of its modules."""
-        return _width(layout.read_modules(path), path)
+        return _width(listed_modules.read_modules(path), path)
 
     def max_length(self, path: Path) -> int | None:  # noqa: ARG002  `Family` has the argument
         """Return None, because a folder is not a file of weights."""
@@ -76,7 +77,7 @@ class SentenceTransformersFolder:
 
     def _encoders(self, path: Path) -> list[Path]:
         """Return the folders of the transformers of a model."""
-        return [layout.read_modules(path)[0].folder]
+        return [listed_modules.read_modules(path)[0].folder]
 
 
 class RouterFolder(SentenceTransformersFolder):
@@ -84,7 +85,7 @@ class RouterFolder(SentenceTransformersFolder):
 
     def holds(self, path: Path) -> bool:
         """Return whether the first module of a folder is a router."""
-        return (path / layout.MODULES).exists() and holds_router(path)
+        return (path / listed_modules.MODULES).exists() and holds_router(path)
 
     def load(self, path: Path, options: LoadOptions) -> Encoder:
         """Read a folder. The option `pooling` may only name the pooling that it has."""
@@ -157,7 +158,7 @@ def _of_role(options: LoadOptions, role: Role) -> LoadOptions:
 
 def _other_pooling(path: Path, options: LoadOptions) -> BadInputError:
     return BadInputError(
-        f"--pooling {options.pooling}: {path / layout.MODULES} names the model's own "
+        f"--pooling {options.pooling}: {path / listed_modules.MODULES} names the model's own "
         "pooling; leave --pooling out"
     )
 
@@ -210,7 +211,7 @@ def _limits(own: int, longest: int, source: layout.Source, options: LoadOptions)
     return limits
 
 
-def _width(modules: Sequence[layout.Module], path: Path) -> int:
+def _width(modules: Sequence[listed_modules.Module], path: Path) -> int:
     """Return the width of a model's vectors from the files of its modules."""
     told = layout.read_library_config(path)
     if told.get("truncate_dim"):
@@ -220,10 +221,10 @@ def _width(modules: Sequence[layout.Module], path: Path) -> int:
             return int(read_config(module.folder / CONFIG)["out_features"])
         if module.kind == "Pooling":
             return _pooling_width(read_config(module.folder / CONFIG))
-        if module.kind == layout.STATIC:
+        if module.kind == listed_modules.STATIC:
             shapes = tensors.shapes_of(tensors.weight_files(module.folder))
             return next(shape[1] for shape in shapes.values() if len(shape) == 2)
-    raise BadInputError(f"{path / layout.MODULES}: has no pooling")
+    raise BadInputError(f"{path / listed_modules.MODULES}: has no pooling")
 
 
 def _pooling_width(told: Mapping[str, Any]) -> int:

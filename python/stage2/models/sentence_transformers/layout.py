@@ -7,7 +7,6 @@ run, and no weight is missing or initialised at random.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,23 +21,28 @@ from stage2.encoding.encoder import Similarity
 from stage2.encoding.tokens import TOKENIZING, Role
 from stage2.models import hub
 from stage2.models.sentence_transformers.layers import LayerMean
+from stage2.models.sentence_transformers.modules import (
+    LAYERS,
+    OVER_WORDS,
+    POOLING,
+    STATIC,
+    TRANSFORMER,
+    WORDS,
+    Module,
+    read_json,
+    read_modules,
+)
 from stage2.models.sentence_transformers.static import PlainTokenizer, TokenTable
+from stage2.models.sentence_transformers.words import Words, WordStates, check_words
 from stage2.utils import tensors
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular, replaced_folder
 
-MODULES = "modules.json"
 LIBRARY_CONFIG = "config_sentence_transformers.json"
 WHAT = "model"
 
-# The modules of the library that stage2 can train, by the last part of the name of their class.
-_TRANSFORMER, _POOLING, STATIC = "Transformer", "Pooling", "StaticEmbedding"
-_LAYERS = "WeightedLayerPooling"
-_KNOWN = (_TRANSFORMER, STATIC, _LAYERS, _POOLING, "Dense", "Normalize", "LayerNorm", "Dropout")
-PACKAGE = "sentence_transformers."
 SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
-_MOST_BYTES = 1 << 20
 # The names that models use for the prompt of a role. The first prompt that is not empty counts.
 _PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
     "query": ("query",),
@@ -80,109 +84,6 @@ class Source:
         return self.library[0]
 
 
-@dataclass(frozen=True)
-class Module:
-    """A row of `modules.json`.
-
-    Attributes:
-        kind: the last part of the name of its class.
-        folder: the folder of its files.
-    """
-
-    kind: str
-    folder: Path
-
-
-def read_modules(root: Path) -> list[Module]:
-    """Return the modules of a folder of sentence-transformers, in order.
-
-    Raises:
-        BadInputError: `modules.json` is damaged, names code of the model's own, or lists modules
-            that stage2 cannot train in this order.
-    """
-    path = root / MODULES
-    found = [
-        module_of(root, path, str(number), row["type"], row.get("path", ""))
-        for number, row in enumerate(read_rows(path))
-    ]
-    check_order(found, path)
-    return found
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a `modules.json`, each with a type and perhaps a path.
-
-    Raises:
-        BadInputError: it is damaged.
-    """
-    rows = read_json(path)
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict)
-        and isinstance(row.get("type"), str)
-        and isinstance(row.get("path", ""), str)
-        for row in rows
-    ):
-        raise BadInputError(f"{path}: expected a list of modules, each with its type and its path")
-    return rows
-
-
-def module_of(root: Path, path: Path, name: str, kind: str, place: str) -> Module:
-    """Return a module of a folder after a check of its class and of its place.
-
-    Args:
-        root: the folder of the model.
-        path: the file that names the module, for messages.
-        name: the name or the number of the module in that file.
-        kind: the full name of its class.
-        place: its place in the folder.
-
-    Raises:
-        BadInputError: it is code of the model's own, it is not trained here, or it lies elsewhere.
-    """
-    if not kind.startswith(PACKAGE):
-        raise BadInputError(
-            f"{path}: module {name} is {kind}, which is code of the model's own, and that is "
-            f"never run; expected modules of sentence-transformers: {', '.join(_KNOWN)}"
-        )
-    last = kind.rsplit(".", 1)[-1]
-    if last not in _KNOWN:
-        raise BadInputError(
-            f"{path}: module {name} is {last}; stage2 trains models of {', '.join(_KNOWN)}"
-        )
-    return Module(last, inside(root, path, name, place))
-
-
-def inside(root: Path, path: Path, name: str, place: str) -> Path:
-    """Return the folder of a module after a check that it lies in the folder of the model.
-
-    Raises:
-        BadInputError: it lies elsewhere. The message names `path` and the module.
-    """
-    folder = (root / place).resolve()
-    if not folder.is_relative_to(root.resolve()):
-        raise BadInputError(f"{path}: module {name} lies outside the folder: {place}")
-    return folder
-
-
-def check_order(modules: Sequence[Module], path: Path) -> None:
-    """Check that modules are a transformer with one pooling, or a table of vectors without one.
-
-    Others may stand around the pooling, but the mean over layers only right after the transformer.
-
-    Raises:
-        BadInputError: they are not. The message names `path`.
-    """
-    kinds = [module.kind for module in modules]
-    counted = [kinds.count(kind) for kind in (_TRANSFORMER, _POOLING, STATIC, _LAYERS)]
-    layers = kinds[1:2].count(_LAYERS)
-    good = {_TRANSFORMER: [1, 1, 0, layers], STATIC: [0, 0, 1, 0]}
-    if not kinds or counted != good.get(kinds[0]):
-        raise BadInputError(
-            f"{path}: its modules are {', '.join(kinds) or 'none'}; expected a {_TRANSFORMER}, and "
-            f"after it one {_POOLING}, or a {STATIC} without one"
-        )
-
-
 def load_folder(root: Path) -> Source:
     """Load a folder of sentence-transformers in float32; see `load_modules`."""
     return load_modules(root, read_modules(root))
@@ -195,41 +96,40 @@ def load_modules(root: Path, modules: Sequence[Module]) -> Source:
         BadInputError: one lacks weights, or has weights of another shape.
     """
     folder = modules[0].folder
-    if modules[0].kind == STATIC:
-        return _static(root, modules)
+    if modules[0].kind in (STATIC, WORDS):
+        return _table(root, modules)
     hub.check_folder(folder, WHAT)
     # The library loads the tokenizer again. This call refuses code of the model's own, and its
     # messages say what is wrong.
     hub.load_tokenizer(folder, WHAT)
     library = _library(root, modules)
-    place = [module.kind for module in modules].index(_POOLING)
+    place = [module.kind for module in modules].index(POOLING)
     first, *before = list(library)[:place]
     backbone = first.model
     # Without the states of all layers the library leaves the last ones as they are.
-    if modules[1].kind == _LAYERS and backbone.config.output_hidden_states:
+    if modules[1].kind == LAYERS and backbone.config.output_hidden_states:
         backbone = LayerMean(backbone, before.pop(0))
-    pooling = library[place]
-    names = pooling.pooling_mode
     return Source(
         library,
         plain=False,
         dtype=tensors.dtype_of(tensors.weight_files(folder)),
         backbone=backbone,
         tokenizer=first.tokenizer,
-        pooling=(names,) if isinstance(names, str) else tuple(names),
-        pools_prompt=bool(pooling.include_prompt),
         before=before,
         after=list(library)[place + 1 :],
+        **_pooled(library[place]),
     )
 
 
-def _static(root: Path, modules: Sequence[Module]) -> Source:
+def _table(root: Path, modules: Sequence[Module]) -> Source:
     """Load a model that begins with a table of vectors, whose texts are cut by its tokenizer."""
     folder = modules[0].folder
     for path in folder.iterdir():
-        if path.exists():
+        if path.is_symlink() or not path.is_dir():
             check_regular(path)
     dtype = tensors.dtype_of(tensors.weight_files(folder))
+    if modules[0].kind == WORDS:
+        return _words(root, modules, dtype)
     first, *after = library = _library(root, modules)
     return Source(
         library,
@@ -240,6 +140,42 @@ def _static(root: Path, modules: Sequence[Module]) -> Source:
         takes_limits=False,
         after=after,
     )
+
+
+def _words(root: Path, modules: Sequence[Module], dtype: torch.dtype) -> Source:
+    """Load a model of words, with the modules over them as its backbone."""
+    check_words(modules[0].folder)
+    library = _library(root, modules)
+    kinds = [module.kind for module in modules]
+    place = kinds.index(POOLING)
+    pooled = _pooled(library[place])
+    if "cls" in pooled["pooling"]:
+        raise BadInputError(
+            f"{root}: pools the first token of {WORDS}, which has none, so that the library itself "
+            "cannot embed a text; expected another pooling"
+        )
+    first, *before = list(library)[:place]
+    over = sum(kind in OVER_WORDS for kind in kinds)
+    return Source(
+        library,
+        plain=False,
+        dtype=dtype,
+        backbone=WordStates(first, before[:over], root),
+        tokenizer=Words(first),
+        takes_limits=False,
+        before=before[over:],
+        after=list(library)[place + 1 :],
+        **pooled,
+    )
+
+
+def _pooled(pooling: Any) -> dict[str, Any]:
+    """Return what a `Source` says of the library's pooling."""
+    names = pooling.pooling_mode
+    return {
+        "pooling": (names,) if isinstance(names, str) else tuple(names),
+        "pools_prompt": bool(pooling.include_prompt),
+    }
 
 
 def load_plain(root: Path, pooling: str) -> Source:
@@ -390,14 +326,14 @@ def _library(root: Path, modules: Sequence[Module]) -> Any:
     parts = []
     with hub.told_in_a_line(root, WHAT, "it"), hub.quiet_transformers():
         for module in modules:
-            kind = _transformer() if module.kind == _TRANSFORMER else getattr(library, module.kind)
+            kind = _transformer() if module.kind == TRANSFORMER else getattr(library, module.kind)
             inside = os.fspath(module.folder.relative_to(root.resolve()))
             part = kind.load(
                 os.fspath(root), subfolder="" if inside == "." else inside, local_files_only=True
             ).float()
             tensors.check_finite(part.state_dict(), module.folder)
             parts.append(part)
-        if modules[0].kind == _TRANSFORMER:
+        if modules[0].kind == TRANSFORMER:
             _give_back_class(parts[0])
         return SentenceTransformer(modules=parts, device="cpu", **told)
 
@@ -478,19 +414,3 @@ def _in_dtype(source: Source, dtype: torch.dtype) -> Iterator[None]:
     finally:
         for parameter, data in kept:
             parameter.data = data
-
-
-def read_json(path: Path) -> Any:
-    """Read a file of JSON with a few lines.
-
-    Raises:
-        BadInputError: it is missing, damaged or large.
-    """
-    check_regular(path)
-    data = path.read_bytes()
-    if len(data) > _MOST_BYTES:
-        raise BadInputError(f"{path}: {len(data):,} bytes; expected a file of a few lines")
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path}: is no JSON: {error}") from error

@@ -104,8 +104,8 @@ class SentenceEncoder(TransformerEncoder):
 
     @property
     def has_entities(self) -> bool:
-        """Whether entities have vectors. They do if the pooling is a mean."""
-        return list(self.shape.pooling) == ["mean"]
+        """Whether entities have vectors: with a mean of tokens whose places in a text are known."""
+        return list(self.shape.pooling) == ["mean"] and getattr(self.backbone, "has_places", True)
 
     def _vectors(self, vectors: Tensor) -> Tensor:
         """Turn pooled vectors into the vectors of texts or entities: float (n, d)."""

@@ -2,7 +2,8 @@
 
 Each takes the states of B texts with at most T tokens, float (B, T, D), and a mask of the tokens
 that are pooled, bool (B, T), with at least one token of each text if the text has any. Padding
-comes after the tokens. The mean of no tokens is 0.
+comes after the tokens. The vector of no tokens is 0. For the largest value the library has −∞
+there, which cannot be compared.
 The result is float (B, D).
 """
 
@@ -36,19 +37,20 @@ def mean(states: Tensor, mask: Tensor) -> Tensor:
 def mean_by_square_root(states: Tensor, mask: Tensor) -> Tensor:
     """Return the sum of the vectors divided by the square root of their number."""
     weights = mask.to(states.dtype)
-    return _sum(states, weights) / weights.sum(dim=1, keepdim=True).sqrt()
+    return _sum(states, weights) / weights.sum(dim=1, keepdim=True).clamp_min(1).sqrt()
 
 
 def weighted_mean(states: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of the vectors, weighted by their places in the text, counted from 1."""
     place = torch.arange(1, mask.shape[1] + 1, device=mask.device, dtype=states.dtype)
     weights = mask * place
-    return _sum(states, weights) / weights.sum(dim=1, keepdim=True)
+    return _sum(states, weights) / weights.sum(dim=1, keepdim=True).clamp_min(1)
 
 
 def maximum(states: Tensor, mask: Tensor) -> Tensor:
     """Return the largest value in each dimension."""
-    return states.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(dim=1)
+    found = states.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(dim=1)
+    return found.masked_fill(~mask.any(dim=1, keepdim=True), 0)
 
 
 # The poolings by the names that sentence-transformers gives them.

@@ -19,6 +19,7 @@ from torch import Tensor
 from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.tokens import Batch, Role
 from stage2.models.sentence_transformers import layout
+from stage2.models.sentence_transformers import modules as listed_modules
 from stage2.models.sentence_transformers.model import SentenceEncoder
 from stage2.utils.errors import BadInputError
 from stage2.utils.model_lock import ModelLock
@@ -191,25 +192,25 @@ def _library(sources: Sequence[layout.Source], outline: Outline) -> Any:
 def holds_router(root: Path) -> bool:
     """Return whether the first module of a folder is the library's router."""
     try:
-        rows = layout.read_rows(root / layout.MODULES)
+        rows = listed_modules.read_rows(root / listed_modules.MODULES)
     except (BadInputError, OSError):
         return False  # whoever reads the folder then says what is wrong with it
     name = rows[0]["type"] if rows else ""
-    return name.startswith(layout.PACKAGE) and name.rsplit(".", 1)[-1] == _ROUTER
+    return name.startswith(listed_modules.PACKAGE) and name.rsplit(".", 1)[-1] == _ROUTER
 
 
-def read_routes(root: Path) -> tuple[dict[Role, list[layout.Module]], Outline]:
+def read_routes(root: Path) -> tuple[dict[Role, list[listed_modules.Module]], Outline]:
     """Return the modules of each role in a folder with a router, and what else it says.
 
     Raises:
         BadInputError: the files are damaged, name code of the model's own, or have other routes
             than `query` and `document`.
     """
-    listed = root / layout.MODULES
-    first, *others = layout.read_rows(listed)
-    path = layout.inside(root, listed, "0", first.get("path", "")) / CONFIG
+    listed = root / listed_modules.MODULES
+    first, *others = listed_modules.read_rows(listed)
+    path = listed_modules.inside(root, listed, "0", first.get("path", "")) / CONFIG
     shared = [
-        layout.module_of(root, listed, str(number), row["type"], row.get("path", ""))
+        listed_modules.module_of(root, listed, str(number), row["type"], row.get("path", ""))
         for number, row in enumerate(others, 1)
     ]
     if unknown := [module.kind for module in shared if module.kind not in _SHARED]:
@@ -219,20 +220,20 @@ def read_routes(root: Path) -> tuple[dict[Role, list[layout.Module]], Outline]:
         )
     types, structure, default = _read_config(path)
     base = path.parent.relative_to(root.resolve())
-    routes: dict[Role, list[layout.Module]] = {}
+    routes: dict[Role, list[listed_modules.Module]] = {}
     for role in _ROLES:
         own = [
-            layout.module_of(root, path, name, types[name], os.fspath(base / name))
+            listed_modules.module_of(root, path, name, types[name], os.fspath(base / name))
             for name in structure[role]
         ]
         routes[role] = [*own, *shared]
-        layout.check_order(routes[role], path)
+        listed_modules.check_order(routes[role], path)
     return routes, Outline(len(shared), default)
 
 
 def _read_config(path: Path) -> tuple[dict[str, str], dict[str, list[str]], str | None]:
     """Return the classes of modules by name, the names of each route, and the default route."""
-    told = layout.read_json(path)
+    told = listed_modules.read_json(path)
     types, structure = (
         told.get(name) if isinstance(told, dict) else None for name in ("types", "structure")
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,9 +46,13 @@ class TokenTable(nn.Module):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Tokenised texts, as far as a tokenizer of transformers gives them."""
+    """Tokenised texts, as far as a tokenizer of transformers gives them.
 
-    encodings: Sequence[Encoding]
+    Attributes:
+        encodings: the ids and the offsets of each text.
+    """
+
+    encodings: Sequence[Any]
 
     def __getitem__(self, name: str) -> list[list[int]]:
         """Return `input_ids`, the ids of each text."""
