@@ -1,18 +1,28 @@
-"""The program that tests of distributed work start under torchrun: `gradients` or `fail`."""
+"""The program that tests of distributed work start under torchrun."""
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.config import Settings
+from stage2.config.training import Train
 from stage2.data.dataset import Dataset
+from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import BATCH_TOKENS
+from stage2.models.auto import load_model
+from stage2.models.family import LoadOptions
+from stage2.training.dev_corpus import LastEpoch
 from stage2.training.step import accumulate_gradients
+from stage2.training.train import train
 from stage2.utils import distributed
 
 
@@ -38,6 +48,38 @@ def gradients(qa: str, chunks: str, entities: str, model_dir: str, to: str) -> N
     torch.save(found, to)
 
 
+# The kinds whose encoder of questions is trained by itself too.
+OF_QUESTIONS = ("e5, two prompts", "qwen3, last token", "words, lstm, dense")
+
+
+def losses_of(qa: str, chunks: str, models: str) -> dict[str, float | None]:
+    """Train each model in a folder for three updates, and return the mean losses by its name.
+
+    The later updates see what the earlier ones have changed.
+    """
+    samples = Dataset.load(qa=qa, chunks=chunks).construct(5, 0)
+    settings = Settings(
+        epochs=1, batch_size=4, learning_rate=1e-3, loss="in-batch", precision="fp32"
+    )
+    kept, found = (BATCH_TOKENS["cpu"], unpadded.GROUP_TOKENS), {}
+    # Groups have few tokens, padded and unpadded, so that both processes get several.
+    BATCH_TOKENS["cpu"] = unpadded.GROUP_TOKENS = 40
+    for path in sorted(Path(models).iterdir()):
+        parts: tuple[Train, ...] = ("both", "query") if path.name in OF_QUESTIONS else ("both",)
+        for part in parts:
+            model = load_model(path, LoadOptions(train=part))
+            lists, own = ranking_lists(model, samples, None), replace(settings, train=part)
+            with tempfile.TemporaryDirectory() as to:
+                log = train(model, lists, LastEpoch(1), own, Path(to)).log
+            found[f"{path.name}, {part}"] = log[-1].loss
+    BATCH_TOKENS["cpu"], unpadded.GROUP_TOKENS = kept
+    return found
+
+
+def write_losses(qa: str, chunks: str, models: str, to: str) -> None:
+    Path(to).write_text(json.dumps(losses_of(qa, chunks, models)))
+
+
 def fail() -> None:
     """Let another process fail, and report it as the program does."""
     world = distributed.world()
@@ -60,6 +102,8 @@ def main(what: str, *words: str) -> None:
             gradients(*words)
         case "two":
             distributed.run(lambda: gradients(*words))
+        case "losses":
+            distributed.run(lambda: write_losses(*words))
         case "fail":
             distributed.run(fail)
 

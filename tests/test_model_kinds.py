@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from stage2.utils import files
 from stage2.utils.tensors import read_state_dict
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 from tests.sentence_models import KINDS, write_model
-from tests.utils.test_distributed import TWO, alone, losses, program
+from tests.shared_work import OF_QUESTIONS, losses_of
+from tests.utils.test_distributed import ROOT, TWO, launch
 
 # Two steps of six questions.
 SETTINGS = Settings(
@@ -129,11 +131,14 @@ def test_bfloat16_and_gradient_caching(
 
 
 def test_two_processes_train_to_the_loss_of_one(corpus: dict[str, Path], tmp_path: Path) -> None:
-    folder = write_model(KINDS["qwen3, last token"], tmp_path)
-    words = ["run", *data_flags(corpus)[:4], "--model", folder, "--epochs", 2, "--batch-size", 4,
-             "--learning-rate", 1e-3, "--precision", "fp32", "--folds", 0]  # fmt: skip
-    program(alone(), *words, "--output-dir", tmp_path / "one")
-    program(TWO, *words, "--output-dir", tmp_path / "two")
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    assert len(one) == 2
+    """One pair of processes trains all kinds, one after the other."""
+    (tmp_path / "models").mkdir()
+    for name, kind in KINDS.items():
+        write_model(kind, tmp_path / name).rename(tmp_path / "models" / name)
+    words = [corpus["qa"], corpus["chunks"], tmp_path / "models"]
+    done = launch([*TWO, "-m", "tests.shared_work"], "losses", *words, tmp_path / "two", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    one, two = losses_of(*map(str, words)), json.loads((tmp_path / "two").read_text())
+    assert len(one) == len(KINDS) + len(OF_QUESTIONS)
     assert two == pytest.approx(one, abs=1e-4)
+    assert len(set(one.values())) == len(one)

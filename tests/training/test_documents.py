@@ -33,7 +33,6 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import read_state_dict
 from tests.conftest import Stage2, data_flags, read_jsonl, tree
 from tests.sentence_models import KINDS, write_encoder, write_model
-from tests.utils.test_distributed import TWO, alone, losses, program
 
 SETTINGS = Settings(
     epochs=1, batch_size=6, learning_rate=1e-3, loss="in-batch", precision="fp32", save_every=1,
@@ -270,16 +269,3 @@ def test_a_model_with_one_encoder_for_all_is_refused(
     with pytest.raises(BadInputError, match="--train query: this model reads questions and doc"):
         check_parts(model, SETTINGS)
     check_parts(model, replace(SETTINGS, train="both"))
-
-
-def test_two_processes_train_to_the_loss_of_one(
-    folder: Path, corpus: dict[str, Path], tmp_path: Path
-) -> None:
-    words = ["run", *data_flags(corpus)[:4], "--model", folder, "--epochs", 2, "--batch-size", 4,
-             "--learning-rate", 1e-3, "--precision", "fp32", "--folds", 0, "--train",
-             "query"]  # fmt: skip
-    program(alone(), *words, "--output-dir", tmp_path / "one")
-    program(TWO, *words, "--output-dir", tmp_path / "two")
-    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
-    assert len(one) == 2
-    assert two == pytest.approx(one, abs=1e-4)

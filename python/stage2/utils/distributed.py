@@ -16,7 +16,8 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +37,9 @@ Result = TypeVar("Result")
 LATE = timedelta(minutes=10)
 # The longest wait for the next piece of work, while rank 0 reads, ranks and writes.
 PATIENT = timedelta(days=30)
+
+# transformers sets this attribute of a model that has its hooks.
+_RECORDS = "_output_capturing_hooks_installed"
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -313,8 +317,27 @@ def _sums_of_bits(tensors: list[Tensor]) -> list[int]:
 
 def _packed(model: nn.Module) -> bytes:
     buffer = io.BytesIO()
-    torch.save(model, buffer)
+    with _without_hooks(model):
+        torch.save(model, buffer)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _without_hooks(model: nn.Module) -> Iterator[None]:
+    """Take off the hooks by which transformers records the states of layers; they have no pickle.
+
+    Another process gets a model without them, and transformers puts them on there when it needs
+    them.
+    """
+    before = [(vars(module), dict(vars(module))) for module in model.modules()]
+    try:
+        for own, _ in before:
+            own.pop(_RECORDS, None)
+            own["_forward_hooks"] = OrderedDict()
+        yield
+    finally:
+        for own, attributes in before:
+            own.update(attributes)
 
 
 def _by_dtype(tensors: list[Tensor]) -> list[list[Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 _LAYERS, _TOKENS = "all_layer_embeddings", "token_embeddings"
@@ -30,6 +31,16 @@ class LayerMean(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             return getattr(super().__getattr__("model"), name)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state that was copied or that another process sent.
+
+        transformers records the states of layers only of classes of which this process has made a
+        model. So one is made, without memory for its weights.
+        """
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        with torch.device("meta"):
+            type(self.model)(self.model.config)
 
     def forward(
         self, input_ids: Tensor, position_ids: Tensor | None = None, **more: Any
