@@ -86,8 +86,10 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
             ids = encoding.ids
             cut += len(ids) > room
             lost += max(0, len(ids) - room)
-            tokens += len(ids)
-            unknown += 0 if unknown_id is None else ids.count(unknown_id)
+            # A tokenizer of words leaves out those that it does not know.
+            dropped = getattr(encoding, "dropped", 0)
+            tokens += len(ids) + dropped
+            unknown += dropped if unknown_id is None else ids.count(unknown_id)
     return Account(total, len(texts), limit, cut, tokens, lost, unknown, prompt)
 
 

@@ -49,6 +49,8 @@ def test_texts_are_read_and_cut_as_by_the_library(folder: Path) -> None:
     assert ours.lengths.max() == LIMIT
     long = account_of(model, ["captain " * 30], 1, "document")
     assert (long.max_length, long.cut, long.lost) == (LIMIT, 1, 30 - LIMIT)
+    odd = account_of(model, ["Captain, xyzzy of the sea ?!", "plugh"], 2, "document")
+    assert (odd.tokens, odd.unknown) == (5, 2)
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name.startswith("words")])

@@ -9,6 +9,7 @@ have no vectors.
 from __future__ import annotations
 
 import copy
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +127,15 @@ def check_words(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """The words of a text. Their places in it are not known, so each has an empty one."""
+    """The words of a text. Their places in it are not known, so each has an empty one.
+
+    Attributes:
+        ids: the ids of the words that are known.
+        dropped: the number of words that are left out because they are not known.
+    """
 
     ids: list[int]
+    dropped: int = 0
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
@@ -174,19 +181,24 @@ class Words:
         verbose: bool = False,  # noqa: ARG002  nothing is said
     ) -> Encoded:
         """Tokenise texts, and cut them at `max_length` words."""
-        whole = self.encode_batch(texts)
-        return Encoded([_Encoding(encoding.ids[:max_length]) for encoding in whole])
+        tokenize = self._tokenizer.tokenize
+        return Encoded([_Encoding(tokenize(text)[:max_length]) for text in texts])
 
     def encode(self, text: str, add_special_tokens: bool = False) -> _Encoding:  # noqa: ARG002
-        """Return all known words of a text."""
-        return _Encoding(self._tokenizer.tokenize(text))
+        """Return all known words of a text, and the number of others that are no stop words."""
+        ids = self._tokenizer.tokenize(text)
+        bare = [word.strip(string.punctuation) for word in text.split()]
+        stops = self._tokenizer.stop_words
+        # Punctuation alone is no word.
+        words = sum(word != "" and not {word, word.lower()} & stops.keys() for word in bare)
+        return _Encoding(ids, max(0, words - len(ids)))
 
     def encode_batch(
         self,
         texts: Sequence[str],
         add_special_tokens: bool = False,  # noqa: ARG002  there are none
     ) -> list[_Encoding]:
-        """Return all known words of each text."""
+        """Return the same for each text."""
         return [self.encode(text) for text in texts]
 
     def no_truncation(self) -> None:
