@@ -51,8 +51,18 @@ def target_format(path: Path, name: str | None) -> str:
     )
 
 
+def check_target(target: Path) -> None:
+    """Refuse a target that exists already.
+
+    Raises:
+        BadInputError: it does.
+    """
+    if target.exists() or target.is_symlink():
+        raise BadInputError(f"{target}: is there already; expected a name that nothing has yet")
+
+
 def convert(settings: InputConfig, target: Path, to: str) -> Conversion:
-    """Read --data, and write it in another format.
+    """Read --data, and write it in another format; see `write`.
 
     Args:
         settings: data, format, columns, title, on_error, max_decompressed.
@@ -60,16 +70,29 @@ def convert(settings: InputConfig, target: Path, to: str) -> Conversion:
         to: the name of the format.
 
     Raises:
-        BadInputError: something is at the target already, or the format has no place for something
-            without which the rest would be wrong.
         InputError: the data are wrong.
     """
-    if target.exists() or target.is_symlink():
-        raise BadInputError(f"{target}: is there already; expected a name that nothing has yet")
+    check_target(target)
+    return write(read_tables(settings), target, to, settings.title == "join")
+
+
+def write(tables: Tables, target: Path, to: str, join_titles: bool) -> Conversion:
+    """Write what was read in another format.
+
+    Args:
+        tables: what was read.
+        target: the file or folder that is made; nothing may be there yet.
+        to: the name of the format.
+        join_titles: whether a title stands before its text where the format has no titles.
+
+    Raises:
+        BadInputError: something is at the target already, or the format has no place for something
+            without which the rest would be wrong.
+    """
+    check_target(target)
     kind = FORMATS[to]
-    tables = read_tables(settings)
     written, notes = tables, list(tables.notes)
-    if not _holds(kind, "titles") and tables.titles is not None and settings.title == "join":
+    if not _holds(kind, "titles") and tables.titles is not None and join_titles:
         written = with_titles_joined(tables)
         count = _filled(tables.titles)
         notes.append(f"{count} titles are joined to their texts: {to} has no place for titles")

@@ -36,7 +36,7 @@ def annotate(settings: Settings, output: str, stats: bool) -> None:
     found = coverage(entities, kinds)
     if stats:
         console.result(coverage_table(found))
-    console.keep_place(files.written(path), [])
+    console.keep_place(files.written(path.parent), [files.written(path)])
     parts = [
         f"{number:,} of {total:,} {kind}" for kind, (number, total) in found.with_entity.items()
     ]

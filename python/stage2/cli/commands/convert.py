@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from stage2.cli import console
+from stage2.cli import console, dry_run
+from stage2.cli.dry_run import Plan, Workload
 from stage2.config import Settings
-from stage2.data.conversion import convert as write
-from stage2.data.conversion import target_format
+from stage2.data.conversion import check_target, target_format, write
+from stage2.data.formats import read_tables
 from stage2.utils import files
 
 
@@ -18,8 +19,13 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     path = Path(out_path)
     name = target_format(path, to)
     files.check_regular(in_path)
-    done = write(replace(settings, data=in_path), path, name)
-    tables = done.tables
+    check_target(path)
+    tables = read_tables(replace(settings, data=in_path))
+    counts = {"questions": len(tables.question_ids), "chunks": len(tables.chunk_ids)}
+    dry_run.plan(lambda: Plan({"IN": in_path}, Workload(counts), out_path))
+    done = write(tables, path, name, settings.title == "join")
+    folder, written = (path, []) if path.is_dir() else (path.parent, [files.written(path)])
+    console.keep_place(files.written(folder), written)
     for note in done.notes:
         console.say(note)
     for what, count in sorted(done.left.items()):
