@@ -42,6 +42,11 @@ def calls(corpus: dict[str, Path], model: Path, folder: Path) -> dict[str, list[
         "merge": both,
         "sweep": [*data, *given, "--grid", "epochs=1,2", *new],
         "export": [*given, "--to", "sentence-transformers", *new],
+        "convert": ["--to", "beir", corpus["qa"].with_name("pairs.csv"), folder / "new"],
+        "annotate": [
+            *("--chunks", corpus["chunks"], "--gazetteer", corpus["qa"].with_name("names.txt")),
+            *("--output", folder / "new.jsonl"),
+        ],
         "cache prune": ["--max-size", "0", "--embedding-cache", folder / "vectors"],
         "config init": ["run", "--file", folder / "new.toml"],
     }
@@ -54,6 +59,8 @@ def test_nothing_is_written_and_all_is_told(
     wanted["init"][2] = backbone
     assert wanted.keys() == EVERY.keys() - READ_ONLY
     (tmp_path / "vectors").mkdir()
+    corpus["qa"].with_name("pairs.csv").write_text("question,answer\nwho?,nobody\n")
+    corpus["qa"].with_name("names.txt").write_text("nobody\n")
     stage2("mine", *data_flags(corpus), "--model", model_dir, "--topk", 1)
     before = tree(tmp_path)
     for name, words in wanted.items():
@@ -92,7 +99,7 @@ def test_the_plan_names_what_is_there_and_would_be_replaced(
         (["mine", "--qa", "nowhere"], "no such file"),
         (["mine", "--output-dir", f"{__file__}/out"], "no folder can be made there"),
         (["run", "--learning-rate", -1], "--learning-rate"),
-        (["evaluate"], "0 models"),
+        (["evaluate"], "nothing to measure"),
     ],
 )
 def test_it_refuses_what_the_command_refuses(

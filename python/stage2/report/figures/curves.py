@@ -24,7 +24,7 @@ _LEFT, _RIGHT = 40.0, WIDTH - 14.0
 _HEAD, _PLOT, _GAP = 24.0, 112.0, 18.0
 _PANEL = _HEAD + _PLOT + _GAP
 
-Points = Sequence[tuple[int, float]]
+Points = Sequence[tuple[float, float]]
 
 
 def curves(view: View) -> Figure | None:
@@ -52,7 +52,7 @@ def curves(view: View) -> Figure | None:
 
 
 def _panel(
-    points: Points, x: Scale, top: float, name: str, kind: str, chosen: int | None, view: View
+    points: Points, x: Scale, top: float, name: str, kind: str, chosen: float | None, view: View
 ) -> Iterator[Markup]:
     """Draw one curve. The loss stands on zero; the dev metric has the room that it needs."""
     values = [value for _, value in points]
