@@ -14,12 +14,13 @@ FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz torture bench bench-gpu wheel clean
+.PHONY: help run test lint site fuzz torture bench bench-gpu wheel clean
 
 help:
 	@echo "make run     the main job on the built-in sample, ending with the before/after table"
 	@echo "make test    every test"
 	@echo "make lint    rustfmt, clippy, ruff, mypy, import-linter; warnings are errors"
+	@echo "make site    the documentation as pages in site/; warnings are errors"
 	@echo "make fuzz    each parser's fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make torture every command killed before each change on disk, and worse; half an hour"
 	@echo "make bench   each job against its best peers, into benches/RESULTS.md; QUICK=1: smaller inputs"
@@ -62,6 +63,11 @@ lint: $(VENV)/.built
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# The makers of the theme print a notice about its next version into every build.
+site: $(VENV)/.built
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 fuzz: fuzz/.cargo-fuzz
 	@for target in $(FUZZ_TARGETS); do \
 		echo "fuzzing $$target for $(FUZZ_SECONDS) seconds"; \
@@ -95,4 +101,4 @@ wheel: $(VENV)/.packages
 	$(BIN)/maturin build --release --out dist
 
 clean:
-	rm -rf $(VENV) target fuzz/target dist runs
+	rm -rf $(VENV) target fuzz/target dist runs site
