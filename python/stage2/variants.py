@@ -81,6 +81,22 @@ TRACKERS: Mapping[str, Tracker] = {
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How far a model in another form may be from the model that it was made of.
+
+    Attributes:
+        difference: the largest difference of a value of a vector, as a share of the model's largest
+            value or, if that is below 1, of 1.
+        spearman: the smallest rank correlation of the scores, the mean over questions.
+        mrr: the largest loss of MRR.
+    """
+
+    difference: float
+    spearman: float
+    mrr: float
+
+
+@dataclass(frozen=True)
 class Export:
     """A format of another tool, in which something that stage2 computes can be written.
 
@@ -92,18 +108,42 @@ class Export:
         kinds: the kinds of files among which `--as` chooses, the default first; empty if there is
             one kind.
         options: the other flags that it takes.
+        bounds: what a model may lose in this form; None if it gives the same vectors.
+        packages: the packages that write and run it, which `extra` installs.
+        extra: the extra of stage2 that installs them.
     """
 
     text: str
     of: Literal["model", "mined set", "rankings", "vectors", "results"]
     kinds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    bounds: Bounds | None = None
+    packages: tuple[str, ...] = ()
+    extra: str = ""
 
 
 _ROWS = ("jsonl", "parquet")
+_PUSHED = ("push_to_hub",)
+_RUNTIME = (("onnx", "onnxruntime"), "onnx")
 
 EXPORTS: Mapping[str, Export] = {
-    "sentence-transformers": Export("a folder that SentenceTransformer reads", "model"),
+    "sentence-transformers": Export(
+        "a folder that SentenceTransformer reads", "model", (), _PUSHED
+    ),
+    "onnx": Export(
+        "a graph for onnxruntime, in that folder",
+        "model",
+        (),
+        _PUSHED,
+        Bounds(1e-4, 0.999, 0.005),
+        *_RUNTIME,
+    ),
+    "int8": Export(
+        "that graph with 8 bits a weight", "model", (), _PUSHED, Bounds(0.1, 0.9, 0.02), *_RUNTIME
+    ),
+    "torch-fp16": Export(
+        "that folder with 16 bits a weight", "model", (), _PUSHED, Bounds(5e-3, 0.99, 0.01)
+    ),
     "pairs": Export("columns anchor, positive", "mined set", _ROWS, ("questions",)),
     "triplets": Export("columns anchor, positive, negative", "mined set", _ROWS, ("questions",)),
     "n-tuples": Export(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stage2.models.push import check_repository
 from stage2.utils.errors import BadInputError
 from stage2.variants import EXPORTS
 
@@ -20,30 +21,33 @@ class Options:
         kind: the kind of files, `--as`.
         questions: which questions of a mined set: those that are `hard`, or `all`.
         depth: how many chunks of the corpus a run has for each question; 0 for no such run.
+        push_to_hub: the repository of the hub that the folder is sent to.
     """
 
     to: str
     kind: str | None = None
     questions: str | None = None
     depth: int | None = None
+    push_to_hub: str | None = None
 
     def check(self) -> None:
-        """Refuse a flag that the format does not take.
+        """Refuse a flag that the format does not take, and a repository that has no such name.
 
         Raises:
-            BadInputError: a flag would have no effect.
+            BadInputError: a flag would have no effect, or the name is none.
         """
         export = EXPORTS[self.to]
         if self.kind is not None and self.kind not in export.kinds:
             able = " or ".join(name for name, one in EXPORTS.items() if self.kind in one.kinds)
             raise BadInputError(f"--as {self.kind} has no effect here: it works with --to {able}")
-        for name in ("questions", "depth"):
+        for name in ("questions", "depth", "push_to_hub"):
             value = getattr(self, name)
             if value is not None and name not in export.options:
                 able = " or ".join(to for to, one in EXPORTS.items() if name in one.options)
-                raise BadInputError(
-                    f"--{name} {value} has no effect here: it works with --to {able}"
-                )
+                flag = f"--{name.replace('_', '-')} {value}"
+                raise BadInputError(f"{flag} has no effect here: it works with --to {able}")
+        if self.push_to_hub is not None:
+            check_repository(self.push_to_hub)
 
     @property
     def file_kind(self) -> str:

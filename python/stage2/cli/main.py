@@ -316,6 +316,7 @@ def report(settings: Settings, show: bool) -> None:
 @command(
     also=("model", "backbone", "max_length"),
     example="""stage2 export --model stage2-run --to sentence-transformers --output-dir exported
+  stage2 export --model stage2-run --to int8 --output-dir served
   stage2 export stage2-run --to flag-embedding --output-dir mined
   stage2 export stage2-run --to trec --output-dir trec""",
     plans=True,
@@ -347,6 +348,12 @@ def report(settings: Settings, show: bool) -> None:
             help="So many chunks of the corpus stand in a TREC run for each question; 0: no run "
             f"over the corpus, for which no model is loaded. Default: {DEPTH}.",
         ),
+        click.option(
+            "--push-to-hub",
+            metavar="ORG/NAME",
+            help="Send the folder of a model to this repository of the hub, which is made private "
+            "if it is new. The token is that of `hf auth login` or of HF_TOKEN. Default: no.",
+        ),
     ],
 )
 def export(
@@ -356,15 +363,17 @@ def export(
     kind: str | None,
     questions: str | None,
     depth: int | None,
+    push_to_hub: str | None,
 ) -> None:
     """Write a model (--model), or what the run in the folder RUN found, for another tool.
 
-    A model is read back by that tool, and must give the same vectors. What a run found is written
-    with a file for each side of its split, so that nobody trains on test questions unawares.
+    A model is run by that tool, and must give the same vectors; where the format loses some, how
+    many is measured, stands in its README.md, and has a bound. What a run found is written with a
+    file for each side of its split, so that nobody trains on test questions unawares.
     """
     from stage2.cli.commands import export
 
-    export.export(settings, Options(to, kind, questions, depth), run)
+    export.export(settings, Options(to, kind, questions, depth, push_to_hub), run)
 
 
 @command(

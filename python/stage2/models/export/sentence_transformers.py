@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from stage2.encoding.encoder import Encoder
@@ -20,7 +22,9 @@ from stage2.encoding.tokens import TOKENIZING
 from stage2.models import hub
 from stage2.models.fidelity import Read
 from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.layout import reader_of
+from stage2.models.sentence_transformers.model import SentenceEncoder
 from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -43,6 +47,26 @@ def write(model: Encoder, folder: Path) -> Read:
             "is nothing to export"
         )
     return reader_of(folder, model.similarity)
+
+
+def write_folder(model: Encoder, folder: Path) -> None:
+    """Write any model as a folder with `modules.json`, in float32.
+
+    Raises:
+        BadInputError: the model has an encoder for each role.
+    """
+    if model.parts:
+        raise BadInputError(
+            "the model has an encoder for each role, and this format has one; export each by "
+            "itself: the folders of query and document beside the model"
+        )
+    if isinstance(model, ProbabilisticGBERTV4):
+        _write_modules(model, folder)
+        return
+    assert isinstance(model, SentenceEncoder)
+    assert model.source is not None
+    source = replace(model.source, plain=False)
+    layout.save(source, folder, model.prompts, model.max_lengths, torch.float32)
 
 
 def _write_modules(model: ProbabilisticGBERTV4, folder: Path) -> None:

@@ -77,4 +77,5 @@ def _sum(states: Tensor, weights: Tensor) -> Tensor:
 
 def _at(states: Tensor, place: Tensor) -> Tensor:
     """Return the vector at one place in each text. The places are int64 (B,)."""
-    return states[torch.arange(len(states), device=states.device), place]
+    # Not `len`, which would fix the number of texts in a graph that is made of this.
+    return states[torch.arange(states.shape[0], device=states.device), place]
