@@ -5,8 +5,12 @@
 //! [boundary](mod@boundary). Of the places of all names, the leftmost is taken, of several that
 //! begin there the longest, and so on behind it: spans never overlap.
 //!
-//! An Aho–Corasick automaton reports every name that ends at a byte. Its own leftmost-longest
-//! search would not do: where the longest name ends inside a word, a shorter one still counts.
+//! At each boundary the names are walked as a trie, which an Aho–Corasick automaton is when it is
+//! anchored, and the longest that ends at a boundary is kept. Its own leftmost-longest search would
+//! not do: where the longest name ends inside a word, a shorter one still counts. Nor does it pay
+//! to follow all names at once, since few places of a text are boundaries, and most walks end after
+//! a few bytes (`docs/log.md`). The time is that of the text and the walks: for each boundary the
+//! bytes that it has in common with the start of some name.
 
 mod boundary;
 mod prepare;
@@ -17,16 +21,17 @@ mod tests;
 use std::path::Path;
 
 use aho_corasick::automaton::Automaton;
+use aho_corasick::automaton::StateID;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
 use rayon::prelude::*;
 
-use crate::cancel::{Ticks, check};
+use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::corpus::{Findings, Spans, TextColumn, concat, offsets};
 use crate::dedup::{FirstOccurrences, hash};
 use crate::error::{Error, Result, quoted};
 use crate::jsonl::{Access, OnError};
-use crate::memory::{ensure_available, push, reserve, with_capacity};
+use crate::memory::{ensure_available, push, with_capacity};
 use prepare::INSIDE;
 
 pub use boundary::is_boundary;
@@ -36,11 +41,18 @@ pub use rows::Rows;
 /// The number of texts that one task searches.
 const TEXTS_PER_JOB: usize = 256;
 
-/// The bytes that the automaton takes while it is made, for each byte of a name (`docs/log.md`).
+/// The bytes that the automaton takes at most while it is made, for each byte of a name. Measured:
+/// 30 (`docs/log.md`).
 const BUILD_BYTES: usize = 96;
 
 /// The bytes that a key takes beside its own.
 const KEY_BYTES: usize = 48;
+
+/// Up to this depth the automaton's states are tables of all bytes. Most walks end there.
+const DENSE_DEPTH: usize = 3;
+
+/// The bytes of such tables, for each name, or for each start of two bytes if those are fewer.
+const DENSE_BYTES: usize = 1 << 10;
 
 /// The number of names that a warning quotes.
 const QUOTED: usize = 3;
@@ -55,6 +67,8 @@ pub struct Gazetteer {
     /// For each pattern of the automaton the index of its name.
     name_of: Vec<usize>,
     automaton: NFA,
+    /// The state of the automaton at the start of a name.
+    start: StateID,
     rules: Rules,
 }
 
@@ -105,7 +119,6 @@ impl Gazetteer {
         let firsts = FirstOccurrences::of_each(&hashes, |a, b| keys[a] == keys[b]);
 
         let mut patterns = with_capacity(keys.len());
-        let mut name_of = with_capacity(keys.len());
         let mut problems = Problems::default();
         for (i, first) in firsts.into_iter().enumerate() {
             check();
@@ -124,8 +137,7 @@ impl Gazetteer {
                 if length == 1 {
                     push(&mut problems.single, i);
                 }
-                patterns.push(&keys[i]);
-                name_of.push(row);
+                patterns.push((&keys[i], row));
             }
         }
         let warnings = problems.warnings(file, &rows, &written, min_length);
@@ -135,15 +147,24 @@ impl Gazetteer {
                  min_length"
             )));
         }
-        ensure_available(BUILD_BYTES * patterns.iter().map(|key| key.len()).sum::<usize>());
+        let bytes: usize = patterns.iter().map(|(key, _)| key.len()).sum();
+        ensure_available(BUILD_BYTES * bytes + DENSE_BYTES * patterns.len().min(1 << 16));
+        // States are laid out in the order of the patterns: names with the same start lie together.
+        sort_unstable_by(&mut patterns, |(one, _), (other, _)| one.cmp(other));
         let automaton = NFA::builder()
             .match_kind(MatchKind::Standard)
             .prefilter(false)
-            .build(patterns)
+            .dense_depth(DENSE_DEPTH)
+            .build(patterns.iter().map(|(key, _)| key))
             .map_err(|error| {
                 Error::Usage(format!("{file}: too many names for one search: {error}"))
             })?;
         check();
+        let start = automaton.start_state(Anchored::Yes).map_err(|error| {
+            Error::Usage(format!("{file}: the names make no automaton: {error}"))
+        })?;
+        let mut name_of = with_capacity(patterns.len());
+        name_of.extend(patterns.iter().map(|&(_, row)| row));
         let mut findings = rows.findings;
         findings.warnings.extend(warnings);
         Ok(Self {
@@ -152,6 +173,7 @@ impl Gazetteer {
             findings,
             name_of,
             automaton,
+            start,
             rules,
         })
     }
@@ -160,12 +182,12 @@ impl Gazetteer {
     pub fn find(&self, texts: &[&str]) -> Found {
         let jobs: Vec<Matches> = texts
             .par_chunks(TEXTS_PER_JOB)
-            .map_init(Search::default, |search, texts| {
+            .map_init(Prepared::default, |prepared, texts| {
                 let mut matches = Matches::default();
                 for text in texts {
                     check();
                     let before = matches.spans.len();
-                    self.search(text, search, &mut matches);
+                    self.search(text, prepared, &mut matches);
                     push(&mut matches.counts, matches.spans.len() - before);
                 }
                 matches
@@ -181,63 +203,70 @@ impl Gazetteer {
     }
 
     /// Appends the names in a text.
-    fn search(&self, text: &str, search: &mut Search, matches: &mut Matches) {
-        let Search { prepared, longest } = search;
+    fn search(&self, text: &str, prepared: &mut Prepared, matches: &mut Matches) {
         prepared.read(text, self.rules);
-        longest.clear();
-        let automaton = &self.automaton;
-        let Ok(mut state) = automaton.start_state(Anchored::No) else {
-            return;
-        };
-        let mut ticks = Ticks::default();
-        let is_edge = |at: usize| {
-            let origin = prepared.origin[at];
-            origin != INSIDE && is_boundary(text, origin)
-        };
-        for (i, &byte) in prepared.bytes.iter().enumerate() {
-            ticks.tick();
-            state = automaton.next_state(Anchored::No, state, byte);
-            if !automaton.is_special(state) || !automaton.is_match(state) || !is_edge(i + 1) {
-                continue;
-            }
-            for nth in 0..automaton.match_len(state) {
-                ticks.tick();
-                let pattern = automaton.match_pattern(state, nth);
-                let start = i + 1 - automaton.pattern_len(pattern);
-                if is_edge(start) {
-                    if longest.is_empty() {
-                        reserve(longest, prepared.bytes.len());
-                        longest.resize(prepared.bytes.len(), (0, 0));
-                    }
-                    // A later end is a longer name.
-                    longest[start] = (i + 1, pattern.as_usize());
-                }
-            }
-        }
         let mut places = CodePoints::default();
+        let mut ticks = Ticks::default();
         let mut at = 0;
-        while at < longest.len() {
+        while at < prepared.bytes.len() {
             ticks.tick();
-            let (end, pattern) = longest[at];
-            if end == 0 {
+            let found = if is_edge(text, prepared, at) {
+                self.longest(text, prepared, at, &mut ticks)
+            } else {
+                None
+            };
+            let Some((end, pattern)) = found else {
                 at += 1;
                 continue;
-            }
+            };
             let span = [at, end].map(|edge| places.move_to(text, prepared.origin[edge]));
             push(&mut matches.spans, span);
             push(&mut matches.names, self.name_of[pattern] as i64);
             at = end;
         }
     }
+
+    /// Returns the end and the pattern of the longest name that begins at a byte.
+    #[inline]
+    fn longest(
+        &self,
+        text: &str,
+        prepared: &Prepared,
+        at: usize,
+        ticks: &mut Ticks,
+    ) -> Option<(usize, usize)> {
+        let automaton = &self.automaton;
+        let mut state = self.start;
+        let mut longest = None;
+        for (i, &byte) in prepared.bytes[at..].iter().enumerate() {
+            ticks.tick();
+            state = automaton.next_state(Anchored::Yes, state, byte);
+            if !automaton.is_special(state) {
+                continue;
+            }
+            if automaton.is_dead(state) {
+                break;
+            }
+            if !automaton.is_match(state) {
+                continue;
+            }
+            // A state stands for the names that end there, the longest first. Those that begin
+            // later are shorter.
+            let pattern = automaton.match_pattern(state, 0);
+            let end = at + i + 1;
+            if automaton.pattern_len(pattern) == i + 1 && is_edge(text, prepared, end) {
+                longest = Some((end, pattern.as_usize()));
+            }
+        }
+        longest
+    }
 }
 
-/// The buffers of a search, which are used again for one text after another.
-#[derive(Debug, Default)]
-struct Search {
-    prepared: Prepared,
-    /// For each byte of the prepared text the end and the pattern of the longest name that begins
-    /// there; an end of 0 for none. Empty if the text has no name.
-    longest: Vec<(usize, usize)>,
+/// Tells whether a name may begin or end at a byte of the prepared text.
+#[inline]
+fn is_edge(text: &str, prepared: &Prepared, at: usize) -> bool {
+    let origin = prepared.origin[at];
+    origin != INSIDE && is_boundary(text, origin)
 }
 
 /// The names found in the texts of a task.

@@ -90,7 +90,7 @@ fn folded(text: &str) -> String {
 }
 
 /// Returns the number of bytes before the first character that is not ASCII.
-fn ascii_bytes(text: &str) -> usize {
+pub(crate) fn ascii_bytes(text: &str) -> usize {
     let (words, _) = text.as_bytes().as_chunks::<8>();
     let is_ascii = |word: &&[u8; 8]| u64::from_ne_bytes(**word) & 0x8080_8080_8080_8080 == 0;
     let start = 8 * words.iter().take_while(is_ascii).count();

@@ -15,7 +15,7 @@ use unicode_normalization::{IsNormalized, is_nfc_quick};
 use crate::cancel::Ticks;
 use crate::error::{Error, Result};
 use crate::memory::reserve;
-use crate::same_text::has_boundary_before;
+use crate::same_text::{ascii_bytes, has_boundary_before};
 use crate::white_space::is_space;
 
 /// The place inside a unit, which is no place of the original text.
@@ -73,21 +73,55 @@ impl Prepared {
     pub fn read(&mut self, text: &str, rules: Rules) {
         self.bytes.clear();
         self.origin.clear();
-        reserve(&mut self.bytes, text.len());
-        reserve(&mut self.origin, text.len() + 1);
+        // Of most texts no unit grows, so that there is always room for the next one.
+        let room = text.len() + EXPANSION * char::MAX.len_utf8();
+        reserve(&mut self.bytes, room);
+        reserve(&mut self.origin, room + 1);
         let mut ticks = Ticks::default();
         let mut in_space = false;
         let mut at = 0;
-        while let Some(c) = text[at..].chars().next() {
+        loop {
+            // An ASCII character before another one, or at the end, is a unit by itself.
+            let rest = &text.as_bytes()[at..];
+            let ascii = ascii_bytes(&text[at..]);
+            let alone = ascii - usize::from(ascii > 0 && ascii < rest.len());
+            let run = &rest[..alone];
+            if is_regular(run) && !(in_space && run.starts_with(b" ")) {
+                ticks.tick();
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(run);
+                if rules.ignore_case {
+                    self.bytes[start..].make_ascii_lowercase();
+                }
+                self.origin.extend(at..at + alone);
+                in_space = run.last().map_or(in_space, |&byte| byte == b' ');
+            } else {
+                for (i, &byte) in run.iter().enumerate() {
+                    ticks.tick();
+                    let is_space = is_space(char::from(byte));
+                    if !(is_space && in_space) {
+                        self.bytes.push(match byte {
+                            _ if is_space => b' ',
+                            _ if rules.ignore_case => byte.to_ascii_lowercase(),
+                            _ => byte,
+                        });
+                        self.origin.push(at + i);
+                    }
+                    in_space = is_space;
+                }
+            }
+            at += alone;
+            let Some(c) = text[at..].chars().next() else {
+                break;
+            };
             ticks.tick();
             let end = at + unit_length(&text[at..], c, rules.form);
             let is_space_alone = is_space(c) && end == at + c.len_utf8();
             if !(is_space_alone && in_space) {
                 let start = self.bytes.len();
-                if !c.is_ascii() {
-                    reserve(&mut self.bytes, EXPANSION * (end - at));
-                    reserve(&mut self.origin, EXPANSION * (end - at));
-                }
+                let room = EXPANSION * (end - at) + text.len() - at;
+                reserve(&mut self.bytes, room);
+                reserve(&mut self.origin, room + 1);
                 if is_space_alone {
                     self.bytes.push(b' ');
                 } else {
@@ -113,6 +147,12 @@ impl Prepared {
         let cut = usize::from(end > start && is_space(end - 1));
         &self.bytes[start..end - cut]
     }
+}
+
+/// Tells whether the only white space of an ASCII text is single spaces.
+fn is_regular(run: &[u8]) -> bool {
+    let is_other = |&byte: &u8| byte < b' ' && is_space(char::from(byte));
+    !run.iter().any(is_other) && !run.windows(2).any(|pair| pair == b"  ")
 }
 
 /// Returns the number of bytes of the unit that starts with `c`, the first character of `rest`.
