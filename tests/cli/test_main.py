@@ -24,7 +24,8 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert "\\b" not in result.output
     for option in program.commands[name].params:
         # The help of a command says what its arguments are; click has no help of their own.
-        told = isinstance(option, click.Argument) and option.human_readable_name in result.output
+        context = click.Context(program.commands[name])
+        told = isinstance(option, click.Argument) and option.make_metavar(context) in result.output
         described = told or getattr(option, "help", None)
         assert described, f"{option.name} has no help"
 

@@ -321,7 +321,8 @@ def report(settings: Settings, show: bool) -> None:
   stage2 export stage2-run --to trec --output-dir trec""",
     plans=True,
     more=[
-        click.argument("run", required=False),
+        # A setting has the name `run`.
+        click.argument("run_folder", metavar="[RUN]", required=False),
         click.option(
             "--to",
             type=click.Choice(list(EXPORTS)),
@@ -358,7 +359,7 @@ def report(settings: Settings, show: bool) -> None:
 )
 def export(
     settings: Settings,
-    run: str | None,
+    run_folder: str | None,
     to: str,
     kind: str | None,
     questions: str | None,
@@ -373,7 +374,7 @@ def export(
     """
     from stage2.cli.commands import export
 
-    export.export(settings, Options(to, kind, questions, depth, push_to_hub), run)
+    export.export(settings, Options(to, kind, questions, depth, push_to_hub), run_folder)
 
 
 @command(

@@ -66,6 +66,8 @@ def test_bm25_stands_beside_a_model_over_the_whole_corpus(
     assert found["candidates"] is None
     rows, plain_rows = (read_jsonl(folder / files.PER_QUESTION) for folder in (out, without))
     ranks = [row["ranks"]["corpus"].pop("bm25") for row in rows]
+    metrics = [row["metrics"]["corpus"].pop("bm25") for row in rows]
+    assert [one["reciprocal_rank"] for one in metrics] == [1 / rank for rank in ranks]
     assert rows == plain_rows
     assert found["corpus"]["bm25"]["mean_rank"] == pytest.approx(sum(ranks) / 12)
     documents = [tokens_of(row["text"]) for row in read_jsonl(corpus["chunks"])]
