@@ -113,28 +113,42 @@ def _shown_rows(rows: list[Record], found: dict[str, list[Record]], left_out: st
     ]
 
 
-def render_page(run: Run, data: PageData, language: str) -> str:
-    """Write the HTML of the page. All texts are escaped, and only the page's own script may run."""
+def view_of(run: Run, data: PageData, language: str) -> View:
+    """Return what the figures are made from."""
     words = PAGE_WORDS[language]
-    rows = _shown_rows(data.rows, data.cases, words["left_out"])
-    view = View(
+    return View(
         run=run,
-        rows=rows,
+        rows=_shown_rows(data.rows, data.cases, words["left_out"]),
         count=len(data.rows),
         scores=data.scores,
         held_out=any(row["held_out"] for row in data.rows),
         words=words,
         say=say(language),
     )
-    environment = Environment(
+
+
+def environment() -> Environment:
+    """Return what fills in templates, with all values escaped."""
+    return Environment(
         loader=PackageLoader("stage2", "report/templates"),
         autoescape=True,
         undefined=StrictUndefined,
     )
-    environment.filters["rank"] = lambda rank: "–" if rank is None else f"{rank:g}"
-    style, script = ((_HERE / "templates" / name).read_text("utf-8") for name in
-                     ("page.css", "page.js"))  # fmt: skip
-    return environment.get_template("page.html").render(
+
+
+def page_style() -> str:
+    """Return the style of the page, as CSS."""
+    return _template("page.css")
+
+
+def render_page(run: Run, data: PageData, language: str) -> str:
+    """Write the HTML of the page. All texts are escaped, and only the page's own script may run."""
+    words = PAGE_WORDS[language]
+    view = view_of(run, data, language)
+    templates = environment()
+    templates.filters["rank"] = lambda rank: "–" if rank is None else f"{rank:g}"
+    style, script = page_style(), _template("page.js")
+    return templates.get_template("page.html").render(
         w=words,
         language="zh-CN" if language == "zh" else "en",
         text=language,
@@ -147,9 +161,9 @@ def render_page(run: Run, data: PageData, language: str) -> str:
         notes=[say(language)(f"note_{name}") for name in baseline_names(run.comparison)],
         figures=pictures(view),
         shipped=run.shipped,
-        data=_json({"rows": rows, "words": words}),
+        data=_json({"rows": view.rows, "words": words}),
         count=len(data.rows),
-        shown=len(rows),
+        shown=len(view.rows),
         kinds=KINDS,
         cases=data.cases,
         decimal=numbers.decimal,
@@ -161,6 +175,10 @@ def render_page(run: Run, data: PageData, language: str) -> str:
             for name, value in _facts(run, data.settings)
         ],
     )
+
+
+def _template(name: str) -> str:
+    return (_HERE / "templates" / name).read_text("utf-8")
 
 
 def command_line(run: Run) -> str:
