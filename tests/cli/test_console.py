@@ -146,3 +146,30 @@ def test_a_document_is_printed_once_and_results_stay_in_their_session(
         told.json = True
         console.end(2)
     assert not capsys.readouterr().out
+
+
+def test_a_quiet_session_shows_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.session(console.quiet()) as told:
+        console.say("not shown")
+        console.warn("shown")
+        console.result("not printed", found=3)
+        assert not told.bars
+        told.progress = True
+        assert told.bars
+    shown = capsys.readouterr()
+    assert shown.err == "warning: shown\n"
+    assert not shown.out
+    assert told.facts == {"found": 3}
+
+
+def test_a_session_calls_back() -> None:
+    seen: list[object] = []
+    called = console.Session(
+        on_step=lambda *step: seen.append(step), on_epoch=seen.append, progress=False
+    )
+    console.epoch({"epoch": 0})
+    with console.session(called):
+        with console.steps() as told:
+            told("epoch 1/1", 1, 2, 8)
+        console.epoch({"epoch": 1})
+    assert seen == [("epoch 1/1", 1, 2), {"epoch": 1}]

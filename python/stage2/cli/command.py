@@ -109,9 +109,32 @@ class SettingsCommand(Command):
             if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
         }
         written = read_toml(config) if config is not None else {}
+        return self.resolve_given(given, extra, preset, written, f"file {config}")
+
+    def resolve_given(
+        self,
+        given: Mapping[str, Any],
+        extra: dict[str, Any],
+        preset: str | None,
+        written: Mapping[str, Any],
+        source: str,
+    ) -> Resolved:
+        """Gather the settings of a call from what the user gave, a preset and defaults.
+
+        Args:
+            given: the settings that the user named in the call; None is for no value.
+            extra: the values of flags that are no settings, by name.
+            preset: the name of a preset, or None.
+            written: the settings that stand in a file or the like, by name.
+            source: what that is.
+
+        Raises:
+            BadInputError: as in `resolve`.
+        """
         of_preset = self.presets.get(preset or "", {})
         values = {**self.defaults, **of_preset, **written, **given}
-        settings = Settings(**values, given=frozenset(given))
+        named = {name for name, value in given.items() if value is not None}
+        settings = Settings(**values, given=frozenset(named))
         if settings.model is not None and "model" in self.names:
             settings = replace(settings, model=found_model(settings.model))
         if settings.before_model is not None and "before_model" in self.names:
@@ -119,17 +142,17 @@ class SettingsCommand(Command):
         if "models" in extra:
             extra["models"] = tuple(map(found_model, extra["models"]))
         calls = self.calls_of(settings, str(self.name), extra)
-        check_given(given, calls)
+        check_given(named, calls)
         origins = (
             dict.fromkeys(self.names, "default")
             | dict.fromkeys(of_preset, f"preset {preset}")
-            | dict.fromkeys(written, f"file {config}")
+            | dict.fromkeys(written, source)
             | dict.fromkeys(given, "flag")
         )
         origins = {name: origins[name] for name in self.names}
         # A settings file serves many calls, so a useless setting gives only a warning.
         for sentence in unused(written.keys() & {*self.names} - given.keys(), calls):
-            console.warn(f"{config}: {sentence}")
+            console.warn(f"{source.removeprefix('file ')}: {sentence}")
         return Resolved(settings, extra, calls, written, origins)
 
 

@@ -55,6 +55,12 @@ class Session:
         facts: the results of the command, by name.
         place: where the results are: `output_dir` and `files`.
         started: when the call began, by `time.monotonic`.
+        prints: whether results are printed on stdout.
+        progress: whether bars are shown on a terminal or in a notebook; None means as the level and
+            `json` have it.
+        on_step: called after each update of a training with the name of the work, the updates done
+            and all updates; None for nothing.
+        on_epoch: called with each row of the training log; None for nothing.
     """
 
     json: bool = False
@@ -64,20 +70,34 @@ class Session:
     facts: dict[str, Any] = field(default_factory=dict)
     place: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    prints: bool = True
+    progress: bool | None = None
+    on_step: Callable[[str, int, int], object] | None = None
+    on_epoch: Callable[[dict[str, Any]], object] | None = None
 
     @property
     def bars(self) -> bool:
-        """Whether bars are shown if stderr is a terminal."""
+        """Whether bars are shown if stderr is a terminal, and in a notebook."""
+        if self.progress is not None:
+            return self.progress
         return self.level <= logging.INFO and not self.json
+
+
+def quiet() -> Session:
+    """Return a session in which warnings alone are shown, and nothing is printed on stdout."""
+    return Session(level=logging.WARNING, prints=False)
 
 
 _sessions = [Session()]
 
 
 @contextmanager
-def session() -> Iterator[Session]:
-    """Print as without flags until the end of the block, and keep its results apart."""
-    _sessions.append(Session())
+def session(new: Session | None = None) -> Iterator[Session]:
+    """Print as `new` says until the end of the block, and keep its results apart.
+
+    Without `new` everything is printed as without flags.
+    """
+    _sessions.append(new or Session())
     try:
         yield _sessions[-1]
     finally:
@@ -122,7 +142,7 @@ def result(text: str, /, **facts: Any) -> None:
         facts: the same for programs: values that JSON has, by name.
     """
     keep(**facts)
-    if not current().json:
+    if current().prints and not current().json:
         click.echo(text)
 
 
@@ -230,7 +250,7 @@ def _write_line(line: str) -> None:
 @contextmanager
 def bar(what: str, unit: str = "text") -> Iterator[Progress]:
     """Show a bar with progress, speed and time left. Yield the function that updates it."""
-    from tqdm import tqdm  # imported here, since most commands show no bar
+    from tqdm.auto import tqdm  # imported here, since most commands show no bar
 
     hidden = _hidden()
     with tqdm(desc=what, unit=unit, disable=hidden, leave=False, dynamic_ncols=True) as shown:
@@ -252,16 +272,17 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
     Its arguments are the name of the stage, the steps done, all steps, and the number of texts in
     the last step, for the speed that is shown.
     """
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
+    told = current()
     with tqdm(unit="step", disable=_hidden(), leave=False, dynamic_ncols=True) as shown:
-        current, started, seen = "", 0.0, 0
+        before, started, seen = "", 0.0, 0
 
         def update(stage: str, done: int, total: int, texts: int) -> None:
-            nonlocal current, started, seen
-            if stage != current:
+            nonlocal before, started, seen
+            if stage != before:
                 # The first update comes after the first step, so only later steps give the speed.
-                current, started, seen = stage, time.perf_counter(), -texts
+                before, started, seen = stage, time.perf_counter(), -texts
                 shown.reset(total)
                 shown.set_description(stage)
             seen += texts
@@ -269,8 +290,16 @@ def steps() -> Iterator[Callable[[str, int, int, int], None]]:
                 speed = seen / (time.perf_counter() - started)
                 shown.set_postfix_str(f"{speed:.0f} texts/s", refresh=False)
             shown.update(done - shown.n)
+            if told.on_step is not None:
+                told.on_step(stage, done, total)
 
         yield update
+
+
+def epoch(row: dict[str, Any]) -> None:
+    """Give a row of the training log to the caller, if a caller from Python asked for it."""
+    if (on_epoch := current().on_epoch) is not None:
+        on_epoch(row)
 
 
 def _hidden() -> bool | None:

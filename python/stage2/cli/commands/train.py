@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -263,3 +263,4 @@ def _tell_epoch(settings: Settings, entry: EpochLog) -> None:
     console.say(f"{entry.name}: {loss}dev MRR {entry.dev[DEV_METRIC]:.4f}")
     for warning in epoch_warnings(entry, settings):
         console.warn(warning)
+    console.epoch(asdict(entry))
