@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -70,6 +72,43 @@ def test_commands_of_the_command_line_run_as_shown(
     monkeypatch.chdir(tmp_path)
     put_files(backbone, corpus)
     assert run_commands("docs/command-line.md") >= 9
+
+
+def test_the_snippets_of_python_run_in_their_order(
+    backbone: Path,
+    corpus: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put_files(backbone, corpus)
+    names: dict[str, object] = {}
+    snippets = blocks("docs/python.md", "python")
+    assert len(snippets) >= 2
+    for snippet in snippets:
+        exec(compile(snippet, "python.md", "exec"), names)
+    assert "whole corpus" in capsys.readouterr().out
+
+
+def test_the_notebook_runs_from_top_to_bottom(
+    backbone: Path,
+    corpus: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put_files(backbone, corpus)
+    notebook = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    # A notebook is kept without what it printed on somebody's machine.
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells)
+    names: dict[str, Any] = {}
+    for cell in cells:
+        exec(compile("".join(cell["source"]), "notebook.ipynb", "exec"), names)
+    assert names["result"].table() in capsys.readouterr().out
+    assert "<svg" in html.unescape(names["result"]._repr_html_())
 
 
 def test_the_examples_of_formats_are_read_and_converted(

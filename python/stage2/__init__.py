@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from stage2._core import Gazetteer, match_annotations
 from stage2._core import __version__ as __version__
 from stage2.data.dataset import Annotations, Dataset, Samples
-from stage2.utils.errors import BadInputError, RunFailedError
+from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
 if TYPE_CHECKING:
+    from stage2.api import evaluate, mine, run, train
+    from stage2.config import Settings
     from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
     from stage2.encoding.similarity import similarity
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from stage2.mining.search import topk
     from stage2.models.auto import load_model
     from stage2.models.gbert.model import ProbabilisticGBERTV4
+    from stage2.result import Result
     from stage2.training.losses import margin_ranking_loss
 
 __all__ = [
@@ -28,17 +31,24 @@ __all__ = [
     "MinedNegatives",
     "Positives",
     "ProbabilisticGBERTV4",
+    "RegressedError",
+    "Result",
     "Rules",
     "RunFailedError",
     "Samples",
+    "Settings",
     "annotate",
+    "evaluate",
     "load_model",
     "margin_ranking_loss",
     "match_annotations",
+    "mine",
     "mine_negatives",
     "rank",
+    "run",
     "similarity",
     "topk",
+    "train",
 ]
 
 # These are imported when they are first used. The import of torch takes seconds and half a
@@ -49,14 +59,20 @@ _LATER = {
     "MinedNegatives": "stage2.mining.hard_negatives",
     "Positives": "stage2.mining.hard_negatives",
     "ProbabilisticGBERTV4": "stage2.models.gbert.model",
+    "Result": "stage2.result",
     "Rules": "stage2.mining.hard_negatives",
+    "Settings": "stage2.config",
     "annotate": "stage2.data.annotate",
+    "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",
+    "mine": "stage2.api",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.evaluation.ranking",
+    "run": "stage2.api",
     "similarity": "stage2.encoding.similarity",
     "topk": "stage2.mining.search",
+    "train": "stage2.api",
 }
 
 

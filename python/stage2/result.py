@@ -1,0 +1,129 @@
+"""The result of a command, read from its run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stage2.cli import console
+from stage2.cli.commands.report import report as write_report
+from stage2.config import Settings, default
+from stage2.config_file import read_toml
+from stage2.report.notebook import notebook_html
+from stage2.report.run import Run, read_run
+from stage2.report.terminal import table
+from stage2.utils import files
+from stage2.utils.errors import BadInputError
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What a run folder held when it was read. In a notebook it shows the verdict and figures.
+
+    Attributes:
+        run: the contents of the folder's files.
+    """
+
+    run: Run
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Result:
+        """Read a run folder, whichever command made it.
+
+        Raises:
+            BadInputError: there is no run in the folder, or a file of it is damaged.
+        """
+        if not (Path(folder) / files.RUN).is_file():
+            raise BadInputError(f"{folder}: no run there; expected a folder of stage2")
+        return cls(read_run(Path(folder)))
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder
+
+    @property
+    def verdict(self) -> str | None:
+        """`better`, `worse` or another word of the verdict; None if two were not compared."""
+        word: str | None = self.run.comparison.get("verdict", {}).get("word")
+        return word
+
+    @property
+    def metrics(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+        """The metrics by set, by source, and by side: `metrics["test"]["corpus"]["after"]["mrr"]`.
+
+        The sides are `before` and `after`, which are equal where one system was measured. Without
+        an evaluation it is {}.
+        """
+        found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+        for part in self.run.comparison.get("sets", ()):
+            sides = {side: dict(part[side]) for side in ("before", "after")}
+            found.setdefault(part["name"], {})[part["source"]] = sides
+        return found
+
+    @property
+    def mining(self) -> Mapping[str, Any]:
+        """The content of `mining_summary.json`; {} if nothing was mined."""
+        return self.run.mining
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The rows of the training log; the first is the untrained model."""
+        return self.run.log
+
+    @property
+    def shipped(self) -> Mapping[str, Any]:
+        """Which candidate was shipped, and why; {} if nothing was trained."""
+        return self.run.shipped
+
+    @property
+    def model(self) -> Path | None:
+        """The folder of the model that was shipped; None if nothing was trained."""
+        path = self.folder / files.SHIPPED_MODEL
+        return path if self.shipped and path.is_dir() else None
+
+    def table(self, language: str | None = None) -> str:
+        """Return the before/after table as text.
+
+        Args:
+            language: `en` or `zh`; None means that of the run.
+
+        Raises:
+            BadInputError: nothing was evaluated.
+        """
+        if not self.run.comparison:
+            raise BadInputError(
+                f"{self.folder}: nothing was evaluated, so there is no table; stage2.run and "
+                "stage2.evaluate make one"
+            )
+        return table(self.run.comparison, language or self._language)
+
+    def report(self, language: str | None = None) -> Path:
+        """Write the report of the folder as it is now, and return the path of the page.
+
+        Args:
+            language: `en` or `zh`; None means that of the run.
+
+        Raises:
+            BadInputError: another command works in the folder, or a file of it is damaged.
+        """
+        settings = Settings(output_dir=str(self.folder), language=language or self._language)
+        with console.session(console.quiet()), console.library_messages():
+            return write_report(settings).with_name(files.PAGE)
+
+    @property
+    def _language(self) -> str:
+        """The language of the run."""
+        path = self.folder / files.SETTINGS
+        saved = read_toml(path) if path.is_file() else {}
+        return str(saved.get("language", default("language")))
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and the figures, for a notebook."""
+        return notebook_html(self.run, self._language)
+
+    def __repr__(self) -> str:
+        return f"Result({str(self.folder)!r}, verdict={self.verdict!r})"
