@@ -67,7 +67,9 @@ def test_bm25_stands_beside_a_model_over_the_whole_corpus(
     rows, plain_rows = (read_jsonl(folder / files.PER_QUESTION) for folder in (out, without))
     ranks = [row["ranks"]["corpus"].pop("bm25") for row in rows]
     metrics = [row["metrics"]["corpus"].pop("bm25") for row in rows]
-    assert [one["reciprocal_rank"] for one in metrics] == [1 / rank for rank in ranks]
+    # By Jensen's inequality, with equality where no score is equal to that of the ground truth.
+    pairs = [(one["reciprocal_rank"], 1 / rank) for one, rank in zip(metrics, ranks, strict=True)]
+    assert all(1 >= mean >= least - 1e-12 for mean, least in pairs)
     assert rows == plain_rows
     assert found["corpus"]["bm25"]["mean_rank"] == pytest.approx(sum(ranks) / 12)
     documents = [tokens_of(row["text"]) for row in read_jsonl(corpus["chunks"])]
