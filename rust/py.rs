@@ -15,10 +15,11 @@ use pyo3::types::{PyCapsule, PyString};
 use self::arrow::PyTable;
 use self::columns::{Column, PyJudgements};
 use crate::columns::{ChunkColumns, QuestionColumns, data_set};
-use crate::corpus::{Annotations, Dataset, Findings, Grades, Matched, Spans, Titles};
-use crate::jsonl::{Access, OnError, Rejected};
+use crate::corpus::{Annotations, Dataset, Grades, Matched, Spans, Titles};
+use crate::jsonl::{Access, OnError};
 use crate::samples::{Samples, rising_rows};
 use interrupt::{run, run_infallible};
+use loaded::PyLoaded;
 use numbers::{Array1, count, unsigned};
 use samples::PySamples;
 use text::{PyTextColumn, Texts, position};
@@ -31,6 +32,7 @@ mod errors;
 mod files;
 mod gazetteer;
 mod interrupt;
+mod loaded;
 mod numbers;
 mod qrels;
 mod samples;
@@ -55,13 +57,15 @@ mod _core {
     #[pymodule_export]
     use super::gazetteer::{PyGazetteer, write_annotations};
     #[pymodule_export]
+    use super::loaded::{PyLoaded, PyRejected};
+    #[pymodule_export]
     use super::qrels::load_qrels;
     #[pymodule_export]
     use super::samples::PySamples;
     #[pymodule_export]
     use super::text::{PyTextColumn, same_text, text_key};
     #[pymodule_export]
-    use super::{PyAnnotations, PyDataset, PyLoaded, PyRejected};
+    use super::{PyAnnotations, PyDataset};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -107,79 +111,6 @@ fn span_arrays<'py>(py: Python<'py>, spans: &Spans) -> PyResult<SpanArrays<'py>>
         .to_pyarray(py)
         .reshape([spans.spans.len(), 2])?;
     Ok((pairs, spans.offsets.to_pyarray(py)))
-}
-
-/// A row that was rejected, and why.
-#[pyclass(name = "Rejected", module = "stage2._core", frozen)]
-struct PyRejected(Rejected);
-
-#[pymethods]
-impl PyRejected {
-    #[getter]
-    fn file(&self) -> &str {
-        self.0.file()
-    }
-
-    #[getter]
-    fn line(&self) -> usize {
-        self.0.line
-    }
-
-    #[getter]
-    fn column(&self) -> usize {
-        self.0.column
-    }
-
-    #[getter]
-    fn reason(&self) -> &'static str {
-        self.0.reason.as_str()
-    }
-
-    #[getter]
-    fn message(&self) -> &str {
-        &self.0.message
-    }
-
-    #[getter]
-    fn row(&self) -> String {
-        self.0.row().into_owned()
-    }
-
-    fn __repr__(&self) -> String {
-        let Rejected {
-            line,
-            column,
-            message,
-            ..
-        } = &self.0;
-        format!("Rejected({}:{line}:{column}: {message})", self.0.file())
-    }
-}
-
-/// The base class of everything that is loaded: holds the rejected rows and the warnings.
-#[pyclass(name = "Loaded", module = "stage2._core", frozen, subclass)]
-pub struct PyLoaded(Findings);
-
-#[pymethods]
-impl PyLoaded {
-    #[getter]
-    fn rejected(&self) -> Vec<PyRejected> {
-        self.0.rejected.iter().cloned().map(PyRejected).collect()
-    }
-
-    #[getter]
-    fn rejected_counts(&self) -> BTreeMap<&'static str, usize> {
-        self.0.counts()
-    }
-
-    #[getter]
-    fn warnings(&self) -> Vec<String> {
-        self.0.warnings.clone()
-    }
-
-    fn write_rejected(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        run(py, || self.0.write_rejected(&path))
-    }
 }
 
 #[pyclass(name = "Annotations", module = "stage2._core", frozen, extends = PyLoaded)]

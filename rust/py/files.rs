@@ -6,9 +6,10 @@ use std::str::FromStr;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::access;
 use super::interrupt::run;
+use super::loaded::PyLoaded;
 use super::text::PyTextColumn;
-use super::{PyLoaded, access};
 use crate::corpus;
 use crate::jsonl::{Expected, OnError, read};
 

@@ -9,9 +9,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::interrupt::run;
+use super::loaded::PyLoaded;
 use super::numbers::{Array1, Array2, count};
 use super::text::{PyTextColumn, Strings, Texts};
-use super::{PyLoaded, access, span_arrays};
+use super::{access, span_arrays};
 use crate::corpus;
 use crate::gazetteer::{Form, Gazetteer, Rules};
 use crate::jsonl::OnError;

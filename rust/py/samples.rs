@@ -8,9 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::interrupt::run;
+use super::loaded::PyLoaded;
 use super::numbers::Array1;
 use super::text::PyTextColumn;
-use super::{PyLoaded, SharedArray, access, grades, tables};
+use super::{SharedArray, access, grades, tables};
 use crate::jsonl::OnError;
 use crate::samples::{Samples, rising_rows};
 

@@ -24,6 +24,7 @@ from stage2.models.export.sentence_transformers import write_folder
 from stage2.models.fidelity import Read
 from stage2.models.hub import quiet_transformers
 from stage2.models.sentence_transformers import layout
+from stage2.models.sentence_transformers.modules import STATIC, read_modules
 from stage2.models.sentence_transformers.layers import LayerMean
 from stage2.models.sentence_transformers.pooling import pooled
 from stage2.utils import tensors
@@ -138,8 +139,8 @@ class _Graph(nn.Module):
 def write_library(model: Encoder, folder: Path) -> Path:
     """Write the folder of sentence-transformers, and return the folder of its transformer."""
     write_folder(model, folder)
-    first = layout.read_modules(folder)[0]
-    if first.kind == layout.STATIC:
+    first = read_modules(folder)[0]
+    if first.kind == STATIC:
         raise BadInputError(
             "a table of vectors has no graph to run; sentence-transformers reads it as it is"
         )
