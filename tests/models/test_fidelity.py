@@ -32,7 +32,7 @@ def test_other_vectors_or_another_width_fail(model: ProbabilisticGBERTV4) -> Non
 def test_what_does_not_fit_is_not_kept(
     model: ProbabilisticGBERTV4, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RunFailedError("other vectors")
 
     monkeypatch.setattr(export, "check_fidelity", fail)
