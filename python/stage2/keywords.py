@@ -137,6 +137,7 @@ class Keywords(TypedDict, total=False):
     refit: bool
     resume: Path
     save_every: int | None
+    eval_every: int | None
     keep_checkpoints: int | None
     report_to: str
     train_on: Literal["hard", "all"]

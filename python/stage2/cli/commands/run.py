@@ -126,7 +126,9 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     refits = settings.refit and settings.split == "chunk"
     recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
     run.record["split"] = tell_split(settings, placed, folds)
-    _write_split(run, recipe, placed)
+    # Of a run that goes on after its training the file is whole, and vouched for.
+    if not _goes_on_trained(settings, run):
+        _write_split(run, recipe, placed)
     stage1_weights = copy_of_weights(model)
 
     after = _trained(settings, run, model, recipe, placed, hashes, before, state)
@@ -220,7 +222,7 @@ def _trained(
             "corpus has mined are ranked, and not trained on. --loss infonce or margin trains on "
             "them"
         )
-    if settings.resume == "auto" and _is_trained(run):
+    if _goes_on_trained(settings, run):
         console.say("the training is done already: going on with the model that it shipped")
         shipped = load_model(run.checked(files.SHIPPED_MODEL), load_options(settings))
         model.load_state_dict(shipped.state_dict())
@@ -230,15 +232,18 @@ def _trained(
         choosing = unseen_side(placed, "dev").or_all
         lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
         again = recipe.refit_lists(train_rows, dev_rows)
-        fit(settings, run, model, lists, dev, again, hashes, state)
+        fit(
+            settings, run, model, lists, dev, again, hashes, state,
+            lambda refitted: _write_split(run, recipe, placed, refitted),
+        )  # fmt: skip
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
 
 
-def _is_trained(run: RunFolder) -> bool:
+def _goes_on_trained(settings: Settings, run: RunFolder) -> bool:
     """Return whether an earlier attempt at this run was stopped after its training."""
     begun = run.holds("train") and not run.holds("evaluate")
-    return begun and (run / files.SHIPPED_MODEL).is_dir()
+    return settings.resume == "auto" and begun and (run / files.SHIPPED_MODEL).is_dir()
 
 
 def _models(settings: Settings, before: Evaluation, after: Evaluation) -> Models:

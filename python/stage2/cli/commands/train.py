@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -162,6 +162,7 @@ def fit(
     again: RankingLists | None,
     hashes: Mapping[str, str],
     state: State | None = None,
+    decided: Callable[[bool], object] = lambda _: None,
 ) -> None:
     """Train, ship the best candidate, and say which it is and why.
 
@@ -174,6 +175,8 @@ def fit(
         again: the questions on which the chosen candidate is trained again, or None.
         hashes: the hashes of the inputs.
         state: the state from which training continues, or None.
+        decided: called before the training is recorded as done, with whether dev questions were
+            trained on too.
     """
     # Training sees none of the questions that choose, before they have chosen.
     held_out = settings.dev_data is not None or settings.split != "none"
@@ -214,6 +217,7 @@ def fit(
     facts = shipped(
         candidates, held_out, dev, trained.diagnosis, 0 if again is None else len(again)
     )
+    decided(again is not None)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
     # The training is complete, so its states are no longer needed.
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)

@@ -24,8 +24,8 @@ from stage2.models.export.sentence_transformers import write_folder
 from stage2.models.fidelity import Read
 from stage2.models.hub import quiet_transformers
 from stage2.models.sentence_transformers import layout
-from stage2.models.sentence_transformers.modules import STATIC, read_modules
 from stage2.models.sentence_transformers.layers import LayerMean
+from stage2.models.sentence_transformers.modules import STATIC, read_modules
 from stage2.models.sentence_transformers.pooling import pooled
 from stage2.utils import tensors
 from stage2.utils.arrays import Floats
