@@ -134,10 +134,10 @@ class Keywords(TypedDict, total=False):
     lora: int | None
     train: Literal["both", "query"]
     patience: int | None
+    eval_every: int | None
     refit: bool
     resume: Path
     save_every: int | None
-    eval_every: int | None
     keep_checkpoints: int | None
     report_to: str
     train_on: Literal["hard", "all"]
