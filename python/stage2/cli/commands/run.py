@@ -20,7 +20,7 @@ from stage2.cli.commands.evaluate import (
 )
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
-from stage2.cli.commands.train import check_training, fit
+from stage2.cli.commands.train import TrainingQuestions, check_training, fit
 from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
@@ -233,7 +233,7 @@ def _trained(
         lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
         again = recipe.refit_lists(train_rows, dev_rows)
         fit(
-            settings, run, model, lists, dev, again, hashes, state,
+            settings, run, model, TrainingQuestions(lists, dev, again), hashes, state,
             lambda refitted: _write_split(run, recipe, placed, refitted),
         )  # fmt: skip
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)

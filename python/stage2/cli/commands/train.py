@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -108,7 +108,8 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         # Dev questions that could not choose are trained on all the same.
         again = lists.subset(np.union1d(*placed.parts[:2]))
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
-    fit(settings, run, model, lists, Dev(dev), again, hashes, state)
+    questions = TrainingQuestions(lists, Dev(dev), again)
+    fit(settings, run, model, questions, hashes, state)
 
 
 def _load(settings: Settings, first: Stage1, inputs: Inputs, train: int, dev: int) -> Workload:
@@ -153,13 +154,26 @@ def check_training(
     return find_state(going_on, run.path, made_from(settings, "train", hashes))
 
 
+@dataclass(frozen=True)
+class TrainingQuestions:
+    """The questions of a training.
+
+    Attributes:
+        lists: those to train on.
+        dev: those that choose.
+        again: those on which the chosen candidate is trained again, or None.
+    """
+
+    lists: RankingLists
+    dev: Dev
+    again: RankingLists | None
+
+
 def fit(
     settings: Settings,
     run: RunFolder,
     model: Encoder,
-    lists: RankingLists,
-    dev: Dev,
-    again: RankingLists | None,
+    questions: TrainingQuestions,
     hashes: Mapping[str, str],
     state: State | None = None,
     decided: Callable[[bool], object] = lambda _: None,
@@ -170,14 +184,13 @@ def fit(
         settings: the settings of the command.
         run: the folder of the run.
         model: the stage-1 model, on its device.
-        lists: the questions to train on.
-        dev: the questions that choose.
-        again: the questions on which the chosen candidate is trained again, or None.
+        questions: the questions to train on, and those that choose.
         hashes: the hashes of the inputs.
         state: the state from which training continues, or None.
         decided: called before the training is recorded as done, with whether dev questions were
             trained on too.
     """
+    lists, dev, again = questions.lists, questions.dev, questions.again
     # Training sees none of the questions that choose, before they have chosen.
     held_out = settings.dev_data is not None or settings.split != "none"
     if state is not None:
