@@ -313,7 +313,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// What is said about the names of a file. Names are indices of [`Written`].
+/// The warnings about the names of a file. Names are indices of [`Written`].
 #[derive(Debug, Default)]
 struct Problems {
     short: Vec<usize>,

@@ -15,7 +15,7 @@ from stage2 import BadInputError, Dataset, Settings, run
 from tests.conftest import Stage2, tree
 
 FUNCTIONS = ("run", "mine", "train", "evaluate")
-# What two runs of the same do not share.
+# Two runs of the same differ in these entries.
 CLOCKED = ("run.json", "settings.toml", "training_log.jsonl", "report.html", "report.json")
 
 

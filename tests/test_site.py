@@ -183,7 +183,7 @@ def test_a_flag_of_a_command_is_that_command_s() -> None:
 
 
 class Loaded(HTMLParser):
-    """What a page loads, what it links to, and the anchors that it has."""
+    """The addresses that a page loads and links to, and the anchors that it has."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

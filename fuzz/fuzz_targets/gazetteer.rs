@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(is_boundary(text, start) && is_boundary(text, end));
         assert_eq!(key(&text[start..end], rules), keys[name as usize]);
     }
-    // As written, a name stands where it stands byte by byte.
+    // In the form `Written` a name stands where it stands byte by byte.
     if form == Form::None && !rules.ignore_case && !text.contains(char::is_whitespace) {
         let mut at = 0;
         let mut expected = Vec::new();

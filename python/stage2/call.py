@@ -44,14 +44,14 @@ class Call:
 
     @property
     def embeds(self) -> bool:
-        """Whether texts are embedded during the call: by a model, or by a server."""
+        """True if a model or a server embeds texts during the call."""
         settings = self.settings
         served = settings.endpoint is not None or settings.before_endpoint is not None
         return served or self.has_model
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is read, or made: one is named, or no other system is."""
+        """True if a model is read or made. This is so unless only another system is named."""
         settings = self.settings
         others = (settings.question_vectors, settings.corpus_vectors, settings.run)
         if self.all_models or settings.before_model is not None:
@@ -60,7 +60,7 @@ class Call:
 
     @property
     def has_vectors(self) -> bool:
-        """Whether a system is measured by vectors that are not those of a model of ours."""
+        """True if a system is measured by vectors that no model of ours made."""
         settings = self.settings
         paths = (settings.question_vectors, settings.endpoint)
         before = (settings.before_question_vectors, settings.before_endpoint)

@@ -25,7 +25,7 @@ else:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a settings file holds.
+    """The content of a settings file.
 
     Attributes:
         settings: the settings that are right, by name.

@@ -21,7 +21,7 @@ from stage2.utils.errors import BadInputError
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What a run folder held when it was read. In a notebook it shows the verdict and figures.
+    """The content of a run folder when it was read. A notebook shows its verdict and figures.
 
     Attributes:
         run: the contents of the folder's files.
@@ -76,7 +76,7 @@ class Result:
 
     @property
     def shipped(self) -> Mapping[str, Any]:
-        """Which candidate was shipped, and why; {} if nothing was trained."""
+        """The shipped candidate and the reason for it; {} if nothing was trained."""
         return self.run.shipped
 
     @property

@@ -194,8 +194,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "answer": ("answer",),
 }
 
-# What a format may have a place for, beside questions and the texts that answer them, with the
-# words of messages.
+# Beside questions and the texts that answer them a format may have a place for these. The values
+# are the words of messages.
 HELD: Mapping[str, str] = {
     "question_ids": "ids of questions",
     "chunk_ids": "ids of chunks",

@@ -27,7 +27,7 @@ const EXPANSION: usize = 18;
 /// A form of Unicode in which texts are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Form {
-    /// As written.
+    /// The text stays as it is written.
     None,
     /// Composed: canonically equivalent texts are equal.
     #[default]
@@ -51,7 +51,7 @@ impl FromStr for Form {
     }
 }
 
-/// What does not count when names are compared with texts.
+/// The differences that do not count when names are compared with texts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rules {
     pub ignore_case: bool,
@@ -73,7 +73,7 @@ impl Prepared {
     pub fn read(&mut self, text: &str, rules: Rules) {
         self.bytes.clear();
         self.origin.clear();
-        // Of most texts no unit grows, so that there is always room for the next one.
+        // In most texts no unit grows, so there is always room for the next one.
         let room = text.len() + EXPANSION * char::MAX.len_utf8();
         reserve(&mut self.bytes, room);
         reserve(&mut self.origin, room + 1);

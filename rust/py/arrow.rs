@@ -158,7 +158,7 @@ fn column_of(name: &str, given: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     )))
 }
 
-/// What a buffer's memory belongs to.
+/// The owner of a buffer's memory.
 struct Owner(#[allow(dead_code)] Py<PyAny>);
 
 // The object is kept, and not used.

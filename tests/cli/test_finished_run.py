@@ -52,7 +52,7 @@ def test_data_and_models_that_changed_since_are_refused(
     shutil.rmtree(model)
     refused = stage2("export", run, "--to", "trec", exit_code=2).stderr
     assert "not the model that" in refused
-    # What needs neither is written.
+    # An export that needs neither is written.
     stage2("export", run, "--to", "trec", "--depth", 0)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"qrels.txt", "candidates.before.run"}

@@ -1,4 +1,4 @@
-"""What is counted for a plan, and that more work takes longer."""
+"""A plan counts the work, and more work takes longer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_training_counts_its_updates(lists: RankingLists) -> None:
     settings = Settings(epochs=3, batch_size=4, train_on="all")
     updates, _ = workload.training(PACE, settings, lists, 10, 2)
     assert updates.count == 3 * updates_an_epoch(10, settings) == 9
-    # Of which questions are hard nothing is known before they are ranked.
+    # Before questions are ranked, nobody knows which are hard.
     hard, _ = workload.training(PACE, replace(settings, train_on="hard"), lists, 10, 2)
     assert hard.seconds[0] < updates.seconds[0]
     assert hard.seconds[1] == updates.seconds[1]

@@ -1,4 +1,4 @@
-"""What the library holds, as Polars, DuckDB, pandas, pyarrow and arro3 take it by Arrow."""
+"""Polars, DuckDB, pandas, pyarrow and arro3 take the library's data by Arrow."""
 
 from __future__ import annotations
 

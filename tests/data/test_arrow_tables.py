@@ -58,7 +58,7 @@ def plain(found: Tables) -> Any:
         questions_of(found),
         sorted((chunk.id or "", chunk.text, chunk.title) for chunk in found.chunks()),
         found.made_ids,
-        # Of several faults in a row either may be told.
+        # If a row has several faults, either may be told.
         [row.line for row in found.rejected],
     )
 
@@ -67,7 +67,7 @@ def outcome(path: Path, on_error: str) -> Any:
     try:
         return plain(read_file(path, on_error=on_error))
     except InputError:
-        # Of several rows with faults another one may be told first.
+        # If several rows have faults, another one may be told first.
         return "refused"
 
 

@@ -1,4 +1,4 @@
-"""Which column of a table is what."""
+"""Columns get their roles by their names."""
 
 from __future__ import annotations
 

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 
 from stage2.data.spacy_entities import find_entities, load_pipeline
 from stage2.utils.errors import BadInputError
-
-spacy = pytest.importorskip("spacy", reason="spaCy is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is trained on of tables; tests/data/formats/test_flagembedding.py has the negatives."""
+"""Tables become data sets or samples. The negatives are in formats/test_flagembedding.py."""
 
 from __future__ import annotations
 

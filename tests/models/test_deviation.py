@@ -1,4 +1,4 @@
-"""What a model loses in another form."""
+"""The loss of a model in another form is measured and bounded."""
 
 from __future__ import annotations
 

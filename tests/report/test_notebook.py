@@ -1,4 +1,4 @@
-"""What a notebook shows of a run folder."""
+"""A notebook shows the verdict and the figures of a run folder."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ POOR = """() => {
   return poor;
 }"""
 
-# What the keyboard or a finger can use and that has no name to say.
+# These are the controls that have no name for a screen reader to say.
 UNNAMED = """() => [...document.querySelectorAll(
   "a, button, input, select, summary, [tabindex='0']")]
   .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim()

@@ -77,7 +77,7 @@ class Session:
 
     @property
     def bars(self) -> bool:
-        """Whether bars are shown if stderr is a terminal, and in a notebook."""
+        """True if bars are shown on a terminal and in a notebook."""
         if self.progress is not None:
             return self.progress
         return self.level <= logging.INFO and not self.json
@@ -192,7 +192,7 @@ def library_messages() -> Iterator[None]:
         return
     handler, level, propagate = _Handler(), logger.level, logger.propagate
     logger.addHandler(handler)
-    # What is shown is decided when it is written: the flags of the command are not read yet.
+    # The flags of the command are not read yet, so each message is judged when it is written.
     logger.setLevel(logging.DEBUG)
     # A message is shown only once, whatever handlers the root logger has.
     logger.propagate = False

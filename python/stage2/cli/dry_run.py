@@ -60,7 +60,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command would do.
+    """The description of what a command would do.
 
     Attributes:
         reads: the paths that it reads, by a name for people.

@@ -384,7 +384,7 @@ def export(
     plans=True,
     example="stage2 convert squad.json beir/ --to beir",
     more=[
-        # Of two arguments the one that is added last comes first.
+        # Click puts the argument that is added last first.
         click.argument("out_path", metavar="OUT"),
         click.argument("in_path", metavar="IN"),
         click.option(

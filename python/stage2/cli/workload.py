@@ -38,7 +38,7 @@ _BATCH, _SAMPLE = 16, 64
 # The questions and chunks of the search that is measured, and the times it is repeated.
 _SEARCH, _REPEATS = (64, 4096), 3
 
-# What work takes, as multiples of what was measured: batches of the work are larger and sorted.
+# The time of work as multiples of what was measured. Its batches are larger and sorted.
 _EMBEDDING = (0.6, 1.6)
 # A step goes forwards and backwards, which is twice as much again, and updates the weights.
 _TRAINING = (1.5, 4.5)
@@ -216,7 +216,7 @@ def training(
     least = 1.0 if settings.train_on == "all" else 0.05
     chunks = min(len(lists.corpus), DEV_CORPUS) or int(lists.lengths.mean() * dev)
     work = [pace.train(f"updates{where}", settings, train, lists, least)]
-    # Of parts of the way to the best epoch one speaks only where no epoch is better than stage 1.
+    # Interpolations are made only if no epoch is better than stage 1.
     times = settings.epochs + len(ALPHAS)
     texts = pace.embed(f"texts to embed to choose an epoch{where}", times * dev, times * chunks)
     share = settings.epochs / times

@@ -222,7 +222,7 @@ class _Table:
         order = np.lexsort((first, asked[places][first]))
         values = []
         for given in (self.candidates.grades[places], self.candidates.scores[places]):
-            # Of several values for a pair the first counts.
+            # If a pair has several values, the first one counts.
             known = np.full(len(keys), np.nan)
             there = np.flatnonzero(~np.isnan(given))[::-1]
             known[inverse[there]] = given[there]

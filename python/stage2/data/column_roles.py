@@ -1,4 +1,4 @@
-"""Which column of a table is what, and what a row of such columns says."""
+"""The roles of the columns of a table, and the meaning of a row of such columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Roles:
 
     @property
     def grades(self) -> bool:
-        """Whether the labels are grades, and not a teacher's scores of a tuple."""
+        """True if the labels are grades, and not the scores that a teacher gave to a tuple."""
         return self.label is not None and not self.negatives
 
     def sentence(self, file: str) -> str:

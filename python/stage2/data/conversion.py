@@ -20,7 +20,7 @@ _FOLDER = "beir"
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion read, and what it did not write.
+    """The result of a conversion: the data that it read, and a count of what it left out.
 
     Attributes:
         tables: what was read.

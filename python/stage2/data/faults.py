@@ -11,7 +11,7 @@ from stage2.config import InputConfig
 from stage2.data.contents import LeftOut
 from stage2.data.table_builder import ConflictError, TableBuilder
 
-# Of a row that is left out so many characters are kept.
+# At most this number of characters is kept of a row that is left out.
 _SHOWN = 4096
 
 

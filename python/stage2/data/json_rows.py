@@ -58,7 +58,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """What messages call the value."""
+        """The name of the value in messages."""
         if not self.path:
             return "the row"
         if isinstance(self.path[-1], str):
@@ -266,7 +266,7 @@ def _offset(text: str, at: int, path: tuple[str | int, ...]) -> int:
                 name, at = scanstring(text, at + 1)
                 at = _after_white(text, _after_white(text, at) + 1)
             if name == step:
-                # Of members with the same name the last one counts.
+                # If members have the same name, the last one counts.
                 found = at
             if name == step and isinstance(step, int):
                 break

@@ -1,4 +1,4 @@
-"""What is trained on and measured with of the tables that were read."""
+"""The data set or samples that are made of the tables that were read."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _DIGITS = 9
 
 @dataclass(frozen=True)
 class Found:
-    """What a run has for one question.
+    """The lines of a run for one question.
 
     Attributes:
         documents: the ids of the k documents, as they stand in the file.

@@ -240,7 +240,7 @@ def per_question(
     return rows
 
 
-# What is measured of each question, beside its expected rank: expectations over all orders of ties.
+# Each question has these measures beside its expected rank. They are means over orders of ties.
 MEASURES: Mapping[str, Callable[[Ranking], npt.NDArray[np.float64]]] = {
     "reciprocal_rank": lambda ranking: ranking.reciprocal_rank,
     "average_precision": lambda ranking: ranking.average_precision,

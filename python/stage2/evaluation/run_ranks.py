@@ -28,7 +28,7 @@ _LEAST_STEP = 2.0**-20
 
 @dataclass(frozen=True)
 class RunScores:
-    """What a run has for the n questions of a data set.
+    """The scores of a run for the n questions of a data set.
 
     Attributes:
         contexts: for each question the places in `Samples.contexts` of what was found: int64 (k,).

@@ -39,7 +39,7 @@ _LEAST_MAP = 0.00001
 
 @dataclass(frozen=True)
 class Judged:
-    """What a run has for one question, in trec_eval's order, and what is relevant.
+    """The documents that a run has for one question, in trec_eval's order, and their relevance.
 
     Attributes:
         found: int64 (k,), the relevance of each document that was retrieved, the best first; −1 for
@@ -67,7 +67,7 @@ class Judged:
 
     @cached_property
     def is_relevant(self) -> list[bool]:
-        """Whether each retrieved document is relevant."""
+        """True for each retrieved document that is relevant."""
         found: list[bool] = (self.found >= self.level).tolist()
         return found
 
@@ -321,7 +321,7 @@ MEASURES: Mapping[str, Measure] = {
     "map_cut": Measure(lambda one, k: _share(one.precisions(k), one.num_relevant), None, _CUTOFFS),
 }
 
-# What trec_eval prints without -m, in its order.
+# trec_eval prints these measures without -m, in this order.
 OFFICIAL = (
     *("num_q", "num_ret", "num_rel", "num_rel_ret", "map", "gm_map", "Rprec", "bpref"),
     *("recip_rank", "iprec_at_recall", "P"),

@@ -1,4 +1,4 @@
-"""What a model loses in another form: the difference of its vectors, of its order, of its MRR."""
+"""The loss of a model in another form, measured by its vectors, its order and its MRR."""
 
 from __future__ import annotations
 

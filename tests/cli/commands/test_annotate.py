@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import spacy
 
 from stage2.data.annotate import annotate
 from tests.beir import one_file
@@ -66,7 +67,6 @@ def test_chunks_alone_samples_and_folders(
 
 
 def test_spacy_finds_entities_too(stage2: Stage2, corpus: dict[str, Path], tmp_path: Path) -> None:
-    spacy = pytest.importorskip("spacy", reason="spaCy is not installed")
     pipeline = spacy.blank("en")
     word = read_jsonl(corpus["chunks"])[0]["text"].split()[0]
     pipeline.add_pipe("entity_ruler").add_patterns([{"label": "WORD", "pattern": word}])

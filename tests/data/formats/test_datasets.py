@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pytest
 
@@ -41,6 +42,5 @@ def test_the_files_of_its_state_are_read(tmp_path: Path) -> None:
 
 
 def test_what_datasets_saves_is_read(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict(ROWS).save_to_disk(tmp_path / "saved")
     assert [one.text for one in questions_of(read_file(tmp_path / "saved"))] == ["a", "b"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -35,12 +38,9 @@ def test_others_read_what_is_written(written: Path) -> None:
     names = ["question", "text", "label", "score"]
     table = pq.read_table(written)
     assert [tuple(row[name] for name in names) for row in table.to_pylist()] == EXPECTED
-    polars = pytest.importorskip("polars")
     assert polars.read_parquet(written).select(names).rows() == EXPECTED
-    duckdb = pytest.importorskip("duckdb")
     columns = ", ".join(names)
     assert duckdb.sql(f"select {columns} from '{written}'").fetchall() == EXPECTED
-    pandas = pytest.importorskip("pandas")
     assert [*pandas.read_parquet(written)[names].itertuples(index=False, name=None)] == EXPECTED
 
 

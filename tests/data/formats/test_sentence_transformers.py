@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from stage2._core import InputError
@@ -78,7 +79,6 @@ def test_the_suffix_names_the_kind_of_table(tmp_path: Path, suffix: str) -> None
     assert questions_of(read_file(target, format="sentence-transformers")) == expected
     if suffix != "jsonl":
         assert format_of(target, None) == suffix
-    datasets = pytest.importorskip("datasets")
     kind = {"jsonl": "json"}.get(suffix, suffix)
     cache = str(tmp_path / "cache")
     whole = datasets.load_dataset(kind, data_files=str(target), split="train", cache_dir=cache)

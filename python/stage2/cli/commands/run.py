@@ -126,7 +126,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     refits = settings.refit and settings.split == "chunk"
     recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
     run.record["split"] = tell_split(settings, placed, folds)
-    # Of a run that goes on after its training the file is whole, and vouched for.
+    # If the run goes on after its training, the file is whole already, and `run.json` has its hash.
     if not _goes_on_trained(settings, run):
         _write_split(run, recipe, placed)
     stage1_weights = copy_of_weights(model)

@@ -1,4 +1,4 @@
-"""What `stage2 export` writes of a run folder.
+"""The writers of what `stage2 export` takes from a run folder.
 
 A module here reads what a run found and writes it into an empty folder. `WRITERS` has them by what
 they write, as `variants.EXPORTS` names it.

@@ -17,7 +17,7 @@ from stage2.utils import files
 
 # So many questions with all their candidates are embedded twice.
 _QUESTIONS = 64
-# Of the built-in sample each has so many negatives.
+# Each question of the built-in sample has this number of negatives.
 _NEGATIVES = 20
 
 

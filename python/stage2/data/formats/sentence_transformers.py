@@ -120,7 +120,7 @@ def _roles(
     except BadInputError:
         if not known:
             raise
-        # What the first row has is required of every row.
+        # Every row must have the columns of the first row.
         return next(iter(known.values()))
 
 

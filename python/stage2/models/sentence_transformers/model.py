@@ -104,7 +104,7 @@ class SentenceEncoder(TransformerEncoder):
 
     @property
     def has_entities(self) -> bool:
-        """Whether entities have vectors: with a mean of tokens whose places in a text are known."""
+        """True if entities have vectors. They need a mean of tokens whose places are known."""
         return list(self.shape.pooling) == ["mean"] and getattr(self.backbone, "has_places", True)
 
     def _vectors(self, vectors: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class WordStates(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
         """Return the states of words as `last_hidden_state`, float (B, T, D)."""
-        # What is convolved must be 0 in the place of padding, as it is beyond the end of a text.
+        # The convolution's input must be 0 at padding, because it is 0 beyond the end of a text.
         states = self.embedding(input_ids) * attention_mask.unsqueeze(-1).to(self.embedding.weight)
         features = {_TOKENS: states, "sentence_lengths": attention_mask.sum(dim=1)}
         for module in self.over:

@@ -23,7 +23,7 @@ Scale = Callable[[float], float]
 
 @dataclass(frozen=True)
 class View:
-    """What figures are made from.
+    """The parts that figures are made from.
 
     Attributes:
         run: the run folder.
