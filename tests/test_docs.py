@@ -25,8 +25,12 @@ def blocks(readme: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def put_files(backbone: Path, corpus: dict[str, Path]) -> None:
-    """Put the files that the pages name into the current folder."""
+@pytest.fixture
+def page_files(
+    backbone: Path, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work in a folder with the files that the pages name."""
+    monkeypatch.chdir(tmp_path)
     shutil.copytree(backbone, "encoder")
     rows = [json.loads(line) for line in corpus["qa"].read_text(encoding="utf-8").splitlines()]
     Path("qa.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -48,16 +52,11 @@ def run_commands(page: str) -> int:
 
 
 @pytest.mark.parametrize("readme", READMES)
+@pytest.mark.usefixtures("page_files")
 def test_commands_and_snippets_run_as_shown(
     readme: str,
-    backbone: Path,
-    corpus: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    put_files(backbone, corpus)
     assert run_commands(readme) >= 7
     snippets = blocks(readme, "python")
     assert snippets
@@ -66,23 +65,15 @@ def test_commands_and_snippets_run_as_shown(
     assert "chance" in capsys.readouterr().out
 
 
-def test_commands_of_the_command_line_run_as_shown(
-    backbone: Path, corpus: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    put_files(backbone, corpus)
+@pytest.mark.usefixtures("page_files")
+def test_commands_of_the_command_line_run_as_shown() -> None:
     assert run_commands("docs/command-line.md") >= 9
 
 
+@pytest.mark.usefixtures("page_files")
 def test_the_snippets_of_python_run_in_their_order(
-    backbone: Path,
-    corpus: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    put_files(backbone, corpus)
     names: dict[str, object] = {}
     snippets = blocks("docs/python.md", "python")
     assert len(snippets) >= 2
@@ -91,15 +82,10 @@ def test_the_snippets_of_python_run_in_their_order(
     assert "whole corpus" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("page_files")
 def test_the_notebook_runs_from_top_to_bottom(
-    backbone: Path,
-    corpus: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    put_files(backbone, corpus)
     notebook = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     # A notebook is kept without what it printed on somebody's machine.

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from stage2._core import Loaded
+from stage2._core import Loaded, Rejected
 from stage2.call import Call, data_files
 from stage2.cli import console
 from stage2.cli.given_split import used_questions, uses_sides
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
-from stage2.data.contents import Contents, Findings, Sides
+from stage2.data.contents import Contents, Findings, LeftOut, Sides
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
 from stage2.data.formats import read
 from stage2.data.sample.build import write_sample
@@ -213,6 +213,11 @@ def write_rejected(run: RunFolder, loaded: Sequence[Loaded | Findings]) -> None:
         if run.adds is not None:
             path.unlink(missing_ok=True)  # it is of an earlier call, on other files
         return
+    write_rejected_rows(path, rejected)
+
+
+def write_rejected_rows(path: Path, rejected: Sequence[Rejected | LeftOut]) -> None:
+    """Write rows that were skipped, and say how many there are for each reason."""
     names = ("file", "line", "column", "reason", "message", "row")
     files.write_jsonl(path, [{name: getattr(row, name) for name in names} for row in rejected])
     for reason, count in sorted(Counter(row.reason for row in rejected).items()):

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stage2._core import Gazetteer
 from stage2.config import AnnotationConfig
-
-Ints = npt.NDArray[np.int64]
+from stage2.utils.arrays import Ints
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,22 @@ class Rules:
         ranks = self.negatives * (_RANKS_PER_NEGATIVE if some_left_out else 1)
         return self.range_min + ranks
 
+    def within(self, size: int) -> dict[str, Any]:
+        """Return the rules as the core takes them, for a corpus of `size` rows.
+
+        The core needs numbers of at most that size. Larger ones mean the same.
+        """
+        return {
+            "negatives": min(self.negatives, size),
+            "range_min": min(self.range_min, size),
+            "range_max": min(self.end, size),
+            "absolute_margin": self.absolute_margin,
+            "relative_margin": self.relative_margin,
+            "max_score": self.max_score,
+            "min_score": self.min_score,
+            "seed": self.seed if self.sampling == "random" else None,
+        }
+
     def check(self) -> None:
         """Check the rules.
 
@@ -225,17 +241,7 @@ def mine_with(
         (positives.rows, scores, positives.offsets),
         groups,
         names,
-        {
-            # The core needs numbers of at most the size of the corpus. Larger ones mean the same.
-            "negatives": min(rules.negatives, size),
-            "range_min": min(rules.range_min, size),
-            "range_max": min(rules.end, size),
-            "absolute_margin": rules.absolute_margin,
-            "relative_margin": rules.relative_margin,
-            "max_score": rules.max_score,
-            "min_score": rules.min_score,
-            "seed": rules.seed if rules.sampling == "random" else None,
-        },
+        rules.within(size),
     )
     return MinedNegatives(*chosen, scores, nearest)
 

@@ -45,16 +45,7 @@ def mine_run(run: RunScores, dataset: Dataset, settings: MiningConfig) -> Corpus
         (rows, positive_scores, offsets),
         groups,
         list(dataset.qa_ids),
-        {
-            "negatives": min(rules.negatives, size),
-            "range_min": min(rules.range_min, size),
-            "range_max": min(rules.end, size),
-            "absolute_margin": rules.absolute_margin,
-            "relative_margin": rules.relative_margin,
-            "max_score": rules.max_score,
-            "min_score": rules.min_score,
-            "seed": rules.seed if rules.sampling == "random" else None,
-        },
+        rules.within(size),
     )
     return CorpusMining(
         samples=dataset.with_negatives(chosen, starts),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from stage2._core import Dataset, Loaded, load_chunks, write_annotations
 from stage2.call import data_files
 from stage2.cli import console, dry_run
 from stage2.cli.dry_run import Plan, Workload
+from stage2.cli.inputs import write_rejected_rows
 from stage2.config import Settings
 from stage2.data.annotate import Entities, coverage, find_names, load_gazetteer
 from stage2.data.formats import read
@@ -128,11 +128,5 @@ def _tell_rejected(path: Path, loaded: Sequence[Loaded]) -> None:
         for warning in one.warnings:
             console.warn(warning)
     rejected = [row for one in loaded for row in one.rejected]
-    if not rejected:
-        return
-    beside = path.with_name(f"{path.name}.{files.REJECTED}")
-    names = ("file", "line", "column", "reason", "message", "row")
-    files.write_jsonl(beside, [{name: getattr(row, name) for name in names} for row in rejected])
-    for reason, count in sorted(Counter(row.reason for row in rejected).items()):
-        console.warn(f"{count} rows skipped: {reason}")
-    console.warn(f"rejected rows: {beside}")
+    if rejected:
+        write_rejected_rows(path.with_name(f"{path.name}.{files.REJECTED}"), rejected)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from stage2.cli import console, dry_run
 from stage2.cli.dry_run import Plan, Workload
+from stage2.cli.inputs import write_rejected_rows
 from stage2.config import Settings
 from stage2.data.conversion import check_target, target_format, write
 from stage2.data.formats import read_tables
@@ -31,11 +31,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     for what, count in sorted(done.left.items()):
         console.warn(f"left out, because {name} has no place for them: {count} {what}")
     if tables.rejected:
-        rows = Path(f"{out_path}.{files.REJECTED}")
-        files.write_jsonl(rows, [asdict(row) for row in tables.rejected])
-        for reason, count in sorted(Counter(row.reason for row in tables.rejected).items()):
-            console.warn(f"{count} rows skipped: {reason}")
-        console.warn(f"rejected rows: {rows}")
+        write_rejected_rows(Path(f"{out_path}.{files.REJECTED}"), tables.rejected)
     console.say(
         f"{name}: {len(tables.question_ids)} questions, {len(tables.chunk_ids)} chunks and "
         f"{len(tables.relevant.chunks)} pairs of them in {out_path}"
