@@ -4,7 +4,8 @@
 
 The data are XQuAD English and MedQuAD, with three splits and three seeds each. The model is
 all-MiniLM-L6-v2 as it is; with --init it is the 64-dimensional one that `stage2 init` makes of it.
-All questions are ranked against all chunks. Finished cells are kept in a file and not made again.
+All questions are ranked against all chunks. Finished cells are kept in benches/defaults.jsonl and
+not made again.
 The table is printed. That of the defaults, whole, is written to docs/defaults.md.
 """
 
@@ -39,9 +40,12 @@ from stage2.utils.device import resolve_precision
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
+# The name of a measure, with its value for each query.
+Measures = dict[str, list[float]]
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "defaults.md"
+CELLS = ROOT / "benches" / "defaults.jsonl"
 UNTOUCHED, OURS, PEER = "untouched", "stage2 run", "MultipleNegativesRankingLoss"
 TEST_SHARE = 0.3
 # The document has the table of so many splits and seeds.
@@ -125,7 +129,7 @@ def main() -> None:
     options = Options(work, given.precision, tuple(given.flags), given.init, given.peer_seeds)
     names = [given.only] if given.only else list(DATA)
     wanted = [DATA[name](given.data, given.splits, given.limit) for name in names]
-    log = work / "cells.jsonl"
+    log = CELLS if given.limit is None else work / CELLS.name
     cells = files.read_jsonl(log) if log.is_file() else []
     for data in wanted:
         for split in range(len(data.tests)):
@@ -217,7 +221,7 @@ def missing(
     place = {"data": data.name, "split": split, "seed": seed, "key": options.key}
     done = {cell["method"] for cell in cells if place.items() <= cell.items()}
     methods: dict[str, Callable[[], Row]] = {
-        UNTOUCHED: lambda: {"rr": untouched_ranks(data, options)[data.tests[split]].tolist()},
+        UNTOUCHED: lambda: untouched_measures(data, split, options),
         OURS: lambda: our_cell(data, split, seed, options),
     }
     if seed < options.peer_seeds:
@@ -228,15 +232,16 @@ def missing(
             yield place | {"method": method} | make() | {"seconds": time.perf_counter() - start}
 
 
-_UNTOUCHED_RANKS: dict[str, Floats] = {}
+_UNTOUCHED: dict[str, Measures] = {}
 
 
-def untouched_ranks(data: Data, options: Options) -> Floats:
-    """Return the starting model's reciprocal rank of every query, whatever the split and seed."""
-    if data.name not in _UNTOUCHED_RANKS:
+def untouched_measures(data: Data, split: int, options: Options) -> Measures:
+    """Measure the starting model. All queries are ranked once, whatever the split and seed."""
+    if data.name not in _UNTOUCHED:
         everyone = range(len(data.queries))
-        _UNTOUCHED_RANKS[data.name] = model_ranks(start(data, options), data, everyone, options)
-    return _UNTOUCHED_RANKS[data.name]
+        _UNTOUCHED[data.name] = model_measures(start(data, options), data, everyone, options)
+    found = _UNTOUCHED[data.name]
+    return {name: [values[i] for i in data.tests[split]] for name, values in found.items()}
 
 
 def start(data: Data, options: Options) -> Path:
@@ -291,9 +296,9 @@ def our_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     """Measure the model that `stage2 run` ships."""
     folder = run_folder(data, split, seed, options)
     shipped = files.read_json(folder / files.RUN)["shipped"]
-    ranks = model_ranks(folder / files.SHIPPED_MODEL, data, data.tests[split], options)
+    measures = model_measures(folder / files.SHIPPED_MODEL, data, data.tests[split], options)
     return {
-        "rr": ranks.tolist(),
+        **measures,
         "shipped": UNTOUCHED if shipped["kind"] == "stage1" else shipped["name"],
         "trained_on": len(files.read_json(folder / files.SPLIT)["trained_on"]),
     }
@@ -323,21 +328,21 @@ def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     sentence_peers.train(model, rows, recipe)
     test = [data.queries[i]["text"] for i in data.tests[split]]
     scores = sentence_peers.scores(model, test, data.texts)
-    return {"rr": reciprocal_ranks(scores, truths_of(data, data.tests[split])).tolist()}
+    return measures_of(scores, truths_of(data, data.tests[split]))
 
 
-def model_ranks(path: Path, data: Data, rows: Sequence[int], options: Options) -> Floats:
-    """Return the reciprocal rank of each query's first answer among all chunks: float64 (n,)."""
-    return ranks_of(stage2.load_model(path), data, rows, options.precision)
+def model_measures(path: Path, data: Data, rows: Sequence[int], options: Options) -> Measures:
+    """Measure a model on some queries, each ranked against all chunks."""
+    return measures_with(stage2.load_model(path), data, rows, options.precision)
 
 
-def ranks_of(model: Encoder, data: Data, rows: Sequence[int], precision: str) -> Floats:
+def measures_with(model: Encoder, data: Data, rows: Sequence[int], precision: str) -> Measures:
     """Return the same for a model that is loaded."""
     queries = encode(
         model, [data.queries[i]["text"] for i in rows], role="query", precision=precision
     )
     chunks = encode(model, data.texts, precision=precision)
-    return reciprocal_ranks(stage2.similarity(queries, chunks), truths_of(data, rows))
+    return measures_of(stage2.similarity(queries, chunks), truths_of(data, rows))
 
 
 def truths_of(data: Data, rows: Sequence[int]) -> list[list[int]]:
@@ -345,8 +350,10 @@ def truths_of(data: Data, rows: Sequence[int]) -> list[list[int]]:
     return [data.truths[i] for i in rows]
 
 
-def reciprocal_ranks(scores: npt.NDArray[Any], truths: Sequence[Sequence[int]]) -> Floats:
-    """Return the expected reciprocal rank of the first answer to each query, (n,).
+def measures_of(scores: npt.NDArray[Any], truths: Sequence[Sequence[int]]) -> Measures:
+    """Return each query's expected reciprocal rank of the first answer, and its nDCG@10.
+
+    They are rounded to six decimal places, in which they are kept.
 
     Args:
         scores: (n, N).
@@ -358,7 +365,9 @@ def reciprocal_ranks(scores: npt.NDArray[Any], truths: Sequence[Sequence[int]]) 
     for row, columns in enumerate(truths):
         relevance[row, columns] = 1
     offsets = np.arange(count + 1) * size
-    return stage2.rank(rounded.ravel(), offsets, relevance=relevance.ravel()).reciprocal_rank
+    ranked = stage2.rank(rounded.ravel(), offsets, relevance=relevance.ravel())
+    found = {"rr": ranked.reciprocal_rank, "ndcg10": ranked.ndcg(10)}
+    return {name: np.round(values, 6).tolist() for name, values in found.items()}
 
 
 def program(*words: object) -> None:
@@ -399,7 +408,7 @@ def _table(cells: Sequence[Row]) -> str:
         count = sum(cell["method"] == method for cell in cells)
         # If a method was not measured everywhere, its mean says in how many experiments it was.
         of = "" if count == len(places) else f" (of {count})"
-        means.append(f"**{mean_mrr(cells, method):.4f}**{of}")
+        means.append(f"**{mean(cells, method):.4f}**{of}")
     rows.append(("**all**", "", "", "", "", *means, ""))
     header = ("split", "seed", "test questions", "trained on", "shipped", *methods, "p")
     return report.table(header, rows)
@@ -416,21 +425,26 @@ def _verdict(cells: Sequence[Row]) -> str:
         if flip_test(cell["rr"], old) < 0.05
     ]
     better, worse = sum(one > 0 for one in changes), sum(one < 0 for one in changes)
-    change = mean_mrr(cells, OURS) - mean_mrr(cells, UNTOUCHED)
+    change = mean(cells, OURS) - mean(cells, UNTOUCHED)
     peer = ""
     if places := {(cell["split"], cell["seed"]) for cell in cells if cell["method"] == PEER}:
         both = [cell for cell in cells if (cell["split"], cell["seed"]) in places]
-        lead = mean_mrr(both, OURS) - mean_mrr(both, PEER)
+        lead = mean(both, OURS) - mean(both, PEER)
         peer = f"; over {PEER} {lead:+.4f} in {len(places)}"
+    others = ", ".join(
+        f"{method} {mean(cells, method, 'ndcg10'):.4f}"
+        for method in (UNTOUCHED, OURS, PEER)
+        if any(cell["method"] == method for cell in cells)
+    )
     return (
         f"Held-out MRR over {UNTOUCHED}: {change:+.4f}; significantly better (p < 0.05) in "
-        f"{better} and worse in {worse} of {len(ours)}{peer}."
+        f"{better} and worse in {worse} of {len(ours)}{peer}. nDCG@10: {others}."
     )
 
 
-def mean_mrr(cells: Sequence[Row], method: str) -> float:
+def mean(cells: Sequence[Row], method: str, measure: str = "rr") -> float:
     """Return the mean over all held-out questions of all cells of a method."""
-    ranks = [cell["rr"] for cell in cells if cell["method"] == method]
+    ranks = [cell[measure] for cell in cells if cell["method"] == method]
     return float(np.mean(np.concatenate(ranks)))
 
 

@@ -18,8 +18,8 @@ def test_reciprocal_ranks_are_expected_ones_of_the_first_answer() -> None:
     scores = np.asarray(
         [[0.1, 0.9, 0.5], [0.5, 0.5, 0.1], [0.2, 0.2, 0.2], [0.1, 0.9, 0.5]], np.float32
     )
-    ranks = defaults.reciprocal_ranks(scores, [[2], [0], [1], [0, 2]])
-    assert ranks.tolist() == pytest.approx([1 / 2, 3 / 4, (1 + 1 / 2 + 1 / 3) / 3, 1 / 2])
+    ranks = defaults.measures_of(scores, [[2], [0], [1], [0, 2]])["rr"]
+    assert ranks == pytest.approx([1 / 2, 3 / 4, (1 + 1 / 2 + 1 / 3) / 3, 1 / 2], abs=1e-6)
 
 
 def test_flip_test_is_near_the_exact_one() -> None:
@@ -77,7 +77,7 @@ def test_the_table_has_a_row_a_cell_and_the_means() -> None:
     ranks = {defaults.UNTOUCHED: [0.5, 1.0], defaults.OURS: [1.0, 1.0], defaults.PEER: [0.25, 0.5]}
     cells = [
         {"data": "XQuAD", "split": 0, "seed": seed, "method": method, "rr": found,
-         "trained_on": 7, "shipped": "epoch 1"}
+         "ndcg10": found, "trained_on": 7, "shipped": "epoch 1"}
         for seed in range(2) for method, found in ranks.items()
     ]  # fmt: skip
     text = defaults.document([data], cells, options)
@@ -87,19 +87,21 @@ def test_the_table_has_a_row_a_cell_and_the_means() -> None:
     assert rows[2][5:8] == rows[4][5:8] == ["0.7500", "1.0000", "0.3750"]
     assert "over untouched: +0.2500; significantly better (p < 0.05) in 0 and worse in 0" in text
     assert "over MultipleNegativesRankingLoss +0.6250 in 2" in text
+    means = "untouched 0.7500, stage2 run 1.0000, MultipleNegativesRankingLoss 0.3750"
+    assert f"nDCG@10: {means}." in text
 
 
 def test_a_significant_change_is_counted_by_its_sign() -> None:
     low, high = [0.1] * 30, [0.9] * 30
     cells = [
         {"data": "XQuAD", "split": 0, "seed": seed, "method": method, "rr": found,
-         "trained_on": 7, "shipped": "epoch 1"}
+         "ndcg10": found, "trained_on": 7, "shipped": "epoch 1"}
         for seed, pair in enumerate([(low, high), (high, low), (low, low)])
         for method, found in zip((defaults.UNTOUCHED, defaults.OURS), pair, strict=True)
     ]  # fmt: skip
     options = defaults.Options(Path("work"), "fp32", ())
     text = defaults.document([defaults.Data("XQuAD", [], [], [], [])], cells, options)
-    assert "better (p < 0.05) in 1 and worse in 1 of 3." in text
+    assert "better (p < 0.05) in 1 and worse in 1 of 3. nDCG@10" in text
 
 
 def test_the_document_has_the_markers_that_the_tables_go_between() -> None:
