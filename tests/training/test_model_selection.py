@@ -113,8 +113,8 @@ def test_what_is_refitted_may_be_an_epoch_that_dev_cannot_tell_from_stage_1(
     error = change.std(ddof=1) / len(change) ** 0.5
     assert found[0].standard_error == pytest.approx(error)
     reason = shipped(found, held_out=True, refit_on=300)["reason"]
-    assert f"within its standard error ({error:.4f})" in reason["en"]
-    assert f"标准误（{error:.4f}）" in reason["zh"]
+    assert f"within 1.645 standard errors of {error:.4f}" in reason["en"]
+    assert f"1.645 个标准误（{error:.4f}）" in reason["zh"]
     # What is not refitted has learnt no more than dev measured.
     found = choose(model, start, log, ranks, epochs, refits=False)
     assert found[0].kind == "stage1"
@@ -124,6 +124,11 @@ def test_what_is_refitted_may_be_an_epoch_that_dev_cannot_tell_from_stage_1(
 def test_a_clear_loss_is_never_chosen() -> None:
     assert undecided(CLOSE, BEFORE) is not None
     assert undecided(BEFORE, BEFORE) == 0
+    # A loss of 1.6 standard errors may be chance, one of 1.7 is not: 0.0032 and 0.0034.
+    change = np.tile([0.02, -0.02], 50)
+    error = change.std(ddof=1) / 10
+    assert undecided(change - 1.6 * error, np.zeros(100)) == pytest.approx(error)
+    assert undecided(change - 1.7 * error, np.zeros(100)) is None
     # Every question loses a little, so the loss is certain.
     assert undecided(BEFORE - 0.005, BEFORE) is None
     # The same loss of two questions in ten is uncertain, but too large.

@@ -10,7 +10,7 @@ from stage2.config import TrainingConfig
 from stage2.training.dev_corpus import Dev
 from stage2.training.learnable import Diagnosis
 from stage2.training.log import DEV_METRIC, EpochLog
-from stage2.training.model_selection import Candidate
+from stage2.training.model_selection import ERRORS, Candidate
 from stage2.variants import LOSSES
 
 # A training of fewer updates hardly moves a model at the usual learning rates.
@@ -97,9 +97,9 @@ def _undecided(
         value = best.dev_value
         was = next(c.dev_value for c in candidates if c.kind == "stage1")
     en = f"its dev MRR ({value:.4f}) is no better than that of stage 1 ({was:.4f}), but the "
-    en += f"difference is within its standard error ({best.standard_error:.4f}): the dev questions "
-    en += "do not tell the two apart, and what is shipped has learnt from more questions"
-    zh = f"其开发集 MRR（{value:.4f}）不高于第一阶段（{was:.4f}），但差异在标准误"
+    en += f"difference is within {ERRORS} standard errors of {best.standard_error:.4f}: the dev "
+    en += "questions do not tell the two apart, and what is shipped has learnt from more questions"
+    zh = f"其开发集 MRR（{value:.4f}）不高于第一阶段（{was:.4f}），但差异在 {ERRORS} 个标准误"
     zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学过更多问题"
     return en, zh
 
