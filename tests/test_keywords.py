@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import Field
 from inspect import get_annotations
-from typing import Any
+from typing import Any, get_args
 
 from stage2.config import SETTINGS
-from stage2.keywords import Keywords
+from stage2.keywords import Keywords, LossName
+from stage2.variants import LOSSES
 
 # A setting of text with one of these words in its value's name is a path.
 _PATHS = {"DIR", "FILE", "PATH"}
@@ -33,8 +34,15 @@ def test_every_setting_is_a_keyword_of_its_type() -> None:
     }
     flat = {name: "".join(kind.split()).replace(",]", "]") for name, kind in found.items()}
     wanted = {name: "".join(typed(item).split()) for name, item in SETTINGS.items()}
-    assert flat == wanted | {"data": "Data|None"}
+    own = {"data": "Data|None", "loss": "LossName|Callable[...,Any]"}
+    assert flat == wanted | own
     assert list(flat) == list(wanted)
+
+
+def test_the_losses_are_named() -> None:
+    names, text = get_args(LossName)
+    assert get_args(names) == tuple(LOSSES)
+    assert text is str
 
 
 def test_every_keyword_is_optional() -> None:

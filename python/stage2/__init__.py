@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stage2.models.gbert.model import ProbabilisticGBERTV4
     from stage2.result import Result
     from stage2.training.losses import margin_ranking_loss
+    from stage2.training.own_loss import add_loss
 
 __all__ = [
     "Annotations",
@@ -37,6 +38,7 @@ __all__ = [
     "RunFailedError",
     "Samples",
     "Settings",
+    "add_loss",
     "annotate",
     "evaluate",
     "load_model",
@@ -62,6 +64,7 @@ _LATER = {
     "Result": "stage2.result",
     "Rules": "stage2.mining.hard_negatives",
     "Settings": "stage2.config",
+    "add_loss": "stage2.training.own_loss",
     "annotate": "stage2.data.annotate",
     "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",

@@ -194,7 +194,16 @@ def _given(command: SettingsCommand, keywords: Mapping[str, Any]) -> dict[str, A
     return {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in keywords.items()
-    }
+    } | _named_loss(keywords.get("loss"))
+
+
+def _named_loss(loss: Any) -> dict[str, str]:
+    """Return the name of a loss that is given as a function; nothing if none is."""
+    if not callable(loss):
+        return {}
+    from stage2.training.own_loss import add_loss
+
+    return {"loss": add_loss(getattr(loss, "__name__", repr(loss)), loss)}
 
 
 def _written(

@@ -7,6 +7,7 @@ two together.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 from stage2.data.dataset import Dataset, Samples
@@ -30,6 +31,11 @@ class Batches(Protocol):
     def iter(self, batch_size: int, /) -> Any:
         """Return an iterator of so many rows at a time."""
 
+
+# The losses of stage2. One that was added by `stage2.add_loss` is given by its name too.
+LossName: TypeAlias = (
+    Literal["margin", "in-batch", "infonce", "triplet", "margin-mse", "distill-kl", "listnet"] | str
+)
 
 # A file or a folder in any format of --data, or the same in memory.
 Data: TypeAlias = Path | Dataset | Samples | ArrowStream | Batches
@@ -119,7 +125,7 @@ class Keywords(TypedDict, total=False):
     weight_decay: float
     margin: float
     pairs: Literal["all", "graded"]
-    loss: Literal["margin", "in-batch", "infonce", "triplet", "margin-mse", "distill-kl", "listnet"]
+    loss: LossName | Callable[..., Any]
     temperature: float
     batches: Literal["random", "similar"]
     guide_margin: float | None

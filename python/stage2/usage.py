@@ -9,7 +9,7 @@ in a folder, and which settings stand in a folder's `settings.toml`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +53,7 @@ from stage2.config import (
 )
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
-from stage2.variants import LOSSES
+from stage2.variants import LOSSES, Loss
 
 # The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
@@ -79,7 +79,13 @@ class Use:
 
 def _taken_by_the_loss(name: str) -> Condition:
     """Make the condition that the loss takes a setting as a parameter."""
-    return chosen("loss", *(loss for loss, kind in LOSSES.items() if name in kind.settings))
+    return _with_loss(lambda kind: name in kind.settings)
+
+
+def _with_loss(fits: Callable[[Loss], bool]) -> Condition:
+    """Make the condition that the loss is one of those that fit, losses of one's own among them."""
+    named = chosen("loss", *(loss for loss, kind in LOSSES.items() if fits(kind)))
+    return replace(named, holds=lambda call: fits(LOSSES[call.settings.loss]))
 
 
 def _of_weights(call: Call) -> str:
@@ -262,7 +268,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         Use(
             decides=("train",),
             serves=("sweep",),
-            when=(chosen("loss", *(n for n, kind in LOSSES.items() if kind.negatives != "list")),),
+            when=(_with_loss(lambda kind: kind.negatives != "list"),),
         ),
     ),
     "gradient_checkpointing": Use(

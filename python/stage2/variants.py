@@ -34,7 +34,8 @@ class Loss:
     teacher: bool = False
 
 
-LOSSES: Mapping[str, Loss] = {
+# Losses of one's own join these: see `training.own_loss`.
+LOSSES: dict[str, Loss] = {
     "margin": Loss("the pairs of a list that --pairs names", ("margin", "pairs")),
     "in-batch": Loss(
         "with the other questions' ground truths as negatives and no others",

@@ -74,7 +74,7 @@ def option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Dec
         return click.option(
             flag, is_flag=True, default=default, help=meta["help"], show_default=default
         )
-    kind = click.Choice(meta["choices"]) if meta["choices"] else meta["kind"]
+    kind = click.Choice(tuple(meta["choices"])) if meta["choices"] else meta["kind"]
     return click.option(
         flag,
         type=kind if meta["choices"] or kind is not str else TextType(meta["metavar"]),

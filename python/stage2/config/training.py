@@ -87,7 +87,7 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     loss: str = setting(
         "margin",
         f"What is learnt: {'; '.join(f'{name}, {loss.text}' for name, loss in LOSSES.items())}.",
-        choices=tuple(LOSSES),
+        choices=LOSSES,
         row=1,
     )
     temperature: float = setting(

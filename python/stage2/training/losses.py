@@ -8,7 +8,7 @@ nothing to compare has the loss 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -242,7 +242,7 @@ def listnet(
 
 
 # The names are those of `variants.LOSSES`.
-FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "margin": margin_ranking,
     "in-batch": infonce,
     "infonce": infonce,

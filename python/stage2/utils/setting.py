@@ -16,7 +16,7 @@ def setting(
     text: str,
     *,
     kind: type = str,
-    choices: tuple[str, ...] = (),
+    choices: Collection[str] = (),
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
@@ -28,7 +28,8 @@ def setting(
         default: the value unless the user gives one.
         text: the help text.
         kind: the type of the values: str, int, float or bool.
-        choices: the allowed values; empty if all values of the type are allowed.
+        choices: the allowed values, which may become more; empty if all values of the type are
+            allowed.
         low: the smallest allowed value.
         high: the largest allowed value.
         metavar: the name of the value in the help text.

@@ -71,6 +71,7 @@ from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
+from stage2.training.own_loss import loss_hashes
 from stage2.training.questions import Recipe
 from stage2.training.state import State
 from stage2.training.train import no_hard_examples
@@ -102,13 +103,14 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
-    hashes = stages["mine"]
+    mining = stages["mine"]
+    hashes = {**mining, **loss_hashes(settings.loss)}
     state = check_training(settings, run, hashes, model, inputs)
     run.begin(
         settings, stages | {"train": hashes, "evaluate": hashes},
         work=partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
     )  # fmt: skip
-    keep_stage1(run, first, hashes)
+    keep_stage1(run, first, mining)
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
     inputs, mined = candidates(settings, run, model, inputs, cache)
@@ -121,7 +123,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     baselines = ranked_baselines(settings, lists, backbone)
     del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
-    hard = write_mined(settings, run, inputs, hashes, before, mined, dropped)
+    hard = write_mined(settings, run, inputs, mining, before, mined, dropped)
     # Without a split, training sees the dev questions anyway.
     refits = settings.refit and settings.split == "chunk"
     recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))

@@ -36,6 +36,7 @@ from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import Candidate, choose_on_dev
+from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
 from stage2.training.refit import refit
 from stage2.training.schedule import updates_an_epoch
@@ -69,7 +70,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     hashes = dict(inputs.hashes)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
-    hashes |= first.hashes
+    hashes |= {**first.hashes, **loss_hashes(settings.loss)}
     rows = np.arange(len(inputs.samples))
     dev_samples = inputs.samples
     placed, dev_aside = None, None
