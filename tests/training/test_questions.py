@@ -11,7 +11,7 @@ import pytest
 
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training.questions import with_replay
+from stage2.training.questions import Recipe, with_replay
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 
@@ -56,3 +56,44 @@ def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
 
     samples = Dataset.load(corpus["qa"], corpus["chunks"]).construct(3)
     return ranking_lists(model, samples, None)
+
+
+def test_what_answers_only_held_out_questions_is_no_negative(lists: RankingLists) -> None:
+    none = np.zeros(len(lists.candidates), np.bool_)
+    recipe = Recipe(lists, np.empty(0, np.int64), none, Settings(train_on="all"))
+    everyone = np.arange(len(lists))
+    assert len(recipe.lists_of(everyone).candidates) == len(lists.candidates)
+    visible, hidden = everyone[::2], everyone[1::2]
+    texts = lists.tokens.texts
+
+    def truths(rows: Any) -> set[str]:
+        chosen = lists.select(rows)
+        return {texts[row] for row in chosen.candidates[chosen.is_relevant]}
+
+    held_out = truths(hidden) - truths(visible)
+    found = recipe.lists_of(visible)
+    negatives = [found.tokens.texts[row] for row in found.candidates[~found.is_relevant]]
+    chosen = lists.select(visible)
+    before = [texts[row] for row in chosen.candidates[~chosen.is_relevant]]
+    assert negatives == [text for text in before if text not in held_out]
+    assert len(negatives) < len(before)
+
+
+def test_a_run_mines_no_answer_of_a_held_out_question(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    flags = [*data_flags(corpus), "--model", model_dir, "--topk", 1, "--epochs", 1]
+    stage2("run", *flags, "--source", "corpus", "--output-dir", tmp_path)
+    split = json.loads((tmp_path / files.SPLIT).read_text())
+    rows = {row["qa_id"]: row for row in read_jsonl(tmp_path / files.CONSTRUCTED)}
+    truths = {
+        side: {text for name in split[side] for text in rows[name]["ground_truth_contexts"]}
+        for side in ("train", "dev", "test")
+    }
+    hidden = {"train": truths["dev"] | truths["test"], "dev": truths["test"] - truths["train"]}
+    hidden["train"] -= truths["train"]
+    for side, texts in hidden.items():
+        assert texts
+        for name in split[side]:
+            assert rows[name]["negative_contexts"]
+            assert not texts & {*rows[name]["negative_contexts"]}

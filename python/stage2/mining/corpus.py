@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from stage2.encoding.tokens import Role, Texts
 from stage2.encoding.vectors import Vectors
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_with
+from stage2.mining.held_out import mine_by_side
 from stage2.mining.search import Nearest, search_texts
 from stage2.mining.search_distributed import search_shared
 from stage2.utils import distributed
@@ -78,7 +79,11 @@ class CorpusMining:
 
 
 def mine_corpus(
-    questions: Vectors[Any], chunks: Vectors[Any], dataset: Dataset, settings: MiningConfig
+    questions: Vectors[Any],
+    chunks: Vectors[Any],
+    dataset: Dataset,
+    settings: MiningConfig,
+    sides: Sequence[Ints] = (),
 ) -> CorpusMining:
     """Search the whole corpus for each question's negatives.
 
@@ -88,6 +93,9 @@ def mine_corpus(
         dataset: the questions and the corpus.
         settings: the settings `negatives`, `topk`, `device`, `memory_budget` and the rules of
             mining are used.
+        sides: the rows of the questions of each side of a split, the training side first. Those of
+            a side have no negative that answers questions of later sides alone; see
+            `mining.held_out`. Ranks are among all chunks all the same.
     """
     positives = Positives(dataset.relevant, dataset.relevant_offsets)
     rules = rules_of(settings)
@@ -97,12 +105,18 @@ def mine_corpus(
     device = resolve_device(settings.device).type
     search = partial(_search(), device=device, memory_budget=settings.budget or default_budget())
     mined = mine_with(search, questions, chunks, positives, rules, dataset.qa_ids, groups, depth)
-    samples = dataset.with_negatives(mined.rows, mined.offsets)
+
+    def among(rows: Ints, allowed: Ints, own: Positives) -> MinedNegatives:
+        ids = [dataset.qa_ids[row] for row in rows]
+        vectors = questions.at(rows), chunks.at(allowed)
+        return mine_with(search, *vectors, own, rules, ids, groups[allowed])
+
+    rows, offsets = mine_by_side(among, positives, groups, sides, mined)
     return CorpusMining(
-        samples=samples,
+        samples=dataset.with_negatives(rows, offsets),
         ranks=ranks_within(mined, positives, groups),
         depth=min(depth, dataset.num_chunks),
-        counts=mined.counts,
+        counts=np.diff(offsets),
         chunks=dataset.num_chunks,
     )
 

@@ -45,8 +45,18 @@ class Recipe:
         return self.lists_of(np.union1d(train, dev))
 
     def lists_of(self, visible: Ints) -> RankingLists:
-        """Return the lists of those rows, without the dropped candidates."""
-        return self.lists.without(self.dropped).subset(self.rows(visible))
+        """Return the lists of those rows, without the dropped candidates.
+
+        What answers only questions that are not seen is no negative of those that are: the model
+        would learn to rank the held-out answers low.
+        """
+        lists, seen = self.lists, np.zeros(len(self.lists), np.bool_)
+        seen[visible] = True
+        texts, truth = lists.tokens.same_text[lists.candidates], lists.is_relevant
+        of_seen = np.repeat(seen, lists.lengths)
+        held_out = np.setdiff1d(texts[truth & ~of_seen], texts[truth & of_seen])
+        dropped = self.dropped | (np.isin(texts, held_out) & ~truth)
+        return lists.without(dropped).subset(self.rows(visible))
 
 
 def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: TrainingConfig) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,11 +180,13 @@ def candidates(
     model: Encoder | LazyModel,
     inputs: Inputs,
     cache: EmbeddingCache | None,
+    sides: Sequence[Ints] = (),
 ) -> tuple[Inputs, CorpusMining | None]:
     """Return the inputs with the samples to rank, and the result of mining the corpus, if any.
 
     Without --source corpus the samples are as they were read or drawn. With it they have the
-    negatives that were mined.
+    negatives that were mined, those of the questions of each side among the chunks that it may
+    know.
     """
     if settings.source == "candidates":
         return inputs, None
@@ -199,7 +201,7 @@ def candidates(
         chunks = embed_texts(
             model, annotations, dataset.chunk_texts, "document", settings, run.path, progress, cache
         )
-    mined = mine_corpus(questions, chunks, dataset, settings)
+    mined = mine_corpus(questions, chunks, dataset, settings, sides)
     return replace(inputs, samples=mined.samples), mined
 
 

@@ -113,7 +113,8 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     keep_stage1(run, first, mining)
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
-    inputs, mined = candidates(settings, run, model, inputs, cache)
+    sides = placed.parts if settings.split == "chunk" else ()
+    inputs, mined = candidates(settings, run, model, inputs, cache, sides)
     write_constructed(settings, run, inputs)
 
     lists = lists_of(settings, model, inputs)
