@@ -16,7 +16,7 @@ import regex
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.corpus_counts import CorpusCounts
 from stage2.evaluation.ranking import Ranked
-from stage2.utils.arrays import Floats
+from stage2.utils.arrays import Floats, Ints
 from stage2.utils.progress import Progress
 
 # The saturation of a word's frequency, and the weight of a text's length: the defaults of bm25s.
@@ -65,21 +65,37 @@ def rank_by_bm25(lists: RankingLists, progress: Progress | None = None) -> Ranke
         lists: n questions, with a corpus.
         progress: called after each block with the number of questions done, and with n.
     """
-    texts, size = lists.tokens.texts, len(lists.corpus)
-    questions = [tokens_of(texts[row]) for row in lists.questions]
-    index = _Index(questions, (texts[row] for row in lists.corpus))
-    counts = CorpusCounts(lists)
-    for part in counts.blocks(size):
+    index, counts = Bm25(lists), CorpusCounts(lists)
+    for part in counts.blocks(len(lists.corpus)):
         rows = counts.rows(part)
-        scores = np.empty((len(rows), size), np.float32)
-        for place, row in enumerate(rows):
-            scores[place] = index.scores(questions[row])
+        scores = index.of_questions(rows)
         own = scores[counts.questions[part] - rows[0], counts.contexts[part]]
         counts.add(part, 0, scores, own)
         if progress is not None:
             progress(int(rows[-1]) + 1, len(lists))
     truths = counts.truths(np.zeros(len(counts.questions), np.bool_))
     return Ranked.of_truths(truths, counts.lengths, np.zeros(len(lists), np.int64))
+
+
+class Bm25:
+    """The BM25 scores of questions and all contexts of their samples.
+
+    The texts are those that a model reads, without its prompts.
+    """
+
+    def __init__(self, lists: RankingLists) -> None:
+        """Index the corpus of n questions."""
+        texts = lists.tokens.texts
+        self._size = len(lists.corpus)
+        self._questions = [tokens_of(texts[row]) for row in lists.questions]
+        self._index = _Index(self._questions, (texts[row] for row in lists.corpus))
+
+    def of_questions(self, rows: Ints) -> Floats:
+        """Return the scores of all N contexts for the questions at `rows`: float32 (rows, N)."""
+        scores = np.empty((len(rows), self._size), np.float32)
+        for place, row in enumerate(rows):
+            scores[place] = self._index.scores(self._questions[row])
+        return scores
 
 
 class _Index:

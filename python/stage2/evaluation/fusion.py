@@ -16,7 +16,7 @@ from stage2.evaluation.ranking import Scored
 from stage2.utils.arrays import Floats
 
 # The authors of reciprocal rank fusion chose this constant.
-_RRF = 60
+RRF = 60
 
 
 def fused(first: Scored, second: Scored, alpha: float, method: str) -> Scored:
@@ -40,7 +40,7 @@ def _sum(first: Scored, second: Scored, alpha: float) -> npt.NDArray[np.float64]
 
 
 def _reciprocal_ranks(first: Scored, second: Scored, alpha: float) -> npt.NDArray[np.float64]:
-    return (1 - alpha) / (_RRF + _ranks(first)) + alpha / (_RRF + _ranks(second))
+    return (1 - alpha) / (RRF + _ranks(first)) + alpha / (RRF + _ranks(second))
 
 
 def _ranks(scored: Scored) -> npt.NDArray[np.float64]:

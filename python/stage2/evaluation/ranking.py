@@ -291,9 +291,6 @@ def best_of_corpus(
     copies = Copies.of(lists)
     for rows, scores in _score_blocks(lists, embeddings):
         for row, found in zip(rows.tolist(), scores, strict=True):
-            own = relevant(lists, row)
-            asked = np.full(len(own), lists.questions[row])
-            found[own] = _pairs(embeddings, asked, lists.corpus[own])
             kept = np.ones(len(found), np.bool_)
             kept[copies.columns[copies.starts[row] : copies.starts[row + 1]]] = False
             places = np.flatnonzero(kept)
@@ -306,16 +303,28 @@ def best_of_corpus(
 
 def _score_blocks(lists: RankingLists, embeddings: Embeddings) -> Iterator[tuple[Ints, Floats]]:
     """Yield the rows of some questions, and their scores of all contexts: float32 (rows, N)."""
-    size = len(lists.corpus)
-    step = rows_of_a_block(size)
+    step = rows_of_a_block(len(lists.corpus))
     for start in range(0, len(lists), step):
         rows = np.arange(start, min(start + step, len(lists)))
-        block = embeddings.take(lists.questions[rows])
-        scores = np.empty((len(rows), size), np.float32)
-        for first in range(0, size, _TILE):
-            tile = embeddings.take(lists.corpus[first : first + _TILE])
-            scores[:, first : first + _TILE] = similarity(block, tile)
-        yield rows, scores
+        yield rows, corpus_scores(lists, embeddings, rows)
+
+
+def corpus_scores(lists: RankingLists, embeddings: Embeddings, rows: Ints) -> Floats:
+    """Score all N contexts for the questions at `rows`: float32 (rows, N).
+
+    A ground truth has the score by which `score_corpus` ranks it.
+    """
+    size = len(lists.corpus)
+    block = embeddings.take(lists.questions[rows])
+    scores = np.empty((len(rows), size), np.float32)
+    for first in range(0, size, _TILE):
+        tile = embeddings.take(lists.corpus[first : first + _TILE])
+        scores[:, first : first + _TILE] = similarity(block, tile)
+    for found, row in zip(scores, rows.tolist(), strict=True):
+        own = relevant(lists, row)
+        asked = np.full(len(own), lists.questions[row])
+        found[own] = _pairs(embeddings, asked, lists.corpus[own])
+    return scores
 
 
 def evaluation_rows(

@@ -114,7 +114,7 @@ def paired_differences(
             mean=float(row.mean()),
             low=float(low),
             high=float(high),
-            p=_randomisation(total, np.random.default_rng([seed, 1]), resamples),
+            p=randomisation(total, np.random.default_rng([seed, 1]), resamples),
         )
         for row, total, (low, high) in zip(values, sums, intervals, strict=True)
     ]
@@ -158,7 +158,7 @@ def _bootstrap(
     return np.quantile(means, (LEVEL / 2, 1 - LEVEL / 2), axis=1).T
 
 
-def _randomisation(sums: Doubles, generator: np.random.Generator, resamples: int) -> float:
+def randomisation(sums: Doubles, generator: np.random.Generator, resamples: int) -> float:
     """Compute the two-sided p of the paired randomisation test.
 
     In this test before and after swap sides at random. If there are at most `resamples` ways to
