@@ -9,7 +9,7 @@ from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.api import evaluate, mine, run, train
+    from stage2.api import check, evaluate, mine, run, train
     from stage2.config import Settings
     from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
@@ -40,6 +40,7 @@ __all__ = [
     "Settings",
     "add_loss",
     "annotate",
+    "check",
     "evaluate",
     "load_model",
     "margin_ranking_loss",
@@ -66,6 +67,7 @@ _LATER = {
     "Settings": "stage2.config",
     "add_loss": "stage2.training.own_loss",
     "annotate": "stage2.data.annotate",
+    "check": "stage2.api",
     "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",

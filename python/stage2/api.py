@@ -147,6 +147,27 @@ def evaluate(
     return _call("evaluate", work, session, keywords, settings, None, config, extra)
 
 
+def check(
+    *,
+    settings: Settings | None = None,
+    config: AnyPath | None = None,
+    verbose: bool = False,
+    progress: bool = True,
+    **keywords: Unpack[Keywords],
+) -> Result:
+    """Say whether to train at all, as `stage2 check` does; `Result.check` has what was found.
+
+    The arguments and the errors are those of `run`.
+    """
+
+    def work(found: Resolved) -> None:
+        from stage2.cli.commands.check import check
+
+        check(found.settings)
+
+    return _call("check", work, _session(verbose, progress), keywords, settings, None, config)
+
+
 def _session(
     verbose: bool,
     progress: bool,

@@ -167,3 +167,4 @@ class Keywords(TypedDict, total=False):
     ignore_case: bool
     unicode_form: Literal["nfc", "nfkc", "none"]
     min_length: int
+    gain: float

@@ -70,6 +70,14 @@ class Result:
         return self.run.mining
 
     @property
+    def check(self) -> Mapping[str, Any]:
+        """The content of `check.json`; {} if the data were not checked.
+
+        Its `advice` has the name of the rule that holds, `rule`, and the sentence, `text`.
+        """
+        return self.run.check
+
+    @property
     def log(self) -> list[dict[str, Any]]:
         """The rows of the training log; the first is the untrained model."""
         return self.run.log

@@ -34,6 +34,7 @@ from stage2.config import (
     SETTINGS,
     AnnotationConfig,
     CandidatesConfig,
+    CheckConfig,
     DataConfig,
     EncodingConfig,
     FalseNegativesConfig,
@@ -56,7 +57,7 @@ from stage2.utils.setting import Group
 from stage2.variants import LOSSES, Loss
 
 # The stages in their order. `stage2 run` does not do all of them.
-_ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
+_ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
 
 # The stages of `stage2 run` with a given model.
 RUN = ("prepare", "mine", "train", "evaluate")
@@ -156,8 +157,8 @@ _EMBEDS_OR_READS = Condition(
 _MINES_CORPUS = chosen("source", "corpus")
 _SPLITS = chosen("split", "chunk")
 _OWN_DEV = absent("dev_data")
-_READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge")
-_RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge")
+_READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
+_RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge", "check")
 
 # The stages and conditions for which the settings of a group count.
 _OF_GROUPS: Mapping[type[Group], Use] = {
@@ -166,7 +167,10 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
-    SearchConfig: Use(serves=("mine", "sweep", "evaluate", "merge"), when=(_CORPUS, SEARCHES)),
+    SearchConfig: Use(
+        serves=("mine", "sweep", "evaluate", "merge", "check"),
+        when=(_CORPUS, SEARCHES),
+    ),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     # The content of files is hashed, and the URL of a server is one of the inputs.
@@ -174,7 +178,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
     RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
     EncodingConfig: Use(
-        decides=("mine", "audit", "train", "evaluate", "merge"),
+        decides=("mine", "audit", "train", "evaluate", "merge", "check"),
         serves=("sweep",),
         when=(_EMBEDS_OR_READS, HAS_MODEL),
     ),
@@ -182,6 +186,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     SplitConfig: Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),
     MergeConfig: Use(decides=("merge",)),
     OutputConfig: Use(serves=("audit", "sweep", "evaluate", "merge")),
+    CheckConfig: Use(decides=("check",)),
     AnnotationConfig: Use(serves=("annotate",), when=(given("gazetteer", "FILE"),)),
 }
 
@@ -193,14 +198,14 @@ _BESIDE_TRAINING = Use(serves=("train", "sweep"))
 _OF_SETTINGS: Mapping[str, Use] = {
     # The resamples of an evaluation, and so its intervals, depend on the seed.
     "seed": Use(
-        decides=("init", "prepare", "train", "sweep", "evaluate", "merge"),
+        decides=("init", "prepare", "train", "sweep", "evaluate", "merge", "check"),
         serves=("mine", "audit"),
     ),
     **dict.fromkeys(("data", "qa"), Use(serves=(*_READERS, "annotate"))),
     "chunks": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
     "on_error": Use(
         decides=("prepare", "sweep"),
-        serves=("init", "mine", "audit", "train", "evaluate", "merge", "annotate"),
+        serves=("init", "mine", "audit", "train", "evaluate", "merge", "annotate", "check"),
         when=(_FITS,),
     ),
     "max_decompressed": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
@@ -213,11 +218,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
         when=(_DRAWN,),
     ),
-    "model": Use(serves=("mine", "audit", "train", "sweep")),
+    "model": Use(serves=("mine", "audit", "train", "sweep", "check")),
     **dict.fromkeys(
         ("pooling", "query_max_length", "document_max_length"),
         Use(
-            decides=("mine", "audit", "train", "evaluate", "merge"),
+            decides=("mine", "audit", "train", "evaluate", "merge", "check"),
             serves=("sweep",),
             when=(_SCORES, _READS_AS_TOLD, HAS_MODEL),
         ),
@@ -225,18 +230,20 @@ _OF_SETTINGS: Mapping[str, Use] = {
     **dict.fromkeys(
         ("query_prompt", "document_prompt"),
         Use(
-            decides=("mine", "audit", "train", "evaluate", "merge"),
+            decides=("mine", "audit", "train", "evaluate", "merge", "check"),
             serves=("sweep",),
             when=(_SCORES, _READS_AS_TOLD, EMBEDS),
         ),
     ),
     **dict.fromkeys(
         ("question_vectors", "corpus_vectors", "endpoint"),
-        Use(serves=("mine", "audit", "evaluate")),
+        Use(serves=("mine", "audit", "evaluate", "check")),
     ),
-    "run": Use(serves=("mine", "evaluate")),
+    "run": Use(serves=("mine", "evaluate", "check")),
     # Another model of a server gives other vectors, from the same URL.
-    "endpoint_model": Use(serves=("mine", "audit", "evaluate"), when=(given("endpoint", "URL"),)),
+    "endpoint_model": Use(
+        serves=("mine", "audit", "evaluate", "check"), when=(given("endpoint", "URL"),)
+    ),
     "before_endpoint_model": Use(serves=("evaluate",), when=(given("before_endpoint", "URL"),)),
     "entities": Use(serves=_READERS, when=(HAS_MODEL,)),
     "train": Use(decides=("train",), serves=("sweep",), when=(_READS_AS_TOLD,)),
@@ -249,8 +256,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
         decides=("mine", "audit"), serves=("sweep",), when=(given("cross_encoder", "DIR|ID"),)
     ),
     "drop_false_negatives": Use(decides=("mine",), serves=("sweep",)),
+    "near_duplicate": Use(decides=("mine", "audit", "check"), serves=("sweep",)),
+    "topk": Use(decides=("mine", "check"), serves=("train", "sweep")),
+    "language": Use(decides=("check",), serves=("audit", "sweep", "evaluate", "merge")),
     "similarity": Use(
-        decides=("mine", "audit", "train", "evaluate", "merge"),
+        decides=("mine", "audit", "train", "evaluate", "merge", "check"),
         serves=("sweep",),
         when=(_SCORES, COMPARES),
     ),
@@ -261,7 +271,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         when=(_CORPUS, _NOT_MINED),
     ),
     "compile": Use(serves=_RANKERS, when=(_SCORES, HAS_MODEL)),
-    "embedding_cache": Use(serves=("mine", "evaluate"), when=(EMBEDS,)),
+    "embedding_cache": Use(serves=("mine", "evaluate", "check"), when=(EMBEDS,)),
     **dict.fromkeys(("resume", "save_every", "keep_checkpoints", "report_to"), _BESIDE_TRAINING),
     **dict.fromkeys(
         ("batches", "guide_margin"),
@@ -282,7 +292,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
     # The content of the file is hashed, so its name decides nothing.
     "split_file": Use(serves=_READERS, when=(_OWN_DEV, _SPLITS)),
     "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_DEV)),
-    "test_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)),
+    "test_share": Use(
+        decides=("train", "sweep", "merge", "check"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)
+    ),
     "folds": Use(decides=("evaluate",), when=(_DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     **dict.fromkeys(

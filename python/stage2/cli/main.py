@@ -219,6 +219,23 @@ def audit(settings: Settings, strict: bool) -> None:
 
 
 @command(
+    "check",
+    example="stage2 check --model encoder/ --data my-data/ --output-dir check",
+    plans=True,
+)
+def check(settings: Settings) -> None:
+    """Say whether to train at all, and write check.html, check.md and check.json.
+
+    Measures the model as it is, BM25 and both fused over the whole corpus; looks at prompts, cut
+    texts, doubtful labels and leaks; and simulates how small a gain the held-out questions can
+    show. It ends with one sentence, chosen by written rules.
+    """
+    from stage2.cli.commands import check
+
+    check.check(settings)
+
+
+@command(
     "sweep",
     without=("fail_if_regressed",),
     defaults=RUN_DEFAULTS,

@@ -79,6 +79,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.PER_QUESTION,
     ),
     "merge": (files.MERGE, *_SHIPPED, files.rejected_by("merge")),
+    "check": (files.CHECK, files.CHECK_PAGE, files.CHECK_JSON, files.rejected_by("check")),
     "report": (files.REPORT, files.PAGE, files.REPORT_JSON, *files.CHARTS),
 }
 
@@ -91,6 +92,7 @@ _WRITTEN_TOO: dict[str, tuple[str, ...]] = {
     "sweep": (files.REJECTED, *WRITTEN["prepare"]),
     "evaluate": (files.REJECTED, files.EVALUATION),
     "merge": (files.REJECTED, *WRITTEN["evaluate"]),
+    "check": (files.REJECTED,),
 }
 
 # The folders of runs that have records of their own.

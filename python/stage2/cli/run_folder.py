@@ -39,11 +39,16 @@ _MODELS = ("model", "backbone", "cross_encoder", None)
 # their own, and those made from it. Any other command replaces the whole run.
 _ADDED: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
+    "check": ("check",),
     "train": ("train", "evaluate"),
     "evaluate": ("evaluate",),
     "merge": ("merge", "evaluate"),
     "report": (),
 }
+
+
+# These commands look at a run, or at data beside it, and do not change how the run was made.
+_LOOKS = frozenset(("audit", "check"))
 
 
 class RunFolder:
@@ -300,7 +305,7 @@ class RunFolder:
         """Return the patterns of the files that --overwrite replaces."""
         if self.adds is None:
             return (files.SETTINGS, *run_files.patterns(run_files.WRITTEN))
-        settings = () if self.adds == "audit" else (files.SETTINGS,)
+        settings = () if self.adds in _LOOKS else (files.SETTINGS,)
         own = (run_files.WRITTEN[stage] for stage in (*self._replaced, "report"))
         return (*settings, *(pattern for found in own for pattern in found))
 
@@ -356,8 +361,8 @@ class RunFolder:
         # A command that is stopped before a stage is done finds these entries when it is repeated.
         begun = [stage for stage in self.record.get("begun", ()) if stage not in stages]
         begun += [stage for stage in stages if stage not in known and stage in STAGES]
-        # An audit and a report do not change how the run was made, so they keep its settings.
-        looks = not set(stages) - {"audit", "report"} and bool(known.keys() - {"audit"})
+        # Those that do not change how the run was made keep its settings.
+        looks = not set(stages) - {*_LOOKS, "report"} and bool(known.keys() - _LOOKS)
         recorded = {
             place: facts
             for place, facts in self.record.get("files", {}).items()

@@ -13,6 +13,7 @@ from typing import Any
 
 from stage2.config.data import (
     AnnotationConfig,
+    CheckConfig,
     DataConfig,
     InputConfig,
     OnError,
@@ -47,6 +48,7 @@ __all__ = [
     "SETTINGS",
     "AnnotationConfig",
     "CandidatesConfig",
+    "CheckConfig",
     "DataConfig",
     "EncodingConfig",
     "FalseNegativesConfig",
@@ -100,6 +102,7 @@ GROUPS: tuple[type[Group], ...] = (
     MergeConfig,
     OutputConfig,
     AnnotationConfig,
+    CheckConfig,
 )
 
 # The names of each group's own settings, without those that it inherits from other groups.
@@ -119,6 +122,7 @@ class Settings(
     SplitConfig,
     MergeConfig,
     AnnotationConfig,
+    CheckConfig,
 ):
     """All settings of all commands. Their names are those of the flags, with `_` for `-`."""
 

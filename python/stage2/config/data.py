@@ -120,6 +120,18 @@ class AnnotationConfig(Group):
 
 
 @dataclass(frozen=True)
+class CheckConfig(Group):
+    """The settings of the look at the data before anything is trained."""
+
+    gain: float = setting(
+        0.02,
+        "The gain in MRR that training should bring at least, and that held-out questions should "
+        "be able to show.",
+        kind=float, low=0.001, high=1, metavar="X",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class SplitConfig(RunConfig):
     """The settings that hold questions out, and say which of them choose among the epochs."""
 

@@ -1,6 +1,7 @@
 """Questions whose labels are doubtful, each with a reason that a person can check.
 
-No finding is a proof. A row of `KINDS` is a kind of finding; `report.words` have its words, under `doubt_` and its name.
+No finding is a proof. A row of `KINDS` is a kind of finding. `report.words` have its words, under
+`doubt_` and its name.
 """
 
 from __future__ import annotations
@@ -181,9 +182,7 @@ def _contradictions(look: _Look) -> Iterator[Doubt]:
             distinct.setdefault((keys[row], kinds[row], firsts[row]), row)
         for row in rows if len(distinct) > 1 else ():
             for (key, kind, first), other in distinct.items():
-                differs = (
-                    first != firsts[row] if key == keys[row] else kind.isdisjoint(kinds[row])
-                )
+                differs = first != firsts[row] if key == keys[row] else kind.isdisjoint(kinds[row])
                 if differs:
                     other_of.setdefault(row, other)
                     break

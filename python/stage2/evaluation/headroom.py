@@ -1,8 +1,8 @@
 """The headroom of a model: what BM25 and the fusion of both reach, and what is left to gain.
 
-Reciprocal rank fusion of two systems is the score 1/(60 + r₁) + 1/(60 + r₂) of each context (Cormack
-et al., SIGIR 2009), as in `fusion`, with ranks in the whole corpus. Equal scores have their mean
-rank.
+Reciprocal rank fusion of two systems is the score 1/(60 + r₁) + 1/(60 + r₂) of each context
+(Cormack et al., SIGIR 2009), as in `fusion`, with ranks in the whole corpus. Equal scores have
+their mean rank.
 """
 
 from __future__ import annotations

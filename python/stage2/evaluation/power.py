@@ -84,7 +84,9 @@ class _Sides:
     losses: list[Doubles]
 
 
-def power(design: Design, gain: float, target: float, more_share: float, seed: int) -> dict[str, Any]:
+def power(
+    design: Design, gain: float, target: float, more_share: float, seed: int
+) -> dict[str, Any]:
     """Find what the held-out questions can show.
 
     Args:

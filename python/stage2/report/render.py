@@ -26,7 +26,7 @@ from stage2.utils import files
 from stage2.utils.schema import WORTH_A_WARNING
 
 # These stages are not part of `stage2 run`.
-_BY_THEMSELVES = ("audit", "sweep")
+_BY_THEMSELVES = ("audit", "sweep", "check")
 
 
 def write_report(

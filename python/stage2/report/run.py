@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class Run:
         mining: the content of `mining_summary.json`.
         log: the rows of `training_log.jsonl`.
         comparison: the content of `comparison.json`.
+        check: the content of `check.json`.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Run:
     mining: Record
     log: list[Record]
     comparison: Record
+    check: Record = field(default_factory=dict)
 
     @property
     def data(self) -> Record:
@@ -68,6 +70,7 @@ def read_run(folder: Path) -> Run:
         mining=_json(folder / files.MINING_SUMMARY),
         log=files.read_jsonl(log) if log.is_file() else [],
         comparison=_json(folder / files.COMPARISON),
+        check=_json(folder / files.CHECK_JSON),
     )
 
 

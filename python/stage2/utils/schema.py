@@ -147,6 +147,7 @@ SCHEMAS: Mapping[str, Any] = {
         }
     ],
     "audit.json": {"checks": [{"meaning": _TEXTS, "count": int}]},
+    "check.json": {"advice": {"rule": str, "text": _TEXTS}, "rankings": dict},
     "chosen.json": {"made_from": dict, "name": str, "dev_value": Maybe(_NUMBER)},
     "split.json": {
         **{side: Maybe([str]) for side in ("train", "dev", "test", "trained_on")},

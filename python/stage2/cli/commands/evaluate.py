@@ -67,7 +67,7 @@ def evaluate_command(
         system.check(inputs)
         hashes |= system.hashes_of(f"model_{number}")
     first = systems[0]
-    folder = backbone_of(settings, first.path) if isinstance(first, _Model) else None
+    folder = backbone_of(settings, first.path) if isinstance(first, ModelSystem) else None
     backbone = untouched_backbone(settings, folder, inputs)
     reads = [path for system in systems for path in system.reads]
     run.begin(
@@ -75,8 +75,8 @@ def evaluate_command(
     )
     write_rejected(run, inputs.loaded)
     told = [tell_text_lengths(system.model, inputs.samples, system.name)
-            for system in systems if isinstance(system, _Model)]  # fmt: skip
-    if isinstance(first, _Model):
+            for system in systems if isinstance(system, ModelSystem)]  # fmt: skip
+    if isinstance(first, ModelSystem):
         run.record["texts"] = told[0]
     corpus = ranks_corpus(settings, inputs)
     evaluations = [system.rank(inputs, corpus) for system in systems]
@@ -112,7 +112,7 @@ def _load(
     """Count what the command computes, for a dry run. What others have computed takes no time."""
     found, work = Workload(), list[Work]()
     for system in systems:
-        if isinstance(system, _Model):
+        if isinstance(system, ModelSystem):
             lists = lists_of(settings, system.model, inputs)
             pace = Pace.measure(system.model, lists.tokens, settings.precision)
             work += evaluation(pace, lists, system.name, embedding_cache(settings, system.name))
@@ -132,7 +132,7 @@ def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:
 
 
 @dataclass(frozen=True)
-class _Model(System):
+class ModelSystem(System):
     """A model that stage2 reads itself.
 
     Attributes:
@@ -146,7 +146,7 @@ class _Model(System):
     settings: Settings
 
     @classmethod
-    def named(cls, settings: Settings, path: str) -> _Model:
+    def named(cls, settings: Settings, path: str) -> ModelSystem:
         """Return the model at a path."""
         return cls(path, model_when_needed(settings, path), settings)
 
@@ -189,14 +189,14 @@ def _systems(settings: Settings, models: Sequence[str]) -> list[System]:
     before: System | None = named_system(settings, BEFORE)
     after = named_system(settings)
     if settings.before_model is not None:
-        before = _Model.named(settings, settings.before_model)
+        before = ModelSystem.named(settings, settings.before_model)
     now: list[System] = [] if after is None else [after]
     if len(models) + len(now) + (before is not None) > 2 or (models and now):
         raise BadInputError(
             "several systems are named; expected one, or --model twice, or one with the one that "
             "was there before in --before-model, --before-run and their like"
         )
-    now += [_Model.named(settings, path) for path in models]
+    now += [ModelSystem.named(settings, path) for path in models]
     if not now:
         raise BadInputError(
             "there is nothing to measure; expected --model once, or twice for before and after; "

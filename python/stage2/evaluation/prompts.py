@@ -1,0 +1,102 @@
+"""What a model's prompts are worth: the same questions ranked with them and without."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.tokens import Role
+from stage2.evaluation.ranking import score_corpus
+from stage2.evaluation.statistics import paired_differences
+from stage2.utils.arrays import Ints
+from stage2.utils.progress import Progress
+
+# Where chunks are read with another prompt, so many questions are ranked among so many chunks,
+# evenly spaced, beside the ground truths: to embed the whole corpus again would double the time.
+QUESTIONS, CHUNKS = 200, 1_000
+
+
+def with_prompts(model: Encoder, prompts: Mapping[Role, str]) -> Encoder:
+    """Return the same weights and tokenizer with other prompts."""
+    found = copy.copy(model)
+    found.prompts = dict(prompts)
+    return found
+
+
+def prompt_effect(
+    told: RankingLists,
+    other: RankingLists,
+    embeddings: Embeddings,
+    model: Encoder,
+    groups: Ints,
+    *,
+    roles: tuple[Role, ...],
+    seed: int,
+    precision: str,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare the MRR of two readings of the same questions over the corpus.
+
+    Args:
+        told: n questions with a corpus, as the model reads them.
+        other: the same as it reads them with other prompts.
+        embeddings: the vectors of `told.tokens`.
+        model: the model with the other prompts, on its device.
+        groups: int64 (n,), equal for questions that are not independent.
+        roles: the roles whose prompts differ.
+        seed: the seed of the resampling.
+        precision: the precision of embedding.
+        progress: called after each batch.
+
+    Returns:
+        `questions` and `chunks`, how many were ranked and among how many; `told` and `other`, the
+        MRR of each; `difference`, `low`, `high` and `p` of other less told, as in `comparison.json`.
+    """
+    rows = np.arange(len(told))
+    if "document" in roles:
+        rows = _spread(len(told), QUESTIONS)
+        kept = _kept(told, rows)
+        told, other = (_part(lists, rows, kept) for lists in (told, other))
+        used = np.unique(np.concatenate([told.questions, told.candidates, told.corpus]))
+        told, other, embeddings = told.trimmed(), other.trimmed(), embeddings.take(used)
+    changed = np.asarray([role in roles for role in other.tokens.roles])
+    vectors = embeddings.take(np.arange(len(embeddings)))
+    tokens = other.tokens.take(np.flatnonzero(changed))
+    new = encode_tokens(model, tokens, precision=precision, progress=progress)
+    vectors.put(np.flatnonzero(changed), new)
+    before, after = (
+        score_corpus(lists, known).ranking.reciprocal_rank
+        for lists, known in ((told, embeddings), (other, vectors))
+    )
+    (found,) = paired_differences([after - before], groups[rows], seed)
+    return {
+        "questions": len(rows),
+        "chunks": len(told.corpus),
+        "told": float(before.mean()),
+        "other": float(after.mean()),
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+    }
+
+
+def _part(lists: RankingLists, rows: Ints, kept: Ints) -> RankingLists:
+    return lists.select(rows).without_negatives().among(kept)
+
+
+def _kept(lists: RankingLists, rows: Ints) -> Ints:
+    """Return the ground truths of some questions, and other contexts between them, rising."""
+    own = lists.select(rows).without_negatives().contexts
+    return np.union1d(own, _spread(len(lists.corpus), CHUNKS)).astype(np.int64)
+
+
+def _spread(count: int, most: int) -> Ints:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
