@@ -14,7 +14,7 @@ import stage2
 from stage2 import BadInputError, Dataset, Settings, run
 from tests.conftest import Stage2, tree
 
-FUNCTIONS = ("run", "mine", "train", "evaluate")
+FUNCTIONS = ("run", "mine", "train", "evaluate", "check")
 # Two runs of the same differ in these entries.
 CLOCKED = ("run.json", "settings.toml", "training_log.jsonl", "report.html", "report.json")
 

@@ -159,6 +159,7 @@ _SPLITS = chosen("split", "chunk")
 _OWN_DEV = absent("dev_data")
 _READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
 _RANKERS = ("mine", "audit", "train", "sweep", "evaluate", "merge", "check")
+_EMBEDDERS = tuple(stage for stage in _RANKERS if stage != "sweep")
 
 # The stages and conditions for which the settings of a group count.
 _OF_GROUPS: Mapping[type[Group], Use] = {
@@ -167,10 +168,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
-    SearchConfig: Use(
-        serves=("mine", "sweep", "evaluate", "merge", "check"),
-        when=(_CORPUS, SEARCHES),
-    ),
+    SearchConfig: Use((), ("mine", "sweep", "evaluate", "merge", "check"), (_CORPUS, SEARCHES)),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     # The content of files is hashed, and the URL of a server is one of the inputs.
@@ -178,7 +176,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
     RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
     EncodingConfig: Use(
-        decides=("mine", "audit", "train", "evaluate", "merge", "check"),
+        decides=_EMBEDDERS,
         serves=("sweep",),
         when=(_EMBEDS_OR_READS, HAS_MODEL),
     ),
@@ -221,19 +219,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "model": Use(serves=("mine", "audit", "train", "sweep", "check")),
     **dict.fromkeys(
         ("pooling", "query_max_length", "document_max_length"),
-        Use(
-            decides=("mine", "audit", "train", "evaluate", "merge", "check"),
-            serves=("sweep",),
-            when=(_SCORES, _READS_AS_TOLD, HAS_MODEL),
-        ),
+        Use(_EMBEDDERS, ("sweep",), (_SCORES, _READS_AS_TOLD, HAS_MODEL)),
     ),
     **dict.fromkeys(
         ("query_prompt", "document_prompt"),
-        Use(
-            decides=("mine", "audit", "train", "evaluate", "merge", "check"),
-            serves=("sweep",),
-            when=(_SCORES, _READS_AS_TOLD, EMBEDS),
-        ),
+        Use(_EMBEDDERS, ("sweep",), (_SCORES, _READS_AS_TOLD, EMBEDS)),
     ),
     **dict.fromkeys(
         ("question_vectors", "corpus_vectors", "endpoint"),
@@ -260,7 +250,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "topk": Use(decides=("mine", "check"), serves=("train", "sweep")),
     "language": Use(decides=("check",), serves=("audit", "sweep", "evaluate", "merge")),
     "similarity": Use(
-        decides=("mine", "audit", "train", "evaluate", "merge", "check"),
+        decides=_EMBEDDERS,
         serves=("sweep",),
         when=(_SCORES, COMPARES),
     ),

@@ -36,6 +36,7 @@ def calls(corpus: dict[str, Path], model: Path, folder: Path) -> dict[str, list[
         "train": [*given, "--split", "none", "--epochs", 1],
         "evaluate": [*given],
         "audit": [*given],
+        "check": [*data, *given, *new],
         "report": [],
         "run": [*data, *given, *new, "--folds", 0, "--epochs", 1],
         "init": ["--no-fit", "--backbone", model.parent, *new],

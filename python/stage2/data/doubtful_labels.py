@@ -19,9 +19,9 @@ from stage2.data.answer_words import has_words, words
 from stage2.data.near_duplicates import near_duplicates
 from stage2.utils.arrays import Doubles, Ints
 
-# An answer says where it stands only if at most this share of the chunks has its words, among so
-# many chunks, evenly spaced.
-RARE, LOOKED_AT = 0.01, 1_000
+# An answer says where it stands only if at most this share of the chunks has its words, or at most
+# so many, among so many chunks, evenly spaced.
+RARE, FEW, LOOKED_AT = 0.01, 5, 1_000
 # A word of more than this share of the questions, or of the chunks, does not tell them apart, if
 # there are at least so many of them.
 COMMON, ENOUGH = 0.5, 20
@@ -218,7 +218,7 @@ def _answers_elsewhere(look: _Look) -> Iterator[Doubt]:
     Only the chunks that come first are looked at: no other one changes what is measured much.
     """
     samples, looked_at = look.samples, look.some_contexts()
-    most = max(1.0, RARE * len(looked_at))
+    most = max(FEW, RARE * len(looked_at))
     sample = [look.words(context) for context in looked_at]
 
     @lru_cache(1 << 14)

@@ -5,8 +5,10 @@ The model of a training, in which one number, the strength s from 0 to 1, says h
 - a question whose answer is within reach (`headroom.chances`) comes first with probability s;
 - for every three questions that come first, one question, any of them, loses half of its reciprocal
   rank, as if its rank doubled. Training is never without losses, and they make a gain hard to see;
-- all questions move independently, and the reciprocal ranks are those of the data. If a question
-  both comes first and loses, the two changes are added.
+- half of the questions share the fate of their group, drawn once for it, since questions about one
+  chunk rise and fall together; the others move by themselves;
+- the reciprocal ranks are those of the data. If a question both comes first and loses, the two
+  changes are added.
 
 The expected gain is then proportional to s. A test side is drawn as a split is: whole groups of
 questions, in random order, until the share is reached. More questions than there are, are drawn as
@@ -33,6 +35,8 @@ SIMULATIONS, SWAPS = 200, 999
 POWER = 0.8
 # The questions that lose for each one that comes first.
 LOSSES = 1 / 3
+# The share of the questions that share the fate of their group.
+SHARED = 0.5
 # A strength is found to 1/2**STEPS; a number of questions, to a part of this many of itself.
 STEPS = 8
 _PRECISE = 0.05
@@ -182,11 +186,19 @@ def _draw(design: Design, asked: int, seed: int, repeats: bool) -> _Sides:
             ends = np.cumsum(counts)
             inside = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
             rows = order[starts[chosen][units] + inside]
+        units = np.unique(units, return_inverse=True)[1].reshape(-1)
         sides.rows.append(rows)
-        sides.units.append(np.unique(units, return_inverse=True)[1].reshape(-1))
-        sides.wins.append(generator.random(len(rows)))
-        sides.losses.append(generator.random(len(rows)))
+        sides.units.append(units)
+        sides.wins.append(_fates(units, generator))
+        sides.losses.append(_fates(units, generator))
     return sides
+
+
+def _fates(units: Ints, generator: np.random.Generator) -> Doubles:
+    """Draw a number from 0 to 1 for each question; many of a group have the same: float64 (m,)."""
+    own, shared = generator.random((2, len(units)))
+    of_group = generator.random(int(units.max()) + 1)
+    return np.where(shared < SHARED, of_group[units], own)
 
 
 def _power(design: Design, sides: _Sides, strength: float, seed: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,50 +31,61 @@ def with_prompts(model: Encoder, prompts: Mapping[Role, str]) -> Encoder:
     return found
 
 
+@dataclass(frozen=True)
+class Readings:
+    """n questions with a corpus, read in two ways that differ in prompts.
+
+    Attributes:
+        told: the questions as they are read first.
+        embeddings: the vectors of `told.tokens`.
+        other: the same questions as they are read with other prompts.
+        model: the model with the other prompts, on its device.
+        roles: the roles whose prompts differ.
+    """
+
+    told: RankingLists
+    embeddings: Embeddings
+    other: RankingLists
+    model: Encoder
+    roles: tuple[Role, ...]
+
+
 def prompt_effect(
-    told: RankingLists,
-    other: RankingLists,
-    embeddings: Embeddings,
-    model: Encoder,
-    groups: Ints,
-    *,
-    roles: tuple[Role, ...],
-    seed: int,
-    precision: str,
-    progress: Progress | None = None,
+    readings: Readings, groups: Ints, seed: int, precision: str, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Compare the MRR of two readings of the same questions over the corpus.
+    """Compare the MRR of two readings over the corpus.
+
+    If chunks are read with another prompt, only some questions are ranked among some chunks.
 
     Args:
-        told: n questions with a corpus, as the model reads them.
-        other: the same as it reads them with other prompts.
-        embeddings: the vectors of `told.tokens`.
-        model: the model with the other prompts, on its device.
+        readings: n questions in both readings.
         groups: int64 (n,), equal for questions that are not independent.
-        roles: the roles whose prompts differ.
         seed: the seed of the resampling.
         precision: the precision of embedding.
         progress: called after each batch.
 
     Returns:
         `questions` and `chunks`, how many were ranked and among how many; `told` and `other`, the
-        MRR of each; `difference`, `low`, `high` and `p` of other less told, as in `comparison.json`.
+        MRR of each; `difference`, `low`, `high` and `p` of other less told, as in
+        `comparison.json`.
     """
+    told, other, known = readings.told, readings.other, readings.embeddings
     rows = np.arange(len(told))
-    if "document" in roles:
+    if "document" in readings.roles:
         rows = _spread(len(told), QUESTIONS)
         kept = _kept(told, rows)
         told, other = (_part(lists, rows, kept) for lists in (told, other))
         used = np.unique(np.concatenate([told.questions, told.candidates, told.corpus]))
-        told, other, embeddings = told.trimmed(), other.trimmed(), embeddings.take(used)
-    changed = np.asarray([role in roles for role in other.tokens.roles])
-    vectors = embeddings.take(np.arange(len(embeddings)))
-    tokens = other.tokens.take(np.flatnonzero(changed))
-    new = encode_tokens(model, tokens, precision=precision, progress=progress)
-    vectors.put(np.flatnonzero(changed), new)
+        told, other, known = told.trimmed(), other.trimmed(), known.take(used)
+    changed = np.flatnonzero([role in readings.roles for role in other.tokens.roles])
+    new = encode_tokens(
+        readings.model, other.tokens.take(changed), precision=precision, progress=progress
+    )
+    vectors = known.take(np.arange(len(known)))
+    vectors.put(changed, new)
     before, after = (
-        score_corpus(lists, known).ranking.reciprocal_rank
-        for lists, known in ((told, embeddings), (other, vectors))
+        score_corpus(lists, one).ranking.reciprocal_rank
+        for lists, one in ((told, known), (other, vectors))
     )
     (found,) = paired_differences([after - before], groups[rows], seed)
     return {

@@ -30,7 +30,7 @@ from stage2.evaluation import headroom
 from stage2.evaluation.bm25 import tokens_of
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.power import Design, power
-from stage2.evaluation.prompts import prompt_effect, with_prompts
+from stage2.evaluation.prompts import Readings, prompt_effect, with_prompts
 from stage2.evaluation.ranking import Ranked
 from stage2.models.auto import family_of
 from stage2.models.hub import default_model
@@ -165,10 +165,8 @@ def _prompts(
     other = with_prompts(model, {} if told else own)
     lists = lists_of(settings, other, inputs)
     with console.bar("reading with other prompts") as progress:
-        effect = prompt_effect(
-            found.lists, lists, found.embeddings, other, groups, roles=tuple(own),
-            seed=settings.seed, precision=settings.precision, progress=progress,
-        )  # fmt: skip
+        readings = Readings(found.lists, found.embeddings, lists, other, tuple(own))
+        effect = prompt_effect(readings, groups, settings.seed, settings.precision, progress)
     # The difference is that of using prompts, whichever way the call reads.
     sign, ends = (-1, ("high", "low")) if told else (1, ("low", "high"))
     before, after = ("other", "told") if told else ("told", "other")
