@@ -51,7 +51,7 @@ def test_fusion_is_that_of_whole_lists(questions: int, chunks: int, seed: int, b
         for place, row in enumerate(rows):
             scores = np.empty(chunks, np.float32)
             scores[order[place]] = one.scores[one.offsets[place] : one.offsets[place + 1]]
-            best = sorted(range(chunks), key=lambda at: (-scores[at], at))[:3]  # noqa: B023
+            best = sorted(range(chunks), key=lambda at: (-scores[at], at))[:3]
             assert found.first[row].tolist() == best
         first += len(one.lengths)
     assert first == questions

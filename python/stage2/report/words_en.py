@@ -312,8 +312,8 @@ EN: dict[str, str] = {
     "check_power": "What the questions can show",
     "check_power_note": "By 200 simulated trainings and test sides. A question within reach comes "
     "first with one probability for all; for three that do, another one loses half of its "
-    "reciprocal rank. A gain counts as shown if the test of the verdict finds it, at 5%, in 80% "
-    "of the simulations.",
+    "reciprocal rank, and half of all share the fate of their group. A gain counts as shown if the "
+    "test of the verdict finds it, at 5%, in 80% of the simulations.",
     "check_held_out": "held-out questions",
     "check_groups": "groups of them",
     "check_smallest": "smallest gain in MRR that they show",
@@ -322,7 +322,7 @@ EN: dict[str, str] = {
     "check_prompts": "Prompts",
     "check_prompts_note": "The same questions among {chunks:,} chunks, with the model's prompts "
     "and without. This check reads them {told}.",
-    "check_no_prompts": "The model has no prompts.",
+    "check_no_prompts": "No prompts of the model are known.",
     "check_told_with": "with them",
     "check_told_without": "without them",
     "check_without": "without",

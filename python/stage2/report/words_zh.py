@@ -296,7 +296,7 @@ ZH: dict[str, str] = {
     "check_share": "占比",
     "check_power": "这些问题能看出什么",
     "check_power_note": "模拟 200 次训练与测试划分。可及的问题以同一概率升到第一；"
-    "每三个升到第一，另有一个问题的倒数名次减半。"
+    "每三个升到第一，另有一个问题的倒数名次减半；半数问题与其所在组同升同降。"
     "若结论所用的检验在 5% 水平上于 80% 的模拟中发现提升，则算能看出。",
     "check_held_out": "留出问题数",
     "check_groups": "其分组数",
@@ -306,7 +306,7 @@ ZH: dict[str, str] = {
     "check_prompts": "提示词",
     "check_prompts_note": "同样的问题在 {chunks:,} 个文本块中，分别带上和不带模型的提示词。"
     "本次检查{told}。",
-    "check_no_prompts": "该模型没有提示词。",
+    "check_no_prompts": "未发现该模型的提示词。",
     "check_told_with": "带提示词",
     "check_told_without": "不带提示词",
     "check_without": "不带",
