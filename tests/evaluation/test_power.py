@@ -20,7 +20,7 @@ def design(
 
 
 def found(one: Design, gain: float = 0.02) -> dict[str, object]:
-    return power(one, gain, gain, 0.5, 0)
+    return power(one, gain, gain, lambda asked: asked / one.share, 0)
 
 
 def test_a_power_is_that_of_the_slow_simulation() -> None:

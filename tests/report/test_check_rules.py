@@ -40,7 +40,7 @@ def facts() -> dict[str, Any]:
         "labels": {"doubtful_share": 0.02, "kinds": [kind], "not_checked": []},
         "sides": None,
         "power": {"held_out": 60, "groups": 50.0, "possible": 0.25, "smallest_gain": 0.03,
-                  "gain": gain, "target": {**gain, "gain": 0.075}},
+                  "gain": dict(gain), "target": {**gain, "gain": 0.075}},
     }  # fmt: skip
 
 
@@ -64,8 +64,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mend_labels": ({"labels.doubtful_share": 0.1}, {"labels.doubtful_share": 0.09}),
     "mend_sides": ({"sides": {"test": SIDE}}, {"sides": {"test": SIDE | {"share": 0.04}}}),
     "leave": ({"headroom.possible_gain": 0.019}, {"headroom.possible_gain": 0.02}),
-    "collect": ({"power.smallest_gain": 0.08}, {"power.smallest_gain": 0.07}),
-    "train": ({}, {"power.smallest_gain": None}),
+    "collect": ({"power.target.more_questions": 70}, {"power.gain.more_questions": 70}),
+    "train": ({}, {"power.target.more_questions": None}),
 }
 
 

@@ -154,7 +154,8 @@ class _Look:
     def some_contexts(self) -> list[int]:
         """Return contexts that are evenly spaced."""
         count = len(self.samples.contexts)
-        return np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist()
+        places = np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)
+        return [int(place) for place in np.unique(places)]
 
 
 def _contradictions(look: _Look) -> Iterator[Doubt]:

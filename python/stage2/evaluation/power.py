@@ -20,6 +20,7 @@ which it is found.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ class _Sides:
 
 
 def power(
-    design: Design, gain: float, target: float, more_share: float, seed: int
+    design: Design, gain: float, target: float, total_of: Callable[[int], float], seed: int
 ) -> dict[str, Any]:
     """Find what the held-out questions can show.
 
@@ -97,7 +98,8 @@ def power(
         design: the questions.
         gain: a gain in MRR that the user wants to see.
         target: another one, for which questions may have to be collected.
-        more_share: the share of further questions that is held out.
+        total_of: a function that returns how many questions there must be so that a number of them
+            is held out.
         seed: the seed of the simulation.
 
     Returns:
@@ -109,6 +111,8 @@ def power(
     """
     sides = _draw(design, design.asked, seed, repeats=False)
     slope = design.slope
+    # More than all that can be gained is not asked for, unless the user does.
+    target = min(target, max(slope, gain))
     found: dict[str, Any] = {
         "held_out": design.asked,
         "groups": float(np.mean([len(np.unique(units)) for units in sides.units])),
@@ -129,13 +133,13 @@ def power(
         facts: dict[str, Any] = {"gain": wanted, "power": None, "more_questions": None}
         if strength <= 1:
             facts["power"] = _power(design, sides, strength, seed)
-            facts["more_questions"] = _more(design, strength, facts["power"], more_share, seed)
+            facts["more_questions"] = _more(design, strength, facts["power"], total_of, seed)
         found[name] = facts
     return found
 
 
 def _more(
-    design: Design, strength: float, known: float, more_share: float, seed: int
+    design: Design, strength: float, known: float, total_of: Callable[[int], float], seed: int
 ) -> int | None:
     """Return how many questions to add so that a strength is found; None if `MOST` do not do."""
     if known >= POWER:
@@ -155,12 +159,12 @@ def _more(
     while high - low > max(1, _PRECISE * high):
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return _rounded_up((high - design.asked) / more_share)
+    return _rounded_up(total_of(high) - len(design.groups))
 
 
 def _rounded_up(number: float) -> int:
     """Round up to two digits: more would say more than a simulation knows."""
-    unit = 10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1))
     return max(1, math.ceil(number / unit)) * unit
 
 
@@ -213,7 +217,8 @@ def _power(design: Design, sides: _Sides, strength: float, seed: int) -> float:
     ):
         ranks = design.reciprocal_ranks[rows]
         won, lost = design.reach[rows] & (wins < strength), losses < losing
-        sums = np.bincount(units, won * (1 - ranks) - lost * ranks / 2)
+        change = won * (1 - ranks) - lost * ranks / 2
+        sums = np.bincount(units, change).astype(np.float64)
         if sums.sum() > 0:
             p = randomisation(sums, np.random.default_rng([seed, 3]), SWAPS)
             found += p <= LEVEL

@@ -68,14 +68,12 @@ def _prompts_differ(facts: Facts, told: str, sign: int) -> bool:
 
 
 def _cannot_show(facts: Facts) -> bool:
-    power = facts["power"]
-    smallest = power["smallest_gain"]
-    return smallest is None or smallest > power["target"]["gain"]
+    return bool(facts["power"]["target"]["more_questions"] != 0)
 
 
 def _nothing_to_gain(facts: Facts) -> bool:
-    gain = facts["power"]["gain"]["gain"]
-    return min(facts["headroom"]["possible_gain"], facts["power"]["possible"]) < gain
+    possible = facts["headroom"]["possible_gain"], facts["power"]["possible"]
+    return bool(min(possible) < facts["power"]["gain"]["gain"])
 
 
 def _mrrs(facts: Facts) -> dict[str, str]:

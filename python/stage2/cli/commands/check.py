@@ -253,6 +253,13 @@ def _power(
         share=share,
         held_out=held_out,
     )
-    more_share = share if held_out is not None else settings.test_share
+
+    def total_of(asked: int) -> float:
+        if held_out is not None:
+            return asked / share
+        if all_measure and asked < FEW_QUESTIONS:
+            return asked
+        return max(FEW_QUESTIONS if all_measure else 0, asked / settings.test_share)
+
     target = max(settings.gain, _PART * possible)
-    return power(design, settings.gain, target, more_share, settings.seed)
+    return power(design, settings.gain, target, total_of, settings.seed)
