@@ -127,9 +127,7 @@ def verdict_of(difference: Difference) -> str:
     return "better" if difference.mean > 0 else "worse"
 
 
-def sums_of_groups(
-    values: Doubles, groups: npt.ArrayLike | None = None
-) -> tuple[Doubles, Doubles]:
+def sums_of_groups(values: Doubles, groups: npt.ArrayLike | None = None) -> tuple[Doubles, Doubles]:
     """Add up the differences of the questions of each group.
 
     Args:

@@ -14,6 +14,7 @@ from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backb
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions, tell_unseen
 from stage2.cli.stage1 import (
     backbone_of,
@@ -28,12 +29,11 @@ from stage2.cli.workload import Pace, evaluation, load_of, of_backbone
 from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen
-from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.baselines import Backbone, Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
-from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
+from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import Ranked
 from stage2.report.terminal import table
 from stage2.report.verdict import sentences
@@ -203,31 +203,6 @@ def _systems(settings: Settings, models: Sequence[str]) -> list[System]:
             "or --question-vectors and --corpus-vectors, --run or --endpoint"
         )
     return [*([] if before is None else [before]), *now]
-
-
-def evaluate_shown(
-    title: str,
-    model: Encoder | LazyModel,
-    lists: RankingLists,
-    settings: Settings,
-    cache: EmbeddingCache | None = None,
-    folder: Path | None = None,
-) -> Evaluation:
-    """Embed and rank as `stage2.evaluation.evaluate` does, with a bar for each.
-
-    Args:
-        title: the title of the first bar.
-        model: the model, on its device.
-        lists: the lists that are ranked.
-        settings: `precision` and `memory_budget` are used.
-        cache: the cache of the model's vectors, or None.
-        folder: the folder for a file of the vectors if they exceed the budget; None keeps them in
-            memory.
-    """
-    with console.bar(title) as progress:
-        vectors = embed(model, lists, settings.precision, progress, cache, folder, settings.budget)
-    with console.bar("ranking the corpus", "question") as progress:
-        return rank_lists(lists, vectors, progress)
 
 
 def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> RankingLists:

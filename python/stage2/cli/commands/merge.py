@@ -21,7 +21,6 @@ from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.evaluate import (
     Models,
     check_regression,
-    evaluate_shown,
     lists_of,
     write_comparison,
 )
@@ -29,6 +28,7 @@ from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
     backbone_of,

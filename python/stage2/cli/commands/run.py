@@ -14,7 +14,6 @@ from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import (
     Models,
     check_regression,
-    evaluate_shown,
     lists_of,
     write_comparison,
 )
@@ -25,6 +24,7 @@ from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import (
     ground_truths,
     grouped_questions,
