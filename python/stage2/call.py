@@ -150,13 +150,14 @@ def of_guard(number: int, name: str) -> InputConfig:
             f"two, or {BUILTIN_GUARD}"
         )
     if name == BUILTIN_GUARD:
-        return InputConfig(**{kind: str(path) for kind, path in builtin_guard().items()})
+        paths = builtin_guard()
+        return InputConfig(qa=str(paths["qa"]), chunks=str(paths["chunks"]))
     return InputConfig(data=name)
 
 
 def guard_files(settings: Settings) -> dict[str, Path]:
     """Return the files of the guards by the names under which their hashes are recorded."""
-    found = {}
+    found = dict[str, Path]()
     for number, name in enumerate(guards_named(settings), 1):
         paths = builtin_guard() if name == BUILTIN_GUARD else data_files(of_guard(number, name))
         found |= {f"guard_{number}/{kind}": path for kind, path in paths.items()}

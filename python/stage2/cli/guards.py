@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from stage2.call import guards_named, of_guard
 from stage2.cli import console
-from stage2.cli.dry_run import Work
+from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions
@@ -86,17 +87,20 @@ class Guards:
                     found.append(Guard(one.name, dev.lists, ranks, groups, margin, seed))
         return tuple(found)
 
-    def verdicts(self, model: Encoder | LazyModel, unchanged: bool = False) -> list[dict[str, Any]]:
+    def verdicts(
+        self, model: Encoder | LazyModel, shipped: Mapping[str, Any] = MappingProxyType({})
+    ) -> list[dict[str, Any]]:
         """Measure a model on the questions that chose nothing, and compare it with the one before.
 
         Args:
             model: the model after.
-            unchanged: whether it is the model before. Then it is not worse, by whatever margin.
+            shipped: the entry of `run.json` about the model. If that is the model before, it is not
+                worse, by whatever margin; empty if nothing was chosen.
 
         Returns:
             The entry `guards` of `comparison.json`.
         """
-        found = []
+        unchanged, found = shipped.get("kind") == "stage1", []
         for one, before, unknown in zip(self.data, self.before, self.unknown, strict=True):
             after = before if unchanged else evaluate_guard(one, model, self.settings, "after")
             entry = _compared(one, before, after, self.settings, unchanged)
@@ -147,7 +151,7 @@ def evaluate_guard(
     one: GuardData, model: Encoder | LazyModel, settings: Settings, when: str
 ) -> Evaluation:
     """Rank a guard's questions against its whole corpus by a model."""
-    lists = ranking_lists(model, one.inputs.samples, corpus=True)
+    lists = ranking_lists(model, one.inputs.samples, None, corpus=True)
     title = f"guard {one.name}, {when}"
     return evaluate_shown(title, model, lists, settings, None, Path(settings.output_dir))
 
@@ -157,21 +161,21 @@ def hashes_of(data: Sequence[GuardData]) -> dict[str, str]:
     return {name: sha for one in data for name, sha in one.hashes.items()}
 
 
-def guard_work(data: Sequence[GuardData], model: Encoder, settings: Settings) -> list[Work]:
-    """Return the work of measuring the guards, for a dry run."""
-    work = list[Work]()
+def with_guards(
+    load: Callable[[], Workload],
+    data: Sequence[GuardData],
+    model: Encoder | LazyModel,
+    settings: Settings,
+) -> Workload:
+    """Add the work of measuring the guards to the work of a command, for a dry run."""
+    counted = load()
+    work = list[Work](counted.work)
     for one in data:
-        lists = ranking_lists(model, one.inputs.samples, corpus=True)
+        lists = ranking_lists(model, one.inputs.samples, None, corpus=True)
         pace = Pace.measure(model, lists.tokens, settings.precision)
         for when in ("before", "after", *(["for the choice"] if len(one.choice) else [])):
             work += evaluation(pace, lists, f"guard {one.name}, {when}")
-    return work
-
-
-def tell_verdicts(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Say what each guard says about what is shipped."""
-    for entry in entries:
-        console.say(entry["text"]["en"])
+    return replace(counted, work=work)
 
 
 def _inputs_of(settings: Settings, number: int, name: str) -> Inputs:

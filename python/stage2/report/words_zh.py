@@ -227,8 +227,9 @@ ZH: dict[str, str] = {
     "guard_not_worse": "没有变差",
     "guard_worse": "变差",
     "guard_undecided": "无法判定",
-    "guard_sentence": "在别处{verdict}：守护集 {name}，{count} 个未参与选择的问题，在其整个语料库中："
-    "MRR {before} → {after}，差值 {difference}，单侧 95% 界 {low} 与 {high}，界值 {margin}。",
+    "guard_sentence": "在别处{verdict}：守护集 {name}，{count} 个未参与选择的问题，"
+    "在其整个语料库中：MRR {before} → {after}，差值 {difference}，"
+    "单侧 95% 界 {low} 与 {high}，界值 {margin}。",
     "guard_unchanged": "在别处没有变差：守护集 {name}：模型与之前相同，MRR {before}。",
     "guard_unread": "其中 {share} 的词元不在模型词表中，模型读不懂这种语言，因此说明不了什么。",
     "guard_few": "{groups} 个独立问题不足以证明损失低于此界值：至少需要 {least} 个。",
