@@ -173,7 +173,7 @@ def choose(
             name = f"{alpha:g} of the way to {best.name}"
             mrr = float(value(interpolate(stage1, end, alpha)).mean())
             part = replace(best, name=name, kind="interpolation", alpha=alpha, dev_value=mrr)
-            parts.append(replace(part, standard_error=None))
+            parts.append(replace(part, standard_error=None, guards=()))
         return parts
 
     def judged(candidate: Candidate) -> Candidate:
