@@ -112,12 +112,12 @@ def test_a_run_judges_by_one_half_and_measures_by_the_other(
     shipped = json.loads((tmp_path / "out" / files.RUN).read_text())["shipped"]
     judged = [one["name"] for row in shipped["candidates"] for one in row["guards"]]
     assert set(judged) <= {str(guard)}
-    again = library.run(
+    library.run(
         model=model_dir, qa=corpus["qa"], chunks=corpus["chunks"], entities=corpus["entities"],
         folds=0, topk=1, epochs=1, learning_rate=1e-3, guard=f"{guard},{BUILTIN_GUARD}",
         output_dir=tmp_path / "again", progress=False,
     )  # fmt: skip
-    assert again.comparison["guards"] == [ours, builtin]
+    assert comparison(tmp_path / "again")["guards"] == [ours, builtin]
 
 
 def test_train_says_what_it_has_cost(
