@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stage2.call import Call, data_files, names_of_data, reads_data
+import pytest
+
+from stage2.call import (
+    Call,
+    data_files,
+    guard_files,
+    guards_named,
+    names_of_data,
+    reads_data,
+)
 from stage2.config import Settings
+from stage2.utils.errors import BadInputError
 from tests.beir import one_file, three_files
 
 
@@ -41,3 +51,18 @@ def test_files_of_data_are_known_by_their_names(tmp_path: Path) -> None:
     assert reads_data(found)
     assert reads_data(["seed", "qa"])
     assert not reads_data(["seed", "chunks", "backbone"])
+
+
+def test_guards_are_named_with_commas_unless_a_path_has_one(tmp_path: Path) -> None:
+    assert guards_named(Settings()) == []
+    assert guards_named(Settings(guard="a, builtin")) == ["a", "builtin"]
+    odd = tmp_path / "one,two.jsonl"
+    odd.touch()
+    assert guards_named(Settings(guard=str(odd))) == [str(odd)]
+    found = guard_files(Settings(guard=f"{odd}"))
+    assert found == {"guard_1/data": odd}
+    found = guard_files(Settings(guard="builtin"))
+    assert found.keys() == {"guard_1/qa", "guard_1/chunks"}
+    assert all(path.is_file() for path in found.values())
+    with pytest.raises(BadInputError, match=r"the 2\. of its names is empty"):
+        guard_files(Settings(guard="builtin,"))

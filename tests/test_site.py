@@ -47,6 +47,7 @@ RUN = [
         "your-data.md", "how-to/resuming.md", "which-numbers-to-believe.md",
         "from-sentence-transformers.md", "from-flagembedding.md", "how-to/false-negatives.md",
         "how-to/several-gpus.md", "how-to/big-corpora.md", "arithmetic.md", "check.md",
+        "how-to/not-worse-elsewhere.md",
     ],
 ]  # fmt: skip
 
@@ -86,6 +87,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, backbone: Path, cross_enc
     qrels = "".join(f"q{i}\td{i}\t1\n" for i in range(len(asked)))
     head = "query-id\tcorpus-id\tscore\n"
     (folder / "my-data" / "qrels" / "all.tsv").write_text(head + qrels)
+    shutil.copytree(folder / "my-data", folder / "other-data")
     few = range(24)
     write_jsonl(
         folder / "chunks.jsonl", [{"chunk_id": f"d{i}", "text": texts[i]} for i in range(60)]

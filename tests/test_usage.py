@@ -29,7 +29,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
     conditions = {one for use in usage.USES.values() for one in use.when}
     tried = [
         Call(Settings(**values), command, models)
-        for command in (None, "audit", "mine", "run", "init")
+        for command in (None, "audit", "mine", "run", "init", "merge")
         for models in ((), ("some.pt",))
         for values in (
             {},
@@ -41,6 +41,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"gazetteer": "g"},
             {"data": "pairs.csv"},
             {"run": "r"},
+            {"guard": "g", "method": "sum"},
             {"question_vectors": "q", "endpoint": "u", "before_endpoint": "v"},
         )
     ]

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage2.config import InputConfig, Settings
-from stage2.variants import FORMATS, Format, format_of
+from stage2.config import InputConfig, OutputConfig, Settings
+from stage2.utils.errors import BadInputError
+from stage2.variants import BUILTIN_GUARD, FORMATS, Format, builtin_guard, format_of
 
 # A path with one of these suffixes counts as a file of weights even if no file is there.
 _WEIGHTS = (".pt", ".pth")
@@ -119,6 +120,48 @@ def data_files(settings: InputConfig) -> dict[str, Path]:
     kind, path = format_named(settings), Path(settings.data)
     found = {} if kind is None else kind.files(path)
     return {f"{_OF_DATA}{name}": file for name, file in found.items()} or {"data": path}
+
+
+def guards_named(settings: OutputConfig) -> list[str]:
+    """Return the names of the guards, each a path or `builtin`.
+
+    A path that has a comma in it is taken as a whole if something is there.
+    """
+    if settings.guard is None:
+        return []
+    if Path(settings.guard).exists():
+        return [settings.guard]
+    return [name.strip() for name in settings.guard.split(",")]
+
+
+def of_guard(number: int, name: str) -> InputConfig:
+    """Return the settings that read a guard, whose format is told by what is there.
+
+    Args:
+        number: its place among the guards, from 1, for messages.
+        name: a path, or `builtin`.
+
+    Raises:
+        BadInputError: the name is empty.
+    """
+    if not name:
+        raise BadInputError(
+            f"--guard: the {number}. of its names is empty; expected paths with a comma between "
+            f"two, or {BUILTIN_GUARD}"
+        )
+    if name == BUILTIN_GUARD:
+        paths = builtin_guard()
+        return InputConfig(qa=str(paths["qa"]), chunks=str(paths["chunks"]))
+    return InputConfig(data=name)
+
+
+def guard_files(settings: Settings) -> dict[str, Path]:
+    """Return the files of the guards by the names under which their hashes are recorded."""
+    found = dict[str, Path]()
+    for number, name in enumerate(guards_named(settings), 1):
+        paths = builtin_guard() if name == BUILTIN_GUARD else data_files(of_guard(number, name))
+        found |= {f"guard_{number}/{kind}": path for kind, path in paths.items()}
+    return found
 
 
 def reads_data(known: Iterable[str]) -> bool:

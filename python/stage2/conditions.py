@@ -75,3 +75,38 @@ HAS_COLUMNS = Condition(
     lambda call: call.data_format is not None and call.data_format.columns,
     "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
 )
+CORPUS = Condition(
+    lambda call: call.has_corpus,
+    "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
+)
+# Annotations of --chunks are of the texts alone, so that is what `annotate` makes them of.
+TITLED = Condition(
+    lambda call: (
+        call.settings.entities is None
+        and call.settings.qa is not None
+        and call.command != "annotate"
+        if call.settings.data is None
+        else call.has_corpus
+    ),
+    "with a --data DIR, whose corpus has titles, or with --qa and --chunks without entities",
+)
+DEALS_SIDES = Condition(
+    lambda call: not call.given_sides,
+    "without sides that are given, by --split-file or by files of --data that are named after them",
+)
+DEALS_DEV = Condition(
+    lambda call: not {"train", "dev"} <= call.given_sides,
+    "without a dev side that is given, by --split-file or by a file of --data that is named so",
+)
+NOT_MINED = Condition(
+    lambda call: call.settings.source == "candidates" or call.settings.corpus != "never",
+    "with --source candidates: what is mined from the corpus is measured on it",
+)
+READS_AS_TOLD = Condition(
+    lambda call: not call.makes_stage1 and not call.reads_weights,
+    "with --model DIR of a sentence-transformers or Hugging Face model",
+)
+MERGES_WEIGHTS = Condition(
+    lambda call: call.command != "merge" or call.settings.method in ("interpolate", "soup"),
+    "with --method interpolate or soup, whose result is one model",
+)

@@ -157,6 +157,8 @@ class Keywords(TypedDict, total=False):
     method: Literal["interpolate", "soup", "sum", "reciprocal-rank"]
     alpha: float | None
     fail_if_regressed: bool
+    guard: Path | None
+    guard_margin: float
     recall_at: str
     bm25: bool
     untouched_backbone: bool

@@ -16,14 +16,21 @@ from typing import Any
 
 import tomli_w
 
-from stage2.call import MAKERS, Call, data_files, names_of_data, reads_data
+from stage2.call import MAKERS, Call, data_files, guard_files, names_of_data, reads_data
 from stage2.conditions import (
     COMPARES,
+    CORPUS,
+    DEALS_DEV,
+    DEALS_SIDES,
     EMBEDS,
     HAS_COLUMNS,
     HAS_MODEL,
+    MERGES_WEIGHTS,
+    NOT_MINED,
     RANKS_CORPUS,
+    READS_AS_TOLD,
     SEARCHES,
+    TITLED,
     Condition,
     absent,
     chosen,
@@ -112,41 +119,10 @@ _DRAWN = Condition(
     "with --qa and --chunks, or a corpus in --data, not with samples that are there already "
     "(--data, or the folder's own)",
 )
-_CORPUS = Condition(
-    lambda call: call.has_corpus,
-    "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
-)
-# Annotations of --chunks are of the texts alone, so that is what `annotate` makes them of.
-_TITLED = Condition(
-    lambda call: (
-        call.settings.entities is None
-        and call.settings.qa is not None
-        and call.command != "annotate"
-        if call.settings.data is None
-        else call.has_corpus
-    ),
-    "with a --data DIR, whose corpus has titles, or with --qa and --chunks without entities",
-)
-_DEALS_SIDES = Condition(
-    lambda call: not call.given_sides,
-    "without sides that are given, by --split-file or by files of --data that are named after them",
-)
-_DEALS_DEV = Condition(
-    lambda call: not {"train", "dev"} <= call.given_sides,
-    "without a dev side that is given, by --split-file or by a file of --data that is named so",
-)
-_NOT_MINED = Condition(
-    lambda call: call.settings.source == "candidates" or call.settings.corpus != "never",
-    "with --source candidates: what is mined from the corpus is measured on it",
-)
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
     lambda call: call.command != "audit" or bool(call.all_models) or call.has_vectors,
     "with --model DIR, or with vectors or an endpoint",
-)
-_READS_AS_TOLD = Condition(
-    lambda call: not call.makes_stage1 and not call.reads_weights,
-    "with --model DIR of a sentence-transformers or Hugging Face model",
 )
 _EMBEDS_OR_READS = Condition(
     lambda call: (
@@ -168,7 +144,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
     MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
-    SearchConfig: Use((), ("mine", "sweep", "evaluate", "merge", "check"), (_CORPUS, SEARCHES)),
+    SearchConfig: Use((), ("mine", "sweep", "evaluate", "merge", "check"), (CORPUS, SEARCHES)),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
     # The content of files is hashed, and the URL of a server is one of the inputs.
@@ -210,7 +186,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "format": Use(serves=(*_READERS, "annotate"), when=(given("data", "PATH"),)),
     # The texts depend on these settings, although the input files are the same.
     "columns": Use(decides=_READERS, serves=("annotate",), when=(HAS_COLUMNS,)),
-    "title": Use(decides=_READERS, serves=("annotate",), when=(_TITLED,)),
+    "title": Use(decides=_READERS, serves=("annotate",), when=(TITLED,)),
     "negatives": Use(
         decides=("prepare",),
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
@@ -219,11 +195,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "model": Use(serves=("mine", "audit", "train", "sweep", "check")),
     **dict.fromkeys(
         ("pooling", "query_max_length", "document_max_length"),
-        Use(_EMBEDDERS, ("sweep",), (_SCORES, _READS_AS_TOLD, HAS_MODEL)),
+        Use(_EMBEDDERS, ("sweep",), (_SCORES, READS_AS_TOLD, HAS_MODEL)),
     ),
     **dict.fromkeys(
         ("query_prompt", "document_prompt"),
-        Use(_EMBEDDERS, ("sweep",), (_SCORES, _READS_AS_TOLD, EMBEDS)),
+        Use(_EMBEDDERS, ("sweep",), (_SCORES, READS_AS_TOLD, EMBEDS)),
     ),
     **dict.fromkeys(
         ("question_vectors", "corpus_vectors", "endpoint"),
@@ -236,8 +212,8 @@ _OF_SETTINGS: Mapping[str, Use] = {
     ),
     "before_endpoint_model": Use(serves=("evaluate",), when=(given("before_endpoint", "URL"),)),
     "entities": Use(serves=_READERS, when=(HAS_MODEL,)),
-    "train": Use(decides=("train",), serves=("sweep",), when=(_READS_AS_TOLD,)),
-    "save_dtype": Use(decides=("train", "merge"), serves=("sweep",), when=(_READS_AS_TOLD,)),
+    "train": Use(decides=("train",), serves=("sweep",), when=(READS_AS_TOLD,)),
+    "save_dtype": Use(decides=("train", "merge"), serves=("sweep",), when=(READS_AS_TOLD,)),
     "init": Use(serves=("mine", "train", "sweep"), when=(absent("model"),)),
     "backbone": Use(serves=("init", *_RANKERS), when=(_MAKES_OR_WEIGHTS,)),
     "max_length": Use(decides=("init",), serves=_RANKERS, when=(_MADE_OR_WEIGHTS,)),
@@ -258,7 +234,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         # This setting decides by which dev MRR the best epoch is chosen.
         decides=("train", "evaluate", "merge"),
         serves=("sweep",),
-        when=(_CORPUS, _NOT_MINED),
+        when=(CORPUS, NOT_MINED),
     ),
     "compile": Use(serves=_RANKERS, when=(_SCORES, HAS_MODEL)),
     "embedding_cache": Use(serves=("mine", "evaluate", "check"), when=(EMBEDS,)),
@@ -281,15 +257,18 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "split": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV,)),
     # The content of the file is hashed, so its name decides nothing.
     "split_file": Use(serves=_READERS, when=(_OWN_DEV, _SPLITS)),
-    "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, _DEALS_DEV)),
+    "dev_share": Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS, DEALS_DEV)),
     "test_share": Use(
-        decides=("train", "sweep", "merge", "check"), when=(_OWN_DEV, _SPLITS, _DEALS_SIDES)
+        decides=("train", "sweep", "merge", "check"), when=(_OWN_DEV, _SPLITS, DEALS_SIDES)
     ),
-    "folds": Use(decides=("evaluate",), when=(_DEALS_SIDES,)),
+    "folds": Use(decides=("evaluate",), when=(DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
+    # The content of the files is hashed.
+    "guard": Use(serves=("train", "evaluate", "merge"), when=(HAS_MODEL, MERGES_WEIGHTS)),
+    "guard_margin": Use(decides=("train", "evaluate", "merge"), when=(given("guard", "PATH"),)),
     **dict.fromkeys(
         ("recall_at", "bm25", "untouched_backbone"),
-        Use(decides=("evaluate", "merge"), serves=("sweep",), when=(_CORPUS, RANKS_CORPUS)),
+        Use(decides=("evaluate", "merge"), serves=("sweep",), when=(CORPUS, RANKS_CORPUS)),
     ),
     "overwrite": Use(serves=(*_ORDER, "annotate")),
     **dict.fromkeys(("gazetteer", "spacy"), Use(serves=("annotate",))),
@@ -396,7 +375,8 @@ def read_by(settings: Settings) -> dict[str, str]:
     """
     named = {name: getattr(settings, name) for name in _READ}
     found = {name: path for name, path in named.items() if path is not None}
-    return found | {name: str(path) for name, path in data_files(settings).items()}
+    files = {**data_files(settings), **guard_files(settings)}
+    return found | {name: str(path) for name, path in files.items()}
 
 
 def counted(known: Mapping[str, Any]) -> set[str]:

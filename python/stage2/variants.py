@@ -396,3 +396,15 @@ def format_of(path: Path, name: str | None) -> str | None:
         if (suffixes[-1].lower() if suffixes else "") in _JSON:
             return "samples"
     return found
+
+
+# The value of --guard that names the built-in guard: 60 questions of general knowledge over 120
+# passages, in plain English. Half of the passages answer no question: each of them shares the words
+# of a question, or the subject of its answer. The texts were written for this package.
+BUILTIN_GUARD = "builtin"
+
+
+def builtin_guard() -> dict[str, Path]:
+    """Return the files of the built-in guard, by the names of the settings that read them."""
+    folder = Path(__file__).parent / "data" / "guard"
+    return {"qa": folder / "qa.jsonl", "chunks": folder / "chunks.jsonl"}

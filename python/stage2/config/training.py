@@ -28,6 +28,18 @@ class OutputConfig(Group):
         "Exit with 3 where the verdict is worse: not where a mean is lower by what may be chance.",
         kind=bool,
     )
+    guard: str | None = setting(
+        None,
+        "Data on which the model must not become worse, in any format of --data; several with "
+        "commas between them. `builtin`: 60 English questions of general knowledge. A candidate "
+        "that becomes worse there is not shipped.",
+        metavar="PATH",
+    )
+    guard_margin: float = setting(
+        0.01,
+        "The loss of MRR on --guard that still counts as not worse.",
+        kind=float, low=1e-6, high=0.999, metavar="X",
+    )  # fmt: skip
     recall_at: str = setting(
         "10,100",
         "Each k of Recall@k, which comparison.json and the report have over the whole corpus.",

@@ -102,13 +102,9 @@ def paired_differences(
         The difference of each metric.
     """
     values = np.asarray(differences, np.float64)
-    if groups is None:
-        sums, sizes = values, np.ones(values.shape[1])
-    else:
-        _, member, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-        sums = np.stack([np.bincount(member, row) for row in values])
-        sizes = counts.astype(np.float64)
-    intervals = _bootstrap(sums, sizes, np.random.default_rng([seed, 0]), resamples)
+    sums, sizes = sums_of_groups(values, groups)
+    ends = (LEVEL / 2, 1 - LEVEL / 2)
+    intervals = bootstrap(sums, sizes, np.random.default_rng([seed, 0]), resamples, ends)
     return [
         Difference(
             mean=float(row.mean()),
@@ -131,10 +127,30 @@ def verdict_of(difference: Difference) -> str:
     return "better" if difference.mean > 0 else "worse"
 
 
-def _bootstrap(
-    sums: Doubles, sizes: Doubles, generator: np.random.Generator, resamples: int
+def sums_of_groups(values: Doubles, groups: npt.ArrayLike | None = None) -> tuple[Doubles, Doubles]:
+    """Add up the differences of the questions of each group.
+
+    Args:
+        values: float64 (metrics, n), the differences.
+        groups: int64 (n,), equal for questions that are not independent; None if all are.
+
+    Returns:
+        float64 (metrics, groups), the sums; and float64 (groups,), the number of questions in each.
+    """
+    if groups is None:
+        return values, np.ones(values.shape[1])
+    _, member, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    return np.stack([np.bincount(member, row) for row in values]), counts.astype(np.float64)
+
+
+def bootstrap(
+    sums: Doubles,
+    sizes: Doubles,
+    generator: np.random.Generator,
+    resamples: int,
+    quantiles: tuple[float, ...],
 ) -> Doubles:
-    """Compute the 95% percentile intervals of mean differences. Groups are drawn with replacement.
+    """Compute percentiles of resampled mean differences. Groups are drawn with replacement.
 
     Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. All metrics use the
     same draws.
@@ -144,18 +160,20 @@ def _bootstrap(
         sizes: float64 (groups,), the number of questions in each group.
         generator: the generator of the draws.
         resamples: the number of draws.
+        quantiles: which percentiles, as shares: those of a two-sided 95% interval are 0.025 and
+            0.975.
 
     Returns:
-        float64 (metrics, 2), the lower and the upper ends.
+        float64 (metrics, quantiles).
     """
     count = len(sizes)
     means = np.empty((len(sums), resamples))
-    for start, rows in _blocks(resamples, count):
+    for start, rows in blocks(resamples, count):
         drawn = generator.integers(0, count, (rows, count))
         questions = sizes[drawn].sum(axis=1)
         for metric, values in enumerate(sums):
             means[metric, start : start + rows] = values[drawn].sum(axis=1) / questions
-    return np.quantile(means, (LEVEL / 2, 1 - LEVEL / 2), axis=1).T
+    return np.quantile(means, quantiles, axis=1).T
 
 
 def randomisation(sums: Doubles, generator: np.random.Generator, resamples: int) -> float:
@@ -178,7 +196,7 @@ def randomisation(sums: Doubles, generator: np.random.Generator, resamples: int)
     exact = 2**count <= resamples
     ways = 2**count if exact else resamples
     extreme = 0
-    for start, rows in _blocks(ways, count):
+    for start, rows in blocks(ways, count):
         if exact:
             ways_here = np.arange(start, start + rows, dtype=np.int64)[:, None]
             swapped = (ways_here >> np.arange(count) & 1).astype(np.uint8)
@@ -193,7 +211,7 @@ def randomisation(sums: Doubles, generator: np.random.Generator, resamples: int)
     return extreme / ways if exact else (extreme + 1) / (ways + 1)
 
 
-def _blocks(total: int, width: int) -> list[tuple[int, int]]:
+def blocks(total: int, width: int) -> list[tuple[int, int]]:
     """Cut `total` rows of `width` numbers into (start, rows) of bounded memory."""
     step = max(1, _BLOCK // max(1, width))
     return [(start, min(step, total - start)) for start in range(0, total, step)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stage2.report import numbers
+from stage2.report.guard import texts
 from stage2.report.markdown import escape, not_run, quote, table
 from stage2.report.run import Record, Run
 from stage2.report.words import Words
@@ -22,6 +23,7 @@ def verdict(run: Run, say: Words) -> str:
         return quote(say("no_comparison"))
     held_out = [part for part in comparison["sets"] if part["held_out"]]
     lines = [f"**{escape(conclusion(comparison, say))}**"] if "verdict" in comparison else []
+    lines += [f"**{escape(text)}**" for text in texts(comparison, say("language"))]
     lines += [_judgement(part, say) for part in held_out]
     lines += _remembered(comparison, say)
     if run.shipped_epoch == 0 and is_known(comparison):

@@ -10,6 +10,7 @@ from typing import Any
 
 from stage2.report import numbers
 from stage2.report.before_after import ACCURACIES, baselines_of, recalls
+from stage2.report.guard import elsewhere, guards_of
 from stage2.report.markdown import escape, table
 from stage2.report.run import Run
 from stage2.report.words import words
@@ -28,6 +29,7 @@ def model_card(run: Run) -> str:
     Args:
         run: with `comparison.json`, and what was shipped.
     """
+    say, costs = words("en"), guards_of(run.comparison)
     parts = [
         _metadata(run),
         "# An encoder for retrieval, after its second stage of training",
@@ -35,6 +37,7 @@ def model_card(run: Run) -> str:
         "## How well it ranks",
         escape(run.comparison["verdict"]["text"]["en"]),
         *(_figures(part) for part in _shown(run)),
+        *([f"## {say('elsewhere')}", elsewhere(run.comparison, say)] if costs else []),
         "## What it was trained on",
         _data(run),
         "## How it was trained",

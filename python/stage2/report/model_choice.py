@@ -8,6 +8,7 @@ from typing import Any
 
 from stage2.config import TrainingConfig
 from stage2.training.dev_corpus import Dev
+from stage2.training.guard import Judgement
 from stage2.training.learnable import Diagnosis
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.model_selection import ERRORS, Candidate
@@ -23,6 +24,7 @@ def shipped(
     dev: Dev | None = None,
     diagnosis: Diagnosis | None = None,
     refit_on: int = 0,
+    undone: Sequence[Judgement] = (),
 ) -> dict[str, Any]:
     """Return the entry of `run.json` about the shipped model, with the reason in two languages.
 
@@ -33,9 +35,13 @@ def shipped(
         diagnosis: what is wrong with the training, or None.
         refit_on: the number of questions on which the best candidate was trained again; 0 if it was
             not.
+        undone: what the guards say about the refitted model, if it is not shipped for that.
     """
     best = candidates[0]
-    others = [c for c in candidates if c.rank[0] == best.rank[0] and c is not best]
+    passed = [c for c in candidates if c.is_worse_elsewhere]
+    others = [
+        c for c in candidates if c.rank[0] == best.rank[0] and c is not best and c not in passed
+    ]
     value, count = f"{best.dev_value:.4f}", len(candidates)
     en = f"the highest dev MRR ({value}) of {count} candidates: stage 1 and the epochs"
     zh = "第一阶段、各轮"
@@ -43,8 +49,11 @@ def shipped(
         en += " and steps in them"
         zh += "及其间各步"
     if any(candidate.kind == "interpolation" for candidate in candidates):
-        en += ", and parts of the way to the best of them, since none helped"
-        zh += "，以及（因各轮均无改进）通向最佳一轮的插值"
+        why_en, why_zh = "since none helped", "因各轮均无改进"
+        if passed:
+            why_en, why_zh = "since it became worse elsewhere", "因其在别处变差"
+        en += f", and parts of the way to the best of them, {why_en}"
+        zh += f"，以及（{why_zh}）通向最佳一轮的插值"
     zh = f"在 {count} 个候选（{zh}）中开发集 MRR 最高（{value}）"
     if best.standard_error is not None:
         en, zh, others = *_undecided(best, candidates, dev), []
@@ -56,10 +65,16 @@ def shipped(
         en += f"; {len(others)} more had the same: of equal ones stage 1 comes first, then the "
         en += "earliest epoch"
         zh += f"；另有 {len(others)} 个相同：相同者中第一阶段优先，其次是最早的一轮"
+    more_en, more_zh = _passed_over(passed)
+    en += more_en
+    zh += more_zh
     if dev is not None and dev.whole is not None:
         more_en, more_zh = _among_a_part(candidates, dev)
         en += more_en
         zh += more_zh
+    more_en, more_zh = _refit_undone(undone, best)
+    en += more_en
+    zh += more_zh
     if refit_on:
         en += (
             f"; then trained again from the start on all {refit_on:,} questions, those that chose "
@@ -85,6 +100,45 @@ def shipped(
         "reason": {"en": en, "zh": zh},
         "candidates": [asdict(candidate) for candidate in candidates],
     }
+
+
+def _passed_over(passed: Sequence[Candidate]) -> tuple[str, str]:
+    """Say which candidates a guard calls worse, so that they are not shipped."""
+    told = [
+        (candidate.name, judgement)
+        for candidate in passed
+        for judgement in candidate.guards
+        if judgement.is_worse
+    ]
+    if not told:
+        return "", ""
+    en = "; ".join(f"{name} ({_cost(one)})" for name, one in told)
+    zh = "；".join(f"{name}（{_cost(one)}）" for name, one in told)
+    return (
+        f"; passed over, because a guard calls them worse: {en}",
+        f"；因守护集判为变差而略过：{zh}",
+    )
+
+
+def _refit_undone(undone: Sequence[Judgement], best: Candidate) -> tuple[str, str]:
+    """Say that the refitted model is not shipped, because a guard calls it worse."""
+    judgement = next((one for one in undone if one.is_worse), None)
+    if judgement is None:
+        return "", ""
+    en = "; refitted on the questions that chose it too, it became worse on a guard "
+    en += f"({_cost(judgement)}), so that "
+    zh = f"；连同作出选择的问题重新训练后，它在守护集上变差（{_cost(judgement)}），因此"
+    if best.kind == "stage1":
+        en += "stage 1 is shipped, from which dev questions did not tell the epoch"
+        zh += "交付第一阶段：开发问题无法区分它与该轮"
+    else:
+        en += "it is shipped as it was before that"
+        zh += "交付重新训练之前的模型"
+    return en, zh
+
+
+def _cost(judgement: Judgement) -> str:
+    return f"{judgement.name}: MRR {judgement.before:.4f} → {judgement.after:.4f}"
 
 
 def _undecided(

@@ -20,6 +20,7 @@ from stage2.report import numbers
 from stage2.report.before_after import ACCURACIES, baseline_names, baselines_of, recalls
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
 from stage2.report.figures.svg import View
+from stage2.report.guard import columns, guards_of, rows, texts
 from stage2.report.page_words import PAGE_WORDS
 from stage2.report.pictures import pictures
 from stage2.report.question_ranks import (
@@ -81,6 +82,7 @@ def write_page(run: Run, data: PageData, language: str) -> Path:
     facts = {
         "verdict": run.comparison.get("verdict"),
         "shipped": run.shipped or None,
+        "guards": guards_of(run.comparison),
         "sets": run.comparison.get("sets", []),
         "training_log": run.log,
         "questions": data.rows,
@@ -159,6 +161,10 @@ def render_page(run: Run, data: PageData, language: str) -> str:
         verdict=run.comparison.get("verdict"),
         tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
         notes=[say(language)(f"note_{name}") for name in baseline_names(run.comparison)],
+        guard_columns=columns(say(language)),
+        guards=list(
+            zip(rows(run.comparison, say(language)), texts(run.comparison, language), strict=True)
+        ),
         figures=pictures(view),
         shipped=run.shipped,
         data=_json({"rows": view.rows, "words": words}),

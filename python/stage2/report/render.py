@@ -16,6 +16,7 @@ from stage2.report.before_after import (
     recalls,
     verdict,
 )
+from stage2.report.guard import elsewhere, guards_of
 from stage2.report.markdown import escape, facts, not_run, quote, table
 from stage2.report.page import read_page_data, write_page
 from stage2.report.run import Record, Run, read_run
@@ -73,6 +74,7 @@ def render(run: Run, say: Words) -> str:
         "training_settings": training_settings(run, say),
         "loss_by_epoch": loss_by_epoch(run, say),
         "after_training": before_and_after(run, say),
+        **({"elsewhere": elsewhere(run.comparison, say)} if guards_of(run.comparison) else {}),
         "time": _time(run, say),
         "files": file_table.file_table(run, say),
         "how_to_read": _notes(run, say),

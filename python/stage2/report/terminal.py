@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stage2.report import numbers
 from stage2.report.before_after import ACCURACIES, conclusion, is_known, sides, warning
 from stage2.report.columns import aligned
+from stage2.report.guard import texts
 from stage2.report.run import Record
 from stage2.report.words import Words, words
 
@@ -47,6 +48,7 @@ def table(comparison: Record, language: str = "en") -> str:
     if "verdict" in comparison:
         # The table has ASCII arrows only, so the verdict has too.
         lines.append(conclusion(comparison, say).replace("→", "->").replace("−", "-"))
+    lines += [text.replace("→", "->").replace("−", "-") for text in texts(comparison, language)]
     return "\n".join(lines)
 
 

@@ -225,6 +225,29 @@ EN: dict[str, str] = {
     # baselines
     "baseline_bm25": "BM25",
     "baseline_untouched_backbone": "untouched backbone",
+    # guards
+    "elsewhere": "What it has cost elsewhere",
+    "guard": "Guard",
+    "guard_questions": "Questions",
+    "guard_interval": "One-sided 95% ends",
+    "guard_range": "{low} to {high}",
+    "guard_margin": "Margin",
+    "guard_verdict": "Verdict",
+    "guard_not_worse": "not worse",
+    "guard_worse": "worse",
+    "guard_undecided": "undecided",
+    "guard_sentence": "Elsewhere, {verdict}: guard {name}, {count} questions that chose nothing, "
+    "over its whole corpus: MRR {before} → {after}, difference {difference}, one-sided 95% ends "
+    "{low} and {high}, margin {margin}.",
+    "guard_unchanged": "Elsewhere, not worse: guard {name}: the model is the one from before, MRR "
+    "{before}.",
+    "guard_unread": " {share} of its tokens are unknown to the model, which does not read its "
+    "language: it can show nothing.",
+    "guard_few": " {groups} independent questions cannot show a loss to be below this margin: it "
+    "takes {least} or more.",
+    "note_guard": "*Not worse*: the lower end is above minus the margin, which was stated "
+    "beforehand. *Worse*: the upper end is below 0, and the randomisation test rejects at 5%. "
+    "*Undecided*: neither; nothing found is not nothing lost.",
     # time
     "stage_init": "Stage-1 model",
     "stage_prepare": "Samples",

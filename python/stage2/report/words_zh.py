@@ -216,6 +216,25 @@ ZH: dict[str, str] = {
     # baselines
     "baseline_bm25": "BM25",
     "baseline_untouched_backbone": "未改动的主干",
+    # guards
+    "elsewhere": "在别处付出的代价",
+    "guard": "守护集",
+    "guard_questions": "问题数",
+    "guard_interval": "单侧 95% 界",
+    "guard_range": "{low} 至 {high}",
+    "guard_margin": "界值",
+    "guard_verdict": "结论",
+    "guard_not_worse": "没有变差",
+    "guard_worse": "变差",
+    "guard_undecided": "无法判定",
+    "guard_sentence": "在别处{verdict}：守护集 {name}，{count} 个未参与选择的问题，"
+    "在其整个语料库中：MRR {before} → {after}，差值 {difference}，"
+    "单侧 95% 界 {low} 与 {high}，界值 {margin}。",
+    "guard_unchanged": "在别处没有变差：守护集 {name}：模型与之前相同，MRR {before}。",
+    "guard_unread": "其中 {share} 的词元不在模型词表中，模型读不懂这种语言，因此说明不了什么。",
+    "guard_few": "{groups} 个独立问题不足以证明损失低于此界值：至少需要 {least} 个。",
+    "note_guard": "*没有变差*：下界高于事先给定的界值的负数。*变差*：上界低于 0，且随机化检验在 5% "
+    "水平上拒绝。*无法判定*：两者都不成立；没有发现损失不等于没有损失。",
     # time
     "stage_init": "第一阶段模型",
     "stage_prepare": "构造样本",

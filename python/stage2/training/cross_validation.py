@@ -26,12 +26,12 @@ from stage2.evaluation.ranking import Ranked
 from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.questions import Recipe
-from stage2.training.refit import refit
+from stage2.training.refit import refit, undo_if_worse
 from stage2.training.state import find_state, questions_hash
 from stage2.training.train import train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
-from stage2.utils.tensors import read_unchanged, save_state_dict
+from stage2.utils.tensors import copy_of_weights, read_unchanged, save_state_dict
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def cross_validate(
             choosing = unseen_fold(folded, dev, visible).or_all
             name, dev_value = _bring_chosen(
                 model, stage1, recipe.lists_of(visible), recipe.refit_lists(visible, dev),
-                dev_of(before, choosing.rows, choosing.aside), settings,
+                recipe.guarded(dev_of(before, choosing.rows, choosing.aside)), settings,
                 folder / f"fold-{number + 1}", made_from,
             )  # fmt: skip
             found = evaluate(
@@ -167,11 +167,14 @@ def _bring_chosen(
         files.remove(folder / files.REFIT)
     model.load_state_dict(stage1)
     trained = train(model, lists, dev, settings, folder, None, made_from, state)
-    best = choose_on_dev(
+    candidates = choose_on_dev(
         model, stage1, trained, dev, settings, folder / files.CHECKPOINTS, again is not None
-    )[0]
-    if again is not None and best.kind != "stage1":
-        refit(model, stage1, best, again, settings, folder / files.REFIT, None, made_from)
+    )
+    if again is not None and candidates[0].kind != "stage1":
+        found = copy_of_weights(model)
+        refit(model, stage1, candidates[0], again, settings, folder / files.REFIT, None, made_from)
+        candidates, _ = undo_if_worse(model, stage1, found, candidates, dev.guards, settings)
+    best = candidates[0]
     content = {
         "made_from": known,
         "name": best.name,

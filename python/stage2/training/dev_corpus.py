@@ -18,6 +18,7 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import TOPK, score_corpus
 from stage2.mining.search import search_texts
+from stage2.training.guard import Guard
 from stage2.utils.arrays import Doubles, Ints, Mask
 
 # The largest number of chunks in the part. A CPU embeds them in about a minute.
@@ -48,6 +49,7 @@ class Dev:
             yet.
         stage1_whole: float64 (n,), those on `whole`; None without it.
         chunks: the number of chunks in the whole corpus; 0 if there is no corpus.
+        guards: the questions of other data on which the chosen model must not be worse.
     """
 
     lists: RankingLists
@@ -56,6 +58,7 @@ class Dev:
     stage1_ranks: Doubles | None = None
     stage1_whole: Doubles | None = None
     chunks: int = 0
+    guards: tuple[Guard, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return the facts for `run.json`."""

@@ -8,6 +8,10 @@ epoch that helps they are only more draws of the same noise.
 With `refit`, what is shipped has learnt from the dev questions too, so it is likely better than
 what they measured. Then an epoch that the dev questions cannot tell from stage 1 is chosen over it.
 Without `refit` the chosen model is never worse on dev than stage 1.
+
+With guards, a candidate that one of them calls worse is passed over, and the next on dev is judged.
+If it is an epoch, interpolations between stage 1 and it are candidates then: they often keep the
+gain and lose less elsewhere. Stage 1 is never passed over.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
 from stage2.training.documents import Documents, documents_of
+from stage2.training.guard import Guard, Judgement
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, dev_ranking
 from stage2.utils import files
@@ -63,6 +68,7 @@ class Candidate:
         standard_error: the standard error of the difference between its dev MRR and that of stage
             1, if it was chosen because the two cannot be told apart; else None.
         step: the updates before θ_epoch; 0 for stage 1.
+        guards: what each guard says about it; empty if it was not judged.
     """
 
     name: str
@@ -73,6 +79,12 @@ class Candidate:
     whole_value: float | None = None
     standard_error: float | None = None
     step: int = 0
+    guards: tuple[Judgement, ...] = ()
+
+    @property
+    def is_worse_elsewhere(self) -> bool:
+        """Whether a guard calls it worse, so that it is not chosen."""
+        return any(judgement.is_worse for judgement in self.guards)
 
     @property
     def rank(self) -> tuple[float, int, float, float]:
@@ -86,6 +98,9 @@ class Candidate:
 
 
 _by_rank = attrgetter("rank")
+
+# What the guards say about a model.
+Judge = Callable[[Encoder], Sequence[Judgement]]
 
 
 def interpolate(
@@ -112,12 +127,13 @@ def choose(
     checkpoints: Path,
     refits: bool = False,
     stage1_ranks: Doubles | None = None,
+    judge: Judge = lambda _: (),
 ) -> list[Candidate]:
     """Load the best candidate on dev into `model`, and write it to `best_model_stage2.pt`.
 
-    Interpolations are made only if no epoch is better than stage 1, and only between stage 1 and
-    the best epoch. Each costs an evaluation, and the few dev questions could not tell more models
-    apart.
+    Interpolations are made only if no epoch is better than stage 1, or a guard calls the best one
+    worse, and only between stage 1 and the best epoch. Each costs an evaluation, and the few dev
+    questions could not tell more models apart.
 
     Args:
         model: the model that was trained, with any weights.
@@ -127,6 +143,7 @@ def choose(
         checkpoints: the folder of `epoch_N.pt` and `step_N.pt`. A row without its file is left out.
         refits: whether the chosen candidate is trained again on the dev questions too.
         stage1_ranks: what `ranks` returns for stage 1; None if not known yet.
+        judge: a function that returns what the guards say about a model.
 
     Returns:
         All candidates, the chosen one first, then the best.
@@ -145,32 +162,81 @@ def choose(
     def weights(epoch: float) -> dict[str, Tensor]:
         return read_unchanged(checkpoints / rows[epoch].file, rows[epoch].weights_sha256)
 
+    def value(candidate: Mapping[str, Tensor]) -> Doubles:
+        model.load_state_dict(candidate)
+        return ranks(model)
+
+    def on_the_way(best: Candidate) -> list[Candidate]:
+        end = weights(best.epoch)
+        parts = []
+        for alpha in ALPHAS:
+            name = f"{alpha:g} of the way to {best.name}"
+            mrr = float(value(interpolate(stage1, end, alpha)).mean())
+            part = replace(best, name=name, kind="interpolation", alpha=alpha, dev_value=mrr)
+            parts.append(replace(part, standard_error=None, guards=()))
+        return parts
+
+    def judged(candidate: Candidate) -> Candidate:
+        model.load_state_dict(_weights(candidate, stage1, weights))
+        return replace(candidate, guards=tuple(judge(model)))
+
     ordered = sorted(found, key=_by_rank)
     if len(found) > 1 and ordered[0].kind == "stage1":
         best = ordered[1]
-        end = weights(best.epoch)
-
-        def value(candidate: Mapping[str, Tensor]) -> Doubles:
-            model.load_state_dict(candidate)
-            return ranks(model)
-
         error = None
         if refits:
-            error = undecided(value(end), value(stage1) if stage1_ranks is None else stage1_ranks)
+            before = value(stage1) if stage1_ranks is None else stage1_ranks
+            error = undecided(value(weights(best.epoch)), before)
         if error is not None:
             others = [candidate for candidate in ordered if candidate is not best]
             ordered = [replace(best, standard_error=error), *others]
         else:
-            for alpha in ALPHAS:
-                name = f"{alpha:g} of the way to {best.name}"
-                mrr = float(value(interpolate(stage1, end, alpha)).mean())
-                found.append(
-                    replace(best, name=name, kind="interpolation", alpha=alpha, dev_value=mrr)
-                )
-            ordered = sorted(found, key=_by_rank)
+            ordered = sorted([*found, *on_the_way(best)], key=_by_rank)
+    ordered = not_worse_elsewhere(ordered, judged, on_the_way)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     return ordered
+
+
+def not_worse_elsewhere(
+    ordered: Sequence[Candidate],
+    judged: Callable[[Candidate], Candidate],
+    on_the_way: Callable[[Candidate], list[Candidate]],
+) -> list[Candidate]:
+    """Put first the best candidate that no guard calls worse.
+
+    Args:
+        ordered: the candidates, the one that dev chooses first, then the best; stage 1 is one.
+        judged: returns a candidate with what the guards say about it.
+        on_the_way: returns the interpolations between stage 1 and an epoch, with their dev MRR.
+
+    Returns:
+        All candidates, with those that were tried on the way.
+    """
+    waiting, passed = list(ordered), list[Candidate]()
+    tried = any(candidate.kind == "interpolation" for candidate in ordered)
+    while waiting[0].kind != "stage1":
+        first = waiting[0] = judged(waiting[0])
+        if not first.is_worse_elsewhere:
+            break
+        passed.append(waiting.pop(0))
+        if first.kind == "epoch" and not tried:
+            tried = True
+            waiting = sorted([*waiting, *on_the_way(first)], key=_by_rank)
+    return [waiting[0], *(sorted([*waiting[1:], *passed], key=_by_rank) if passed else waiting[1:])]
+
+
+def judgements(
+    model: Encoder, guards: Sequence[Guard], settings: TrainingConfig
+) -> tuple[Judgement, ...]:
+    """Return what each guard says about a model, until one calls it worse."""
+    found = []
+    for guard in guards:
+        ranks = dev_ranking(model, guard.lists, settings).reciprocal_rank
+        found.append(guard.judge(ranks))
+        if found[-1].is_worse:
+            break
+    return tuple(found)
 
 
 def choose_on_dev(
@@ -191,7 +257,7 @@ def choose_on_dev(
         model: the model that was trained.
         stage1: its weights before training, on the CPU.
         trained: the result of the training.
-        dev: the dev questions.
+        dev: the dev questions, and the guards.
         settings: the settings of the training.
         checkpoints: the folder of `epoch_N.pt` and `step_N.pt`.
         refits: whether the chosen candidate is trained again on the dev questions too.
@@ -215,6 +281,7 @@ def choose_on_dev(
         checkpoints,
         refits,
         dev.stage1_ranks,
+        lambda candidate: judgements(candidate, dev.guards, settings),
     )
     if dev.whole is None or dev.stage1_whole is None or found[0].kind == "stage1":
         return found

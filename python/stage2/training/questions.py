@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
+from stage2.training.dev_corpus import Dev
+from stage2.training.guard import Guard
 from stage2.utils.arrays import Ints, Mask
 
 logger = logging.getLogger(__name__)
@@ -24,12 +26,18 @@ class Recipe:
         hard: int64, the rows of the hard examples.
         dropped: bool (m,), the candidates that are probably false negatives.
         settings: the settings of the training.
+        guards: the questions of other data on which the chosen model must not be worse.
     """
 
     lists: RankingLists
     hard: Ints
     dropped: Mask
     settings: TrainingConfig
+    guards: tuple[Guard, ...] = ()
+
+    def guarded(self, dev: Dev) -> Dev:
+        """Return dev questions that choose together with the guards."""
+        return replace(dev, guards=self.guards)
 
     def rows(self, visible: Ints) -> Ints:
         """Choose the rows to train on: all that may be seen, or hard ones and some easy ones."""

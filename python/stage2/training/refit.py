@@ -4,11 +4,15 @@ Dev questions are lost to training while they choose. After the choice there is 
 them out. The same recipe is trained again from stage 1 on the questions of both sides, up to the
 epoch that was chosen, and as much of the way is kept as was chosen. No question is left to measure
 the refitted model before the test questions do.
+
+With guards the refitted model is judged once more. If one calls it worse, the candidate is shipped
+as it was before the refit, which no guard called worse. If dev questions could not tell this one
+from stage 1, it was chosen for what the refit would add; then stage 1 is shipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,8 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import LastEpoch
-from stage2.training.model_selection import Candidate, interpolate
+from stage2.training.guard import Guard, Judgement
+from stage2.training.model_selection import Candidate, interpolate, judgements
 from stage2.training.state import find_state
 from stage2.training.train import Callbacks, train
 from stage2.utils.tensors import copy_of_weights
@@ -64,3 +69,36 @@ def refit(
     train(model, lists, LastEpoch(chosen.epoch), own, folder, callbacks, made_from, state)
     if chosen.alpha < 1:
         model.load_state_dict(interpolate(stage1, copy_of_weights(model), chosen.alpha))
+
+
+def undo_if_worse(
+    model: Encoder,
+    stage1: Mapping[str, Tensor],
+    chosen: Mapping[str, Tensor],
+    candidates: Sequence[Candidate],
+    guards: Sequence[Guard],
+    settings: TrainingConfig,
+) -> tuple[list[Candidate], tuple[Judgement, ...]]:
+    """Load what is shipped in place of a refitted model that a guard calls worse.
+
+    Args:
+        model: the refitted model.
+        stage1: the weights of stage 1, on the CPU.
+        chosen: the weights of the chosen candidate before the refit, on the CPU.
+        candidates: all candidates, the chosen one first.
+        guards: the guards.
+        settings: the settings of the training.
+
+    Returns:
+        The candidates, the one that is shipped first; and what the guards say about the refitted
+        model, empty if none calls it worse.
+    """
+    found = judgements(model, guards, settings)
+    if not any(judgement.is_worse for judgement in found):
+        return list(candidates), ()
+    if candidates[0].standard_error is None:
+        model.load_state_dict(chosen)
+        return list(candidates), found
+    model.load_state_dict(stage1)
+    first = next(candidate for candidate in candidates if candidate.kind == "stage1")
+    return [first, *(candidate for candidate in candidates if candidate is not first)], found

@@ -8,10 +8,10 @@ import numpy as np
 
 from stage2._core import Samples
 from stage2.cli import console
-from stage2.cli.commands.evaluate import evaluate_shown
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
 from stage2.cli.systems import named_system
 from stage2.cli.text_lengths import tell_text_lengths

@@ -12,8 +12,10 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backbone
 from stage2.cli.dry_run import Work, Workload
+from stage2.cli.guards import GuardData, hashes_of, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions, tell_unseen
 from stage2.cli.stage1 import (
     backbone_of,
@@ -28,12 +30,12 @@ from stage2.cli.workload import Pace, evaluation, load_of, of_backbone
 from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen
-from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.baselines import Backbone, Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
-from stage2.evaluation.evaluate import Evaluation, embed, rank_lists
+from stage2.evaluation.evaluate import Evaluation
+from stage2.evaluation.non_inferiority import WORSE
 from stage2.evaluation.ranking import Ranked
 from stage2.report.terminal import table
 from stage2.report.verdict import sentences
@@ -59,10 +61,11 @@ def evaluate_command(
             "--fail-if-regressed compares two systems; give --model twice, before and after, or "
             "name what was there before by --before-model, --before-run and their like"
         )
+    guard_data = _guards(settings, systems)
     settings, inputs = with_folder_files(settings, run, only=("test",))
     if inputs.sides is not None:
         console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
-    hashes = dict(inputs.hashes)
+    hashes = {**inputs.hashes, **hashes_of(guard_data)}
     for number, system in enumerate(systems, 1):
         system.check(inputs)
         hashes |= system.hashes_of(f"model_{number}")
@@ -71,8 +74,9 @@ def evaluate_command(
     backbone = untouched_backbone(settings, folder, inputs)
     reads = [path for system in systems for path in system.reads]
     run.begin(
-        settings, {"evaluate": hashes}, reads, lambda: _load(settings, inputs, systems, backbone)
-    )
+        settings, {"evaluate": hashes}, reads,
+        lambda: _load(settings, inputs, systems, backbone, guard_data),
+    )  # fmt: skip
     write_rejected(run, inputs.loaded)
     told = [tell_text_lengths(system.model, inputs.samples, system.name)
             for system in systems if isinstance(system, ModelSystem)]  # fmt: skip
@@ -93,7 +97,8 @@ def evaluate_command(
         sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
     comparison = write_comparison(
         run, inputs, grouped,
-        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1] or None),
+        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1] or None,
+               _elsewhere(settings, guard_data, systems)),
         sets, settings, ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip
     comparison |= {"models": names, "trained_on_known": held_out}
@@ -106,8 +111,36 @@ def evaluate_command(
     check_regression(comparison, settings)
 
 
+def _guards(settings: Settings, systems: Sequence[System]) -> list[GuardData]:
+    """Read the guards, which need two models: runs and vectors know no other texts.
+
+    Raises:
+        BadInputError: there are guards, but not two models; or a guard cannot be read.
+    """
+    models = [system for system in systems if isinstance(system, ModelSystem)]
+    if settings.guard is not None and len(models) < 2:
+        raise BadInputError(
+            f"--guard {settings.guard} compares two models on other data; give --model twice, "
+            "before and after, or --before-model. Vectors, runs and endpoints are not measured on "
+            "it"
+        )
+    return read_guards(settings, chooses=False)
+
+
+def _elsewhere(
+    settings: Settings, data: Sequence[GuardData], systems: Sequence[System]
+) -> list[dict[str, Any]]:
+    """Return what each guard says about the second model."""
+    models = [system.model for system in systems if isinstance(system, ModelSystem)]
+    return measured(data, models[0], settings).verdicts(models[-1]) if data else []
+
+
 def _load(
-    settings: Settings, inputs: Inputs, systems: Sequence[System], backbone: Backbone | None
+    settings: Settings,
+    inputs: Inputs,
+    systems: Sequence[System],
+    backbone: Backbone | None,
+    guard_data: Sequence[GuardData],
 ) -> Workload:
     """Count what the command computes, for a dry run. What others have computed takes no time."""
     found, work = Workload(), list[Work]()
@@ -117,7 +150,8 @@ def _load(
             pace = Pace.measure(system.model, lists.tokens, settings.precision)
             work += evaluation(pace, lists, system.name, embedding_cache(settings, system.name))
             found = load_of(lists, [*work, *of_backbone(pace, lists, backbone)])
-    return found
+    models = [system.model for system in systems if isinstance(system, ModelSystem)]
+    return with_guards(lambda: found, guard_data, models[0], settings) if guard_data else found
 
 
 def _unseen_sets(found: Unseen, held_out: bool) -> list[QuestionSet]:
@@ -205,31 +239,6 @@ def _systems(settings: Settings, models: Sequence[str]) -> list[System]:
     return [*([] if before is None else [before]), *now]
 
 
-def evaluate_shown(
-    title: str,
-    model: Encoder | LazyModel,
-    lists: RankingLists,
-    settings: Settings,
-    cache: EmbeddingCache | None = None,
-    folder: Path | None = None,
-) -> Evaluation:
-    """Embed and rank as `stage2.evaluation.evaluate` does, with a bar for each.
-
-    Args:
-        title: the title of the first bar.
-        model: the model, on its device.
-        lists: the lists that are ranked.
-        settings: `precision` and `memory_budget` are used.
-        cache: the cache of the model's vectors, or None.
-        folder: the folder for a file of the vectors if they exceed the budget; None keeps them in
-            memory.
-    """
-    with console.bar(title) as progress:
-        vectors = embed(model, lists, settings.precision, progress, cache, folder, settings.budget)
-    with console.bar("ranking the corpus", "question") as progress:
-        return rank_lists(lists, vectors, progress)
-
-
 def lists_of(settings: Settings, model: Encoder | LazyModel, inputs: Inputs) -> RankingLists:
     """Gather the lists that are evaluated, with the whole corpus if that is asked for."""
     return ranking_lists(
@@ -249,11 +258,13 @@ class Models:
         before: by source, the ranks of the first model.
         after: by source, the ranks of the last model.
         embedding_dim: the width of the last model's vectors; None if it ranks by two models.
+        elsewhere: what each guard says about the last model.
     """
 
     before: Mapping[str, Ranked]
     after: Mapping[str, Ranked]
     embedding_dim: int | None
+    elsewhere: Sequence[Mapping[str, Any]] = ()
 
 
 def write_comparison(
@@ -282,6 +293,8 @@ def write_comparison(
     )
     comparison["embedding_dim"] = models.embedding_dim
     comparison["verdict"]["text"] = sentences(comparison)
+    if models.elsewhere:
+        comparison["guards"] = list(models.elsewhere)
     source = comparison["verdict"]["source"]
     rows = per_question(before, after, samples.qa_ids, samples.questions, sets, source, baselines)
     files.write_jsonl(run / files.PER_QUESTION, rows)
@@ -289,10 +302,17 @@ def write_comparison(
 
 
 def check_regression(comparison: Mapping[str, Any], settings: Settings) -> None:
-    """Raise RegressedError if --fail-if-regressed asks for it and the verdict is worse.
+    """Raise RegressedError if --fail-if-regressed asks for it and a verdict is worse.
+
+    That of a guard counts as much as that on the questions themselves.
 
     A lower mean alone does not count. If two models are equally good, the second has a lower mean
     in half of all experiments, and users soon switch off a check that fails by chance.
     """
-    if settings.fail_if_regressed and comparison["verdict"]["word"] == "worse":
+    if not settings.fail_if_regressed:
+        return
+    if comparison["verdict"]["word"] == "worse":
         raise RegressedError(f"regressed: {comparison['verdict']['text']['en']}")
+    for entry in comparison.get("guards", []):
+        if entry["verdict"] == WORSE:
+            raise RegressedError(f"regressed: {entry['text']['en']}")

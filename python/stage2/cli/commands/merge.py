@@ -21,14 +21,15 @@ from stage2.cli.baselines import ranked_baselines, untouched_backbone
 from stage2.cli.commands.evaluate import (
     Models,
     check_regression,
-    evaluate_shown,
     lists_of,
     write_comparison,
 )
 from stage2.cli.dry_run import Work, Workload
+from stage2.cli.guards import hashes_of, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions, sides_of
 from stage2.cli.stage1 import (
     backbone_of,
@@ -82,17 +83,27 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
             "take. Give another --output-dir"
         )
     settings, questions = _questions(settings, run)
+    if settings.guard is not None and questions is None:
+        raise BadInputError(
+            f"--guard {settings.guard}: there are no questions to measure the merged model on, and "
+            "a guard stands beside them; give --data FILE, or --qa FILE and --chunks FILE"
+        )
+    guard_data = read_guards(settings, chooses=False)
     loaded = [placed(load_given(settings, path), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
     folder = backbone_of(settings, models[0])
     backbone = untouched_backbone(settings, folder, questions.inputs) if questions else None
     hashes = dict(questions.inputs.hashes) if questions else {}
+    hashes |= hashes_of(guard_data)
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
     run.begin(
         settings, {"merge": hashes}, models,
-        lambda: _load(settings, loaded, models, questions, backbone),
+        lambda: with_guards(
+            lambda: _load(settings, loaded, models, questions, backbone),
+            guard_data, loaded[0], settings,
+        ),
     )  # fmt: skip
     if questions:
         write_rejected(run, questions.inputs.loaded)
@@ -101,6 +112,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)
               if questions and (model is loaded[0] or settings.method in FUSIONS)]  # fmt: skip
+    guards = measured(guard_data, loaded[0], settings)
     if questions and settings.method in FUSIONS:
         facts, after = _fuse(before[0], before[1], questions, settings)
     else:
@@ -116,6 +128,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
     if questions:
         comparison = _compare(settings, run, questions, before[0], after, backbone)
+        if elsewhere := guards.verdicts(loaded[0]):
+            comparison["guards"] = elsewhere
         comparison |= {"models": [models[0], f"{settings.method} of {', '.join(models)}"]}
         files.write_json(run / files.COMPARISON, comparison)
     run.done(settings, "merge", hashes)

@@ -11,11 +11,11 @@ import numpy as np
 
 from stage2.cli import console
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
-from stage2.cli.commands.evaluate import evaluate_shown
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.stage1 import (
     Stage1,
     check_machine,

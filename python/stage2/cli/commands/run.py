@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +14,6 @@ from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import (
     Models,
     check_regression,
-    evaluate_shown,
     lists_of,
     write_comparison,
 )
@@ -22,9 +21,11 @@ from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, wri
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import TrainingQuestions, check_training, fit
 from stage2.cli.dry_run import Workload
+from stage2.cli.guards import hashes_of, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import (
     ground_truths,
     grouped_questions,
@@ -98,36 +99,40 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
     unseen = {side: unseen_side(placed, side) for side in ("dev", "test")}
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
+    guard_data = read_guards(settings, chooses=True)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
-    mining = stages["mine"]
-    hashes = {**mining, **loss_hashes(settings.loss)}
+    hashes = {**stages["mine"], **loss_hashes(settings.loss), **hashes_of(guard_data)}
     state = check_training(settings, run, hashes, model, inputs)
     run.begin(
         settings, stages | {"train": hashes, "evaluate": hashes},
-        work=partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
+        work=partial(
+            with_guards,
+            partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
+            guard_data, model, settings,
+        ),
     )  # fmt: skip
-    keep_stage1(run, first, mining)
+    keep_stage1(run, first, stages["mine"])
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
-    sides = placed.parts if settings.split == "chunk" else ()
-    inputs, mined = candidates(settings, run, model, inputs, cache, sides)
+    inputs, mined = candidates(settings, run, model, inputs, cache, _sides(settings, placed))
     write_constructed(settings, run, inputs)
 
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
+    guards = measured(guard_data, model, settings)
     # These are what the user could have for free. The backbone is not kept beside the model.
     baselines = ranked_baselines(settings, lists, backbone)
     del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
-    hard = write_mined(settings, run, inputs, mining, before, mined, dropped)
+    hard = write_mined(settings, run, inputs, stages["mine"], before, mined, dropped)
     # Without a split, training sees the dev questions anyway.
     refits = settings.refit and settings.split == "chunk"
-    recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
+    recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits), guards.choosing())
     run.record["split"] = tell_split(settings, placed, folds)
     # If the run goes on after its training, the file is whole already, and `run.json` has its hash.
     if not _goes_on_trained(settings, run):
@@ -137,6 +142,11 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     after = _trained(settings, run, model, recipe, placed, hashes, before, state)
     trained_on = _write_split(run, recipe, placed, bool(run.record["shipped"]["refit_on"]))
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
+    # The folds leave other weights in the model.
+    models = replace(
+        _models(settings, before, after),
+        elsewhere=guards.verdicts(model, run.record["shipped"]),
+    )
     sets = _sets(settings, placed, unseen, trained_on)
     if folds is not None and len((held_out := unseen_folds(folds)).rows):
         crossed, run.record["folds"] = cross_validate(
@@ -146,7 +156,6 @@ def run_command(settings: Settings, run: RunFolder) -> None:
         sets.insert(0, _set("cross-validated", held_out, held_out=True, after=crossed))
     # The verdict is about the folds if there are any, so their groups are used.
     kept = folds if folds is not None and sets[0].after else placed
-    models = _models(settings, before, after)
     _tell(settings, run, inputs, kept.groups, models, sets, hashes, baselines)
     files.remove(run / files.FOLDS)
 
@@ -233,7 +242,8 @@ def _trained(
         files.remove(run / files.REFIT)
     else:
         choosing = unseen_side(placed, "dev").or_all
-        lists, dev = recipe.lists_of(train_rows), dev_of(before, choosing.rows, choosing.aside)
+        lists = recipe.lists_of(train_rows)
+        dev = recipe.guarded(dev_of(before, choosing.rows, choosing.aside))
         again = recipe.refit_lists(train_rows, dev_rows)
         fit(
             settings, run, model, TrainingQuestions(lists, dev, again), hashes, state,
@@ -278,6 +288,11 @@ def _tell(
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
     check_regression(comparison, settings)
+
+
+def _sides(settings: Settings, placed: Placed) -> Sequence[Ints]:
+    """Return the rows of the questions of each side; without a split there is none."""
+    return placed.parts if settings.split == "chunk" else ()
 
 
 def _sets(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,13 @@ from torch import Tensor
 
 from stage2.cli import console
 from stage2.cli.dry_run import Workload
+from stage2.cli.guards import (
+    Guards,
+    hashes_of,
+    measured,
+    read_guards,
+    with_guards,
+)
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
@@ -32,13 +39,14 @@ from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
 from stage2.training.documents import check_parts
+from stage2.training.guard import Judgement
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import Candidate, choose_on_dev
 from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
-from stage2.training.refit import refit
+from stage2.training.refit import refit, undo_if_worse
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
@@ -67,7 +75,8 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
         raise BadInputError(f"{settings.data}: {_no_hard_examples(settings, run)}")
     settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
-    hashes = dict(inputs.hashes)
+    guard_data = read_guards(settings, chooses=True)
+    hashes = {**inputs.hashes, **hashes_of(guard_data)}
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     hashes |= {**first.hashes, **loss_hashes(settings.loss)}
@@ -93,7 +102,10 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
     run.begin(
         settings, {"train": hashes, **made},
-        work=lambda: _load(settings, first, inputs, len(train_rows), len(dev_rows)),
+        work=lambda: with_guards(
+            lambda: _load(settings, first, inputs, len(train_rows), len(dev_rows)),
+            guard_data, model, settings,
+        ),
     )  # fmt: skip
     if placed is not None:
         run.record["split"] = tell_split(settings, placed, None)
@@ -109,8 +121,21 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         # Dev questions that could not choose are trained on all the same.
         again = lists.subset(np.union1d(*placed.parts[:2]))
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
-    questions = TrainingQuestions(lists, Dev(dev), again)
+    guards = measured(guard_data, model, settings)
+    questions = TrainingQuestions(lists, Dev(dev, guards=guards.choosing()), again)
     fit(settings, run, model, questions, hashes, state)
+    _tell_elsewhere(run, model, guards)
+
+
+def _tell_elsewhere(run: RunFolder, model: Encoder, guards: Guards) -> None:
+    """Measure the shipped model on the guards, and record what it has cost elsewhere."""
+    found = guards.verdicts(model, run.record["shipped"])
+    if not found:
+        return
+    for entry in found:
+        console.say(entry["text"]["en"])
+    console.keep(guards=found)
+    run.record["guards"] = found
 
 
 def _load(settings: Settings, first: Stage1, inputs: Inputs, train: int, dev: int) -> Workload:
@@ -222,14 +247,21 @@ def fit(
     for candidate in candidates:
         if candidate.kind == "interpolation":
             console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}")
+    _tell_passed_over(candidates)
+    undone: tuple[Judgement, ...] = ()
+    if again is not None and candidates[0].kind != "stage1":
+        chosen = copy_of_weights(model)
+        _refit(settings, run, model, before, candidates[0], again, hashes)
+        candidates, undone = undo_if_worse(model, before, chosen, candidates, dev.guards, settings)
+        model.save_weights(checkpoints / files.BEST_CHECKPOINT)
+    if undone:
+        console.warn("the refitted model is worse on a guard, and is not shipped")
     best = candidates[0]
-    if best.kind == "stage1":
+    if undone or best.kind == "stage1":
         again = None
-    if again is not None:
-        _refit(settings, run, model, before, best, again, hashes)
     ship(settings, run, model, before if best.kind != "stage1" else None, dev.lists.question_texts)
     facts = shipped(
-        candidates, held_out, dev, trained.diagnosis, 0 if again is None else len(again)
+        candidates, held_out, dev, trained.diagnosis, 0 if again is None else len(again), undone
     )
     decided(again is not None)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
@@ -265,7 +297,16 @@ def _refit(
             model, before, best, again, going_on, folder, Callbacks(progress),
             made_from(settings, "train", hashes),
         )  # fmt: skip
-    model.save_weights(run / files.CHECKPOINTS / files.BEST_CHECKPOINT)
+
+
+def _tell_passed_over(candidates: Sequence[Candidate]) -> None:
+    """Say which candidates are not shipped, because a guard calls them worse."""
+    for candidate in candidates:
+        for judgement in candidate.guards:
+            if judgement.is_worse:
+                console.say(f"{candidate.name}: dev MRR {candidate.dev_value:.4f}, but worse on "
+                            f"{judgement.name} ({judgement.before:.4f} before, "
+                            f"{judgement.after:.4f} after): not shipped")  # fmt: skip
 
 
 def _choosing(dev: Dev) -> str:

@@ -1,0 +1,187 @@
+"""`--guard`: what is measured elsewhere, what is refused, and what it can show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import stage2 as library
+from stage2.models.init_model import init_model
+from stage2.utils import files
+from stage2.variants import BUILTIN_GUARD, builtin_guard
+from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.small import WORDS, write_jsonl
+
+QUESTIONS = 80
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a BEIR folder whose questions have the words of their chunks."""
+    folder = tmp_path_factory.mktemp("guards") / "other"
+    (folder / "qrels").mkdir(parents=True)
+    random = np.random.default_rng(1)
+    texts = [" ".join(random.choice(WORDS, 6)) for _ in range(QUESTIONS)]
+    write_jsonl(folder / "corpus.jsonl", [{"_id": f"d{i}", "text": t} for i, t in enumerate(texts)])
+    asked = [" ".join(text.split()[:5]) for text in texts]
+    write_jsonl(
+        folder / "queries.jsonl", [{"_id": f"q{i}", "text": t} for i, t in enumerate(asked)]
+    )
+    rows = "".join(f"q{i}\td{i}\t1\n" for i in range(QUESTIONS))
+    (folder / "qrels" / "all.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forgetful(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the model of `model_dir` with its words mixed up."""
+    folder = tmp_path_factory.mktemp("forgetful") / "model"
+    made = init_model(str(backbone), [], embedding_dim=64, max_length=128, seed=0, fit=False)
+    torch.manual_seed(0)
+    for parameter in made.parameters():
+        parameter.data = 0.2 * torch.randn_like(parameter)
+    made.save_pretrained(folder)
+    return folder
+
+
+def comparison(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / files.COMPARISON).read_text()))
+
+
+def test_a_model_that_forgot_is_worse_elsewhere(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, forgetful: Path, guard: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    flags = ["--model", model_dir, "--model", forgetful, *data_flags(corpus), "--guard", guard]
+    flags += ["--guard-margin", 0.1, "--precision", "fp32"]
+    result = stage2("evaluate", *flags, "--fail-if-regressed", exit_code=3)
+    (entry,) = comparison(out)["guards"]
+    assert entry["verdict"] == "worse"
+    assert (entry["num_queries"], entry["chose"], entry["chunks"]) == (QUESTIONS, 0, QUESTIONS)
+    assert entry["difference"] == pytest.approx(entry["after"] - entry["before"])
+    assert entry["low"] < entry["difference"] < entry["high"] < 0
+    assert entry["text"]["en"].replace("→", "->").replace("−", "-") in result.stdout
+    assert "regressed: " in result.stderr
+    assert "may be chance" not in result.stderr
+    record = json.loads((out / files.RUN).read_text())
+    known = record["stages"]["evaluate"]["made_from"]
+    assert known["guard_margin"] == 0.1
+    assert any(name.startswith("guard_1/") for name in known)
+    page = stage2("report")
+    assert page.exit_code == 0
+    for name in (files.REPORT, files.PAGE):
+        assert "What it has cost elsewhere" in (out / name).read_text("utf-8")
+    assert json.loads((out / files.REPORT_JSON).read_text())["guards"] == [entry]
+
+
+def test_the_same_model_is_not_worse(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    models = ["--model", model_dir, "--model", model_dir, *data_flags(corpus)]
+    stage2("evaluate", *models, "--guard", guard, "--guard-margin", 0.1)
+    (entry,) = comparison(tmp_path / "out")["guards"]
+    assert (entry["verdict"], entry["difference"]) == ("not_worse", 0)
+    # The same by a margin that so few questions cannot show.
+    result = stage2("evaluate", *models, "--guard", guard, "--overwrite")
+    (entry,) = comparison(tmp_path / "out")["guards"]
+    assert entry["verdict"] == "undecided"
+    assert "cannot show that a model is not worse by 0.01 MRR, which takes 299" in result.stderr
+    assert "it takes 299 or more" in entry["text"]["en"]
+
+
+def test_a_run_judges_by_one_half_and_measures_by_the_other(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    """By Python's keyword too, with two guards of which the model cannot read one."""
+    flags = ["--model", model_dir, *data_flags(corpus), "--folds", 0, "--topk", 1, "--epochs", 1,
+             "--learning-rate", "1e-3", "--guard", f"{guard},{BUILTIN_GUARD}"]  # fmt: skip
+    result = stage2("run", *flags)
+    ours, builtin = comparison(tmp_path / "out")["guards"]
+    assert ours["num_queries"] + ours["chose"] == QUESTIONS
+    assert abs(ours["num_queries"] - ours["chose"]) <= 8
+    assert builtin["unknown_share"] > 0.1
+    assert "does not read its language" in result.stderr
+    card = tmp_path / "out" / files.SHIPPED_MODEL / files.CARD
+    assert "## What it has cost elsewhere" in card.read_text("utf-8")
+    shipped = json.loads((tmp_path / "out" / files.RUN).read_text())["shipped"]
+    judged = [one["name"] for row in shipped["candidates"] for one in row["guards"]]
+    assert set(judged) <= {str(guard)}
+    library.run(
+        model=model_dir, qa=corpus["qa"], chunks=corpus["chunks"], entities=corpus["entities"],
+        folds=0, topk=1, epochs=1, learning_rate=1e-3, guard=f"{guard},{BUILTIN_GUARD}",
+        output_dir=tmp_path / "again", progress=False,
+    )  # fmt: skip
+    assert comparison(tmp_path / "again")["guards"] == [ours, builtin]
+
+
+def test_train_says_what_it_has_cost(
+    stage2: Stage2, finished: Path, model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    result = stage2(
+        "train", "--data", finished / files.CONSTRUCTED, "--model", model_dir, "--epochs", 1,
+        "--guard", guard,
+    )  # fmt: skip
+    record = json.loads((tmp_path / "out" / files.RUN).read_text())
+    (entry,) = record["guards"]
+    assert entry["text"]["en"] in result.stderr
+
+
+def test_merge_is_measured_elsewhere(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, forgetful: Path, guard: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    flags = ["--model", model_dir, "--model", forgetful, "--guard", guard]
+    stage2("merge", *flags, *data_flags(corpus), "--alpha", 1, "--guard-margin", 0.1)
+    assert comparison(tmp_path / "out")["guards"][0]["verdict"] == "worse"
+    refused = stage2("merge", *flags, "--alpha", 0.5, "--output-dir", tmp_path / "b", exit_code=2)
+    assert "there are no questions to measure the merged model on" in refused.stderr
+    refused = stage2("merge", *flags, *data_flags(corpus), "--method", "sum", exit_code=2)
+    assert "with --method interpolate or soup" in refused.stderr
+
+
+def test_what_cannot_guard_is_refused(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, finished: Path, guard: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    one = ["evaluate", "--model", model_dir, *data_flags(corpus)]
+    two = [*one, "--model", model_dir, "--guard"]
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text('{"nothing": 1}\n')
+    for value, message in (
+        ("nowhere", "--guard nowhere: no such file or folder"),
+        (odd, f"--guard {odd}: "),
+        (finished / files.CONSTRUCTED, "samples without their corpus"),
+        (f"{guard},{guard}", "twice"),
+        (f"{guard},", "the 2. of its names is empty"),
+    ):
+        assert message in stage2(*two, value, exit_code=2).stderr
+    assert "compares two models" in stage2(*one, "--guard", guard, exit_code=2).stderr
+    refused = stage2(*one, "--model", model_dir, "--guard-margin", 0.1, exit_code=2)
+    assert "with --guard PATH" in refused.stderr
+    assert "at most 0.999" in stage2(*two, guard, "--guard-margin", 1, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_counts_the_guard(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    flags = ["--model", model_dir, *data_flags(corpus), "--guard", guard]
+    plan = stage2("run", *flags, "--folds", 0, "--dry-run").stdout
+    assert f"guard {guard}, after" in " ".join(plan.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_of_the_built_in_passages_answer_a_question() -> None:
+    paths = builtin_guard()
+    questions, passages = read_jsonl(paths["qa"]), read_jsonl(paths["chunks"])
+    ids = [row["chunk_id"] for row in passages]
+    assert (len(questions), len(passages)) == (60, 120)
+    assert len({row["text"] for row in passages}) == len(set(ids)) == 120
+    assert len({row["chunk_id"] for row in questions} & set(ids)) == 60
+    assert len({row["question"] for row in questions}) == 60
