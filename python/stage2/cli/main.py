@@ -404,6 +404,50 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     convert.convert(settings, in_path, out_path, to)
 
 
+@command(
+    also=("data", "qa", "chunks", "format", "columns", "title", "on_error", "max_decompressed"),
+    without=("output_dir", "seed", "device"),
+    plans=True,
+    example="stage2 relabel --judgements judgements.jsonl --data my-data --output mended",
+    more=[
+        click.option(
+            "--judgements",
+            required=True,
+            metavar="FILE",
+            help="The judgements, such as the page of stage2 audit --review gives.",
+        ),
+        click.option(
+            "--output", required=True, metavar="OUT", help="The file or folder to make."
+        ),
+        click.option(
+            "--to",
+            type=click.Choice(WRITTEN),
+            help="The format of OUT. Default: told by its suffix; else that of the input, or beir.",
+        ),
+        click.option(
+            "--agree",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Change a label only where N judges say the same.",
+        ),
+        click.option(
+            "--who", multiple=True, metavar="NAME", help="A judge that counts. Default: all."
+        ),
+    ],
+)
+def relabel(settings: Settings, **flags: Any) -> None:
+    """Bring judgements back into the labels, and write the data set that results.
+
+    A pair on which judges disagree stays as it is. OUT.relabelled.jsonl says of each change what
+    it was, who judged it, when and why.
+    """
+    from stage2.cli.commands import relabel
+
+    relabel.relabel_command(settings, relabel.Flags(**flags))
+
+
 def main() -> None:
     """Run the program. Under torchrun rank 0 runs it, and other ranks lend it their devices."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
