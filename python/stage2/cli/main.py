@@ -204,18 +204,33 @@ def evaluate(settings: Settings, models: tuple[str, ...], **trec: Any) -> None:
             "--strict",
             is_flag=True,
             help="Exit with 1 where anything but a hint is found.",
-        )
+        ),
+        click.option(
+            "--review",
+            is_flag=True,
+            help="Write review.html, on which people judge the most doubtful labels.",
+        ),
+        click.option(
+            "--review-pairs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="So many doubtful pairs are written by --review. Default: 500.",
+        ),
     ],
 )
-def audit(settings: Settings, strict: bool) -> None:
+def audit(settings: Settings, **flags: Any) -> None:
     """Say what is wrong with the negatives: false ones, repeats, short lists.
 
     Prints a table of counts and writes audit.json, and each finding as a row of audit.jsonl. With
     no data given the folder's own samples and scores are looked at.
+
+    With --review it also looks for labels that are wrong and for answers that have none, in the
+    whole corpus where there is one, and writes a page on which people judge them. stage2 relabel
+    brings what they say back.
     """
     from stage2.cli.commands import audit
 
-    audit.audit_command(settings, strict)
+    audit.audit_command(settings, audit.Flags(**flags))
 
 
 @command(
@@ -416,9 +431,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
             metavar="FILE",
             help="The judgements, such as the page of stage2 audit --review gives.",
         ),
-        click.option(
-            "--output", required=True, metavar="OUT", help="The file or folder to make."
-        ),
+        click.option("--output", required=True, metavar="OUT", help="The file or folder to make."),
         click.option(
             "--to",
             type=click.Choice(WRITTEN),

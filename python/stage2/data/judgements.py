@@ -1,4 +1,4 @@
-"""Judgements of pairs of a question and a chunk: a reviewer's, a cross-encoder's or another model's.
+"""Judgements of pairs of a question and a chunk: a reviewer's, or those of any model.
 
 A file has one judgement in each row of JSONL, with these members:
 

@@ -188,11 +188,11 @@ class _Labels:
 
     def tables(self) -> Tables:
         """Return the tables with the changed labels."""
-        lists = {
-            name: _lists(getattr(self.before, name), self.changed, name)
+        relevant, negatives = (
+            _lists(getattr(self.before, name), self.changed, name)
             for name in ("relevant", "negatives")
-        }
-        return replace(self.before, **lists)
+        )
+        return replace(self.before, relevant=relevant, negatives=negatives)
 
     def _candidates(self, row: int) -> _Candidates:
         relevant, negatives = (
@@ -215,9 +215,7 @@ class _Labels:
         own.relevant[chunk] = (_ADDED, score)
         return [("answers_added", row, chunk, "negative" if were else None)]
 
-    def _no_answer(
-        self, own: _Candidates, row: int, chunk: int, negatives: bool
-    ) -> list[_Change]:
+    def _no_answer(self, own: _Candidates, row: int, chunk: int, negatives: bool) -> list[_Change]:
         if were := self._copies(own.relevant, chunk):
             for one in were:
                 _, score = own.relevant.pop(one)

@@ -49,8 +49,8 @@ def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
     for path in reads.values():
         files.check_regular(path)
     name = _format(settings, target, flags.to)
-    for path in (target, log):
-        check_target(path)
+    for made in (target, log):
+        check_target(made)
     tables = _tables(settings)
     judged, rejected = read_judgements(Path(flags.judgements), tables, settings)
     _check_judges(flags, {one.by for one in judged})
