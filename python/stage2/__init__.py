@@ -9,7 +9,7 @@ from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.api import evaluate, mine, run, train
+    from stage2.api import audit, evaluate, mine, relabel, run, train
     from stage2.config import Settings
     from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
@@ -38,6 +38,7 @@ __all__ = [
     "Samples",
     "Settings",
     "annotate",
+    "audit",
     "evaluate",
     "load_model",
     "margin_ranking_loss",
@@ -45,6 +46,7 @@ __all__ = [
     "mine",
     "mine_negatives",
     "rank",
+    "relabel",
     "run",
     "similarity",
     "topk",
@@ -63,12 +65,14 @@ _LATER = {
     "Rules": "stage2.mining.hard_negatives",
     "Settings": "stage2.config",
     "annotate": "stage2.data.annotate",
+    "audit": "stage2.api",
     "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",
     "mine": "stage2.api",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.evaluation.ranking",
+    "relabel": "stage2.api",
     "run": "stage2.api",
     "similarity": "stage2.encoding.similarity",
     "topk": "stage2.mining.search",

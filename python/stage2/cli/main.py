@@ -427,9 +427,11 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     more=[
         click.option(
             "--judgements",
+            multiple=True,
             required=True,
             metavar="FILE",
-            help="The judgements, such as the page of stage2 audit --review gives.",
+            help="Judgements, such as the page of stage2 audit --review gives; give it again for "
+            "those of others.",
         ),
         click.option("--output", required=True, metavar="OUT", help="The file or folder to make."),
         click.option(

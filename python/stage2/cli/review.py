@@ -161,5 +161,5 @@ def _judged(settings: Settings, samples: Samples, one: Doubt, scores: _Scores) -
     )
     found["score"] = round(score, DECIMALS) if np.isfinite(score) else None
     if lead is not None and one.beside is not None:
-        found["note"] = f"the other passage scores {scores[one.row, one.beside]:.4f}"
+        found["note"] = f"the other passage scores {scores[one.row, one.beside]:.{DECIMALS}f}"
     return found

@@ -14,7 +14,7 @@ A file has one judgement in each row of JSONL, with these members:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,29 +75,31 @@ def row_of(
 
 
 def read_judgements(
-    path: Path, tables: Tables, settings: InputConfig
+    paths: Sequence[Path], tables: Tables, settings: InputConfig
 ) -> tuple[list[Judgement], list[LeftOut]]:
-    """Read the judgements of a file, and find their questions and chunks in tables.
+    """Read the judgements of files, and find their questions and chunks in tables.
 
     Args:
-        path: the file, plain or compressed.
+        paths: the files, plain or compressed.
         tables: the data set that was judged.
         settings: `on_error` and `max_decompressed` are used.
 
     Returns:
-        The judgements in the order of the file, and the rows that were left out under
+        The judgements in the order of the files, and the rows that were left out under
         `--on-error skip`.
 
     Raises:
         InputError: a row is wrong, or is about a question or a chunk that the tables lack, and
-            --on-error is strict; or the file has no row.
+            --on-error is strict; or a file has no row.
     """
-    known, found = _Known(tables), list[Judgement]()
-    rejected = TableBuilder()
-    read_rows(path, settings, rejected, lambda node: found.append(known.judgement(node)))
-    if not found and not rejected.rejected:
-        message = "the file has no rows; expected at least one judgement"
-        raise input_error(str(path), 1, 1, "empty_file", message)
+    known, rejected = _Known(tables), TableBuilder()
+    found: list[Judgement] = []
+    for path in paths:
+        before = len(found) + len(rejected.rejected)
+        read_rows(path, settings, rejected, lambda node: found.append(known.judgement(node)))
+        if len(found) + len(rejected.rejected) == before:
+            message = "the file has no rows; expected at least one judgement"
+            raise input_error(str(path), 1, 1, "empty_file", message)
     return found, rejected.rejected
 
 

@@ -36,7 +36,7 @@ OTHERS = 3
 # A wrong label is seen from both sides: the label is far off, and something else is near. That a
 # passage is an answer too is seen from one. See docs/how-to/repair-labels.md for what this gives.
 MISSING = 0.5
-# What the texts themselves say, in standard deviations of all doubts.
+# What the texts themselves say, in root mean squares of all leads.
 _OF_TEXTS: Mapping[str, float] = {"near_duplicate": 4.0, "contains_answer": 1.0, "no_answer": 1.0}
 
 
@@ -172,22 +172,17 @@ def doubts(samples: Samples, audit: Audit, scored: Scored | None) -> list[Doubt]
 def ordered(pairs: Iterable[Doubt]) -> list[Doubt]:
     """Give each pair its doubt, and return them, the most doubtful first.
 
-    The leads by the model and by the cross-encoder are divided by their standard deviations, so
-    that neither scale counts for more.
+    The leads by the model and by the cross-encoder are divided by their root mean squares, so that
+    neither scale counts for more.
     """
     found = list(pairs)
-    spread = {
-        name: float(np.std([value for one in found if (value := getattr(one, name)) is not None]))
-        if any(getattr(one, name) is not None for one in found)
-        else 0.0
-        for name in ("lead", "cross_lead")
-    }
+    scale = {name: _scale([getattr(one, name) for one in found]) for name in ("lead", "cross_lead")}
 
     def doubt(one: Doubt) -> float:
         value: float = sum(
-            getattr(one, name) / deviation
-            for name, deviation in spread.items()
-            if deviation and getattr(one, name) is not None
+            getattr(one, name) / size
+            for name, size in scale.items()
+            if size and getattr(one, name) is not None
         )
         weight = MISSING if one.kind == "missing" else 1.0
         return weight * value + sum(_OF_TEXTS.get(name, 0.0) for name, _ in one.reasons)
@@ -288,6 +283,12 @@ def _lists(samples: Samples, scores: Floats) -> Iterator[tuple[Ints, Floats, int
     for row, split in enumerate(np.asarray(samples.num_relevant).tolist()):
         part = slice(*offsets[row : row + 2])
         yield candidates[part], scores[part], split
+
+
+def _scale(leads: Sequence[float | None]) -> float:
+    """Return the root mean square of leads; 0 if there are none."""
+    known = [lead for lead in leads if lead is not None]
+    return float(np.sqrt(np.mean(np.square(known)))) if known else 0.0
 
 
 def _mean(scores: Floats) -> Floats:

@@ -28,14 +28,14 @@ class Flags:
     """The flags of the command that are no settings.
 
     Attributes:
-        judgements: the file of judgements.
+        judgements: the files of judgements.
         output: the file or folder that is made.
         to: the name of its format; None for that of its suffix or of the input.
         agree: so many judges must say the same.
         who: the judges that count; empty for all.
     """
 
-    judgements: str
+    judgements: tuple[str, ...]
     output: str
     to: str | None = None
     agree: int = 1
@@ -46,13 +46,14 @@ def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
     """Read the data and the judgements, write the data with new labels, and say what changed."""
     target, log = Path(flags.output), _log(flags.output)
     reads = _reads(settings, flags)
-    for path in reads.values():
+    named = [path for flag, path in reads.items() if flag != "--judgements"]
+    for path in (*named, *flags.judgements):
         files.check_regular(path)
     name = _format(settings, target, flags.to)
     for made in (target, log):
         check_target(made)
     tables = _tables(settings)
-    judged, rejected = read_judgements(Path(flags.judgements), tables, settings)
+    judged, rejected = read_judgements([*map(Path, flags.judgements)], tables, settings)
     _check_judges(flags, {one.by for one in judged})
     rules = Rules(flags.agree, frozenset(flags.who), keeps_negatives(tables, FORMATS[name]))
     found = relabel(tables, judged, rules)
@@ -72,7 +73,7 @@ def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
         console.say(note)
     for what, count in sorted(done.left.items()):
         console.warn(f"left out, because {name} has no place for them: {count} {what}")
-    _tell(found.counts, flags)
+    _tell(found.counts)
     console.keep(relabelled={key: found.counts[key] for key in TOLD})
     folder, written = (target, []) if target.is_dir() else (target.parent, [files.written(target)])
     console.keep_place(files.written(folder), [*written, files.written(log)])
@@ -97,7 +98,7 @@ def _reads(settings: Settings, flags: Flags) -> dict[str, str]:
         raise BadInputError("expected --data PATH, or --qa FILE and --chunks FILE: what was judged")
     named = {name: getattr(settings, name) for name in ("data", "qa", "chunks")}
     found = {f"--{name}": path for name, path in named.items() if path is not None}
-    return {**found, "--judgements": flags.judgements}
+    return {**found, "--judgements": ", ".join(flags.judgements)}
 
 
 def _format(settings: Settings, target: Path, to: str | None) -> str:
@@ -132,7 +133,7 @@ def _check_judges(flags: Flags, judges: set[str]) -> None:
     """
     if unknown := sorted(set(flags.who) - judges):
         raise BadInputError(
-            f"--who {unknown[0]}: has judged nothing in {flags.judgements}; expected some of "
+            f"--who {unknown[0]}: has judged nothing in {' and '.join(flags.judgements)}; expected some of "
             f"{', '.join(map(repr, sorted(judges)))}"
         )
     count = len(set(flags.who) or judges)
@@ -142,13 +143,13 @@ def _check_judges(flags: Flags, judges: set[str]) -> None:
         )
 
 
-def _tell(counts: Mapping[str, int], flags: Flags) -> None:
+def _tell(counts: Mapping[str, int]) -> None:
     for name, words in TOLD.items():
         if counts.get(name):
             tell = console.warn if name in _WARNED else console.say
             tell(f"{counts[name]} {words}")
     if not any(counts.get(name) for name in _CHANGES):
-        console.warn(f"{flags.judgements}: changes no label")
+        console.warn("the judgements change no label")
 
 
 _CHANGES = ("answers_added", "answers_dropped", "negatives_added")

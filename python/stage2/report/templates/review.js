@@ -11,6 +11,7 @@
   const fresh = () => ({ at: 0, judged: {}, past: [], by: $("by").value });
   let state = fresh();
   let kept = true;
+  let scrolled = false;
 
   // A page that is opened from a disk may have no storage.
   try {
@@ -58,6 +59,9 @@
     $("undo").disabled = state.past.length === 0;
     const here = `${fill(words.where, { number: state.at + 1, count })}: ${now ? told(now.judgement) : words.not_judged}`;
     tell(news ? `${news} · ${here}` : here);
+    // A long passage was read to its end; the next pair is read from its question on.
+    if (scrolled) $("where").parentElement.scrollIntoView();
+    scrolled = true;
   }
   function judge(judgement) {
     const name = named(pairs[state.at]);
