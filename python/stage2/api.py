@@ -223,7 +223,9 @@ def relabel(
     if not isinstance(given.get("data", ""), str):
         raise BadInputError("data is in memory; expected the path of the data that were judged")
     paths = [judgements] if isinstance(judgements, (str, os.PathLike)) else judgements
-    flags = Flags(tuple(map(os.fspath, paths)), os.fspath(output), to, agree, tuple(who))
+    flags = Flags(
+        tuple(os.fspath(path) for path in paths), os.fspath(output), to, agree, tuple(who)
+    )
     session = _session(verbose, False)
     session.command = "relabel"
     with console.session(session), console.library_messages():

@@ -82,8 +82,11 @@ def test_a_wrong_label_and_the_missing_answer_are_found_first() -> None:
 
 
 def test_what_the_texts_say_is_found_without_a_model(tmp_path: Path) -> None:
-    rows = [sample([*plain(2), ("n9", NEARLY)]), sample([("n8", "It was Elba.")], question="Why?",
-            qa_id="q1", ground_truth_contexts=["A ship."], gt_chunk_id="c1", gt_chunk_ids=["c1"])]  # fmt: skip
+    other = {"ground_truth_contexts": ["A ship."], "gt_chunk_id": "c1", "gt_chunk_ids": ["c1"]}
+    rows = [
+        sample([*plain(2), ("n9", NEARLY)]),
+        sample([("n8", "It was Elba.")], question="Why?", qa_id="q1", **other),
+    ]
     samples = Samples.load_jsonl(write_jsonl(tmp_path / "d.jsonl", rows))
     found = doubts(samples, audit(samples), None)
     names = [(samples.qa_ids[one.row], samples.context_ids[one.context]) for one in found]

@@ -128,7 +128,10 @@ def _cross_scores(
             precision=precision,
             progress=progress,
         )
-    return dict(zip(pairs, scores.tolist(), strict=True))
+    # Scores are compared as they are written, so that the last bits of a machine decide nothing.
+    return {
+        pair: round(score, DECIMALS) for pair, score in zip(pairs, scores.tolist(), strict=True)
+    }
 
 
 def _cross_lead(one: Doubt, scores: _Scores) -> float | None:
@@ -159,7 +162,7 @@ def _judged(settings: Settings, samples: Samples, one: Doubt, scores: _Scores) -
         judgement,
         str(settings.cross_encoder),
     )
-    found["score"] = round(score, DECIMALS) if np.isfinite(score) else None
+    found["score"] = score if np.isfinite(score) else None
     if lead is not None and one.beside is not None:
         found["note"] = f"the other passage scores {scores[one.row, one.beside]:.{DECIMALS}f}"
     return found

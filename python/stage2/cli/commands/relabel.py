@@ -133,8 +133,8 @@ def _check_judges(flags: Flags, judges: set[str]) -> None:
     """
     if unknown := sorted(set(flags.who) - judges):
         raise BadInputError(
-            f"--who {unknown[0]}: has judged nothing in {' and '.join(flags.judgements)}; expected some of "
-            f"{', '.join(map(repr, sorted(judges)))}"
+            f"--who {unknown[0]}: has judged nothing in {' and '.join(flags.judgements)}; "
+            f"expected some of {', '.join(map(repr, sorted(judges)))}"
         )
     count = len(set(flags.who) or judges)
     if flags.agree > count:
