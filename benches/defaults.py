@@ -269,13 +269,18 @@ def training_side(data: Data, split: int, options: Options) -> Path:
     if not (folder / "qrels" / "all.tsv").is_file():
         out = set(data.tests[split])
         kept = [i for i in range(len(data.queries)) if i not in out]
-        files.write_jsonl(folder / "corpus.jsonl", data.corpus)
-        files.write_jsonl(folder / "queries.jsonl", [data.queries[i] for i in kept])
-        lines = [f"{data.queries[i]['_id']}\t{data.corpus[chunk]['_id']}\t1\n"
-                 for i in kept for chunk in data.truths[i]]  # fmt: skip
-        head = "query-id\tcorpus-id\tscore\n"
-        files.write_text(folder / "qrels" / "all.tsv", head + "".join(lines))
+        write_beir(data, kept, folder)
     return folder
+
+
+def write_beir(data: Data, kept: Sequence[int], folder: Path) -> None:
+    """Write some queries, with the whole corpus, as a BEIR folder."""
+    files.write_jsonl(folder / "corpus.jsonl", data.corpus)
+    files.write_jsonl(folder / "queries.jsonl", [data.queries[i] for i in kept])
+    lines = [f"{data.queries[i]['_id']}\t{data.corpus[chunk]['_id']}\t1\n"
+             for i in kept for chunk in data.truths[i]]  # fmt: skip
+    head = "query-id\tcorpus-id\tscore\n"
+    files.write_text(folder / "qrels" / "all.tsv", head + "".join(lines))
 
 
 def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from benches import child, inputs, report
+from benches import child, inputs, relabel, report
+from benches.defaults import Data
 from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
 from benches.jobs import growth, join, loop, ranks, sampling
+from stage2.encoding.embeddings import Embeddings
 from stage2.models.hub import DEFAULT_HUB_ID, default_backbone
 from stage2.utils.device import gains_from_bf16
 
@@ -175,3 +177,28 @@ def test_the_obvious_draw_repairs_what_comes_twice() -> None:
     own = np.arange(30)
     drawn = draw_and_repair(own, 5, 30)
     assert all(len({*row, gold}) == 6 for row, gold in zip(drawn.tolist(), own, strict=True))
+
+
+def test_corrupted_labels_are_as_many_as_told_and_are_told_apart() -> None:
+    random = np.random.default_rng(0)
+    corpus = [{"_id": f"d{i}", "text": f"text {i}"} for i in range(50)]
+    truths = [[i] if i % 2 else [i, i + 1] for i in range(40)]
+    queries = [{"_id": f"q{i}", "text": f"question {i}"} for i in range(40)]
+    data = Data("name", queries, corpus, truths, [])
+    chunks = Embeddings.empty(50, 8)
+    chunks.mu[:] = random.normal(size=(50, 8))
+    vectors = relabel.Vectors(Embeddings.empty(40, 8), chunks)
+    for kind in relabel.KINDS:
+        made = relabel.corrupt(data, vectors, kind, 1)
+        assert made.truths == relabel.corrupt(data, vectors, kind, 1).truths
+        changed = [i for i in range(40) if made.truths[i] != truths[i]]
+        assert len(changed) == 4
+        for row in changed:
+            assert made.truths[row]
+            gone, new = set(truths[row]) - set(made.truths[row]), set(made.truths[row])
+            assert len(gone) == 1
+            pairs = [(row, chunk) for chunk in gone | (new - set(truths[row]))]
+            assert all(relabel.is_wrong(pair, data, made) for pair in pairs)
+        wrong = sum(len(set(own) - set(was)) for own, was in zip(made.truths, truths, strict=True))
+        found, _ = relabel.chance(data, made, 10)
+        assert found == pytest.approx(10 * wrong / sum(map(len, made.truths)))

@@ -35,7 +35,7 @@ ELSEWHERE = {
     "--max-restarts": "torchrun",
     "--nodes": "SLURM", "--ntasks-per-node": "SLURM", "--gpus-per-node": "SLURM",
     "--cpus-per-task": "SLURM", "--signal": "SLURM",
-    "--only": "benches.init_cost",
+    "--only": "benches.init_cost", "--write": "benches.relabel",
 }  # fmt: skip
 
 # The pages whose commands and snippets run here, in one folder for each list, where a command that
@@ -47,7 +47,7 @@ RUN = [
         "your-data.md", "how-to/resuming.md", "which-numbers-to-believe.md",
         "from-sentence-transformers.md", "from-flagembedding.md", "how-to/false-negatives.md",
         "how-to/several-gpus.md", "how-to/big-corpora.md", "arithmetic.md", "check.md",
-        "how-to/not-worse-elsewhere.md",
+        "how-to/not-worse-elsewhere.md", "how-to/repair-labels.md",
     ],
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.api import check, evaluate, mine, run, train
+    from stage2.api import audit, check, evaluate, mine, relabel, run, train
     from stage2.config import Settings
     from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
@@ -40,6 +40,7 @@ __all__ = [
     "Settings",
     "add_loss",
     "annotate",
+    "audit",
     "check",
     "evaluate",
     "load_model",
@@ -48,6 +49,7 @@ __all__ = [
     "mine",
     "mine_negatives",
     "rank",
+    "relabel",
     "run",
     "similarity",
     "topk",
@@ -67,6 +69,7 @@ _LATER = {
     "Settings": "stage2.config",
     "add_loss": "stage2.training.own_loss",
     "annotate": "stage2.data.annotate",
+    "audit": "stage2.api",
     "check": "stage2.api",
     "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",
@@ -74,6 +77,7 @@ _LATER = {
     "mine": "stage2.api",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.evaluation.ranking",
+    "relabel": "stage2.api",
     "run": "stage2.api",
     "similarity": "stage2.encoding.similarity",
     "topk": "stage2.mining.search",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,93 @@ def check(
     return _call("check", work, _session(verbose, progress), keywords, settings, None, config)
 
 
+def audit(
+    *,
+    strict: bool = False,
+    review: bool = False,
+    review_pairs: int | None = None,
+    settings: Settings | None = None,
+    config: AnyPath | None = None,
+    verbose: bool = False,
+    progress: bool = True,
+    **keywords: Unpack[Keywords],
+) -> Result:
+    """Say what is wrong with the negatives, and which labels are doubtful, as `stage2 audit` does.
+
+    Args:
+        strict: fail where anything but a hint is found.
+        review: write the page on which people judge the most doubtful labels.
+        review_pairs: so many pairs are on it; None means 500.
+        settings: as in `run`.
+        config: as in `run`.
+        verbose: as in `run`.
+        progress: as in `run`.
+        keywords: as in `run`.
+
+    Raises:
+        BadInputError: as in `run`.
+        RunFailedError: as in `run`; or something was found under `strict`.
+    """
+    extra = {"strict": strict, "review": review, "review_pairs": review_pairs}
+
+    def work(found: Resolved) -> None:
+        from stage2.cli.commands.audit import Flags, audit_command
+
+        audit_command(found.settings, Flags(**found.extra))
+
+    session = _session(verbose, progress)
+    return _call("audit", work, session, keywords, settings, None, config, extra)
+
+
+def relabel(
+    judgements: AnyPath | Sequence[AnyPath],
+    output: AnyPath,
+    *,
+    to: str | None = None,
+    agree: int = 1,
+    who: Sequence[str] = (),
+    verbose: bool = False,
+    **keywords: Unpack[Keywords],
+) -> dict[str, int]:
+    """Bring judgements back into the labels of `data`, or of `qa` and `chunks`.
+
+    It writes what `stage2 relabel` writes.
+
+    Args:
+        judgements: the file of judgements, or several.
+        output: the file or folder to make.
+        to: its format; None means that of its suffix, or that of the input.
+        agree: change a label only where so many judges say the same.
+        who: the names of the judges that count; all if it is empty.
+        verbose: as in `run`.
+        keywords: `data` or `qa` and `chunks`, which are paths, and how they are read.
+
+    Returns:
+        How many labels were changed and how many judgements changed none, by name.
+
+    Raises:
+        BadInputError: as in `run`.
+    """
+    from stage2.cli.commands.relabel import Flags, relabel_command
+
+    if agree < 1:
+        raise BadInputError(f"agree is {agree}; expected a whole number of at least 1")
+    command = _command("relabel")
+    given = _given(command, keywords)
+    if not isinstance(given.get("data", ""), str):
+        raise BadInputError("data is in memory; expected the path of the data that were judged")
+    paths = [judgements] if isinstance(judgements, (str, os.PathLike)) else judgements
+    flags = Flags(
+        tuple(os.fspath(path) for path in paths), os.fspath(output), to, agree, tuple(who)
+    )
+    session = _session(verbose, False)
+    session.command = "relabel"
+    with console.session(session), console.library_messages():
+        found = command.resolve_given(given, {}, None, {}, "")
+        check_present(found.settings, command.names)
+        return dict(relabel_command(found.settings, flags))
+
+
 def _session(
     verbose: bool,
     progress: bool,
@@ -190,9 +277,7 @@ def _call(
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
     """Resolve the settings of a command, do its work, and read the result from its folder."""
-    command = program.commands[name]
-    if not isinstance(command, SettingsCommand):
-        raise TypeError(f"{name} is no command with settings")
+    command = _command(name)
     given = _given(command, keywords)
     written, source = _written(base, preset, config)
     if preset is not None and preset not in command.presets:
@@ -204,6 +289,13 @@ def _call(
         check_present(found.settings, command.names)
         work(found)
     return Result.read(folder)
+
+
+def _command(name: str) -> SettingsCommand:
+    command = program.commands[name]
+    if not isinstance(command, SettingsCommand):
+        raise TypeError(f"{name} is no command with settings")
+    return command
 
 
 def _given(command: SettingsCommand, keywords: Mapping[str, Any]) -> dict[str, Any]:

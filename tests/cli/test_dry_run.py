@@ -9,9 +9,11 @@ import pytest
 
 from stage2.cli import dry_run
 from stage2.cli.dry_run import Plan, Planned, Work, Workload
+from stage2.data.judgements import question_hash
 from stage2.utils import files
 from tests.cli.test_common_flags import EVERY
 from tests.conftest import Stage2, data_flags, tree
+from tests.small import write_jsonl
 
 # These commands write nothing: there is nothing to try out.
 READ_ONLY = {"cache info", "config show", "config check", "completion", "help"}
@@ -44,6 +46,10 @@ def calls(corpus: dict[str, Path], model: Path, folder: Path) -> dict[str, list[
         "sweep": [*data, *given, "--grid", "epochs=1,2", *new],
         "export": [*given, "--to", "sentence-transformers", *new],
         "convert": ["--to", "beir", corpus["qa"].with_name("pairs.csv"), folder / "new"],
+        "relabel": [
+            *("--judgements", corpus["qa"].with_name("judged.jsonl")),
+            *("--qa", corpus["qa"], "--chunks", corpus["chunks"], "--output", folder / "new"),
+        ],
         "annotate": [
             *("--chunks", corpus["chunks"], "--gazetteer", corpus["qa"].with_name("names.txt")),
             *("--output", folder / "new.jsonl"),
@@ -62,6 +68,12 @@ def test_nothing_is_written_and_all_is_told(
     (tmp_path / "vectors").mkdir()
     corpus["qa"].with_name("pairs.csv").write_text("question,answer\nwho?,nobody\n")
     corpus["qa"].with_name("names.txt").write_text("nobody\n")
+    asked, chunk = (
+        json.loads(corpus[n].read_text("utf-8").splitlines()[0]) for n in ("qa", "chunks")
+    )
+    judged = {"question_hash": question_hash(asked["question"]), "by": "me"}
+    judged |= {"chunk_id": chunk["chunk_id"], "judgement": "unsure"}
+    write_jsonl(corpus["qa"].with_name("judged.jsonl"), [judged])
     stage2("mine", *data_flags(corpus), "--model", model_dir, "--topk", 1)
     before = tree(tmp_path)
     for name, words in wanted.items():

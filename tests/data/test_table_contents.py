@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from stage2.config import Settings
+from stage2.data.dataset import Dataset
 from stage2.data.formats import read
+from stage2.data.table_contents import contents_of, tables_of
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
 from tests.small import write_jsonl
@@ -36,3 +38,20 @@ def test_given_negatives_are_used_and_others_are_not_drawn(stage2: Stage2, tmp_p
     assert [samples.contexts[chunk] for chunk in samples.candidates[:3]] == rows[0]["pos"] + rows[
         0
     ]["neg"]
+
+
+def test_the_tables_of_a_data_set_make_the_same_data_set(tmp_path: Path) -> None:
+    rows = [
+        {"question": "who?", "qa_id": "q0", "chunk_ids": ["c1", "c0"], "grades": [1, 3]},
+        {"question": "where?", "qa_id": "q1", "chunk_id": "c1", "answer": "Elba"},
+    ]
+    qa = write_jsonl(tmp_path / "qa.jsonl", rows)
+    texts = [{"chunk_id": "c0", "text": "he", "title": "A"}, {"chunk_id": "c1", "text": "Elba"}]
+    dataset = Dataset.load(qa, write_jsonl(tmp_path / "chunks.jsonl", texts))
+    found = tables_of(dataset)
+    again = contents_of(found, Settings(title="ignore")).dataset
+    assert again is not None
+    for name in ("questions", "qa_ids", "answers", "chunk_ids", "chunk_texts", "chunk_titles"):
+        assert list(getattr(again, name)) == list(getattr(dataset, name)), name
+    assert list(found.relevant.of(0)) == [(0, 3.0, None), (1, 1.0, None)]
+    assert again.relevant.tolist() == dataset.relevant.tolist()

@@ -204,18 +204,33 @@ def evaluate(settings: Settings, models: tuple[str, ...], **trec: Any) -> None:
             "--strict",
             is_flag=True,
             help="Exit with 1 where anything but a hint is found.",
-        )
+        ),
+        click.option(
+            "--review",
+            is_flag=True,
+            help="Write review.html, on which people judge the most doubtful labels.",
+        ),
+        click.option(
+            "--review-pairs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="So many doubtful pairs are written by --review. Default: 500.",
+        ),
     ],
 )
-def audit(settings: Settings, strict: bool) -> None:
+def audit(settings: Settings, **flags: Any) -> None:
     """Say what is wrong with the negatives: false ones, repeats, short lists.
 
     Prints a table of counts and writes audit.json, and each finding as a row of audit.jsonl. With
     no data given the folder's own samples and scores are looked at.
+
+    With --review it also looks for labels that are wrong and for answers that have none, in the
+    whole corpus where there is one, and writes a page on which people judge them. stage2 relabel
+    brings what they say back.
     """
     from stage2.cli.commands import audit
 
-    audit.audit_command(settings, strict)
+    audit.audit_command(settings, audit.Flags(**flags))
 
 
 @command(
@@ -419,6 +434,50 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     from stage2.cli.commands import convert
 
     convert.convert(settings, in_path, out_path, to)
+
+
+@command(
+    also=("data", "qa", "chunks", "format", "columns", "title", "on_error", "max_decompressed"),
+    without=("output_dir", "seed", "device"),
+    plans=True,
+    example="stage2 relabel --judgements judgements.jsonl --data my-data --output mended",
+    more=[
+        click.option(
+            "--judgements",
+            multiple=True,
+            required=True,
+            metavar="FILE",
+            help="Judgements, such as the page of stage2 audit --review gives; give it again for "
+            "those of others.",
+        ),
+        click.option("--output", required=True, metavar="OUT", help="The file or folder to make."),
+        click.option(
+            "--to",
+            type=click.Choice(WRITTEN),
+            help="The format of OUT. Default: told by its suffix; else that of the input, or beir.",
+        ),
+        click.option(
+            "--agree",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Change a label only where N judges say the same.",
+        ),
+        click.option(
+            "--who", multiple=True, metavar="NAME", help="A judge that counts. Default: all."
+        ),
+    ],
+)
+def relabel(settings: Settings, **flags: Any) -> None:
+    """Bring judgements back into the labels, and write the data set that results.
+
+    A pair on which judges disagree stays as it is. OUT.relabelled.jsonl says of each change what
+    it was, who judged it, when and why.
+    """
+    from stage2.cli.commands import relabel
+
+    relabel.relabel_command(settings, relabel.Flags(**flags))
 
 
 def main() -> None:

@@ -52,7 +52,11 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "init": _inside(files.STAGE1_MODEL, _MODEL),
     "prepare": (files.CONSTRUCTED, files.REJECTED, *_inside(files.SAMPLE, ("*.json", "*.jsonl"))),
     "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
-    "audit": (files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES, files.rejected_by("audit")),
+    "audit": (
+        *(files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES),
+        *(files.REVIEW, files.REVIEW_ROWS, files.CROSS_JUDGEMENTS),
+        files.rejected_by("audit"),
+    ),
     "train": (
         files.rejected_by("train"),
         files.SPLIT,

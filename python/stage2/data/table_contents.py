@@ -137,3 +137,22 @@ def _taken(column: Column, rows: Ints, of: int) -> Column:
     # An Arrow array takes rows itself.
     whole: Any = column
     return whole.take(rows) if hasattr(whole, "take") else [whole[row] for row in rows]
+
+
+def tables_of(dataset: Dataset) -> Tables:
+    """Return the tables of a data set that the core has read, to write it in a format.
+
+    What the core does not keep, such as judgements of chunks that are not relevant, is lost.
+    """
+    none = np.zeros(dataset.num_qa + 1, np.int64)
+    titles, answers = list(dataset.chunk_titles), list(dataset.answers)
+    return Tables(
+        questions=list(dataset.questions),
+        question_ids=list(dataset.qa_ids),
+        texts=list(dataset.chunk_texts),
+        chunk_ids=list(dataset.chunk_ids),
+        relevant=Lists(dataset.relevant_offsets, dataset.relevant, dataset.grades),
+        negatives=Lists(none, np.empty(0, np.int64)),
+        titles=titles if any(titles) else None,
+        answers=answers if any(answers) else None,
+    )

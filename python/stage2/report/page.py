@@ -140,7 +140,7 @@ def environment() -> Environment:
 
 def page_style() -> str:
     """Return the style of the page, as CSS."""
-    return _template("page.css")
+    return template("page.css")
 
 
 def render_page(run: Run, data: PageData, language: str) -> str:
@@ -149,15 +149,15 @@ def render_page(run: Run, data: PageData, language: str) -> str:
     view = view_of(run, data, language)
     templates = environment()
     templates.filters["rank"] = lambda rank: "–" if rank is None else f"{rank:g}"
-    style, script = page_style(), _template("page.js")
+    style, script = page_style(), template("page.js")
     return templates.get_template("page.html").render(
         w=words,
         language="zh-CN" if language == "zh" else "en",
         text=language,
         style=Markup(style),
         script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=content_hash(style),
+        script_hash=content_hash(script),
         verdict=run.comparison.get("verdict"),
         tables=[_table(part, say(language)) for part in run.comparison.get("sets", [])],
         notes=[say(language)(f"note_{name}") for name in baseline_names(run.comparison)],
@@ -167,7 +167,7 @@ def render_page(run: Run, data: PageData, language: str) -> str:
         ),
         figures=pictures(view),
         shipped=run.shipped,
-        data=_json({"rows": view.rows, "words": words}),
+        data=script_json({"rows": view.rows, "words": words}),
         count=len(data.rows),
         shown=len(view.rows),
         kinds=KINDS,
@@ -183,7 +183,8 @@ def render_page(run: Run, data: PageData, language: str) -> str:
     )
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return the text of a template as it is."""
     return (_HERE / "templates" / name).read_text("utf-8")
 
 
@@ -276,13 +277,14 @@ def _settings(run: Run) -> dict[str, Any]:
     return read_toml(str(path)) if path.is_file() else {}
 
 
-def _json(value: Any) -> Markup:
+def script_json(value: Any) -> Markup:
     """Write JSON that cannot end the HTML element that it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _hash(text: str) -> str:
+def content_hash(text: str) -> str:
+    """Return the SHA-256 by which a content security policy names a style or a script."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

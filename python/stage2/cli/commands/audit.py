@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from stage2._core import Samples
 from stage2.cli import console
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.review import PAIRS, Known, review
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.stage1 import hashes_of_model, load_given, placed
@@ -18,7 +20,7 @@ from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, cross_encoding, evaluation
 from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
-from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit, Evidence, audit
@@ -28,7 +30,7 @@ from stage2.report.columns import aligned
 from stage2.utils import files
 from stage2.utils.arrays import Floats, Mask
 from stage2.utils.device import resolve_device, resolve_precision
-from stage2.utils.errors import RunFailedError
+from stage2.utils.errors import BadInputError, RunFailedError
 
 _HEADERS = {
     "en": ("check", "found", "questions", "a negative that …"),
@@ -41,9 +43,28 @@ _TOTALS = {
 _NOT_CHECKED = {"en": "not checked, for want of data: {names}", "zh": "缺少数据，未检查：{names}"}
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of the command that are no settings.
+
+    Attributes:
+        strict: whether it fails where anything but a hint is found.
+        review: whether doubtful labels are written for those who judge them.
+        review_pairs: so many pairs are written; None for the usual number.
+    """
+
+    strict: bool = False
+    review: bool = False
+    review_pairs: int | None = None
+
+
 @in_run_folder(adds="audit")
-def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
+def audit_command(settings: Settings, run: RunFolder, flags: Flags) -> None:
     """Audit the negatives of --data, of --qa and --chunks, or of the folder."""
+    if flags.review_pairs is not None and not flags.review:
+        raise BadInputError(
+            f"--review-pairs {flags.review_pairs} has no effect here: it works with --review"
+        )
     resolve_precision(settings.precision, resolve_device(settings.device))
     settings, inputs = with_folder_files(settings, run)
     hashes = dict(inputs.hashes)
@@ -56,26 +77,32 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
         hashes |= hashes_of_model(settings, settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
-    scores = None
+    scores, ranked = None, None
+    whole = flags.review and inputs.has_corpus
     if model is None and system is None:
         scores = _written_scores(run.checked(files.EVALUATION), inputs.samples)
     run.begin(
         settings,
         {"audit": hashes},
         () if system is None else system.reads,
-        lambda: _load(settings, inputs, model, cross_encoder),
+        lambda: _load(settings, inputs, model, cross_encoder, whole),
     )
     write_rejected(run, inputs.loaded)
     if system is not None:
-        scores = system.rank(inputs, corpus=False).candidates.scores
+        ranked = system.rank(inputs, corpus=whole)
     if model is not None:
         tell_text_lengths(model, inputs.samples)
-        scores = _model_scores(settings, model, inputs)
+        ranked = evaluate_shown("scoring", model, _lists(settings, model, inputs, whole), settings)
+    if ranked is not None:
+        scores = ranked.candidates.scores
     found = _audit(settings, run, inputs, scores, cross_encoder)
+    if flags.review:
+        known = Known(found, ranked, scores, cross_encoder)
+        review(settings, run, inputs, known, flags.review_pairs or PAIRS)
     run.done(settings, "audit", hashes)
     console.result(audit_table(found, settings.language), audit=with_meanings(found.summary()))
     console.say(f"written: {run / files.AUDIT}, {run / files.AUDIT_ROWS}")
-    if strict and found.strict_count:
+    if flags.strict and found.strict_count:
         raise RunFailedError(
             f"--strict: {found.strict_count} findings in {run / files.AUDIT_ROWS}. Mine with "
             "--drop-false-negatives to train without the false ones"
@@ -83,16 +110,18 @@ def audit_command(settings: Settings, run: RunFolder, strict: bool) -> None:
 
 
 def _load(
-    settings: Settings, inputs: Inputs, model: Encoder | None, cross_encoder: CrossEncoder | None
+    settings: Settings,
+    inputs: Inputs,
+    model: Encoder | None,
+    cross_encoder: CrossEncoder | None,
+    whole: bool,
 ) -> Workload:
     """Count what the command computes, for a dry run."""
     samples = inputs.samples
     counts = {"questions": len(samples), "candidates": len(samples.candidates)}
     work: list[Work] = []
     if model is not None:
-        lists = ranking_lists(
-            placed(model, settings), samples, inputs.annotations, similarity=settings.similarity
-        )
+        lists = _lists(settings, model, inputs, whole)
         work += evaluation(Pace.measure(model, lists.tokens, settings.precision), lists, "model")
     work += cross_encoding(cross_encoder, samples, settings.precision)
     return Workload(counts, work)
@@ -186,10 +215,15 @@ def _audit(
     return found
 
 
-def _model_scores(settings: Settings, model: Encoder, inputs: Inputs) -> Floats:
-    model = placed(model, settings)
-    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
-    return evaluate_shown("scoring", model, lists, settings).candidates.scores
+def _lists(settings: Settings, model: Encoder, inputs: Inputs, whole: bool) -> RankingLists:
+    """Return the lists that the model scores, with the whole corpus if that is asked for."""
+    return ranking_lists(
+        placed(model, settings),
+        inputs.samples,
+        inputs.annotations,
+        similarity=settings.similarity,
+        corpus=whole,
+    )
 
 
 def _written_scores(path: Path, samples: Samples) -> Floats | None:
