@@ -29,7 +29,9 @@ def test_a_larger_subset_holds_the_smaller_ones_and_groups_are_whole(
     names: list[str], sizes: list[int], seed: int
 ) -> None:
     rows = np.arange(len(names))
-    by_size = sorted(zip(sizes, nested(rows, names, sizes, seed), strict=True), key=lambda one: one[0])
+    by_size = sorted(
+        zip(sizes, nested(rows, names, sizes, seed), strict=True), key=lambda one: one[0]
+    )
     before: set[int] = set()
     for size, part in by_size:
         inside = set(part.tolist())

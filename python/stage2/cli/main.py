@@ -243,7 +243,8 @@ def audit(settings: Settings, strict: bool) -> None:
             "--preset",
             type=click.Choice(PRESETS),
             help="reference: the next steps of the reference experiment, one at a time; "
-            "strategies: where negatives come from, which pairs, which loss, and replay.",
+            "strategies: where negatives come from, which pairs, which loss, and replay; recipes: "
+            "a grid of loss, mined negatives, learning rate, temperature, batches and epochs.",
         ),
         click.option(
             "--jobs",
@@ -253,6 +254,13 @@ def audit(settings: Settings, strict: bool) -> None:
             metavar="N",
             help="Trials at a time, each in a process of its own where there are several.",
         ),
+        click.option(
+            "--budget",
+            type=float,
+            metavar="MINUTES",
+            help="Search in so many minutes: train all trials on a part of the questions, the "
+            "best of them on more, and the last few on all. Default: all trials on all questions.",
+        ),
     ],
 )
 def sweep(
@@ -261,6 +269,7 @@ def sweep(
     draws: int | None,
     preset: str | None,
     jobs: int,
+    budget: float | None,
 ) -> None:
     """Try many settings, select on dev, and measure the winner once on test.
 
@@ -270,7 +279,7 @@ def sweep(
     wanted = trials(settings, parse_grid(grid), draws, preset)
     from stage2.cli.commands import sweep
 
-    sweep.sweep(settings, wanted, jobs)
+    sweep.sweep(settings, wanted, jobs, budget)
 
 
 @command(

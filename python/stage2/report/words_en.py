@@ -225,6 +225,13 @@ EN: dict[str, str] = {
     # baselines
     "baseline_bm25": "BM25",
     "baseline_untouched_backbone": "untouched backbone",
+    # why a trial of a sweep went no further
+    "sweep_failed": "failed",
+    "sweep_worse": "worse than the best: {difference} ({low} to {high})",
+    "sweep_no_room": "within noise of the best ({difference}), no room in the budget",
+    "sweep_even": "within noise of the winner ({difference})",
+    "sweep_not_drawn": "not tried: no room in the budget",
+    "sweep_too_long": "not tried: longer than the budget",
     # time
     "stage_init": "Stage-1 model",
     "stage_prepare": "Samples",

@@ -216,6 +216,13 @@ ZH: dict[str, str] = {
     # baselines
     "baseline_bm25": "BM25",
     "baseline_untouched_backbone": "未改动的主干",
+    # why a trial of a sweep went no further
+    "sweep_failed": "失败",
+    "sweep_worse": "不如最好的：{difference}（{low} 至 {high}）",
+    "sweep_no_room": "与最好的差别在噪声之内（{difference}），预算已不够",
+    "sweep_even": "与胜者的差别在噪声之内（{difference}）",
+    "sweep_not_drawn": "未试：预算不够",
+    "sweep_too_long": "未试：比预算还长",
     # time
     "stage_init": "第一阶段模型",
     "stage_prepare": "构造样本",
