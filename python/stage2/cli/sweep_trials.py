@@ -184,7 +184,9 @@ def run_trial(trial: Trial, runner: Runner) -> str | None:
         # The trial diverged or ran out of memory. The other trials can still be run.
         return str(error)
     finally:
-        files.write_text(_log_of(folder), said.getvalue())
+        # A trial that was stopped before it had a folder leaves no log: nothing would vouch for it.
+        if folder.is_dir():
+            files.write_text(_log_of(folder), said.getvalue())
     return None
 
 
