@@ -84,7 +84,7 @@ class Outcome:
         Where stage 1 is better than all that was trained, trials are equal by what they ship. Then
         the better of what they trained is first.
         """
-        return -self.mrr, -1.0 if self.trained is None else -self.trained
+        return -self.mrr, -(self.trained or 0.0)
 
 
 def placed_trial(trial: Trial, common: Settings, folder: Path) -> Trial:
