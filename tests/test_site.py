@@ -46,8 +46,8 @@ RUN = [
     [
         "your-data.md", "how-to/resuming.md", "which-numbers-to-believe.md",
         "from-sentence-transformers.md", "from-flagembedding.md", "how-to/false-negatives.md",
-        "how-to/several-gpus.md", "how-to/big-corpora.md", "arithmetic.md", "check.md",
-        "how-to/not-worse-elsewhere.md", "how-to/repair-labels.md",
+        "how-to/several-gpus.md", "how-to/big-corpora.md", "how-to/search-a-recipe.md",
+        "arithmetic.md", "check.md", "how-to/not-worse-elsewhere.md", "how-to/repair-labels.md",
     ],
 ]  # fmt: skip
 

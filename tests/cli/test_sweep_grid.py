@@ -86,3 +86,25 @@ def test_the_strategies_preset_changes_one_thing_at_a_time() -> None:
     assert all(len(key) == 1 for key in keys)
     assert set().union(*keys) == {"source", "pairs", "train_on", "loss", "replay"}
     assert found[-1].changes == RUN_DEFAULTS
+
+
+def test_the_recipes_are_a_grid_to_draw_from() -> None:
+    found = trials(BASE, {}, None, "recipes")
+    assert len(found) == len({trial.name for trial in found}) == 72
+    assert not any("…" in trial.name for trial in found)
+    mined = [trial.settings for trial in found if trial.settings.source == "corpus"]
+    assert {settings.negatives for settings in mined} == {1, 3}
+    # What scores above 95% of the ground truth's score may be an answer.
+    assert {(settings.loss, settings.relative_margin) for settings in mined} == {("infonce", 0.05)}
+    others = [trial.settings for trial in found if trial.settings.source == "candidates"]
+    assert {settings.loss for settings in others} == {"in-batch"}
+    assert all(trial.settings.train_on == "all" for trial in found)
+    drawn = trials(BASE, {}, 5, "recipes")
+    assert len(drawn) == 5
+    assert {trial.name for trial in drawn} < {trial.name for trial in found}
+
+
+@pytest.mark.parametrize("preset", ["reference", "strategies"])
+def test_nothing_is_drawn_from_what_is_no_grid(preset: str) -> None:
+    with pytest.raises(BadInputError, match="--random has no effect here"):
+        trials(BASE, {}, 3, preset)

@@ -275,7 +275,8 @@ def check(settings: Settings) -> None:
             "--preset",
             type=click.Choice(PRESETS),
             help="reference: the next steps of the reference experiment, one at a time; "
-            "strategies: where negatives come from, which pairs, which loss, and replay.",
+            "strategies: where negatives come from, which pairs, which loss, and replay; recipes: "
+            "a grid of loss, mined negatives, learning rate, temperature, batches and epochs.",
         ),
         click.option(
             "--jobs",
@@ -285,6 +286,13 @@ def check(settings: Settings) -> None:
             metavar="N",
             help="Trials at a time, each in a process of its own where there are several.",
         ),
+        click.option(
+            "--budget",
+            type=float,
+            metavar="MINUTES",
+            help="Search in so many minutes: train all trials on a part of the questions, the "
+            "best of them on more, and the last few on all. Default: all trials on all questions.",
+        ),
     ],
 )
 def sweep(
@@ -293,6 +301,7 @@ def sweep(
     draws: int | None,
     preset: str | None,
     jobs: int,
+    budget: float | None,
 ) -> None:
     """Try many settings, select on dev, and measure the winner once on test.
 
@@ -302,7 +311,7 @@ def sweep(
     wanted = trials(settings, parse_grid(grid), draws, preset)
     from stage2.cli.commands import sweep
 
-    sweep.sweep(settings, wanted, jobs)
+    sweep.sweep(settings, wanted, jobs, budget)
 
 
 @command(

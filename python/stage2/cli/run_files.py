@@ -70,6 +70,9 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.SWEEP,
         files.SEARCH_SPLIT,
         files.TEST_SPLIT,
+        files.SWEEP_PLAN,
+        files.WINNER,
+        f"{files.RUNGS}/*.json",
         f"{files.TRIALS}/*.log",
         # These are runs in folders of their own, each with a record.
         f"{files.TRIALS}/*",

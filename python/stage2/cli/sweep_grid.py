@@ -50,9 +50,25 @@ _STRATEGIES_BASE: Mapping[str, Any] = {"train_on": "hard", "loss": "margin"}
 _STRATEGIES = ("source", "pairs", "train_on", "loss")
 _REPLAY = 0.5
 
-PRESETS = ("reference", "strategies")
+# A grid of what decides most, for a search within a budget. Mined negatives are positive-aware: one
+# that scores above 95% of the ground truth's score is left out (Moreira et al., "NV-Retriever:
+# Improving text embedding models with effective hard-negative mining", 2024, TopK-PercPos).
+_RECIPES_BASE: Mapping[str, Any] = {"train_on": "all", "relative_margin": 0.05}
+_NEGATIVES: Sequence[Mapping[str, Any]] = (
+    {"loss": "in-batch"},
+    {"loss": "infonce", "source": "corpus", "negatives": 1},
+    {"loss": "infonce", "source": "corpus", "negatives": 3},
+)
+_RECIPES: Mapping[str, Sequence[Any]] = {
+    "learning_rate": (1e-5, 3e-5, 1e-4),
+    "temperature": (0.02, 0.05),
+    "batches": ("random", "similar"),
+    "epochs": (2, 4),
+}
 
-_MAX_NAME = 100
+PRESETS = ("reference", "strategies", "recipes")
+
+_MAX_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -105,15 +121,24 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     Args:
         base: the settings that all trials share.
         grid: the values of each key.
-        draws: the number of combinations to draw without replacement, by the seed; None means all.
+        draws: the number of combinations to draw without replacement, by the seed; None means
+            all. Presets but `recipes` are no grids to draw from.
         preset: a name in `PRESETS`, in place of a grid.
 
     Raises:
-        BadInputError: there is nothing to try, both or neither of grid and preset were given, or a
-            value is out of its setting's range.
+        BadInputError: there is nothing to try, both or neither of grid and preset were given,
+            there is no grid to draw from, or a value is out of its setting's range.
     """
     if (preset is None) == (not grid):
         raise BadInputError("expected --grid key=v1,v2, or --preset, and not both")
+    if draws is not None and preset not in (None, "recipes"):
+        raise BadInputError(
+            f"--random has no effect here: it works with --grid or --preset recipes, not with "
+            f"--preset {preset}"
+        )
+    if preset == "recipes":
+        base = replace(base, **_RECIPES_BASE)
+        return _drawn([Trial(one, replace(base, **one)) for one in _recipes()], draws, base.seed)
     if preset is not None:
         # The reference trains a ProbabilisticGBERTV4, which is made if no model is given.
         reference = {**REFERENCE, "init": base.model is None}
@@ -125,13 +150,22 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
         for values in itertools.product(*grid.values())
         for changes in [dict(zip(grid, values, strict=True))]
     ]
-    if draws is not None and draws < len(combinations):
-        import numpy as np  # imported here, so that `stage2 prepare` starts without it
+    return _drawn(combinations, draws, base.seed)
 
-        generator = np.random.default_rng(base.seed)
-        rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
-        return [combinations[row] for row in rows]
-    return combinations
+
+def _drawn(combinations: list[Trial], draws: int | None, seed: int) -> list[Trial]:
+    if draws is None or draws >= len(combinations):
+        return combinations
+    import numpy as np  # imported here, so that `stage2 prepare` starts without it
+
+    generator = np.random.default_rng(seed)
+    rows = sorted(generator.choice(len(combinations), draws, replace=False).tolist())
+    return [combinations[row] for row in rows]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    values = itertools.product(_NEGATIVES, *_RECIPES.values())
+    return [{**first, **dict(zip(_RECIPES, rest, strict=True))} for first, *rest in values]
 
 
 def calls_of_sweep(settings: Settings, name: str, extra: Mapping[str, Any]) -> list[Call]:

@@ -382,7 +382,7 @@ def _placed(
     while True:
         cut = cut_down(grouped, above, min(above, most))
         sizes = Counter(cut.names)
-        draws = sorted((_draw(f"{seed}\0{key}{name}"), name) for name in sizes)
+        draws = sorted((draw_of(f"{seed}\0{key}{name}"), name) for name in sizes)
         dealt = deal(sizes, {name: part_of(draw) for draw, name in draws}, shares)
         if best is None or (dealt.empty, dealt.error) < (best[1].empty, best[1].error):
             best = cut, dealt
@@ -476,7 +476,7 @@ def _joined(
     return groups(len(rows), pairs)
 
 
-def _draw(key: str) -> int:
+def draw_of(key: str) -> int:
     """Return a number below 2**64 that depends on `key` only."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
 

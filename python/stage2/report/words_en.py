@@ -248,6 +248,13 @@ EN: dict[str, str] = {
     "note_guard": "*Not worse*: the lower end is above minus the margin, which was stated "
     "beforehand. *Worse*: the upper end is below 0, and the randomisation test rejects at 5%. "
     "*Undecided*: neither; nothing found is not nothing lost.",
+    # why a trial of a sweep went no further
+    "sweep_failed": "failed",
+    "sweep_worse": "worse than the best: {difference} ({low} to {high})",
+    "sweep_no_room": "within noise of the best ({difference}), no room in the budget",
+    "sweep_even": "within noise of the winner ({difference})",
+    "sweep_not_drawn": "not tried: no room in the budget",
+    "sweep_too_long": "not tried: longer than the budget",
     # time
     "stage_init": "Stage-1 model",
     "stage_prepare": "Samples",

@@ -235,6 +235,13 @@ ZH: dict[str, str] = {
     "guard_few": "{groups} 个独立问题不足以证明损失低于此界值：至少需要 {least} 个。",
     "note_guard": "*没有变差*：下界高于事先给定的界值的负数。*变差*：上界低于 0，且随机化检验在 5% "
     "水平上拒绝。*无法判定*：两者都不成立；没有发现损失不等于没有损失。",
+    # why a trial of a sweep went no further
+    "sweep_failed": "失败",
+    "sweep_worse": "不如最好的：{difference}（{low} 至 {high}）",
+    "sweep_no_room": "与最好的差别在噪声之内（{difference}），预算已不够",
+    "sweep_even": "与胜者的差别在噪声之内（{difference}）",
+    "sweep_not_drawn": "未试：预算不够",
+    "sweep_too_long": "未试：比预算还长",
     # time
     "stage_init": "第一阶段模型",
     "stage_prepare": "构造样本",

@@ -34,6 +34,9 @@ CROSS_JUDGEMENTS = "cross_encoder_judgements.jsonl"
 RELABELLED = "relabelled.jsonl"
 SWEEP = "sweep.jsonl"
 TRIALS = "trials"
+SWEEP_PLAN = "sweep_plan.json"
+WINNER = "winner.toml"
+RUNGS = "rungs"
 SEARCH_SPLIT = "search_split.json"
 TEST_SPLIT = "test_split.json"
 TEST = "test"
@@ -75,6 +78,11 @@ CARD = "README.md"
 def evaluated(epoch: float, step: int) -> str:
     """Return the name of the file of a model after `epoch` epochs, `step` updates in all."""
     return f"step_{step}.pt" if epoch % 1 else f"epoch_{epoch}.pt"
+
+
+def rung_split(number: int) -> str:
+    """Return the place of the split of a sweep's rung, which has a part of the training side."""
+    return f"{RUNGS}/rung_{number}.json"
 
 
 def rejected_by(stage: str) -> str:

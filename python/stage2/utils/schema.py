@@ -149,6 +149,20 @@ SCHEMAS: Mapping[str, Any] = {
     "audit.json": {"checks": [{"meaning": _TEXTS, "count": int}]},
     "check.json": {"advice": {"rule": str, "text": _TEXTS}, "rankings": dict},
     "chosen.json": {"made_from": dict, "name": str, "dev_value": Maybe(_NUMBER)},
+    "sweep_plan.json": {
+        "budget": _NUMBER,
+        "made_from": str,
+        "estimate": {
+            "costs": Each([{"training": _NUMBER, "other": _NUMBER}]),
+            **dict.fromkeys(("once", "jobs", "training", "other"), _NUMBER),
+        },
+        "rungs": [{"level": int, "questions": int, "trials": int, "seconds": _NUMBER}],
+        "trials": [str],
+        "left_out": Each(str),
+        "decisions": [
+            {"kept": [str], "dropped": Each(dict), "training": _NUMBER, "other": _NUMBER}
+        ],
+    },
     "split.json": {
         **{side: Maybe([str]) for side in ("train", "dev", "test", "trained_on")},
         "seen_chunks": Maybe(Each([str])),

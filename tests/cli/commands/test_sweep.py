@@ -44,6 +44,10 @@ def test_a_sweep_selects_on_dev_and_measures_the_winner_on_test(
         log = read_jsonl(out / row["folder"] / files.TRAINING_LOG)
         assert row["dev"]["mrr"] == pytest.approx(max(entry["dev"]["mrr"] for entry in log))
 
+    assert table[0].split()[-3:] == ["95%", "interval", "seconds"]
+    for name, value in best["changes"].items():
+        assert f"{name} = {value}\n" in (out / files.WINNER).read_text()
+
     comparison = json.loads((out / files.TEST / files.COMPARISON).read_text())
     assert {part["name"] for part in comparison["sets"]} == {"test"}
     assert comparison["models"][1] == str(out / best["folder"] / files.SHIPPED_MODEL)

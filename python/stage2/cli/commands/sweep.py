@@ -6,23 +6,16 @@ Only the winner is measured on test.
 from __future__ import annotations
 
 import contextlib
-import io
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from stage2 import usage
-from stage2.cli import console, run_files
+from stage2.cli import console
 from stage2.cli.baselines import check_backbone_flag
 from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command, lists_of
@@ -36,65 +29,67 @@ from stage2.cli.split_sides import (
     split_file,
     tell_split,
 )
-from stage2.cli.stage1 import Stage1, given_model, keep_stage1, stage1
-from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
+from stage2.cli.stage1 import Stage1, embedding_cache, given_model, keep_stage1, stage1
+from stage2.cli.sweep_budget import (
+    Plan,
+    Search,
+    dev_groups,
+    estimated,
+    ladder,
+    middle,
+    plan_of,
+    source_of,
+)
+from stage2.cli.sweep_grid import Trial, is_possible
+from stage2.cli.sweep_rungs import Estimate
+from stage2.cli.sweep_table import sweep_table
+from stage2.cli.sweep_trials import Outcome, outcomes_of, placed_trial
 from stage2.cli.workload import Pace, evaluation, fitting, load_of, training
-from stage2.config import SETTINGS, Settings
+from stage2.config import SETTINGS, Settings, default
 from stage2.data.sample.build import write_sample
 from stage2.data.splits import Placed
 from stage2.encoding.encoder import loaded
-from stage2.report.columns import aligned
+from stage2.evaluation.evaluate import embed
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.schedule import updates_an_epoch
 from stage2.utils import files
+from stage2.utils.arrays import Ints
 from stage2.utils.device import check_training_precision, resolve_device, resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
-
-_HEADERS = {
-    "en": ("trial", "hard", "shipped", "dev Top-1", "dev MRR", "seconds"),
-    "zh": ("试验", "难例", "交付", "dev Top-1", "dev MRR", "秒"),
-}
-# The seconds between two checks that the process which started a trial still exists.
-_LOOK = 0.5
 
 _IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze backbone"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The outcome of a trial, which is a row of `sweep.jsonl`.
+class _Material:
+    """What the trials share.
 
     Attributes:
-        trial: the name of the trial.
-        folder: the folder of its run, relative to the sweep's folder.
-        changes: the settings that distinguish it from the other trials.
-        status: `done` or `failed`.
-        error: the reason why it failed, or None.
-        hard: the number of hard examples that it found.
-        shipped: the facts about the model that it would ship.
-        dev: the metrics of that model on the dev questions, among all chunks.
-        seconds: the time that its stages took.
+        trials: the trials that are possible.
+        jobs: the number of trials at a time.
+        first: the stage-1 model, with the settings of the sweep.
+        inputs: the data.
+        placed: the sides of the split.
+        hashes: the hashes of all that is read, by name.
     """
 
-    trial: str
-    folder: str
-    changes: dict[str, Any]
-    status: str
-    error: str | None = None
-    hard: int | None = None
-    shipped: dict[str, Any] | None = None
-    dev: dict[str, Any] | None = None
-    seconds: float | None = None
-
-    @property
-    def mrr(self) -> float:
-        """The dev MRR, by which trials are ordered. A trial without one has -1 and comes last."""
-        return -1.0 if self.dev is None else float(self.dev["mrr"])
+    trials: Sequence[Trial]
+    jobs: int
+    first: Stage1
+    inputs: Inputs
+    placed: Placed
+    hashes: Mapping[str, str]
 
 
 @in_run_folder()
-def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int) -> None:
+def sweep(
+    settings: Settings,
+    run: RunFolder,
+    wanted: Sequence[Trial],
+    jobs: int,
+    budget: float | None = None,
+) -> None:
     """Run the trials that are not done, select on dev, and measure the winner on test.
 
     Test questions are taken out before the trials start. A trial is a plain run on a split that has
@@ -106,36 +101,21 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
         wanted: the trials. Of equally good trials the earliest wins.
         jobs: the number of trials at a time, each in a process of its own; 1 runs them one after
             another in this process.
+        budget: in minutes; None tries all trials on all questions. See `sweep_budget`.
     """
-    _check(settings)
-    possible = [trial for trial in wanted if is_possible(trial.settings)]
-    if not possible:
-        raise BadInputError(f"no trial is possible: each has {_IMPOSSIBLE}")
-    for trial in possible:
-        with _naming(trial):
-            check_training_precision(trial.settings.precision, trial.settings.device)
-            check_trainable(trial.settings)
-    inputs = gather(settings)
-    qa_ids = check_corpus(inputs, settings, "sweep").qa_ids
-    placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
-    train_rows, dev_rows, test_rows = placed.parts
-    if not len(test_rows):
-        raise BadInputError(
-            "the test side of the given split has no question; a sweep measures its winner there"
-        )
-    first = stage1(settings, run, inputs)
-    check_backbone_flag(settings, first.backbone)
-    settings = first.settings
-    for trial in possible:
-        with _naming(trial):
-            check_texts_to_learn(trial.settings, ground_truths(inputs.samples, train_rows))
-            if trial.settings.lora is not None:
-                check_rank(loaded(first.model), trial.settings.lora)
-    hashes = {**inputs.hashes, **first.hashes}
+    _check(settings, budget)
+    possible = _possible(wanted)
+    material = _gathered(settings, run, possible, jobs)
+    settings, inputs, first = material.first.settings, material.inputs, material.first
+    hashes, placed = material.hashes, material.placed
+    levels, plan = [placed.parts[0]], None
+    if budget is not None:
+        levels = ladder(possible, inputs.samples, placed, settings.seed)
+        plan = _planned(material, run, levels, budget)
     run.begin(
         settings,
         dict.fromkeys(["sweep", *(["init"] if first.made else [])], hashes),
-        work=lambda: _load(possible, first, inputs, placed, jobs),
+        work=partial(_load, material, plan),
     )
     if len(possible) < len(wanted):
         console.warn(f"{len(wanted) - len(possible)} of {len(wanted)} trials are left out: they "
@@ -146,60 +126,157 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
         files.remove_left(run / files.TRIALS)
     run.record["split"] = tell_split(settings, placed, None)
     common = _shared(settings, run, inputs)
-    nobody = test_rows[:0]
-    search = replace(placed, parts=[train_rows, dev_rows, nobody])
-    test = replace(placed, parts=[nobody, nobody, test_rows])
-    files.write_json(run / files.SEARCH_SPLIT, split_file(qa_ids, search))
-    files.write_json(run / files.TEST_SPLIT, split_file(qa_ids, test))
+    qa_ids = check_corpus(inputs, settings, "sweep").qa_ids
+    _write_splits(
+        run, qa_ids, placed, [] if plan is None else [levels[r.level] for r in plan.rungs]
+    )
+    _embed_shared(common, run, material)
 
-    ready = [_placed(trial, common, run) for trial in possible]
-    outcomes = _outcomes(ready, jobs, run)
-    run.done(settings, "sweep", hashes)
-    ranked = sorted(outcomes, key=lambda outcome: -outcome.mrr)
-    console.result(sweep_table(ranked, settings.language), trials=[vars(one) for one in ranked])
+    # What the baselines find is the same for all trials, and is shown on test alone.
+    own = replace(common, bm25=False, untouched_backbone=False)
+    groups = dev_groups(qa_ids, placed)
+    if plan is None:
+        ready = [placed_trial(one, own, run / files.TRIALS / one.name) for one in possible]
+        outcomes = outcomes_of(ready, jobs, run, run_module.run_command, groups)
+        ranked = sorted(outcomes, key=lambda one: one.key)
+    else:
+        plan.write(run)
+        for line in plan.lines():
+            console.say(line)
+        search = Search(run, own, jobs, run_module.run_command, groups)
+        ranked = search.outcomes(possible, plan)
     winner = ranked[0]
+    if winner.dev is not None:
+        text = _winning(settings, common, possible, winner)
+        files.write_text(run / files.WINNER, text)
+    run.done(settings, "sweep", hashes)
+    console.result(sweep_table(ranked, settings.language), trials=[vars(one) for one in ranked])
     if winner.dev is None:
         raise RunFailedError(f"every trial failed; why stands in {run / files.SWEEP}")
-    console.say(f"winner, by dev MRR: {winner.trial}: {run / winner.folder}")
+    console.say(f"winner, by dev MRR: {winner.trial}: {run / str(winner.folder)}")
+    console.say(f"its settings, for stage2 run --config: {run / files.WINNER}")
     _measure(winner, common, run)
 
 
-def _load(
-    trials: Sequence[Trial], first: Stage1, inputs: Inputs, placed: Placed, jobs: int
-) -> Workload:
-    """Count what the command computes, for a dry run: a line for each trial."""
+def _possible(wanted: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that can be run; refuse those that this machine cannot train."""
+    possible = [trial for trial in wanted if is_possible(trial.settings)]
+    if not possible:
+        raise BadInputError(f"no trial is possible: each has {_IMPOSSIBLE}")
+    for trial in possible:
+        with _naming(trial):
+            check_training_precision(trial.settings.precision, trial.settings.device)
+            check_trainable(trial.settings)
+    return possible
+
+
+def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs: int) -> _Material:
+    """Read the data and the model, and refuse what a trial could not be trained on."""
+    inputs = gather(settings)
+    check_corpus(inputs, settings, "sweep")
+    placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
+    if not len(placed.parts[2]):
+        raise BadInputError(
+            "the test side of the given split has no question; a sweep measures its winner there"
+        )
+    first = stage1(settings, run, inputs)
+    check_backbone_flag(settings, first.backbone)
+    for trial in trials:
+        with _naming(trial):
+            check_texts_to_learn(trial.settings, ground_truths(inputs.samples, placed.parts[0]))
+            if trial.settings.lora is not None:
+                check_rank(loaded(first.model), trial.settings.lora)
+    return _Material(trials, jobs, first, inputs, placed, {**inputs.hashes, **first.hashes})
+
+
+def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget: float) -> Plan:
+    """Return the plan that the folder holds, or else make one."""
+    first, placed, trials = material.first, material.placed, material.trials
+    source = source_of(trials, first.settings, material.hashes)
+    path = run / files.SWEEP_PLAN
+    if path.is_file() and not run.overwrites:
+        console.say(f"following the plan of an earlier call: {path}")
+        return Plan.read(path, budget, source)
+    settings = first.settings
+    lists = lists_of(settings, first.model, material.inputs)
+    pace = Pace.measure(first.model, lists.tokens, settings.precision)
+    shares = settings.embedding_cache != "off"
+    costs = estimated(trials, pace, lists, placed, levels, shares)
+    test = evaluation(pace, lists.select(placed.parts[2]), "")
+    once = [
+        *fitting(pace, first.made and settings.fit),
+        *test,
+        *test,
+        *(test[:1] if shares else []),
+    ]
+    estimate = Estimate(costs, sum(map(middle, once)), material.jobs)
+    return plan_of(trials, estimate, levels, budget, source)
+
+
+def _load(material: _Material, plan: Plan | None) -> Workload:
+    """Count what the command computes, for a dry run: a line for each trial, or for each rung."""
+    first, placed = material.first, material.placed
     model, settings = loaded(first.model), first.settings
-    lists = lists_of(settings, model, inputs)
+    lists = lists_of(settings, model, material.inputs)
+    by_default = settings.model is None and not first.made
+    if plan is not None:
+        return load_of(lists, plan.work(), by_default)
     pace = Pace.measure(model, lists.tokens, settings.precision)
     train, dev = map(len, placed.parts[:2])
     seen = lists.select(np.concatenate(placed.parts[:2]))
     work = fitting(pace, first.made and settings.fit)
-    for trial in trials:
+    for trial in material.trials:
         own = replace(trial.settings, refit=False)
         parts = [*evaluation(pace, seen, "before"), *training(pace, own, lists, train, dev),
                  *evaluation(pace, seen, "after")]  # fmt: skip
-        low, high = (sum(part.seconds[end] for part in parts) / jobs for end in (0, 1))
+        low, high = (sum(part.seconds[end] for part in parts) / material.jobs for end in (0, 1))
         updates = trial.settings.epochs * updates_an_epoch(train, trial.settings)
         work.append(Work(f"updates of trial {trial.name}", updates, (low, high)))
     for name in ("stage 1, on test", "the winner, on test"):
         work += evaluation(pace, lists.select(placed.parts[2]), name)
-    return load_of(lists, work, settings.model is None and not first.made)
+    return load_of(lists, work, by_default)
 
 
-def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
-    """Return the trials as plain text in aligned columns, in the given order."""
-    rows = [
-        (
-            outcome.trial,
-            "" if outcome.hard is None else str(outcome.hard),
-            outcome.shipped["name"] if outcome.shipped else outcome.status,
-            f"{outcome.dev['top1']:.1%}" if outcome.dev else "",
-            f"{outcome.dev['mrr']:.4f}" if outcome.dev else "",
-            "" if outcome.seconds is None else f"{outcome.seconds:.1f}",
-        )
-        for outcome in outcomes
-    ]
-    return "\n".join(aligned([_HEADERS[language], *rows], (0, 2)))
+def _write_splits(
+    run: RunFolder, qa_ids: Sequence[str], placed: Placed, rungs: Sequence[Ints]
+) -> None:
+    """Write what the trials see, what those of each rung but the last see, and the test side."""
+    train, dev, test = placed.parts
+    nobody = test[:0]
+    parts = {files.SEARCH_SPLIT: [train, dev, nobody], files.TEST_SPLIT: [nobody, nobody, test]}
+    parts |= {files.rung_split(n): [rows, dev, nobody] for n, rows in enumerate(rungs[:-1], 1)}
+    for place, sides in parts.items():
+        (run / place).parent.mkdir(exist_ok=True)
+        files.write_json(run / place, split_file(qa_ids, replace(placed, parts=sides)))
+
+
+def _embed_shared(common: Settings, run: RunFolder, material: _Material) -> None:
+    """Embed once, into the cache, what every trial needs of the untouched model.
+
+    Otherwise trials that run at the same time would each embed it.
+    """
+    cache = embedding_cache(common, str(common.model))
+    if cache is None:
+        return
+    model = material.first.model
+    lists = lists_of(common, model, material.inputs)
+    lists = lists.subset(np.concatenate(material.placed.parts[:2]))
+    with console.bar("embedding what all trials share") as progress:
+        embed(model, lists, common.precision, progress, cache, run.path, common.budget)
+
+
+def _winning(settings: Settings, common: Settings, trials: Sequence[Trial], winner: Outcome) -> str:
+    """Return the settings of a run with the winner's, as TOML.
+
+    They are those of the sweep where its trials differ from a plain run: with the same seed, the
+    run has the same test side.
+    """
+    [trial] = [trial for trial in trials if trial.name == winner.trial]
+    own = {name: getattr(common, name) for name in ("model", "qa", "chunks", "entities")}
+    free = {name: default(name) for name in ("output_dir", "overwrite", "language")}
+    chosen = replace(placed_trial(trial, settings, Path()).settings, **own, **free)
+    text = usage.saved(chosen, usage.RUN)
+    return "".join(line for line in text.splitlines(True) if line.split(" ")[0] not in free)
 
 
 @contextlib.contextmanager
@@ -211,7 +288,9 @@ def _naming(trial: Trial) -> Iterator[None]:
         raise BadInputError(f"trial {trial.name}: {error}") from error
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, budget: float | None) -> None:
+    if budget is not None and not 0 < budget < math.inf:
+        raise BadInputError(f"--budget is {budget:g}; expected minutes, a number above 0")
     resolve_precision(settings.precision, resolve_device(settings.device))
     if settings.split == "none" or not settings.test_share or not settings.dev_share:
         raise BadInputError(
@@ -249,144 +328,6 @@ def _shared(settings: Settings, run: RunFolder, inputs: Inputs) -> Settings:
     )
 
 
-def _placed(trial: Trial, common: Settings, run: RunFolder) -> Trial:
-    """Return the trial with the shared settings and with its own folder."""
-    folder = run / files.TRIALS / trial.name
-    changes = {name: getattr(trial.settings, name) for name in SWEPT}
-    return replace(trial, settings=replace(common, output_dir=str(folder), **changes))
-
-
-def _outcomes(trials: Sequence[Trial], jobs: int, run: RunFolder) -> list[Outcome]:
-    """Run the trials that are not done, and return the outcomes of all trials in their order.
-
-    After each trial, `sweep.jsonl` has the outcomes of the trials that have ended.
-    """
-    outcomes: dict[str, Outcome] = {}
-    waiting = []
-    for trial in trials:
-        if _is_done(trial):
-            outcomes[trial.name] = _outcome(trial, run, None)
-        else:
-            waiting.append(trial)
-    if outcomes:
-        console.say(f"{len(outcomes)} of {len(trials)} trials are done already")
-    for trial, error in _run_all(waiting, jobs):
-        outcome = _outcome(trial, run, error)
-        outcomes[trial.name] = outcome
-        ended = [outcomes[one.name] for one in trials if one.name in outcomes]
-        files.write_jsonl(run / files.SWEEP, [vars(one) for one in ended])
-        result = error or f"dev MRR {outcome.mrr:.4f}"
-        console.say(f"trial {len(outcomes)} of {len(trials)}, {trial.name}: {result}")
-    ended = [outcomes[trial.name] for trial in trials]
-    files.write_jsonl(run / files.SWEEP, [vars(one) for one in ended])
-    return ended
-
-
-def _run_all(trials: Sequence[Trial], jobs: int) -> Iterator[tuple[Trial, str | None]]:
-    """Run trials. Yield each when it ends, with the reason if it failed, else with None."""
-    if jobs == 1 or len(trials) < 2:
-        for trial in trials:
-            yield trial, run_trial(trial)
-        return
-    # Workers are spawned: a forked process would inherit torch's threads in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _begin_worker, (jobs, os.getpid())) as pool:
-        running = {pool.submit(run_trial, trial): trial for trial in trials}
-        try:
-            for future in as_completed(running):
-                yield running[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            # Ctrl-C has reached the workers too, but anything else that stops this process has not.
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def run_trial(trial: Trial) -> str | None:
-    """Run a trial, and write its messages to a log beside its folder.
-
-    Returns:
-        The reason why it failed, or None.
-    """
-    folder = Path(trial.settings.output_dir)
-    said = io.StringIO()
-    try:
-        # Its results are for its log, whatever the flags of the sweep.
-        streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(said)
-        with console.session(), streams[0], streams[1]:
-            run_module.run_command(trial.settings)
-    except BadInputError:
-        raise
-    except (RuntimeError, ValueError) as error:
-        # The trial diverged or ran out of memory. The other trials can still be run.
-        return str(error)
-    finally:
-        files.write_text(_log_of(folder), said.getvalue())
-    return None
-
-
-def _begin_worker(jobs: int, parent: int) -> None:
-    """Give a worker its share of the threads, and let it end with the process `parent`."""
-    # SIGTERM acts as in the program itself: no half-written file is left, and a training saves
-    # its state.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ["RAYON_NUM_THREADS"] = str(threads)
-    torch.set_num_threads(threads)
-
-
-def _end_with(parent: int) -> None:
-    """Stop this process when the one that started it is gone: nobody waits for its trial."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _log_of(folder: Path) -> Path:
-    """Return the path of the log of a trial's run."""
-    return folder.parent / f"{folder.name}.log"
-
-
-def _is_done(trial: Trial) -> bool:
-    """Return whether a trial's run has ended with these settings and its files are unchanged."""
-    folder = Path(trial.settings.output_dir)
-    record = run_files.read_record(folder)
-    if not record.get("ended") or not _log_of(folder).is_file():
-        return False
-    if not all(
-        run_files.is_as_recorded(folder / place, facts) for place, facts in record["files"].items()
-    ):
-        return False
-    return (folder / files.SETTINGS).read_text(encoding="utf-8") == usage.saved(
-        trial.settings, usage.RUN
-    )
-
-
-def _outcome(trial: Trial, run: RunFolder, error: str | None) -> Outcome:
-    folder = Path(trial.settings.output_dir)
-    place = str(folder.relative_to(run.path))
-    if error is not None:
-        return Outcome(trial.name, place, dict(trial.changes), "failed", error)
-    record = files.read_json(folder / files.RUN)
-    dev = next(
-        part["after"]
-        for part in files.read_json(folder / files.COMPARISON)["sets"]
-        if part["name"] == "dev" and part["source"] == "corpus"
-    )
-    return Outcome(
-        trial=trial.name,
-        folder=place,
-        changes=dict(trial.changes),
-        status="done",
-        hard=files.read_json(folder / files.MINING_SUMMARY)["num_hard"],
-        shipped=record["shipped"],
-        dev=dev,
-        seconds=round(sum(stage["seconds"] for stage in record["stages"].values()), 3),
-    )
-
-
 def _measure(winner: Outcome, common: Settings, run: RunFolder) -> None:
     """Measure stage 1 and the winner on the test questions, which no trial has seen."""
     seen = run.record.get("tested", [])
@@ -405,5 +346,5 @@ def _measure(winner: Outcome, common: Settings, run: RunFolder) -> None:
         output_dir=str(run / files.TEST),
         overwrite=True,
     )
-    models = [str(common.model), str(run / winner.folder / files.SHIPPED_MODEL)]
+    models = [str(common.model), str(run / str(winner.folder) / files.SHIPPED_MODEL)]
     evaluate_command(test, models, held_out=True)
