@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stage2._core import Annotations, Dataset, Samples
+
+if TYPE_CHECKING:
+    # It needs numpy, without which `stage2 prepare` starts.
+    from stage2.data.given_scores import GivenScores
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Contents:
         judgements: names of the files that say what answers the questions, where they stand apart.
         notes: sentences for people on what was made, chosen or left out.
         rejected: rows that were left out by a reader in Python.
+        scores: a teacher's scores of questions and chunks; None where it has none.
     """
 
     dataset: Dataset | None = None
@@ -63,3 +69,4 @@ class Contents:
     judgements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rejected: tuple[LeftOut, ...] = ()
+    scores: GivenScores | None = None

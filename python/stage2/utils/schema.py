@@ -74,6 +74,7 @@ SCHEMAS: Mapping[str, Any] = {
             {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}
         ),
         "split": Maybe({"by": str}),
+        "teacher": Maybe({"name": str, "kind": str, "made_from": dict, "sha256": str}),
         "shipped": Maybe(
             {
                 **_CANDIDATE,
@@ -118,6 +119,7 @@ SCHEMAS: Mapping[str, Any] = {
         "models": Maybe([str]),
         "embedding_dim": Maybe(int),
     },
+    "teacher_scores.jsonl": [{"qa_id": str, "chunk_ids": [str], "scores": [_NUMBER]}],
     "training_log.jsonl": [
         {
             "epoch": _NUMBER,

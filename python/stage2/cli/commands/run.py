@@ -41,6 +41,8 @@ from stage2.cli.stage1 import (
     stage1,
     stage1_cache,
 )
+from stage2.cli.taught import taught_recipe
+from stage2.cli.teachers import Teacher, hashes_of, load_teacher
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import (
     Pace,
@@ -104,11 +106,16 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
     mining = stages["mine"]
-    hashes = {**mining, **loss_hashes(settings.loss)}
+    teacher, settings = load_teacher(
+        settings, inputs, first.hashes, _may_train(settings, placed, folds)
+    )
+    hashes = {**mining, **loss_hashes(settings.loss), **hashes_of(teacher)}
     state = check_training(settings, run, hashes, model, inputs)
     run.begin(
         settings, stages | {"train": hashes, "evaluate": hashes},
-        work=partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
+        work=partial(
+            _load, settings, run, first, inputs, placed, folds, backbone, (cross_encoder, teacher)
+        ),
     )  # fmt: skip
     keep_stage1(run, first, mining)
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
@@ -119,14 +126,19 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
-    # These are what the user could have for free. The backbone is not kept beside the model.
+    # These are what the user could have for free.
     baselines = ranked_baselines(settings, lists, backbone)
-    del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
     hard = write_mined(settings, run, inputs, mining, before, mined, dropped)
     # Without a split, training sees the dev questions anyway.
-    refits = settings.refit and settings.split == "chunk"
-    recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits))
+    recipe = Recipe(
+        lists, hard, dropped, replace(settings, refit=settings.refit and settings.split == "chunk")
+    )
+    recipe = taught_recipe(
+        recipe, run, teacher, inputs.samples, _may_train(settings, placed, folds)
+    )
+    # Neither is kept beside the model.
+    del backbone, teacher
     run.record["split"] = tell_split(settings, placed, folds)
     # If the run goes on after its training, the file is whole already, and `run.json` has its hash.
     if not _goes_on_trained(settings, run):
@@ -158,7 +170,7 @@ def _load(
     placed: Placed,
     folds: Placed | None,
     backbone: Backbone | None,
-    cross_encoder: CrossEncoder | None,
+    scorers: tuple[CrossEncoder | None, Teacher | None],
 ) -> Workload:
     """Count what the command computes, for a dry run."""
     model = loaded(first.model)
@@ -166,12 +178,14 @@ def _load(
     pace = Pace.measure(model, lists.tokens, settings.precision)
     cache = None if first.made else stage1_cache(settings, run)
     train, dev, _ = placed.parts
+    cross_encoder, teacher = scorers
     settings = replace(settings, refit=settings.refit and settings.split == "chunk")
     work = [
         *fitting(pace, first.made and settings.fit),
         *evaluation(pace, lists, "before training", cache),
         *of_backbone(pace, lists, backbone),
         *cross_encoding(cross_encoder, inputs.samples, settings.precision),
+        *([] if teacher is None else teacher.work(inputs)),
         *training(pace, settings, lists, len(train), len(dev)),
         *evaluation(pace, lists, "after training"),
     ]
@@ -240,6 +254,14 @@ def _trained(
         )  # fmt: skip
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
+
+
+def _may_train(settings: Settings, placed: Placed, folds: Placed | None) -> Ints:
+    """Return the rows of the questions that some training of the command may see."""
+    train, dev, _ = placed.parts
+    if folds is not None:
+        return np.arange(len(placed.groups.names))
+    return np.union1d(train, dev) if settings.refit else train
 
 
 def _goes_on_trained(settings: Settings, run: RunFolder) -> bool:

@@ -38,6 +38,7 @@ from stage2.cli.split_sides import (
 )
 from stage2.cli.stage1 import Stage1, given_model, keep_stage1, stage1
 from stage2.cli.sweep_grid import SWEPT, Trial, is_possible
+from stage2.cli.teachers import load_teacher
 from stage2.cli.workload import Pace, evaluation, fitting, load_of, training
 from stage2.config import SETTINGS, Settings
 from stage2.data.sample.build import write_sample
@@ -129,6 +130,7 @@ def sweep(settings: Settings, run: RunFolder, wanted: Sequence[Trial], jobs: int
     for trial in possible:
         with _naming(trial):
             check_texts_to_learn(trial.settings, ground_truths(inputs.samples, train_rows))
+            load_teacher(trial.settings, inputs, first.hashes, train_rows)
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
     hashes = {**inputs.hashes, **first.hashes}

@@ -22,6 +22,8 @@ from stage2.cli.stage1 import (
     keep_stage1,
     stage1,
 )
+from stage2.cli.taught import taught
+from stage2.cli.teachers import Teacher, hashes_of, load_teacher
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, fitting, load_of, training
 from stage2.config import Settings
@@ -89,11 +91,16 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         choosing = unseen_side(placed, "dev").or_all
         train_rows, dev_rows, dev_aside = placed.parts[0], choosing.rows, choosing.aside
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
+    # Dev questions that could not choose are trained on all the same.
+    both = None if placed is None else np.union1d(*placed.parts[:2])
+    taught_rows = both if settings.refit and both is not None else train_rows
+    teacher, settings = load_teacher(settings, inputs, first.hashes, taught_rows)
+    hashes |= hashes_of(teacher)
     state = check_training(settings, run, hashes, model, inputs)
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
     run.begin(
         settings, {"train": hashes, **made},
-        work=lambda: _load(settings, first, inputs, len(train_rows), len(dev_rows)),
+        work=partial(_load, settings, first, inputs, teacher, (len(train_rows), len(dev_rows))),
     )  # fmt: skip
     if placed is not None:
         run.record["split"] = tell_split(settings, placed, None)
@@ -104,22 +111,29 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
     )
-    again = None
-    if settings.refit and placed is not None:
-        # Dev questions that could not choose are trained on all the same.
-        again = lists.subset(np.union1d(*placed.parts[:2]))
+    lists = taught(settings, run, teacher, lists, inputs.samples, taught_rows)
+    del teacher
+    again = lists.subset(both) if settings.refit and both is not None else None
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
     questions = TrainingQuestions(lists, Dev(dev), again)
     fit(settings, run, model, questions, hashes, state)
 
 
-def _load(settings: Settings, first: Stage1, inputs: Inputs, train: int, dev: int) -> Workload:
-    """Count what the command computes, for a dry run."""
+def _load(
+    settings: Settings,
+    first: Stage1,
+    inputs: Inputs,
+    teacher: Teacher | None,
+    sides: tuple[int, int],
+) -> Workload:
+    """Count what the command computes with so many questions a side, for a dry run."""
     model = loaded(first.model)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     pace = Pace.measure(model, lists.tokens, settings.precision)
     # All samples that are given are trained on, hard or not.
-    work = training(pace, replace(settings, train_on="all"), lists, train, dev)
+    work = training(pace, replace(settings, train_on="all"), lists, *sides)
+    if teacher is not None:
+        work = [*teacher.work(inputs), *work]
     made = fitting(pace, first.made and settings.fit)
     return load_of(lists, [*made, *work], settings.model is None and not first.made)
 
