@@ -320,9 +320,9 @@ def _shown(name: str) -> str:
 
 
 def _folder(name: str) -> Path:
-    """Return the folder or the file of weights that a name stands for."""
+    """Return the folder of the model that a name stands for."""
     try:
-        return model_in(name) if Path(name).exists() else hub.folder_of(name, FLAG)
+        return model_in(name) if Path(name).is_dir() else hub.folder_of(name, FLAG)
     except BadInputError as error:
         text = str(error)
         raise error if text.startswith(FLAG) else BadInputError(f"{FLAG} {name}: {text}") from error
