@@ -11,7 +11,7 @@ import pytest
 
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training.questions import with_replay
+from stage2.training.questions import Recipe, with_replay
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 
@@ -47,6 +47,17 @@ def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
     assert with_replay(hard, allowed, lists, Settings()).tolist() == [0, 1, 2]
     everyone = with_replay(hard, allowed, lists, Settings(replay=9.0))
     assert everyone.tolist() == allowed.tolist()
+
+
+def test_what_a_teacher_is_asked_holds_all_that_is_trained_on(lists: RankingLists) -> None:
+    """The draw of easy questions depends on which may be seen, so any of these may come."""
+    hard, nothing = np.asarray([0, 1, 7]), np.zeros(len(lists.candidates), np.bool_)
+    for settings in (Settings(), Settings(replay=1.0), Settings(train_on="all")):
+        recipe = Recipe(lists, hard, nothing, settings)
+        asked = set(recipe.at_most(np.arange(11)).tolist())
+        for visible in (np.arange(6), np.arange(3, 11), np.arange(11)):
+            assert set(recipe.rows(visible).tolist()) <= asked
+        assert (asked == {0, 1, 7}) == (settings == Settings())
 
 
 @pytest.fixture
