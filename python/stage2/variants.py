@@ -27,6 +27,8 @@ class Loss:
             own `list`, the ground truths of the other questions of its `batch`, or `both`.
         teacher: what it learns from, if it has a teacher: its `scores` of the candidates, or its
             `vectors`, which have a score for any two texts.
+        spread: by default, how many times the spread of the model's own scores those of another
+            teacher are given. docs/log.md has what was measured.
         untouched: those of its parameters that count only where the teacher is the model before
             training.
     """
@@ -35,6 +37,7 @@ class Loss:
     settings: tuple[str, ...]
     negatives: Literal["list", "batch", "both"] = "list"
     teacher: Literal["scores", "vectors"] | None = None
+    spread: float = 1.0
     untouched: tuple[str, ...] = ()
 
 
@@ -52,6 +55,7 @@ LOSSES: dict[str, Loss] = {
         "the margins of a teacher, --teacher or else stage 1",
         ("margin",),
         teacher="scores",
+        spread=2.0,
         untouched=("margin",),
     ),
     "distill-kl": Loss(
@@ -66,6 +70,7 @@ LOSSES: dict[str, Loss] = {
         (),
         "both",
         teacher="vectors",
+        spread=2.0,
     ),
 }
 

@@ -105,7 +105,8 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
     teacher_scale: float | None = setting(
         None,
         "What the scores of --teacher are multiplied by before they are learnt. Default: what "
-        "gives them the spread within lists that the scores of the model before training have.",
+        "gives them the spread within lists that the scores of the model before training have, or "
+        f"twice that in --loss {losses_that(lambda loss: loss.spread == 2)}.",
         kind=float, low=1e-6, high=1e6, metavar="X",
     )  # fmt: skip
     batches: Batches = setting(

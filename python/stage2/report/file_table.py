@@ -26,6 +26,7 @@ CONTENT = {
     files.AUDIT_ROWS: "file_audit_rows",
     files.CROSS_SCORES: "file_cross_scores",
     files.SPLIT: "file_split",
+    files.TEACHER_SCORES: "file_teacher_scores",
     files.TRAINING_LOG: "file_log",
     files.SHIPPED_MODEL: "file_shipped",
     files.MODEL_OF_ROLE["query"]: "file_query_model",

@@ -156,6 +156,8 @@ EN: dict[str, str] = {
     "no_hard": "No question is hard for this model. Try a smaller `--topk` or more `--negatives`.",
     # settings
     "loss_function": "Loss function",
+    "teacher": "Teacher",
+    "teacher_told": "{name}: a ground truth first for {share} of the {questions} questions scored",
     "train_on": "Of the training set",
     "epochs": "Epochs",
     "batch_size": "Batch size",
@@ -251,6 +253,7 @@ EN: dict[str, str] = {
     "file_comparison": "the table above, for programs",
     "file_audit": "what is wrong with the negatives, in numbers",
     "file_audit_rows": "the same, a row a finding",
+    "file_teacher_scores": "the teacher's score of each candidate, a row a question",
     "file_cross_scores": "each candidate's score of the cross-encoder",
     "file_per_question": "every question's rank before and after, and what changed",
     "file_merge": "which models were combined, how, and what each α gave",

@@ -147,6 +147,8 @@ ZH: dict[str, str] = {
     "no_hard": "对这个模型来说没有难例。可以减小 `--topk` 或增大 `--negatives`。",
     # settings
     "loss_function": "损失函数",
+    "teacher": "教师模型",
+    "teacher_told": "{name}：在它评分的 {questions} 个问题中，正例排在首位的占 {share}",
     "train_on": "训练集中用于训练的问题",
     "epochs": "轮数",
     "batch_size": "批大小",
@@ -242,6 +244,7 @@ ZH: dict[str, str] = {
     "file_comparison": "上面的对比表，供程序读取",
     "file_audit": "负例的问题统计",
     "file_audit_rows": "负例问题明细，每行一条",
+    "file_teacher_scores": "教师模型给每个候选的分数，每个问题一行",
     "file_cross_scores": "交叉编码器对每个候选的评分",
     "file_per_question": "每个问题训练前后的名次与变化",
     "file_merge": "合并了哪些模型、方法与各 α 的结果",

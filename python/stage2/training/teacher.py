@@ -2,8 +2,9 @@
 
 A cross-encoder's logits, a cosine and a score in a file have units of their own. Ranks depend on
 differences within a list alone, so a factor is enough: by default the one that gives the teacher's
-scores the spread within lists that the scores of the model have before training. So the teacher
-says how far a candidate is from another as a share of the whole, and the model keeps its scale.
+scores the spread within lists that the scores of the model have before training, or a multiple of
+it that the loss names. So the teacher says how far a candidate is from another as a share of the
+whole, in the unit of the model.
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ def teacher_of(model: Encoder, lists: RankingLists, settings: TrainingConfig) ->
         raise BadInputError(f"the teacher has no score of {missing} candidates")
     scale = settings.teacher_scale
     if scale is None:
-        scale = spread_ratio(lists, lists.taught, _own_scores(model, lists, settings))
-        logger.info("the teacher's scores count %.4g times, which gives them the spread within "
-                    "lists of the model's own (--teacher-scale)", scale)  # fmt: skip
+        scale = kind.spread * spread_ratio(lists, lists.taught, _own_scores(model, lists, settings))
+        logger.info("the teacher's scores are multiplied by %.4g, which gives them %g times the "
+                    "spread within lists of the model's own (--teacher-scale)",
+                    scale, kind.spread)  # fmt: skip
     if kind.teacher == "scores":
         return Teacher(lists.taught * np.float32(scale))
     vectors = lists.taught_vectors

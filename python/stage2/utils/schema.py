@@ -74,7 +74,14 @@ SCHEMAS: Mapping[str, Any] = {
             {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}
         ),
         "split": Maybe({"by": str}),
-        "teacher": Maybe({"name": str, "kind": str, "made_from": dict, "sha256": str}),
+        "teacher": Maybe(
+            {
+                **dict.fromkeys(("name", "kind", "sha256"), str),
+                **dict.fromkeys(("questions", "pairs", "one_score"), int),
+                "top1": _NUMBER,
+                "made_from": dict,
+            }
+        ),
         "shipped": Maybe(
             {
                 **_CANDIDATE,
