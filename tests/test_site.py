@@ -48,6 +48,7 @@ RUN = [
         "from-sentence-transformers.md", "from-flagembedding.md", "how-to/false-negatives.md",
         "how-to/several-gpus.md", "how-to/big-corpora.md", "how-to/search-a-recipe.md",
         "arithmetic.md", "check.md", "how-to/not-worse-elsewhere.md", "how-to/repair-labels.md",
+        "how-to/teachers.md",
     ],
 ]  # fmt: skip
 
@@ -75,6 +76,7 @@ def material(tmp_path_factory: pytest.TempPathFactory, backbone: Path, cross_enc
     folder = tmp_path_factory.mktemp("material")
     body = Transformer(str(backbone))
     SentenceTransformer(modules=[body, Pooling(32, "mean")]).save(str(folder / "encoder"))
+    SentenceTransformer(modules=[body, Pooling(32, "cls")]).save(str(folder / "large-encoder"))
     shutil.copytree(cross_encoder, folder / "cross-encoder")
     random = np.random.default_rng(0)
     texts = [" ".join(random.choice(WORDS, 12)) for _ in range(220)]
@@ -96,6 +98,8 @@ def material(tmp_path_factory: pytest.TempPathFactory, backbone: Path, cross_enc
     (folder / "qa.json").write_text(json.dumps(rows))
     flag = [{"query": asked[i], "pos": [texts[i]], "neg": texts[100 + i : 104 + i]} for i in few]
     write_jsonl(folder / "flag.jsonl", flag)
+    scores = {"pos_scores": [2.5], "neg_scores": [-1, 0, 0.5, 1]}
+    write_jsonl(folder / "scored.jsonl", [row | scores for row in flag])
     paragraphs = [
         {"context": f"北京{text}", "qas": [{"id": f"z{i}", "question": f"北京{question}"}]}
         for i, (text, question) in enumerate(zip(texts, asked, strict=False))

@@ -39,6 +39,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"loss": "in-batch", "model": "/", "micro_batch": 8},
             {"data": "/", "split_file": "s"},
             {"gazetteer": "g"},
+            {"loss": "margin-mse", "teacher": "t"},
             {"data": "pairs.csv"},
             {"run": "r"},
             {"guard": "g", "method": "sum"},

@@ -17,7 +17,8 @@ from tests.beir import one_file
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_has_its_function_and_its_settings(name: str) -> None:
     assert name in FUNCTIONS
-    assert LOSSES[name].settings
+    assert LOSSES[name].settings or LOSSES[name].teacher
+    assert set(LOSSES[name].untouched) <= set(LOSSES[name].settings)
     assert set(LOSSES[name].settings) <= SETTINGS.keys()
 
 

@@ -34,7 +34,17 @@ class Batches(Protocol):
 
 # The losses of stage2. One that was added by `stage2.add_loss` is given by its name too.
 LossName: TypeAlias = (
-    Literal["margin", "in-batch", "infonce", "triplet", "margin-mse", "distill-kl", "listnet"] | str
+    Literal[
+        "margin",
+        "in-batch",
+        "infonce",
+        "triplet",
+        "margin-mse",
+        "distill-kl",
+        "listnet",
+        "similarity-mse",
+    ]
+    | str
 )
 
 # A file or a folder in any format of --data, or the same in memory.
@@ -127,6 +137,8 @@ class Keywords(TypedDict, total=False):
     pairs: Literal["all", "graded"]
     loss: LossName | Callable[..., Any]
     temperature: float
+    teacher: Path | None
+    teacher_scale: float | None
     batches: Literal["random", "similar"]
     guide_margin: float | None
     matryoshka: str | None

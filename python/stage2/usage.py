@@ -61,7 +61,7 @@ from stage2.config import (
 )
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
-from stage2.variants import LOSSES, Loss
+from stage2.variants import DATA_TEACHER, LOSSES, Loss
 
 # The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
@@ -94,6 +94,14 @@ def _with_loss(fits: Callable[[Loss], bool]) -> Condition:
     """Make the condition that the loss is one of those that fit, losses of one's own among them."""
     named = chosen("loss", *(loss for loss, kind in LOSSES.items() if fits(kind)))
     return replace(named, holds=lambda call: fits(LOSSES[call.settings.loss]))
+
+
+_TEACHER = given("teacher", f"DIR|ID|{DATA_TEACHER}")
+# Another teacher than the model before training is learnt from as it is.
+_UNTOUCHED = Condition(
+    lambda call: call.settings.teacher is None or LOSSES[call.settings.loss].teacher is None,
+    "without --teacher, whose scores are learnt as they are",
+)
 
 
 def _of_weights(call: Call) -> str:
@@ -247,6 +255,11 @@ _OF_SETTINGS: Mapping[str, Use] = {
             when=(_with_loss(lambda kind: kind.negatives != "list"),),
         ),
     ),
+    # The model is hashed, and the scores in the data are with the data.
+    "teacher": Use(
+        serves=("train", "sweep"), when=(_with_loss(lambda kind: kind.teacher is not None),)
+    ),
+    "teacher_scale": Use(decides=("train",), serves=("sweep",), when=(_TEACHER,)),
     "gradient_checkpointing": Use(
         decides=("train",), serves=("sweep",), when=(absent("micro_batch"),)
     ),
@@ -279,7 +292,9 @@ def _use(name: str, group: type[Group]) -> Use:
     """Return the use of a setting. A parameter of losses counts only with a loss that takes it."""
     use = _OF_SETTINGS.get(name, _OF_GROUPS[group])
     if any(name in loss.settings for loss in LOSSES.values()):
-        return replace(use, when=(*use.when, _taken_by_the_loss(name)))
+        use = replace(use, when=(*use.when, _taken_by_the_loss(name)))
+    if any(name in loss.untouched for loss in LOSSES.values()):
+        use = replace(use, when=(*use.when, _UNTOUCHED))
     return use
 
 
@@ -303,6 +318,7 @@ _READ = (
     "split_file",
     "backbone",
     "cross_encoder",
+    "teacher",
     "question_vectors",
     "corpus_vectors",
     "run",
@@ -374,6 +390,8 @@ def read_by(settings: Settings) -> dict[str, str]:
     The files of --data have the names under which their hashes are recorded.
     """
     named = {name: getattr(settings, name) for name in _READ}
+    if settings.teacher == DATA_TEACHER:
+        del named["teacher"]  # it is a word, and the data are named by themselves
     found = {name: path for name, path in named.items() if path is not None}
     files = {**data_files(settings), **guard_files(settings)}
     return found | {name: str(path) for name, path in files.items()}

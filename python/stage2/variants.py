@@ -7,7 +7,7 @@ variant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,13 +25,20 @@ class Loss:
         settings: the names of its parameters, which are settings.
         negatives: the texts that a question's ground truths must win against: the candidates of its
             own `list`, the ground truths of the other questions of its `batch`, or `both`.
-        teacher: whether it learns from the scores of the model before training.
+        teacher: what it learns from, if it has a teacher: its `scores` of the candidates, or its
+            `vectors`, which have a score for any two texts.
+        spread: by default, how many times the spread of the model's own scores those of another
+            teacher are given. docs/log.md has what was measured.
+        untouched: those of its parameters that count only where the teacher is the model before
+            training.
     """
 
     text: str
     settings: tuple[str, ...]
     negatives: Literal["list", "batch", "both"] = "list"
-    teacher: bool = False
+    teacher: Literal["scores", "vectors"] | None = None
+    spread: float = 1.0
+    untouched: tuple[str, ...] = ()
 
 
 # Losses of one's own join these: see `training.own_loss`.
@@ -44,20 +51,42 @@ LOSSES: dict[str, Loss] = {
     ),
     "infonce": Loss("with all of the batch's candidates", ("temperature",), "both"),
     "triplet": Loss("the hardest of each list", ("margin",)),
-    "margin-mse": Loss("the margins of stage 1, the teacher", ("margin",), teacher=True),
+    "margin-mse": Loss(
+        "the margins of a teacher, --teacher or else stage 1",
+        ("margin",),
+        teacher="scores",
+        spread=2.0,
+        untouched=("margin",),
+    ),
     "distill-kl": Loss(
-        "the softmax of stage 1's scores of each list, the teacher",
+        "the softmax of a teacher's scores of each list, of --teacher or else stage 1",
         ("margin", "temperature"),
-        teacher=True,
+        teacher="scores",
+        untouched=("margin",),
     ),
     "listnet": Loss("the softmax of each list's relevance", ("temperature",)),
+    "similarity-mse": Loss(
+        "the similarities that --teacher's vectors give to all of the batch's candidates",
+        (),
+        "both",
+        teacher="vectors",
+        spread=2.0,
+    ),
 }
+
+# This as --teacher names the scores in the data.
+DATA_TEACHER = "data"
+
+
+def losses_that(fit: Callable[[Loss], bool]) -> str:
+    """List the losses that fit, for help and messages."""
+    *others, last = (name for name, loss in LOSSES.items() if fit(loss))
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def losses_with(setting: str) -> str:
     """List the losses that take a setting as a parameter, for help and messages."""
-    *others, last = (name for name, loss in LOSSES.items() if setting in loss.settings)
-    return f"{', '.join(others)} or {last}" if others else last
+    return losses_that(lambda loss: setting in loss.settings)
 
 
 @dataclass(frozen=True)

@@ -70,3 +70,14 @@ def test_training_that_was_cut_off(make: Make) -> None:
     assert "no model has been chosen yet" in parts["Loss by epoch"]
     assert "**2**" not in parts["Loss by epoch"]
     assert ["Training", "–"] in rows_of(parts["Time"])
+
+
+def test_a_teacher_is_named_with_how_well_it_ranks(make: Make) -> None:
+    run = record()
+    run["teacher"] = {
+        "name": "/models/large_one", "kind": "cross-encoder", "questions": 1200, "pairs": 7200,
+        "one_score": 0, "top1": 0.915, "made_from": {}, "sha256": "0",
+    }  # fmt: skip
+    rows = rows_of(sections(make(run=run))["Training settings"])
+    said = "/models/large\\_one: a ground truth first for 91.5% of the 1,200 questions scored"
+    assert ["Teacher", said] in rows

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from stage2 import BadInputError, margin_ranking_loss
 from stage2.config import SETTINGS
-from stage2.training.losses import FUNCTIONS, distill_kl
+from stage2.training.losses import FUNCTIONS, distill_kl, margin_mse, similarity_mse
 from stage2.variants import LOSSES
+from tests.reference import distillation
 
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=7)
 
@@ -142,3 +143,37 @@ def test_every_loss_has_a_function_that_takes_its_settings() -> None:
         needed = {"similarities", "mask", "relevance", *kind.settings}
         assert taken.keys() == (needed | {"teacher"} if kind.teacher else needed), name
         assert all(setting in SETTINGS for setting in kind.settings), name
+
+
+@given(scores=wide, data=st.data(), least=st.none() | st.floats(0, 0.5))
+def test_losses_of_a_teacher_are_those_of_the_slow_twin(
+    scores: list[float], data: st.DataObject, least: float | None
+) -> None:
+    """A teacher that is another model has no least margin; a masked score counts for nothing."""
+    count = len(scores)
+    teacher = data.draw(st.lists(st.floats(-9, 9, width=32), min_size=count, max_size=count))
+    relevant = data.draw(st.integers(1, count))
+    mask = torch.tensor([[True] * count + [False]])
+    relevance = torch.tensor([[1.0] * relevant + [0.0] * (count - relevant + 1)])
+    mine, theirs = (
+        torch.tensor([[*values, math.nan]], dtype=torch.float64) for values in (scores, teacher)
+    )
+    assert margin_mse(mine, theirs, mask, relevance, least).item() == pytest.approx(
+        distillation.margin_mse(scores, teacher, relevant, least), rel=1e-9, abs=1e-12
+    )
+    assert similarity_mse(mine, theirs, mask, relevance).item() == pytest.approx(
+        distillation.similarity_mse(scores, teacher), rel=1e-9, abs=1e-9
+    )
+    assert distill_kl(mine, theirs, mask, relevance, None, 0.5).item() == pytest.approx(
+        distillation.divergence(scores, teacher, 0.5), rel=1e-9, abs=1e-9
+    )
+
+
+def test_a_teachers_mean_is_not_learnt() -> None:
+    """What is added to all scores of a question changes no rank, and so no loss."""
+    similarities, teacher = torch.randn(2, 3, 5, dtype=torch.float64)
+    for loss in (margin_mse, distill_kl, similarity_mse):
+        arguments = {} if loss is similarity_mse else {"margin": None}
+        found = [loss(similarities, teacher + more, **arguments) for more in (0, 7)]
+        torch.testing.assert_close(*found)
+    assert similarity_mse(teacher - 3, teacher).abs().max() < 1e-12

@@ -49,6 +49,17 @@ def test_replay_draws_by_seed_and_id(lists: RankingLists) -> None:
     assert everyone.tolist() == allowed.tolist()
 
 
+def test_what_a_teacher_is_asked_holds_all_that_is_trained_on(lists: RankingLists) -> None:
+    """The draw of easy questions depends on which may be seen, so any of these may come."""
+    hard, nothing = np.asarray([0, 1, 7]), np.zeros(len(lists.candidates), np.bool_)
+    for settings in (Settings(), Settings(replay=1.0), Settings(train_on="all")):
+        recipe = Recipe(lists, hard, nothing, settings)
+        asked = set(recipe.at_most(np.arange(11)).tolist())
+        for visible in (np.arange(6), np.arange(3, 11), np.arange(11)):
+            assert set(recipe.rows(visible).tolist()) <= asked
+        assert (asked == {0, 1, 7}) == (settings == Settings())
+
+
 @pytest.fixture
 def lists(corpus: dict[str, Path], model: Any) -> RankingLists:
     from stage2 import Dataset

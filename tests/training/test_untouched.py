@@ -26,6 +26,6 @@ def test_a_teacher_scores_as_the_model_does(
 ) -> None:
     found = untouched_of(model, lists, lists, Settings(loss=loss, precision="fp32"))
     right = score(lists, encode_tokens(model, lists.tokens, precision="fp32")).scores
-    assert found.teacher is not None
-    assert np.array_equal(found.teacher, right)
+    assert found.teacher.scores is not None
+    assert np.array_equal(found.teacher.scores, right)
     assert (found.guide, found.documents, found.dev_documents) == (None, None, None)

@@ -156,7 +156,7 @@ def evaluate_guard(
     return evaluate_shown(title, model, lists, settings, None, Path(settings.output_dir))
 
 
-def hashes_of(data: Sequence[GuardData]) -> dict[str, str]:
+def guard_hashes(data: Sequence[GuardData]) -> dict[str, str]:
     """Return the hashes of the files of all guards."""
     return {name: sha for one in data for name, sha in one.hashes.items()}
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stage2._core import Loaded, Rejected
 from stage2.call import Call, data_files
@@ -16,14 +16,19 @@ from stage2.cli.given_split import used_questions, uses_sides
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
-from stage2.data.contents import Contents, Findings, LeftOut, Sides
+from stage2.data.contents import Contents, Sides
 from stage2.data.dataset import Annotations, Dataset, Samples, check_similarity
 from stage2.data.formats import read
+from stage2.data.left_out import Findings, LeftOut
 from stage2.data.sample.build import write_sample
 from stage2.report import messages
 from stage2.usage import check_given
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
+
+if TYPE_CHECKING:
+    # It needs numpy, without which `stage2 prepare` starts.
+    from stage2.data.given_scores import GivenScores
 
 Source: TypeAlias = Literal["files", "sample"]
 
@@ -43,6 +48,7 @@ class Inputs:
         sides: the ids of the questions on each side of a given split; None if none is given.
         seen_chunks: by side, the chunks that do not count as ground truths of its questions.
         findings: what a reader in Python left out; None if none read the data.
+        scores: a teacher's scores that the data have; None if they have none.
     """
 
     samples: Samples
@@ -55,6 +61,7 @@ class Inputs:
     sides: Sides | None = None
     seen_chunks: Sides = field(default_factory=dict)
     findings: Findings | None = None
+    scores: GivenScores | None = None
 
     @property
     def loaded(self) -> list[Loaded | Findings]:
@@ -271,8 +278,9 @@ def _inputs_of(
         if contents.samples is None:
             raise ValueError("a data set has neither a corpus nor samples")
         return Inputs(
-            contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen
-        )
+            contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen,
+            scores=contents.scores,
+        )  # fmt: skip
     if contents.samples is not None and "negatives" in settings.given:
         raise BadInputError(
             f"--negatives {settings.negatives} has no effect here: {settings.data} has its own "
@@ -291,8 +299,9 @@ def _inputs_of(
     if samples is None:
         samples = dataset.construct(settings.negatives, settings.seed)
     return Inputs(
-        samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen, findings
-    )
+        samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen, findings,
+        contents.scores,
+    )  # fmt: skip
 
 
 def _paths(settings: Settings, names: Sequence[str]) -> dict[str, Path]:

@@ -60,6 +60,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "train": (
         files.rejected_by("train"),
         files.SPLIT,
+        files.TEACHER_SCORES,
         files.TRAINING_LOG,
         _TENSORBOARD,
         *_inside(files.CHECKPOINTS, _CHECKPOINTS),

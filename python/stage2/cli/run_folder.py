@@ -29,11 +29,12 @@ from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 _OF_AN_ATTEMPT = ("begun", "launch", "replaced", "working", "ended")
 
 # These entries of a record belong to a stage, and are deleted with it.
-_OF_A_STAGE = {"train": ("split", "shipped", "dev", "texts", "guards"), "evaluate": ("folds",)}
+_OF_TRAINING = ("split", "shipped", "dev", "texts", "guards", "teacher")
+_OF_A_STAGE = {"train": _OF_TRAINING, "evaluate": ("folds",)}
 
 # The settings whose files are read for as long as a command works; None stands for files that no
 # setting names. Other inputs are in memory once they have been read.
-_MODELS = ("model", "backbone", "cross_encoder", None)
+_MODELS = ("model", "backbone", "cross_encoder", "teacher", None)
 
 # The commands that add to a folder, with the stages whose files they replace under --overwrite:
 # their own, and those made from it. Any other command replaces the whole run.

@@ -14,6 +14,7 @@ from stage2.config_file import nearest
 from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.usage import STAGES, why_unused
 from stage2.utils.errors import BadInputError
+from stage2.variants import LOSSES
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -207,7 +208,13 @@ def _strategies(base: Settings) -> list[dict[str, Any]]:
     for name in _STRATEGIES:
         if name in SETTINGS:
             choices = SETTINGS[name].metadata["choices"]
-            steps += [{name: choice} for choice in choices if choice != getattr(base, name)]
+            steps += [
+                {name: choice}
+                for choice in choices
+                if choice != getattr(base, name)
+                # There is no teacher with vectors, for stage 1 has nothing to teach itself by them.
+                and (name != "loss" or LOSSES[choice].teacher != "vectors")
+            ]
     steps.append({"replay": 0.0 if base.replay else _REPLAY})
     return [*steps, dict(RUN_DEFAULTS)]
 

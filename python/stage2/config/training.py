@@ -9,7 +9,7 @@ from stage2.config.data import RunConfig
 from stage2.config.mining import RankingConfig, SearchConfig
 from stage2.config.model import EncodingConfig
 from stage2.utils.setting import Group, names_of, numbers_of, setting
-from stage2.variants import LOSSES, TRACKERS, losses_with
+from stage2.variants import DATA_TEACHER, LOSSES, TRACKERS, losses_that, losses_with
 
 Pairs = Literal["all", "graded"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -106,6 +106,20 @@ class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, Out
         0.05,
         f"What similarities are divided by; of --loss {losses_with('temperature')}.",
         kind=float, low=1e-3, high=1e3, metavar="X",
+    )  # fmt: skip
+    teacher: str | None = setting(
+        None,
+        f"Of --loss {losses_that(lambda loss: loss.teacher is not None)}: whose scores are learnt: "
+        "those of a cross-encoder, of an embedding model of any width, or with the word "
+        f"{DATA_TEACHER} the scores in --data. Default: the model before training.",
+        metavar=f"DIR|ID|{DATA_TEACHER}",
+    )
+    teacher_scale: float | None = setting(
+        None,
+        "What the scores of --teacher are multiplied by before they are learnt. Default: what "
+        "gives them the spread within lists that the scores of the model before training have, or "
+        f"twice that in --loss {losses_that(lambda loss: loss.spread == 2)}.",
+        kind=float, low=1e-6, high=1e6, metavar="X",
     )  # fmt: skip
     batches: Batches = setting(
         "random",

@@ -17,8 +17,8 @@ from stage2._core import InputError
 from stage2.config import InputConfig
 from stage2.data.arrow_cells import Cells, Collector, Values, blank, merged
 from stage2.data.column_roles import Roles, roles_of
-from stage2.data.contents import LeftOut
 from stage2.data.faults import input_error
+from stage2.data.left_out import LeftOut
 from stage2.data.tables import Lists, Tables, made_id
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError

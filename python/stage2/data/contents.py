@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stage2._core import Annotations, Dataset, Samples
+from stage2.data.left_out import LeftOut
 
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A row that was left out under --on-error skip, as `stage2._core.Rejected` has it."""
-
-    file: str
-    line: int
-    column: int
-    reason: str
-    message: str
-    row: str
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The rows that a reader in Python left out, with the names of `stage2._core.Loaded`."""
-
-    rejected: tuple[LeftOut, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def counts(self) -> Counter[str]:
-        """The number of rows for each reason."""
-        return Counter(row.reason for row in self.rejected)
+if TYPE_CHECKING:
+    # It needs numpy, without which `stage2 prepare` starts.
+    from stage2.data.given_scores import GivenScores
 
 
 # Ids of the questions of each side, by its name.
@@ -53,6 +33,7 @@ class Contents:
         judgements: names of the files that say what answers the questions, where they stand apart.
         notes: sentences for people on what was made, chosen or left out.
         rejected: rows that were left out by a reader in Python.
+        scores: a teacher's scores of questions and chunks; None where it has none.
     """
 
     dataset: Dataset | None = None
@@ -63,3 +44,4 @@ class Contents:
     judgements: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rejected: tuple[LeftOut, ...] = ()
+    scores: GivenScores | None = None

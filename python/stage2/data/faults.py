@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from stage2._core import InputError
 from stage2.config import InputConfig
-from stage2.data.contents import LeftOut
+from stage2.data.left_out import LeftOut
 from stage2.data.table_builder import ConflictError, TableBuilder
 
 # At most this number of characters is kept of a row that is left out.

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from stage2.config import InputConfig
-from stage2.data.contents import LeftOut
 from stage2.data.faults import input_error
 from stage2.data.json_rows import Node, read_rows
+from stage2.data.left_out import LeftOut
 from stage2.data.table_builder import TableBuilder
 from stage2.data.tables import Tables, texts_of
 

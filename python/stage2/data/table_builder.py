@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stage2.data.contents import SIDES, LeftOut
+from stage2.data.contents import SIDES
+from stage2.data.left_out import LeftOut
 from stage2.data.tables import Chunk, Lists, Question, Tables, made_id
 
 _NONE = float("nan")

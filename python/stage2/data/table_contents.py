@@ -9,8 +9,10 @@ import numpy as np
 from stage2._core import Dataset, Samples
 from stage2.config import InputConfig
 from stage2.data.contents import Contents
-from stage2.data.tables import Lists, Tables
+from stage2.data.given_scores import GivenScores, scored
+from stage2.data.tables import Lists, Tables, texts_of
 from stage2.utils.errors import BadInputError
+from stage2.variants import DATA_TEACHER
 
 if TYPE_CHECKING:
     from stage2._core._types import Column, Ints
@@ -75,7 +77,16 @@ def contents_of(tables: Tables, settings: InputConfig) -> Contents:
         judgements=tables.judgements,
         notes=tuple(notes),
         rejected=tables.rejected,
+        scores=_scores(tables),
     )
+
+
+def _scores(tables: Tables) -> GivenScores | None:
+    """Return the scores of a teacher that tables have; None if they have none."""
+    lists = (tables.relevant, tables.negatives)
+    if not any(map(scored, lists)):
+        return None
+    return GivenScores(tables.question_ids, texts_of(tables.questions), tables.chunk_ids, lists)
 
 
 def _with_negatives(dataset: Dataset, negatives: Lists, notes: list[str]) -> Samples:
@@ -113,16 +124,11 @@ def _with_negatives(dataset: Dataset, negatives: Lists, notes: list[str]) -> Sam
 
 def _unheld(tables: Tables) -> list[str]:
     """Say what of the tables is not used in training."""
-    scores = sum(
-        int(np.count_nonzero(~np.isnan(lists.scores)))
-        for lists in (tables.relevant, tables.negatives)
-        if lists.scores is not None
-    )
     said = []
-    if scores:
+    if scores := sum(map(scored, (tables.relevant, tables.negatives))):
         said.append(
-            f"{scores} scores of a teacher are not used: the teacher of --loss margin-mse and "
-            "distill-kl is stage 1"
+            f"the data have {scores} scores of a teacher, which --loss margin-mse and distill-kl "
+            f"learn with --teacher {DATA_TEACHER}"
         )
     if tables.prompts is not None:
         count = sum(map(bool, tables.prompts))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stage2.data.contents import LeftOut
+from stage2.data.left_out import LeftOut
 
 if TYPE_CHECKING:
     from stage2._core._types import Column, Floats, Ints

@@ -12,7 +12,7 @@ from stage2._core import Annotations, Samples
 from stage2.data.dataset import check_similarity
 from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import LazyTokens, Role, Spans, Texts, TokenizedTexts, tokenize
-from stage2.utils.arrays import Ints, Mask
+from stage2.utils.arrays import Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class RankingLists:
             truths are equally relevant.
         aside: bool (m,), the ground truths that do not count when a model is chosen on these
             questions; None if all count. Only `training.train.evaluate_dev` heeds it.
+        taught: float32 (m,), a teacher's score of each candidate, NaN for those that it has not
+            scored; None without a teacher.
+        taught_vectors: float32 (t, D), a teacher's vector of each text, 0 for those that it has not
+            read; None without one.
     """
 
     tokens: LazyTokens
@@ -47,6 +51,8 @@ class RankingLists:
     corpus: Ints
     grades: npt.NDArray[np.float64] | None = None
     aside: Mask | None = None
+    taught: Floats | None = None
+    taught_vectors: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -120,6 +126,7 @@ class RankingLists:
             num_relevant=self.num_relevant[index],
             grades=None if self.grades is None else self.grades[flat],
             aside=None if self.aside is None else self.aside[flat],
+            taught=None if self.taught is None else self.taught[flat],
             tie_keys=self.tie_keys[flat],
         )
 
@@ -136,6 +143,7 @@ class RankingLists:
             questions=questions,
             candidates=candidates,
             corpus=corpus,
+            taught_vectors=None if self.taught_vectors is None else self.taught_vectors[used],
         )
 
     def among(self, kept: Ints) -> RankingLists:
@@ -160,6 +168,7 @@ class RankingLists:
             contexts=self.contexts[~dropped],
             grades=None if self.grades is None else self.grades[~dropped],
             aside=None if self.aside is None else self.aside[~dropped],
+            taught=None if self.taught is None else self.taught[~dropped],
             tie_keys=self.tie_keys[~dropped],
             offsets=kept[self.offsets],
         )

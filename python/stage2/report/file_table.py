@@ -32,6 +32,7 @@ CONTENT = {
     files.REVIEW_ROWS: "file_review_rows",
     files.CROSS_JUDGEMENTS: "file_cross_judgements",
     files.SPLIT: "file_split",
+    files.TEACHER_SCORES: "file_teacher_scores",
     files.TRAINING_LOG: "file_log",
     files.SHIPPED_MODEL: "file_shipped",
     files.MODEL_OF_ROLE["query"]: "file_query_model",

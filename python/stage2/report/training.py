@@ -28,6 +28,10 @@ def training_settings(run: Run, say: Words) -> str:
     names = {"loss": "loss_function"}
     used = counted(made_from)
     rows += [(say(names.get(key, key)), escape(made_from[key])) for key in _ROWS if key in used]
+    if teacher := run.record.get("teacher"):
+        share, questions = numbers.percent(teacher["top1"]), f"{teacher['questions']:,}"
+        told = say("teacher_told", name=escape(teacher["name"]), share=share, questions=questions)
+        rows.append((say("teacher"), told))
     return facts(rows, say)
 
 

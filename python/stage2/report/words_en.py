@@ -156,6 +156,8 @@ EN: dict[str, str] = {
     "no_hard": "No question is hard for this model. Try a smaller `--topk` or more `--negatives`.",
     # settings
     "loss_function": "Loss function",
+    "teacher": "Teacher",
+    "teacher_told": "{name}: a ground truth first for {share} of the {questions} questions scored",
     "train_on": "Of the training set",
     "epochs": "Epochs",
     "batch_size": "Batch size",
@@ -284,6 +286,7 @@ EN: dict[str, str] = {
     "file_check_json": "what stage2 check found",
     "file_audit": "what is wrong with the negatives, in numbers",
     "file_audit_rows": "the same, a row a finding",
+    "file_teacher_scores": "the teacher's score of each candidate, a row a question",
     "file_cross_scores": "each candidate's score of the cross-encoder",
     "file_review": "the most doubtful labels, to be judged in a browser",
     "file_review_rows": "the same pairs as rows, for a model that judges",

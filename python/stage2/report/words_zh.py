@@ -147,6 +147,8 @@ ZH: dict[str, str] = {
     "no_hard": "对这个模型来说没有难例。可以减小 `--topk` 或增大 `--negatives`。",
     # settings
     "loss_function": "损失函数",
+    "teacher": "教师模型",
+    "teacher_told": "{name}：在它评分的 {questions} 个问题中，正例排在首位的占 {share}",
     "train_on": "训练集中用于训练的问题",
     "epochs": "轮数",
     "batch_size": "批大小",
@@ -271,6 +273,7 @@ ZH: dict[str, str] = {
     "file_check_json": "stage2 check 的结果",
     "file_audit": "负例的问题统计",
     "file_audit_rows": "负例问题明细，每行一条",
+    "file_teacher_scores": "教师模型给每个候选的分数，每个问题一行",
     "file_cross_scores": "交叉编码器对每个候选的评分",
     "file_review": "最可疑的标注，在浏览器中评判",
     "file_review_rows": "同样的问答对，一行一对，供模型评判",

@@ -137,30 +137,34 @@ def margin_mse(
     teacher: Tensor,
     mask: Tensor | None = None,
     relevance: Tensor | None = None,
-    margin: float = 0.1,
+    margin: float | None = 0.1,
 ) -> Tensor:
     """Learn a teacher's margins between relevant and irrelevant contexts.
 
     The loss is the mean over pairs (relevant p, irrelevant n) of ((s_p - s_n) - (t_p - t_n))²:
     Hofstätter et al. 2020, "Improving efficient neural ranking models with cross-architecture
     knowledge distillation", equation 1. If the teacher's margin is below `margin`, `margin` is
-    used. The teacher is stage 1, and its mistakes should not be learnt.
+    used: where stage 1 is its own teacher, its mistakes should not be learnt. Another teacher has
+    no such limit, for where it prefers a negative, this is often no negative.
 
     Args:
         similarities: float (B, N), s.
-        teacher: float (B, N), t, the scores of the teacher, as cosines.
+        teacher: float (B, N), t, the scores of the teacher, in the unit of the similarities.
         mask: bool (B, N); None means all True.
         relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
-        margin: the least margin that is learnt, at least 0.
+        margin: the least margin that is learnt, at least 0; None for no limit.
 
     Returns:
         Float (B,).
     """
-    _check_margin(margin)
+    if margin is not None:
+        _check_margin(margin)
     similarities, mask, relevance = _checked(similarities, mask, relevance)
     teacher = teacher.to(similarities.dtype).masked_fill(~mask, 0)
     relevant, irrelevant = mask & (relevance > 0), mask & (relevance == 0)
-    wanted = (teacher[:, :, None] - teacher[:, None, :]).clamp_min(margin)
+    wanted = teacher[:, :, None] - teacher[:, None, :]
+    if margin is not None:
+        wanted = wanted.clamp_min(margin)
     error = similarities[:, :, None] - similarities[:, None, :] - wanted
     counted = relevant[:, :, None] & irrelevant[:, None, :]
     return _mean(error.square().flatten(1), counted.flatten(1))
@@ -171,35 +175,38 @@ def distill_kl(
     teacher: Tensor,
     mask: Tensor | None = None,
     relevance: Tensor | None = None,
-    margin: float = 0.1,
+    margin: float | None = 0.1,
     temperature: float = 0.05,
 ) -> Tensor:
     """Learn a teacher's distribution over each list.
 
     The loss is the Kullback-Leibler divergence of softmax(s/T) from softmax(t/T): Hinton et al.
     2015, "Distilling the knowledge in a neural network", section 2. Their factor T² weighs this
-    loss against another one; it is left out, since there is no other here. The teacher is stage 1,
-    from which training starts, so its own distribution would teach nothing. Therefore the teacher's
-    score of a relevant context is raised to at least `margin` above all irrelevant ones.
+    loss against another one; it is left out, since there is no other here. If stage 1 is the
+    teacher, from which training starts, its own distribution would teach nothing. Therefore the
+    teacher's score of a relevant context is raised to at least `margin` above all irrelevant ones.
 
     Args:
         similarities: float (B, N), s.
-        teacher: float (B, N), t, the scores of the teacher, as cosines.
+        teacher: float (B, N), t, the scores of the teacher, in the unit of the similarities.
         mask: bool (B, N), at least one True in each row; None means all True.
         relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
-        margin: the least margin that is learnt, at least 0, as a cosine.
+        margin: the least margin that is learnt, at least 0, as a cosine; None for no limit.
         temperature: T, above 0.
 
     Returns:
         Float (B,).
     """
-    _check_margin(margin)
+    if margin is not None:
+        _check_margin(margin)
     _check_temperature(temperature)
     similarities, mask, relevance = _checked(similarities, mask, relevance)
     relevant, irrelevant = mask & (relevance > 0), mask & (relevance == 0)
     teacher = teacher.to(similarities.dtype).masked_fill(~mask, 0)
-    best = teacher.masked_fill(~irrelevant, -math.inf).amax(dim=1, keepdim=True)
-    wanted = torch.where(relevant, teacher.maximum(best + margin), teacher)
+    wanted = teacher
+    if margin is not None:
+        best = teacher.masked_fill(~irrelevant, -math.inf).amax(dim=1, keepdim=True)
+        wanted = torch.where(relevant, teacher.maximum(best + margin), teacher)
 
     def log_chances(scores: Tensor) -> Tensor:
         logits = (scores / temperature).masked_fill(~mask, -math.inf)
@@ -241,6 +248,34 @@ def listnet(
     return -(target * logits(similarities).log_softmax(dim=1).masked_fill(~mask, 0)).sum(dim=1)
 
 
+def similarity_mse(
+    similarities: Tensor,
+    teacher: Tensor,
+    mask: Tensor | None = None,
+    relevance: Tensor | None = None,
+) -> Tensor:
+    """Learn all similarities of a teacher but for their mean.
+
+    The loss is the mean over the contexts i of ((s_i - mean s) - (t_i - mean t))². This is half the
+    mean over all pairs (i, j) of ((s_i - s_j) - (t_i - t_j))², so it learns the margin of any two
+    contexts. Matrices of similarities are compared, and not vectors, as Tung and Mori 2019,
+    "Similarity-preserving knowledge distillation", do: their widths and their axes may differ. The
+    mean of a question's similarities is free, because it decides no rank.
+
+    Args:
+        similarities: float (B, N), s.
+        teacher: float (B, N), t, the similarities of the teacher, in the same unit.
+        mask: bool (B, N); None means all True.
+        relevance: (B, N), not used: the teacher alone says what is near.
+
+    Returns:
+        Float (B,).
+    """
+    similarities, mask, _ = _checked(similarities, mask, relevance)
+    difference = similarities - teacher.to(similarities.dtype).masked_fill(~mask, 0)
+    return _mean((difference - _mean(difference, mask)[:, None]).square(), mask)
+
+
 # The names are those of `variants.LOSSES`.
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "margin": margin_ranking,
@@ -250,6 +285,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "margin-mse": margin_mse,
     "distill-kl": distill_kl,
     "listnet": listnet,
+    "similarity-mse": similarity_mse,
 }
 
 

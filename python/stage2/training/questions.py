@@ -46,6 +46,12 @@ class Recipe:
         hard = np.intersect1d(self.hard, visible)
         return with_replay(hard, visible, self.lists, self.settings)
 
+    def at_most(self, visible: Ints) -> Ints:
+        """Return the rows that are trained on if any of the rows are that may be seen."""
+        if self.settings.train_on == "all" or self.settings.replay:
+            return visible
+        return np.intersect1d(self.hard, visible)
+
     def refit_lists(self, train: Ints, dev: Ints) -> RankingLists | None:
         """Return the lists of both sides to refit on; None without `refit`."""
         if not self.settings.refit:

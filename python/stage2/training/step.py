@@ -18,19 +18,20 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder, Similarity
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.encoding.similarity import cross_similarity, pair_similarity
+from stage2.encoding.similarity import cross_similarity, pair_similarity, similarity
 from stage2.encoding.tokens import (
     BATCH_TOKENS,
     TokenizedTexts,
     batches_by_tokens,
     on_device,
 )
-from stage2.encoding.vectors import Vectors
+from stage2.encoding.vectors import Vectors, without_entities
 from stage2.training.documents import Documents
 from stage2.training.gradient_cache import Groups, SharedGroups
 from stage2.training.guide import Guide, not_negatives
 from stage2.training.losses import FUNCTIONS
 from stage2.training.matryoshka import cut
+from stage2.training.teacher import NOBODY, Teacher
 from stage2.training.untouched import NOTHING, Untouched
 from stage2.utils import distributed
 from stage2.utils.arrays import Floats, Ints
@@ -129,7 +130,7 @@ def batch_loss(
     lists: RankingLists,
     rows: Ints,
     settings: TrainingConfig,
-    teacher: Floats | None = None,
+    teacher: Teacher = NOBODY,
 ) -> Tensor:
     """Compute the mean loss of the questions at `rows`: a scalar with its graph."""
     questions = gather_questions(model, lists, rows, settings)
@@ -203,7 +204,7 @@ def list_losses(
     vectors: Vectors[Tensor],
     questions: Questions,
     settings: TrainingConfig,
-    teacher: Floats | None = None,
+    teacher: Teacher = NOBODY,
     guide: Guide | None = None,
 ) -> Tensor:
     """Compute the loss of each question, with the similarity that evaluation uses.
@@ -214,14 +215,14 @@ def list_losses(
         vectors: the vectors of n texts.
         questions: B questions and their places among the texts.
         settings: the settings `loss` and its parameters are used.
-        teacher: float32 (m,), the teacher's scores of all candidates, for losses with a teacher.
+        teacher: what losses with a teacher learn from.
         guide: the vectors of the lists' texts before training, for `guide_margin`.
 
     Returns:
         float32 (B,).
 
     Raises:
-        BadInputError: the loss needs a teacher, and there are no scores.
+        BadInputError: the loss needs a teacher, and there is none.
     """
     if not settings.widths:
         return _list_losses(vectors, questions, settings, teacher, guide)
@@ -237,7 +238,7 @@ def _list_losses(
     vectors: Vectors[Tensor],
     questions: Questions,
     settings: TrainingConfig,
-    teacher: Floats | None,
+    teacher: Teacher,
     guide: Guide | None,
 ) -> Tensor:
     """Compute the loss of each question at the full width of the vectors, float32 (B,)."""
@@ -249,10 +250,10 @@ def _list_losses(
     mask, relevance = on_device(questions.mask, device), on_device(questions.relevance, device)
     kind, function = LOSSES[settings.loss], FUNCTIONS[settings.loss]
     parameters = {name: getattr(settings, name) for name in kind.settings}
-    if kind.teacher:
-        if teacher is None:
-            raise BadInputError(f"the loss {settings.loss} needs the scores of a teacher")
-        parameters["teacher"] = on_device(teacher[questions.flat], device)
+    if kind.teacher is not None:
+        parameters["teacher"] = on_device(_taught(teacher, questions, settings), device)
+        if settings.teacher is not None:
+            parameters |= dict.fromkeys(kind.untouched)
     if kind.negatives == "list":
         similarities = pair_similarity(vectors.at(question[:, None]), vectors.at(candidate))
     else:
@@ -269,6 +270,18 @@ def _list_losses(
             )  # fmt: skip
             mask = mask & ~on_device(answers, device)
     return function(similarities, mask=mask, relevance=relevance, **parameters)
+
+
+def _taught(
+    teacher: Teacher, questions: Questions, settings: TrainingConfig
+) -> npt.NDArray[np.float32]:
+    """Return what the loss learns: float32 (B, N), or (B, n) where it compares all n texts."""
+    if LOSSES[settings.loss].teacher == "scores" and teacher.scores is not None:
+        return teacher.scores[questions.flat]
+    if LOSSES[settings.loss].teacher == "vectors" and teacher.vectors is not None:
+        vectors = without_entities(teacher.vectors[questions.texts])
+        return similarity(vectors.at(questions.question), vectors)
+    raise BadInputError(f"the loss {settings.loss} needs a teacher")
 
 
 def _among(contexts: Tensor, texts: int) -> Tensor:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stage2.config import TrainingConfig
-from stage2.encoding.encode import encode_tokens
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.evaluation.ranking import score
 from stage2.training.documents import Documents, documents_of
 from stage2.training.guide import Guide, guide_of
 from stage2.training.question_batches import neighbours_of
-from stage2.utils.arrays import Floats, Ints
-from stage2.variants import LOSSES
+from stage2.training.teacher import NOBODY, Teacher, teacher_of
+from stage2.utils.arrays import Ints
 
 
 @dataclass(frozen=True)
@@ -21,14 +19,14 @@ class Untouched:
     """The scores and vectors of the model before training; None where they are not needed.
 
     Attributes:
-        teacher: float32 (m,), its score of every candidate, if the loss needs a teacher.
+        teacher: what the loss learns from: its own scores, or those of another teacher in its unit.
         guide: its vectors of the lists' texts, for `guide_margin`.
         documents: its vectors of the lists' documents, if these are not trained.
         dev_documents: the same of the documents of dev questions.
         neighbours: int64 (n, k), the questions that it has nearest to each, for `batches`.
     """
 
-    teacher: Floats | None = None
+    teacher: Teacher = NOBODY
     guide: Guide | None = None
     documents: Documents | None = None
     dev_documents: Documents | None = None
@@ -49,13 +47,12 @@ def untouched_of(
         lists: the lists that are trained on.
         dev: the lists of dev questions; None if there are none.
         settings: the settings of the training.
+
+    Raises:
+        BadInputError: the loss needs another teacher, or more than it says.
     """
-    teacher = None
-    if LOSSES[settings.loss].teacher:
-        found = encode_tokens(model, lists.tokens, precision=settings.precision)
-        teacher = score(lists, found).scores
     return Untouched(
-        teacher,
+        teacher_of(model, lists, settings),
         guide_of(model, lists, settings),
         documents_of(model, lists, settings),
         None if dev is None else documents_of(model, dev, settings),

@@ -74,6 +74,14 @@ SCHEMAS: Mapping[str, Any] = {
             {"files": Maybe(Each({"path": str, "sha256": str})), "rejected": Maybe(dict)}
         ),
         "split": Maybe({"by": str}),
+        "teacher": Maybe(
+            {
+                **dict.fromkeys(("name", "kind", "sha256"), str),
+                **dict.fromkeys(("questions", "pairs", "one_score"), int),
+                "top1": _NUMBER,
+                "made_from": dict,
+            }
+        ),
         "shipped": Maybe(
             {
                 **_CANDIDATE,
@@ -118,6 +126,7 @@ SCHEMAS: Mapping[str, Any] = {
         "models": Maybe([str]),
         "embedding_dim": Maybe(int),
     },
+    "teacher_scores.jsonl": [{"qa_id": str, "chunk_ids": [str], "scores": [_NUMBER]}],
     "training_log.jsonl": [
         {
             "epoch": _NUMBER,

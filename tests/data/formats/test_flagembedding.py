@@ -37,8 +37,8 @@ def test_the_negatives_are_the_candidates_and_scores_are_said_to_be_unused(tmp_p
     assert contents.notes == (
         "1 negatives have the text of a ground truth of their question; they are left out",
         "the negatives are those of the data, 2",
-        "3 scores of a teacher are not used: the teacher of --loss margin-mse and distill-kl is "
-        "stage 1",
+        "the data have 3 scores of a teacher, which --loss margin-mse and distill-kl learn with "
+        "--teacher data",
         "1 prompts of the data are not read; --query-prompt gives one for all",
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backbone
 from stage2.cli.dry_run import Work, Workload
-from stage2.cli.guards import GuardData, hashes_of, measured, read_guards, with_guards
+from stage2.cli.guards import GuardData, guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shown_evaluation import evaluate_shown
@@ -65,7 +65,7 @@ def evaluate_command(
     settings, inputs = with_folder_files(settings, run, only=("test",))
     if inputs.sides is not None:
         console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
-    hashes = {**inputs.hashes, **hashes_of(guard_data)}
+    hashes = {**inputs.hashes, **guard_hashes(guard_data)}
     for number, system in enumerate(systems, 1):
         system.check(inputs)
         hashes |= system.hashes_of(f"model_{number}")

@@ -25,7 +25,7 @@ from stage2.cli.commands.evaluate import (
     write_comparison,
 )
 from stage2.cli.dry_run import Work, Workload
-from stage2.cli.guards import hashes_of, measured, read_guards, with_guards
+from stage2.cli.guards import guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
@@ -95,7 +95,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     folder = backbone_of(settings, models[0])
     backbone = untouched_backbone(settings, folder, questions.inputs) if questions else None
     hashes = dict(questions.inputs.hashes) if questions else {}
-    hashes |= hashes_of(guard_data)
+    hashes |= guard_hashes(guard_data)
     for number, path in enumerate(models, 1):
         hashes |= hashes_of_model(settings, path, f"model_{number}")
     run.begin(

@@ -21,7 +21,7 @@ from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, wri
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.commands.train import TrainingQuestions, check_training, fit
 from stage2.cli.dry_run import Workload
-from stage2.cli.guards import hashes_of, measured, read_guards, with_guards
+from stage2.cli.guards import guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import ship
@@ -42,6 +42,8 @@ from stage2.cli.stage1 import (
     stage1,
     stage1_cache,
 )
+from stage2.cli.taught import taught_recipe
+from stage2.cli.teachers import Teacher, load_teacher, teacher_hashes
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import (
     Pace,
@@ -105,13 +107,24 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
-    hashes = {**stages["mine"], **loss_hashes(settings.loss), **hashes_of(guard_data)}
+    teacher, settings = load_teacher(
+        settings, inputs, first.hashes, _may_train(settings, placed, folds)
+    )
+    hashes = {
+        **stages["mine"],
+        **loss_hashes(settings.loss),
+        **guard_hashes(guard_data),
+        **teacher_hashes(teacher),
+    }
     state = check_training(settings, run, hashes, model, inputs)
     run.begin(
         settings, stages | {"train": hashes, "evaluate": hashes},
         work=partial(
             with_guards,
-            partial(_load, settings, run, first, inputs, placed, folds, backbone, cross_encoder),
+            partial(
+                _load, settings, run, first, inputs, placed, folds, backbone,
+                (cross_encoder, teacher),
+            ),
             guard_data, model, settings,
         ),
     )  # fmt: skip
@@ -125,14 +138,18 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
     guards = measured(guard_data, model, settings)
-    # These are what the user could have for free. The backbone is not kept beside the model.
+    # These are what the user could have for free.
     baselines = ranked_baselines(settings, lists, backbone)
-    del backbone
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)
     hard = write_mined(settings, run, inputs, stages["mine"], before, mined, dropped)
     # Without a split, training sees the dev questions anyway.
     refits = settings.refit and settings.split == "chunk"
-    recipe = Recipe(lists, hard, dropped, replace(settings, refit=refits), guards.choosing())
+    recipe = taught_recipe(
+        Recipe(lists, hard, dropped, replace(settings, refit=refits), guards.choosing()),
+        run, teacher, inputs.samples, _may_train(settings, placed, folds),
+    )  # fmt: skip
+    # Neither is kept beside the model.
+    del backbone, teacher
     run.record["split"] = tell_split(settings, placed, folds)
     # If the run goes on after its training, the file is whole already, and `run.json` has its hash.
     if not _goes_on_trained(settings, run):
@@ -157,7 +174,6 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     # The verdict is about the folds if there are any, so their groups are used.
     kept = folds if folds is not None and sets[0].after else placed
     _tell(settings, run, inputs, kept.groups, models, sets, hashes, baselines)
-    files.remove(run / files.FOLDS)
 
 
 def _load(
@@ -168,7 +184,7 @@ def _load(
     placed: Placed,
     folds: Placed | None,
     backbone: Backbone | None,
-    cross_encoder: CrossEncoder | None,
+    scorers: tuple[CrossEncoder | None, Teacher | None],
 ) -> Workload:
     """Count what the command computes, for a dry run."""
     model = loaded(first.model)
@@ -176,12 +192,14 @@ def _load(
     pace = Pace.measure(model, lists.tokens, settings.precision)
     cache = None if first.made else stage1_cache(settings, run)
     train, dev, _ = placed.parts
+    cross_encoder, teacher = scorers
     settings = replace(settings, refit=settings.refit and settings.split == "chunk")
     work = [
         *fitting(pace, first.made and settings.fit),
         *evaluation(pace, lists, "before training", cache),
         *of_backbone(pace, lists, backbone),
         *cross_encoding(cross_encoder, inputs.samples, settings.precision),
+        *([] if teacher is None else teacher.work(inputs)),
         *training(pace, settings, lists, len(train), len(dev)),
         *evaluation(pace, lists, "after training"),
     ]
@@ -253,6 +271,14 @@ def _trained(
     return evaluate_shown("after training", model, recipe.lists, settings, cache, run.path)
 
 
+def _may_train(settings: Settings, placed: Placed, folds: Placed | None) -> Ints:
+    """Return the rows of the questions that some training of the command may see."""
+    train, dev, _ = placed.parts
+    if folds is not None:
+        return np.arange(len(placed.groups.names))
+    return np.union1d(train, dev) if settings.refit else train
+
+
 def _goes_on_trained(settings: Settings, run: RunFolder) -> bool:
     """Return whether an earlier attempt at this run was stopped after its training."""
     begun = run.holds("train") and not run.holds("evaluate")
@@ -287,6 +313,7 @@ def _tell(
     console.keep(shipped=run.record["shipped"], report=files.written(path))
     console.say(f"shipped: {run.record['shipped']['name']} ({run / files.SHIPPED_MODEL})")
     console.say(f"report: {path}")
+    files.remove(run / files.FOLDS)
     check_regression(comparison, settings)
 
 

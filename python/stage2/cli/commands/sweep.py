@@ -44,6 +44,7 @@ from stage2.cli.sweep_grid import Trial, is_possible
 from stage2.cli.sweep_rungs import Estimate
 from stage2.cli.sweep_table import sweep_table
 from stage2.cli.sweep_trials import Outcome, outcomes_of, placed_trial
+from stage2.cli.teachers import load_teacher
 from stage2.cli.workload import Pace, evaluation, fitting, load_of, training
 from stage2.config import SETTINGS, Settings, default
 from stage2.data.sample.build import write_sample
@@ -184,6 +185,7 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
     for trial in trials:
         with _naming(trial):
             check_texts_to_learn(trial.settings, ground_truths(inputs.samples, placed.parts[0]))
+            load_teacher(trial.settings, inputs, first.hashes, placed.parts[0])
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
     return _Material(trials, jobs, first, inputs, placed, {**inputs.hashes, **first.hashes})

@@ -14,7 +14,7 @@ from stage2.cli import console
 from stage2.cli.dry_run import Workload
 from stage2.cli.guards import (
     Guards,
-    hashes_of,
+    guard_hashes,
     measured,
     read_guards,
     with_guards,
@@ -29,6 +29,8 @@ from stage2.cli.stage1 import (
     keep_stage1,
     stage1,
 )
+from stage2.cli.taught import taught
+from stage2.cli.teachers import Teacher, load_teacher, teacher_hashes
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, fitting, load_of, training
 from stage2.config import Settings
@@ -65,18 +67,10 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
     check_training_precision(settings.precision, settings.device)
     check_machine(settings)
-    if settings.data is None and (run / files.HARD).is_file():
-        settings = replace(settings, data=str(run.checked(files.HARD)))
-    if settings.data is None:
-        raise BadInputError(
-            f"nothing to train on: no --data, and no {files.HARD} in {run.path}. "
-            "Make one with stage2 mine"
-        )
-    if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
-        raise BadInputError(f"{settings.data}: {_no_hard_examples(settings, run)}")
+    settings = _with_data(settings, run)
     settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
     guard_data = read_guards(settings, chooses=True)
-    hashes = {**inputs.hashes, **hashes_of(guard_data)}
+    hashes = {**inputs.hashes, **guard_hashes(guard_data)}
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     hashes |= {**first.hashes, **loss_hashes(settings.loss)}
@@ -98,12 +92,18 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         choosing = unseen_side(placed, "dev").or_all
         train_rows, dev_rows, dev_aside = placed.parts[0], choosing.rows, choosing.aside
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
+    # Dev questions that could not choose are trained on all the same.
+    both = None if placed is None else np.union1d(*placed.parts[:2])
+    taught_rows = both if settings.refit and both is not None else train_rows
+    teacher, settings = load_teacher(settings, inputs, first.hashes, taught_rows)
+    hashes |= teacher_hashes(teacher)
     state = check_training(settings, run, hashes, model, inputs)
     made = {"init": {**inputs.hashes, **first.hashes}} if first.made else {}
     run.begin(
         settings, {"train": hashes, **made},
-        work=lambda: with_guards(
-            lambda: _load(settings, first, inputs, len(train_rows), len(dev_rows)),
+        work=partial(
+            with_guards,
+            partial(_load, settings, first, inputs, teacher, (len(train_rows), len(dev_rows))),
             guard_data, model, settings,
         ),
     )  # fmt: skip
@@ -116,15 +116,28 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
     )
-    again = None
-    if settings.refit and placed is not None:
-        # Dev questions that could not choose are trained on all the same.
-        again = lists.subset(np.union1d(*placed.parts[:2]))
+    lists = taught(settings, run, teacher, lists, inputs.samples, taught_rows)
+    del teacher
+    again = lists.subset(both) if settings.refit and both is not None else None
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
     guards = measured(guard_data, model, settings)
     questions = TrainingQuestions(lists, Dev(dev, guards=guards.choosing()), again)
     fit(settings, run, model, questions, hashes, state)
     _tell_elsewhere(run, model, guards)
+
+
+def _with_data(settings: Settings, run: RunFolder) -> Settings:
+    """Return the settings with the hard examples of the folder as data, where none are given."""
+    if settings.data is None and (run / files.HARD).is_file():
+        settings = replace(settings, data=str(run.checked(files.HARD)))
+    if settings.data is None:
+        raise BadInputError(
+            f"nothing to train on: no --data, and no {files.HARD} in {run.path}. "
+            "Make one with stage2 mine"
+        )
+    if Path(settings.data).is_file() and not Path(settings.data).stat().st_size:
+        raise BadInputError(f"{settings.data}: {_no_hard_examples(settings, run)}")
+    return settings
 
 
 def _tell_elsewhere(run: RunFolder, model: Encoder, guards: Guards) -> None:
@@ -138,13 +151,21 @@ def _tell_elsewhere(run: RunFolder, model: Encoder, guards: Guards) -> None:
     run.record["guards"] = found
 
 
-def _load(settings: Settings, first: Stage1, inputs: Inputs, train: int, dev: int) -> Workload:
-    """Count what the command computes, for a dry run."""
+def _load(
+    settings: Settings,
+    first: Stage1,
+    inputs: Inputs,
+    teacher: Teacher | None,
+    sides: tuple[int, int],
+) -> Workload:
+    """Count what the command computes with so many questions a side, for a dry run."""
     model = loaded(first.model)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     pace = Pace.measure(model, lists.tokens, settings.precision)
     # All samples that are given are trained on, hard or not.
-    work = training(pace, replace(settings, train_on="all"), lists, train, dev)
+    work = training(pace, replace(settings, train_on="all"), lists, *sides)
+    if teacher is not None:
+        work = [*teacher.work(inputs), *work]
     made = fitting(pace, first.made and settings.fit)
     return load_of(lists, [*made, *work], settings.model is None and not first.made)
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from stage2.config import InputConfig
-from stage2.data.contents import LeftOut
 from stage2.data.formats import datasets
 from stage2.data.json_rows import read_document
+from stage2.data.left_out import LeftOut
 from stage2.data.table_builder import ConflictError, TableBuilder
 from stage2.data.tables import Tables
 from stage2.utils.errors import BadInputError
