@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from stage2.call import Call
-from stage2.conditions import COMPARES, EMBEDS, HAS_MODEL
+from stage2.conditions import (
+    COMPARES,
+    EMBEDS,
+    HAS_MODEL,
+    HAS_TEACHER,
+    UNTOUCHED,
+    taken_by_the_loss,
+)
 from stage2.config import Settings
 
 
@@ -25,4 +32,23 @@ def test_what_ranks_decides_what_counts() -> None:
         "vectors": (False, False, True),
         "endpoint": (False, True, True),
         "model before": (True, True, True),
+    }
+
+
+def test_the_loss_and_its_teacher_decide_what_counts() -> None:
+    found = {
+        (loss, teacher): tuple(
+            one.holds(Call(Settings(loss=loss, teacher=teacher), "train"))
+            for one in (taken_by_the_loss("margin"), UNTOUCHED, HAS_TEACHER)
+        )
+        for loss in ("margin", "margin-mse", "similarity-mse")
+        for teacher in (None, "t")
+    }
+    assert found == {
+        ("margin", None): (True, True, False),
+        ("margin", "t"): (True, True, True),
+        ("margin-mse", None): (True, True, False),
+        ("margin-mse", "t"): (True, False, True),
+        ("similarity-mse", None): (False, True, False),
+        ("similarity-mse", "t"): (False, False, True),
     }

@@ -1,11 +1,12 @@
-"""Conditions under which a setting counts, and those that have to do with what ranks."""
+"""Conditions under which a setting counts, those of what ranks and of what a loss learns from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stage2.call import Call
+from stage2.variants import DATA_TEACHER, LOSSES, Loss
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,23 @@ READS_AS_TOLD = Condition(
 MERGES_WEIGHTS = Condition(
     lambda call: call.command != "merge" or call.settings.method in ("interpolate", "soup"),
     "with --method interpolate or soup, whose result is one model",
+)
+
+
+def taken_by_the_loss(name: str) -> Condition:
+    """Make the condition that the loss takes a setting as a parameter."""
+    return with_loss(lambda kind: name in kind.settings)
+
+
+def with_loss(fits: Callable[[Loss], bool]) -> Condition:
+    """Make the condition that the loss is one of those that fit, losses of one's own among them."""
+    named = chosen("loss", *(loss for loss, kind in LOSSES.items() if fits(kind)))
+    return replace(named, holds=lambda call: fits(LOSSES[call.settings.loss]))
+
+
+HAS_TEACHER = given("teacher", f"DIR|ID|{DATA_TEACHER}")
+# Another teacher than the model before training is learnt from as it is.
+UNTOUCHED = Condition(
+    lambda call: call.settings.teacher is None or LOSSES[call.settings.loss].teacher is None,
+    "without --teacher, whose scores are learnt as they are",
 )

@@ -9,7 +9,7 @@ in a folder, and which settings stand in a folder's `settings.toml`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -25,16 +25,20 @@ from stage2.conditions import (
     EMBEDS,
     HAS_COLUMNS,
     HAS_MODEL,
+    HAS_TEACHER,
     MERGES_WEIGHTS,
     NOT_MINED,
     RANKS_CORPUS,
     READS_AS_TOLD,
     SEARCHES,
     TITLED,
+    UNTOUCHED,
     Condition,
     absent,
     chosen,
     given,
+    taken_by_the_loss,
+    with_loss,
 )
 from stage2.config import (
     OWN,
@@ -61,7 +65,7 @@ from stage2.config import (
 )
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
-from stage2.variants import DATA_TEACHER, LOSSES, Loss
+from stage2.variants import DATA_TEACHER, LOSSES
 
 # The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
@@ -83,25 +87,6 @@ class Use:
     decides: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     when: tuple[Condition, ...] = ()
-
-
-def _taken_by_the_loss(name: str) -> Condition:
-    """Make the condition that the loss takes a setting as a parameter."""
-    return _with_loss(lambda kind: name in kind.settings)
-
-
-def _with_loss(fits: Callable[[Loss], bool]) -> Condition:
-    """Make the condition that the loss is one of those that fit, losses of one's own among them."""
-    named = chosen("loss", *(loss for loss, kind in LOSSES.items() if fits(kind)))
-    return replace(named, holds=lambda call: fits(LOSSES[call.settings.loss]))
-
-
-_TEACHER = given("teacher", f"DIR|ID|{DATA_TEACHER}")
-# Another teacher than the model before training is learnt from as it is.
-_UNTOUCHED = Condition(
-    lambda call: call.settings.teacher is None or LOSSES[call.settings.loss].teacher is None,
-    "without --teacher, whose scores are learnt as they are",
-)
 
 
 def _of_weights(call: Call) -> str:
@@ -252,14 +237,14 @@ _OF_SETTINGS: Mapping[str, Use] = {
         Use(
             decides=("train",),
             serves=("sweep",),
-            when=(_with_loss(lambda kind: kind.negatives != "list"),),
+            when=(with_loss(lambda kind: kind.negatives != "list"),),
         ),
     ),
     # The model is hashed, and the scores in the data are with the data.
     "teacher": Use(
-        serves=("train", "sweep"), when=(_with_loss(lambda kind: kind.teacher is not None),)
+        serves=("train", "sweep"), when=(with_loss(lambda kind: kind.teacher is not None),)
     ),
-    "teacher_scale": Use(decides=("train",), serves=("sweep",), when=(_TEACHER,)),
+    "teacher_scale": Use(decides=("train",), serves=("sweep",), when=(HAS_TEACHER,)),
     "gradient_checkpointing": Use(
         decides=("train",), serves=("sweep",), when=(absent("micro_batch"),)
     ),
@@ -292,9 +277,9 @@ def _use(name: str, group: type[Group]) -> Use:
     """Return the use of a setting. A parameter of losses counts only with a loss that takes it."""
     use = _OF_SETTINGS.get(name, _OF_GROUPS[group])
     if any(name in loss.settings for loss in LOSSES.values()):
-        use = replace(use, when=(*use.when, _taken_by_the_loss(name)))
+        use = replace(use, when=(*use.when, taken_by_the_loss(name)))
     if any(name in loss.untouched for loss in LOSSES.values()):
-        use = replace(use, when=(*use.when, _UNTOUCHED))
+        use = replace(use, when=(*use.when, UNTOUCHED))
     return use
 
 
