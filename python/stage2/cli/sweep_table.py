@@ -24,7 +24,7 @@ def sweep_table(outcomes: Sequence[Outcome], language: str) -> str:
     """
     say = words(language)
     rows = [_cells(outcome) for outcome in outcomes]
-    header = _HEADERS[language]
+    header: tuple[str, ...] = _HEADERS[language]
     if any(outcome.rung is not None for outcome in outcomes):
         header += _OF_RUNGS[language]
         rows = [

@@ -158,6 +158,7 @@ SCHEMAS: Mapping[str, Any] = {
         "rungs": [{"level": int, "questions": int, "trials": int, "seconds": _NUMBER}],
         "trials": [str],
         "left_out": Each(str),
+        "added": Maybe([str]),
         "decisions": [
             {"kept": [str], "dropped": Each(dict), "training": _NUMBER, "other": _NUMBER}
         ],
