@@ -47,7 +47,7 @@ def steady() -> Iterator[None]:
     pace = Pace(1e-3, {"query": 6.0, "document": 10.0}, 1e-9)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pace, "measure", staticmethod(lambda *_: pace))
-        patch.setattr("stage2.cli.sweep_budget._APART", 0.0)
+        patch.setattr("stage2.cli.commands.sweep.apart", lambda _: 0.0)
         for module in ("sweep_budget", "sweep_trials"):
             patch.setattr(f"stage2.cli.{module}.seconds_of", lambda _: (5.5, 1.0))
         # Charts take longer than such trainings.

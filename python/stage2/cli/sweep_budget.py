@@ -58,8 +58,8 @@ from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 
-# Loading the model and writing the report is no stage, and its time stands in no record.
-_APART = 1.5
+# The seconds that a trial takes to load the model and to write its report.
+_MODEL_AND_REPORT = 1.5
 # What is estimated may take half of it or half as much again; see `workload`.
 _SPREAD = (0.5, 1.5)
 
@@ -88,6 +88,7 @@ class Plan:
     Attributes:
         budget: in minutes.
         made_from: the SHA-256 of the settings, the inputs and the names of all trials.
+        apart: the seconds of a trial that are no stage's and that no record has; see `apart`.
         estimate: how long trials take.
         rungs: the rungs; the last one has all questions.
         trials: the trials of the first rung.
@@ -99,6 +100,7 @@ class Plan:
 
     budget: float
     made_from: str
+    apart: float
     estimate: Estimate
     rungs: list[Rung]
     trials: list[str]
@@ -220,6 +222,7 @@ def estimated(
     placed: Placed,
     levels: Sequence[Ints],
     shares_vectors: bool,
+    beside: float,
 ) -> dict[str, list[Cost]]:
     """Estimate how long each trial takes at each level.
 
@@ -230,6 +233,7 @@ def estimated(
         placed: the sides of the split.
         levels: the training questions of each level.
         shares_vectors: whether the vectors of the untouched model are in the cache.
+        beside: the seconds of a trial that are no stage's.
     """
     dev, documents = len(placed.parts[1]), counts_of(lists)[1]
     costs: dict[str, list[Cost]] = {trial.name: [] for trial in trials}
@@ -240,8 +244,17 @@ def estimated(
         for trial in trials:
             own = replace(trial.settings, refit=False)
             seconds = sum(map(middle, training(pace, own, lists, len(rows), dev)))
-            costs[trial.name].append(Cost(seconds, embedding + search + _APART))
+            costs[trial.name].append(Cost(seconds, embedding + search + beside))
     return costs
+
+
+def apart(reading: float) -> float:
+    """Return the seconds of a trial that are no stage's, since it reads all anew.
+
+    Args:
+        reading: the seconds that the sweep itself took to read the data and to find the groups.
+    """
+    return reading + _MODEL_AND_REPORT
 
 
 def middle(work: Work) -> float:
@@ -250,7 +263,12 @@ def middle(work: Work) -> float:
 
 
 def plan_of(
-    trials: Sequence[Trial], estimate: Estimate, levels: Sequence[Ints], budget: float, source: str
+    trials: Sequence[Trial],
+    estimate: Estimate,
+    levels: Sequence[Ints],
+    budget: float,
+    source: str,
+    beside: float,
 ) -> Plan:
     """Plan a search. If not all trials fit, those are tried that the seed draws.
 
@@ -261,7 +279,7 @@ def plan_of(
     order = sorted(estimate.costs, key=lambda name: (draw_of(f"{seed}\0trial\0{name}"), name))
     rungs, chosen, out = planned(estimate, [len(rows) for rows in levels], order, 60 * budget)
     names = [trial.name for trial in trials if trial.name in chosen]
-    return Plan(budget, source, estimate, rungs, names, out)
+    return Plan(budget, source, beside, estimate, rungs, names, out)
 
 
 def source_of(trials: Sequence[Trial], settings: Settings, hashes: Mapping[str, str]) -> str:
@@ -322,7 +340,7 @@ class Search:
                 found += self._run(placed, [*ended, *found]) if placed else []
                 place = {name: number for number, name in enumerate(by_name)}
                 found.sort(key=lambda one: place[one.trial])
-            spent += self._spent(found)
+            spent += self._spent(found, plan)
             found = [self._in_rung(one, number, rung, before) for one in found]
             before = {one.trial: one.seconds or 0.0 for one in found}
             if rung.level == 0:
@@ -357,9 +375,9 @@ class Search:
         added: list[str] = []
         if done and waiting:
             spare = plan.estimate.corrected(
-                [one.trial for one in done], rung.level, self._took(done)
+                [one.trial for one in done], rung.level, self._took(done, plan)
             )
-            room = 60 * plan.budget - plan.estimate.once - self._spent(found)
+            room = 60 * plan.budget - plan.estimate.once - self._spent(found, plan)
             added = more(spare, [one.trial for one in found], waiting, rung.level, room)
         if added:
             console.say(f"there is time for {len(added)} more trials: {', '.join(added)}")
@@ -367,14 +385,14 @@ class Search:
         plan.write(self.run)
         return plan
 
-    def _took(self, done: Sequence[Outcome]) -> Cost:
+    def _took(self, done: Sequence[Outcome], plan: Plan) -> Cost:
         """Return the seconds that the trials of a rung took, all together."""
         took = [seconds_of(self.run / str(one.folder)) for one in done]
-        return Cost(sum(one for one, _ in took), sum(other + _APART for _, other in took))
+        return Cost(sum(one for one, _ in took), sum(other + plan.apart for _, other in took))
 
-    def _spent(self, found: Sequence[Outcome]) -> float:
+    def _spent(self, found: Sequence[Outcome], plan: Plan) -> float:
         """Return how long the trials of a rung took, side by side."""
-        return sum((one.seconds or 0.0) + _APART for one in found) / self.jobs
+        return sum((one.seconds or 0.0) + plan.apart for one in found) / self.jobs
 
     def _placed(self, trial: Trial, number: int, rung: Rung) -> Trial:
         """Return a trial of a rung. In the last one it is that of a sweep without a budget."""
@@ -400,7 +418,7 @@ class Search:
         if not ranked:
             raise RunFailedError(f"every trial failed; why stands in {self.run / files.SWEEP}")
         names, rung = [one.trial for one in ranked], plan.rungs[number - 1]
-        spare = plan.estimate.corrected(names, rung.level, self._took(ranked))
+        spare = plan.estimate.corrected(names, rung.level, self._took(ranked, plan))
         reasons = self._reasons(found)
         even = {name for name, reason in reasons.items() if reason["why"] == "even"}
         room = 60 * plan.budget - plan.estimate.once - spent

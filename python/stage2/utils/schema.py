@@ -151,6 +151,7 @@ SCHEMAS: Mapping[str, Any] = {
     "sweep_plan.json": {
         "budget": _NUMBER,
         "made_from": str,
+        "apart": _NUMBER,
         "estimate": {
             "costs": Each([{"training": _NUMBER, "other": _NUMBER}]),
             **dict.fromkeys(("once", "jobs", "training", "other"), _NUMBER),
