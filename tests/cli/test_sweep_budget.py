@@ -47,7 +47,7 @@ def steady() -> Iterator[None]:
     pace = Pace(1e-3, {"query": 6.0, "document": 10.0}, 1e-9)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pace, "measure", staticmethod(lambda *_: pace))
-        patch.setattr("stage2.cli.sweep_budget._APART", 0.0)
+        patch.setattr("stage2.cli.commands.sweep.apart", lambda _: 0.0)
         for module in ("sweep_budget", "sweep_trials"):
             patch.setattr(f"stage2.cli.{module}.seconds_of", lambda _: (5.5, 1.0))
         # Charts take longer than such trainings.
@@ -169,21 +169,30 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_bytes(
     assert [name for name in before if before[name] != after[name]] == []
 
 
-def test_another_search_does_not_follow_the_plan(search: Search, tmp_path: Path) -> None:
-    out, one = tmp_path / "out", ["--grid", "learning_rate=1e-3", "--epochs", 1]
-    search(out, "--budget", 100, *one)
-    # There was room for all, so that there is one rung.
-    assert len(files.read_json(out / files.SWEEP_PLAN)["rungs"]) == 1
+def test_trials_join_if_there_is_time_and_another_search_does_not_follow_the_plan(
+    search: Search, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    # One trial is expected to fit. It takes a third of the time, so that there is room for two.
+    said = search(out, "--budget", 0.45).stderr
+    assert "2 trials are left out, unless there is time for them" in said
+    assert "there is time for 2 more trials" in said
+    plan = files.read_json(out / files.SWEEP_PLAN)
+    assert [rung["trials"] for rung in plan["rungs"]] == [1]
+    assert sorted(plan["added"]) == sorted(plan["left_out"])
     assert not (out / files.RUNGS).exists()
+    rows = read_jsonl(out / files.SWEEP)
+    assert [row["status"] for row in rows] == ["done"] * 3
+    assert rows[0]["trial"] == "learning_rate=0.001"
     before = tree(out)
-    for more, said in (
-        (["--budget", 99, *one], "--budget 100, and this one has 99"),
-        (["--budget", 100, *one, "--warmup", 0.5], "other trials, settings or inputs"),
-        (["--budget", 100, "--grid", "learning_rate=1e-3,1e-4", "--epochs", 1], "other trials"),
+    for more, why in (
+        (["--budget", 0.5], "--budget 0.45, and this one has 0.5"),
+        (["--budget", 0.45, "--warmup", 0.5], "other trials, settings or inputs"),
+        (["--budget", 0.45, "--grid", "learning_rate=1e-3,1e-4"], "other trials, settings or"),
     ):
-        assert said in search(out, *more, exit_code=2).stderr
-    (out / files.SWEEP_PLAN).write_text('{"budget": 100}')
-    assert "not as stage2 wrote it" in search(out, "--budget", 100, *one, exit_code=2).stderr
+        assert why in search(out, *more, exit_code=2).stderr
+    (out / files.SWEEP_PLAN).write_text('{"budget": 0.45}')
+    assert "not as stage2 wrote it" in search(out, "--budget", 0.45, exit_code=2).stderr
     after = tree(out)
     del before[files.SWEEP_PLAN], after[files.SWEEP_PLAN]
     assert before == after

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2.cli.sweep_rungs import Cost, Estimate, kept, kept_counts, planned
+from stage2.cli.sweep_rungs import Cost, Estimate, kept, kept_counts, more, planned
 from stage2.utils.errors import BadInputError
 from tests.reference.rungs import slow_plan, slow_search
 
@@ -104,3 +104,23 @@ def test_slower_trials_than_expected_are_fewer() -> None:
     assert len(kept(names, set(), 3, slower, 0, 10)) == 1
     # A rung in which nothing was trained says nothing about training.
     assert found.corrected(names, 1, Cost(0, 9 * 15)).training == 1
+
+
+@given(TIMES, st.integers(0, 900), st.integers(0, LEVELS - 1), st.data())
+def test_as_many_trials_join_as_there_is_time_for(
+    times: list[list[int]], room: int, level: int, data: st.DataObject
+) -> None:
+    found = estimate(times)
+    names = list(found.costs)
+    first = data.draw(st.integers(1, len(names)))
+    added = more(found, names[:first], names[first:], level, room)
+    assert added == names[first : first + len(added)]
+
+    def seconds(count: int) -> float:
+        ended = sum(row[level] for row in times[:first])
+        return slow_search(times[: first + count], level) - ended
+
+    # A single trial is not tried on a part; such a rung is not planned.
+    if first > 1 or level == 0:
+        fits = [seconds(count) <= room for count in range(1, len(names) - first + 1)]
+        assert len(added) == (fits.index(False) if False in fits else len(fits))

@@ -22,7 +22,17 @@ from stage2.cli.dry_run import Work
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.split_sides import ground_truths
 from stage2.cli.sweep_grid import Trial
-from stage2.cli.sweep_rungs import ETA, Cost, Estimate, Reason, Rung, kept, next_level, planned
+from stage2.cli.sweep_rungs import (
+    ETA,
+    Cost,
+    Estimate,
+    Reason,
+    Rung,
+    kept,
+    more,
+    next_level,
+    planned,
+)
 from stage2.cli.sweep_trials import (
     Outcome,
     Runner,
@@ -48,8 +58,8 @@ from stage2.utils import files
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 
-# Loading the model and writing the report is no stage, and its time stands in no record.
-_APART = 1.5
+# The seconds that a trial takes to load the model and to write its report.
+_MODEL_AND_REPORT = 1.5
 # What is estimated may take half of it or half as much again; see `workload`.
 _SPREAD = (0.5, 1.5)
 
@@ -78,19 +88,24 @@ class Plan:
     Attributes:
         budget: in minutes.
         made_from: the SHA-256 of the settings, the inputs and the names of all trials.
+        apart: the seconds of a trial that are no stage's and that no record has; see `apart`.
         estimate: how long trials take.
         rungs: the rungs; the last one has all questions.
         trials: the trials of the first rung.
         left_out: why other trials are not tried.
+        added: those of them that were tried after all, as the first rung took less time than was
+            expected; None before that is known.
         decisions: what followed from each rung that has ended, but for the last one.
     """
 
     budget: float
     made_from: str
+    apart: float
     estimate: Estimate
     rungs: list[Rung]
     trials: list[str]
     left_out: dict[str, Reason]
+    added: list[str] | None = None
     decisions: list[Decision] = field(default_factory=list)
 
     @property
@@ -146,6 +161,8 @@ class Plan:
         ]
         total = f"about {self.seconds / 60:.1f} of {self.budget:g} minutes in all"
         out = f"; {len(self.left_out)} trials are left out" if self.left_out else ""
+        if "not_drawn" in self.left_out.values():
+            out += ", unless there is time for them"
         return [*shown, f"{total}{out}"]
 
     def work(self) -> list[Work]:
@@ -205,6 +222,7 @@ def estimated(
     placed: Placed,
     levels: Sequence[Ints],
     shares_vectors: bool,
+    beside: float,
 ) -> dict[str, list[Cost]]:
     """Estimate how long each trial takes at each level.
 
@@ -215,6 +233,7 @@ def estimated(
         placed: the sides of the split.
         levels: the training questions of each level.
         shares_vectors: whether the vectors of the untouched model are in the cache.
+        beside: the seconds of a trial that are no stage's.
     """
     dev, documents = len(placed.parts[1]), counts_of(lists)[1]
     costs: dict[str, list[Cost]] = {trial.name: [] for trial in trials}
@@ -225,8 +244,17 @@ def estimated(
         for trial in trials:
             own = replace(trial.settings, refit=False)
             seconds = sum(map(middle, training(pace, own, lists, len(rows), dev)))
-            costs[trial.name].append(Cost(seconds, embedding + search + _APART))
+            costs[trial.name].append(Cost(seconds, embedding + search + beside))
     return costs
+
+
+def apart(reading: float) -> float:
+    """Return the seconds of a trial that are no stage's, since it reads all anew.
+
+    Args:
+        reading: the seconds that the sweep itself took to read the data and to find the groups.
+    """
+    return reading + _MODEL_AND_REPORT
 
 
 def middle(work: Work) -> float:
@@ -235,7 +263,12 @@ def middle(work: Work) -> float:
 
 
 def plan_of(
-    trials: Sequence[Trial], estimate: Estimate, levels: Sequence[Ints], budget: float, source: str
+    trials: Sequence[Trial],
+    estimate: Estimate,
+    levels: Sequence[Ints],
+    budget: float,
+    source: str,
+    beside: float,
 ) -> Plan:
     """Plan a search. If not all trials fit, those are tried that the seed draws.
 
@@ -246,7 +279,7 @@ def plan_of(
     order = sorted(estimate.costs, key=lambda name: (draw_of(f"{seed}\0trial\0{name}"), name))
     rungs, chosen, out = planned(estimate, [len(rows) for rows in levels], order, 60 * budget)
     names = [trial.name for trial in trials if trial.name in chosen]
-    return Plan(budget, source, estimate, rungs, names, out)
+    return Plan(budget, source, beside, estimate, rungs, names, out)
 
 
 def source_of(trials: Sequence[Trial], settings: Settings, hashes: Mapping[str, str]) -> str:
@@ -288,16 +321,26 @@ class Search:
         ended = [
             Outcome(name, None, dict(by_name[name].changes), "left out", dropped={"why": why})
             for name, why in plan.left_out.items()
+            if name not in (plan.added or ())
         ]
-        names, number, spent = plan.trials, 1, 0.0
+        names, number, spent = [*plan.trials, *(plan.added or ())], 1, 0.0
         before: dict[str, float] = {}
         while True:
             rung = plan.rungs[number - 1]
             console.say(f"rung {number} of {len(plan.rungs)}: {len(names)} trials on "
                         f"{rung.questions} questions")  # fmt: skip
-            placed = [self._placed(trial, number, rung) for trial in trials if trial.name in names]
-            found = outcomes_of(placed, self.jobs, self.run, self.runner, self.groups, ended)
-            spent += sum((one.seconds or 0.0) + _APART for one in found) / self.jobs
+            here = [self._placed(trial, number, rung) for trial in trials if trial.name in names]
+            found = self._run(here, ended)
+            if plan.added is None:
+                plan = self._with_more(found, plan)
+                added = plan.added or []
+                ended = [one for one in ended if one.trial not in added]
+                there = [trial for trial in trials if trial.name in added]
+                placed = [self._placed(trial, number, rung) for trial in there]
+                found += self._run(placed, [*ended, *found]) if placed else []
+                place = {name: number for number, name in enumerate(by_name)}
+                found.sort(key=lambda one: place[one.trial])
+            spent += self._spent(found, plan)
             found = [self._in_rung(one, number, rung, before) for one in found]
             before = {one.trial: one.seconds or 0.0 for one in found}
             if rung.level == 0:
@@ -321,6 +364,35 @@ class Search:
         ranked = [replace(one, dropped=reasons.get(one.trial)) for one in ranked]
         write_outcomes(self.run, [*ranked, *ended])
         return [*ranked, *ended]
+
+    def _run(self, trials: Sequence[Trial], earlier: Sequence[Outcome]) -> list[Outcome]:
+        return outcomes_of(trials, self.jobs, self.run, self.runner, self.groups, earlier)
+
+    def _with_more(self, found: Sequence[Outcome], plan: Plan) -> Plan:
+        """Add trials that were left out, if the first rung took less time; write the plan."""
+        rung, waiting = plan.rungs[0], [n for n, why in plan.left_out.items() if why == "not_drawn"]
+        done = [one for one in found if one.status == "done"]
+        added: list[str] = []
+        if done and waiting:
+            spare = plan.estimate.corrected(
+                [one.trial for one in done], rung.level, self._took(done, plan)
+            )
+            room = 60 * plan.budget - plan.estimate.once - self._spent(found, plan)
+            added = more(spare, [one.trial for one in found], waiting, rung.level, room)
+        if added:
+            console.say(f"there is time for {len(added)} more trials: {', '.join(added)}")
+        plan = replace(plan, added=added)
+        plan.write(self.run)
+        return plan
+
+    def _took(self, done: Sequence[Outcome], plan: Plan) -> Cost:
+        """Return the seconds that the trials of a rung took, all together."""
+        took = [seconds_of(self.run / str(one.folder)) for one in done]
+        return Cost(sum(one for one, _ in took), sum(other + plan.apart for _, other in took))
+
+    def _spent(self, found: Sequence[Outcome], plan: Plan) -> float:
+        """Return how long the trials of a rung took, side by side."""
+        return sum((one.seconds or 0.0) + plan.apart for one in found) / self.jobs
 
     def _placed(self, trial: Trial, number: int, rung: Rung) -> Trial:
         """Return a trial of a rung. In the last one it is that of a sweep without a budget."""
@@ -346,11 +418,7 @@ class Search:
         if not ranked:
             raise RunFailedError(f"every trial failed; why stands in {self.run / files.SWEEP}")
         names, rung = [one.trial for one in ranked], plan.rungs[number - 1]
-        took = [seconds_of(self.run / one.folder) for one in ranked if one.folder is not None]
-        measured = Cost(
-            sum(training for training, _ in took), sum(other + _APART for _, other in took)
-        )
-        spare = plan.estimate.corrected(names, rung.level, measured)
+        spare = plan.estimate.corrected(names, rung.level, self._took(ranked, plan))
         reasons = self._reasons(found)
         even = {name for name, reason in reasons.items() if reason["why"] == "even"}
         room = 60 * plan.budget - plan.estimate.once - spent

@@ -208,3 +208,25 @@ def kept(
         if name in even and spare.search([*found, name], level) <= room:
             found.append(name)
     return found
+
+
+def more(
+    spare: Estimate, names: Sequence[str], waiting: Sequence[str], level: int, room: float
+) -> list[str]:
+    """Choose trials that join the first rung, where its own took less time than was expected.
+
+    Args:
+        spare: the estimate, corrected by what was measured.
+        names: the trials of the first rung, which have ended.
+        waiting: those that were left out, in the order in which they would join.
+        level: the level of the first rung.
+        room: the seconds that are left for trials.
+    """
+    added: list[str] = []
+    for name in waiting:
+        joining, everyone = [*added, name], [*names, *added, name]
+        later = spare.search(everyone, level) - spare.rung(everyone, level)
+        if spare.rung(joining, level) + later > room:
+            break
+        added = joining
+    return added

@@ -161,6 +161,7 @@ SCHEMAS: Mapping[str, Any] = {
     "sweep_plan.json": {
         "budget": _NUMBER,
         "made_from": str,
+        "apart": _NUMBER,
         "estimate": {
             "costs": Each([{"training": _NUMBER, "other": _NUMBER}]),
             **dict.fromkeys(("once", "jobs", "training", "other"), _NUMBER),
@@ -168,6 +169,7 @@ SCHEMAS: Mapping[str, Any] = {
         "rungs": [{"level": int, "questions": int, "trials": int, "seconds": _NUMBER}],
         "trials": [str],
         "left_out": Each(str),
+        "added": Maybe([str]),
         "decisions": [
             {"kept": [str], "dropped": Each(dict), "training": _NUMBER, "other": _NUMBER}
         ],

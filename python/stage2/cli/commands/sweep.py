@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +34,7 @@ from stage2.cli.stage1 import Stage1, embedding_cache, given_model, keep_stage1,
 from stage2.cli.sweep_budget import (
     Plan,
     Search,
+    apart,
     dev_groups,
     estimated,
     ladder,
@@ -73,6 +75,7 @@ class _Material:
         inputs: the data.
         placed: the sides of the split.
         hashes: the hashes of all that is read, by name.
+        seconds: how long it took to read the data and to find the groups.
     """
 
     trials: Sequence[Trial]
@@ -81,6 +84,7 @@ class _Material:
     inputs: Inputs
     placed: Placed
     hashes: Mapping[str, str]
+    seconds: float
 
 
 @in_run_folder()
@@ -173,9 +177,11 @@ def _possible(wanted: Sequence[Trial]) -> list[Trial]:
 
 def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs: int) -> _Material:
     """Read the data and the model, and refuse what a trial could not be trained on."""
+    began = time.perf_counter()
     inputs = gather(settings)
     check_corpus(inputs, settings, "sweep")
     placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
+    seconds = time.perf_counter() - began
     if not len(placed.parts[2]):
         raise BadInputError(
             "the test side of the given split has no question; a sweep measures its winner there"
@@ -188,7 +194,8 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
             load_teacher(trial.settings, inputs, first.hashes, placed.parts[0])
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
-    return _Material(trials, jobs, first, inputs, placed, {**inputs.hashes, **first.hashes})
+    hashes = {**inputs.hashes, **first.hashes}
+    return _Material(trials, jobs, first, inputs, placed, hashes, seconds)
 
 
 def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget: float) -> Plan:
@@ -203,7 +210,8 @@ def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget
     lists = lists_of(settings, first.model, material.inputs)
     pace = Pace.measure(first.model, lists.tokens, settings.precision)
     shares = settings.embedding_cache != "off"
-    costs = estimated(trials, pace, lists, placed, levels, shares)
+    beside = apart(material.seconds)
+    costs = estimated(trials, pace, lists, placed, levels, shares, beside)
     test = evaluation(pace, lists.select(placed.parts[2]), "")
     once = [
         *fitting(pace, first.made and settings.fit),
@@ -211,8 +219,8 @@ def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget
         *test,
         *(test[:1] if shares else []),
     ]
-    estimate = Estimate(costs, sum(map(middle, once)), material.jobs)
-    return plan_of(trials, estimate, levels, budget, source)
+    estimate = Estimate(costs, beside + sum(map(middle, once)), material.jobs)
+    return plan_of(trials, estimate, levels, budget, source, beside)
 
 
 def _load(material: _Material, plan: Plan | None) -> Workload:
