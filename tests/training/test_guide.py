@@ -79,7 +79,7 @@ def test_from_the_command_line(
     # A question has fewer texts to win against.
     assert guided < plain
     refused = stage2(*flags, "--loss", "margin", "--guide-margin", 0.05, exit_code=2)
-    assert "it works with --loss in-batch or infonce" in refused.stderr
+    assert "it works with --loss in-batch, infonce or similarity-mse" in refused.stderr
 
 
 def test_the_loss_of_a_batch_needs_no_guide(
