@@ -97,6 +97,33 @@ def test_an_interrupted_run_does_not_ask_again_and_ends_the_same(
         assert tree(out / name) == tree(whole / name)
 
 
+@pytest.mark.parametrize("from_data", [True, False])
+def test_what_was_said_of_other_data_is_not_used(
+    stage2: Stage2, model_dir: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    from_data: bool,
+) -> None:  # fmt: skip
+    """No stage is done when a training stops early, so the same folder takes changed data."""
+    data, out = write_mined(tmp_path / "mined.jsonl", scores=True), tmp_path / "stopped"
+    flags = ["train", "--data", data, "--model", model_dir, *FLAGS, "--loss", "margin-mse",
+             "--teacher", "data" if from_data else judge]  # fmt: skip
+
+    def stop(*_: Any) -> None:
+        raise RunFailedError("stopped")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_module, "fit", stop)
+        stage2(*flags, "--output-dir", out, exit_code=1)
+    before = (out / files.TEACHER_SCORES).read_text()
+    text = data.read_text()
+    data.write_text(text.replace("-0.25", "-7.25") if from_data else text.replace("sea", "stone"))
+    assert data.read_text() != text
+    assert "pairs already" not in stage2(*flags, "--output-dir", out).stderr
+    after = (out / files.TEACHER_SCORES).read_text()
+    assert after != before
+    stage2(*flags, "--output-dir", tmp_path / "whole")
+    assert after == (tmp_path / "whole" / files.TEACHER_SCORES).read_text()
+
+
 def stop_unless_probed(score: Any) -> Any:
     """Let a cross-encoder score the few texts that it is tried on when it is loaded, no others."""
 

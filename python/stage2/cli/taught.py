@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from stage2.cli import console
+from stage2.cli.inputs import Inputs
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.teachers import Teacher
 from stage2.config import TrainingConfig
-from stage2.data.dataset import Samples
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.similarity import DECIMALS
 from stage2.training.questions import Recipe
@@ -25,11 +25,11 @@ from stage2.variants import LOSSES
 
 
 def taught_recipe(
-    recipe: Recipe, run: RunFolder, teacher: Teacher | None, samples: Samples, visible: Ints
+    recipe: Recipe, run: RunFolder, teacher: Teacher | None, inputs: Inputs, visible: Ints
 ) -> Recipe:
     """Return a recipe with what a teacher says of those rows that may be seen; see `taught`."""
     rows = recipe.at_most(visible)
-    return replace(recipe, lists=taught(recipe.settings, run, teacher, recipe.lists, samples, rows))
+    return replace(recipe, lists=taught(recipe.settings, run, teacher, recipe.lists, inputs, rows))
 
 
 def taught(
@@ -37,7 +37,7 @@ def taught(
     run: RunFolder,
     teacher: Teacher | None,
     lists: RankingLists,
-    samples: Samples,
+    inputs: Inputs,
     rows: Ints,
 ) -> RankingLists:
     """Return lists with what a teacher says of the candidates of some questions.
@@ -51,7 +51,7 @@ def taught(
         run: the run folder, in which the command has begun.
         teacher: the teacher; None leaves the lists as they are.
         lists: the lists of all questions.
-        samples: what the lists were made from.
+        inputs: what the lists were made from.
         rows: int64, the questions that may be trained on.
 
     Raises:
@@ -63,8 +63,8 @@ def taught(
     asked = replace(lists.select(rows), corpus=np.empty(0, np.int64))
     texts = np.unique(np.concatenate([asked.questions, asked.candidates]))
     asked = asked.trimmed()
-    chunk_ids = samples.context_ids.take(asked.contexts)
-    known = _made_from(settings, teacher, asked)
+    chunk_ids = inputs.samples.context_ids.take(asked.contexts)
+    known = _made_from(settings, teacher, asked, inputs)
     needs_vectors = LOSSES[settings.loss].teacher == "vectors"
     kept = not needs_vectors and _is_kept(run, known)
     vectors = None
@@ -90,11 +90,14 @@ def taught(
     return _with(lists, rows, texts, scores, vectors)
 
 
-def _made_from(settings: TrainingConfig, teacher: Teacher, asked: RankingLists) -> dict[str, str]:
-    """Return all that the scores depend on."""
+def _made_from(
+    settings: TrainingConfig, teacher: Teacher, asked: RankingLists, inputs: Inputs
+) -> dict[str, str]:
+    """Return all that the scores depend on, the texts and the scores in the data among it."""
     device = resolve_device(settings.device)
     precision = describe(resolve_precision(settings.precision, device))
     return {
+        **inputs.hashes,
         **teacher.hashes,
         "questions": questions_hash(asked),
         "precision": precision,

@@ -146,7 +146,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     refits = settings.refit and settings.split == "chunk"
     recipe = taught_recipe(
         Recipe(lists, hard, dropped, replace(settings, refit=refits), guards.choosing()),
-        run, teacher, inputs.samples, _may_train(settings, placed, folds),
+        run, teacher, inputs, _may_train(settings, placed, folds),
     )  # fmt: skip
     # Neither is kept beside the model.
     del backbone, teacher

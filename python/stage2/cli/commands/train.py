@@ -116,7 +116,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
         for samples in (inputs.samples, dev_samples)
     )
-    lists = taught(settings, run, teacher, lists, inputs.samples, taught_rows)
+    lists = taught(settings, run, teacher, lists, inputs, taught_rows)
     del teacher
     again = lists.subset(both) if settings.refit and both is not None else None
     lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
