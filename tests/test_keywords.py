@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from stage2.config import SETTINGS
 from stage2.keywords import Keywords, LossName
+from stage2.training.own_loss import loss_hashes
 from stage2.variants import LOSSES
 
 # A setting of text with one of these words in its value's name is a path.
@@ -41,7 +42,8 @@ def test_every_setting_is_a_keyword_of_its_type() -> None:
 
 def test_the_losses_are_named() -> None:
     names, text = get_args(LossName)
-    assert get_args(names) == tuple(LOSSES)
+    # Another test, or a page that was run, may have added a loss of its own.
+    assert get_args(names) == tuple(name for name in LOSSES if not loss_hashes(name))
     assert text is str
 
 
