@@ -58,7 +58,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Found:
-    """What the first pairs of an order hold.
+    """The wrong labels among the first pairs of an order.
 
     Attributes:
         wrong: how many of them have a label that is wrong, or lack one.

@@ -1,4 +1,4 @@
-"""What `stage2 audit --review` writes: the pairs, the page, and a cross-encoder's judgements."""
+"""`stage2 audit --review` writes the pairs, the page, and a cross-encoder's judgements."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_cross_encoder_judges_what_is_shown(
             row[name] for name in ("question_id", "question_hash", "chunk_id")
         ]
         other = float(one["note"].rpartition(" ")[2])
-        # What is no better than the labelled passage is no answer, and the label stays.
+        # A passage that is no better than the labelled one is no answer, and the label stays.
         ahead = one["score"] > other if row["kind"] == "missing" else one["score"] >= other
         assert one["judgement"] == ("answer" if ahead else "not")
     assert {one["judgement"] for one in judged} == {"answer", "not"}

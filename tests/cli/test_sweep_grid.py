@@ -94,7 +94,7 @@ def test_the_recipes_are_a_grid_to_draw_from() -> None:
     assert not any("…" in trial.name for trial in found)
     mined = [trial.settings for trial in found if trial.settings.source == "corpus"]
     assert {settings.negatives for settings in mined} == {1, 3}
-    # What scores above 95% of the ground truth's score may be an answer.
+    # A chunk that scores above 95% of the ground truth's score may be an answer.
     assert {(settings.loss, settings.relative_margin) for settings in mined} == {("infonce", 0.05)}
     others = [trial.settings for trial in found if trial.settings.source == "candidates"]
     assert {settings.loss for settings in others} == {"in-batch"}

@@ -1,4 +1,4 @@
-"""What prompts are worth: the same as measuring each reading by itself."""
+"""The effect of prompts is the same as if each reading is measured by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a teacher teaches, number by number: losses of one list and the spread of scores."""
+"""Slow twins of the losses that learn from a teacher, and of the spread of its scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was paid elsewhere stands in the table, the report and the card, in both languages."""
+"""The table, the report and the card say what was paid elsewhere, in both languages."""
 
 from __future__ import annotations
 

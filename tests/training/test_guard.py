@@ -45,7 +45,7 @@ def test_the_best_that_is_not_worse_elsewhere_ships(
         model, start, log_of(0.5, 0.55, 0.7),
         lambda m: np.array([0.5 + moved_by(m, start) / 10]), epochs, judge=judge,
     )  # fmt: skip
-    # Of the ways to epoch 2, 0.8 and 0.6 are worse elsewhere; 0.4 is a move by 0.8.
+    # On the way to epoch 2, 0.8 and 0.6 are worse elsewhere; 0.4 is a move by 0.8.
     assert (found[0].kind, found[0].epoch, found[0].alpha) == ("interpolation", 2, 0.4)
     assert moved_by(model, start) == pytest.approx(0.8, abs=1e-6)
     assert len(found) == 3 + len(ALPHAS)

@@ -170,7 +170,7 @@ def test_losses_of_a_teacher_are_those_of_the_slow_twin(
 
 
 def test_a_teachers_mean_is_not_learnt() -> None:
-    """What is added to all scores of a question changes no rank, and so no loss."""
+    """A number that is added to all scores of a question changes no rank, and so no loss."""
     similarities, teacher = torch.randn(2, 3, 5, dtype=torch.float64)
     for loss in (margin_mse, distill_kl, similarity_mse):
         arguments = {} if loss is similarity_mse else {"margin": None}

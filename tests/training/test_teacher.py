@@ -115,7 +115,7 @@ def test_a_score_that_is_missing_or_says_nothing_is_refused(
 def test_the_order_of_the_teacher_is_learnt(
     model: ProbabilisticGBERTV4, lists: RankingLists, loss: str
 ) -> None:
-    """What a teacher says at random is in no model, so only learning brings it there."""
+    """A teacher's random scores are in no model, so only learning brings them there."""
     lists = taught(lists)
     if loss == "similarity-mse":
         vectors = without_entities(lists.taught_vectors)  # type: ignore[arg-type]

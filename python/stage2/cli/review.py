@@ -31,7 +31,7 @@ PAIRS = 500
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the questions beside their texts.
+    """The facts about the questions beside their texts.
 
     Attributes:
         audit: the audit of their negatives.

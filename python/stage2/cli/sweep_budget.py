@@ -60,13 +60,13 @@ from stage2.utils.errors import BadInputError, RunFailedError
 
 # The seconds that a trial takes to load the model and to write its report.
 _MODEL_AND_REPORT = 1.5
-# What is estimated may take half of it or half as much again; see `workload`.
+# A trial may take half of its estimated time, or half as much again; see `workload`.
 _SPREAD = (0.5, 1.5)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What followed from a rung.
+    """The decisions after a rung.
 
     Attributes:
         kept: the trials of the next rung, the best first.

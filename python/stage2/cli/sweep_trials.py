@@ -79,7 +79,7 @@ class Outcome:
 
     @property
     def key(self) -> tuple[float, float]:
-        """What trials are ordered by, the best first; the earlier of two equal ones comes first.
+        """The key of the order of trials, the best first; of equal ones the earlier is first.
 
         Where stage 1 is better than all that was trained, trials are equal by what they ship. Then
         the better of what they trained is first.

@@ -38,7 +38,7 @@ FLAG = "--teacher"
 
 @dataclass(frozen=True)
 class Told:
-    """What a teacher says of lists with m candidates and t texts.
+    """The scores that a teacher gives to lists with m candidates and t texts.
 
     Attributes:
         scores: float32 (m,), rounded as all scores are.
@@ -62,11 +62,11 @@ class Teacher(Protocol):
 
     @property
     def name(self) -> str:
-        """What --teacher named."""
+        """The value of --teacher."""
 
     @property
     def hashes(self) -> Mapping[str, str]:
-        """What it was read from, as an input of the training."""
+        """The hashes of its files, which are inputs of the training."""
 
     @classmethod
     def holds(cls, name: str) -> bool:
@@ -226,7 +226,7 @@ class EmbeddingTeacher:
 
     @classmethod
     def holds(cls, name: str) -> bool:
-        """What is nothing else is one, or is refused when it is loaded."""
+        """Take every name that is of no other kind; loading refuses a wrong one."""
         return bool(name)
 
     @classmethod

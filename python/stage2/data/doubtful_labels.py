@@ -27,7 +27,7 @@ RARE, FEW, LOOKED_AT = 0.01, 5, 1_000
 COMMON, ENOUGH = 0.5, 20
 # So many questions stand as examples of a kind.
 EXAMPLES = 5
-# Of labels that were dealt at random, one in so many is in the lower half of both rankings.
+# If labels are dealt at random, one in so many is in the lower half of both rankings.
 LOWER_HALVES = 4
 
 
@@ -125,7 +125,7 @@ class Doubts:
 
 
 class _Look:
-    """What the kinds look at, made once."""
+    """The data that the kinds of doubt look at. They are prepared once."""
 
     def __init__(
         self,

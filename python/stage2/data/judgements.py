@@ -31,7 +31,7 @@ ANSWER, NOT, UNSURE = KINDS = ("answer", "not", "unsure")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge says of a pair.
+    """The judgement of one judge about a pair.
 
     Attributes:
         question: the row of the question in the tables.

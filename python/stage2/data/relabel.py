@@ -14,7 +14,7 @@ from stage2.data.judgements import ANSWER, UNSURE, Judgement
 from stage2.data.tables import Lists, Tables, texts_of
 from stage2.variants import Format
 
-# What is counted, in the order in which it is told, with the words for people.
+# The counts in the order in which they are told, with the words for people.
 TOLD: Mapping[str, str] = {
     "answers_added": "answers added",
     "answers_dropped": "answers dropped",
@@ -207,7 +207,7 @@ class _Labels:
     def _answer(self, own: _Candidates, row: int, chunk: int) -> list[_Change]:
         if self._copies(own.relevant, chunk):
             return [("agreeing", row, chunk, "answer")]
-        # What was a negative of another id is one no longer either: the text answers.
+        # The text answers, so it is no negative under another id either.
         were = self._copies(own.negatives, chunk)
         score = own.negatives.get(chunk, (None, None))[1]
         for one in were:

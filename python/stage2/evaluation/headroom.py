@@ -29,7 +29,7 @@ REACH = 100
 
 @dataclass(frozen=True)
 class Beside:
-    """What else ranks n questions, and which contexts come first.
+    """Another ranking of n questions, and the contexts that come first in it.
 
     Attributes:
         bm25: the ranks by BM25.

@@ -47,7 +47,7 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class Design:
-    """Which of the user's questions are held out.
+    """The rule by which some of the user's questions are held out.
 
     Attributes:
         reciprocal_ranks: float64 (n,), of the model as it is.

@@ -1,4 +1,4 @@
-"""What a model's prompts are worth: the same questions ranked with them and without."""
+"""The effect of a model's prompts: the same questions are ranked with them and without."""
 
 from __future__ import annotations
 

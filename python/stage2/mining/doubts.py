@@ -36,7 +36,7 @@ OTHERS = 3
 # A wrong label is seen from both sides: the label is far off, and something else is near. That a
 # passage is an answer too is seen from one. See docs/how-to/repair-labels.md for what this gives.
 MISSING = 0.5
-# What the texts themselves say, in root mean squares of all leads.
+# The weight of what the texts themselves show. The unit is the root mean square of all leads.
 _OF_TEXTS: Mapping[str, float] = {"near_duplicate": 4.0, "contains_answer": 1.0, "no_answer": 1.0}
 
 
@@ -74,7 +74,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model says of n questions: their labelled passages, and the best of all others.
+    """A model's scores for n questions: of their labelled passages, and of the best others.
 
     Attributes:
         own: for each question its labelled passages with their adjusted similarities.
@@ -232,7 +232,7 @@ def _of_texts(
 
 
 class _Texts:
-    """What the texts say of a pair, beside the checks of the audit."""
+    """Doubt that the texts of a pair show, beside the checks of the audit."""
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples

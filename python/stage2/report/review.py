@@ -44,7 +44,7 @@ def render_review(rows: Sequence[Mapping[str, Any]], count: int, language: str) 
             script_hash=content_hash(script),
             shown=len(rows),
             count=count,
-            # What is judged is kept under this name: a page of other pairs does not find it. The
+            # Judgements are kept under this name: a page of other pairs does not find them. The
             # pairs alone count, so that their order and the language may change.
             key=_key(rows),
             data=data,

@@ -15,7 +15,7 @@ from stage2.utils.arrays import Doubles, Ints
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a guard says about a candidate.
+    """The judgement of a guard about a candidate.
 
     Attributes:
         name: the name of the guard.
@@ -35,7 +35,7 @@ class Judgement:
 
     @property
     def is_worse(self) -> bool:
-        """Whether the candidate is clearly worse than stage 1."""
+        """True if the candidate is clearly worse than stage 1."""
         return self.verdict == WORSE
 
 

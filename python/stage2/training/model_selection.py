@@ -83,7 +83,7 @@ class Candidate:
 
     @property
     def is_worse_elsewhere(self) -> bool:
-        """Whether a guard calls it worse, so that it is not chosen."""
+        """True if a guard calls it worse, so that it is not chosen."""
         return any(judgement.is_worse for judgement in self.guards)
 
     @property
@@ -99,7 +99,7 @@ class Candidate:
 
 _by_rank = attrgetter("rank")
 
-# What the guards say about a model.
+# A function that returns the judgements of the guards about a model.
 Judge = Callable[[Encoder], Sequence[Judgement]]
 
 

@@ -91,6 +91,6 @@ def _hash(function: OwnLoss) -> str:
     try:
         text = inspect.getsource(function)
     except (OSError, TypeError):
-        # What cannot be compared is never taken for the same, so no training goes on with it.
+        # Without its text a loss cannot be compared. No training goes on with such a loss.
         text = secrets.token_hex()
     return hashlib.sha256(text.encode()).hexdigest()

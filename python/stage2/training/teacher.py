@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Teacher:
-    """What a loss learns from; None where it does not need it.
+    """The sources that a loss learns from; None where the loss needs none.
 
     Attributes:
         scores: float32 (m,), the score of every candidate.

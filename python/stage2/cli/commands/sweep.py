@@ -66,7 +66,7 @@ _IMPOSSIBLE = "a --topk above the number of candidates, or --lora with --freeze 
 
 @dataclass(frozen=True)
 class _Material:
-    """What the trials share.
+    """The data and the model that all trials share.
 
     Attributes:
         trials: the trials that are possible.
@@ -137,7 +137,7 @@ def sweep(
     )
     _embed_shared(common, run, material)
 
-    # What the baselines find is the same for all trials, and is shown on test alone.
+    # Baselines are the same for all trials, so they are computed for the test alone.
     own = replace(common, bm25=False, untouched_backbone=False)
     groups = dev_groups(qa_ids, placed)
     if plan is None:
