@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text("".join(lines), encoding="utf-8")
     return path
+
+
+def write_answered_by_order(folder: Path, questions: Sequence[str], texts: Sequence[str]) -> None:
+    """Write a BEIR folder in which the i-th text answers the i-th question."""
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"d{i}", "title": "", "text": text} for i, text in enumerate(texts)]
+    write_jsonl(folder / "corpus.jsonl", corpus)
+    queries = [{"_id": f"q{i}", "text": question} for i, question in enumerate(questions)]
+    write_jsonl(folder / "queries.jsonl", queries)
+    qrels = "".join(f"q{i}\td{i}\t1\n" for i in range(len(questions)))
+    (folder / "qrels" / "all.tsv").write_text("query-id\tcorpus-id\tscore\n" + qrels)
 
 
 def make_cross_encoder(backbone: Path, folder: Path, outputs: int) -> Path:

@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from stage2.cli.main import program
 from stage2.variants import FORMATS, format_of
+from tests.conftest import read_jsonl
+from tests.small import write_answered_by_order
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
@@ -36,6 +38,11 @@ def page_files(
     Path("qa.json").write_text(json.dumps(rows), encoding="utf-8")
     shutil.copy(corpus["chunks"], "chunks.jsonl")
     shutil.copy(corpus["entities"], "entities.jsonl")
+    write_answered_by_order(
+        Path("my-data"),
+        [row["question"] for row in rows],
+        [row["text"] for row in read_jsonl(corpus["chunks"])],
+    )
 
 
 def run_commands(page: str) -> int:
@@ -57,11 +64,21 @@ def test_commands_and_snippets_run_as_shown(
     readme: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run_commands(readme) >= 7
+    assert run_commands(readme) >= 3
     snippets = blocks(readme, "python")
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, readme, "exec"), {})
+    assert "chance" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("page_files")
+def test_one_step_at_a_time_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    page = "docs/how-to/one-step-at-a-time.md"
+    assert run_commands(page) >= 10
+    names: dict[str, object] = {}
+    for snippet in blocks(page, "python"):
+        exec(compile(snippet, page, "exec"), names)
     assert "chance" in capsys.readouterr().out
 
 
