@@ -160,9 +160,10 @@ def tell(cell: Row) -> None:
     print(f"{name}: {found}", file=sys.stderr, flush=True)
 
 
-def xquad(folder: Path, splits: int, limit: int | None) -> Data:
-    """Load XQuAD English."""
-    articles = json.loads((folder / "xquad" / "xquad.en.json").read_text(encoding="utf-8"))["data"]
+def xquad(folder: Path, splits: int, limit: int | None, language: str = "en") -> Data:
+    """Load XQuAD. The same questions and paragraphs stand in the same order in each language."""
+    path = folder / "xquad" / f"xquad.{language}.json"
+    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
     paragraphs = [part for article in articles for part in article["paragraphs"]][:limit]
     corpus = [{"_id": f"p{i}", "text": part["context"]} for i, part in enumerate(paragraphs)]
     asked = [(i, qa) for i, part in enumerate(paragraphs) for qa in part["qas"]]
