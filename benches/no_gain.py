@@ -164,7 +164,7 @@ def measured(name: str, folder: Path, options: Options) -> Row:
         for path in (model, work / "run" / files.SHIPPED_MODEL)
     )
     return {
-        "says": advice["text"],
+        "says": advice["text"]["en"],
         "shipped": UNTOUCHED if shipped["kind"] == "stage1" else shipped["name"],
         "before": float(np.mean(before)),
         "after": float(np.mean(after)),
