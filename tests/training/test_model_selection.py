@@ -121,6 +121,45 @@ def test_what_is_refitted_may_be_an_epoch_that_dev_cannot_tell_from_stage_1(
     assert moved_by(model, start) == 0
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.0025, 0.1])
+def test_what_is_refitted_is_the_last_epoch_unless_dev_tells_it_from_the_best(
+    model: stage2.ProbabilisticGBERTV4, epochs: Path, loss: float
+) -> None:
+    start = weights(model)
+    last = CLOSE if loss == 0.0025 else BEFORE - loss
+
+    def ranks(m: stage2.ProbabilisticGBERTV4) -> npt.NDArray[np.float64]:
+        return BEFORE if moved_by(m, start) == 1 else last
+
+    log = log_of(BEFORE.mean() - 0.2, BEFORE.mean(), last.mean())
+    found = choose(model, start, log, ranks, epochs, refits=True)
+    assert found[0].name == ("epoch 1" if loss == 0.1 else "epoch 2")
+    assert moved_by(model, start) == (1 if loss == 0.1 else 2)
+    assert {candidate.name for candidate in found} == {"epoch 1", "epoch 2", "stage 1"}
+    if loss < 0.1:
+        assert found[0].even_with == "epoch 1"
+        reason = shipped(found, held_out=True, refit_on=300)["reason"]
+        assert f"no better than that of epoch 1 ({BEFORE.mean():.4f})" in reason["en"]
+        assert f"不高于 epoch 1 （{BEFORE.mean():.4f}）" in reason["zh"]
+    # Without a refit the best on dev is chosen.
+    assert choose(model, start, log, ranks, epochs)[0].name == "epoch 1"
+
+
+def test_a_last_epoch_that_is_clearly_worse_leaves_the_choice_to_the_best_epoch(
+    model: stage2.ProbabilisticGBERTV4, epochs: Path
+) -> None:
+    start = weights(model)
+    by_move = {0: BEFORE, 1: CLOSE, 2: BEFORE - 0.1}
+
+    def ranks(m: stage2.ProbabilisticGBERTV4) -> npt.NDArray[np.float64]:
+        return by_move[round(moved_by(m, start))]
+
+    log = log_of(*(by_move[move].mean() for move in range(3)))
+    found = choose(model, start, log, ranks, epochs, refits=True)
+    assert (found[0].name, found[0].even_with) == ("epoch 1", "stage 1")
+    assert moved_by(model, start) == 1
+
+
 def test_a_clear_loss_is_never_chosen() -> None:
     assert undecided(CLOSE, BEFORE) is not None
     assert undecided(BEFORE, BEFORE) == 0

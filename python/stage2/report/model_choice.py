@@ -11,7 +11,7 @@ from stage2.training.dev_corpus import Dev
 from stage2.training.guard import Judgement
 from stage2.training.learnable import Diagnosis
 from stage2.training.log import DEV_METRIC, EpochLog
-from stage2.training.model_selection import ERRORS, Candidate
+from stage2.training.model_selection import ERRORS, STAGE1, Candidate
 from stage2.variants import LOSSES
 
 # A training of fewer updates hardly moves a model at the usual learning rates.
@@ -55,7 +55,7 @@ def shipped(
         en += f", and parts of the way to the best of them, {why_en}"
         zh += f"，以及（{why_zh}）通向最佳一轮的插值"
     zh = f"在 {count} 个候选（{zh}）中开发集 MRR 最高（{value}）"
-    if best.standard_error is not None:
+    if best.even_with is not None:
         en, zh, others = *_undecided(best, candidates, dev), []
     if best.kind == "stage1" and best.whole_value is not None:
         en = f"of {count} candidates none beat it over the whole corpus"
@@ -144,17 +144,18 @@ def _cost(judgement: Judgement) -> str:
 def _undecided(
     best: Candidate, candidates: Sequence[Candidate], dev: Dev | None
 ) -> tuple[str, str]:
-    """Say that dev questions do not tell the chosen epoch from stage 1, and why it is chosen."""
-    if dev is not None and best.whole_value is not None:
+    """Say that dev questions do not tell the chosen epoch from the best candidate."""
+    value, other = best.dev_value, best.even_with
+    was = next(c.dev_value for c in candidates if c.name == other)
+    # Among all chunks it is compared with stage 1 again.
+    if dev is not None and best.whole_value is not None and best.whole_value <= _stage1_whole(dev):
         value, was = best.whole_value, _stage1_whole(dev)
-    else:
-        value = best.dev_value
-        was = next(c.dev_value for c in candidates if c.kind == "stage1")
-    en = f"its dev MRR ({value:.4f}) is no better than that of stage 1 ({was:.4f}), but the "
+    other_zh = "第一阶段" if other == STAGE1 else f" {other} "
+    en = f"its dev MRR ({value:.4f}) is no better than that of {other} ({was:.4f}), but the "
     en += f"difference is within {ERRORS} standard errors of {best.standard_error:.4f}: the dev "
-    en += "questions do not tell the two apart, and what is shipped has learnt from more questions"
-    zh = f"其开发集 MRR（{value:.4f}）不高于第一阶段（{was:.4f}），但差异在 {ERRORS} 个标准误"
-    zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学过更多问题"
+    en += "questions do not tell the two apart, and what is shipped has learnt more"
+    zh = f"其开发集 MRR（{value:.4f}）不高于{other_zh}（{was:.4f}），但差异在 {ERRORS} 个标准误"
+    zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学到的更多"
     return en, zh
 
 
@@ -192,7 +193,7 @@ def untrained(why: Mapping[str, str], held_out: bool) -> dict[str, Any]:
         held_out: whether training saw none of the dev questions.
     """
     return {
-        "name": "stage 1",
+        "name": STAGE1,
         "kind": "stage1",
         "epoch": 0,
         "step": 0,

@@ -6,8 +6,10 @@ whole way loses (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR
 epoch that helps they are only more draws of the same noise.
 
 With `refit`, what is shipped has learnt from the dev questions too, so it is likely better than
-what they measured. Then an epoch that the dev questions cannot tell from stage 1 is chosen over it.
-Without `refit` the chosen model is never worse on dev than stage 1.
+what they measured. Then the last epoch is chosen if the dev questions cannot tell it from the best
+candidate: it has learnt most, and its learning rate has fallen all the way. If they can, but cannot
+tell the best epoch from stage 1, that epoch is chosen. Without `refit` the chosen model is never
+worse on dev than stage 1.
 
 With guards, a candidate that one of them calls worse is passed over, and the next on dev is judged.
 If it is an epoch, interpolations between stage 1 and it are candidates then: they often keep the
@@ -43,11 +45,14 @@ ALPHAS = (0.2, 0.4, 0.6, 0.8)
 # A dev metric is a mean of floats, so values that differ only in their last bits count as equal.
 _DIGITS = 9
 
-# An epoch that is to be refitted may be worse than stage 1 by so much dev MRR, and by no more than
-# chance makes of two equal models in 19 experiments of 20: so many standard errors of the
+# An epoch that is to be refitted may be worse than the best candidate by so much dev MRR, and by no
+# more than chance makes of two equal models in 19 experiments of 20: so many standard errors of the
 # difference. With few questions that is much, and would allow any loss.
 _TOLERATED = 0.01
 ERRORS = 1.645
+
+# The name of the candidate that is the model before training.
+STAGE1 = "stage 1"
 
 # The kinds of candidates, in the order of those that are equal on dev.
 _KINDS = ("stage1", "epoch", "interpolation")
@@ -65,8 +70,10 @@ class Candidate:
         dev_value: the dev MRR.
         whole_value: the dev MRR among all chunks, if `dev_value` is among a part of them and this
             was measured; else None.
-        standard_error: the standard error of the difference between its dev MRR and that of stage
-            1, if it was chosen because the two cannot be told apart; else None.
+        even_with: the name of a candidate with a higher dev MRR, if this one was chosen because the
+            two cannot be told apart; else None.
+        standard_error: the standard error of the difference between their dev MRRs; None without
+            `even_with`.
         step: the updates before θ_epoch; 0 for stage 1.
         guards: what each guard says about it; empty if it was not judged.
     """
@@ -77,6 +84,7 @@ class Candidate:
     alpha: float
     dev_value: float
     whole_value: float | None = None
+    even_with: str | None = None
     standard_error: float | None = None
     step: int = 0
     guards: tuple[Judgement, ...] = ()
@@ -151,7 +159,7 @@ def choose(
     Raises:
         BadInputError: the file of an epoch has changed.
     """
-    found = [Candidate("stage 1", "stage1", 0, 0.0, log[0].dev[DEV_METRIC])]
+    found = [Candidate(STAGE1, "stage1", 0, 0.0, log[0].dev[DEV_METRIC])]
     found += [
         Candidate(entry.name, "epoch", entry.epoch, 1.0, entry.dev[DEV_METRIC], step=entry.step)
         for entry in log[1:]
@@ -173,25 +181,33 @@ def choose(
             name = f"{alpha:g} of the way to {best.name}"
             mrr = float(value(interpolate(stage1, end, alpha)).mean())
             part = replace(best, name=name, kind="interpolation", alpha=alpha, dev_value=mrr)
-            parts.append(replace(part, standard_error=None, guards=()))
+            parts.append(replace(part, even_with=None, standard_error=None, guards=()))
         return parts
+
+    def even(ordered: Sequence[Candidate]) -> Candidate | None:
+        best = ordered[0]
+        epochs = [candidate for candidate in ordered if candidate.kind == "epoch"]
+        last = max(epochs, key=attrgetter("epoch"), default=best)
+        if last is best:
+            return None
+        known = stage1_ranks if best.kind == "stage1" else None
+        before = value(_weights(best, stage1, weights)) if known is None else known
+        for candidate in dict.fromkeys([last, epochs[0]]):
+            if candidate is not best:
+                error = undecided(value(weights(candidate.epoch)), before)
+                if error is not None:
+                    return replace(candidate, even_with=best.name, standard_error=error)
+        return None
 
     def judged(candidate: Candidate) -> Candidate:
         model.load_state_dict(_weights(candidate, stage1, weights))
         return replace(candidate, guards=tuple(judge(model)))
 
     ordered = sorted(found, key=_by_rank)
-    if len(found) > 1 and ordered[0].kind == "stage1":
-        best = ordered[1]
-        error = None
-        if refits:
-            before = value(stage1) if stage1_ranks is None else stage1_ranks
-            error = undecided(value(weights(best.epoch)), before)
-        if error is not None:
-            others = [candidate for candidate in ordered if candidate is not best]
-            ordered = [replace(best, standard_error=error), *others]
-        else:
-            ordered = sorted([*found, *on_the_way(best)], key=_by_rank)
+    if refits and (chosen := even(ordered)) is not None:
+        ordered = [chosen, *(one for one in ordered if one.epoch != chosen.epoch)]
+    elif len(found) > 1 and ordered[0].kind == "stage1":
+        ordered = sorted([*found, *on_the_way(ordered[1])], key=_by_rank)
     ordered = not_worse_elsewhere(ordered, judged, on_the_way)
     model.load_state_dict(_weights(ordered[0], stage1, weights))
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
@@ -291,7 +307,7 @@ def choose_on_dev(
     if after > before:
         return [measured, *found[1:]]
     if refits and (error := undecided(whole, dev.stage1_whole)) is not None:
-        return [replace(measured, standard_error=error), *found[1:]]
+        return [replace(measured, even_with=STAGE1, standard_error=error), *found[1:]]
     model.load_state_dict(stage1)
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     first = next(candidate for candidate in found if candidate.kind == "stage1")
@@ -306,7 +322,7 @@ def undecided(after: Doubles, before: Doubles) -> float | None:
 
     Args:
         after: float64 (n,), the reciprocal ranks of an epoch.
-        before: float64 (n,), those of stage 1.
+        before: float64 (n,), those of a candidate that is better on dev.
 
     Returns:
         The standard error of the mean difference, if the mean of `after` is lower by no more than

@@ -24,7 +24,7 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import LastEpoch
 from stage2.training.guard import Guard, Judgement
-from stage2.training.model_selection import Candidate, interpolate, judgements
+from stage2.training.model_selection import STAGE1, Candidate, interpolate, judgements
 from stage2.training.state import find_state
 from stage2.training.train import Callbacks, train
 from stage2.utils.tensors import copy_of_weights
@@ -96,7 +96,7 @@ def undo_if_worse(
     found = judgements(model, guards, settings)
     if not any(judgement.is_worse for judgement in found):
         return list(candidates), ()
-    if candidates[0].standard_error is None:
+    if candidates[0].even_with != STAGE1:
         model.load_state_dict(chosen)
         return list(candidates), found
     model.load_state_dict(stage1)
