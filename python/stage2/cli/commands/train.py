@@ -70,8 +70,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     check_machine(settings)
     settings = _with_data(settings, run)
     settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
-    guard_data = read_guards(settings, chooses=True)
-    hashes = {**inputs.hashes, **guard_hashes(guard_data)}
+    hashes = dict[str, str](inputs.hashes)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     hashes |= {**first.hashes, **loss_hashes(settings.loss)}
@@ -92,6 +91,9 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         placed = sides_of(shares, grouped, inputs.sides, inputs.seen_chunks)
         choosing = unseen_side(placed, "dev").or_all
         train_rows, dev_rows, dev_aside = placed.parts[0], choosing.rows, choosing.aside
+    asked = {*inputs.samples.questions, *dev_samples.questions}
+    guard_data = read_guards(settings, asked, chooses=True)
+    hashes |= guard_hashes(guard_data)
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     # Dev questions that could not choose are trained on all the same.
     both = None if placed is None else np.union1d(*placed.parts[:2])
