@@ -59,6 +59,8 @@ def test_guards_are_named_with_commas_unless_a_path_has_one(tmp_path: Path) -> N
     odd = tmp_path / "one,two.jsonl"
     odd.touch()
     assert guards_named(Settings(guard=str(odd))) == [str(odd)]
+    # So it is beside others, whichever flag they came with.
+    assert guards_named(Settings(guard=f"a,{odd},builtin")) == ["a", str(odd), "builtin"]
     found = guard_files(Settings(guard=f"{odd}"))
     assert found == {"guard_1/data": odd}
     found = guard_files(Settings(guard="builtin"))

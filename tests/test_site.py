@@ -82,7 +82,8 @@ def material(tmp_path_factory: pytest.TempPathFactory, backbone: Path, cross_enc
     texts = [" ".join(random.choice(WORDS, 12)) for _ in range(220)]
     asked = [" ".join(text.split()[:3]) + f" {i}?" for i, text in enumerate(texts[:200])]
     write_answered_by_order(folder / "my-data", asked, texts)
-    shutil.copytree(folder / "my-data", folder / "other-data")
+    others = [" ".join(text.split()[3:6]) + f" {i}?" for i, text in enumerate(texts[:200])]
+    write_answered_by_order(folder / "other-data", others, texts)
     few = range(24)
     write_jsonl(
         folder / "chunks.jsonl", [{"chunk_id": f"d{i}", "text": texts[i]} for i in range(60)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,13 +126,16 @@ def data_files(settings: InputConfig) -> dict[str, Path]:
 def guards_named(settings: OutputConfig) -> list[str]:
     """Return the names of the guards, each a path or `builtin`.
 
-    A path that has a comma in it is taken as a whole if something is there.
+    A path that has commas in it is taken as a whole if something is there.
     """
-    if settings.guard is None:
-        return []
-    if Path(settings.guard).exists():
-        return [settings.guard]
-    return [name.strip() for name in settings.guard.split(",")]
+    parts = [] if settings.guard is None else settings.guard.split(",")
+    found = list[str]()
+    while parts:
+        sizes = range(len(parts), 1, -1)
+        size = next((n for n in sizes if os.path.exists(",".join(parts[:n]))), 1)
+        found.append(",".join(parts[:size]) if size > 1 else parts[0].strip())
+        parts = parts[size:]
+    return found
 
 
 def of_guard(number: int, name: str) -> InputConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,94 @@ def test_what_cannot_guard_is_refused(
     assert "with --guard PATH" in refused.stderr
     assert "at most 0.999" in stage2(*two, guard, "--guard-margin", 1, exit_code=2).stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_questions_of_the_data_are_no_guard(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, forgetful: Path, finished: Path,
+    guard: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    """It is what they ask that counts, not the path, the format, the ids or how it is typed."""
+    questions = [row["question"] for row in read_jsonl(corpus["qa"])]
+    folder = tmp_path / "other"
+    (folder / "qrels").mkdir(parents=True)
+
+    def written(asked: list[str]) -> Path:
+        texts = [f"a text of its own, number {i}" for i in range(len(asked))]
+        write_jsonl(folder / "corpus.jsonl",
+                    [{"_id": f"x{i}", "text": text} for i, text in enumerate(texts)])  # fmt: skip
+        write_jsonl(folder / "queries.jsonl",
+                    [{"_id": f"y{i}", "text": text} for i, text in enumerate(asked)])  # fmt: skip
+        rows = "".join(f"y{i}\tx{i}\t1\n" for i in range(len(asked)))
+        (folder / "qrels" / "all.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+        return folder
+
+    model = ["--model", model_dir, "--guard"]
+    two = ["--model", forgetful, *model]
+    other = [f"what else is there, number {i}?" for i in range(40)]
+    written([f" {text.upper()} " for text in questions] + other)
+    for words in (
+        ["run", *data_flags(corpus), *model],
+        ["train", "--data", finished / files.CONSTRUCTED, *model],
+        ["evaluate", *data_flags(corpus), *two],
+        ["merge", *data_flags(corpus), "--alpha", 0.5, *two],
+    ):
+        said = stage2(*words, folder, exit_code=2).stderr
+        assert f"--guard {folder}: 12 of its 52 questions are questions of the data that" in said
+    # Those that choose are the training's own too.
+    rows = read_jsonl(finished / files.CONSTRUCTED)
+    write_jsonl(tmp_path / "train.jsonl", rows[:6])
+    write_jsonl(tmp_path / "dev.jsonl", rows[6:])
+    written([row["question"] for row in rows[6:]] + other)
+    flags = ["--data", tmp_path / "train.jsonl", "--dev-data", tmp_path / "dev.jsonl"]
+    said = stage2("train", *flags, *model, folder, exit_code=2).stderr
+    assert "questions of the data that" in said
+    # The same content twice is one guard.
+    copy = tmp_path / "copy"
+    shutil.copytree(guard, copy)
+    said = stage2("evaluate", *data_flags(corpus), *two, f"{guard},{copy}", exit_code=2).stderr
+    assert f"--guard {copy}: 80 of its 80 questions are questions of --guard {guard} too" in said
+    assert not (tmp_path / "out").exists()
+    # A few that are asked in both are said, and the others can guard.
+    written([*questions[:2], *other])
+    said = stage2("evaluate", *data_flags(corpus), *two, folder).stderr
+    assert "2 of its 42 questions are questions of the data that" in said
+    assert "and say nothing about other data" in said
+
+
+def test_a_half_that_chose_a_model_does_not_measure_it_later(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    flags = [*data_flags(corpus), "--guard", guard, "--seed", 3]
+    stage2("run", *flags, "--model", model_dir, "--folds", 0, "--epochs", 1, "--topk", 1,
+           "--learning-rate", "1e-3", "--output-dir", made)  # fmt: skip
+    (told,) = comparison(made)["guards"]
+    # A copy of the guard has the same content, and the seed that counts is that of the run.
+    copy = tmp_path / "copy"
+    shutil.copytree(guard, copy)
+    flags = [*data_flags(corpus), "--guard", copy]
+    both = ["--model", made / files.SHIPPED_MODEL, "--model", model_dir]
+    said = stage2("evaluate", *flags, *both, "--output-dir", tmp_path / "a").stderr
+    (entry,) = comparison(tmp_path / "a")["guards"]
+    assert f"{told['chose']} of its questions chose the model of {made}, and are left out" in said
+    assert f"{QUESTIONS} questions; {told['num_queries']} of them measure the model" in said
+    assert (entry["num_queries"], entry["chose"]) == (told["num_queries"], told["chose"])
+    assert (entry["before"], entry["after"]) == (told["after"], told["before"])
+    # A merged model was chosen by what chose its parts.
+    stage2("merge", *flags, *both, "--alpha", 0.5, "--output-dir", tmp_path / "b")
+    assert comparison(tmp_path / "b")["guards"][0]["chose"] == told["chose"]
+    stage2("evaluate", *flags, "--model", model_dir, "--model", tmp_path / "b",
+           "--output-dir", tmp_path / "c")  # fmt: skip
+    assert comparison(tmp_path / "c")["guards"][0]["chose"] == told["chose"]
+    # Other data chose nothing, and a model that is in no run was chosen by nothing that is known.
+    shutil.copytree(made / files.SHIPPED_MODEL, tmp_path / "alone")
+    for models, name in (
+        (["--model", model_dir, "--model", tmp_path / "alone"], guard),
+        ([*both], BUILTIN_GUARD),
+    ):
+        stage2("evaluate", *data_flags(corpus), *models, "--guard", name, "--overwrite",
+               "--output-dir", tmp_path / "d")  # fmt: skip
+        assert comparison(tmp_path / "d")["guards"][0]["chose"] == 0
 
 
 def test_a_dry_run_counts_the_guard(

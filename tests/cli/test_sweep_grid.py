@@ -15,6 +15,7 @@ BASE = Settings()
 
 
 def test_a_grid_is_every_combination_of_typed_values() -> None:
+    assert parse_grid(["epochs=1,2", "epochs=2,3"]) == {"epochs": [1, 2, 3]}
     grid = parse_grid(["epochs=1, 2", "--learning-rate=1e-5,1e-4", "max-score=none,0.5"])
     assert grid == {"epochs": [1, 2], "learning_rate": [1e-5, 1e-4], "max_score": [None, 0.5]}
     found = trials(BASE, grid, None, None)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from stage2.evaluation.non_inferiority import NonInferiority
 from stage2.evaluation.statistics import Difference, mcnemar, paired_differences, verdict_of, wilson
 
 Doubles = npt.NDArray[np.float64]
@@ -114,3 +115,11 @@ def test_interval_is_wilsons() -> None:
     assert wilson(0.1, 50) == pytest.approx((0.04347, 0.21360), abs=1e-5)
     assert wilson(0.0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
     assert wilson(1.0, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
+
+
+def test_a_difference_has_the_entries_of_the_files() -> None:
+    plain = Difference(mean=0.25, low=-0.5, high=0.75, p=0.125)
+    entries = {"difference": 0.25, "low": -0.5, "high": 0.75, "p": 0.125}
+    assert plain.entries == entries
+    one_sided = NonInferiority(**vars(plain), groups=4, verdict="worse")
+    assert one_sided.entries == entries

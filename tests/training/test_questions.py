@@ -11,7 +11,7 @@ import pytest
 
 from stage2.config import Settings
 from stage2.encoding.ranking_lists import RankingLists
-from stage2.training.questions import Recipe, with_replay
+from stage2.training.questions import Recipe, answers_of_others, with_replay
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 
@@ -108,3 +108,42 @@ def test_a_run_mines_no_answer_of_a_held_out_question(
         for name in split[side]:
             assert rows[name]["negative_contexts"]
             assert not texts & {*rows[name]["negative_contexts"]}
+
+
+def test_an_answer_that_is_held_out_elsewhere_is_no_negative_either(lists: RankingLists) -> None:
+    everyone, none = np.arange(len(lists)), np.zeros(len(lists.candidates), np.bool_)
+    texts = [lists.tokens.texts[row] for row in lists.candidates]
+    truths = {text for text, one in zip(texts, lists.is_relevant, strict=True) if one}
+    wrong = next(text for text in texts if text not in truths)
+    right = next(iter(truths))
+    # Case and white space make no other text, and what answers a seen question too stays.
+    held_out = (f"  {wrong.upper()} ", right)
+    recipe = Recipe(lists, everyone, none, Settings(train_on="all"), held_out=held_out)
+    marked = answers_of_others(lists, everyone, held_out)
+    assert marked.tolist() == [text == wrong for text in texts]
+    found = recipe.lists_of(everyone)
+    assert [found.tokens.texts[row] for row in found.candidates] == [
+        text for text in texts if text != wrong
+    ]
+
+
+def test_replay_draws_no_question_whose_negatives_are_all_held_out(lists: RankingLists) -> None:
+    texts = lists.tokens.same_text[lists.candidates]
+    negative, of_third = ~lists.is_relevant, np.zeros(len(texts), np.bool_)
+    of_third[lists.offsets[3] : lists.offsets[4]] = True
+    # The fourth question keeps only negatives that answer no question.
+    lists = lists.without(of_third & negative & np.isin(texts, texts[~negative]))
+    left = [lists.tokens.texts[row] for row in lists.select([3]).candidates[1:]]
+    assert left
+    everyone, none = np.arange(len(lists)), np.zeros(len(lists.candidates), np.bool_)
+    settings = Settings(train_on="hard", replay=99.0)
+    for held_out in ((), tuple(left)):
+        recipe = Recipe(lists, everyone[:1], none, settings, held_out=held_out)
+        assert (3 in recipe.rows(everyone)) == (not held_out)
+        trained = recipe.lists_of(everyone)
+        assert trained.qa_ids == [lists.qa_ids[row] for row in recipe.rows(everyone)]
+        assert (trained.lengths[1:] > trained.num_relevant[1:]).all()
+    # So it is with candidates that were dropped as false negatives.
+    dropped = none.copy()
+    dropped[lists.offsets[3] + 1 : lists.offsets[4]] = True
+    assert 3 not in Recipe(lists, everyone[:1], dropped, settings).rows(everyone)

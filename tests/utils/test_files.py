@@ -90,6 +90,32 @@ def test_a_folder_and_a_link_to_one_are_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("new", "new.told"),
+        ("new/", "new.told"),
+        ("new//", "new.told"),
+        ("new/.", "new.told"),
+        ("a/new.csv", "a/new.csv.told"),
+        (".hidden/", ".hidden.told"),
+        ("../b/", "../b.told"),
+    ],
+)
+def test_a_file_about_an_output_is_beside_it(output: str, found: str) -> None:
+    assert files.told_beside(output, "told") == Path(found)
+    assert files.told_beside(Path(output), "told") == Path(found)
+
+
+def test_a_file_about_the_working_folder_is_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    assert files.told_beside(".", "told") == tmp_path / "in.told"
+    assert files.told_beside("../", "told") == Path(f"{tmp_path}.told")
+
+
 def test_a_pipe_is_no_file_to_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadInputError, match="is no regular file"):

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from stage2.call import Call
 from stage2.cli import console
-from stage2.cli.options import Decorator, config_option, flags_of, option
+from stage2.cli.options import Decorator, config_option, flag, flags_of, option
 from stage2.cli.program import Command, Program, check_present
 from stage2.config import SETTINGS, Settings
 from stage2.config_file import nearest, read_toml
@@ -25,7 +25,7 @@ CallsOf: TypeAlias = Callable[[Settings, str, Mapping[str, Any]], list[Call]]
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stage2", message="stage2 %(version)s")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@flag("--debug", is_flag=True, help="Show the traceback of an error.")
 def program(debug: bool) -> None:
     r"""Find the questions that a retrieval model gets wrong, train on them, prove it helped.
 
@@ -228,7 +228,7 @@ def command(
 
         call = config_option(call)
         if presets:
-            call = click.option(
+            call = flag(
                 "--preset",
                 type=click.Choice(list(presets)),
                 help="reference: the recipe of the reference experiment, --split none included; "

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stage2.cli import console
+from stage2.cli.options import Flag
 
 JSON_FLAG = "--json"
 
@@ -15,21 +16,21 @@ JSON_FLAG = "--json"
 def common_flags() -> list[click.Option]:
     """Make the flags. Each acts while it is parsed, and is no argument of the command."""
     return [
-        click.Option(
+        Flag(
             [JSON_FLAG, "as_json"],
             is_flag=True,
             expose_value=False,
             callback=_json,
             help="Print one JSON document on stdout, and messages as JSON lines on stderr.",
         ),
-        click.Option(
+        Flag(
             ["-q", "--quiet"],
             is_flag=True,
             expose_value=False,
             callback=_quiet,
             help="Print results, warnings and errors alone.",
         ),
-        click.Option(
+        Flag(
             ["-v", "--verbose"],
             is_flag=True,
             expose_value=False,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stage2.cli.command import calls_of_convert, command
+from stage2.cli.options import flag
 from stage2.config import Settings
 from stage2.variants import WRITTEN
 
@@ -18,10 +19,8 @@ from stage2.variants import WRITTEN
     "--output entities.jsonl",
     plans=True,
     more=[
-        click.option(
-            "--output", required=True, metavar="FILE", help="The file of annotations to write."
-        ),
-        click.option(
+        flag("--output", required=True, metavar="FILE", help="The file of annotations to write."),
+        flag(
             "--stats",
             is_flag=True,
             help="Print how many texts have an entity, which names were never met, which most.",
@@ -48,7 +47,7 @@ def annotate(settings: Settings, output: str, stats: bool) -> None:
         # Click puts the argument that is added last first.
         click.argument("out_path", metavar="OUT"),
         click.argument("in_path", metavar="IN"),
-        click.option(
+        flag(
             "--to",
             type=click.Choice(WRITTEN),
             help="The format of OUT. Default: told by its suffix; beir where it has none.",
@@ -71,7 +70,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     plans=True,
     example="stage2 relabel --judgements judgements.jsonl --data my-data --output mended",
     more=[
-        click.option(
+        flag(
             "--judgements",
             multiple=True,
             required=True,
@@ -79,13 +78,13 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
             help="Judgements, such as the page of stage2 audit --review gives; give it again for "
             "those of others.",
         ),
-        click.option("--output", required=True, metavar="OUT", help="The file or folder to make."),
-        click.option(
+        flag("--output", required=True, metavar="OUT", help="The file or folder to make."),
+        flag(
             "--to",
             type=click.Choice(WRITTEN),
             help="The format of OUT. Default: told by its suffix; else that of the input, or beir.",
         ),
-        click.option(
+        flag(
             "--agree",
             type=click.IntRange(min=1),
             default=1,
@@ -93,9 +92,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
             metavar="N",
             help="Change a label only where N judges say the same.",
         ),
-        click.option(
-            "--who", multiple=True, metavar="NAME", help="A judge that counts. Default: all."
-        ),
+        flag("--who", multiple=True, metavar="NAME", help="A judge that counts. Default: all."),
     ],
 )
 def relabel(settings: Settings, **flags: Any) -> None:

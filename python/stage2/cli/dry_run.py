@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from stage2.cli import console
+from stage2.cli.options import Flag
 from stage2.report.columns import aligned
 from stage2.utils.errors import one_line
 
@@ -108,9 +109,9 @@ def plan(make: Callable[[], Plan]) -> None:
         raise Planned(make(), seconds)
 
 
-def flag() -> click.Option:
+def flag() -> Flag:
     """Make the flag. Its value stands in the context: it is no argument of the command."""
-    return click.Option(
+    return Flag(
         ["--dry-run"],
         is_flag=True,
         expose_value=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from stage2.cli import console
@@ -34,6 +34,7 @@ def used_questions(settings: Settings, contents: Contents, only: Sequence[str] |
         return _of_files(contents, only)
     given = read_split_file(path)
     sides = _known(settings, contents, given.sides)
+    every = sides
     placed = sum(len(ids) for ids in sides.values())
     if left := len(_qa_ids(contents)) - placed:
         console.say(f"{left} questions are on no side of {path}: they are left out")
@@ -44,7 +45,7 @@ def used_questions(settings: Settings, contents: Contents, only: Sequence[str] |
             f"{path}: no question of {' or '.join(only or SIDES)} is among those of the data; "
             "expected some"
         )
-    return replace(_taken(contents, sides), seen_chunks=given.seen_chunks)
+    return replace(_taken(contents, sides, every), seen_chunks=given.seen_chunks)
 
 
 def uses_sides(settings: Settings) -> bool:
@@ -64,7 +65,7 @@ def _of_files(contents: Contents, only: Sequence[str] | None) -> Contents:
     wanted = {side: ids for side, ids in sides.items() if only is None or side in only}
     if not any(wanted.values()):
         return replace(contents, sides=None)
-    return _taken(contents, wanted) if only is not None else contents
+    return _taken(contents, wanted, sides) if only is not None else contents
 
 
 def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
@@ -85,17 +86,38 @@ def _known(settings: Settings, contents: Contents, sides: Sides) -> Sides:
     return {side: [qa_id for qa_id in sides[side] if qa_id in have] for side in SIDES}
 
 
-def _taken(contents: Contents, sides: Sides) -> Contents:
-    """Keep only the questions on these sides."""
+def _taken(contents: Contents, sides: Sides, every: Sides) -> Contents:
+    """Keep only the questions on these sides, and what answers those on the other sides."""
     import numpy as np  # imported here, so that `stage2 prepare` starts without it
 
     wanted = {qa_id for ids in sides.values() for qa_id in ids}
     rows = np.asarray(
         [row for row, qa_id in enumerate(_qa_ids(contents)) if qa_id in wanted], np.int64
     )
+    others = {qa_id for ids in every.values() for qa_id in ids} - wanted
+    held_out = tuple(_answers(contents, others))
     dataset = None if contents.dataset is None else contents.dataset.take(rows)
     samples = None if contents.samples is None else contents.samples.take(rows)
-    return replace(contents, dataset=dataset, samples=samples, sides=sides)
+    return replace(contents, dataset=dataset, samples=samples, sides=sides, held_out=held_out)
+
+
+def _answers(contents: Contents, ids: Collection[str]) -> Iterator[str]:
+    """Yield the ground-truth texts of some questions."""
+    import numpy as np  # imported here, as above
+
+    dataset, samples = contents.dataset, contents.samples
+    rows = [row for row, qa_id in enumerate(_qa_ids(contents)) if qa_id in ids]
+    if not rows:
+        return
+    if dataset is not None:
+        truths, starts = np.asarray(dataset.relevant), np.asarray(dataset.relevant_offsets)
+        found = [truths[starts[row] : starts[row + 1]] for row in rows]
+        yield from (dataset.chunk_text(chunk) for chunk in np.unique(np.concatenate(found)))
+    elif samples is not None:
+        candidates, starts = np.asarray(samples.candidates), np.asarray(samples.offsets)
+        counts = np.asarray(samples.num_relevant)
+        found = [candidates[starts[row] : starts[row] + counts[row]] for row in rows]
+        yield from samples.contexts.take(np.unique(np.concatenate(found)))
 
 
 def _qa_ids(contents: Contents) -> Sequence[str]:

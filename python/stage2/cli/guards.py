@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from stage2._core import text_key
 from stage2.call import guards_named, of_guard
 from stage2.cli import console
+from stage2.cli.chosen_by import choices_of
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, gather
 from stage2.cli.shown_evaluation import evaluate_shown
@@ -42,7 +44,8 @@ class GuardData:
         inputs: its questions and its corpus.
         groups: the groups of questions that share chunks.
         choice: int64, the rows of the questions that judge candidates; empty if nothing is chosen.
-        verdict: int64, the rows of the questions that measure what is shipped.
+        verdict: int64, the rows of the questions that measure what is shipped. They have chosen
+            nothing, here or in the run that made a model.
     """
 
     number: int
@@ -56,6 +59,11 @@ class GuardData:
     def hashes(self) -> dict[str, str]:
         """The hashes of its files, by the names under which they are recorded."""
         return {f"guard_{self.number}/{name}": one for name, one in self.inputs.hashes.items()}
+
+    @property
+    def chose(self) -> int:
+        """The number of questions that judge candidates or have judged them."""
+        return len(self.inputs.samples) - len(self.verdict)
 
 
 @dataclass(frozen=True)
@@ -111,32 +119,89 @@ class Guards:
         return found
 
 
-def read_guards(settings: Settings, chooses: bool) -> list[GuardData]:
+def read_guards(
+    settings: Settings,
+    questions: Iterable[str] = (),
+    *,
+    chooses: bool = False,
+    models: Sequence[str] = (),
+) -> list[GuardData]:
     """Read the guards that --guard names.
 
     Args:
         settings: the settings of the command.
+        questions: the questions that the command trains on or measures.
         chooses: whether the command chooses a model. Then half of the questions judge candidates.
+        models: the paths of the models that are compared. If a guard has chosen one of them, only
+            its other half measures.
 
     Raises:
-        BadInputError: a guard is no data set, or has no corpus, or is named twice.
+        BadInputError: a guard is no data set, or has no corpus, or is named twice, or has the
+            questions of another or those of the command; or all of its questions have chosen.
         InputError: the content of a file is wrong.
     """
     names, found = guards_named(settings), list[GuardData]()
+    keys = {"the data that this command works on": set(map(text_key, questions if names else ()))}
     for number, name in enumerate(names, 1):
         if name in names[: number - 1]:
             raise BadInputError(f"--guard names {name} twice; expected each data set once")
         inputs = _inputs_of(settings, number, name)
+        own = set(map(text_key, inputs.samples.questions))
+        for of, others in keys.items():
+            _check_other(name, own, of, others)
+        keys[f"--guard {name}"] = own
         grouped = grouped_questions(inputs.samples)
         everyone = np.arange(len(inputs.samples))
         placed = folds(grouped, 2, settings.seed) if chooses else None
         if placed is None or len(placed.parts) < 2:
             one = GuardData(number, name, inputs, grouped, everyone[:0], everyone)
+            one = _without_choice(one, models)
         else:
             one = GuardData(number, name, inputs, placed.groups, *placed.parts)
         found.append(one)
         _tell(one, settings, chooses)
     return found
+
+
+def _check_other(name: str, own: set[str], of: str, others: set[str]) -> None:
+    """Refuse a guard whose questions are largely others; warn if some of them are.
+
+    Args:
+        name: the name of the guard.
+        own: the keys of its questions.
+        of: what the other questions are of.
+        others: the keys of the other questions.
+    """
+    if not (both := len(own & others)):
+        return
+    same = f"--guard {name}: {both} of its {len(own)} questions are questions of {of} too"
+    if 2 * both >= min(len(own), len(others)):
+        raise BadInputError(
+            f"{same}, whatever its path or its format. A guard says what a model has lost on other "
+            "data, which these questions cannot show; expected a data set with other questions"
+        )
+    console.warn(f"{same}, and say nothing about other data")
+
+
+def _without_choice(one: GuardData, models: Sequence[str]) -> GuardData:
+    """Leave out the questions by which one of the models was chosen in the run that made it."""
+    grouped = one.groups
+    for path, seed in choices_of(models, one.inputs.hashes).items():
+        placed = folds(grouped, 2, seed)
+        if len(placed.parts) < 2:
+            continue
+        chose, left = placed.parts
+        console.say(
+            f"guard {one.name}: {len(chose)} of its questions chose the model of {path}, and are "
+            "left out"
+        )
+        one = replace(one, groups=placed.groups, verdict=np.intersect1d(one.verdict, left))
+    if not len(one.verdict):
+        raise BadInputError(
+            f"--guard {one.name}: each of its questions has chosen one of the models, and says "
+            "nothing about that one any more; expected other data"
+        )
+    return one
 
 
 def measured(data: Sequence[GuardData], model: Encoder | LazyModel, settings: Settings) -> Guards:
@@ -213,7 +278,7 @@ def _tell(one: GuardData, settings: Settings, chooses: bool) -> None:
     how = (
         f"{len(one.choice)} of them judge candidates, {len(one.verdict)} measure what is shipped"
         if len(one.choice)
-        else "all of them measure the model"
+        else f"{len(one.verdict) if one.chose else 'all'} of them measure the model"
     )
     console.say(f"guard {one.name}: {count} questions; {how}")
     if chooses and not len(one.choice):
@@ -256,13 +321,10 @@ def _compared(
         "num_queries": len(rows),
         "groups": found.groups,
         "chunks": len(before.lists.corpus),
-        "chose": len(one.choice),
+        "chose": one.chose,
         "before": float(was.mean()),
         "after": float(now.mean()),
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
+        **found.entries,
         "margin": margin,
         "least_groups": least_groups(margin),
         "unchanged": unchanged,

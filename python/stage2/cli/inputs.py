@@ -49,6 +49,7 @@ class Inputs:
         seen_chunks: by side, the chunks that do not count as ground truths of its questions.
         findings: what a reader in Python left out; None if none read the data.
         scores: a teacher's scores that the data have; None if they have none.
+        held_out: texts that answer questions which a given split holds out from the command.
     """
 
     samples: Samples
@@ -62,6 +63,7 @@ class Inputs:
     seen_chunks: Sides = field(default_factory=dict)
     findings: Findings | None = None
     scores: GivenScores | None = None
+    held_out: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> list[Loaded | Findings]:
@@ -279,7 +281,7 @@ def _inputs_of(
             raise ValueError("a data set has neither a corpus nor samples")
         return Inputs(
             contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen,
-            scores=contents.scores,
+            scores=contents.scores, held_out=contents.held_out,
         )  # fmt: skip
     if contents.samples is not None and "negatives" in settings.given:
         raise BadInputError(
@@ -300,7 +302,7 @@ def _inputs_of(
         samples = dataset.construct(settings.negatives, settings.seed)
     return Inputs(
         samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen, findings,
-        contents.scores,
+        contents.scores, contents.held_out,
     )  # fmt: skip
 
 

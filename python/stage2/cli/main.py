@@ -16,7 +16,7 @@ from stage2.cli.command import (
     program,
 )
 from stage2.cli.export_options import DEPTH, QUESTIONS, Options
-from stage2.cli.options import TextType
+from stage2.cli.options import TextType, flag
 from stage2.cli.sweep_grid import PRESETS, calls_of_sweep, parse_grid, trials
 from stage2.cli.trec_table import TrecFlags, print_table
 from stage2.config import OWN, Settings, SystemConfig
@@ -112,7 +112,7 @@ def train(settings: Settings) -> None:
     example="stage2 evaluate --model stage1/ --model model/ --data constructed_data.jsonl",
     plans=True,
     more=[
-        click.option(
+        flag(
             "--model",
             "models",
             multiple=True,
@@ -120,33 +120,33 @@ def train(settings: Settings) -> None:
             metavar="DIR|FILE.pt",
             help="A model; give it twice for before and after on the same samples.",
         ),
-        click.option(
+        flag(
             "--qrels",
             metavar="FILE",
             help="Judgements of the documents of --run: print trec_eval's table and write nothing.",
         ),
-        click.option(
+        flag(
             "-m",
             "measures",
             multiple=True,
             metavar="NAME",
             help="With --qrels: a measure of trec_eval, such as map or P.5,10. Default: official.",
         ),
-        click.option(
+        flag(
             "-l",
             "level",
             type=click.IntRange(min=1),
             metavar="N",
             help="With --qrels: documents of this relevance or more are relevant. Default: 1.",
         ),
-        click.option(
+        flag(
             "-c",
             "complete",
             is_flag=True,
             help="With --qrels: a question of the qrels that the run lacks counts as 0.",
         ),
-        click.option("--per-query", is_flag=True, help="With --qrels: print each question too."),
-        click.option(
+        flag("--per-query", is_flag=True, help="With --qrels: print each question too."),
+        flag(
             "--expected",
             is_flag=True,
             help="With --qrels: a column with the expectation over all orders of equal scores.",
@@ -173,17 +173,17 @@ def evaluate(settings: Settings, models: tuple[str, ...], **trec: Any) -> None:
     example="stage2 audit --data hard_negatives.jsonl --model stage1/ --output-dir audit",
     plans=True,
     more=[
-        click.option(
+        flag(
             "--strict",
             is_flag=True,
             help="Exit with 1 where anything but a hint is found.",
         ),
-        click.option(
+        flag(
             "--review",
             is_flag=True,
             help="Write review.html, on which people judge the most doubtful labels.",
         ),
-        click.option(
+        flag(
             "--review-pairs",
             type=click.IntRange(min=1),
             metavar="N",
@@ -231,27 +231,27 @@ def check(settings: Settings) -> None:
     example="stage2 sweep --grid learning_rate=1e-5,3e-5 --grid epochs=2,4 --output-dir sweep",
     plans=True,
     more=[
-        click.option(
+        flag(
             "--grid",
             multiple=True,
             metavar="KEY=V1,V2",
             help="Values of an option of mining or training; every combination is tried.",
         ),
-        click.option(
+        flag(
             "--random",
             "draws",
             type=click.IntRange(min=1),
             metavar="N",
             help="Try N combinations of the grid, drawn by --seed, instead of all.",
         ),
-        click.option(
+        flag(
             "--preset",
             type=click.Choice(PRESETS),
             help="reference: the next steps of the reference experiment, one at a time; "
             "strategies: where negatives come from, which pairs, which loss, and replay; recipes: "
             "a grid of loss, mined negatives, learning rate, temperature, batches and epochs.",
         ),
-        click.option(
+        flag(
             "--jobs",
             type=click.IntRange(min=1),
             default=1,
@@ -259,7 +259,7 @@ def check(settings: Settings) -> None:
             metavar="N",
             help="Trials at a time, each in a process of its own where there are several.",
         ),
-        click.option(
+        flag(
             "--budget",
             type=float,
             metavar="MINUTES",
@@ -292,7 +292,7 @@ def sweep(
     example="stage2 merge --model stage1/ --model model/ --data constructed_data.jsonl",
     plans=True,
     more=[
-        click.option(
+        flag(
             "--model",
             "models",
             multiple=True,
@@ -316,7 +316,7 @@ def merge(settings: Settings, models: tuple[str, ...]) -> None:
     also=("language", "overwrite"),
     example="stage2 report --output-dir stage2-run --language zh --open",
     plans=True,
-    more=[click.option("--open", "show", is_flag=True, help="Open report.html in a browser.")],
+    more=[flag("--open", "show", is_flag=True, help="Open report.html in a browser.")],
 )
 def report(settings: Settings, show: bool) -> None:
     """Write the report of a run folder: a page, Markdown, JSON, and the loss curve."""
@@ -337,7 +337,7 @@ def report(settings: Settings, show: bool) -> None:
     more=[
         # A setting has the name `run`.
         click.argument("run_folder", metavar="[RUN]", required=False),
-        click.option(
+        flag(
             "--to",
             type=click.Choice(list(EXPORTS)),
             required=True,
@@ -345,25 +345,25 @@ def report(settings: Settings, show: bool) -> None:
             f"{exports_of(['mined set'])}. Of a run, for what evaluates and searches: "
             f"{exports_of(['rankings', 'vectors', 'results'])}.",
         ),
-        click.option(
+        flag(
             "--as",
             "kind",
             type=click.Choice(list(dict.fromkeys(k for e in EXPORTS.values() for k in e.kinds))),
             help="The kind of files. Default: npy for embeddings, jsonl for rows.",
         ),
-        click.option(
+        flag(
             "--questions",
             type=click.Choice(QUESTIONS),
             help="Which questions another trainer gets: the hard ones, or all. Default: hard.",
         ),
-        click.option(
+        flag(
             "--depth",
             type=click.IntRange(min=0),
             metavar="N",
             help="So many chunks of the corpus stand in a TREC run for each question; 0: no run "
             f"over the corpus, for which no model is loaded. Default: {DEPTH}.",
         ),
-        click.option(
+        flag(
             "--push-to-hub",
             metavar="ORG/NAME",
             help="Send the folder of a model to this repository of the hub, which is made private "

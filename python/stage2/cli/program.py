@@ -13,6 +13,7 @@ import click
 
 from stage2.cli import console, dry_run
 from stage2.cli.common_flags import JSON_FLAG, common_flags
+from stage2.cli.options import notes_on_repeats
 from stage2.config import Settings
 from stage2.config_file import nearest
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
@@ -47,6 +48,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, or tell what it would do."""
         console.current().command = " ".join(ctx.command_path.split()[1:])
+        for note in notes_on_repeats(ctx):
+            console.warn(note)
         with dry_run.ending_in_a_plan(ctx):
             return super().invoke(ctx)
 

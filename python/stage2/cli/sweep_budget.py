@@ -445,12 +445,7 @@ class Search:
         for one, own in zip(ranked[1:], ranks[1:], strict=True):
             difference = difference_of(own, ranks[0], self.groups, self.common.seed)
             why: Reason = "worse" if verdict_of(difference) == "worse" else "even"
-            reasons[one.trial] = {
-                "why": why,
-                "difference": difference.mean,
-                "low": difference.low,
-                "high": difference.high,
-            }
+            reasons[one.trial] = {"why": why, **difference.entries}
         return reasons
 
 

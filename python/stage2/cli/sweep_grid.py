@@ -94,11 +94,11 @@ class Trial:
 
 
 def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
-    """Parse each `key=v1,v2` of --grid into values of the key's type.
+    """Parse each `key=v1,v2` of --grid into values of the key's type, all of a key in one list.
 
     Raises:
-        BadInputError: a text does not have this form, or its key is given twice or is no option of
-            mining or training.
+        BadInputError: a text does not have this form, or its key is no option of mining or
+            training.
     """
     grid: dict[str, list[Any]] = {}
     for text in given:
@@ -109,10 +109,8 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
         if name not in SWEPT:
             why = "is the same for all trials" if name in _FIXED else "is not swept"
             raise BadInputError(f"--grid {key}: {why}; {nearest(name, SWEPT)}")
-        if name in grid:
-            raise BadInputError(f"--grid {key} is given twice; expected all its values in one")
         found = [_value(name, value.strip()) for value in values.split(",")]
-        grid[name] = list(dict.fromkeys(found))
+        grid[name] = list(dict.fromkeys([*grid.get(name, []), *found]))
     return grid
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stage2.cli.command import CommandName, SettingsCommand, program
-from stage2.cli.options import TextType, option
+from stage2.cli.options import TextType, flag, option
 
 
 @program.group()
@@ -34,8 +34,8 @@ def cache_info(embedding_cache: str) -> None:
 
 @cache.command(name="prune", plans=True)
 @option("embedding_cache")
-@click.option("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
-@click.option("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
+@flag("--older-than", type=float, metavar="DAYS", help="Delete what is unused so long.")
+@flag("--max-size", metavar="SIZE", help="Keep what was used last, up to this size.")
 def cache_prune(embedding_cache: str, older_than: float | None, max_size: str | None) -> None:
     r"""Delete vectors by age or by size; --max-size 0 deletes them all.
 
@@ -60,7 +60,7 @@ def config_group() -> None:
 
 @config_group.command(name="init", plans=True)
 @click.argument("command_", metavar="COMMAND", type=CommandName(), default="run")
-@click.option(
+@flag(
     "--file", "path", type=TextType("FILE"), metavar="FILE", default="stage2.toml",
     show_default=True, help="The file to write, which must not be there yet.",
 )  # fmt: skip

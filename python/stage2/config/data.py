@@ -75,7 +75,7 @@ class SamplesConfig(Group):
         None,
         "Which column of --data is what, where its name does not say: "
         f"ROLE=NAME with commas between them. Roles: {', '.join(COLUMNS)}.",
-        metavar="ROLE=NAME",
+        metavar="ROLE=NAME,...",
     )
     title: str = setting(
         "join",

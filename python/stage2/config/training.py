@@ -33,7 +33,7 @@ class OutputConfig(Group):
         "Data on which the model must not become worse, in any format of --data; several with "
         "commas between them. `builtin`: 60 English questions of general knowledge. A candidate "
         "that becomes worse there is not shipped.",
-        metavar="PATH",
+        metavar="PATH,...",
     )
     guard_margin: float = setting(
         0.01,

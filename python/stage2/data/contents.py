@@ -34,6 +34,7 @@ class Contents:
         notes: sentences for people on what was made, chosen or left out.
         rejected: rows that were left out by a reader in Python.
         scores: a teacher's scores of questions and chunks; None where it has none.
+        held_out: texts that answer questions which a given split holds out from the command.
     """
 
     dataset: Dataset | None = None
@@ -45,3 +46,4 @@ class Contents:
     notes: tuple[str, ...] = ()
     rejected: tuple[LeftOut, ...] = ()
     scores: GivenScores | None = None
+    held_out: tuple[str, ...] = ()

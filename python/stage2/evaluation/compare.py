@@ -171,10 +171,7 @@ def statistics(
         name: {
             "before": float(left.mean()),
             "after": float(right.mean()),
-            "difference": difference.mean,
-            "low": difference.low,
-            "high": difference.high,
-            "p": difference.p,
+            **difference.entries,
         }
         for (name, (left, right)), difference in zip(measured.items(), differences, strict=True)
     }

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from stage2.evaluation.statistics import (
     LEVEL,
     RESAMPLES,
+    Difference,
     blocks,
     bootstrap,
     randomisation,
@@ -39,11 +40,10 @@ _MOST_LOST = 1.0
 
 
 @dataclass(frozen=True)
-class NonInferiority:
-    """The result of a test of non-inferiority.
+class NonInferiority(Difference):
+    """The result of a test of non-inferiority, about the mean of after minus before.
 
     Attributes:
-        mean: the mean difference over the questions, after minus before.
         low: the lower end of the one-sided 95% interval.
         high: the upper end of the one-sided 95% interval.
         p: the one-sided p of the randomisation test that there is no loss.
@@ -51,10 +51,6 @@ class NonInferiority:
         verdict: `not_worse`, `worse` or `undecided`.
     """
 
-    mean: float
-    low: float
-    high: float
-    p: float
     groups: int
     verdict: str
 

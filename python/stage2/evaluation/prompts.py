@@ -93,10 +93,7 @@ def prompt_effect(
         "chunks": len(told.corpus),
         "told": float(before.mean()),
         "other": float(after.mean()),
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
+        **found.entries,
     }
 
 

@@ -48,6 +48,11 @@ class Difference:
     high: float
     p: float
 
+    @property
+    def entries(self) -> dict[str, float]:
+        """The difference as it stands in `comparison.json`, beside what it is the difference of."""
+        return {"difference": self.mean, "low": self.low, "high": self.high, "p": self.p}
+
 
 def wilson(share: float, total: int) -> tuple[float, float]:
     """Return Wilson's 95% score interval of a share of independent trials.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stage2._core import text_key
 from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
@@ -27,6 +29,7 @@ class Recipe:
         dropped: bool (m,), the candidates that are probably false negatives.
         settings: the settings of the training.
         guards: the questions of other data on which the chosen model must not be worse.
+        held_out: texts that answer held-out questions which are not among `lists`.
     """
 
     lists: RankingLists
@@ -34,6 +37,7 @@ class Recipe:
     dropped: Mask
     settings: TrainingConfig
     guards: tuple[Guard, ...] = ()
+    held_out: tuple[str, ...] = ()
 
     def guarded(self, dev: Dev) -> Dev:
         """Return dev questions that choose together with the guards."""
@@ -44,7 +48,9 @@ class Recipe:
         if self.settings.train_on == "all":
             return visible
         hard = np.intersect1d(self.hard, visible)
-        return with_replay(hard, visible, self.lists, self.settings)
+        if not self.settings.replay:
+            return hard
+        return with_replay(hard, visible, self._as_seen(visible), self.settings)
 
     def at_most(self, visible: Ints) -> Ints:
         """Return the rows that are trained on if any of the rows are that may be seen."""
@@ -64,13 +70,45 @@ class Recipe:
         What answers only questions that are not seen is no negative of those that are: the model
         would learn to rank the held-out answers low.
         """
-        lists, seen = self.lists, np.zeros(len(self.lists), np.bool_)
-        seen[visible] = True
-        texts, truth = lists.tokens.same_text[lists.candidates], lists.is_relevant
-        of_seen = np.repeat(seen, lists.lengths)
-        held_out = np.setdiff1d(texts[truth & ~of_seen], texts[truth & of_seen])
-        dropped = self.dropped | (np.isin(texts, held_out) & ~truth)
-        return lists.without(dropped).subset(self.rows(visible))
+        rows = self.rows(visible)
+        before, after = self.lists.without(self.dropped), self._as_seen(visible)
+        if left := int((before.lengths - after.lengths)[rows].sum()):
+            logger.info(
+                "%d negatives answer held-out questions, and are not trained on: the model would "
+                "learn to rank these answers low",
+                left,
+            )
+        return after.subset(rows)
+
+    def _as_seen(self, visible: Ints) -> RankingLists:
+        """Return all lists without what is no negative where only those rows may be seen."""
+        held_out = answers_of_others(self.lists, visible, self.held_out)
+        return self.lists.without(self.dropped | held_out)
+
+
+def answers_of_others(lists: RankingLists, visible: Ints, held_out: Sequence[str] = ()) -> Mask:
+    """Mark the negatives that answer only questions that are not seen.
+
+    Args:
+        lists: the lists of all questions, with m candidates.
+        visible: int64, the rows of the questions that are seen.
+        held_out: texts that answer questions which are not among them.
+
+    Returns:
+        bool (m,). No ground truth is marked.
+    """
+    seen = np.zeros(len(lists), np.bool_)
+    seen[visible] = True
+    texts, truth = lists.tokens.same_text[lists.candidates], lists.is_relevant
+    of_seen = np.repeat(seen, lists.lengths)
+    others = texts[truth & ~of_seen]
+    if held_out:
+        keys = {text_key(text) for text in held_out}
+        distinct = np.unique(texts)
+        known = [text_key(lists.tokens.texts[row]) in keys for row in distinct.tolist()]
+        others = np.union1d(others, distinct[np.asarray(known, np.bool_)])
+    answers = np.setdiff1d(others, texts[truth & of_seen])
+    return np.asarray(np.isin(texts, answers) & ~truth)
 
 
 def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: TrainingConfig) -> Ints:
@@ -82,7 +120,8 @@ def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: Traini
     Args:
         hard: int64, the rows of the hard examples.
         allowed: int64, the rows that may be trained on.
-        lists: the lists of all questions. A question without a negative is never drawn.
+        lists: the lists of all questions, as they are trained on. A question without a negative is
+            never drawn.
         settings: the settings `replay` and `seed` are used.
 
     Returns:

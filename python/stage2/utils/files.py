@@ -160,6 +160,17 @@ def beside(target: Path) -> dict[str, Any]:
     return {"dir": target.parent, "prefix": f".{target.name}.{os.getpid()}-", "suffix": ".tmp"}
 
 
+def told_beside(output: str | os.PathLike[str], name: str) -> Path:
+    """Return the path of a file about an output: `out.NAME`, whether `out` is a file or a folder.
+
+    A folder may be named as `out/` or `.` too. The file is beside it, never in it.
+    """
+    whole = Path(output)
+    if whole.name in ("", ".."):
+        whole = Path(os.path.abspath(whole))
+    return Path(f"{whole}.{name}")
+
+
 def is_temporary(path: Path) -> bool:
     """Return whether a path has the form of a temporary name of this project."""
     return _TEMPORARY.fullmatch(path.name) is not None

@@ -32,7 +32,8 @@ def setting(
             allowed.
         low: the smallest allowed value.
         high: the largest allowed value.
-        metavar: the name of the value in the help text.
+        metavar: the name of the value in the help text. One with a comma in it, such as `K,K`, is
+            that of a list, and all values of a flag that is given again are in the list.
         row: the row in the report's table of training settings, or None if it has no row there.
     """
     metadata = {

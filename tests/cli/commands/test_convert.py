@@ -28,6 +28,11 @@ def test_bad_rows_stand_beside_the_target(stage2: Stage2, tmp_path: Path) -> Non
     assert "1 rows skipped: wrong_type" in done.stderr
     [row] = read_jsonl(tmp_path / "out.rejected.jsonl")
     assert (row["line"], row["reason"]) == (2, "wrong_type")
+    # A folder that is named as one has them beside it too.
+    folder = tmp_path / "again"
+    stage2("convert", source, f"{folder}/", "--to", "trec", "--on-error", "skip")
+    assert read_jsonl(tmp_path / "again.rejected.jsonl") == [row]
+    assert not list(folder.glob("*rejected*")) + list(folder.glob(".*"))
 
 
 def test_a_flag_without_effect_and_an_unknown_suffix_are_refused(

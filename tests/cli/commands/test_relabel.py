@@ -85,7 +85,8 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(
     assert "--who Eve: has judged nothing" in refused(stage2, data, tmp_path, *skip, "--who", "Eve")
     assert "only 1 judges count" in refused(stage2, data, tmp_path, *skip, "--agree", 2)
     assert "no such file" in refused(stage2, data, tmp_path, "--judgements", tmp_path / "no.jsonl")
-    done = stage2("relabel", "--data", data, "--output", tmp_path / "new", *skip)
+    done = stage2("relabel", "--data", data, "--output", f"{tmp_path / 'new'}/", *skip)
+    assert not list((tmp_path / "new").glob(".*"))
     assert "the judgements change no label" in done.stderr
     (row,) = read_jsonl(tmp_path / f"new.{files.REJECTED}")
     assert (row["line"], row["reason"]) == (2, "unknown_question")

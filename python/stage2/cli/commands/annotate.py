@@ -129,4 +129,4 @@ def _tell_rejected(path: Path, loaded: Sequence[Loaded]) -> None:
             console.warn(warning)
     rejected = [row for one in loaded for row in one.rejected]
     if rejected:
-        write_rejected_rows(path.with_name(f"{path.name}.{files.REJECTED}"), rejected)
+        write_rejected_rows(files.told_beside(path, files.REJECTED), rejected)

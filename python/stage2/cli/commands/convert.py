@@ -31,7 +31,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     for what, count in sorted(done.left.items()):
         console.warn(f"left out, because {name} has no place for them: {count} {what}")
     if tables.rejected:
-        write_rejected_rows(Path(f"{out_path}.{files.REJECTED}"), tables.rejected)
+        write_rejected_rows(files.told_beside(out_path, files.REJECTED), tables.rejected)
     console.say(
         f"{name}: {len(tables.question_ids)} questions, {len(tables.chunk_ids)} chunks and "
         f"{len(tables.relevant.chunks)} pairs of them in {out_path}"

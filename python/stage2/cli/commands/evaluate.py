@@ -61,8 +61,10 @@ def evaluate_command(
             "--fail-if-regressed compares two systems; give --model twice, before and after, or "
             "name what was there before by --before-model, --before-run and their like"
         )
-    guard_data = _guards(settings, systems)
+    _check_guards(settings, systems)
     settings, inputs = with_folder_files(settings, run, only=("test",))
+    paths = [system.path for system in systems if isinstance(system, ModelSystem)]
+    guard_data = read_guards(settings, inputs.samples.questions, models=paths)
     if inputs.sides is not None:
         console.say(f"measuring the {len(inputs.samples)} questions of the test side alone")
     hashes = {**inputs.hashes, **guard_hashes(guard_data)}
@@ -111,12 +113,8 @@ def evaluate_command(
     check_regression(comparison, settings)
 
 
-def _guards(settings: Settings, systems: Sequence[System]) -> list[GuardData]:
-    """Read the guards, which need two models: runs and vectors know no other texts.
-
-    Raises:
-        BadInputError: there are guards, but not two models; or a guard cannot be read.
-    """
+def _check_guards(settings: Settings, systems: Sequence[System]) -> None:
+    """Refuse guards without two models: runs and vectors know no other texts."""
     models = [system for system in systems if isinstance(system, ModelSystem)]
     if settings.guard is not None and len(models) < 2:
         raise BadInputError(
@@ -124,7 +122,6 @@ def _guards(settings: Settings, systems: Sequence[System]) -> list[GuardData]:
             "before and after, or --before-model. Vectors, runs and endpoints are not measured on "
             "it"
         )
-    return read_guards(settings, chooses=False)
 
 
 def _elsewhere(

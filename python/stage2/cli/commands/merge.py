@@ -88,7 +88,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
             f"--guard {settings.guard}: there are no questions to measure the merged model on, and "
             "a guard stands beside them; give --data FILE, or --qa FILE and --chunks FILE"
         )
-    guard_data = read_guards(settings, chooses=False)
+    asked = questions.inputs.samples.questions if questions else ()
+    guard_data = read_guards(settings, asked, models=models)
     loaded = [placed(load_given(settings, path), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)

@@ -44,7 +44,8 @@ class Flags:
 
 def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
     """Read the data and the judgements, write the data with new labels, and say what changed."""
-    target, log = Path(flags.output), _log(flags.output)
+    target = Path(flags.output)
+    log = files.told_beside(target, files.RELABELLED)
     reads = _reads(settings, flags)
     named = [path for flag, path in reads.items() if flag != "--judgements"]
     for path in (*named, *flags.judgements):
@@ -68,7 +69,7 @@ def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
         log.unlink()
         raise
     if left := (*tables.rejected, *rejected):
-        write_rejected_rows(Path(f"{flags.output}.{files.REJECTED}"), left)
+        write_rejected_rows(files.told_beside(flags.output, files.REJECTED), left)
     for note in done.notes:
         console.say(note)
     for what, count in sorted(done.left.items()):
@@ -79,10 +80,6 @@ def relabel_command(settings: Settings, flags: Flags) -> Counter[str]:
     console.keep_place(files.written(folder), [*written, files.written(log)])
     console.say(f"{name}: {flags.output}; each change, by whom and why: {log}")
     return found.counts
-
-
-def _log(output: str) -> Path:
-    return Path(f"{output.rstrip('/')}.{files.RELABELLED}")
 
 
 def _reads(settings: Settings, flags: Flags) -> dict[str, str]:

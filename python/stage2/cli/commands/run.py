@@ -101,7 +101,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
     unseen = {side: unseen_side(placed, side) for side in ("dev", "test")}
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
-    guard_data = read_guards(settings, chooses=True)
+    guard_data = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     backbone = untouched_backbone(settings, first.backbone, inputs)

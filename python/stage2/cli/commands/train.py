@@ -48,6 +48,7 @@ from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import Candidate, choose_on_dev
 from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
+from stage2.training.questions import Recipe
 from stage2.training.refit import refit, undo_if_worse
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
@@ -69,8 +70,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     check_machine(settings)
     settings = _with_data(settings, run)
     settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
-    guard_data = read_guards(settings, chooses=True)
-    hashes = {**inputs.hashes, **guard_hashes(guard_data)}
+    hashes = dict[str, str](inputs.hashes)
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     hashes |= {**first.hashes, **loss_hashes(settings.loss)}
@@ -91,6 +91,9 @@ def train_command(settings: Settings, run: RunFolder) -> None:
         placed = sides_of(shares, grouped, inputs.sides, inputs.seen_chunks)
         choosing = unseen_side(placed, "dev").or_all
         train_rows, dev_rows, dev_aside = placed.parts[0], choosing.rows, choosing.aside
+    asked = {*inputs.samples.questions, *dev_samples.questions}
+    guard_data = read_guards(settings, asked, chooses=True)
+    hashes |= guard_hashes(guard_data)
     check_texts_to_learn(settings, ground_truths(inputs.samples, train_rows))
     # Dev questions that could not choose are trained on all the same.
     both = None if placed is None else np.union1d(*placed.parts[:2])
@@ -118,12 +121,37 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     )
     lists = taught(settings, run, teacher, lists, inputs, taught_rows)
     del teacher
-    again = lists.subset(both) if settings.refit and both is not None else None
-    lists, dev = lists.subset(train_rows), dev.setting_aside(dev_aside).subset(dev_rows)
+    recipe = _recipe(settings, lists, inputs, None if dev_samples is inputs.samples else dev)
     guards = measured(guard_data, model, settings)
-    questions = TrainingQuestions(lists, Dev(dev, guards=guards.choosing()), again)
+    questions = TrainingQuestions(
+        recipe.lists_of(train_rows),
+        Dev(dev.setting_aside(dev_aside).subset(dev_rows), guards=guards.choosing()),
+        None if both is None else recipe.refit_lists(train_rows, dev_rows),
+    )
     fit(settings, run, model, questions, hashes, state)
     _tell_elsewhere(run, model, guards)
+
+
+def _recipe(
+    settings: Settings, lists: RankingLists, inputs: Inputs, dev: RankingLists | None
+) -> Recipe:
+    """Return the rule for what is trained on: all that may be seen of the lists.
+
+    Args:
+        settings: the settings of the command.
+        lists: the lists of all questions that are given.
+        inputs: what the lists were made from.
+        dev: the questions that choose, if they are not among these.
+    """
+    texts = () if dev is None else dev.tokens.texts
+    answers = [] if dev is None else np.unique(dev.candidates[dev.is_relevant]).tolist()
+    return Recipe(
+        lists,
+        hard=np.arange(len(lists)),
+        dropped=np.zeros(len(lists.candidates), np.bool_),
+        settings=replace(settings, train_on="all"),
+        held_out=(*inputs.held_out, *(texts[row] for row in answers)),
+    )
 
 
 def _with_data(settings: Settings, run: RunFolder) -> Settings:
