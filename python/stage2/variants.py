@@ -133,7 +133,7 @@ class Export:
     Attributes:
         text: a description of what is written, for help and messages.
         of: what is written: a `model`, whose module stands in `models.export`; the `mined set` of a
-            run, whose module stands in `data.exports`; or a run's `rankings`, `vectors` or
+            run, whose rows `data.exports` makes; or a run's `rankings`, `vectors` or
             `results`, which `cli.exports` writes.
         kinds: the kinds of files among which `--as` chooses, the default first; empty if there is
             one kind.
