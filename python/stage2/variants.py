@@ -133,7 +133,7 @@ class Export:
     Attributes:
         text: a description of what is written, for help and messages.
         of: what is written: a `model`, whose module stands in `models.export`; the `mined set` of a
-            run, whose module stands in `data.exports`; or a run's `rankings`, `vectors` or
+            run, whose rows `data.exports` makes; or a run's `rankings`, `vectors` or
             `results`, which `cli.exports` writes.
         kinds: the kinds of files among which `--as` chooses, the default first; empty if there is
             one kind.
@@ -141,6 +141,7 @@ class Export:
         bounds: what a model may lose in this form; None if it gives the same vectors.
         packages: the packages that write and run it, which `extra` installs.
         extra: the extra of stage2 that installs them.
+        note: a sentence for the card of a model in this form, on how it is to be run.
     """
 
     text: str
@@ -150,6 +151,7 @@ class Export:
     bounds: Bounds | None = None
     packages: tuple[str, ...] = ()
     extra: str = ""
+    note: str = ""
 
 
 _ROWS = ("jsonl", "parquet")
@@ -170,6 +172,17 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "int8": Export(
         "that graph with 8 bits a weight", "model", (), _PUSHED, Bounds(0.1, 0.9, 0.02), *_RUNTIME
+    ),
+    "openvino": Export(
+        "a graph for OpenVINO, in that folder",
+        "model",
+        (),
+        _PUSHED,
+        Bounds(1e-4, 0.999, 0.005),
+        ("onnx", "openvino"),
+        "openvino",
+        "Measured with INFERENCE_PRECISION_HINT f32. Without it OpenVINO computes in bfloat16 on a "
+        "processor that has it, and vectors are further from the model's.",
     ),
     "torch-fp16": Export(
         "that folder with 16 bits a weight", "model", (), _PUSHED, Bounds(5e-3, 0.99, 0.01)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stage2 import Samples
-from stage2.data.mined import Mined, MinedSet, Passage
+from stage2.data.mined import MinedSet
+from stage2.data.tables import Candidate, Chunk, Question
 from tests.small import write_jsonl
 
 
@@ -33,10 +34,10 @@ def test_passages_have_ids_scores_and_grades(tmp_path: Path) -> None:
     mined = MinedSet.of(samples(tmp_path), dict.fromkeys("ab", known))
     assert len(mined) == 2
     first, second = mined
-    assert first == Mined(
-        "a", "question a", "",
-        (Passage("c1", "one", 0.1, 2), Passage("c2", "two", 0.25, 1)),
-        (Passage("c3", "three", -0.123457, 0),),
+    assert first == Question(
+        "question a", "a",
+        (Candidate(Chunk("one", id="c1"), 2, 0.1), Candidate(Chunk("two", id="c2"), 1, 0.25)),
+        (Candidate(Chunk("three", id="c3"), 0, -0.123457),),
     )  # fmt: skip
     assert list(mined.take([1])) == [second]
     assert mined.scores.dtype == np.float32

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from stage2._core import InputError
 from stage2.data.trec import read_qrels, read_run
 from stage2.utils.errors import BadInputError
+from tests.files import FORMS, zstd
 
 
-def test_a_run_is_read_with_any_white_space_and_gzip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_is_read_with_any_white_space_and_compressed(tmp_path: Path, form: str) -> None:
     text = "\ufeffq1 Q0 d1 1 2.5 tag\r\n\nq1\tQ0\td2\t2\t1e0\ttag\nq2 Q0 d1 1 -3 tag\n"
-    (tmp_path / "run.gz").write_bytes(gzip.compress(text.encode()))
-    run = read_run(tmp_path / "run.gz")
+    (tmp_path / "run").write_bytes(FORMS[form](text.encode()))
+    run = read_run(tmp_path / "run")
     assert run.name == "tag"
     found = {name: dict(zip(one.documents, one.scores.tolist(), strict=True))
              for name, one in run.questions.items()}  # fmt: skip
@@ -50,11 +53,28 @@ def test_a_bad_run_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "bytes").write_bytes(b"q Q0 \xff 1 2 t\n")
+    (tmp_path / "bytes.zst").write_bytes(zstd(b"q Q0 d 1 2 t\nq Q0 \xff 1 2 t\n"))
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"q Q0 d 1 2 t\n")[:-9])
-    for name, said in (("bytes", ":1: not UTF-8"), ("cut.gz", "cannot be decompressed")):
-        with pytest.raises(BadInputError, match=said):
+    (tmp_path / "cut.zst").write_bytes(zstd(b"q Q0 d 1 2 t\n" * 9)[:-9])
+    for name, said in (
+        ("bytes.zst", r"bytes\.zst:2: not UTF-8 at byte 5"),
+        ("cut.gz", r"cut\.gz:2:1: the gzip data is cut off"),
+        ("cut.zst", r"cut\.zst:9:5: the zstd data is cut off"),
+    ):
+        with pytest.raises(ValueError, match=said):
             read_run(tmp_path / name)
+    with pytest.raises(BadInputError, match="is a folder; expected a file"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["gzip", "zstd"])
+def test_a_compressed_file_holds_no_more_than_it_may(tmp_path: Path, form: str) -> None:
+    for read, line in ((read_run, b"q Q0 d 1 2 t\n"), (read_qrels, b"q 0 d 1\n")):
+        path = tmp_path / "packed"
+        path.write_bytes(FORMS[form](line))
+        read(path, len(line))
+        with pytest.raises(InputError, match=r"packed:1:1: .* more than 3 bytes.*--max-decomp"):
+            read(path, 3)
 
 
 def test_qrels_are_trecs_or_beirs(tmp_path: Path) -> None:

@@ -20,3 +20,5 @@ def test_it_says_what_is_lost() -> None:
     ):
         assert part in card
     assert "<b>" not in card
+    assert card.endswith("|\n")
+    assert "INFERENCE_PRECISION_HINT" in export_card("openvino", "a", found)

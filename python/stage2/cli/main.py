@@ -160,8 +160,8 @@ def evaluate(settings: Settings, models: tuple[str, ...], **trec: Any) -> None:
     """
     flags = TrecFlags(**trec)
     flags.check(settings)
-    if flags.qrels is not None and settings.run is not None:
-        print_table(settings.run, flags)
+    if flags.qrels is not None:
+        print_table(settings, flags)
         return
     from stage2.cli.commands import evaluate
 

@@ -204,7 +204,8 @@ class RunSystem(NamedSystem):
     def named(cls, settings: Settings, prefix: str) -> RunSystem:
         """Read the file that the settings name."""
         path = getattr(settings, f"{prefix}run")
-        return cls(settings, {f"{prefix}run": files.sha256(path)}, path, read_run(path))
+        found = read_run(path, settings.decompressed)
+        return cls(settings, {f"{prefix}run": files.sha256(path)}, path, found)
 
     @property
     def name(self) -> str:

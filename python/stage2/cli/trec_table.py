@@ -34,7 +34,7 @@ class TrecFlags:
 
         Raises:
             BadInputError: one of these flags is given without --qrels, or with it another flag
-                than --run; or --qrels is given without --run.
+                than --run and --max-decompressed; or --qrels is given without --run.
         """
         own = {
             "-m": self.measures, "-l": self.level, "-c": self.complete,
@@ -47,7 +47,7 @@ class TrecFlags:
         if settings.run is None:
             raise BadInputError("--qrels judges a run; expected --run FILE too")
         # Every command of a script may name its folder.
-        if others := sorted(settings.given - {"run", "output_dir"}):
+        if others := sorted(settings.given - {"run", "output_dir", "max_decompressed"}):
             flag = f"--{others[0].replace('_', '-')}"
             raise BadInputError(
                 f"{flag} has no effect with --qrels, which prints trec_eval's table of a run; to "
@@ -55,19 +55,20 @@ class TrecFlags:
             )
 
 
-def print_table(run_path: str, flags: TrecFlags) -> None:
+def print_table(settings: Settings, flags: TrecFlags) -> None:
     """Print the table of trec_eval. What ties do to it is said on stderr."""
     # The flags above are known to every command, most of which need no numpy.
     from stage2.data.trec import read_qrels, read_run
     from stage2.evaluation.trec_eval import evaluate_run, wanted_measures
     from stage2.report.trec_eval_table import lines
 
-    if flags.qrels is None:
-        raise ValueError("there is nothing to judge the run by")
+    if flags.qrels is None or settings.run is None:
+        raise ValueError("there is no run, or nothing to judge it by")
     wanted = wanted_measures(flags.measures)
-    run = read_run(run_path)
+    run = read_run(settings.run, settings.decompressed)
+    qrels = read_qrels(flags.qrels, settings.decompressed)
     level = 1 if flags.level is None else flags.level
-    table = evaluate_run(run, read_qrels(flags.qrels), wanted, level, flags.complete)
+    table = evaluate_run(run, qrels, wanted, level, flags.complete)
     for line in lines(run.name, table, flags.per_query, flags.expected):
         console.result(line)
     if table.tied and not flags.expected:

@@ -8,35 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stage2.data.dataset import Samples
+from stage2.data.tables import Candidate, Chunk, Question
 from stage2.utils.arrays import Floats
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A candidate of a question.
-
-    Attributes:
-        chunk_id: the id of the chunk; "" if it is not known.
-        text: the text of the chunk.
-        score: the similarity to the question that the model before training gives.
-        grade: the relevance; 0 for a negative.
-    """
-
-    chunk_id: str
-    text: str
-    score: float
-    grade: float
-
-
-@dataclass(frozen=True)
-class Mined:
-    """A question with its candidates: ground truths, and negatives as they were drawn or mined."""
-
-    qa_id: str
-    question: str
-    answer: str
-    positives: tuple[Passage, ...]
-    negatives: tuple[Passage, ...]
 
 
 @dataclass(frozen=True)
@@ -54,8 +27,12 @@ class MinedSet:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __iter__(self) -> Iterator[Mined]:
-        """Yield the questions in the order of the samples."""
+    def __iter__(self) -> Iterator[Question]:
+        """Yield the questions in the order of the samples, with ids, grades and scores.
+
+        A negative has the grade 0, and a chunk without an id the id "". The score is the similarity
+        that the model before training gives.
+        """
         samples = self.samples
         offsets, counts = samples.offsets.tolist(), samples.num_relevant.tolist()
         grades = None if samples.grades is None else iter(samples.grades.tolist())
@@ -66,10 +43,13 @@ class MinedSet:
             scores = [float(str(score)) for score in self.scores[start : offsets[row + 1]]]
             own = [1.0] * count if grades is None else [next(grades) for _ in range(count)]
             own += [0.0] * (len(ids) - count)
-            passages = [Passage(*one) for one in zip(ids, texts, scores, own, strict=True)]
-            yield Mined(
-                samples.qa_ids[row], samples.questions[row], samples.answers[row],
-                tuple(passages[:count]), tuple(passages[count:]),
+            found = [
+                Candidate(Chunk(text, id=name), grade, score)
+                for name, text, grade, score in zip(ids, texts, own, scores, strict=True)
+            ]
+            yield Question(
+                samples.questions[row], samples.qa_ids[row], tuple(found[:count]),
+                tuple(found[count:]), samples.answers[row],
             )  # fmt: skip
 
     def take(self, rows: Sequence[int]) -> MinedSet:

@@ -8,15 +8,15 @@ its relevance, a whole number. BEIR's table, which has no iteration but a header
 
 from __future__ import annotations
 
-import gzip
+import io
 import logging
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from stage2._core import read_bytes
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular
@@ -62,10 +62,15 @@ class Run:
 Qrels = Mapping[str, Mapping[str, int]]
 
 
-def read_run(path: str | Path) -> Run:
-    """Read a run, plain or as `.gz`.
+def read_run(path: str | Path, max_decompressed: int | None = None) -> Run:
+    """Read a run, plain or compressed by gzip or Zstandard.
+
+    Args:
+        path: the file.
+        max_decompressed: as `Dataset.load` has it.
 
     Raises:
+        InputError: the file cannot be decompressed, or holds more bytes than it may.
         BadInputError: a line is no line of a run, a score is no finite number, or a document stands
             twice under one question. The message names file and line.
     """
@@ -73,7 +78,7 @@ def read_run(path: str | Path) -> Run:
     last: dict[str, tuple[float, float]] = {}
     against: set[str] = set()
     name = ""
-    for place, fields in _lines(path):
+    for place, fields in _lines(path, max_decompressed):
         if len(fields) != 6:
             raise BadInputError(f"{place}: has {len(fields)} fields; expected 6: {_RUN}")
         question, _, document, rank, written, tag = fields
@@ -110,16 +115,21 @@ def read_run(path: str | Path) -> Run:
     return Run(name, questions)
 
 
-def read_qrels(path: str | Path) -> Qrels:
-    """Read qrels, plain or as `.gz`.
+def read_qrels(path: str | Path, max_decompressed: int | None = None) -> Qrels:
+    """Read qrels, plain or compressed by gzip or Zstandard.
+
+    Args:
+        path: the file.
+        max_decompressed: as `Dataset.load` has it.
 
     Raises:
+        InputError: the file cannot be decompressed, or holds more bytes than it may.
         BadInputError: a line is no line of qrels, a relevance is no whole number, or a document is
             judged twice for one question. The message names file and line.
     """
     found: dict[str, dict[str, int]] = {}
     fields_expected = 4
-    for number, (place, fields) in enumerate(_lines(path)):
+    for number, (place, fields) in enumerate(_lines(path, max_decompressed)):
         if number == 0 and [field.lower().replace("_", "-") for field in fields] == _BEIR:
             fields_expected = 3
             continue
@@ -145,28 +155,23 @@ def read_qrels(path: str | Path) -> Qrels:
     return found
 
 
-def _lines(path: str | Path) -> Iterator[tuple[str, list[str]]]:
+def _lines(path: str | Path, max_decompressed: int | None) -> Iterator[tuple[str, list[str]]]:
     """Yield the place and the fields of each line that is not blank."""
     checked = check_regular(path)
     if checked.is_dir():
         raise BadInputError(f"{path}: is a folder; expected a file")
-    opened = gzip.open if checked.suffix == ".gz" else open
-    try:
-        with opened(checked, "rb") as file:
-            for number, line in enumerate(file, 1):
-                place = f"{path}:{number}"
-                try:
-                    # A byte order mark can stand at the beginning only.
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise BadInputError(f"{place}: not UTF-8 at byte {error.start}") from None
-                # Ids may have spaces of other scripts. trec_eval separates by those of ASCII.
-                fields = text.strip(" \t\r\n\f\v").replace("\t", " ").split(" ")
-                fields = [field for field in fields if field]
-                if fields:
-                    yield place, fields
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInputError(f"{path}: cannot be decompressed: {error}") from error
+    for number, line in enumerate(io.BytesIO(read_bytes(checked, max_decompressed)), 1):
+        place = f"{path}:{number}"
+        try:
+            # A byte order mark can stand at the beginning only.
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"{place}: not UTF-8 at byte {error.start}") from None
+        # Ids may have spaces of other scripts. trec_eval separates by those of ASCII.
+        fields = text.strip(" \t\r\n\f\v").replace("\t", " ").split(" ")
+        fields = [field for field in fields if field]
+        if fields:
+            yield place, fields
 
 
 def _number(text: str) -> float | None:

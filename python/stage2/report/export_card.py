@@ -36,5 +36,6 @@ def export_card(to: str, source: str, found: Deviation) -> str:
         f"Both were run on {found.num_questions:,} questions and {found.num_documents:,} "
         f"documents: {escape(found.name)}.",
         table(["", "measured", "bound"], rows),
+        EXPORTS[to].note,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"

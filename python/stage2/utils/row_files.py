@@ -31,7 +31,7 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]], kind: str) -> int:
     """Write rows that all have the same keys.
 
     Args:
-        path: the file, which should be in a folder that is not in place yet.
+        path: the file, which should be a temporary one, or in a folder that is not in place yet.
         rows: the rows; there is at least one.
         kind: `jsonl` or `parquet`.
 

@@ -30,7 +30,7 @@ def test_any_other_model_has_the_built_in_ones(tmp_path: Path) -> None:
     assert len(found.offsets) == 51
 
 
-@pytest.mark.parametrize("to", ["torch-fp16", "int8"])
+@pytest.mark.parametrize("to", ["torch-fp16", "int8", "openvino"])
 def test_the_command_says_and_writes_what_is_lost(
     stage2: Stage2, finished: Path, tmp_path: Path, to: str
 ) -> None:

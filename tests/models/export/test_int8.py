@@ -8,7 +8,7 @@ import numpy as np
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.models.export import export
-from tests.models.export.test_onnx import run_alone
+from tests.models.export.test_onnx import reader
 from tests.small import TEXTS
 
 
@@ -20,6 +20,6 @@ def test_it_is_smaller_and_close(model: ProbabilisticGBERTV4, tmp_path: Path) ->
     )
     assert small < whole
     ours = model.encode([text[:100] for text in TEXTS], precision="fp32").mu
-    exact = run_alone(tmp_path / "onnx", [text[:100] for text in TEXTS])
-    rounded = run_alone(tmp_path / "int8", [text[:100] for text in TEXTS])
+    exact = reader(tmp_path / "onnx")([text[:100] for text in TEXTS])
+    rounded = reader(tmp_path / "int8")([text[:100] for text in TEXTS])
     assert np.abs(exact - ours).max() < 1e-5 < np.abs(rounded - ours).max() < 0.1

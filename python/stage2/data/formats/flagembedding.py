@@ -7,7 +7,6 @@ with such lists.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from stage2.data.json_rows import Node, read_rows
 from stage2.data.table_builder import TableBuilder
 from stage2.data.tables import Candidate, Chunk, Question, Tables
 from stage2.utils import files
+from stage2.utils.row_files import write_rows
 from stage2.variants import HELD
 
 _MEMBERS = frozenset(("query", "pos", "neg", "pos_scores", "neg_scores", "prompt"))
@@ -44,7 +44,8 @@ def tables(settings: InputConfig, path: Path) -> Tables:
 def write(given: Tables, path: Path) -> Counter[str]:
     """Write a row for each question. Scores are left out where only some of its texts have one."""
     chunks = given.chunks()
-    files.write_lines(path, (_row(question) for question in given.rows(chunks)))
+    with files.atomic(path) as temporary:
+        write_rows(temporary, map(row, given.rows(chunks)), "jsonl")
     return incomplete(
         candidates
         for question in given.rows(chunks)
@@ -76,16 +77,22 @@ def _candidates(node: Node, name: str, texts: Node | None) -> tuple[Candidate, .
     return tuple(Candidate(chunk, score=value) for chunk, value in zip(found, values, strict=True))
 
 
-def _row(question: Question) -> str:
-    row: dict[str, Any] = {"query": question.text}
-    for name, candidates in (("pos", question.relevant), ("neg", question.negatives)):
-        row[name] = [candidate.chunk.text for candidate in candidates]
-        scores = all_scores(candidates)
-        if scores:
-            row[f"{name}_scores"] = scores
+def row(question: Question) -> dict[str, Any]:
+    """Return the row of a question.
+
+    A list of texts has scores if each of them has one. An empty list has them beside
+    one that has: a training by knowledge distillation reads both.
+    """
+    made: dict[str, Any] = {"query": question.text}
+    lists = {"pos": question.relevant, "neg": question.negatives}
+    made |= {name: [one.chunk.text for one in found] for name, found in lists.items()}
+    scores = {name: all_scores(found) for name, found in lists.items()}
+    if any(scores.values()):
+        made |= {f"{name}_scores": scores[name] for name, found in lists.items()
+                 if scores[name] or not found}  # fmt: skip
     if question.prompt:
-        row["prompt"] = question.prompt
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+        made["prompt"] = question.prompt
+    return made
 
 
 def incomplete(lists: Iterable[Sequence[Candidate]]) -> Counter[str]:

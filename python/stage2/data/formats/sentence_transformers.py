@@ -5,15 +5,20 @@ Pairs have a question and a positive, triplets a `negative` too, n-tuples `negat
 list has a question, a list of texts and a list of `labels`. Python's parser reads the rows: the
 core has no rows whose columns have other names. Tables of the same columns in other files are read
 as their own formats are.
+
+The names of columns do not count for the trainers, but for `label`, `labels`, `score` and `scores`,
+which are what a loss compares with. Any other column is a text that a loss takes, in the order of
+the columns. So there are no columns for ids. The shapes that are written are those of the library's
+`mine_hard_negatives`, and lists have the names of its losses for cross-encoders.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,10 +30,13 @@ from stage2.data.faults import check_not_empty
 from stage2.data.formats.flagembedding import all_scores
 from stage2.data.json_rows import Node, read_rows
 from stage2.data.table_builder import TableBuilder
-from stage2.data.tables import Candidate, Question, Tables
+from stage2.data.tables import Question, Tables
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
+from stage2.utils.row_files import write_rows
 from stage2.variants import FORMATS, HELD, format_of
+
+Row = dict[str, Any]
 
 
 def tables(settings: InputConfig, path: Path) -> Tables:
@@ -72,27 +80,93 @@ def write(given: Tables, path: Path) -> Counter[str]:
     chunks = given.chunks()
     questions = [question for question in given.rows(chunks) if question.relevant]
     alike = not given.relevant.graded(1) and not given.negatives.graded(0)
-    make = _tuples if alike and len({len(one.negatives) for one in questions}) == 1 else _labelled
-    scored = all(all_scores(row) for question in questions for row in make(question))
-    rows = (_named(row, make is _tuples, scored, question) for question in questions
-            for row in make(question))  # fmt: skip
-    if path.suffix.lower() == ".parquet":
-        pa = arrow()
-        with files.atomic(path) as temporary:
-            arrow("pyarrow.parquet").write_table(pa.Table.from_pylist(list(rows)), temporary)
-    elif path.suffix.lower() == ".csv":
+    as_tuples = alike and len({len(one.negatives) for one in questions}) == 1
+    made = _scored_tuples if as_tuples else _scored_list
+    column = "label" if as_tuples else "scores"
+    scored = all(scores for question in questions for _, scores in made(question))
+    rows = (
+        row | ({column: scores} if scored else {})
+        for question in questions
+        for row, scores in made(question)
+    )
+    if path.suffix.lower() == ".csv":
         _write_csv(list(rows), path)
     else:
-        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
-        files.write_lines(path, lines)
+        kind = "parquet" if path.suffix.lower() == ".parquet" else "jsonl"
+        if kind == "parquet":
+            arrow()  # which says what is missing
+        with files.atomic(path) as temporary:
+            write_rows(temporary, rows, kind)
     if scored:
         return Counter()
-    scores = sum(
+    count = sum(
         one.score is not None
         for question in questions
         for one in (*question.relevant, *question.negatives)
     )
-    return Counter({f"{HELD['scores']}, which not all texts have": scores})
+    return Counter({f"{HELD['scores']}, which not all texts have": count})
+
+
+def pairs(questions: Iterable[Question]) -> Iterator[Row]:
+    """Yield a row for each ground truth."""
+    for one in questions:
+        yield from n_tuple(replace(one, negatives=()))
+
+
+def triplets(questions: Iterable[Question]) -> Iterator[Row]:
+    """Yield a row for each ground truth with each negative."""
+    for one in questions:
+        for row in n_tuple(replace(one, negatives=())):
+            for negative in one.negatives:
+                yield row | {"negative": negative.chunk.text}
+
+
+def n_tuples(questions: list[Question]) -> Iterator[Row]:
+    """Yield a row for each ground truth of the questions that have the most negatives."""
+    most = max((len(one.negatives) for one in questions), default=0)
+    for one in questions:
+        if most and len(one.negatives) == most:
+            yield from n_tuple(one)
+
+
+def n_tuple(question: Question) -> Iterator[Row]:
+    """Yield a row for each ground truth of a question, with all negatives."""
+    texts = enumerate((one.chunk.text for one in question.negatives), 1)
+    negatives = {f"negative_{number}": text for number, text in texts}
+    for positive in question.relevant:
+        yield {"anchor": question.text, "positive": positive.chunk.text, **negatives}
+
+
+def labeled_list(question: Question) -> Row:
+    """Return the row of a question. A label is the grade: by default 1, of a negative 0."""
+    grades = [
+        default if one.grade is None else one.grade
+        for default, candidates in ((1.0, question.relevant), (0.0, question.negatives))
+        for one in candidates
+    ]
+    return _list(question) | {"labels": grades}
+
+
+def scored_list(question: Question) -> Row:
+    """Return the row of a question whose candidates all have a score."""
+    candidates = (*question.relevant, *question.negatives)
+    return _list(question) | {"scores": [one.score for one in candidates]}
+
+
+def _list(question: Question) -> Row:
+    candidates = (*question.relevant, *question.negatives)
+    return {"query": question.text, "docs": [one.chunk.text for one in candidates]}
+
+
+def _scored_tuples(question: Question) -> Iterator[tuple[Row, list[float]]]:
+    """Yield the rows of n-tuples, each with its scores if all of its texts have one."""
+    for positive, row in zip(question.relevant, n_tuple(question), strict=True):
+        yield row, all_scores((positive, *question.negatives))
+
+
+def _scored_list(question: Question) -> Iterator[tuple[Row, list[float]]]:
+    """Yield a labelled list, with its scores if all of its texts have one."""
+    yield labeled_list(question), all_scores((*question.relevant, *question.negatives))
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
@@ -122,33 +196,3 @@ def _roles(
             raise
         # Every row must have the columns of the first row.
         return next(iter(known.values()))
-
-
-def _tuples(question: Question) -> Iterator[tuple[Candidate, ...]]:
-    """Yield a row of candidates for each positive."""
-    for positive in question.relevant:
-        yield (positive, *question.negatives)
-
-
-def _labelled(question: Question) -> Iterator[tuple[Candidate, ...]]:
-    """Yield all candidates as one row."""
-    yield (*question.relevant, *question.negatives)
-
-
-def _named(
-    candidates: tuple[Candidate, ...], is_tuple: bool, scored: bool, question: Question
-) -> dict[str, Any]:
-    """Return a row with the names of its columns."""
-    scores = all_scores(candidates)
-    texts = [candidate.chunk.text for candidate in candidates]
-    if is_tuple:
-        names = ["positive", *(f"negative_{number}" for number in range(1, len(texts)))]
-        row: dict[str, Any] = {"anchor": question.text, **dict(zip(names, texts, strict=True))}
-        return row | ({"label": scores} if scored else {})
-    relevant = len(question.relevant)
-    grades = [
-        float(place < relevant) if candidate.grade is None else candidate.grade
-        for place, candidate in enumerate(candidates)
-    ]
-    row = {"anchor": question.text, "docs": texts, "labels": grades}
-    return row | ({"scores": scores} if scored else {})

@@ -7,7 +7,6 @@ the core has no rows with lists of objects.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from stage2.data.json_rows import Node, read_rows
 from stage2.data.table_builder import TableBuilder
 from stage2.data.tables import Candidate, Chunk, Question, Tables
 from stage2.utils import files
+from stage2.utils.row_files import write_rows
 
 _MEMBERS = frozenset(("query_id", "query", "positive_passages", "negative_passages", "answers"))
 
@@ -46,7 +46,8 @@ def tables(settings: InputConfig, path: Path) -> Tables:
 def write(given: Tables, path: Path) -> Counter[str]:
     """Write a row for each question. Nothing is left out beside what the format does not hold."""
     chunks = given.chunks()
-    files.write_lines(path, (_row(question) for question in given.rows(chunks)))
+    with files.atomic(path) as temporary:
+        write_rows(temporary, map(row, given.rows(chunks)), "jsonl")
     return Counter()
 
 
@@ -80,16 +81,15 @@ def _candidate(node: Node) -> Candidate:
     )
 
 
-def _row(question: Question) -> str:
-    row: dict[str, Any] = {"query_id": question.id, "query": question.text}
+def row(question: Question) -> dict[str, Any]:
+    """Return the row of a question. A chunk without a title has an empty one."""
+    made: dict[str, Any] = {"query_id": question.id, "query": question.text}
     if question.answer:
-        row["answers"] = [question.answer]
-    for name, candidates in (
-        ("positive_passages", question.relevant),
-        ("negative_passages", question.negatives),
-    ):
-        row[name] = [
-            {"docid": chunk.id, "title": chunk.title, "text": chunk.text}
-            for chunk in (candidate.chunk for candidate in candidates)
+        made["answers"] = [question.answer]
+    lists = {"positive_passages": question.relevant, "negative_passages": question.negatives}
+    for name, candidates in lists.items():
+        chunks = [candidate.chunk for candidate in candidates]
+        made[name] = [
+            {"docid": chunk.id, "title": chunk.title, "text": chunk.text} for chunk in chunks
         ]
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return made

@@ -10,7 +10,13 @@ import tempfile
 from pathlib import Path
 
 from stage2.encoding.encoder import Encoder
-from stage2.models.export.onnx import GRAPH, reader_of, write_graph, write_library
+from stage2.models.export.onnx import (
+    GRAPH,
+    drop_weights,
+    reader_of,
+    write_graph,
+    write_library,
+)
 from stage2.models.fidelity import Read
 
 
@@ -23,10 +29,10 @@ def write(model: Encoder, folder: Path) -> Read:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = write_library(model, folder)
-    write_graph(model, folder, root / GRAPH)
+    (root / GRAPH).parent.mkdir()
     with tempfile.TemporaryDirectory() as place:
         whole = Path(place) / GRAPH.name
-        whole.write_bytes((root / GRAPH).read_bytes())
+        write_graph(model, folder, whole)
         # It advises a pass that needs another package, and that the check afterwards makes up for.
         logging.disable(logging.WARNING)
         try:
@@ -35,4 +41,5 @@ def write(model: Encoder, folder: Path) -> Read:
             quantize_dynamic(whole, root / GRAPH, per_channel=True, weight_type=QuantType.QUInt8)
         finally:
             logging.disable(logging.NOTSET)
+    drop_weights(root)
     return reader_of(model, root)

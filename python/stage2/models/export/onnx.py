@@ -9,7 +9,7 @@ pooling of their own.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ from stage2.models.sentence_transformers.layers import LayerMean
 from stage2.models.sentence_transformers.modules import STATIC, read_modules
 from stage2.models.sentence_transformers.pooling import pooled
 from stage2.utils import tensors
-from stage2.utils.arrays import Floats
+from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError
 
 GRAPH = Path("onnx") / "model.onnx"
 _INPUTS = ("input_ids", "attention_mask")
-_OUTPUTS = ("last_hidden_state", "sentence_embedding")
+VECTOR = "sentence_embedding"
+_OUTPUTS = ("last_hidden_state", VECTOR)
 # The last set of operators that onnxruntime, OpenVINO and TensorRT of the last years all run.
 _OPSET = 17
 _BATCH = 32
@@ -47,16 +48,20 @@ def write(model: Encoder, folder: Path) -> Read:
     """
     root = write_library(model, folder)
     write_graph(model, folder, root / GRAPH)
+    drop_weights(root)
     return reader_of(model, root)
 
 
 def write_graph(model: Encoder, folder: Path, path: Path) -> None:
-    """Write the graph of a folder of sentence-transformers, and drop the weights that it has.
+    """Write the graph of a folder of sentence-transformers.
 
     Args:
         model: the model.
         folder: the folder, which `write_folder` wrote.
         path: the path of the graph.
+
+    Raises:
+        BadInputError: torch cannot trace the encoder.
     """
     source = layout.load_folder(folder)
     graph = _Graph(source, model).eval()
@@ -73,7 +78,7 @@ def write_graph(model: Encoder, folder: Path, path: Path) -> None:
         try:
             torch.onnx.export(
                 graph, (ids, mask), str(path), input_names=list(_INPUTS),
-                output_names=list(_OUTPUTS), dynamic_axes={**sizes, _OUTPUTS[1]: {0: "texts"}},
+                output_names=list(_OUTPUTS), dynamic_axes={**sizes, VECTOR: {0: "texts"}},
                 opset_version=_OPSET, dynamo=False,
             )  # fmt: skip
         except Exception as error:  # The errors of the exporter have no common class.
@@ -83,16 +88,33 @@ def write_graph(model: Encoder, folder: Path, path: Path) -> None:
                 f"torch cannot write a {kind} as a graph of ONNX ({reason}); expected an encoder "
                 "that it knows. Give --to torch-fp16"
             ) from error
-    for weights in tensors.weight_files(path.parents[1]):
+
+
+def drop_weights(root: Path) -> None:
+    """Remove the weights beside a graph, which has its own."""
+    for weights in tensors.weight_files(root):
         weights.unlink()
 
 
 def reader_of(model: Encoder, root: Path) -> Read:
     """Return a function that embeds with a graph, by onnxruntime and the folder's tokenizer."""
     import onnxruntime
-    import transformers
 
     session = onnxruntime.InferenceSession(str(root / GRAPH), providers=["CPUExecutionProvider"])
+    return embedding(model, root, lambda tokens: session.run([VECTOR], tokens)[0])
+
+
+def embedding(model: Encoder, root: Path, run: Callable[[dict[str, Ints]], Floats]) -> Read:
+    """Return a function that embeds with a graph and the folder's tokenizer.
+
+    Args:
+        model: the model that was written, for its prompts and limits.
+        root: the folder of the tokenizer.
+        run: a function that returns the vectors, float32 (B, d), for `input_ids` and
+            `attention_mask`, int64 (B, T).
+    """
+    import transformers
+
     with quiet_transformers():
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(root), local_files_only=True)
     prompts = prompts_of(model)
@@ -106,7 +128,7 @@ def reader_of(model: Encoder, root: Path) -> Read:
                 return_tensors="np",
             )  # fmt: skip
             given = {name: tokens[name].astype(np.int64) for name in _INPUTS}
-            found.append(session.run([_OUTPUTS[1]], given)[0])
+            found.append(run(given))
         return np.concatenate(found)
 
     return embed

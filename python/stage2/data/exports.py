@@ -1,8 +1,7 @@
 """The mined set of a run in the formats that other tools train from.
 
-A format is a module here with a function `rows`, which turns questions into rows of JSON or of a
-table, and a row in `variants.EXPORTS`. The five shapes of columns that sentence-transformers trains
-from are in one module, `columns`.
+A format is a row here and in `variants.EXPORTS`. Its rows of JSON or of a table are made by the
+module of `data.formats` that writes data sets in it too.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from stage2.data.exports import columns, flag_embedding, tevatron
-from stage2.data.mined import Mined
+from stage2.data.formats import flagembedding, tevatron
+from stage2.data.formats import sentence_transformers as columns
+from stage2.data.tables import Question
 
 Row = dict[str, Any]
 
@@ -28,26 +28,31 @@ class Shape:
         needs_negatives: whether a question without negatives has no row.
     """
 
-    rows: Callable[[list[Mined]], Iterable[Row]]
+    rows: Callable[[list[Question]], Iterable[Row]]
     holds: frozenset[str] = frozenset()
     needs_negatives: bool = False
+
+
+def _each(row: Callable[[Question], Row]) -> Callable[[list[Question]], Iterable[Row]]:
+    """Return a function that makes a row of each question."""
+    return lambda questions: map(row, questions)
 
 
 SHAPES = {
     "pairs": Shape(columns.pairs),
     "triplets": Shape(columns.triplets, needs_negatives=True),
     "n-tuples": Shape(columns.n_tuples, needs_negatives=True),
-    "labeled-lists": Shape(columns.labeled_lists, frozenset({"grades"})),
-    "scored-lists": Shape(columns.scored_lists, frozenset({"scores"})),
-    "flag-embedding": Shape(flag_embedding.rows, frozenset({"scores"})),
-    "tevatron": Shape(tevatron.rows, frozenset({"ids"})),
+    "labeled-lists": Shape(_each(columns.labeled_list), frozenset({"grades"})),
+    "scored-lists": Shape(_each(columns.scored_list), frozenset({"scores"})),
+    "flag-embedding": Shape(_each(flagembedding.row), frozenset({"scores"})),
+    "tevatron": Shape(_each(tevatron.row), frozenset({"ids", "answers"})),
 }
 
 
-def no_place_for(to: str, questions: Iterable[Mined]) -> list[str]:
+def no_place_for(to: str, questions: Iterable[Question]) -> list[str]:
     """Name what questions have and a format has no place for."""
     listed = list(questions)
-    passages = [one for each in listed for one in (*each.positives, *each.negatives)]
+    passages = [one for each in listed for one in (*each.relevant, *each.negatives)]
     there = {
         "ids": bool(listed),
         "scores": bool(passages),
@@ -58,7 +63,7 @@ def no_place_for(to: str, questions: Iterable[Mined]) -> list[str]:
     return [name for name, is_there in there.items() if is_there and name not in holds]
 
 
-def left_out(to: str, questions: list[Mined]) -> list[str]:
+def left_out(to: str, questions: list[Question]) -> list[str]:
     """Say which questions of a file a format does not hold, a sentence for each reason."""
     told = []
     without = sum(not each.negatives for each in questions)
