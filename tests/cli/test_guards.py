@@ -140,6 +140,16 @@ def test_merge_is_measured_elsewhere(
     flags = ["--model", model_dir, "--model", forgetful, "--guard", guard]
     stage2("merge", *flags, *data_flags(corpus), "--alpha", 1, "--guard-margin", 0.1)
     assert comparison(tmp_path / "out")["guards"][0]["verdict"] == "worse"
+    # Half of the guard's questions choose alpha with dev, if it is not given.
+    flags += ["--guard-margin", 0.1]
+    stage2("merge", *flags, *data_flags(corpus), "--output-dir", tmp_path / "chosen")
+    (entry,) = comparison(tmp_path / "chosen")["guards"]
+    assert entry["num_queries"] + entry["chose"] == QUESTIONS
+    assert entry["chose"] > 0
+    made = json.loads((tmp_path / "chosen" / files.MERGE).read_text())
+    judged = {row["alpha"]: row["guards"] for row in made["dev"] if "guards" in row}
+    worse = {alpha for alpha, (one,) in judged.items() if one["verdict"] == "worse"}
+    assert made["alpha"] == 0 or made["alpha"] in judged.keys() - worse
     refused = stage2("merge", *flags, "--alpha", 0.5, "--output-dir", tmp_path / "b", exit_code=2)
     assert "there are no questions to measure the merged model on" in refused.stderr
     refused = stage2("merge", *flags, *data_flags(corpus), "--method", "sum", exit_code=2)

@@ -155,9 +155,9 @@ def read_guards(
         placed = folds(grouped, 2, settings.seed) if chooses else None
         if placed is None or len(placed.parts) < 2:
             one = GuardData(number, name, inputs, grouped, everyone[:0], everyone)
-            one = _without_choice(one, models)
         else:
             one = GuardData(number, name, inputs, placed.groups, *placed.parts)
+        one = _without_choice(one, models)
         found.append(one)
         _tell(one, settings, chooses)
     return found

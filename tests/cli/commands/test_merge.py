@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import stage2
-from stage2.cli.commands.merge import ALPHAS
+from stage2.cli.commands.merge import ALPHAS, chosen_alpha
+from stage2.config import Settings
 from stage2.models.init_model import init_model
+from stage2.training.guard import Judgement
 from stage2.training.model_selection import mean_of
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
@@ -132,3 +135,22 @@ def test_scores_of_two_models_are_fused(
         part = json.loads((alone / files.COMPARISON).read_text())["sets"][-1]
         assert part["source"] == fused_part["source"]
         assert fused_part["after"]["mrr"] == pytest.approx(part["before"]["mrr"])
+
+
+def test_an_alpha_that_a_guard_calls_worse_is_passed_over() -> None:
+    def judgement(alpha: float) -> list[Judgement]:
+        verdict = "worse" if alpha > 0.3 else "not_worse"
+        return [Judgement("other", 0.5, 0.5 - alpha, -alpha, 0.0, verdict)]
+
+    settings = Settings(method="interpolate")
+    found = chosen_alpha(settings, lambda alpha: alpha, judgement)
+    assert found["alpha"] == 0.3
+    passed = [row["alpha"] for row in found["dev"] if "guards" in row]
+    assert passed == [alpha for alpha in ALPHAS if alpha >= 0.3]
+    # Nothing is judged beyond the first that may be chosen, and never the first model itself.
+    assert chosen_alpha(settings, lambda alpha: -alpha, judgement)["alpha"] == 0
+    assert chosen_alpha(settings, lambda alpha: alpha)["alpha"] == 1
+    everything = chosen_alpha(
+        settings, lambda alpha: alpha, lambda alpha: [replace(judgement(1)[0], after=alpha)]
+    )
+    assert everything["alpha"] == 0

@@ -10,7 +10,7 @@ best α on the dev questions is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,9 @@ from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.fusion import FUSIONS, fused
 from stage2.evaluation.ranking import Ranked, corpus_blocks
 from stage2.report.terminal import table
+from stage2.training.guard import Guard, Judgement
 from stage2.training.log import DEV_METRIC
-from stage2.training.model_selection import interpolate, mean_of
+from stage2.training.model_selection import interpolate, judgements, mean_of
 from stage2.training.train import evaluate_dev
 from stage2.utils import files
 from stage2.utils.device import resolve_device, resolve_precision
@@ -89,7 +90,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
             "a guard stands beside them; give --data FILE, or --qa FILE and --chunks FILE"
         )
     asked = questions.inputs.samples.questions if questions else ()
-    guard_data = read_guards(settings, asked, models=models)
+    guard_data = read_guards(settings, asked, chooses=_chooses_alpha(settings), models=models)
     loaded = [placed(load_given(settings, path), settings) for path in models]
     if settings.method not in FUSIONS:
         _check_alike(loaded, models)
@@ -117,7 +118,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     if questions and settings.method in FUSIONS:
         facts, after = _fuse(before[0], before[1], questions, settings)
     else:
-        facts = _merge_weights(loaded, before, questions, settings)
+        facts = _merge_weights(loaded, before, questions, settings, guards.choosing())
         write_model(run, loaded[0])
         console.say(f"merged model: {run / files.SHIPPED_MODEL}")
         after = {}
@@ -126,7 +127,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
     console.keep(merge={"method": settings.method, **facts})
     if facts["alpha"] is not None:
-        console.say(f"alpha {facts['alpha']:g}" + (", the best on dev" if facts["dev"] else ""))
+        console.say(f"alpha {facts['alpha']:g}" + _why(facts["dev"]))
     if questions:
         comparison = _compare(settings, run, questions, before[0], after, backbone)
         if elsewhere := guards.verdicts(loaded[0]):
@@ -158,7 +159,7 @@ def _load(
             work += evaluation(pace, lists, name)
     if not fuses:
         work += evaluation(pace, lists, "the merged model")
-    if settings.method == "interpolate" and settings.alpha is None:
+    if _chooses_alpha(settings):
         dev = lists.subset(questions.dev.rows)
         counts = (len(ALPHAS) * count for count in counts_of(dev))
         work.append(pace.embed("texts to embed to choose alpha", *counts))
@@ -184,7 +185,7 @@ def _fuse(
     ranked = {"candidates": candidates, "corpus": corpus}
     sources = list(first.by_source())
     # The last source decides: the whole corpus if it was ranked, else the candidates.
-    facts = _alpha(
+    facts = chosen_alpha(
         settings,
         lambda alpha: float(
             ranked[sources[-1]](alpha)
@@ -200,6 +201,7 @@ def _merge_weights(
     before: Sequence[Evaluation],
     questions: Questions | None,
     settings: Settings,
+    guards: Sequence[Guard],
 ) -> dict[str, Any]:
     """Load the merged weights into the first model, and return α and the values tried on dev."""
     states = [copy_of_weights(model) for model in models]
@@ -216,23 +218,50 @@ def _merge_weights(
         for evaluation in before
         if questions
     ]
-    facts = _alpha(
-        settings, lambda alpha: float(evaluate_dev(mixed(alpha), dev[0], settings)[DEV_METRIC])
+    facts = chosen_alpha(
+        settings,
+        lambda alpha: float(evaluate_dev(mixed(alpha), dev[0], settings)[DEV_METRIC]),
+        lambda alpha: judgements(mixed(alpha), guards, settings),
     )
     mixed(facts["alpha"])
     return facts
 
 
-def _alpha(settings: Settings, dev_value: Callable[[float], float]) -> dict[str, Any]:
-    """Return the given α, or the best α on dev, and the values tried on dev.
+def _chooses_alpha(settings: Settings) -> bool:
+    """Return whether the weights of two models are mixed by an α that dev questions choose."""
+    return settings.method == "interpolate" and settings.alpha is None
 
-    Of equally good values the smallest is chosen, since it changes the first model the least.
+
+def chosen_alpha(
+    settings: Settings,
+    dev_value: Callable[[float], float],
+    judge: Callable[[float], Sequence[Judgement]] = lambda _: (),
+) -> dict[str, Any]:
+    """Return the given α, or the best α on dev that no guard calls worse, and the values tried.
+
+    Of equally good values the smallest is chosen, since it changes the first model the least. At
+    an α of 0 it is that model, which no guard judges.
     """
     if settings.alpha is not None:
         return {"alpha": settings.alpha, "dev": []}
-    tried = [{"alpha": alpha, DEV_METRIC: dev_value(alpha)} for alpha in ALPHAS]
-    best = max(tried, key=lambda entry: (round(entry[DEV_METRIC], 9), -entry["alpha"]))
-    return {"alpha": best["alpha"], "dev": tried}
+    tried: list[dict[str, Any]] = [
+        {"alpha": alpha, DEV_METRIC: dev_value(alpha)} for alpha in ALPHAS
+    ]
+    for entry in sorted(tried, key=lambda entry: (-round(entry[DEV_METRIC], 9), entry["alpha"])):
+        found = judge(entry["alpha"]) if entry["alpha"] else ()
+        if found:
+            entry["guards"] = [asdict(judgement) for judgement in found]
+        if not any(judgement.is_worse for judgement in found):
+            return {"alpha": entry["alpha"], "dev": tried}
+    raise AssertionError("an alpha of 0 is never passed over")
+
+
+def _why(tried: Sequence[Mapping[str, Any]]) -> str:
+    """Say how α was chosen, from the values that were tried on dev."""
+    if not tried:
+        return ""
+    judged = any("guards" in entry for entry in tried)
+    return ", the best on dev" + (" that no guard calls worse" if judged else "")
 
 
 def _compare(
@@ -272,7 +301,7 @@ def _questions(settings: Settings, run: RunFolder) -> tuple[Settings, Questions 
     named = settings.data or settings.qa or settings.chunks
     if not named and not (run / files.CONSTRUCTED).is_file():
         fusion = settings.method in FUSIONS
-        if fusion or (settings.method == "interpolate" and settings.alpha is None):
+        if fusion or _chooses_alpha(settings):
             raise BadInputError(
                 "no questions to choose alpha on and to measure on; give --data FILE, or "
                 "--qa FILE and --chunks FILE" + ("" if fusion else ", or --alpha X")
