@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from stage2.models.push import check_repository
+from stage2.utils import files
 from stage2.utils.errors import BadInputError
-from stage2.variants import EXPORTS
+from stage2.variants import EXPORTS, FORMATS, format_of
 
 DEPTH = 1000
 QUESTIONS = ("hard", "all")
@@ -53,3 +55,35 @@ class Options:
     def file_kind(self) -> str:
         """The kind of files that is written."""
         return self.kind or (*EXPORTS[self.to].kinds, "jsonl")[0]
+
+
+def refuse_data(_context: object, _parameter: object, path: str | None) -> None:
+    """Refuse --data, which is for another command.
+
+    Raises:
+        BadInputError: it is given.
+    """
+    if path is not None:
+        raise BadInputError(f"--data {path}: export writes models and runs; {_convert(path)}")
+
+
+def check_run(path: str) -> None:
+    """Refuse a data set, or any other file, in the place of a run's folder.
+
+    Raises:
+        BadInputError: it is one.
+    """
+    place = Path(path)
+    if not place.exists() or (place / files.RUN).exists():
+        return
+    kind = format_of(place, None)
+    if kind is not None:
+        raise BadInputError(
+            f"{path}: is {FORMATS[kind].text}; expected the folder of a run; {_convert(path)}"
+        )
+    if not place.is_dir():
+        raise BadInputError(f"{path}: is a file; expected the folder of a run")
+
+
+def _convert(path: str) -> str:
+    return f"stage2 convert {path} OUT --to FORMAT writes a data set in another format"

@@ -15,7 +15,7 @@ from stage2.cli.command import (
     command,
     program,
 )
-from stage2.cli.export_options import DEPTH, QUESTIONS, Options
+from stage2.cli.export_options import DEPTH, QUESTIONS, Options, refuse_data
 from stage2.cli.options import TextType, flag
 from stage2.cli.sweep_grid import PRESETS, calls_of_sweep, parse_grid, trials
 from stage2.cli.trec_table import TrecFlags, print_table
@@ -338,6 +338,14 @@ def report(settings: Settings, show: bool) -> None:
         # A setting has the name `run`.
         click.argument("run_folder", metavar="[RUN]", required=False),
         flag(
+            "--data",
+            hidden=True,
+            expose_value=False,
+            is_eager=True,
+            callback=refuse_data,
+            help="Refused: stage2 convert writes data sets.",
+        ),
+        flag(
             "--to",
             type=click.Choice(list(EXPORTS)),
             required=True,
@@ -384,7 +392,8 @@ def export(
 
     A model is run by that tool, and must give the same vectors; where the format loses some, how
     many is measured, stands in its README.md, and has a bound. What a run found is written with a
-    file for each side of its split, so that nobody trains on test questions unawares.
+    file for each side of its split, so that nobody trains on test questions unawares. A data set
+    itself is written in another format by stage2 convert.
     """
     from stage2.cli.commands import export
 

@@ -9,6 +9,7 @@ import pytest
 from stage2.models.auto import load_model
 from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2
+from tests.small import write_jsonl
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,15 @@ def test_what_is_there_is_not_replaced(stage2: Stage2, finished: Path, tmp_path:
     refused = stage2("export", finished, "--to", "pairs", exit_code=2)
     assert "is there already, and an export replaces nothing" in refused.stderr
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_data_set_is_for_convert(stage2: Stage2, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "x.jsonl", [{"query": "a", "pos": ["b"]}])
+    said = f"stage2 convert {path} OUT --to FORMAT"
+    assert said in stage2("export", path, "--to", "tevatron", exit_code=2).stderr
+    # The formats of data sets have names of their own, of which --to knows none here.
+    assert said in stage2("export", "--data", path, "--to", "beir", exit_code=2).stderr
+    (tmp_path / "note.txt").write_text("no run")
+    refused = stage2("export", tmp_path / "note.txt", "--to", "trec", exit_code=2).stderr
+    assert "note.txt: is a file; expected the folder of a run" in refused
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stage2.cli import console, dry_run
 from stage2.cli.dry_run import Plan, Workload
-from stage2.cli.export_options import Options
+from stage2.cli.export_options import Options, check_run
 from stage2.cli.exports import WRITERS
 from stage2.cli.exports.held_out import held_out
 from stage2.cli.finished_run import FinishedRun
@@ -107,6 +107,7 @@ def _of_run(settings: Settings, options: Options, path: str) -> None:
             flag = f"--{name.replace('_', '-')} {getattr(settings, name)}"
             able = " or ".join(to for to, one in EXPORTS.items() if one.of == "model")
             raise BadInputError(f"{flag} has no effect here: it works with --to {able}")
+    check_run(path)
     check_kind(options.file_kind)
     folder = settings.output_dir
     check_target(folder)
