@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import Field
 from inspect import get_annotations
 from typing import Any, get_args
@@ -18,7 +19,7 @@ _PATHS = {"DIR", "FILE", "PATH"}
 def typed(item: Field[Any]) -> str:
     """Return the type of a setting's keyword."""
     meta = item.metadata
-    words = (meta["metavar"] or "").replace(".pt", "").split("|")
+    words = re.split(r"[|,]", (meta["metavar"] or "").replace(".pt", ""))
     if meta["choices"]:
         written = f"Literal[{', '.join(map(repr, meta['choices']))}]"
     elif meta["kind"] is str and _PATHS & {*words}:
