@@ -198,7 +198,7 @@ _OF_SETTINGS: Mapping[str, Use] = {
         ("question_vectors", "corpus_vectors", "endpoint"),
         Use(serves=("mine", "audit", "evaluate", "check")),
     ),
-    "run": Use(serves=("mine", "evaluate", "check")),
+    "run": Use(serves=("mine", "audit", "evaluate", "check")),
     # Another model of a server gives other vectors, from the same URL.
     "endpoint_model": Use(
         serves=("mine", "audit", "evaluate", "check"), when=(given("endpoint", "URL"),)

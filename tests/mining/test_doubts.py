@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stage2._core import Samples
 from stage2.data.dataset import Dataset
 from stage2.encoding.embeddings import Embeddings
+from stage2.evaluation.run_ranks import RunScores
 from stage2.mining.audit import Evidence, audit
 from stage2.mining.doubts import (
     MISSING,
@@ -22,6 +23,7 @@ from stage2.mining.doubts import (
     ordered,
     score_corpus,
     score_lists,
+    score_run,
     texts_of,
 )
 from tests.negatives import NEARLY, plain, sample
@@ -110,6 +112,29 @@ def test_a_label_without_the_answer_is_more_doubtful(tmp_path: Path) -> None:
         (0, "label"), (0, "missing"), (1, "label"), (1, "missing"),
     ]  # fmt: skip
     assert [name for name, _ in found[0].reasons] == ["label_below", "no_answer"]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_scores_of_a_run_are_those_of_the_slow_twin(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    size = int(random.integers(1, 9))
+    texts = [f"Text {random.integers(size)}." for _ in range(size)]
+    samples = corpus_of(texts, [[int(random.integers(size))] for _ in range(3)])
+    found = [random.permutation(size)[: random.integers(0, size + 1)] for _ in range(3)]
+    # Few values, so that some are equal.
+    scores = [random.integers(-3, 4, len(rows)).astype(np.float32) for rows in found]
+    scored = score_run(samples, RunScores(found, scores))
+    for row, (rows, values) in enumerate(zip(found, scores, strict=True)):
+        (label,) = samples.candidates[samples.offsets[row] : samples.offsets[row + 1]].tolist()
+        known = dict(zip(rows.tolist(), values.tolist(), strict=True))
+        others = sorted((-score, one) for one, score in known.items()
+                        if texts[one] != texts[label])  # fmt: skip
+        assert list(scored.others[row].items()) == [(one, -2 * s) for s, one in others[:OTHERS]]
+        assert scored.own[row].keys() == ({label} if known else set())
+        if label in known:
+            assert scored.own[row][label] == 2 * known[label]
+        elif known:
+            assert scored.own[row][label] < 2 * min(known.values())
 
 
 def test_scores_that_are_not_finite_tell_nothing(tmp_path: Path) -> None:

@@ -38,12 +38,14 @@ class Known:
         evaluation: the ranks by a model or another system; None if there is none.
         scores: float32 (m,), the scores of the candidates; None if they are not known.
         cross_encoder: a cross-encoder that judges the pairs, or None.
+        scored: what a system without vectors says of labelled and other passages, or None.
     """
 
     audit: Audit
     evaluation: Evaluation | None
     scores: Floats | None
     cross_encoder: CrossEncoder | None
+    scored: Scored | None = None
 
 
 def review(
@@ -101,6 +103,8 @@ def _name(samples: Samples, context: int) -> str:
 def _scored(settings: Settings, inputs: Inputs, known: Known) -> Scored | None:
     """Return what the model says of the corpus or, without one, of the candidates."""
     found = known.evaluation
+    if known.scored is not None:
+        return known.scored
     if found is not None and len(found.lists.corpus):
         vectors, lists = found.embeddings, found.lists
         device = resolve_device(settings.device).type

@@ -27,11 +27,12 @@ from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import Role, Texts
 from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
 from stage2.evaluation.evaluate import Evaluation, rank_lists
-from stage2.evaluation.run_ranks import RunScores, evaluate_run
+from stage2.evaluation.run_ranks import RunScores, candidate_scores, evaluate_run
 from stage2.mining.corpus import CorpusMining, mine_corpus
+from stage2.mining.doubts import Scored, score_run
 from stage2.mining.run_negatives import mine_run
 from stage2.utils import files
-from stage2.utils.arrays import Ints
+from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.memory import default_budget
 
@@ -89,6 +90,14 @@ class NamedSystem(System):
     def mine(self, inputs: Inputs) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""
 
+    def candidate_scores(self, ranked: Evaluation, _samples: Samples) -> Floats:
+        """Return the scores of the candidates, float32 (m,), that an audit is told."""
+        return ranked.candidates.scores
+
+    def doubted(self, _samples: Samples) -> Scored | None:
+        """Return what tells of doubtful labels, if it is not the vectors that `rank` gives."""
+        return None
+
 
 @dataclass(frozen=True)
 class VectorSystem(NamedSystem):
@@ -138,11 +147,7 @@ class VectorSystem(NamedSystem):
 
     def check(self, inputs: Inputs) -> None:
         """Check that it is of these questions and contexts; see `System.check`."""
-        if "" in (ids := list(inputs.samples.context_ids)):
-            raise BadInputError(
-                f"{ids.count('')} contexts of the samples have no chunk id, by which vectors are "
-                "found; expected samples that stage2 prepare or mine wrote, or --qa and --chunks"
-            )
+        _check_ids(inputs.samples, "vectors")
         self._vectors(inputs.samples, inputs)
 
     def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
@@ -214,6 +219,7 @@ class RunSystem(NamedSystem):
 
     def check(self, inputs: Inputs) -> None:
         """Check that it is of these questions and contexts; see `System.check`."""
+        _check_ids(inputs.samples, "the documents of a run")
         qa_ids = list(inputs.samples.qa_ids)
         asked = self.found.questions.keys() & set(qa_ids)
         if not asked:
@@ -246,6 +252,19 @@ class RunSystem(NamedSystem):
         if inputs.dataset is None:
             raise ValueError("there is no corpus to mine; see check_mining")
         return mine_run(self._scores(inputs.samples)[0], inputs.dataset, self.settings)
+
+    def candidate_scores(self, _ranked: Evaluation, samples: Samples) -> Floats:
+        """Return the scores of the candidates. What the run lacks is above nothing."""
+        candidates, offsets = np.asarray(samples.candidates), np.asarray(samples.offsets)
+        return candidate_scores(candidates, offsets, self._scores(samples)[0])
+
+    def doubted(self, samples: Samples) -> Scored:
+        """Return the scores of the run, and name what they cannot tell."""
+        console.say(
+            f"{self.path}: a run has no vectors. Not looked at: whether a passage is near every "
+            "question (doubts are not adjusted for hubs), and passages that the run did not return"
+        )
+        return score_run(samples, self._scores(samples)[0])
 
     def _scores(self, samples: Samples) -> tuple[RunScores, list[str]]:
         questions = self.found.questions.items()
@@ -358,6 +377,15 @@ def named_system(settings: Settings, prefix: str = "") -> NamedSystem | None:
             "expected auto, cosine or dot"
         )
     return next((read(settings, prefix) for read in kinds.values()), None)
+
+
+def _check_ids(samples: Samples, what: str) -> None:
+    """Refuse contexts without an id, by which what a system says of them is found."""
+    if "" in (ids := list(samples.context_ids)):
+        raise BadInputError(
+            f"{ids.count('')} contexts of the samples have no chunk id, by which {what} are found; "
+            "expected samples that stage2 prepare or mine wrote, or --qa and --chunks"
+        )
 
 
 def _flag(name: str) -> str:

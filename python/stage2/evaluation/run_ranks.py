@@ -102,23 +102,41 @@ def evaluate_run(
     return Evaluation(lists, nothing, rank_candidates(lists, run), corpus)
 
 
+def candidate_scores(candidates: Ints, offsets: Ints, run: RunScores) -> Floats:
+    """Look up the scores of candidates. All that the run lacks of a question have one score.
+
+    Args:
+        candidates: int64 (m,), the candidates of n questions as places in `Samples.contexts`.
+        offsets: int64 (n + 1,), where those of each question start.
+        run: what the run has for the questions.
+
+    Returns:
+        float32 (m,). What the run lacks has a score below all that it has for the question.
+    """
+    scores = np.empty(len(candidates), np.float32)
+    for row, (found, own) in enumerate(zip(run.contexts, run.scores, strict=True)):
+        part = slice(offsets[row], offsets[row + 1])
+        values = np.full(len(candidates[part]), below(own, 1), np.float32)
+        order = np.argsort(found, kind="stable")
+        if len(order):
+            wanted = candidates[part]
+            place = np.minimum(np.searchsorted(found, wanted, sorter=order), len(order) - 1)
+            has = found[order[place]] == wanted
+            values[has] = own[order[place[has]]]
+        scores[part] = values
+    return scores
+
+
 def rank_candidates(lists: RankingLists, run: RunScores) -> Scored:
     """Rank each question's candidates by a run.
 
     A candidate that the run lacks has a score below the run's lowest; see the module.
     """
-    scores = np.empty(len(lists.candidates), np.float32)
-    for row, (found, own) in enumerate(zip(run.contexts, run.scores, strict=True)):
-        part = slice(lists.offsets[row], lists.offsets[row + 1])
-        candidates = lists.contexts[part]
-        values = np.full(len(candidates), below(own, 1))
-        values[: lists.num_relevant[row]] = below(own, 2)
-        order = np.argsort(found, kind="stable")
-        if len(order):
-            place = np.minimum(np.searchsorted(found, candidates, sorter=order), len(order) - 1)
-            has = found[order[place]] == candidates
-            values[has] = own[order[place[has]]]
-        scores[part] = values
+    scores = candidate_scores(lists.contexts, lists.offsets, run)
+    for row, own in enumerate(run.scores):
+        start = lists.offsets[row]
+        truths = scores[start : start + lists.num_relevant[row]]
+        truths[truths < own.min(initial=np.inf)] = below(own, 2)
     by_entity = np.zeros(len(scores), np.bool_)
     return Scored.of(scores, lists.offsets, lists.num_relevant, by_entity, lists.grades)
 

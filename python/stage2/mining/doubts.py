@@ -23,6 +23,7 @@ import numpy as np
 from stage2._core import Samples, same_text
 from stage2.data.answer_words import has_words, words
 from stage2.encoding.vectors import Vectors
+from stage2.evaluation.run_ranks import RunScores, below
 from stage2.mining.audit import Audit
 from stage2.mining.search import search_texts, similarities
 from stage2.utils.arrays import Floats, Ints
@@ -119,6 +120,30 @@ def score_corpus(
         # The nearest are taken, not the most adjusted: these are what the model would return.
         others.append(dict(zip(best[:OTHERS].tolist(), adjusted[:OTHERS].tolist(), strict=True)))
     return Scored(labelled, others)
+
+
+def score_run(samples: Samples, run: RunScores) -> Scored:
+    """Take the scores of a run, in which a labelled passage that it lacks comes last.
+
+    A run has no similarities of a passage to other questions, so nothing is adjusted for hubs.
+    Other passages that it lacks are not looked at.
+
+    Args:
+        samples: n questions.
+        run: what the run has for them.
+    """
+    first = same_text(samples.contexts)
+    offsets, rows = _labelled(samples)
+    own, others = [], []
+    for row, (found, scores) in enumerate(zip(run.contexts, run.scores, strict=True)):
+        order = np.lexsort((found, -scores))
+        known = dict(zip(found.tolist(), (2 * scores.astype(np.float64)).tolist(), strict=True))
+        last, mine = 2 * below(scores, 1), rows[slice(*offsets[row : row + 2])]
+        # Without any passage the run says nothing of the question.
+        own.append({one: known.get(one, last) for one in mine.tolist()} if known else {})
+        best = found[order][~np.isin(first[found[order]], first[mine])][:OTHERS]
+        others.append({one: known[one] for one in best.tolist()})
+    return Scored(own, others)
 
 
 def score_lists(samples: Samples, scores: Floats) -> Scored:

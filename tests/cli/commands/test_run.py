@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
 from stage2.config_file import read_toml
 from stage2.presets import REFERENCE, RUN_DEFAULTS
 from stage2.utils import files
+from tests.beir import one_file
 from tests.conftest import Stage2, data_flags, read_jsonl
+from tests.sentence_models import KINDS, write_model
+from tests.small import WORDS
 
 
 def test_run_holds_out_questions_and_ships_the_best_on_dev(
@@ -102,3 +109,57 @@ def test_a_run_on_mined_negatives_is_measured_on_the_corpus_alone(
     comparison = json.loads((tmp_path / "out" / files.COMPARISON).read_text())
     assert {part["source"] for part in comparison["sets"]} == {"corpus"}
     assert "Top-1" in result.stdout
+
+
+def test_what_sentence_transformers_ranks_with_the_model_is_what_the_run_says(
+    stage2: Stage2, tmp_path: Path
+) -> None:
+    """From one file of SQuAD to a folder that the library reads without us."""
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, 12)) for _ in range(24)]
+    asked = [[" ".join(random.choice(text.split(), 4)) + "?" for _ in range(2)] for text in texts]
+    paragraphs = [
+        {"context": text, "qas": [{"id": f"q{i}-{j}", "question": one}
+                                  for j, one in enumerate(questions)]}
+        for i, (text, questions) in enumerate(zip(texts, asked, strict=True))
+    ]  # fmt: skip
+    data = tmp_path / "squad.json"
+    data.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    model = write_model(KINDS["e5, two prompts"], tmp_path / "made")
+    flags = ["--epochs", 2, "--batch-size", 8, "--learning-rate", 1e-3, "--folds", 0]
+    stage2("run", "--data", data, "--model", model, *flags, "--precision", "fp32", "--no-bm25")
+    out = tmp_path / "out"
+    record = json.loads((out / files.RUN).read_text())
+    assert record["shipped"]["kind"] != "stage1"
+    shipped = SentenceTransformer(str(out / files.SHIPPED_MODEL), device="cpu")
+    told = read_jsonl(out / files.PER_QUESTION)
+    assert len(told) == 48
+    questions = shipped.encode([row["question"] for row in told], prompt_name="query")
+    chunks = shipped.encode(texts, prompt_name="passage")
+    scores = shipped.similarity(questions, chunks).numpy()
+    own = np.asarray([int(row["qa_id"][1:].split("-")[0]) for row in told])
+    ranks = 1 + (scores > scores[np.arange(48), own][:, None]).sum(axis=1)
+    assert [row["ranks"]["corpus"]["after"] for row in told] == ranks.tolist()
+    before = [row["ranks"]["corpus"]["before"] for row in told]
+    assert before != ranks.tolist()
+
+
+def test_a_beir_folder_and_nothing_else_is_enough(
+    stage2: Stage2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(KINDS["bert, cls, query prompt"], tmp_path / "made")
+    monkeypatch.setattr("stage2.models.hub.default_backbone", lambda: str(model))
+    done = stage2("run", "--data", one_file(tmp_path))
+    out = tmp_path / "out"
+    record = json.loads((out / files.RUN).read_text())
+    assert {"train", "evaluate"} <= record["stages"].keys()
+    assert record["shipped"]["candidates"]
+    comparison = json.loads((out / files.COMPARISON).read_text())
+    assert comparison["verdict"]["text"]["en"].split(":")[0] in done.stdout
+    sources = {(entry["source"], entry["held_out"]) for entry in comparison["sets"]}
+    assert ("corpus", True) in sources
+    for name in (files.REPORT, files.PAGE, files.TRAINING_LOG, files.PER_QUESTION):
+        assert (out / name).stat().st_size
+    assert {path.name for path in (out / files.SHIPPED_MODEL).iterdir()} >= {
+        "modules.json", "model.safetensors", files.CARD
+    }  # fmt: skip

@@ -77,7 +77,7 @@ def audit_command(settings: Settings, run: RunFolder, flags: Flags) -> None:
         hashes |= hashes_of_model(settings, settings.model)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     hashes |= cross_hashes
-    scores, ranked = None, None
+    scores, ranked, scored = None, None, None
     whole = flags.review and inputs.has_corpus
     if model is None and system is None:
         scores = _written_scores(run.checked(files.EVALUATION), inputs.samples)
@@ -90,14 +90,15 @@ def audit_command(settings: Settings, run: RunFolder, flags: Flags) -> None:
     write_rejected(run, inputs.loaded)
     if system is not None:
         ranked = system.rank(inputs, corpus=whole)
+        scores = system.candidate_scores(ranked, inputs.samples)
+        scored = system.doubted(inputs.samples) if flags.review else None
     if model is not None:
         tell_text_lengths(model, inputs.samples)
         ranked = evaluate_shown("scoring", model, _lists(settings, model, inputs, whole), settings)
-    if ranked is not None:
         scores = ranked.candidates.scores
     found = _audit(settings, run, inputs, scores, cross_encoder)
     if flags.review:
-        known = Known(found, ranked, scores, cross_encoder)
+        known = Known(found, ranked, scores, cross_encoder, scored)
         review(settings, run, inputs, known, flags.review_pairs or PAIRS)
     run.done(settings, "audit", hashes)
     console.result(audit_table(found, settings.language), audit=with_meanings(found.summary()))
