@@ -22,7 +22,8 @@ def second_source(settings: Settings, inputs: Inputs) -> tuple[SecondSource | No
     """Read the second source that the settings name, before anything is written.
 
     Returns:
-        The source, None if there is none or no corpus is mined; and the hash of what it is, by name.
+        The source, None if there is none or no corpus is mined; and the hash of what it is, by
+        name.
 
     Raises:
         BadInputError: it is no run of these questions and chunks.
