@@ -79,13 +79,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of all cells."""
+    """The options of all cells; `model` is a folder to start from in place of the usual model."""
 
     work: Path
     precision: str
     flags: tuple[str, ...]
     init: bool = False
     peer_seeds: int = 3
+    model: Path | None = None
 
     @property
     def markers(self) -> tuple[str, str]:
@@ -96,6 +97,8 @@ class Options:
     @property
     def start(self) -> str:
         """The model that training starts from."""
+        if self.model is not None:
+            return str(self.model)
         made = ", as `stage2 init` makes it: 64 dimensions"
         return f"all-MiniLM-L6-v2{made if self.init else ' as it is: 384 dimensions'}"
 
@@ -146,11 +149,11 @@ def main() -> None:
         write_between(options.markers, text)
 
 
-def write_between(markers: tuple[str, str], text: str) -> None:
-    """Replace the text between two markers of docs/defaults.md."""
-    before, rest = DOCUMENT.read_text(encoding="utf-8").split(markers[0])
+def write_between(markers: tuple[str, str], text: str, document: Path = DOCUMENT) -> None:
+    """Replace the text between two markers of a document."""
+    before, rest = document.read_text(encoding="utf-8").split(markers[0])
     after = rest.split(markers[1])[1]
-    files.write_text(DOCUMENT, before + markers[0] + text + markers[1] + after)
+    files.write_text(document, before + markers[0] + text + markers[1] + after)
 
 
 def tell(cell: Row) -> None:
@@ -251,6 +254,8 @@ def start(data: Data, options: Options) -> Path:
     Raises:
         FileNotFoundError: the package of all-MiniLM-L6-v2 is not installed.
     """
+    if options.model is not None:
+        return options.model.resolve(strict=True)
     if not options.init:
         return Path(default_backbone()).resolve(strict=True)
     folder = options.work / data.name / "init"

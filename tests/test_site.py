@@ -48,7 +48,7 @@ RUN = [
         "from-sentence-transformers.md", "from-flagembedding.md", "how-to/false-negatives.md",
         "how-to/several-gpus.md", "how-to/big-corpora.md", "how-to/search-a-recipe.md",
         "arithmetic.md", "check.md", "how-to/not-worse-elsewhere.md", "how-to/repair-labels.md",
-        "how-to/teachers.md", "how-to/train.md", "how-to/speed.md",
+        "how-to/teachers.md", "how-to/train.md", "how-to/speed.md", "how-to/hard-negatives.md",
     ],
 ]  # fmt: skip
 

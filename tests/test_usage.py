@@ -42,6 +42,7 @@ def test_every_condition_can_hold_and_says_so() -> None:
             {"loss": "margin-mse", "teacher": "t"},
             {"data": "pairs.csv"},
             {"run": "r"},
+            {"second_source": "bm25", "drop_false_negatives": True},
             {"guard": "g", "method": "sum"},
             {"question_vectors": "q", "endpoint": "u", "before_endpoint": "v"},
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stage2.call import Call
-from stage2.variants import DATA_TEACHER, LOSSES, Loss
+from stage2.variants import BM25, DATA_TEACHER, LOSSES, Loss
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,13 @@ def absent(name: str) -> Condition:
     return Condition(lambda call: getattr(call.settings, name) is None, f"without {flag}")
 
 
+# Without --rounds `train` takes the negatives that its data have.
+MINES_CORPUS = Condition(
+    lambda call: (
+        call.settings.source == "corpus" or (call.command == "train" and call.settings.rounds > 1)
+    ),
+    lambda call: "with --rounds 2 or more" if call.command == "train" else "with --source corpus",
+)
 HAS_MODEL = Condition(
     lambda call: call.has_model,
     "with a model that stage2 reads itself, not with vectors, a run or an endpoint",
@@ -129,4 +136,23 @@ HAS_TEACHER = given("teacher", f"DIR|ID|{DATA_TEACHER}")
 UNTOUCHED = Condition(
     lambda call: call.settings.teacher is None or LOSSES[call.settings.loss].teacher is None,
     "without --teacher, whose scores are learnt as they are",
+)
+
+HAS_SECOND = given("second_source", f"{BM25}|FILE")
+# In its rounds `train` mines the corpus of its data.
+_MINES_AGAIN = Condition(
+    lambda call: call.settings.source == "corpus" or call.command == "train",
+    "with --source corpus",
+)
+# What was found in the negatives that were mined before training says nothing of later ones.
+_KEEPS_FALSE = Condition(
+    lambda call: not call.settings.drop_false_negatives,
+    "without --drop-false-negatives, which looks at the negatives before training alone",
+)
+# What a teacher says, it says of the negatives before training alone.
+ROUNDS = (
+    with_loss(lambda kind: kind.negatives != "batch" and kind.teacher is None),
+    _MINES_AGAIN,
+    CORPUS,
+    _KEEPS_FALSE,
 )

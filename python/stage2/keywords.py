@@ -71,6 +71,8 @@ class Keywords(TypedDict, total=False):
     max_score: float | None
     min_score: float | None
     sampling: Literal["top", "random"]
+    second_source: Path | None
+    second_share: float
     memory_budget: str | None
     data: Data | None
     format: (
@@ -130,6 +132,7 @@ class Keywords(TypedDict, total=False):
     compile: bool
     embedding_cache: Path
     epochs: int
+    rounds: int
     batch_size: int
     learning_rate: float
     weight_decay: float

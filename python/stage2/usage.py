@@ -25,11 +25,14 @@ from stage2.conditions import (
     EMBEDS,
     HAS_COLUMNS,
     HAS_MODEL,
+    HAS_SECOND,
     HAS_TEACHER,
     MERGES_WEIGHTS,
+    MINES_CORPUS,
     NOT_MINED,
     RANKS_CORPUS,
     READS_AS_TOLD,
+    ROUNDS,
     SEARCHES,
     TITLED,
     UNTOUCHED,
@@ -65,7 +68,7 @@ from stage2.config import (
 )
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
-from stage2.variants import DATA_TEACHER, LOSSES
+from stage2.variants import BM25, DATA_TEACHER, LOSSES
 
 # The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
@@ -123,7 +126,6 @@ _EMBEDS_OR_READS = Condition(
     ),
     "with --model DIR or --cross-encoder DIR",
 )
-_MINES_CORPUS = chosen("source", "corpus")
 _SPLITS = chosen("split", "chunk")
 _OWN_DEV = absent("dev_data")
 _READERS = ("prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
@@ -136,7 +138,7 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     # The content of files is hashed, so the same file under another name is the same input.
     DataConfig: Use(serves=_READERS),
     CandidatesConfig: Use(decides=("mine",), serves=("sweep",)),
-    MiningRules: Use(decides=("mine",), serves=("sweep",), when=(_MINES_CORPUS,)),
+    MiningRules: Use(decides=("mine", "train"), serves=("sweep",), when=(MINES_CORPUS,)),
     SearchConfig: Use((), ("mine", "sweep", "evaluate", "merge", "check"), (CORPUS, SEARCHES)),
     SamplesConfig: Use(serves=_READERS),
     ModelConfig: Use(decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE,)),
@@ -181,10 +183,13 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "columns": Use(decides=_READERS, serves=("annotate",), when=(HAS_COLUMNS,)),
     "title": Use(decides=_READERS, serves=("annotate",), when=(TITLED,)),
     "negatives": Use(
-        decides=("prepare",),
+        decides=("prepare", "train"),
         serves=("mine", "audit", "sweep", "evaluate", "merge"),
         when=(_DRAWN,),
     ),
+    "second_source": Use(serves=("mine", "train", "sweep"), when=(MINES_CORPUS, COMPARES)),
+    "second_share": Use(("mine", "train"), ("sweep",), (MINES_CORPUS, HAS_SECOND)),
+    "rounds": Use(decides=("train",), serves=("sweep",), when=ROUNDS),
     "model": Use(serves=("mine", "audit", "train", "sweep", "check")),
     **dict.fromkeys(
         ("pooling", "query_max_length", "document_max_length"),
@@ -307,11 +312,14 @@ _READ = (
     "question_vectors",
     "corpus_vectors",
     "run",
+    "second_source",
     "before_model",
     "before_question_vectors",
     "before_corpus_vectors",
     "before_run",
 )
+
+_WORDS = {"teacher": DATA_TEACHER, "second_source": BM25}
 
 # A stage-1 model is made from these settings and the texts that it is fitted on.
 _STAGE1 = STAGES["init"]
@@ -375,9 +383,8 @@ def read_by(settings: Settings) -> dict[str, str]:
     The files of --data have the names under which their hashes are recorded.
     """
     named = {name: getattr(settings, name) for name in _READ}
-    if settings.teacher == DATA_TEACHER:
-        del named["teacher"]  # it is a word, and the data are named by themselves
-    found = {name: path for name, path in named.items() if path is not None}
+    # A word names no file.
+    found = {name: path for name, path in named.items() if path not in (None, _WORDS.get(name))}
     files = {**data_files(settings), **guard_files(settings)}
     return found | {name: str(path) for name, path in files.items()}
 

@@ -77,6 +77,9 @@ LOSSES: dict[str, Loss] = {
 # This as --teacher names the scores in the data.
 DATA_TEACHER = "data"
 
+# This as --second-source names the ranking by words, which needs no file.
+BM25 = "bm25"
+
 
 def losses_that(fit: Callable[[Loss], bool]) -> str:
     """List the losses that fit, for help and messages."""

@@ -27,6 +27,7 @@ _IN_A_TRAINING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
     _TENSORBOARD,
     files.TRAINING_LOG,
+    f"{files.ROUNDS}/*.jsonl",
 )
 _IN_A_FOLD = (
     *_IN_A_TRAINING,
@@ -51,7 +52,7 @@ _SHIPPED = tuple(
 WRITTEN: dict[str, tuple[str, ...]] = {
     "init": _inside(files.STAGE1_MODEL, _MODEL),
     "prepare": (files.CONSTRUCTED, files.REJECTED, *_inside(files.SAMPLE, ("*.json", "*.jsonl"))),
-    "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY),
+    "mine": (files.EVALUATION, files.HARD, files.MINING_SUMMARY, files.NEGATIVE_SOURCES),
     "audit": (
         *(files.AUDIT, files.AUDIT_ROWS, files.CROSS_SCORES),
         *(files.REVIEW, files.REVIEW_ROWS, files.CROSS_JUDGEMENTS),
@@ -62,6 +63,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         files.SPLIT,
         files.TEACHER_SCORES,
         files.TRAINING_LOG,
+        f"{files.ROUNDS}/*.jsonl",
         _TENSORBOARD,
         *_inside(files.CHECKPOINTS, _CHECKPOINTS),
         *_inside(files.REFIT, _IN_A_TRAINING),
@@ -112,6 +114,7 @@ _PASSING = (
     *_inside(files.REFIT, _IN_A_TRAINING),
     *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
     _TENSORBOARD,
+    f"{files.ROUNDS}/*.jsonl",
     files.REJECTED,
     files.rejected_by("*"),
     # The model card is deleted with its model. It is written after the model was compared.

@@ -30,7 +30,13 @@ from stage2.models.init_model import check_texts_to_fit, init_model
 from stage2.models.model_path import model_in
 from stage2.usage import with_stage1_of
 from stage2.utils import files
-from stage2.utils.device import DTYPES, describe, resolve_device, resolve_precision
+from stage2.utils.device import (
+    DTYPES,
+    check_training_precision,
+    describe,
+    resolve_device,
+    resolve_precision,
+)
 from stage2.utils.errors import BadInputError
 
 
@@ -298,8 +304,10 @@ def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:
         return list(chunks), loaded, files.sha256(path)
 
 
-def check_machine(settings: Settings) -> None:
+def check_machine(settings: Settings, trains: bool = False) -> None:
     """Refuse an impossible device, precision or cache folder; say what the model runs on."""
+    if trains:
+        check_training_precision(settings.precision, settings.device)
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     folder_of(settings.embedding_cache)

@@ -31,6 +31,7 @@ from stage2.evaluation.run_ranks import RunScores, candidate_scores, evaluate_ru
 from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.mining.doubts import Scored, score_run
 from stage2.mining.run_negatives import mine_run
+from stage2.mining.second_source import SecondSource
 from stage2.utils import files
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError
@@ -87,8 +88,11 @@ class NamedSystem(System):
         return dict(self.hashes)
 
     @abstractmethod
-    def mine(self, inputs: Inputs) -> CorpusMining:
-        """Mine the negatives of each question from the corpus."""
+    def mine(self, inputs: Inputs, second: SecondSource | None) -> CorpusMining:
+        """Mine the negatives of each question from the corpus, some from a second source.
+
+        A run has no score of what it did not find, so that it takes no second source.
+        """
 
     def candidate_scores(self, ranked: Evaluation, _samples: Samples) -> Floats:
         """Return the scores of the candidates, float32 (m,), that an audit is told."""
@@ -162,13 +166,13 @@ class VectorSystem(NamedSystem):
         with console.bar("ranking the corpus", "question") as progress:
             return rank_lists(lists, vectors, progress)
 
-    def mine(self, inputs: Inputs) -> CorpusMining:
+    def mine(self, inputs: Inputs, second: SecondSource | None) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""
         if inputs.dataset is None:
             raise ValueError("there is no corpus to mine; see check_mining")
         vectors, count = self._vectors(inputs.samples, inputs), len(inputs.samples)
         questions, chunks = vectors.at(slice(count)), vectors.at(slice(count, None))
-        return mine_corpus(questions, chunks, inputs.dataset, self.settings)
+        return mine_corpus(questions, chunks, inputs.dataset, self.settings, (), second)
 
     def _vectors(self, samples: Samples, inputs: Inputs) -> Embeddings:
         """Return the vectors of the questions, then those of all contexts."""
@@ -234,7 +238,7 @@ class RunSystem(NamedSystem):
             )
         if other := len(self.found.questions) - len(asked):
             console.say(f"{self.path}: {other} questions are not in the data; they are not used")
-        _, unknown = self._scores(inputs.samples)
+        unknown = self._looked_up(inputs.samples)[1]
         if unknown:
             told = f"{self.path}: {len(unknown)} documents, such as {unknown[0]!r}, are "
             if inputs.has_corpus and self.settings.on_error == "strict":
@@ -245,18 +249,18 @@ class RunSystem(NamedSystem):
         """Rank as `System.rank` says."""
         lists = ranking_lists(None, inputs.samples, None, corpus=corpus)
         with console.bar("ranking the corpus", "question") as progress:
-            return evaluate_run(lists, self._scores(inputs.samples)[0], progress)
+            return evaluate_run(lists, self.scores(inputs.samples), progress)
 
-    def mine(self, inputs: Inputs) -> CorpusMining:
+    def mine(self, inputs: Inputs, _second: SecondSource | None) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""
         if inputs.dataset is None:
             raise ValueError("there is no corpus to mine; see check_mining")
-        return mine_run(self._scores(inputs.samples)[0], inputs.dataset, self.settings)
+        return mine_run(self.scores(inputs.samples), inputs.dataset, self.settings)
 
     def candidate_scores(self, _ranked: Evaluation, samples: Samples) -> Floats:
         """Return the scores of the candidates. What the run lacks is above nothing."""
         candidates, offsets = np.asarray(samples.candidates), np.asarray(samples.offsets)
-        return candidate_scores(candidates, offsets, self._scores(samples)[0])
+        return candidate_scores(candidates, offsets, self.scores(samples))
 
     def doubted(self, samples: Samples) -> Scored:
         """Return the scores of the run, and name what they cannot tell."""
@@ -264,9 +268,13 @@ class RunSystem(NamedSystem):
             f"{self.path}: a run has no vectors. Not looked at: whether a passage is near every "
             "question (doubts are not adjusted for hubs), and passages that the run did not return"
         )
-        return score_run(samples, self._scores(samples)[0])
+        return score_run(samples, self.scores(samples))
 
-    def _scores(self, samples: Samples) -> tuple[RunScores, list[str]]:
+    def scores(self, samples: Samples) -> RunScores:
+        """Return what the run has for the questions, as places of their contexts."""
+        return self._looked_up(samples)[0]
+
+    def _looked_up(self, samples: Samples) -> tuple[RunScores, list[str]]:
         questions = self.found.questions.items()
         return RunScores.of(samples, {one: (q.documents, q.scores) for one, q in questions})
 
@@ -312,14 +320,14 @@ class EndpointSystem(NamedSystem):
         with console.bar("ranking the corpus", "question") as progress:
             return rank_lists(lists, vectors, progress)
 
-    def mine(self, inputs: Inputs) -> CorpusMining:
+    def mine(self, inputs: Inputs, second: SecondSource | None) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""
         dataset = inputs.dataset
         if dataset is None:
             raise ValueError("there is no corpus to mine; see check_mining")
         questions = self._embed_column("questions", dataset.questions, "query")
         chunks = self._embed_column("corpus", dataset.chunk_texts, "document")
-        return mine_corpus(questions, chunks, dataset, self.settings)
+        return mine_corpus(questions, chunks, dataset, self.settings, (), second)
 
     def _embed_column(self, title: str, column: TextColumn, role: Role) -> Embeddings:
         def read(rows: Ints) -> Texts:

@@ -221,6 +221,10 @@ def training(
     texts = pace.embed(f"texts to embed to choose an epoch{where}", times * dev, times * chunks)
     share = settings.epochs / times
     work.append(Work(texts.what, texts.count, (share * texts.seconds[0], texts.seconds[1])))
+    if settings.rounds > 1 and len(lists.corpus):
+        times = settings.rounds - 1
+        what = f"texts to embed to mine again{where}"
+        work.append(pace.embed(what, times * train, times * len(lists.corpus)))
     if settings.refit:
         again = pace.train(f"updates of the refit{where}", settings, train + dev, lists, least)
         # It goes as far as the chosen epoch, and not at all where stage 1 is chosen.

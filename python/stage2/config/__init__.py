@@ -24,6 +24,7 @@ from stage2.config.data import (
 from stage2.config.mining import (
     CandidatesConfig,
     FalseNegativesConfig,
+    MiningConfig,
     MiningRules,
     RankingConfig,
     Sampling,
@@ -77,13 +78,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class MiningConfig(
-    RunConfig, CandidatesConfig, MiningRules, SearchConfig, RankingConfig, EncodingConfig
-):
-    """The settings that mining a corpus needs."""
-
-
 # The groups are in the order in which settings are written.
 GROUPS: tuple[type[Group], ...] = (
     RunConfig,
@@ -117,7 +111,6 @@ class Settings(
     ModelConfig,
     SystemConfig,
     FalseNegativesConfig,
-    MiningConfig,
     TrainingConfig,
     SplitConfig,
     MergeConfig,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stage2.config.data import RunConfig
+from stage2.config.model import EncodingConfig
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group, setting, size_of
+from stage2.variants import BM25
 
 Sampling = Literal["top", "random"]
 
@@ -61,6 +64,18 @@ class MiningRules(Group):
         "question's id.",
         choices=("top", "random"),
     )
+    second_source: str | None = setting(
+        None,
+        "Take some of the negatives from another system, beside those that the model mines: "
+        f"{BM25}, or the TREC run of any engine. Margins and scores are those of the model all the "
+        "same.",
+        metavar=f"{BM25}|FILE",
+    )
+    second_share: float = setting(
+        0.5,
+        "The share of --negatives that is of --second-source; 1 takes all from there.",
+        kind=float, low=0, high=1, metavar="X",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,3 +152,10 @@ class RankingConfig(Group):
         "Above 5,000 chunks epochs are chosen among a part of them, which is said.",
         choices=("auto", "always", "never"),
     )
+
+
+@dataclass(frozen=True)
+class MiningConfig(
+    RunConfig, CandidatesConfig, MiningRules, SearchConfig, RankingConfig, EncodingConfig
+):
+    """The settings that mining a corpus needs."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stage2.config.data import RunConfig
-from stage2.config.mining import RankingConfig, SearchConfig
-from stage2.config.model import EncodingConfig
+from stage2.config.mining import MiningConfig
 from stage2.utils.setting import Group, names_of, numbers_of, setting
 from stage2.variants import DATA_TEACHER, LOSSES, TRACKERS, losses_that, losses_with
 
@@ -74,10 +72,16 @@ class OutputConfig(Group):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(RunConfig, SearchConfig, RankingConfig, EncodingConfig, OutputConfig):
+class TrainingConfig(MiningConfig, OutputConfig):
     """The settings that say how a model is trained, and on which questions."""
 
     epochs: int = setting(5, "Passes over the questions.", kind=int, low=1, metavar="N", row=3)
+    rounds: int = setting(
+        1,
+        "Divide the epochs into N rounds, and mine the negatives again at the start of each with "
+        "the model so far.",
+        kind=int, low=1, metavar="N",
+    )  # fmt: skip
     batch_size: int = setting(8, "Questions a step.", kind=int, low=1, metavar="N", row=4)
     learning_rate: float = setting(
         1e-5, "Learning rate of AdamW.", kind=float, low=0, high=1e30, metavar="X", row=5

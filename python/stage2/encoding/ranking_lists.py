@@ -227,9 +227,7 @@ def ranking_lists(
         spans = [found[offsets[i] : offsets[i + 1]] for i in range(len(texts))]
 
     places = np.searchsorted(wanted, flat)
-    ids = samples.context_ids.take(wanted)
-    id_order = np.empty(len(ids), np.int64)
-    id_order[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
+    id_order = tie_keys_of(samples.context_ids.take(wanted))
     lists = RankingLists(
         tokens=_tokens_of(model, texts, spans, roles),
         qa_ids=list(samples.qa_ids),
@@ -246,6 +244,13 @@ def ranking_lists(
     grades = np.zeros(len(flat))
     grades[lists.is_relevant] = samples.grades
     return replace(lists, grades=grades)
+
+
+def tie_keys_of(ids: Sequence[str]) -> Ints:
+    """Return the place of each id in sorted order, of equal ids the first first: int64 (N,)."""
+    found = np.empty(len(ids), np.int64)
+    found[sorted(range(len(ids)), key=lambda i: (ids[i], i))] = np.arange(len(ids))
+    return found
 
 
 def _tokens_of(

@@ -8,7 +8,7 @@ relevance framework: BM25 and beyond", 2009.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import regex
@@ -87,29 +87,32 @@ class Bm25:
         """Index the corpus of n questions."""
         texts = lists.tokens.texts
         self._size = len(lists.corpus)
-        self._questions = [tokens_of(texts[row]) for row in lists.questions]
-        self._index = _Index(self._questions, (texts[row] for row in lists.corpus))
+        self._index = Bm25Index(
+            (texts[row] for row in lists.questions), (texts[row] for row in lists.corpus)
+        )
 
     def of_questions(self, rows: Ints) -> Floats:
         """Return the scores of all N contexts for the questions at `rows`: float32 (rows, N)."""
         scores = np.empty((len(rows), self._size), np.float32)
-        for place, row in enumerate(rows):
-            scores[place] = self._index.scores(self._questions[row])
+        for place, row in enumerate(rows.tolist()):
+            scores[place] = self._index.scores(row)
         return scores
 
 
-class _Index:
-    """The scores of every token of the questions in every document.
+class Bm25Index:
+    """The scores of every token of some questions in every document.
 
     Tokens that are in no question are one token of the index. They decide the length of a document
     and nothing else, and a corpus has many of them.
     """
 
-    def __init__(self, questions: Iterable[Sequence[str]], documents: Iterable[str]) -> None:
+    def __init__(self, questions: Iterable[str], documents: Iterable[str]) -> None:
+        """Index the texts of N documents for the texts of some questions."""
         import bm25s  # it imports scipy, for which most commands have no use
 
         ids: dict[str, int] = {}
-        for tokens in questions:
+        self._questions = [tokens_of(text) for text in questions]
+        for tokens in self._questions:
             for token in tokens:
                 ids.setdefault(token, len(ids))
         other = len(ids)
@@ -124,7 +127,11 @@ class _Index:
         # No token is empty.
         self._bm25.index((rows, {**ids, "": other}), show_progress=False)
 
-    def scores(self, question: Sequence[str]) -> Floats:
-        """Return the score of each document: float32 (N,). A repeated token counts each time."""
-        found = self._bm25.get_scores_from_ids([self._ids[token] for token in question])
+    def scores(self, row: int) -> Floats:
+        """Return each document's score for a question: float32 (N,).
+
+        A repeated token counts each time.
+        """
+        ids = [self._ids[token] for token in self._questions[row]]
+        found = self._bm25.get_scores_from_ids(ids)
         return np.asarray(found, np.float32)

@@ -28,6 +28,9 @@ class EpochLog:
         weights_sha256: the SHA-256 of the file; None for epoch 0.
         step: the number of updates that are done; 0 in the logs of earlier versions, which have a
             row for each epoch alone.
+        round: the round of the epoch, from 1; see `training.rounds`.
+        new_negatives: the number of its negatives that the round before did not have; 0 in the
+            first round.
     """
 
     epoch: float
@@ -39,6 +42,8 @@ class EpochLog:
     without_negative: int = 0
     weights_sha256: str | None = None
     step: int = 0
+    round: int = 1
+    new_negatives: int = 0
 
     @property
     def name(self) -> str:

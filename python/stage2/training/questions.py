@@ -14,6 +14,7 @@ from stage2.config import TrainingConfig
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
 from stage2.training.guard import Guard
+from stage2.training.rounds import Again
 from stage2.utils.arrays import Ints, Mask
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Recipe:
         settings: the settings of the training.
         guards: the questions of other data on which the chosen model must not be worse.
         held_out: texts that answer held-out questions which are not among `lists`.
+        again: what mining again in rounds needs; None for lists that stay as they are.
     """
 
     lists: RankingLists
@@ -38,6 +40,7 @@ class Recipe:
     settings: TrainingConfig
     guards: tuple[Guard, ...] = ()
     held_out: tuple[str, ...] = ()
+    again: Again | None = None
 
     def guarded(self, dev: Dev) -> Dev:
         """Return dev questions that choose together with the guards."""
@@ -78,7 +81,10 @@ class Recipe:
                 "learn to rank these answers low",
                 left,
             )
-        return after.subset(rows)
+        if self.again is None:
+            return after.subset(rows)
+        closed = closed_chunks(self.lists, visible, self.held_out)
+        return self.again.of(after.subset(rows), closed)
 
     def _as_seen(self, visible: Ints) -> RankingLists:
         """Return all lists without what is no negative where only those rows may be seen."""
@@ -97,18 +103,39 @@ def answers_of_others(lists: RankingLists, visible: Ints, held_out: Sequence[str
     Returns:
         bool (m,). No ground truth is marked.
     """
+    texts = lists.tokens.same_text[lists.candidates]
+    return _answers(lists, visible, held_out, texts) & ~lists.is_relevant
+
+
+def closed_chunks(lists: RankingLists, visible: Ints, held_out: Sequence[str] = ()) -> Mask:
+    """Mark the chunks of the corpus that answer only questions that are not seen.
+
+    Args:
+        lists: the lists of all questions, with a corpus of N chunks.
+        visible: as in `answers_of_others`.
+        held_out: as in `answers_of_others`.
+
+    Returns:
+        bool (N,).
+    """
+    texts = lists.tokens.same_text[lists.corpus]
+    return _answers(lists, visible, held_out, texts)
+
+
+def _answers(lists: RankingLists, visible: Ints, held_out: Sequence[str], texts: Ints) -> Mask:
+    """Mark those of some texts, as in `same_text`, that answer only questions that are not seen."""
     seen = np.zeros(len(lists), np.bool_)
     seen[visible] = True
-    texts, truth = lists.tokens.same_text[lists.candidates], lists.is_relevant
+    listed, truth = lists.tokens.same_text[lists.candidates], lists.is_relevant
     of_seen = np.repeat(seen, lists.lengths)
-    others = texts[truth & ~of_seen]
+    others = listed[truth & ~of_seen]
     if held_out:
         keys = {text_key(text) for text in held_out}
         distinct = np.unique(texts)
         known = [text_key(lists.tokens.texts[row]) in keys for row in distinct.tolist()]
         others = np.union1d(others, distinct[np.asarray(known, np.bool_)])
-    answers = np.setdiff1d(others, texts[truth & of_seen])
-    return np.asarray(np.isin(texts, answers) & ~truth)
+    answers = np.setdiff1d(others, listed[truth & of_seen])
+    return np.asarray(np.isin(texts, answers))
 
 
 def with_replay(hard: Ints, allowed: Ints, lists: RankingLists, settings: TrainingConfig) -> Ints:

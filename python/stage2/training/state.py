@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class State:
         scaler: the `state_dict` of what scales the loss; {} if nothing does.
         generators: the states of torch's generators; see `rng.states`.
         folder: the folder of the state and of the epochs' models. It is not saved.
+        mined: the negatives of the round, see `rounds.MinedAgain.state`; {} without rounds.
     """
 
     made_from: dict[str, Any]
@@ -79,6 +80,7 @@ class State:
     scaler: dict[str, Any]
     generators: list[Tensor]
     folder: Path
+    mined: dict[str, Any] = field(default_factory=dict)
 
     def save(self) -> None:
         """Write the state to its folder, whole or not at all."""

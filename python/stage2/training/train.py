@@ -25,6 +25,14 @@ from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.output import Output, bring_best, drop_earlier
 from stage2.training.parameters import check_freeze, check_trainable, plain_state, trainable
 from stage2.training.question_batches import question_batches
+from stage2.training.rounds import (
+    MinedAgain,
+    begins_round,
+    drop_rounds,
+    mine_again,
+    restored,
+    round_of,
+)
 from stage2.training.schedule import learning_rate, updates_an_epoch
 from stage2.training.state import Position, State, questions_hash
 from stage2.training.step import accumulate_gradients
@@ -132,8 +140,10 @@ def train(
             metrics = dev.stage1 or evaluate_dev(model, dev.lists, settings, documents=known)
         log = [EpochLog(0, None, 0.0, 0.0, metrics, len(lists))]
         drop_earlier(folder / files.CHECKPOINTS)
+        drop_rounds(folder)
         model.save_weights(folder / files.CHECKPOINTS / files.BEST_CHECKPOINT)
     else:
+        lists = restored(lists, state.mined)
         state.check_questions(lists)
         log = [EpochLog(**row) for row in state.log]
         bring_best(model, log, state.folder, folder / files.CHECKPOINTS)
@@ -225,6 +235,7 @@ class _Training:
         """Do the remaining updates of the epoch until `end` updates are done."""
         settings, epoch = self.settings, self.position.epoch
         if not self.position.update:
+            self.begin_round(epoch)
             torch.manual_seed(_seed_of(settings.seed, epoch))
         batches = self.batches(epoch)
         self.model.train()
@@ -246,6 +257,15 @@ class _Training:
                 self.save()
             self.stop_if_asked()
         self.model.eval()
+
+    def begin_round(self, epoch: int) -> None:
+        """Mine the negatives again, if a round begins with this epoch."""
+        settings, lists = self.settings, self.lists
+        if isinstance(lists, MinedAgain) and begins_round(epoch, settings):
+            self.lists = mine_again(
+                self.model, lists, settings, round_of(epoch, settings), self.output.folder,
+                self.untouched.documents, self.stop_if_asked,
+            )  # fmt: skip
 
     def batches(self, epoch: int) -> list[Ints]:
         """Return the questions of each update of an epoch."""
@@ -298,7 +318,7 @@ class _Training:
             metrics = self.evaluate()
         except RunFailedError as error:
             raise RunFailedError(f"{error}{self.output.kept()}") from error
-        weights, step = plain_state(self.model), self.updates_done
+        weights, step, lists = plain_state(self.model), self.updates_done, self.lists
         whole = position.update == self.updates
         seen = self.batches(position.epoch)[: position.update]
         entry = EpochLog(
@@ -307,9 +327,11 @@ class _Training:
             learning_rate=self.rate(step - 1),
             seconds=position.seconds,
             dev=metrics,
-            train_examples=len(self.lists),
-            without_negative=without_negative(self.lists, self.steps(seen), self.settings),
+            train_examples=len(lists),
+            without_negative=without_negative(lists, self.steps(seen), self.settings),
             step=step,
+            round=round_of(position.epoch, self.settings) if isinstance(lists, MinedAgain) else 1,
+            new_negatives=lists.new if isinstance(lists, MinedAgain) else 0,
         )
         sha256 = self.model.save_weights(self.output.checkpoints / entry.file, weights)
         entry = replace(entry, weights_sha256=sha256)
@@ -349,6 +371,7 @@ class _Training:
             scaler=self.scaler.state_dict(),
             generators=rng.states(self.model.device),
             folder=self.output.checkpoints,
+            mined=self.lists.state() if isinstance(self.lists, MinedAgain) else {},
         ).save()
 
     def restore(self, state: State) -> None:

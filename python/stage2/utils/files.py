@@ -55,6 +55,10 @@ MERGE = "merge.json"
 SPLIT = "split.json"
 FOLDS = "folds"
 REFIT = "refit"
+# The negatives of each round of a training but the first; see `round_file`.
+ROUNDS = "rounds"
+# With two sources of negatives, the source of each.
+NEGATIVE_SOURCES = "negative_sources.jsonl"
 CHOSEN = "chosen.json"
 CHOSEN_WEIGHTS = "chosen.pt"
 REPORT = "report.md"
@@ -79,6 +83,11 @@ CARD = "README.md"
 def evaluated(epoch: float, step: int) -> str:
     """Return the name of the file of a model after `epoch` epochs, `step` updates in all."""
     return f"step_{step}.pt" if epoch % 1 else f"epoch_{epoch}.pt"
+
+
+def round_file(number: int) -> str:
+    """Return the name of the file of the negatives of a round, in `rounds/`."""
+    return f"round_{number}.jsonl"
 
 
 def rung_split(number: int) -> str:

@@ -135,6 +135,8 @@ SCHEMAS: Mapping[str, Any] = {
             "dev": _METRICS,
             "seconds": _NUMBER,
             "train_examples": int,
+            "round": Maybe(int),
+            "new_negatives": Maybe(int),
         }
     ],
     "per_question.jsonl": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.second_sources import second_source
 from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.stage1 import (
     Stage1,
@@ -35,6 +37,7 @@ from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import TOPK
 from stage2.mining.audit import with_negatives
 from stage2.mining.corpus import CorpusMining, embed_texts, mine_corpus, rules_of
+from stage2.mining.second_source import SecondSource, check_shares
 from stage2.models.cross_encoder import CrossEncoder
 from stage2.training.train import no_hard_examples
 from stage2.utils import files
@@ -54,12 +57,14 @@ def mine(settings: Settings, run: RunFolder) -> None:
     first = stage1_when_needed(settings, run, inputs)
     model, settings = first.model, first.settings
     cross_encoder, cross_hashes = load_cross_encoder(settings)
-    stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
+    second, second_hashes = second_source(settings, inputs)
+    hashes = {**first.hashes, **cross_hashes, **second_hashes}
+    stages = stage_inputs(inputs, hashes, first.made)
     run.begin(settings, stages, work=lambda: _load(settings, run, first, inputs, cross_encoder))
     keep_stage1(run, first, stages["mine"])
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
-    inputs, mined = candidates(settings, run, model, inputs, cache)
+    inputs, mined = candidates(settings, run, model, inputs, cache, second=second)
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
 
     def scored() -> Evaluation:
@@ -77,9 +82,11 @@ def _mine_by(system: NamedSystem, settings: Settings, run: RunFolder, inputs: In
         )
     system.check(inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
-    stages = stage_inputs(inputs, {**system.hashes, **cross_hashes}, made=False)
+    second, second_hashes = second_source(settings, inputs)
+    hashes = {**system.hashes, **cross_hashes, **second_hashes}
+    stages = stage_inputs(inputs, hashes, made=False)
     run.begin(settings, stages, system.reads, Workload)
-    mined = system.mine(inputs) if settings.source == "corpus" else None
+    mined = system.mine(inputs, second) if settings.source == "corpus" else None
     inputs = inputs if mined is None else replace(inputs, samples=mined.samples)
     _finish(
         settings, run, inputs, lambda: system.rank(inputs, False), mined, stages["mine"],
@@ -153,6 +160,7 @@ def check_mining(settings: Settings, inputs: Inputs) -> None:
                 "--source corpus needs the corpus: --qa FILE and --chunks FILE, not --data"
             )
         rules_of(settings).check()
+        check_shares(settings)
         candidates, more = inputs.dataset.num_chunks, "more --chunks"
         counts = np.diff(inputs.dataset.relevant_offsets)
         others = candidates - int(counts.min(initial=candidates))
@@ -181,6 +189,7 @@ def candidates(
     inputs: Inputs,
     cache: EmbeddingCache | None,
     sides: Sequence[Ints] = (),
+    second: SecondSource | None = None,
 ) -> tuple[Inputs, CorpusMining | None]:
     """Return the inputs with the samples to rank, and the result of mining the corpus, if any.
 
@@ -201,7 +210,7 @@ def candidates(
         chunks = embed_texts(
             model, annotations, dataset.chunk_texts, "document", settings, run.path, progress, cache
         )
-    mined = mine_corpus(questions, chunks, dataset, settings, sides)
+    mined = mine_corpus(questions, chunks, dataset, settings, sides, second)
     return replace(inputs, samples=mined.samples), mined
 
 
@@ -221,6 +230,8 @@ def write_mined(
     scored = evaluation.candidates
     hard = scored.hard(settings.topk) if mined is None else mined.hard(settings.topk)
     files.write_json(run / files.EVALUATION, evaluation.rows(list(inputs.samples.questions)))
+    if mined is not None and mined.sources is not None:
+        files.write_jsonl(run / files.NEGATIVE_SOURCES, list(mined.sources))
     # The count includes questions that have no negative to train on.
     ranks = scored.ranking.rank if mined is None else mined.ranks
     below = int((ranks > settings.topk).sum())
@@ -251,6 +262,8 @@ def write_mined(
     )
     console.say(f"before training, among the candidates: {accuracy}")
     if mined is not None:
+        if mined.sources is not None:
+            console.say(_shares_told(mined.sources))
         _tell_corpus(summary["corpus"], settings)
     console.say(
         f"hard examples: {len(hard)} of {len(inputs.samples)} "
@@ -258,6 +271,13 @@ def write_mined(
         + (f"; {below - len(hard)} more have no negative" if below > len(hard) else "")
     )
     return hard
+
+
+def _shares_told(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many negatives are of each source."""
+    counts = Counter(source for row in rows for source in row["sources"])
+    told = ", ".join(f"{count:,} of {source}" for source, count in sorted(counts.items()))
+    return f"negatives by source: {told or 'none'} ({files.NEGATIVE_SOURCES})"
 
 
 def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:

@@ -19,11 +19,12 @@ from stage2.cli.commands.evaluate import (
 )
 from stage2.cli.commands.mine import candidates, check_mining, stage_inputs, write_mined
 from stage2.cli.commands.prepare import write_constructed
-from stage2.cli.commands.train import TrainingQuestions, check_training, fit
+from stage2.cli.commands.train import TrainingQuestions, again_of, check_training, fit
 from stage2.cli.dry_run import Workload
 from stage2.cli.guards import guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.second_sources import second_source
 from stage2.cli.shipped import ship
 from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import (
@@ -81,7 +82,6 @@ from stage2.training.train import no_hard_examples
 from stage2.usage import made_from
 from stage2.utils import files
 from stage2.utils.arrays import Ints
-from stage2.utils.device import check_training_precision
 from stage2.utils.tensors import copy_of_weights
 from stage2.variants import LOSSES
 
@@ -91,8 +91,7 @@ _NONE = np.empty(0, np.int64)
 @in_run_folder()
 def run_command(settings: Settings, run: RunFolder) -> None:
     """Prepare, mine, train, evaluate and report, in one folder."""
-    check_training_precision(settings.precision, settings.device)
-    check_machine(settings)
+    check_machine(settings, trains=True)
     inputs = gather(settings)
     check_corpus(inputs, settings, "run")
     check_mining(settings, inputs)
@@ -106,7 +105,8 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     model, settings = loaded(first.model), first.settings
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
-    stages = stage_inputs(inputs, {**first.hashes, **cross_hashes}, first.made)
+    second, second_hashes = second_source(settings, inputs)
+    stages = stage_inputs(inputs, {**first.hashes, **cross_hashes, **second_hashes}, first.made)
     teacher, settings = load_teacher(
         settings, inputs, first.hashes, _may_train(settings, placed, folds)
     )
@@ -131,7 +131,9 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     keep_stage1(run, first, stages["mine"])
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     cache = stage1_cache(settings, run)
-    inputs, mined = candidates(settings, run, model, inputs, cache, _sides(settings, placed))
+    inputs, mined = candidates(
+        settings, run, model, inputs, cache, _sides(settings, placed), second
+    )
     write_constructed(settings, run, inputs)
 
     lists = lists_of(settings, model, inputs)
@@ -145,7 +147,10 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     # Without a split, training sees the dev questions anyway.
     refits = settings.refit and settings.split == "chunk"
     recipe = taught_recipe(
-        Recipe(lists, hard, dropped, replace(settings, refit=refits), guards.choosing()),
+        Recipe(
+            lists, hard, dropped, replace(settings, refit=refits), guards.choosing(),
+            inputs.held_out, again_of(settings, inputs, second),
+        ),
         run, teacher, inputs, _may_train(settings, placed, folds),
     )  # fmt: skip
     # Neither is kept beside the model.

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from stage2.call import Call
 from stage2.cli import console
+from stage2.cli.commands.mine import check_mining
 from stage2.cli.dry_run import Workload
 from stage2.cli.guards import (
     Guards,
@@ -21,6 +23,7 @@ from stage2.cli.guards import (
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
+from stage2.cli.second_sources import second_source
 from stage2.cli.shipped import ship
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
@@ -38,6 +41,7 @@ from stage2.data.dataset import Samples
 from stage2.data.unseen import unseen_side
 from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.mining.second_source import SecondSource
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
 from stage2.training.dev_corpus import Dev
 from stage2.training.documents import check_parts
@@ -50,15 +54,13 @@ from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
 from stage2.training.questions import Recipe
 from stage2.training.refit import refit, undo_if_worse
+from stage2.training.rounds import Again, check_rounds, keep_rounds
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, no_hard_examples, train
-from stage2.usage import made_from
+from stage2.usage import made_from, missing
 from stage2.utils import files
-from stage2.utils.device import (
-    check_training_precision,
-)
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import copy_of_weights
 
@@ -66,11 +68,12 @@ from stage2.utils.tensors import copy_of_weights
 @in_run_folder(adds="train")
 def train_command(settings: Settings, run: RunFolder) -> None:
     """Train on the samples of --data, or on the hard examples that the folder holds."""
-    check_training_precision(settings.precision, settings.device)
-    check_machine(settings)
-    settings = _with_data(settings, run)
+    check_machine(settings, trains=True)
+    settings = _mining(_with_data(settings, run))
     settings, inputs = with_folder_files(settings, run, only=("train", "dev"))
-    hashes = dict[str, str](inputs.hashes)
+    _check_corpus(settings, inputs)
+    second, second_hashes = second_source(settings, inputs)
+    hashes = {**inputs.hashes, **second_hashes}
     first = stage1(settings, run, inputs)
     model, settings = loaded(first.model), first.settings
     hashes |= {**first.hashes, **loss_hashes(settings.loss)}
@@ -116,12 +119,16 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     keep_stage1(run, first, {**inputs.hashes, **first.hashes})
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
     lists, dev = (
-        ranking_lists(model, samples, inputs.annotations, similarity=settings.similarity)
-        for samples in (inputs.samples, dev_samples)
+        ranking_lists(
+            model, samples, inputs.annotations, similarity=settings.similarity, corpus=corpus
+        )
+        for samples, corpus in ((inputs.samples, has_rounds(settings)), (dev_samples, False))
     )
     lists = taught(settings, run, teacher, lists, inputs, taught_rows)
     del teacher
-    recipe = _recipe(settings, lists, inputs, None if dev_samples is inputs.samples else dev)
+    recipe = _recipe(
+        settings, lists, inputs, None if dev_samples is inputs.samples else dev, second
+    )
     guards = measured(guard_data, model, settings)
     questions = TrainingQuestions(
         recipe.lists_of(train_rows),
@@ -132,8 +139,43 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     _tell_elsewhere(run, model, guards)
 
 
+def _mining(settings: Settings) -> Settings:
+    """Return the settings with the corpus as the source of negatives, if there are rounds."""
+    anew = replace(settings, source="corpus")
+    return anew if has_rounds(anew) else settings
+
+
+def has_rounds(settings: Settings) -> bool:
+    """Return whether negatives are mined again, as `stage2 run` does with --source corpus."""
+    return settings.rounds > 1 and not missing("rounds", Call(settings))
+
+
+def again_of(settings: Settings, inputs: Inputs, second: SecondSource | None) -> Again | None:
+    """Return what mining again in rounds needs beside the lists; None without rounds."""
+    if not has_rounds(settings) or inputs.dataset is None:
+        return None
+    return Again(list(inputs.dataset.chunk_ids), second)
+
+
+def _check_corpus(settings: Settings, inputs: Inputs) -> None:
+    """Refuse rounds without a corpus to mine, and rules that allow no negative."""
+    if not has_rounds(settings):
+        return
+    if inputs.dataset is None:
+        raise BadInputError(
+            f"--rounds {settings.rounds}: {settings.data} holds samples without their corpus, in "
+            "which negatives are mined again; give a --data DIR with a corpus, or use stage2 run "
+            "--source corpus"
+        )
+    check_mining(settings, inputs)
+
+
 def _recipe(
-    settings: Settings, lists: RankingLists, inputs: Inputs, dev: RankingLists | None
+    settings: Settings,
+    lists: RankingLists,
+    inputs: Inputs,
+    dev: RankingLists | None,
+    second: SecondSource | None,
 ) -> Recipe:
     """Return the rule for what is trained on: all that may be seen of the lists.
 
@@ -142,6 +184,7 @@ def _recipe(
         lists: the lists of all questions that are given.
         inputs: what the lists were made from.
         dev: the questions that choose, if they are not among these.
+        second: the second source of negatives, or None.
     """
     texts = () if dev is None else dev.tokens.texts
     answers = [] if dev is None else np.unique(dev.candidates[dev.is_relevant]).tolist()
@@ -151,6 +194,7 @@ def _recipe(
         dropped=np.zeros(len(lists.candidates), np.bool_),
         settings=replace(settings, train_on="all"),
         held_out=(*inputs.held_out, *(texts[row] for row in answers)),
+        again=again_of(settings, inputs, second),
     )
 
 
@@ -218,6 +262,8 @@ def check_training(
 ) -> State | None:
     """Refuse settings that cannot be trained with; return the state to continue from, or None."""
     check_trainable(settings)
+    if has_rounds(settings):
+        check_rounds(settings)
     check_parts(model, settings)
     check_freeze(model, settings.freeze)
     has_entities = inputs.annotations is not None and settings.similarity != "sentence"
@@ -303,6 +349,7 @@ def fit(
         _refit(settings, run, model, before, candidates[0], again, hashes)
         candidates, undone = undo_if_worse(model, before, chosen, candidates, dev.guards, settings)
         model.save_weights(checkpoints / files.BEST_CHECKPOINT)
+        keep_rounds(run / files.REFIT, run.path)
     if undone:
         console.warn("the refitted model is worse on a guard, and is not shipped")
     best = candidates[0]
