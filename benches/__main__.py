@@ -15,8 +15,8 @@ from benches.harness import Bench, Finding
 
 # Each job is a module of `benches.jobs` with a function `measure(bench)`.
 JOBS = (
-    "parse", "search", "mining", "metrics", "ranks", "sampling", "join", "near_duplicates",
-    "gazetteer", "prepare", "growth", "encode", "cache", "training", "loop",
+    "parse", "reading", "search", "mining", "metrics", "ranks", "sampling", "join",
+    "near_duplicates", "gazetteer", "prepare", "growth", "encode", "cache", "training", "loop",
 )  # fmt: skip
 # The jobs that run on a GPU.
 GPU_JOBS = ("encode", "training", "loop", "search_gpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stage2.data.arrow_cells import Collector
+from stage2.data.arrow_cells import Collector, blank, merged
 from stage2.utils.errors import BadInputError
 
 
@@ -18,6 +18,27 @@ def test_a_text_that_many_batches_have_is_kept_once() -> None:
     assert cells.dictionary.to_pylist() == ["a", "b", "c"]
     assert cells.codes.tolist() == [0, -1, 1, 1, 0, 2, 0]
     assert cells.kept(np.arange(7) > 3).rows.tolist() == [4, 5, 6]
+
+
+def test_blank_texts_are_those_without_a_visible_character() -> None:
+    texts = ["", " ", "a", " a", "\u3000\t\n", "\u00a0", "\u00e9", "\u3000\u3042", "a "]
+    assert blank(pa.array(texts, pa.large_string())).tolist() == [
+        not text.strip() for text in texts
+    ]
+    assert blank(pa.array([], pa.large_string())).tolist() == []
+
+
+def test_dictionaries_are_merged_in_their_order() -> None:
+    first, second = (pa.array(texts, pa.large_string()) for texts in (["b", "a"], ["c", "a"]))
+    for given, texts, numbers in (
+        ([], [], []),
+        ([first], ["b", "a"], [0, 1]),
+        ([first, second], ["b", "a", "c"], [0, 1, 2, 1]),
+    ):
+        dictionary, renumbered = merged(given)
+        assert dictionary.to_pylist() == texts
+        assert renumbered.tolist() == numbers
+        assert renumbered.dtype == np.int64
 
 
 def test_lists_know_their_rows() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stage2._core import InputError
@@ -71,6 +71,14 @@ def outcome(path: Path, on_error: str) -> Any:
         return "refused"
 
 
+# A conflict of ids stands before a null.
+@example(
+    [
+        {"query": query, "positive": "a", "query_id": query_id}
+        for query, query_id in (("a", "1"), ("b", "1"), (None, None))
+    ],
+    "skip",
+)
 @settings(max_examples=60)
 @given(rows=tables_in_memory(), on_error=st.sampled_from(["strict", "skip"]))
 def test_columns_are_what_rows_are(rows: list[dict[str, Any]], on_error: str) -> None:
@@ -82,6 +90,14 @@ def test_columns_are_what_rows_are(rows: list[dict[str, Any]], on_error: str) ->
             outcome(path, on_error) for path in (lines, Path(folder) / "x.parquet")
         )
     assert by_columns == by_rows
+
+
+def test_the_first_row_with_a_fault_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    table = {"query": ["a", "b", None], "query_id": ["1", "1", "2"], "text": ["c", "d", "e"]}
+    pq.write_table(pa.table(table), path)
+    with pytest.raises(InputError, match=r"x\.parquet, row 2: the id of the question is that of"):
+        read_file(path)
 
 
 def test_a_column_of_another_type_and_a_null_are_refused(tmp_path: Path) -> None:

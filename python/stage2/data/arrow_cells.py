@@ -146,7 +146,7 @@ class Collector:
 
 
 def merged(dictionaries: list[Any]) -> tuple[Any, Ints]:
-    """Merge dictionaries that stand one after another.
+    """Merge dictionaries that stand one after another, each of different texts.
 
     Returns:
         The different texts, and for each text of the dictionaries its number among them.
@@ -154,6 +154,8 @@ def merged(dictionaries: list[Any]) -> tuple[Any, Ints]:
     pa = arrow()
     if not dictionaries:
         return pa.array([], pa.large_string()), np.zeros(0, np.int64)
+    if len(dictionaries) == 1:
+        return dictionaries[0], np.arange(len(dictionaries[0]), dtype=np.int64)
     encoded = pa.concat_arrays(dictionaries).dictionary_encode()
     return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
 
@@ -161,5 +163,10 @@ def merged(dictionaries: list[Any]) -> tuple[Any, Ints]:
 def blank(dictionary: Any) -> npt.NDArray[np.bool_]:
     """Return which texts are empty or only white space."""
     pc = arrow("pyarrow.compute")
-    trimmed = pc.utf8_trim_whitespace(dictionary)
-    return np.asarray(pc.equal(trimmed, "").to_numpy(zero_copy_only=False), bool)
+    # Trimming copies a text, so that only those are trimmed that begin with white space.
+    first = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(dictionary, 0, 1))
+    found = np.array(pc.equal(first, "").to_numpy(zero_copy_only=False), bool)
+    some = np.flatnonzero(found)
+    trimmed = pc.utf8_trim_whitespace(dictionary.take(arrow().array(some)))
+    found[some] = pc.equal(trimmed, "").to_numpy(zero_copy_only=False)
+    return found

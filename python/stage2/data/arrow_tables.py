@@ -67,18 +67,21 @@ def read_batches(
         for name, collector in collectors.items():
             collector.add(batch.column(name))
     cells = {name: collector.cells() for name, collector in collectors.items()}
-    rejected: list[LeftOut] = []
-    faults = _faults(cells, roles, num_rows)
-    cells = _without(cells, faults, num_rows, settings, file, rejected)
+    errors: list[InputError] = []
+    cells = _without(cells, _faults(cells, roles, num_rows), num_rows, file, errors)
     table = _Table(cells, roles)
     if conflicts := table.conflicts():
-        cells = _without(cells, conflicts, num_rows, settings, file, rejected)
+        cells = _without(cells, conflicts, num_rows, file, errors)
         table = _Table(cells, roles)
+    # The conflicts were found last, and may stand before other faults.
+    errors.sort(key=lambda error: error.line)
+    if errors and settings.on_error == "strict":
+        raise errors[0]
     if not len(cells[roles.question].rows):
         why = f"all {num_rows} rows are left out" if num_rows else "the file has no rows"
         raise input_error(file, 1, 0, "empty_file", f"{why}; expected at least one question")
     unread = {f"the column {name!r}": num_rows for name in names if name not in roles.names}
-    return table.tables(roles.sentence(file), Counter(unread), rejected)
+    return table.tables(roles.sentence(file), Counter(unread), _left_out(errors, file))
 
 
 class _Table:
@@ -326,32 +329,25 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
 
 
 def _without(
-    cells: dict[str, Cells],
-    faults: _Faults,
-    num_rows: int,
-    settings: InputConfig,
-    file: str,
-    rejected: list[LeftOut],
+    cells: dict[str, Cells], faults: _Faults, num_rows: int, file: str, errors: list[InputError]
 ) -> dict[str, Cells]:
-    """Return the cells of the rows without a fault, and record the others.
-
-    Raises:
-        InputError: a row has a fault, and --on-error is strict.
-    """
+    """Return the cells of the rows without a fault, and add an error for each of the others."""
     kept = np.ones(num_rows, bool)
-    first: dict[int, InputError] = {}
     for row, reason, message in faults:
-        kept[row] = False
-        if row not in first:
+        if kept[row]:
             # Rows are counted from 1, as viewers of tables count them.
-            first[row] = input_error(file, row + 1, 0, reason, message)
-    for row in sorted(first):
-        error = first[row]
-        if settings.on_error == "strict":
-            raise error
+            errors.append(input_error(file, row + 1, 0, reason, message))
+        kept[row] = False
+    return {name: own.kept(kept) for name, own in cells.items()} if faults else cells
+
+
+def _left_out(errors: list[InputError], file: str) -> list[LeftOut]:
+    """Return the rows that have these errors."""
+    found = []
+    for error in errors:
         message = str(error).split(f", row {error.line}: ", 1)[1]
-        rejected.append(LeftOut(file, error.line, 0, error.reason, message, ""))
-    return {name: own.kept(kept) for name, own in cells.items()} if first else cells
+        found.append(LeftOut(file, error.line, 0, error.reason, message, ""))
+    return found
 
 
 def _numbered(keys: Ints) -> tuple[Ints, Ints]:
