@@ -30,17 +30,18 @@ CELLS = ROOT / "benches" / "mining.jsonl"
 MARKERS = "<!-- mining -->\n", "<!-- /mining -->"
 
 _LISTED = ("--loss", "infonce")
-_ONE = (*_LISTED, "--source", "corpus", "--negatives", "1", "--relative-margin", "0.05")
+_MINED = (*_LISTED, "--source", "corpus", "--relative-margin", "0.05", "--negatives")
+_BM25 = ("--second-source", "bm25")
 
 # By its name the flags of each recipe. All but the first have the defaults beside these.
 RECIPES: Mapping[str, tuple[str, ...]] = {
     "in-batch alone": (),
     # With two candidates no ground truth is below the top 3, the default.
     "1 random": (*_LISTED, "--negatives", "1", "--topk", "1"),
-    "1 of the model": _ONE,
-    "1 of the model, 2 rounds": (*_ONE, "--rounds", "2"),
-    "1 of BM25": (*_ONE, "--second-source", "bm25", "--second-share", "1"),
-    "1 of the model, 1 of BM25": (*_ONE, "--negatives", "2", "--second-source", "bm25"),
+    "1 of the model": (*_MINED, "1"),
+    "1 of the model, 2 rounds": (*_MINED, "1", "--rounds", "2"),
+    "1 of BM25": (*_MINED, "1", *_BM25, "--second-share", "1"),
+    "1 of the model, 1 of BM25": (*_MINED, "2", *_BM25),
 }
 FIRST = next(iter(RECIPES))
 
