@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PEERS = (
@@ -99,4 +99,12 @@ def name(facts: Sequence[tuple[str, str]]) -> str:
 def versions(device: str = "cpu") -> list[tuple[str, str]]:
     """Return the names and versions of stage2 and its peers."""
     peers = GPU_PEERS if device == "cuda" else PEERS
-    return [(name, version(name)) for name in ("stage2", *peers)]
+    return [(name, _version(name)) for name in ("stage2", *peers)]
+
+
+def _version(name: str) -> str:
+    # Jobs that are asked for by name need not have the peers of all.
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
