@@ -1,4 +1,4 @@
-"""What the choice among candidates loses against the best candidate in hindsight.
+"""Measure how much the choice loses against the candidate that is best in hindsight.
 
     python -m benches.choice --precision bf16
 
@@ -12,7 +12,6 @@ all cells are there.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from benches.defaults import (
     Options,
     Row,
     measures_with,
+    parser_of,
     run_folder,
     start,
     write_between,
@@ -47,12 +47,7 @@ MARKERS = "<!-- choice -->\n", "<!-- /choice -->"
 
 def main() -> None:
     """Measure the candidates that are not measured yet, and write the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.choice",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser = parser_of("choice", __doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "defaults")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     given = parser.parse_args()

@@ -111,12 +111,7 @@ class Options:
 
 def main() -> None:
     """Make the missing cells, and write the table of all."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.defaults",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser = parser_of("defaults", __doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "defaults")
     parser.add_argument("--only", choices=tuple(DATA), help="one data set")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
@@ -147,6 +142,22 @@ def main() -> None:
     whole = given.limit is None and given.only is None and not given.flags
     if whole and min(given.splits, given.seeds) >= WRITTEN:
         write_between(options.markers, text)
+
+
+def parser_of(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a script, which takes the folder of the data by `--data`.
+
+    Args:
+        name: the name of its module.
+        description: the docstring of its module.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benches.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    return parser
 
 
 def write_between(markers: tuple[str, str], text: str, document: Path = DOCUMENT) -> None:

@@ -10,7 +10,6 @@ written to docs/defaults.md.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,13 +38,7 @@ MODELS: Mapping[str, Callable[[Data], Encoder]] = {
 
 def main() -> None:
     """Measure each model on each data set, and write the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.init_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    shared = defaults.ROOT.parent / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=shared)
+    parser = defaults.parser_of("init_cost", __doc__)
     parser.add_argument("--only", choices=tuple(defaults.DATA), help="one data set")
     parser.add_argument("--limit", type=int, help="passages of each, to try the script")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What each kind of negatives does to questions held out.
+"""Measure what each kind of negatives does to held-out questions.
 
     python -m benches.mining [--precision bf16] [--only medquad] [--splits 1] [--seeds 1]
 
@@ -13,7 +13,6 @@ written to docs/how-to/hard-negatives.md when both data sets are whole.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -48,12 +47,7 @@ FIRST = next(iter(RECIPES))
 
 def main() -> None:
     """Make the missing cells, and write the table of all."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.mining",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser = defaults.parser_of("mining", __doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "defaults")
     parser.add_argument("--only", choices=tuple(DATA), help="one data set")
     parser.add_argument("--recipe", choices=tuple(RECIPES), help="one recipe")

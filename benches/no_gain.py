@@ -1,4 +1,4 @@
-"""What `stage2 check` and `stage2 run` make of data on which training should not help.
+"""Check and run data on which training should not help, and measure what is shipped.
 
     python -m benches.no_gain [--precision bf16] [--only scrambled]
 
@@ -10,7 +10,6 @@ benches/no_gain.jsonl. The table is printed, and written to docs/check.md when a
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +26,12 @@ from benches.defaults import (
     Row,
     flip_test,
     model_measures,
+    parser_of,
     probability,
     program,
     start,
     write_beir,
+    write_between,
     xquad,
 )
 from stage2.utils import files
@@ -43,7 +44,7 @@ FEW = 20
 
 @dataclass(frozen=True)
 class Setting:
-    """What a data set is made from.
+    """The material of which the data sets are made.
 
     Attributes:
         data: XQuAD English.
@@ -110,12 +111,7 @@ CASES: Mapping[str, Callable[[Setting], Made]] = {
 
 def main() -> None:
     """Make the missing rows, and write the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.no_gain",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser = parser_of("no_gain", __doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "no-gain")
     parser.add_argument("--only", choices=tuple(CASES), help="one data set")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
@@ -132,9 +128,7 @@ def main() -> None:
     text = table(rows)
     print(text)
     if len(rows) == len(CASES):
-        before, rest = DOCUMENT.read_text(encoding="utf-8").split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        files.write_text(DOCUMENT, before + MARKERS[0] + text + MARKERS[1] + after)
+        write_between(MARKERS, text, DOCUMENT)
 
 
 def measured(name: str, folder: Path, options: Options) -> Row:

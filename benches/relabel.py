@@ -14,7 +14,6 @@ that `stage2 relabel` makes of them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 from click.testing import CliRunner
 
 import stage2
-from benches.defaults import DATA, ROOT, Data, write_beir
+from benches.defaults import DATA, ROOT, Data, parser_of, write_beir, write_between
 from stage2._core import Samples
 from stage2.cli.main import program
 from stage2.config import Settings
@@ -71,12 +70,7 @@ class Found:
 
 def main() -> None:
     """Corrupt, order, judge, mend, and print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.relabel",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser = parser_of("relabel", __doc__)
     parser.add_argument("--only", choices=tuple(DATA), help="one data set")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, help="passages of each, to try the script")
@@ -103,9 +97,7 @@ def main() -> None:
     text = table(lines, given.judge, given.seeds)
     print(text)
     if given.write:
-        before, rest = DOCUMENT.read_text(encoding="utf-8").split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        files.write_text(DOCUMENT, before + MARKERS[0] + text + MARKERS[1] + after)
+        write_between(MARKERS, text, DOCUMENT)
 
 
 def cell(

@@ -144,12 +144,12 @@ _MINES_AGAIN = Condition(
     lambda call: call.settings.source == "corpus" or call.command == "train",
     "with --source corpus",
 )
-# What was found in the negatives that were mined before training says nothing of later ones.
+# Findings about negatives that were mined before training say nothing of later ones.
 _KEEPS_FALSE = Condition(
     lambda call: not call.settings.drop_false_negatives,
     "without --drop-false-negatives, which looks at the negatives before training alone",
 )
-# What a teacher says, it says of the negatives before training alone.
+# A teacher scores the negatives that were there before training, and no others.
 ROUNDS = (
     with_loss(lambda kind: kind.negatives != "batch" and kind.teacher is None),
     _MINES_AGAIN,

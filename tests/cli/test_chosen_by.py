@@ -1,4 +1,4 @@
-"""What a run folder says about the guards that chose its model."""
+"""A run folder says which guards chose its model."""
 
 from __future__ import annotations
 

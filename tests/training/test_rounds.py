@@ -188,7 +188,7 @@ def test_a_run_keeps_the_negatives_of_every_round(
     out = tmp_path / "out"
     shipped, split = files.read_json(out / files.RUN)["shipped"], files.read_json(out / files.SPLIT)
     kept = {path.name for path in (out / files.ROUNDS).iterdir()}
-    # What is shipped was refitted, and has had a second round where the second epoch was chosen.
+    # The shipped model was refitted. It had a second round if the second epoch was chosen.
     again = shipped["refit_on"] > 0 and shipped["name"].startswith("epoch 2")
     assert kept == {"round_2.jsonl", *(["refit_round_2.jsonl"] if again else [])}
     recorded = files.read_json(out / files.RUN)["files"]
@@ -229,7 +229,7 @@ def test_train_mines_the_corpus_of_its_data(
     stage2("train", "--data", data, "--model", model_dir, *FLAGS, "--second-source", "bm25")
     written = read_jsonl(tmp_path / "out" / files.ROUNDS / "round_2.jsonl")
     assert [row["qa_id"] for row in written] == [f"q{i:02}" for i in range(7)]
-    # What answers questions of dev and test is no negative, though test questions are not used.
+    # Answers of dev and test questions are no negatives, although test questions are not used.
     found = {chunk for row in written for chunk in row["negative_chunk_ids"]}
     assert found
     assert not found & {f"c{i:02}" for i in range(7, 14)}

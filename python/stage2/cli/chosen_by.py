@@ -11,7 +11,7 @@ from stage2.cli import console
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 
-# What a training ships or could have shipped stands in these folders of a run. Its stage 1 does
+# A run keeps in these folders what a training ships or could have shipped. Its stage 1 does
 # not: no guard has chosen that.
 _CHOSEN = (files.SHIPPED_MODEL, files.CHECKPOINTS)
 

@@ -1,4 +1,4 @@
-"""What --second-source names: the second source of negatives, with the hash of what it is."""
+"""The second source of negatives that `--second-source` names, with the hash of its content."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class CorpusMining:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is mined: n questions over N chunks.
+    """The questions and chunks that are mined: n questions over N chunks.
 
     Attributes:
         questions: the vectors of the questions.

@@ -103,7 +103,7 @@ class RunSource:
 
 @dataclass(frozen=True)
 class Beside:
-    """What mines from a second source for n questions over N chunks.
+    """A miner that takes negatives from a second source, for n questions over N chunks.
 
     Attributes:
         source: the second source.
@@ -259,7 +259,7 @@ def first_rules(rules: Rules, second_share: float | None) -> Rules:
 def joined(questions: Vectors[Any], chunks: Vectors[Any], parts: Sequence[Negatives]) -> Negatives:
     """Join the negatives that both sources give, by falling score of the model.
 
-    Of equal scores the lower chunk comes first.
+    If scores are equal, the lower chunk comes first.
 
     Args:
         questions: the vectors of n questions.

@@ -1,6 +1,6 @@
 """Rounds: negatives that are mined again with the model so far, as it goes on being trained.
 
-What the model before training finds hard is soon easy for the model that is trained. So the epochs
+Negatives that are hard for the model before training are soon easy for the trained one. So epochs
 are divided into rounds, and at the start of each round but the first every question is given the
 negatives that the model finds hardest now (Xiong et al. 2021, "Approximate nearest neighbor
 negative contrastive learning for dense text retrieval", whose index is made anew as training goes
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Again:
-    """What mining again needs beside the lists.
+    """The things that mining again needs beside the lists.
 
     Attributes:
         context_ids: the ids of the N chunks of the corpus.

@@ -81,7 +81,7 @@ def _samples() -> list[dict[str, Any]]:
 def test_no_answer_of_a_question_that_is_held_out_is_trained_on_as_a_negative(
     stage2: Stage2, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """As in `stage2 run`. A given split holds out the answers of its test questions too."""
+    """`train` does as `run` does. A given split holds out the answers of its test questions too."""
     rows = _samples()
     data, dev, split = tmp_path / "data.jsonl", tmp_path / "dev.jsonl", tmp_path / "split.json"
     held_out = {"split": None, "given": {4, 5, 6, 7}, "dev_data": {6, 7}, "none": set()}[how]

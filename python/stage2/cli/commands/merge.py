@@ -239,7 +239,7 @@ def chosen_alpha(
 ) -> dict[str, Any]:
     """Return the given α, or the best α on dev that no guard calls worse, and the values tried.
 
-    Of equally good values the smallest is chosen, since it changes the first model the least. At
+    If values are equally good, the smallest is chosen: it changes the first model the least. At
     an α of 0 it is that model, which no guard judges.
     """
     if settings.alpha is not None:
