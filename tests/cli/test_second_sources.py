@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,17 @@ def test_the_source_of_each_negative_is_told(
     run.write_text(run.read_text().replace("c16", "c15"))
     assert "second_source was" in stage2(*call, "--second-source", run, exit_code=2).stderr
     assert tree(out) == before
+
+
+def test_a_compressed_run_holds_no_more_than_is_said(
+    stage2: Stage2, call: list[object], tmp_path: Path
+) -> None:
+    packed = tmp_path / "engine.trec.gz"
+    packed.write_bytes(gzip.compress(write_run(tmp_path / "engine.trec").read_bytes()))
+    flags = [*call, "--second-source", packed, "--max-decompressed"]
+    assert str(packed) in stage2(*flags, 20, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+    stage2(*flags, "1MB")
 
 
 def test_margins_are_by_the_scores_of_the_model(

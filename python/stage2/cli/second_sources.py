@@ -51,7 +51,7 @@ def _of_run(settings: Settings, inputs: Inputs, path: str) -> tuple[SecondSource
             "run of any engine"
         )
     checked = files.check_regular(path)
-    system = RunSystem(settings, {}, path, read_run(path))
+    system = RunSystem(settings, {}, path, read_run(path, settings.decompressed))
     system.check(inputs)
     source = RunSource(checked.name, inputs.samples.qa_ids, system.scores(inputs.samples))
     return source, {NAME: files.sha256(checked)}
