@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ from stage2.models.sentence_transformers.model import SentenceEncoder
 from stage2.presets import RUN_DEFAULTS
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
+
+if TYPE_CHECKING:
+    from benches import sentence_peers
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -304,7 +307,7 @@ def run_folder(data: Data, split: int, seed: int, options: Options) -> Path:
     """Return the folder of `stage2 run` on the queries that the split does not hold out."""
     folder = options.work / data.name / f"split-{split}-seed-{seed}-{options.key}"
     record = folder / files.RUN
-    if record.is_file() and "evaluate" in files.read_json(record)["stages"]:
+    if record.is_file() and "evaluate" in files.read_json(record).get("stages", ()):
         return folder
     program(
         "run", "--data", training_side(data, split, options), "--model", start(data, options),
@@ -331,22 +334,41 @@ def peer_cell(data: Data, split: int, seed: int, options: Options) -> Row:
     from benches import sentence_peers
 
     settings = read_toml(run_folder(data, split, seed, options) / files.SETTINGS)
+    recipe = sentence_peers.Recipe(
+        seed=seed,
+        bf16=resolve_precision(options.precision, torch.device("cpu")) == torch.bfloat16,
+        **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate")},
+    )
+    return peer_measures(data, split, options, recipe)
+
+
+def peer_measures(
+    data: Data, split: int, options: Options, recipe: sentence_peers.Recipe, mined: bool = False
+) -> Measures:
+    """Train a peer on all queries of the side, and measure its last epoch.
+
+    Args:
+        data: the data set.
+        split: the split whose queries are held out.
+        options: the options of the cells.
+        recipe: the settings of the training.
+        mined: whether each query has a negative that the library mined in the corpus.
+    """
+    from benches import sentence_peers
+
     loaded = stage2.load_model(start(data, options))
     if isinstance(loaded, SentenceEncoder):
         model = sentence_peers.with_forward_of(loaded, options.precision)
     else:
         model = sentence_peers.sentence_transformer(loaded)
-    recipe = sentence_peers.Recipe(
-        seed=seed,
-        bf16=resolve_precision(options.precision, loaded.device) == torch.bfloat16,
-        **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate")},
-    )
     out = set(data.tests[split])
     rows = [
         {"question": data.queries[i]["text"], "ground_truth_contexts": [data.texts[chunk]],
          "negative_contexts": []}
         for i, chunks in enumerate(data.truths) if i not in out for chunk in chunks
     ]  # fmt: skip
+    if mined:
+        rows = sentence_peers.mine(model, rows, data.texts)
     sentence_peers.train(model, rows, recipe)
     test = [data.queries[i]["text"] for i in data.tests[split]]
     scores = sentence_peers.scores(model, test, data.texts)

@@ -1,9 +1,10 @@
-"""Training with MultipleNegativesRankingLoss of sentence-transformers, from the same model."""
+"""Training with the losses of sentence-transformers, from the same model."""
 
 from __future__ import annotations
 
+import copy
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    GISTEmbedLoss,
+    MultipleNegativesRankingLoss,
+)
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
+from sentence_transformers.util import mine_hard_negatives
 
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import unpadded
@@ -30,6 +36,16 @@ from stage2.utils.errors import BadInputError
 
 Row = dict[str, Any]
 
+MNRL = "MultipleNegativesRankingLoss"
+# By its name the loss that is made of a model. The guide is the model before training.
+LOSSES: Mapping[str, Callable[[SentenceTransformer], torch.nn.Module]] = {
+    MNRL: MultipleNegativesRankingLoss,
+    "CachedMultipleNegativesRankingLoss": lambda model: CachedMultipleNegativesRankingLoss(
+        model, mini_batch_size=64
+    ),
+    "GISTEmbedLoss": lambda model: GISTEmbedLoss(model, _guide(model), temperature=1 / 20),
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -40,6 +56,7 @@ class Recipe:
     learning_rate: float
     seed: int
     bf16: bool
+    loss: str = MNRL
 
 
 def columns_of(rows: Sequence[Row]) -> Row:
@@ -126,9 +143,34 @@ def train(model: SentenceTransformer, rows: Sequence[Row], recipe: Recipe) -> No
             model=model,
             args=arguments,
             train_dataset=data,
-            loss=MultipleNegativesRankingLoss(model),
+            loss=LOSSES[recipe.loss](model),
         )
         trainer.train()
+
+
+def mine(model: SentenceTransformer, rows: Sequence[Row], corpus: Sequence[str]) -> list[Row]:
+    """Give each row the negative that the library's `mine_hard_negatives` finds in a corpus.
+
+    It is the first that scores below 95% of the ground truth, which is what the library's
+    documentation shows. A row without such a one is left out, as the library has it.
+    """
+    pairs = {key: columns_of(rows)[key] for key in ("anchor", "positive")}
+    found = mine_hard_negatives(
+        Dataset.from_dict(pairs), model, corpus=list(dict.fromkeys(corpus)), num_negatives=1,
+        relative_margin=0.05, sampling_strategy="top", output_format="triplet", verbose=False,
+    )  # fmt: skip
+    return [
+        {"question": row["anchor"], "ground_truth_contexts": [row["positive"]],
+         "negative_contexts": [row["negative"]]}
+        for row in found
+    ]  # fmt: skip
+
+
+def _guide(model: SentenceTransformer) -> SentenceTransformer:
+    """Copy a model as it is, with its own forward pass if it has another one's."""
+    guide = copy.copy(model)
+    guide.__dict__ = {key: value for key, value in vars(model).items() if key != "forward"}
+    return copy.deepcopy(guide).eval()
 
 
 def scores(
