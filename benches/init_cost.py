@@ -21,6 +21,7 @@ import stage2
 from benches import defaults, report
 from benches.defaults import Data, Floats
 from stage2.encoding.encoder import Encoder
+from stage2.models.fit_model import fit_model
 from stage2.models.hub import default_backbone
 from stage2.models.init_model import init_model
 
@@ -30,9 +31,20 @@ SPLITS = 3
 
 
 UNTOUCHED = "all-MiniLM-L6-v2, untouched"
+STEPS = 100
+
+
+def fitted(data: Data, steps: int) -> Encoder:
+    """Make a model whose encoder is fitted too."""
+    model = init_model(None, data.texts, embedding_dim=64, seed=0)
+    fit_model(model, None, data.texts, steps=steps, seed=0)
+    return model
+
+
 MODELS: Mapping[str, Callable[[Data], Encoder]] = {
     UNTOUCHED: lambda _: stage2.load_model(Path(default_backbone()).resolve(strict=True)),
     "`stage2 init`": lambda data: init_model(None, data.texts, embedding_dim=64, seed=0),
+    f"`stage2 init --fit-steps {STEPS}`": lambda data: fitted(data, STEPS),
 }
 
 

@@ -110,6 +110,7 @@ class Keywords(TypedDict, total=False):
     document_max_length: int | None
     save_dtype: Literal["fp32", "bf16", "fp16"] | None
     fit: bool
+    fit_steps: int
     question_vectors: Path | None
     corpus_vectors: Path | None
     run: Path | None

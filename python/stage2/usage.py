@@ -115,6 +115,7 @@ _DRAWN = Condition(
     "with --qa and --chunks, or a corpus in --data, not with samples that are there already "
     "(--data, or the folder's own)",
 )
+_FITS_MODEL = Condition(lambda call: call.settings.fit, "with --fit")
 _FITS = Condition(lambda call: call.command != "init" or call.settings.fit, "without --no-fit")
 _SCORES = Condition(
     lambda call: call.command != "audit" or bool(call.all_models) or call.has_vectors,
@@ -172,6 +173,9 @@ _OF_SETTINGS: Mapping[str, Use] = {
     ),
     **dict.fromkeys(("data", "qa"), Use(serves=(*_READERS, "annotate"))),
     "chunks": Use(serves=("init", *_READERS, "annotate"), when=(_FITS,)),
+    "fit_steps": Use(
+        decides=("init",), serves=("mine", "train", "sweep"), when=(_MADE, _FITS_MODEL)
+    ),
     "on_error": Use(
         decides=("prepare", "sweep"),
         serves=("init", "mine", "audit", "train", "evaluate", "merge", "annotate", "check"),

@@ -23,6 +23,7 @@ from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.tokens import Role
 from stage2.models.auto import family_of, load_model
 from stage2.models.family import LoadOptions
+from stage2.models.fit_model import fit_model
 from stage2.models.gbert.model import MAX_LENGTH
 from stage2.models.hub import BACKBONE, default_backbone, default_model
 from stage2.models.hub import folder_of as folder_of_model
@@ -275,7 +276,7 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
     fit = settings.fit and not dry_run.is_on()
     if settings.fit:
         check_texts_to_fit(chunks)
-    return init_model(
+    model = init_model(
         settings.backbone,
         chunks,
         embedding_dim=settings.embedding_dim,
@@ -285,6 +286,16 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
         device=resolve_device(settings.device),
         bar=console.bar,
     )
+    if fit and settings.fit_steps:
+        fit_model(
+            model,
+            settings.backbone,
+            chunks,
+            steps=settings.fit_steps,
+            seed=settings.seed,
+            bar=console.bar,
+        )
+    return model
 
 
 def chunks_to_fit(settings: Settings) -> tuple[Sequence[str], Loaded, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stage2.cli.dry_run import Work, Workload
-from stage2.config import Settings
+from stage2.config import ModelConfig, Settings
 from stage2.data.dataset import Samples
 from stage2.encoding.batches import WINDOW
 from stage2.encoding.cache import EmbeddingCache, keys_of
@@ -24,6 +24,7 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens, Role, tokenize
 from stage2.evaluation.baselines import Backbone
 from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.fit_model import DRAWN, NEAREST, SHORT
 from stage2.models.hub import default_model
 from stage2.models.init_model import CHUNK_TOKENS, QUESTION_TOKENS
 from stage2.training.dev_corpus import DEV_CORPUS
@@ -42,6 +43,8 @@ _SEARCH, _REPEATS = (64, 4096), 3
 _EMBEDDING = (0.6, 1.6)
 # A step goes forwards and backwards, which is twice as much again, and updates the weights.
 _TRAINING = (1.5, 4.5)
+# A sentence that a model is fitted with, or a part of one.
+_SENTENCE_TOKENS = 20
 # A score is compared with that of each ground truth.
 _SEARCHING = (1.0, 8.0)
 
@@ -151,12 +154,20 @@ def counts_of(lists: RankingLists, cache: EmbeddingCache | None = None) -> tuple
     return queries, int(missing.sum()) - queries
 
 
-def fitting(pace: Pace, fits: bool = True) -> list[Work]:
-    """Return the work of fitting the heads of a new model, if it is done; see `init_model`."""
+def fitting(pace: Pace, settings: ModelConfig, makes: bool = True) -> list[Work]:
+    """Return the work of fitting a new model, if one is made; see `init_model` and `fit_model`."""
+    if not (makes and settings.fit):
+        return []
     count = CHUNK_TOKENS + QUESTION_TOKENS
     # The model and its encoder each read them; a small corpus has fewer.
     low, high = _times(2 * count * pace.token, _EMBEDDING)
-    return [Work("tokens to fit the heads on", count, (0.1 * low, high))] if fits else []
+    found = [Work("tokens to fit the heads on", count, (0.1 * low, high))]
+    if settings.fit_steps:
+        # A step reads chunks and some sentences of each, which are a few words each.
+        tokens = DRAWN * (NEAREST + 1) * (pace.tokens["document"] + SHORT * _SENTENCE_TOKENS)
+        seconds = _times(settings.fit_steps * tokens * pace.token, _TRAINING)
+        found.append(Work("updates to fit the model", settings.fit_steps, seconds))
+    return found
 
 
 def evaluation(

@@ -68,6 +68,12 @@ class ModelConfig(Group):
     fit: bool = setting(
         True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
     )
+    fit_steps: int = setting(
+        0,
+        "Updates of the whole model, after its heads are fitted, that bring its ranks nearer to "
+        "the encoder's own.",
+        kind=int, low=0, metavar="N",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

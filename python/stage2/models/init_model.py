@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from stage2.models.gbert.model import MAX_LENGTH, ProbabilisticGBERTV4
 from stage2.models.hub import default_backbone, longest_input
 from stage2.models.model_check import check_model
 from stage2.utils.errors import BadInputError
-from stage2.utils.progress import Bar, Progress
+from stage2.utils.progress import Bar, Progress, no_bar
 
 # The heads are fitted on so many tokens of chunks, and on so many of shorter texts.
 CHUNK_TOKENS, QUESTION_TOKENS = 50_000, 75_000
@@ -42,7 +41,7 @@ def init_model(
     seed: int,
     fit: bool = True,
     device: torch.device | None = None,
-    bar: Bar | None = None,
+    bar: Bar = no_bar,
 ) -> ProbabilisticGBERTV4:
     """Make a stage-1 model from an encoder.
 
@@ -60,7 +59,7 @@ def init_model(
         seed: the seed of the random heads, and of the order in which texts are fitted.
         fit: whether the heads are fitted; if False, they stay random.
         device: the device for fitting; None means the CPU.
-        bar: opens a bar for each part of the fitting; None shows nothing.
+        bar: opens a bar for each part of the fitting.
 
     Raises:
         BadInputError: the backbone cannot be loaded or cannot embed a text, a size is too small, or
@@ -73,9 +72,7 @@ def init_model(
         )
     if fit:
         check_texts_to_fit(chunks)
-    name = backbone or default_backbone()
-    # The id of the default encoder must not be taken for a path of the user.
-    asked = name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
+    asked = _asked(backbone)
     try:
         encoder, tokenizer = hub.load_backbone(asked)
     except BadInputError as error:
@@ -90,20 +87,19 @@ def init_model(
         longest = longest_input(encoder, tokenizer)
         limit = min(max_length or MAX_LENGTH, longest)
         model = ProbabilisticGBERTV4(encoder, tokenizer, embedding_dim, limit)
-    check_model(model.eval(), f"backbone {name}")
+    check_model(model.eval(), f"backbone {backbone or default_backbone()}")
     model.to(device or torch.device("cpu"))
     if fit:
         # The same encoder with its own pooling, prompts and limits.
-        own = load_model(hub.folder_of(asked, hub.BACKBONE)).to(model.device)
+        own = own_encoder(backbone).to(model.device)
         if max_length is None:
             model.max_length = min(own.max_lengths.get("document", own.max_length), longest)
         generator = np.random.default_rng(seed)
-        whole = _shuffled(list(dict.fromkeys(chunks)), generator)
+        whole = shuffled(list(dict.fromkeys(chunks)), generator)
         # Sentences look more like questions than chunks do. Each text has at least one token, so
         # later ones cannot count.
-        short = _shuffled(sentences(whole[:QUESTION_TOKENS]), generator)[:QUESTION_TOKENS]
+        short = shuffled(sentences(whole[:QUESTION_TOKENS]), generator)[:QUESTION_TOKENS]
         short += spans(short, QUESTION_TOKENS // _SPAN_TOKENS, generator)
-        bar = bar or _no_bar
         with bar("reading sentences", "text") as progress:
             questions = seen(model, own, short, "query", QUESTION_TOKENS, progress)
         with bar("reading chunks", "text") as progress:
@@ -111,6 +107,22 @@ def init_model(
         with bar("fitting heads", "step") as progress:
             fit_heads(model, questions, ranked, generator, progress)
     return model
+
+
+def own_encoder(backbone: str | None) -> Encoder:
+    """Load the encoder of a stage-1 model with its own pooling, prompts and limits.
+
+    Args:
+        backbone: what `init_model` was given.
+    """
+    return load_model(hub.folder_of(_asked(backbone), hub.BACKBONE))
+
+
+def _asked(backbone: str | None) -> str:
+    """Return the folder or the hub id of an encoder, or of the default one."""
+    name = backbone or default_backbone()
+    # The id of the default encoder must not be taken for a path of the user.
+    return name if backbone is not None or Path(name).is_dir() else f"{hub.PREFIX}{name}"
 
 
 def check_texts_to_fit(chunks: Sequence[str]) -> None:
@@ -165,13 +177,18 @@ def seen(
         budget: the largest number of tokens in all, but two texts are always taken.
         progress: called with the number of texts that the backbone has embedded, half of the work.
     """
-    texts = texts[: max(2, budget)]
-    lengths = tokenize(model, texts, [()] * len(texts)).lengths
-    texts = texts[: max(2, int(np.searchsorted(np.cumsum(lengths), budget, "right")))]
+    texts = within(model, texts, budget)
     found = encode(own, texts, role=role, precision="fp32", progress=progress)
     # Vectors that are compared by their inner product are compared by their cosine here.
     targets = F.normalize(torch.from_numpy(found.mu).to(model.device), dim=-1)
     return Seen(mean_states(model, texts), targets)
+
+
+def within(model: Encoder, texts: Sequence[str], budget: int) -> Sequence[str]:
+    """Return the first texts, of at most so many tokens in all, but two at least."""
+    texts = texts[: max(2, budget)]
+    lengths = tokenize(model, texts, [()] * len(texts)).lengths
+    return texts[: max(2, int(np.searchsorted(np.cumsum(lengths), budget, "right")))]
 
 
 @torch.no_grad()
@@ -189,9 +206,6 @@ def mean_states(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> Tensor:
     return found
 
 
-def _no_bar(_what: str, _unit: str) -> AbstractContextManager[None]:
-    return nullcontext()
-
-
-def _shuffled(texts: list[str], generator: np.random.Generator) -> list[str]:
+def shuffled(texts: list[str], generator: np.random.Generator) -> list[str]:
+    """Return texts in an order that a generator draws."""
     return [texts[i] for i in generator.permutation(len(texts))]

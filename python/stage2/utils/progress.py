@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 
@@ -29,3 +29,8 @@ class Bar(Protocol):
             what: what is done.
             unit: the unit in which progress is counted.
         """
+
+
+def no_bar(_what: str, _unit: str, /) -> AbstractContextManager[None]:
+    """Open no bar."""
+    return nullcontext()

@@ -50,4 +50,4 @@ def _load(settings: Settings, model: Encoder, chunks: Sequence[str]) -> Workload
         return Workload()
     tokens = LazyTokens(chunks, [()] * len(chunks), lambda part: tokenize(model, *part))
     pace = Pace.measure(model, tokens, settings.precision)
-    return Workload({"chunks": len(chunks)}, fitting(pace))
+    return Workload({"chunks": len(chunks)}, fitting(pace, settings))

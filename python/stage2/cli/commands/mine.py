@@ -132,7 +132,7 @@ def _load(
     pace = Pace.measure(first.model, lists.tokens, settings.precision)
     cache = None if first.made else stage1_cache(settings, run)
     work = [
-        *fitting(pace, first.made and settings.fit),
+        *fitting(pace, settings, first.made),
         *evaluation(pace, lists, "model", cache),
         *cross_encoding(cross_encoder, inputs.samples, settings.precision),
     ]

@@ -200,7 +200,7 @@ def _load(
     cross_encoder, teacher = scorers
     settings = replace(settings, refit=settings.refit and settings.split == "chunk")
     work = [
-        *fitting(pace, first.made and settings.fit),
+        *fitting(pace, settings, first.made),
         *evaluation(pace, lists, "before training", cache),
         *of_backbone(pace, lists, backbone),
         *cross_encoding(cross_encoder, inputs.samples, settings.precision),

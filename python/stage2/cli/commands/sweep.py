@@ -214,7 +214,7 @@ def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget
     costs = estimated(trials, pace, lists, placed, levels, shares, beside)
     test = evaluation(pace, lists.select(placed.parts[2]), "")
     once = [
-        *fitting(pace, first.made and settings.fit),
+        *fitting(pace, settings, first.made),
         *test,
         *test,
         *(test[:1] if shares else []),
@@ -234,7 +234,7 @@ def _load(material: _Material, plan: Plan | None) -> Workload:
     pace = Pace.measure(model, lists.tokens, settings.precision)
     train, dev = map(len, placed.parts[:2])
     seen = lists.select(np.concatenate(placed.parts[:2]))
-    work = fitting(pace, first.made and settings.fit)
+    work = fitting(pace, settings, first.made)
     for trial in material.trials:
         own = replace(trial.settings, refit=False)
         parts = [*evaluation(pace, seen, "before"), *training(pace, own, lists, train, dev),

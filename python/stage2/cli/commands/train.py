@@ -238,7 +238,7 @@ def _load(
     work = training(pace, replace(settings, train_on="all"), lists, *sides)
     if teacher is not None:
         work = [*teacher.work(inputs), *work]
-    made = fitting(pace, first.made and settings.fit)
+    made = fitting(pace, settings, first.made)
     return load_of(lists, [*made, *work], settings.model is None and not first.made)
 
 

@@ -1,0 +1,170 @@
+"""The fitting of a whole stage-1 model, its encoder too, so that it ranks as the encoder did.
+
+`init_model` fits a projection alone. With it 64 dimensions keep what the chunks show to matter, but
+the states that are projected stay those that the encoder made for its own width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stage2.encoding.encode import encode
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.tokens import Role, TokenizedTexts, collate, tokenize
+from stage2.models.gbert.model import ProbabilisticGBERTV4
+from stage2.models.init_model import (
+    CHUNK_TOKENS,
+    own_encoder,
+    sentences,
+    shuffled,
+    spans,
+    within,
+)
+from stage2.utils.arrays import Ints
+from stage2.utils.progress import Bar, Progress, no_bar
+
+LEARNING_RATE = 5e-5
+# In each step so many chunks are drawn, each with so many of its nearest, and so many short texts
+# of each are compared with all of them.
+DRAWN, NEAREST, SHORT = 7, 3, 3
+# Sentences of a chunk that are compared, and parts of these, at most.
+SHORT_TEXTS = 8
+# Texts that tell the spread of the similarities.
+_SPREAD = 500
+_LEAST_TEMPERATURE = 1e-3
+
+
+def fit_model(
+    model: ProbabilisticGBERTV4,
+    backbone: str | None,
+    chunks: Sequence[str],
+    *,
+    steps: int,
+    seed: int,
+    bar: Bar = no_bar,
+) -> None:
+    """Train all weights of a model until its cosines rank chunks as those of its encoder do.
+
+    In each step sentences of some chunks, and parts of these, are compared with these chunks. The
+    softmax of their cosines is held to that of the untouched encoder's own by their cross-entropy,
+    as in `gbert.fit_heads`, with the same temperature. Chunks are drawn with their nearest, since
+    among distant ones there is nothing to tell. The learning rate of AdamW falls linearly to 0, and
+    nothing is dropped out. All is computed in float32.
+
+    Args:
+        model: the model, whose heads `init_model` has fitted.
+        backbone: what `init_model` was given.
+        chunks: the texts to fit on, at least two. Those beyond twice `CHUNK_TOKENS` are not read.
+        steps: the number of updates.
+        seed: the seed of the draws.
+        bar: opens a bar for each part of the work.
+    """
+    generator = np.random.default_rng((seed, 1))
+    own = own_encoder(backbone).to(model.device)
+    texts = shuffled(list(dict.fromkeys(chunks)), generator)
+    texts = within(model, texts, 2 * CHUNK_TOKENS)
+    short, of = _short_texts(texts, generator)
+    wanted, tokens = [], []
+    with bar("reading texts", "text") as progress:
+        for part, role in ((short, "query"), (texts, "document")):
+            wanted.append(_directions(own, part, role, progress))
+            tokens.append(tokenize(model, part, [()] * len(part)))
+    job = _Fitting(model, *wanted, *tokens, of, generator)
+    with bar("fitting the model", "step") as progress, model.guard.training(), _no_dropout(model):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+        for step in range(steps):
+            optimizer.zero_grad()
+            job.loss().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if progress is not None:
+                progress(step + 1, steps)
+
+
+class _Fitting:
+    """The texts of a fitting, and the loss of a draw of them.
+
+    Args:
+        model: the model.
+        asked: float32 (n, D), the encoder's own vectors of the short texts, of unit length.
+        ranked: float32 (N, D), those of the chunks.
+        short: the tokens of the short texts.
+        chunks: the tokens of the chunks.
+        of: int64 (n,), the chunk of each short text.
+        generator: it draws.
+    """
+
+    def __init__(
+        self,
+        model: ProbabilisticGBERTV4,
+        asked: Tensor,
+        ranked: Tensor,
+        short: TokenizedTexts,
+        chunks: TokenizedTexts,
+        of: Ints,
+        generator: np.random.Generator,
+    ) -> None:
+        self.model, self.asked, self.ranked = model, asked, ranked
+        self.short, self.chunks, self.generator = short, chunks, generator
+        self.rows = [np.flatnonzero(of == chunk) for chunk in range(len(chunks))]
+        spread = float((asked[:_SPREAD] @ ranked.T).std(correction=0))
+        self.temperature = max(_LEAST_TEMPERATURE, spread)
+
+    def loss(self) -> Tensor:
+        """Draw chunks, their nearest and short texts of all; return the cross-entropy of these."""
+        draw = self.generator.choice
+        drawn = draw(len(self.ranked), min(DRAWN, len(self.ranked)), replace=False)
+        near = self.ranked[drawn] @ self.ranked.T
+        near[torch.arange(len(drawn)), torch.from_numpy(drawn)] = -torch.inf
+        nearest = near.topk(min(NEAREST, len(self.ranked) - 1)).indices.flatten().tolist()
+        chunks = np.array(list(dict.fromkeys([*drawn.tolist(), *nearest])))
+        short = np.concatenate([self.generator.permutation(self.rows[i])[:SHORT] for i in chunks])
+        wanted = self.asked[short] @ self.ranked[chunks].T
+        asked, ranked = (
+            F.normalize(self.model(collate(self.model, tokens, rows)).mu, dim=-1)
+            for tokens, rows in ((self.short, short), (self.chunks, chunks))
+        )
+        given = asked @ ranked.T / self.temperature
+        return F.cross_entropy(given, (wanted / self.temperature).softmax(dim=1))
+
+
+def _short_texts(chunks: Sequence[str], generator: np.random.Generator) -> tuple[list[str], Ints]:
+    """Return sentences of each chunk and parts of these, and the chunk of each."""
+    found: list[str] = []
+    of: list[int] = []
+    for number, chunk in enumerate(chunks):
+        whole = shuffled(sentences([chunk]), generator)[:SHORT_TEXTS] or [chunk]
+        texts = whole + spans(whole, SHORT_TEXTS, generator)
+        found += texts
+        of += [number] * len(texts)
+    return found, np.array(of)
+
+
+def _directions(
+    own: Encoder, texts: Sequence[str], role: Role, progress: Progress | None
+) -> Tensor:
+    """Return an encoder's vectors of texts, of unit length: float32 (n, D)."""
+    mu = encode(own, texts, role=role, precision="fp32", progress=progress).mu
+    return F.normalize(torch.from_numpy(mu).to(own.device), dim=-1)
+
+
+@contextmanager
+def _no_dropout(model: nn.Module) -> Iterator[None]:
+    """Put a model into training inside the context, with all dropout at 0."""
+    parts = [(part, part.p) for part in model.modules() if isinstance(part, nn.Dropout)]
+    for part, _ in parts:
+        part.p = 0.0
+    try:
+        yield
+    finally:
+        for part, share in parts:
+            part.p = share
+        model.eval()
