@@ -111,7 +111,7 @@ def sample(folder: Path, splits: int, limit: int | None) -> Data:
         {"_id": row["chunk_id"], "text": row["text"]} for row in files.read_jsonl(paths.chunks)
     ][:limit]
     place = {row["_id"]: i for i, row in enumerate(corpus)}
-    asked = [row for row in files.read_jsonl(paths.qa) if row["chunk_id"] in place]
+    asked = [row for row in files.read_json(paths.qa) if row["chunk_id"] in place]
     queries = [{"_id": row["qa_id"], "text": row["question"]} for row in asked]
     truths = [[place[row["chunk_id"]]] for row in asked]
     return Data("sample", queries, corpus, truths, defaults.held_out(truths, splits))

@@ -76,11 +76,11 @@ def test_a_peer_is_tuned_on_a_split_that_the_table_does_not_have(
     ("name", "flags"), [(n, f) for n, f in RECIPES.items() if not isinstance(f, Peer)]
 )
 def test_every_recipe_is_a_run_that_is_not_refused(
-    name: str, flags: tuple[str, ...], model_dir: Path, tmp_path: Path
+    name: str, flags: tuple[str, ...], backbone: Path, tmp_path: Path
 ) -> None:
     # The tiny model takes fewer tokens than the recipe has.
     flags = tuple("16" if word == "128" else word for word in flags)
-    common = ["run", "--data", one_file(tmp_path), "--model", model_dir, "--test-share", 0]
+    common = ["run", "--data", one_file(tmp_path), "--model", backbone, "--test-share", 0]
     call = [*common, *flags, "--dry-run", "--output-dir", tmp_path / "out"]
     done = CliRunner().invoke(program, [str(word) for word in call])
     assert done.exit_code == 0, (name, done.output)

@@ -35,7 +35,7 @@ ELSEWHERE = {
     "--max-restarts": "torchrun",
     "--nodes": "SLURM", "--ntasks-per-node": "SLURM", "--gpus-per-node": "SLURM",
     "--cpus-per-task": "SLURM", "--signal": "SLURM",
-    "--only": "benches.init_cost", "--write": "benches.relabel",
+    "--only": "benches.init_cost", "--write": "benches.relabel", "--part": "benches.recipes",
 }  # fmt: skip
 
 # The pages whose commands and snippets run here, in one folder for each list, where a command that

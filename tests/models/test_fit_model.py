@@ -21,22 +21,20 @@ def fitted(backbone: Path, steps: int, seed: int = 0) -> ProbabilisticGBERTV4:
     return model
 
 
-def test_new_texts_are_ranked_more_as_the_encoder_ranks_them(backbone: Path) -> None:
+def test_new_texts_come_to_be_ranked_as_the_encoder_ranks_them(
+    backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The heads are random here, and have far to go.
+    monkeypatch.setattr("stage2.models.fit_model.LEARNING_RATE", 1e-3)
     own = stage2.load_model(backbone)
-    heads, whole = fitted(backbone, 0), fitted(backbone, 60)
-    assert agreement(whole, own) > agreement(heads, own) + 0.01
+    model = init_model(str(backbone), [], fit=False, **OPTIONS)
+    assert agreement(model, own) < 0.8
+    fit_model(model, str(backbone), TEXTS[:40], steps=60, seed=0)
+    assert agreement(model, own) > 0.95
 
 
-def test_equal_seeds_give_equal_weights_on_any_number_of_threads(backbone: Path) -> None:
-    threads = torch.get_num_threads()
-    states = []
-    try:
-        for count, seed in ((1, 0), (2, 0), (1, 1)):
-            torch.set_num_threads(count)
-            states.append(fitted(backbone, 3, seed).state_dict())
-    finally:
-        torch.set_num_threads(threads)
-    first, second, other = states
+def test_equal_seeds_give_equal_weights(backbone: Path) -> None:
+    first, second, other = (fitted(backbone, 3, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
 
@@ -71,7 +69,11 @@ def load(folder: Path) -> ProbabilisticGBERTV4:
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--no-fit"], "with --fit"), (["--fit-steps", "-1"], "fit_steps"), ([], "with --init")],
+    [
+        (["--no-fit"], "with --fit"),
+        (["--fit-steps", "-1"], "--fit-steps is -1"),
+        ([], "with --init"),
+    ],
 )
 def test_steps_that_would_do_nothing_are_refused(
     stage2: Stage2, model_dir: Path, corpus: dict[str, Path], flags: list[str], message: str
