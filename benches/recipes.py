@@ -80,6 +80,7 @@ PARTS: Mapping[str, Mapping[str, Flags | Peer]] = {
         "4 epochs": ("--epochs", "4"),
         "rate 1e-4": ("--learning-rate", "1e-4"),
         "4 epochs, rate 1e-4": ("--epochs", "4", "--learning-rate", "1e-4"),
+        "5 epochs, rate 1e-4, batches of 8": ("--preset", "small"),
         "chunks cut at 128 tokens": ("--document-max-length", "128"),
     },
     "negatives": {
