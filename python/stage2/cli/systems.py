@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import Role, Texts
 from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
 from stage2.evaluation.evaluate import Evaluation, rank_lists
+from stage2.evaluation.headroom import Scorer
+from stage2.evaluation.ranking import corpus_scores
 from stage2.evaluation.run_ranks import RunScores, candidate_scores, evaluate_run
 from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.mining.doubts import Scored, score_run
@@ -69,6 +71,10 @@ class System(ABC):
     @abstractmethod
     def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
         """Rank the candidates of each question, and all contexts if `corpus` is set."""
+
+    def scorer(self, ranked: Evaluation, _samples: Samples) -> Scorer:
+        """Return the function that scores the corpus for some questions, once it is ranked."""
+        return partial(corpus_scores, ranked.lists, ranked.embeddings)
 
 
 @dataclass(frozen=True)
@@ -250,6 +256,11 @@ class RunSystem(NamedSystem):
         lists = ranking_lists(None, inputs.samples, None, corpus=corpus)
         with console.bar("ranking the corpus", "question") as progress:
             return evaluate_run(lists, self.scores(inputs.samples), progress)
+
+    def scorer(self, _ranked: Evaluation, samples: Samples) -> Scorer:
+        """Return the function that gives each context the score of the run, if it has one."""
+        run, size = self.scores(samples), len(samples.contexts)
+        return lambda rows: run.of_corpus(rows, size)
 
     def mine(self, inputs: Inputs, _second: SecondSource | None) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""

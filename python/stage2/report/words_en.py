@@ -332,8 +332,8 @@ EN: dict[str, str] = {
     "{version}, seed {seed}.",
     "check_rankings": "How it ranks now",
     "check_rankings_note": "Expected ranks over the whole corpus, before any training. The fusion "
-    "is that of reciprocal ranks, model and BM25 alike. A run names only some chunks, so it is not "
-    "fused.",
+    "is that of reciprocal ranks, model and BM25 alike. A chunk that a run does not name is only "
+    "given what it has by BM25.",
     "check_model": "model",
     "check_bm25": "BM25",
     "check_fusion": "fusion",

@@ -315,7 +315,7 @@ ZH: dict[str, str] = {
     "种子 {seed}。",
     "check_rankings": "目前的排序",
     "check_rankings_note": "训练之前，在整个语料库中的期望名次。融合为倒数排名融合，模型与 BM25 "
-    "权重相同。检索结果文件只列出部分文本块，故不融合。",
+    "权重相同。检索结果文件未列出的文本块只计 BM25 的部分。",
     "check_model": "模型",
     "check_bm25": "BM25",
     "check_fusion": "融合",

@@ -192,8 +192,13 @@ def test_a_run_of_any_search_engine(stage2: Stage2, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("\n".join(lines) + "\n")
     shown = stage2("check", "--run", tmp_path / "run", "--data", data, "--json")
     facts = json.loads(shown.stdout)["result"]["check"]
-    assert facts["rankings"].keys() == {"model", "bm25"}
+    assert facts["rankings"].keys() == {"model", "bm25", "fusion"}
     assert facts["rankings"]["model"]["top1"] == 0.5
+    # Where the run names a wrong chunk alone, the right one still has its place by BM25.
+    fusion, bm25 = facts["rankings"]["fusion"], facts["rankings"]["bm25"]
+    assert facts["rankings"]["model"]["recall100"] == 0.5
+    assert fusion["recall100"] == bm25["recall100"] == 1
+    assert fusion["top3"] > fusion["top1"] == 0.5
     assert facts["prompts"] is None
     assert facts["texts"] == {}
 

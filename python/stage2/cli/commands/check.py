@@ -120,13 +120,11 @@ def _facts(settings: Settings, inputs: Inputs, system: System) -> dict[str, Any]
     found = system.rank(inputs, True)
     if found.corpus is None:
         raise ValueError("a data set with a corpus was ranked without it")
-    vectors = found.embeddings if found.embeddings.mu.shape[1] else None
+    scorer = system.scorer(found, samples)
     with console.bar("ranking by BM25 and fusion", "question") as progress:
-        beside = headroom.rank_beside(found.lists, vectors, _FIRST, progress)
+        beside = headroom.rank_beside(found.lists, scorer, _FIRST, progress)
     grouped = grouped_questions(samples)
-    rankings: dict[str, Ranked | None] = {
-        "model": found.corpus, "bm25": beside.bm25, "fusion": beside.fusion
-    }  # fmt: skip
+    rankings = {"model": found.corpus, "bm25": beside.bm25, "fusion": beside.fusion}
     ranks = Ranks(
         found.corpus.lengths, found.corpus.ranking.rank, beside.bm25.ranking.rank, beside.first
     )
@@ -138,9 +136,7 @@ def _facts(settings: Settings, inputs: Inputs, system: System) -> dict[str, Any]
         "model": system.name,
         "questions": len(samples),
         "chunks": len(samples.contexts),
-        "rankings": {
-            name: headroom.metrics(one) for name, one in rankings.items() if one is not None
-        },
+        "rankings": {name: headroom.metrics(one) for name, one in rankings.items()},
         "headroom": left,
         "texts": texts,
         "prompts": _prompts(settings, inputs, system, found, grouped.numbers),
