@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.endpoint import Endpoint
 from stage2.encoding.ranking_lists import ranking_lists
-from stage2.encoding.tokens import Role, Texts
+from stage2.encoding.tokens import LazyTokens, Role, Texts
 from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
 from stage2.evaluation.evaluate import Evaluation, rank_lists
 from stage2.evaluation.headroom import Scorer
+from stage2.evaluation.prompts import Readings, given_prompts
 from stage2.evaluation.ranking import corpus_scores
 from stage2.evaluation.run_ranks import RunScores, candidate_scores, evaluate_run
 from stage2.mining.corpus import CorpusMining, mine_corpus
@@ -75,6 +76,13 @@ class System(ABC):
     def scorer(self, ranked: Evaluation, _samples: Samples) -> Scorer:
         """Return the function that scores the corpus for some questions, once it is ranked."""
         return partial(corpus_scores, ranked.lists, ranked.embeddings)
+
+    def read_otherwise(self, _inputs: Inputs, _ranked: Evaluation) -> Readings | None:
+        """Return how texts are read with prompts where they are read without, or the reverse.
+
+        None if no prompts of the system are known.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -323,6 +331,18 @@ class EndpointSystem(NamedSystem):
 
     def check(self, _inputs: Inputs) -> None:
         """Do nothing: a server takes any texts."""
+
+    def read_otherwise(self, _inputs: Inputs, ranked: Evaluation) -> Readings | None:
+        """Return how the server reads texts without the prompts of the call, if it gives some."""
+        prompts = given_prompts(self.endpoint.prompts)
+        if not prompts:
+            return None
+        plain = replace(self, endpoint=replace(self.endpoint, prompts={}))
+
+        def embed(tokens: LazyTokens) -> Embeddings:
+            return plain._embed(f"{self.name}, without prompts", len(tokens), tokens.read)
+
+        return Readings(ranked.lists, ranked.embeddings, ranked.lists, embed, prompts, True)
 
     def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
         """Rank as `System.rank` says."""
