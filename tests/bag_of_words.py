@@ -18,8 +18,16 @@ _LEAN = {"left": -2.0, "right": 2.0, "lean": 6.0, "back": -6.0}
 CHUNKS, LENGTH = 150, 10
 
 
-def write_model(folder: Path, prompts: Mapping[str, str] | None = None) -> Path:
-    """Write a model whose vector of a text is the mean of random vectors of its words."""
+def write_model(
+    folder: Path, prompts: Mapping[str, str] | None = None, limit: int | None = None
+) -> Path:
+    """Write a model whose vector of a text is the mean of random vectors of its words.
+
+    Args:
+        folder: that is made.
+        prompts: the prompts of each role.
+        limit: how many words of a text it reads; None for all.
+    """
     random = np.random.default_rng(0)
     words = ["[UNK]", *VOCABULARY, *_LEAN]
     table = random.normal(size=(len(words), 48)).astype(np.float32) / 7
@@ -30,6 +38,8 @@ def write_model(folder: Path, prompts: Mapping[str, str] | None = None) -> Path:
         table[words.index(word), 0] = lean
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if limit is not None:
+        tokenizer.enable_truncation(limit)
     model = SentenceTransformer(
         modules=[StaticEmbedding(tokenizer, embedding_weights=table)],
         prompts=dict(prompts or {}), similarity_fn_name="cosine", device="cpu",

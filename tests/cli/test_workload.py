@@ -70,6 +70,48 @@ def test_a_training_counts_its_updates(lists: RankingLists) -> None:
     assert query.seconds < batch.seconds < updates.seconds
 
 
+def test_each_round_but_the_first_embeds_the_corpus_again(lists: RankingLists) -> None:
+    settings = Settings(epochs=3, rounds=3, source="corpus", loss="infonce", train_on="all")
+    before, after = (
+        {work.what: work for work in workload.training(PACE, one, lists, 10, 2)}
+        for one in (replace(settings, rounds=1), settings)
+    )
+    texts, ranks = (after.pop(f"{what} again{where}") for what, where in (
+        ("texts to embed to mine", ""), ("questions to mine", " for"),
+    ))  # fmt: skip
+    assert after == before
+    assert (texts.count, ranks.count) == (2 * (10 + 20), 2 * 10)
+    seconds = 0.001 * 2 * (10 * 10 + 20 * 100)
+    assert texts.seconds == PACE.embed("", 20, 40).seconds
+    assert texts.seconds[0] < seconds < texts.seconds[1]
+    assert ranks.seconds == PACE.search("", 20, 20).seconds
+    # Documents that are not trained keep their vectors, and a part may be mined of more chunks.
+    (few, _) = workload.mining_again(PACE, replace(settings, train="query"), (10, 20))
+    assert few.count == 2 * 10
+    more = workload.training(PACE, settings, lists, 10, 2, mined=100)
+    assert {work.what: work.count for work in more}[texts.what] == 2 * (10 + 100)
+    # What is hard is not known, but the corpus is embedded whatever that is.
+    hard, _ = workload.mining_again(PACE, settings, (10, 20), least=0.1)
+    assert hard.seconds == (PACE.embed("", 2, 40).seconds[0], texts.seconds[1])
+
+
+def test_a_refit_has_rounds_of_its_own(lists: RankingLists) -> None:
+    settings = Settings(
+        epochs=2, rounds=2, source="corpus", loss="infonce", train_on="all", refit=True
+    )
+    found = {work.what: work for work in workload.training(PACE, settings, lists, 10, 2)}
+    again = found["texts to embed to mine again in the refit"]
+    assert again.count == 10 + 2 + 20
+    # No round is reached where stage 1 or an early epoch is chosen.
+    assert again.seconds == (0.0, PACE.embed("", 12, 20).seconds[1])
+
+
+def test_rounds_that_do_not_count_take_no_time(lists: RankingLists) -> None:
+    """A settings file may hold what a call does not use."""
+    settings = Settings(epochs=3, rounds=3, source="candidates", loss="infonce")
+    assert workload.mining_again(PACE, settings, (10, 20)) == []
+
+
 def test_heads_are_fitted_if_asked() -> None:
     assert workload.fitting(PACE, fits=False) == []
     (work,) = workload.fitting(PACE)

@@ -9,7 +9,7 @@ import pytest
 
 from stage2 import ProbabilisticGBERTV4
 from stage2.encoding import truncation
-from stage2.encoding.truncation import Account, account_of, facts
+from stage2.encoding.truncation import Account, Seen, account_of, facts, seen_of
 from stage2.report.messages import seen_by_model
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
@@ -25,6 +25,17 @@ def test_tokens_past_the_limit_and_unknown_ones_are_counted(model: Probabilistic
         texts=9, counted=4, max_length=6, cut=1, tokens=4 + 7 + 1, lost=3, unknown=2
     )
     assert found.lost_share == 3 / 12
+
+
+def test_the_part_that_is_read_ends_with_its_last_token(model: ProbabilisticGBERTV4) -> None:
+    model.max_length = 6  # two are special tokens
+    text = " ".join((*WORDS[:4], "ship", "sea"))
+    whole, cut, empty = seen_of(model, [" ".join(WORDS[:4]), text, ""], "document")
+    assert whole == Seen(0, len(" ".join(WORDS[:4])), 4, 0)
+    assert text[cut.start : cut.stop] == " ".join(WORDS[:4])
+    assert (cut.tokens, cut.lost, cut.lost_share) == (6, 2, 2 / 6)
+    assert empty == Seen(0, 0, 0, 0)
+    assert empty.known
 
 
 def test_the_tokenizer_is_left_as_it_was(model: ProbabilisticGBERTV4) -> None:
@@ -44,8 +55,8 @@ def test_shares_are_written() -> None:
 
 def test_of_many_texts_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truncation, "SAMPLE", 3)
-    assert truncation._spread(7).tolist() == [0, 3, 6]
-    assert truncation._spread(3).tolist() == [0, 1, 2]
+    assert truncation.spread(7).tolist() == [0, 3, 6]
+    assert truncation.spread(3).tolist() == [0, 1, 2]
     account = Account(texts=7, counted=3, max_length=8, cut=1, tokens=9, lost=0, unknown=0)
     assert "3 looked at, of 7" in seen_by_model("chunks", account)
 

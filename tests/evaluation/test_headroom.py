@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.bm25 import Bm25, rank_by_bm25
 from stage2.evaluation.fusion import fused
 from stage2.evaluation.headroom import chances, headroom, metrics, rank_beside
-from stage2.evaluation.ranking import Ranked, Scored, corpus_blocks, score_corpus
+from stage2.evaluation.ranking import (
+    Ranked,
+    Scored,
+    corpus_blocks,
+    corpus_scores,
+    score_corpus,
+)
+from stage2.evaluation.run_ranks import RunScores
 from stage2.evaluation.truths import Truths
 from tests.rankings import made
+from tests.reference.fusion import reciprocal_rank_fusion
+
+
+def tie(lists: RankingLists, random: np.random.Generator) -> None:
+    """Give the lists texts of which some have the same words, so that the scores of BM25 tie."""
+    lists.tokens.texts = [
+        " ".join(random.choice(list("abcdef"), 3)) + f" x{i}" for i in range(len(lists.tokens))
+    ]
 
 
 def by_words(lists, block: Scored, first: int, order: list[np.ndarray]) -> Scored:  # type: ignore[no-untyped-def]
@@ -28,14 +45,9 @@ def by_words(lists, block: Scored, first: int, order: list[np.ndarray]) -> Score
 def test_fusion_is_that_of_whole_lists(questions: int, chunks: int, seed: int, block: int) -> None:
     lists, vectors = made(questions, chunks, seed)
     random = np.random.default_rng(seed)
-    # Some chunks have the same words, so that the scores of BM25 tie too.
-    texts = [
-        " ".join(random.choice(list("abcdef"), 3)) + f" x{i}" for i in range(len(lists.tokens))
-    ]
-    lists.tokens.texts = texts
+    tie(lists, random)
     with patch("stage2.evaluation.corpus_counts._BLOCK_SCORES", block * chunks):
-        found = rank_beside(lists, vectors, 3)
-    assert found.fusion is not None
+        found = rank_beside(lists, partial(corpus_scores, lists, vectors), 3)
     np.testing.assert_array_equal(found.bm25.ranking.rank, rank_by_bm25(lists).ranking.rank)
     first = 0
     for one in corpus_blocks(lists, vectors):
@@ -57,12 +69,32 @@ def test_fusion_is_that_of_whole_lists(questions: int, chunks: int, seed: int, b
     assert first == questions
 
 
-def test_without_vectors_there_is_no_fusion() -> None:
-    lists, vectors = made(3, 9, 0)
-    found = rank_beside(lists, None, 2)
-    assert found.fusion is None
-    assert [len(one) for one in found.first] == [2, 2, 2]
-    assert len(rank_beside(lists, vectors, 2).bm25.lengths) == 3
+@given(st.integers(1, 5), st.integers(5, 20), st.integers(0, 2**32), st.integers(1, 9))
+def test_the_fusion_of_a_run_is_that_of_the_slow_version(
+    questions: int, chunks: int, seed: int, block: int
+) -> None:
+    lists, _ = made(questions, chunks, seed)
+    random = np.random.default_rng(seed)
+    tie(lists, random)
+    # Some questions have nothing in the run, others all chunks; scores tie.
+    places = [random.permutation(chunks)[: random.integers(chunks + 1)] for _ in range(questions)]
+    scores = [random.integers(0, 4, len(own)).astype(np.float32) for own in places]
+    run = RunScores(places, scores)
+    with patch("stage2.evaluation.corpus_counts._BLOCK_SCORES", block * chunks):
+        found = rank_beside(lists, lambda rows: run.of_corpus(rows, chunks), 3)
+    bm25 = Bm25(lists).of_questions(np.arange(questions))
+    for row in range(questions):
+        named = dict(zip(places[row].tolist(), scores[row].tolist(), strict=True))
+        slow = reciprocal_rank_fusion([named, dict(enumerate(bm25[row].tolist()))], chunks)
+        start = lists.offsets[row]
+        own = lists.contexts[start : start + lists.num_relevant[row]]
+        rest = np.setdiff1d(np.arange(chunks), own)
+        flat = np.asarray(slow, np.float32)[np.concatenate([own, rest])]
+        offsets, counts = np.array([0, chunks]), lists.num_relevant[row : row + 1]
+        scored = Scored.of(flat, offsets, counts, np.zeros(chunks, np.bool_))
+        np.testing.assert_allclose(found.fusion.ranking.rank[row], scored.ranking.rank[0])
+        best = sorted(named, key=lambda at: (-named[at], at))[:3]
+        assert found.first[row].tolist() == best
 
 
 def ranked(above: list[int], equal: list[int]) -> Ranked:

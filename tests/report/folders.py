@@ -40,6 +40,21 @@ def epoch(number: int, loss: float | None, mrr: float) -> dict[str, Any]:
     }
 
 
+def in_rounds(folder: Path) -> Path:
+    """Let the training of a folder have a second round after its first epoch, with 3 negatives."""
+    log = files.read_jsonl(folder / files.TRAINING_LOG)
+    for row in log:
+        row.update({"round": 2, "new_negatives": 2} if row["epoch"] > 1 else {"round": 1})
+    files.write_jsonl(folder / files.TRAINING_LOG, log)
+    (folder / files.ROUNDS).mkdir()
+    rows = [
+        {"qa_id": "q1", "negative_chunk_ids": ["c1", "c2"], "sources": ["model", "model"]},
+        {"qa_id": "q2", "negative_chunk_ids": ["c1"], "sources": ["model"]},
+    ]
+    files.write_jsonl(folder / files.ROUNDS / files.round_file(2), rows)
+    return folder
+
+
 STAGE1_SHIPPED = {"name": "stage 1", "kind": "stage1", "epoch": 0, "alpha": 0.0}
 
 

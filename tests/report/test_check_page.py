@@ -11,7 +11,7 @@ from stage2.data.doubtful_labels import KINDS
 from stage2.report.check_page import as_html, as_markdown, as_text, sections
 from stage2.report.check_rules import advice
 from stage2.report.words import CATALOGS
-from tests.report.test_check_rules import PROMPTS, SIDE, facts
+from tests.report.test_check_rules import CUT, PROMPTS, SIDE, UNKNOWN, facts
 
 EVIL = "<script>alert(1)</script> | `x` *y* \u202e"
 
@@ -25,6 +25,7 @@ def whole() -> dict[str, Any]:
     found["labels"] |= {"kinds": kinds, "not_checked": ["answer_elsewhere"]}
     found |= {"model": EVIL, "prompts": {**PROMPTS, "prompts": {"query": EVIL}}}
     found["sides"] = {"dev": SIDE, "test": SIDE}
+    found["past_limit"] = CUT | {"p": 0.06}
     found["rankings"]["fusion"] = found["rankings"]["bm25"]
     return found | {"advice": advice(found)}
 
@@ -60,8 +61,9 @@ def test_the_kinds_of_doubts_have_words() -> None:
 
 def test_a_terminal_gets_the_table_and_the_sentence() -> None:
     found = whole()
-    *table, sentence = as_text(found, "en").splitlines()
+    *table, sentence, remark = as_text(found, "en").splitlines()
     assert sentence == found["advice"]["text"]["en"]
+    assert remark == found["advice"]["remarks"][0]["text"]["en"]
     assert [line.split()[0] for line in table[1:]] == [
         "nDCG@10", "MRR", "Success@1", "Success@3", "Success@10", "Recall@100",
     ]  # fmt: skip
@@ -75,3 +77,19 @@ def test_what_is_not_known_is_a_dash() -> None:
     found["texts"] = {}
     cells = [cell for one in sections(found, "en") for row in one.rows for cell in row]
     assert cells.count("–") == 3
+
+
+@pytest.mark.parametrize("language", CATALOGS)
+def test_remarks_and_what_is_past_the_limit_are_shown(language: str) -> None:
+    found = whole()
+    (remark,) = found["advice"]["remarks"]
+    assert str(escape(remark["text"][language])) in as_html(found, language)
+    assert remark["text"][language].split("%")[0] in as_markdown(found, language)
+    notes = [note for one in sections(found, language) for note in one.notes]
+    assert sum("50.0%" in note for note in notes) == 1
+    assert sum("−0.200 [−0.300, −0.100]" in note for note in notes) == 1
+    # Without answers there is one sentence, about tokens.
+    found["past_limit"] = CUT | UNKNOWN | {"by": "tokens", "share": 0.625}
+    fewer = [note for one in sections(found, language) for note in one.notes]
+    assert len(fewer) == len(notes) - 1
+    assert sum("62.5%" in note for note in fewer) == 1

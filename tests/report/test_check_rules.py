@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stage2.report.check_rules import RULES, advice
+from stage2.report.check_rules import REMARKS, RULES, advice
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +36,7 @@ def facts() -> dict[str, Any]:
         "headroom": {"topk": 3, "possible_gain": 0.3,
                      **dict.fromkeys(("first", "hard", "reach", "beyond"), share)},
         "texts": {"questions": dict(text), "chunks": dict(text)},
+        "past_limit": None,
         "prompts": None,
         "labels": {"doubtful_share": 0.02, "kinds": [kind], "not_checked": []},
         "sides": None,
@@ -50,6 +51,12 @@ PROMPTS = {
 }  # fmt: skip
 SIDE = {"questions": 9, "same_chunk": 1, "near_duplicate": 0, "same_wording": 0, "share": 0.05}
 
+CUT = {
+    "limit": 256, "by": "answers", "questions": 90, "share": 0.5, "groups": 12, "difference": -0.2,
+    "low": -0.3, "high": -0.1, "p": 0.01, "cost": 0.1,
+}  # fmt: skip
+UNKNOWN = dict.fromkeys(("difference", "low", "high", "p", "cost")) | {"groups": 0}
+
 # By rule: what makes it hold, and what is just short of it.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "another_model": (
@@ -61,11 +68,26 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"prompts": PROMPTS | {"told": "with", "difference": -0.1}},
         {"prompts": PROMPTS | {"told": "with"}},
     ),
+    # A training is expected to close 0.075.
+    "cut_texts": ({"past_limit": CUT}, {"past_limit": CUT | {"cost": 0.07}}),
     "mend_labels": ({"labels.doubtful_share": 0.1}, {"labels.doubtful_share": 0.09}),
     "mend_sides": ({"sides": {"test": SIDE}}, {"sides": {"test": SIDE | {"share": 0.04}}}),
     "leave": ({"headroom.possible_gain": 0.019}, {"headroom.possible_gain": 0.02}),
     "collect": ({"power.target.more_questions": 70}, {"power.gain.more_questions": 70}),
     "train": ({}, {"power.target.more_questions": None}),
+}
+
+
+# The same for remarks.
+BESIDE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "answers_cut": (
+        {"past_limit": CUT | {"p": 0.06}},
+        {"past_limit": CUT | UNKNOWN | {"share": 0.1}},
+    ),
+    "truths_cut": (
+        {"past_limit": CUT | UNKNOWN | {"by": "tokens"}},
+        {"past_limit": CUT | UNKNOWN | {"by": "tokens", "share": 0.1}},
+    ),
 }
 
 
@@ -90,6 +112,27 @@ def test_each_rule_holds_where_it_is_right(rule: Any) -> None:
         assert not re.search(r"[{}]", text)
 
 
+@pytest.mark.parametrize("remark", REMARKS, ids=lambda remark: remark.name)
+def test_a_remark_stands_beside_the_rule_that_holds(remark: Any) -> None:
+    assert advice(facts())["remarks"] == []
+    holds, short = BESIDE[remark.name]
+    told = advice(changed(holds))
+    assert told["rule"] == "train"
+    assert [one["rule"] for one in told["remarks"]] == [remark.name]
+    for text in told["remarks"][0]["text"].values():
+        assert "50.0%" in text
+        assert not re.search(r"[{}]", text)
+    assert advice(changed(short)) == advice(facts())
+
+
+def test_what_the_sentence_says_is_not_remarked_too() -> None:
+    told = advice(changed({"past_limit": CUT}))
+    assert (told["rule"], told["remarks"]) == ("cut_texts", [])
+    # Labels that nobody can believe stand after it, since it is believed by its own test.
+    both = advice(changed({"past_limit": CUT | {"p": 0.06}, "labels.doubtful_share": 0.2}))
+    assert (both["rule"], both["remarks"][0]["rule"]) == ("mend_labels", "answers_cut")
+
+
 def test_a_model_at_chance_is_blind_only_if_words_do_better() -> None:
     assert advice(changed({"rankings.model.mrr": 0.015}))["rule"] == "another_model"
     both = {"rankings.model.mrr": 0.015, "rankings.bm25.mrr": 0.02}
@@ -104,7 +147,7 @@ def test_earlier_rules_come_first() -> None:
 
 
 def test_both_languages_say_the_same_numbers() -> None:
-    for rule in RULES:
+    for rule in (*RULES, *REMARKS):
         names = [{name for _, name, _, _ in Formatter().parse(text) if name}
                  for text in (rule.en, rule.zh)]  # fmt: skip
         assert names[0] == names[1], rule.name
@@ -113,4 +156,5 @@ def test_both_languages_say_the_same_numbers() -> None:
 def test_the_page_of_the_docs_has_the_rules_in_their_order() -> None:
     page = (ROOT / "docs" / "check.md").read_text("utf-8")
     listed = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
-    assert [name for name in listed if name in CASES] == [rule.name for rule in RULES]
+    known = [*CASES, *BESIDE]
+    assert [name for name in listed if name in known] == [rule.name for rule in (*RULES, *REMARKS)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stage2.report.run import read_run
-from tests.report.folders import Make, record
+from stage2.report.run import Round, read_run
+from stage2.utils import files
+from tests.report.folders import Make, epoch, in_rounds, record
 
 
 def test_an_empty_folder_has_nothing(tmp_path: Path) -> None:
@@ -27,3 +28,18 @@ def test_a_point_between_two_models_is_no_epoch(make: Make) -> None:
     changed = record()
     changed["shipped"] |= {"kind": "interpolation", "alpha": 0.4}
     assert read_run(make(run=changed)).shipped_epoch is None
+
+
+def test_rounds_are_read_from_the_log_and_their_files(make: Make) -> None:
+    assert read_run(make()).rounds == []
+    folder = in_rounds(make("rounds"))
+    assert read_run(folder).rounds == [Round(2, 1, 2, 3)]
+    (folder / files.ROUNDS / files.round_file(2)).unlink()
+    assert read_run(folder).rounds == [Round(2, 1, 2, None)]
+
+
+def test_a_round_whose_first_row_is_a_step_begins_before_its_epoch(make: Make) -> None:
+    log = [epoch(number, 0.1 if number else None, 0.5) for number in range(4)]
+    for row, at, number in zip(log, (0, 1, 1.5, 2), (1, 1, 2, 2), strict=True):
+        row |= {"epoch": at, "round": number, "new_negatives": 4}
+    assert read_run(make(training_log=log)).rounds == [Round(2, 1, 4, None)]

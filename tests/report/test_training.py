@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from stage2.utils import files
-from tests.report.folders import STAGE1_SHIPPED, Make, epoch, record, rows_of, sections
+from tests.report.folders import (
+    STAGE1_SHIPPED,
+    Make,
+    epoch,
+    in_rounds,
+    record,
+    rows_of,
+    sections,
+)
 
 
 def test_loss_by_epoch_and_the_choice(make: Make) -> None:
@@ -81,3 +89,18 @@ def test_a_teacher_is_named_with_how_well_it_ranks(make: Make) -> None:
     rows = rows_of(sections(make(run=run))["Training settings"])
     said = "/models/large\\_one: a ground truth first for 91.5% of the 1,200 questions scored"
     assert ["Teacher", said] in rows
+
+
+def test_each_round_says_how_many_negatives_are_new(make: Make) -> None:
+    assert "Round" not in sections(make())["Loss by epoch"]
+    folder = in_rounds(make("rounds"))
+    said = "Round 2 began after epoch 1, with negatives that the model mined as it then was: "
+    assert f"{said}2 of 3 are new." in sections(folder)["Loss by epoch"]
+    # The page says it under the curves, in each language.
+    assert f"{said}2 of 3 are new." in (folder / files.PAGE).read_text("utf-8")
+    chinese = sections(folder, "zh")
+    expected = "第 2 次挖掘在第 1 轮之后，用当时的模型重新挖掘负例：3 个中有 2 个是新的。"
+    assert any(expected in part for part in chinese.values())
+    assert expected in (folder / files.PAGE).read_text("utf-8")
+    (folder / files.ROUNDS / files.round_file(2)).unlink()
+    assert f"{said}2 are new." in sections(folder)["Loss by epoch"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -226,7 +227,13 @@ def test_train_mines_the_corpus_of_its_data(
     stage2: Stage2, model_dir: Path, tmp_path: Path
 ) -> None:
     data = three_files(tmp_path)
-    stage2("train", "--data", data, "--model", model_dir, *FLAGS, "--second-source", "bm25")
+    call = ["train", "--data", data, "--model", model_dir, *FLAGS, "--second-source", "bm25"]
+    # A dry run counts the chunks that the second round embeds with 7 questions.
+    planned = json.loads(stage2(*call, "--dry-run", "--json").stdout)["result"]["plan"]["work"]
+    (again,) = (one for one in planned if one["what"] == "texts to embed to mine again")
+    chunks = len(read_jsonl(data / "corpus.jsonl"))
+    assert again["count"] == 7 + chunks
+    stage2(*call)
     written = read_jsonl(tmp_path / "out" / files.ROUNDS / "round_2.jsonl")
     assert [row["qa_id"] for row in written] == [f"q{i:02}" for i in range(7)]
     # Answers of dev and test questions are no negatives, although test questions are not used.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,12 @@ from stage2.encoding.cache import EmbeddingCache, folder_of
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.endpoint import Endpoint
 from stage2.encoding.ranking_lists import ranking_lists
-from stage2.encoding.tokens import Role, Texts
+from stage2.encoding.tokens import LazyTokens, Role, Texts
 from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
 from stage2.evaluation.evaluate import Evaluation, rank_lists
+from stage2.evaluation.headroom import Scorer
+from stage2.evaluation.prompts import Readings, given_prompts
+from stage2.evaluation.ranking import corpus_scores
 from stage2.evaluation.run_ranks import RunScores, candidate_scores, evaluate_run
 from stage2.mining.corpus import CorpusMining, mine_corpus
 from stage2.mining.doubts import Scored, score_run
@@ -69,6 +72,17 @@ class System(ABC):
     @abstractmethod
     def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
         """Rank the candidates of each question, and all contexts if `corpus` is set."""
+
+    def scorer(self, ranked: Evaluation, _samples: Samples) -> Scorer:
+        """Return the function that scores the corpus for some questions, once it is ranked."""
+        return partial(corpus_scores, ranked.lists, ranked.embeddings)
+
+    def read_otherwise(self, _inputs: Inputs, _ranked: Evaluation) -> Readings | None:
+        """Return how texts are read with prompts where they are read without, or the reverse.
+
+        None if no prompts of the system are known.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -251,6 +265,11 @@ class RunSystem(NamedSystem):
         with console.bar("ranking the corpus", "question") as progress:
             return evaluate_run(lists, self.scores(inputs.samples), progress)
 
+    def scorer(self, _ranked: Evaluation, samples: Samples) -> Scorer:
+        """Return the function that gives each context the score of the run, if it has one."""
+        run, size = self.scores(samples), len(samples.contexts)
+        return lambda rows: run.of_corpus(rows, size)
+
     def mine(self, inputs: Inputs, _second: SecondSource | None) -> CorpusMining:
         """Mine the negatives of each question from the corpus."""
         if inputs.dataset is None:
@@ -312,6 +331,18 @@ class EndpointSystem(NamedSystem):
 
     def check(self, _inputs: Inputs) -> None:
         """Do nothing: a server takes any texts."""
+
+    def read_otherwise(self, _inputs: Inputs, ranked: Evaluation) -> Readings | None:
+        """Return how the server reads texts without the prompts of the call, if it gives some."""
+        prompts = given_prompts(self.endpoint.prompts)
+        if not prompts:
+            return None
+        plain = replace(self, endpoint=replace(self.endpoint, prompts={}))
+
+        def embed(tokens: LazyTokens) -> Embeddings:
+            return plain._embed(f"{self.name}, without prompts", len(tokens), tokens.read)
+
+        return Readings(ranked.lists, ranked.embeddings, ranked.lists, embed, prompts, True)
 
     def rank(self, inputs: Inputs, corpus: bool) -> Evaluation:
         """Rank as `System.rank` says."""

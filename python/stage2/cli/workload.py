@@ -29,6 +29,7 @@ from stage2.models.hub import default_model
 from stage2.models.init_model import CHUNK_TOKENS, QUESTION_TOKENS
 from stage2.training.dev_corpus import DEV_CORPUS
 from stage2.training.model_selection import ALPHAS
+from stage2.training.rounds import has_rounds
 from stage2.training.schedule import updates_an_epoch
 from stage2.utils.arrays import Ints
 from stage2.variants import LOSSES
@@ -212,7 +213,13 @@ def cross_encoding(
 
 
 def training(
-    pace: Pace, settings: Settings, lists: RankingLists, train: int, dev: int, where: str = ""
+    pace: Pace,
+    settings: Settings,
+    lists: RankingLists,
+    train: int,
+    dev: int,
+    where: str = "",
+    mined: int | None = None,
 ) -> list[Work]:
     """Return the work of one training with its dev questions.
 
@@ -223,8 +230,11 @@ def training(
         train: the number of questions on the training side. Which of them are hard is not known.
         dev: the number of dev questions.
         where: what to add to the name of the work.
+        mined: the number of chunks in which negatives are mined again; None if it is that of the
+            corpus of the lists.
     """
     least = 1.0 if settings.train_on == "all" else 0.05
+    mined = len(lists.corpus) if mined is None else mined
     chunks = min(len(lists.corpus), DEV_CORPUS) or int(lists.lengths.mean() * dev)
     work = [pace.train(f"updates{where}", settings, train, lists, least)]
     # Interpolations are made only if no epoch is better than stage 1.
@@ -232,15 +242,44 @@ def training(
     texts = pace.embed(f"texts to embed to choose an epoch{where}", times * dev, times * chunks)
     share = settings.epochs / times
     work.append(Work(texts.what, texts.count, (share * texts.seconds[0], texts.seconds[1])))
-    if settings.rounds > 1 and len(lists.corpus):
-        times = settings.rounds - 1
-        what = f"texts to embed to mine again{where}"
-        work.append(pace.embed(what, times * train, times * len(lists.corpus)))
+    work += mining_again(pace, settings, (train, mined), where, least)
     if settings.refit:
-        again = pace.train(f"updates of the refit{where}", settings, train + dev, lists, least)
+        again = [
+            pace.train(f"updates of the refit{where}", settings, train + dev, lists, least),
+            *mining_again(pace, settings, (train + dev, mined), f" in the refit{where}", least),
+        ]
         # It goes as far as the chosen epoch, and not at all where stage 1 is chosen.
-        work.append(Work(again.what, again.count, (0.0, again.seconds[1])))
+        work += [Work(one.what, one.count, (0.0, one.seconds[1])) for one in again]
     return work
+
+
+def mining_again(
+    pace: Pace, settings: Settings, counts: tuple[int, int], where: str = "", least: float = 1.0
+) -> list[Work]:
+    """Return the work of mining negatives again in each round but the first, if there are rounds.
+
+    Args:
+        pace: the pace with the model.
+        settings: the settings of the training.
+        counts: the number of questions that are trained on, at most, and that of all chunks.
+        where: what to add to the name of the work.
+        least: the share of the questions that is trained on at least.
+    """
+    if not has_rounds(settings):
+        return []
+    questions, chunks = ((settings.rounds - 1) * count for count in counts)
+    # Documents that are not trained keep their vectors.
+    texts = 0 if settings.train == "query" else chunks
+    found = []
+    for asked in (round(least * questions), questions):
+        found.append((
+            pace.embed(f"texts to embed to mine again{where}", asked, texts),
+            pace.search(f"questions to mine again for{where}", asked, counts[1]),
+        ))  # fmt: skip
+    return [
+        Work(most.what, most.count, (few.seconds[0], most.seconds[1]))
+        for few, most in zip(*found, strict=True)
+    ]
 
 
 def together(parts: Sequence[Sequence[Work]]) -> list[Work]:

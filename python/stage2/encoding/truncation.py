@@ -69,17 +69,9 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
         total: the number of all texts of their role.
         role: the role of the texts. Its prompt leaves less room for them.
     """
-    # The tokenizer is copied, because it keeps its limit and others may be using it.
-    tokenizer = reader_for(reader, role).tokenizer
-    backend = copy.deepcopy(tokenizer.backend_tokenizer)
-    backend.no_truncation()
-    backend.no_padding()
+    backend, room = _uncut(reader, role)
     encode = getattr(backend, "encode_batch_fast", backend.encode_batch)
-    limit = limit_of(reader, role)
-    room = limit - tokenizer.num_special_tokens_to_add()
-    prompt = prompts_of(reader).get(role, "")
-    room -= len(backend.encode(prompt, add_special_tokens=False).ids)
-    unknown_id = tokenizer.unk_token_id
+    unknown_id = reader_for(reader, role).tokenizer.unk_token_id
     cut = tokens = lost = unknown = 0
     for start in range(0, len(texts), _WINDOW):
         for encoding in encode(list(texts[start : start + _WINDOW]), add_special_tokens=False):
@@ -90,20 +82,91 @@ def account_of(reader: Reader, texts: Sequence[str], total: int, role: Role) -> 
             dropped = getattr(encoding, "dropped", 0)
             tokens += len(ids) + dropped
             unknown += dropped if unknown_id is None else ids.count(unknown_id)
+    limit, prompt = limit_of(reader, role), prompts_of(reader).get(role, "")
     return Account(total, len(texts), limit, cut, tokens, lost, unknown, prompt)
+
+
+def _uncut(reader: Reader, role: Role) -> tuple[Any, int]:
+    """Return a tokenizer without a limit, and how many tokens of a text of a role are read."""
+    # The tokenizer is copied, because it keeps its limit and others may be using it.
+    tokenizer = reader_for(reader, role).tokenizer
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
+    backend.no_truncation()
+    backend.no_padding()
+    room = limit_of(reader, role) - tokenizer.num_special_tokens_to_add()
+    prompt = prompts_of(reader).get(role, "")
+    return backend, room - len(backend.encode(prompt, add_special_tokens=False).ids)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The part of a text that a model reads.
+
+    Attributes:
+        start: the first code point of it.
+        stop: the code point after it; 0 if it is not known where the tokens of the text stand.
+        tokens: the number of tokens in the text, uncut, without special tokens.
+        lost: the number of these tokens that are not read.
+    """
+
+    start: int
+    stop: int
+    tokens: int
+    lost: int
+
+    @property
+    def known(self) -> bool:
+        """True if it is known where the part begins and ends."""
+        return not self.lost or self.stop > 0
+
+    @property
+    def lost_share(self) -> float:
+        """The share of the tokens that are not read."""
+        return self.lost / max(1, self.tokens)
+
+
+def seen_of(reader: Reader, texts: Sequence[str], role: Role) -> list[Seen]:
+    """Find the part of each text that a model reads.
+
+    Args:
+        reader: the tokenizer, limits and prompts of the model.
+        texts: the texts.
+        role: the role of the texts. Its prompt leaves less room for them.
+    """
+    backend, room = _uncut(reader, role)
+    side = getattr(reader_for(reader, role).tokenizer, "truncation_side", "right")
+    found = []
+    for start in range(0, len(texts), _WINDOW):
+        part = list(texts[start : start + _WINDOW])
+        encodings = backend.encode_batch(part, add_special_tokens=False)
+        for text, encoding in zip(part, encodings, strict=True):
+            count = len(encoding.ids)
+            places, lost = encoding.offsets, max(0, count - room)
+            first, stop = 0, len(text)
+            if lost and side == "left":
+                first, stop = places[lost][0], stop if places[-1][1] else 0
+            elif lost:
+                stop = places[room - 1][1]
+            found.append(Seen(first, stop, count, lost))
+    return found
 
 
 def accounts(model: Encoder | LazyModel, samples: Samples) -> dict[str, Account]:
     """Count what the model sees of the questions and of the chunks of samples."""
-    reader = model.reader if isinstance(model, LazyModel) else model
+    reader = reader_of(model)
     columns: tuple[tuple[str, TextColumn, Role], ...] = (
         ("questions", samples.questions, "query"),
         ("chunks", samples.contexts, "document"),
     )
     return {
-        name: account_of(reader, column.take(_spread(len(column))), len(column), role)
+        name: account_of(reader, column.take(spread(len(column))), len(column), role)
         for name, column, role in columns
     }
+
+
+def reader_of(model: Encoder | LazyModel) -> Reader:
+    """Return the part of a model that decides which tokens it sees, without loading the rest."""
+    return model.reader if isinstance(model, LazyModel) else model
 
 
 def facts(found: Mapping[str, Account]) -> dict[str, Any]:
@@ -115,7 +178,7 @@ def facts(found: Mapping[str, Account]) -> dict[str, Any]:
     }
 
 
-def _spread(count: int) -> Ints:
+def spread(count: int) -> Ints:
     """Return at most `SAMPLE` of `count` rows, evenly spaced."""
     if count <= SAMPLE:
         return np.arange(count)

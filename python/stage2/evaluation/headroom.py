@@ -2,22 +2,23 @@
 
 Reciprocal rank fusion of two systems is the score 1/(60 + r₁) + 1/(60 + r₂) of each context
 (Cormack et al., SIGIR 2009), as in `fusion`, with ranks in the whole corpus. Equal scores have
-their mean rank.
+their mean rank. A context that a system does not name, as a run does not name those below its
+depth, adds nothing for that system.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.bm25 import Bm25
 from stage2.evaluation.corpus_counts import CorpusCounts
 from stage2.evaluation.fusion import RRF
-from stage2.evaluation.ranking import Ranked, corpus_scores
+from stage2.evaluation.ranking import Ranked
 from stage2.utils.arrays import Doubles, Floats, Ints, Mask
 from stage2.utils.progress import Progress
 
@@ -26,6 +27,10 @@ DEPTHS, RECALL = (1, 3, 10), 100
 # An answer is within reach of training when it ranks so high, but not first.
 REACH = 100
 
+# A function of the places of some questions, int64 (rows,), rising without gaps. It returns the
+# scores of all N contexts by a system, float32 (rows, N), −inf for a context that it does not name.
+Scorer: TypeAlias = Callable[[Ints], Floats]
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -33,54 +38,44 @@ class Beside:
 
     Attributes:
         bm25: the ranks by BM25.
-        fusion: the ranks by the fusion of the model and BM25; None if the model has no vectors.
+        fusion: the ranks by the fusion of the system and BM25.
         first: for each question the places in the corpus of the contexts with the highest scores of
-            the model, or of BM25 if the model has no vectors, the best first: int64 (k,).
+            the system, the best first: int64 (k,).
     """
 
     bm25: Ranked
-    fusion: Ranked | None
+    fusion: Ranked
     first: list[Ints]
 
 
 def rank_beside(
-    lists: RankingLists,
-    embeddings: Embeddings | None,
-    depth: int,
-    progress: Progress | None = None,
+    lists: RankingLists, scorer: Scorer, depth: int, progress: Progress | None = None
 ) -> Beside:
-    """Rank n questions with a corpus by BM25, and by the fusion of it with a model.
+    """Rank n questions with a corpus by BM25, and by the fusion of it with a system.
 
     Only a block of scores is in memory at a time.
 
     Args:
         lists: the questions.
-        embeddings: the vectors of `lists.tokens`; None if there are none.
+        scorer: the scores of the system. The arrays that it returns are changed.
         depth: the largest number of contexts in `Beside.first`.
         progress: called after each block with the number of questions done, and with n.
     """
-    index, counts = Bm25(lists), CorpusCounts(lists)
-    fusion = None if embeddings is None else CorpusCounts(lists)
+    index, counts, fusion = Bm25(lists), CorpusCounts(lists), CorpusCounts(lists)
     best: list[Ints] = []
     for part in counts.blocks(len(lists.corpus)):
         rows = counts.rows(part)
-        by_words = index.of_questions(rows)
+        by_words, leading = index.of_questions(rows), scorer(rows)
         copied, copy = counts.copies.of_questions(int(rows[0]), int(rows[-1]) + 1)
-        by_words[copied - rows[0], copy] = -np.inf
+        for scores in (by_words, leading):
+            scores[copied - rows[0], copy] = -np.inf
         place = counts.questions[part] - rows[0], counts.contexts[part]
-        leading = by_words
-        if fusion is not None and embeddings is not None:
-            leading = corpus_scores(lists, embeddings, rows)
-            leading[copied - rows[0], copy] = -np.inf
-            fused, own = _fused(leading, by_words, place)
-            fusion.add(part, 0, fused, own)
+        fusion.add(part, 0, *_fused(leading, by_words, place))
         best += [_first(row, depth) for row in leading]
         counts.add(part, 0, by_words, by_words[place])
         if progress is not None:
             progress(int(rows[-1]) + 1, len(lists))
-    return Beside(
-        _ranked(counts, len(lists)), None if fusion is None else _ranked(fusion, len(lists)), best
-    )
+    return Beside(_ranked(counts, len(lists)), _ranked(fusion, len(lists)), best)
 
 
 def chances(ranked: Ranked, topk: int) -> dict[str, Mask]:
@@ -163,12 +158,16 @@ def _fused(left: Floats, right: Floats, place: tuple[Ints, Ints]) -> tuple[Float
 def _reciprocals(
     scores: tuple[Floats, Floats], ordered: tuple[Floats, ...], columns: Ints
 ) -> Doubles:
-    """Return the fused scores of some contexts: float64 (columns,)."""
+    """Return the fused scores of some contexts: float64 (columns,).
+
+    A context with a score of −inf is not named by that system, so that it adds nothing.
+    """
     total = np.zeros(len(columns))
     for one, rising in zip(scores, ordered, strict=True):
         asked = one[columns]
         low, high = (np.searchsorted(rising, asked, side) for side in ("left", "right"))
-        total += 1 / (RRF + len(rising) - (low + high - 1) / 2)
+        reciprocal = 1 / (RRF + len(rising) - (low + high - 1) / 2)
+        total += np.where(np.isneginf(asked), 0.0, reciprocal)
     return total
 
 

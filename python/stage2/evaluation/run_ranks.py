@@ -72,6 +72,16 @@ class RunScores:
             scores.append(np.asarray(kept, np.float32))
         return cls(contexts, scores), list(unknown)
 
+    def of_corpus(self, rows: Ints, size: int) -> Floats:
+        """Return the scores of all contexts for the questions at `rows`: float32 (rows, size).
+
+        A context that the run lacks has −inf.
+        """
+        found = np.full((len(rows), size), -np.inf, np.float32)
+        for place, row in enumerate(rows.tolist()):
+            found[place, self.contexts[row]] = self.scores[row]
+        return found
+
 
 def below(scores: Floats, steps: int) -> float:
     """Return a score below all scores of a question, which float32 tells from them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib import rc_context, style
@@ -15,6 +16,7 @@ from stage2.report.run import Run
 # Labels are English in every report, because a font for Chinese may be missing.
 _LOSS = "#b5542b"
 _DEV = "#2b6cb5"
+_ROUND = "#6b6b6b"
 # Random ids and dates would make every SVG differ.
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "stage2", "svg.fonttype": "path", "font.size": 10}
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
@@ -37,6 +39,7 @@ def loss_curve(run: Run) -> dict[str, bytes]:
         if dev:
             _line(axes[1], dev, _DEV, "dev MRR")
             _mark_shipped(axes[1], dict(dev), run.shipped_epoch)
+        _mark_rounds(axes, run)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         return {kind: _image(figure, kind) for kind in _METADATA}
@@ -48,6 +51,23 @@ def _line(axes: Axes, points: list[tuple[float, float]], colour: str, label: str
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _mark_rounds(axes: Sequence[Axes], run: Run) -> None:
+    """Draw a line where each round begins, which has the round's number above the chart."""
+    for one in run.rounds:
+        for part in axes:
+            part.axvline(one.after, color=_ROUND, linestyle="--", linewidth=1, zorder=0)
+        axes[0].annotate(
+            f"round {one.number}",
+            (one.after, 1.0),
+            xycoords=axes[0].get_xaxis_transform(),
+            textcoords="offset points",
+            xytext=(0, 3),
+            ha="center",
+            fontsize="small",
+            color=_ROUND,
+        )
 
 
 def _mark_shipped(axes: Axes, dev: dict[float, float], epoch: float | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,10 +73,11 @@ def sections(facts: Facts, language: str) -> list[Section]:
 def as_markdown(facts: Facts, language: str) -> str:
     """Return the page as Markdown. All texts are escaped."""
     say = words(language)
-    advice = facts["advice"]["text"][language]
+    advice, *remarks = _sentences(facts, language)
     parts = [
         f"# {say('check_title')}",
         quote(f"**{escape(advice)}**"),
+        *map(escape, remarks),
         escape(_made_of(facts, say)),
     ]
     for section in sections(facts, language):
@@ -92,6 +93,7 @@ def as_markdown(facts: Facts, language: str) -> str:
 def as_html(facts: Facts, language: str) -> str:
     """Return the page as HTML. All texts are escaped, and no script may run."""
     say, style = words(language), page_style()
+    advice, *remarks = _sentences(facts, language)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         environment()
@@ -99,7 +101,8 @@ def as_html(facts: Facts, language: str) -> str:
         .render(
             language="zh-CN" if language == "zh" else "en",
             title=say("check_title"),
-            advice=facts["advice"]["text"][language],
+            advice=advice,
+            remarks=remarks,
             made_of=_made_of(facts, say),
             sections=sections(facts, language),
             style=Markup(style),
@@ -109,13 +112,17 @@ def as_html(facts: Facts, language: str) -> str:
 
 
 def as_text(facts: Facts, language: str) -> str:
-    """Return the sentence and the table of rankings, for a terminal."""
+    """Return the table of rankings, the sentence and the remarks, for a terminal."""
     from stage2.report.columns import aligned
 
     table = _rankings(facts, words(language))
-    return "\n".join(
-        [*aligned([table.header, *table.rows], (0,)), facts["advice"]["text"][language]]
-    )
+    return "\n".join([*aligned([table.header, *table.rows], (0,)), *_sentences(facts, language)])
+
+
+def _sentences(facts: Facts, language: str) -> list[str]:
+    """Return the sentence that the check ends with, and the remarks beside it."""
+    advice = facts["advice"]
+    return [one["text"][language] for one in (advice, *advice["remarks"])]
 
 
 def _made_of(facts: Facts, say: Words) -> str:
@@ -203,8 +210,26 @@ def _texts(facts: Facts, say: Words) -> Section:
         for role, text in facts["texts"].items()
     ]
     names = ("role", "limit", "cut", "lost", "lost_each", "unknown")
-    notes = [] if rows else [say("check_no_texts")]
+    notes = list(_past_limit(facts, say)) if rows else [say("check_no_texts")]
     return Section(say("check_texts"), notes, [say(f"check_{name}") for name in names], rows)
+
+
+def _past_limit(facts: Facts, say: Words) -> Iterator[str]:
+    """Say how much of what the questions ask for lies past the limit, and what that costs."""
+    found = facts["past_limit"]
+    if found is None:
+        return
+    share = numbers.percent(found["share"])
+    yield say(f"check_past_{found['by']}", questions=f"{found['questions']:,}", share=share)
+    if found["difference"] is not None:
+        yield say(
+            "check_past_difference",
+            groups=f"{found['groups']:,}",
+            difference=numbers.signed(found["difference"]),
+            low=numbers.signed(found["low"]),
+            high=numbers.signed(found["high"]),
+            p=numbers.probability(found["p"]),
+        )
 
 
 def _labels(facts: Facts, say: Words, left_out: str) -> Section:

@@ -1,6 +1,7 @@
 """The rules by which `stage2 check` ends with one sentence: the first rule that holds is told.
 
-A row of `RULES` is a rule. docs/check.md gives the same rules in words, in the same order.
+A row of `RULES` is a rule. Each row of `REMARKS` that holds is told beside the sentence: it says
+nothing for or against a training. docs/check.md gives the same rules in words, in the same order.
 """
 
 from __future__ import annotations
@@ -58,6 +59,31 @@ def _blind(facts: Facts) -> bool:
     chance = facts["rankings"]["model"]["chance"]["mrr"]
     unread = unknown_share(facts) > WORTH_A_WARNING and model < bm25
     return bool(unread or (model < NEAR_CHANCE * chance and bm25 > ABOVE_CHANCE * chance))
+
+
+def _cut_costs(facts: Facts) -> bool:
+    past = facts["past_limit"]
+    return bool(
+        past and past["cost"] is not None and past["p"] <= LEVEL
+        and past["cost"] >= facts["power"]["target"]["gain"]
+    )  # fmt: skip
+
+
+def _much_cut(facts: Facts, by: str) -> bool:
+    past = facts["past_limit"]
+    much = past and past["by"] == by and past["share"] > WORTH_A_WARNING
+    return bool(much and not _cut_costs(facts))
+
+
+def _of_cut(facts: Facts) -> dict[str, str]:
+    past = facts["past_limit"]
+    cost, p = past["cost"], past["p"]
+    return {
+        "share": numbers.percent(past["share"]),
+        "limit": f"{past['limit']:,}",
+        "cost": "–" if cost is None else numbers.decimal(cost),
+        "p": "–" if p is None else numbers.probability(p),
+    }
 
 
 def _prompts_differ(facts: Facts, told: str, sign: int) -> bool:
@@ -129,6 +155,15 @@ RULES: tuple[Rule, ...] = (
         "leave the prompt out",
     ),
     Rule(
+        "cut_texts", _cut_costs, _of_cut,
+        "Cut the texts into shorter chunks before anything else, or let the model read more of "
+        "them, as far as it can: the answers of {share} of the questions lie past its limit of "
+        "{limit} tokens, which costs about {cost} in MRR (p {p}).",
+        "先把文本切成更短的块，或在模型允许的范围内提高长度上限：{share} 的问题其答案在 {limit} "
+        "个词元的上限之外，MRR 因此约损失 {cost}（p {p}）。",
+        "cut the texts",
+    ),
+    Rule(
         "mend_labels", lambda facts: facts["labels"]["doubtful_share"] >= DOUBTFUL,
         lambda facts: {"share": numbers.percent(facts["labels"]["doubtful_share"])},
         "Mend the labels first: about {share} of the questions have doubtful ones, so that neither "
@@ -171,13 +206,43 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
+REMARKS: tuple[Rule, ...] = (
+    Rule(
+        "answers_cut", lambda facts: _much_cut(facts, "answers"), _of_cut,
+        "Beside that: the answers of {share} of the questions lie past the model's limit of "
+        "{limit} tokens. It is not shown that these rank lower for it; shorter chunks, or a higher "
+        "limit if the model allows one, would let it read them.",
+        "另外：{share} 的问题其答案在模型 {limit} 个词元的上限之外。尚无证据表明其名次因此更低；"
+        "更短的块，或模型允许的更高上限，能让模型读到它们。",
+        "cut the texts",
+    ),
+    Rule(
+        "truths_cut", lambda facts: _much_cut(facts, "tokens"), _of_cut,
+        "Beside that: of a question's ground truth {share} of the tokens lie past the model's "
+        "limit of {limit}, and it is not known on which side of it the answers stand. Shorter "
+        "chunks, or a higher limit if the model allows one, may help with training and without.",
+        "另外：问题的正确文本块平均有 {share} 的词元在模型 {limit} 的上限之外，答案在上限之内"
+        "还是之外并不清楚。无论是否训练，更短的块或模型允许的更高上限都可能有帮助。",
+        "cut the texts",
+    ),
+)  # fmt: skip
+
+
 def advice(facts: Facts) -> dict[str, Any]:
     """Return the rule that holds: its name, its action, and its sentence in each language.
 
     Args:
         facts: the content of `check.json` without `advice`.
+
+    Returns:
+        `rule`, `action` and `text`; and `remarks`, the same of each remark that holds.
     """
     rule = next(one for one in RULES if one.holds(facts))
+    remarks = [_told(one, facts) for one in REMARKS if one.holds(facts)]
+    return _told(rule, facts) | {"remarks": remarks}
+
+
+def _told(rule: Rule, facts: Facts) -> dict[str, Any]:
     values = rule.values(facts)
     return {
         "rule": rule.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,23 @@ from typing import Any
 from stage2.utils import files
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round of the training in which negatives were mined again with the model so far.
+
+    Attributes:
+        number: its number, from 2.
+        after: the number of epochs before it.
+        new: the number of its negatives that the round before did not have.
+        negatives: the number of all its negatives; None if the folder lacks their file.
+    """
+
+    number: int
+    after: int
+    new: int
+    negatives: int | None
 
 
 @dataclass(frozen=True)
@@ -22,6 +41,7 @@ class Run:
         log: the rows of `training_log.jsonl`.
         comparison: the content of `comparison.json`.
         check: the content of `check.json`.
+        rounds: the rounds of the training but the first, which has the negatives before training.
     """
 
     folder: Path
@@ -30,6 +50,7 @@ class Run:
     log: list[Record]
     comparison: Record
     check: Record = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
 
     @property
     def data(self) -> Record:
@@ -63,15 +84,35 @@ def read_run(folder: Path) -> Run:
     Raises:
         BadInputError: a file is damaged.
     """
-    log = folder / files.TRAINING_LOG
+    path = folder / files.TRAINING_LOG
+    log = files.read_jsonl(path) if path.is_file() else []
     return Run(
         folder=folder,
         record=_json(folder / files.RUN),
         mining=_json(folder / files.MINING_SUMMARY),
-        log=files.read_jsonl(log) if log.is_file() else [],
+        log=log,
         comparison=_json(folder / files.COMPARISON),
         check=_json(folder / files.CHECK_JSON),
+        rounds=list(_rounds(folder, log)),
     )
+
+
+def _rounds(folder: Path, log: list[Record]) -> Iterator[Round]:
+    """Yield the rounds that a log has rows of. Logs of earlier versions name none."""
+    last = 1
+    for row in log:
+        number = row.get("round", 1)
+        if number == last:
+            continue
+        last, path = number, folder / files.ROUNDS / files.round_file(number)
+        mined = files.read_jsonl(path) if path.is_file() else None
+        yield Round(
+            number,
+            # A row is of the end of an epoch, or of a step in one.
+            math.ceil(row["epoch"]) - 1,
+            row["new_negatives"],
+            None if mined is None else sum(len(one["negative_chunk_ids"]) for one in mined),
+        )
 
 
 def _json(path: Path) -> Record:

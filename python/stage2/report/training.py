@@ -62,7 +62,21 @@ def loss_by_epoch(run: Run, say: Words) -> str:
     ]
     png, svg = files.CHARTS
     curve = f"![{say('curve')}]({png})\n\n[{svg}]({svg})"
-    return "\n\n".join([table(header, rows), *_remarks(run, say), curve])
+    return "\n\n".join([table(header, rows), *rounds(run, say), *_remarks(run, say), curve])
+
+
+def rounds(run: Run, say: Words) -> list[str]:
+    """Say of each round but the first when it began and how many of its negatives are new."""
+    return [
+        say(
+            "round_new" if one.negatives is None else "round_new_of",
+            number=one.number,
+            after=one.after,
+            new=f"{one.new:,}",
+            negatives=f"{one.negatives or 0:,}",
+        )
+        for one in run.rounds
+    ]
 
 
 def candidate_name(candidate: Record, say: Words) -> str:

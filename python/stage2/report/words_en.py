@@ -175,6 +175,11 @@ EN: dict[str, str] = {
     "step_number": "step {step} (epoch {epoch})",
     # loss
     "loss_change": "From {first} to {last} the loss changed by {change}.",
+    "round_number": "round {number}",
+    "round_new": "Round {number} began after epoch {after}, with negatives that the model mined as "
+    "it then was: {new} are new.",
+    "round_new_of": "Round {number} began after epoch {after}, with negatives that the model mined "
+    "as it then was: {new} of {negatives} are new.",
     "dev_questions": "Dev metrics are of {count} questions (chance: Top-1 {top1}, MRR {mrr}).",
     "refitted": "{name}, refitted",
     "shipped_because": "**Shipped: {name}**: {reason}.",
@@ -332,8 +337,8 @@ EN: dict[str, str] = {
     "{version}, seed {seed}.",
     "check_rankings": "How it ranks now",
     "check_rankings_note": "Expected ranks over the whole corpus, before any training. The fusion "
-    "is that of reciprocal ranks, model and BM25 alike. A run names only some chunks, so it is not "
-    "fused.",
+    "is that of reciprocal ranks, model and BM25 alike. A chunk that a run does not name is only "
+    "given what it has by BM25.",
     "check_model": "model",
     "check_bm25": "BM25",
     "check_fusion": "fusion",
@@ -358,9 +363,9 @@ EN: dict[str, str] = {
     "check_power_of": "chance to see a gain of {gain}",
     "check_more": "more questions for a gain of {gain}",
     "check_prompts": "Prompts",
-    "check_prompts_note": "The same questions among {chunks:,} chunks, with the model's prompts "
-    "and without. This check reads them {told}.",
-    "check_no_prompts": "No prompts of the model are known.",
+    "check_prompts_note": "The same questions among {chunks:,} chunks, with the prompts below and "
+    "without. This check reads them {told}.",
+    "check_no_prompts": "No prompts are known, of the model or of this call.",
     "check_told_with": "with them",
     "check_told_without": "without them",
     "check_without": "without",
@@ -368,6 +373,13 @@ EN: dict[str, str] = {
     "check_difference": "difference [95% interval]",
     "check_texts": "What the model sees of the texts",
     "check_no_texts": "Not known: no model of ours reads them.",
+    "check_past_answers": "Of {questions} questions whose answer stands in a ground truth, the "
+    "answers of {share} lie past the limit.",
+    "check_past_tokens": "Of a question's ground truth, {share} of the tokens lie past the limit "
+    "(the mean of {questions} questions).",
+    "check_past_difference": "In the {groups} groups about the same chunks that have answers on "
+    "both sides of the limit, those past it have an MRR that differs by {difference} "
+    "[{low}, {high}] (p {p}).",
     "check_role": "texts",
     "check_cut": "cut",
     "check_limit": "limit, tokens",

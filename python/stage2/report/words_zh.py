@@ -166,6 +166,11 @@ ZH: dict[str, str] = {
     "step_number": "第 {step} 步（第 {epoch} 轮）",
     # loss
     "loss_change": "从{first}到{last}，损失变化 {change}。",
+    "round_number": "第 {number} 次挖掘",
+    "round_new": "第 {number} 次挖掘在第 {after} 轮之后，用当时的模型重新挖掘负例："
+    "{new} 个是新的。",
+    "round_new_of": "第 {number} 次挖掘在第 {after} 轮之后，用当时的模型重新挖掘负例："
+    "{negatives} 个中有 {new} 个是新的。",
     "dev_questions": "开发集指标按 {count} 个问题计算（随机水平：Top-1 {top1}，MRR {mrr}）。",
     "refitted": "{name}（选定后重新训练）",
     "shipped_because": "**交付的模型：{name}**：{reason}。",
@@ -266,7 +271,7 @@ ZH: dict[str, str] = {
     "file_hard": "难例",
     "file_negative_sources": "每个挖掘负例的来源",
     "file_log": "每次开发集评估一行",
-    "file_rounds": "除第一轮外每一轮的负例",
+    "file_rounds": "第一次之后每次挖掘的负例",
     "file_checkpoint": "{name}后的 state_dict",
     "file_best": "交付模型的 state_dict",
     "file_after": "训练后的每个问题",
@@ -315,7 +320,7 @@ ZH: dict[str, str] = {
     "种子 {seed}。",
     "check_rankings": "目前的排序",
     "check_rankings_note": "训练之前，在整个语料库中的期望名次。融合为倒数排名融合，模型与 BM25 "
-    "权重相同。检索结果文件只列出部分文本块，故不融合。",
+    "权重相同。检索结果文件未列出的文本块只计 BM25 的部分。",
     "check_model": "模型",
     "check_bm25": "BM25",
     "check_fusion": "融合",
@@ -338,9 +343,9 @@ ZH: dict[str, str] = {
     "check_power_of": "看出 {gain} 提升的概率",
     "check_more": "要看出 {gain} 的提升还需的问题数",
     "check_prompts": "提示词",
-    "check_prompts_note": "同样的问题在 {chunks:,} 个文本块中，分别带上和不带模型的提示词。"
+    "check_prompts_note": "同样的问题在 {chunks:,} 个文本块中，分别带上和不带下列提示词。"
     "本次检查{told}。",
-    "check_no_prompts": "未发现该模型的提示词。",
+    "check_no_prompts": "模型和本次调用都没有提示词。",
     "check_told_with": "带提示词",
     "check_told_without": "不带提示词",
     "check_without": "不带",
@@ -348,6 +353,11 @@ ZH: dict[str, str] = {
     "check_difference": "差值 [95% 区间]",
     "check_texts": "模型读到了多少文本",
     "check_no_texts": "未知：不是由本工具的模型读取。",
+    "check_past_answers": "{questions} 个问题的答案出现在正确文本块中，其中 {share} 的答案在"
+    "上限之外。",
+    "check_past_tokens": "问题的正确文本块平均有 {share} 的词元在上限之外（{questions} 个问题）。",
+    "check_past_difference": "在上限两侧都有答案的 {groups} 组（同一文本块的问题）中，上限之外的"
+    "问题 MRR 相差 {difference} [{low}, {high}]（p {p}）。",
     "check_role": "文本",
     "check_cut": "被截断",
     "check_limit": "上限（词元）",

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from stage2.config import TrainingConfig
+from stage2.call import Call
+from stage2.config import Settings, TrainingConfig
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists, tie_keys_of
@@ -30,6 +31,7 @@ from stage2.mining.corpus import Problem, mine_without
 from stage2.mining.hard_negatives import Positives
 from stage2.mining.second_source import Negatives, SecondSource, source_rows
 from stage2.training.documents import Documents, embed
+from stage2.usage import missing
 from stage2.utils import files
 from stage2.utils.arrays import Ints, Mask
 from stage2.utils.errors import BadInputError, RunFailedError
@@ -132,6 +134,11 @@ def restored(lists: RankingLists, mined: Mapping[str, Any]) -> RankingLists:
             "the state of a training on other questions. Give --resume never to start over"
         )
     return lists.with_negatives(contexts, counts, mined["new"])
+
+
+def has_rounds(settings: Settings) -> bool:
+    """Return whether negatives are mined again, as `stage2 run` does with --source corpus."""
+    return settings.rounds > 1 and not missing("rounds", Call(settings))
 
 
 def round_of(epoch: int, settings: TrainingConfig) -> int:

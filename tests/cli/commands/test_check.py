@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 
 import stage2 as library
 from stage2.utils import files
-from tests.bag_of_words import chunks, questions, write_data, write_model
+from tests.bag_of_words import LENGTH, VOCABULARY, chunks, questions, write_data, write_model
 from tests.conftest import Stage2, data_flags, tree
+from tests.encoding.test_endpoint import Server, server  # noqa: F401
+from tests.small import write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +140,127 @@ def test_a_prompt_that_harms_is_left_out(check: Check, prompted: Path, tmp_path:
     assert facts["prompts"]["difference"] < 0
 
 
+def test_a_server_is_asked_with_its_prompts_and_once_without(
+    stage2: Stage2,
+    words: Path,
+    tmp_path: Path,
+    server: Server,  # noqa: F811
+) -> None:
+    texts = [f"{'left' if i % 2 else 'right'} {' '.join(one)}" for i, one in enumerate(chunks())]
+    data = write_data(tmp_path / "d", questions(300, 4, 2), texts)
+    behind = SentenceTransformer(str(words), device="cpu")
+
+    def answer(_: str, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        vectors = behind.encode(body["inputs"])
+        # The short text that tells the width has no word that the model knows.
+        vectors[~vectors.any(axis=1)] = 1
+        return 200, {}, json.dumps(vectors.tolist()).encode()
+
+    server.answer = answer
+    call = ["check", "--data", data, "--endpoint", f"{server.url}/embed", "--json"]
+    call += ["--embedding-cache", tmp_path / "cache"]
+    told = json.loads(stage2(*call, "--query-prompt", "lean ").stdout)["result"]["check"]
+    assert rule(told) == "drop_prompt"
+    found = told["prompts"]
+    assert (found["told"], found["prompts"]) == ("with", {"query": "lean "})
+    assert found["with"] == pytest.approx(told["rankings"]["model"]["mrr"])
+    # Nothing is asked twice, but for the short text that tells the width.
+    sent = Counter(text for body, _ in server.seen for text in body["inputs"])
+    assert max(sent.values()) == 1
+    asked = {text for text, _ in questions(300, 4, 2)}
+    assert sent.keys() - {"stage2"} == {*texts, *asked, *(f"lean {text}" for text in asked)}
+    plain = json.loads(stage2(*call, "--output-dir", tmp_path / "b").stdout)["result"]["check"]
+    assert plain["prompts"] is None
+    assert plain["rankings"]["model"]["mrr"] == pytest.approx(found["without"])
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that reads half of a chunk."""
+    return write_model(tmp_path_factory.mktemp("short") / "model", limit=LENGTH // 2)
+
+
+def write_answers(
+    folder: Path, asks: Callable[[list[str], int], list[str]], size: int = LENGTH
+) -> Path:
+    """Write two questions about each text with their answers: the first word, and the last one.
+
+    Args:
+        folder: that is made.
+        asks: returns the words of a question, from those of its text and the place of its answer.
+        size: how many words each chunk of a text has.
+    """
+    folder.mkdir()
+    texts = [[one[start : start + size] for start in range(0, LENGTH, size)] for one in chunks()]
+    rows = [
+        {"chunk_id": f"d{i}-{number}", "text": " ".join(part)}
+        for i, parts in enumerate(texts) for number, part in enumerate(parts)
+    ]  # fmt: skip
+    write_jsonl(folder / "chunks.jsonl", rows)
+    rows = [
+        {"qa_id": f"q{i}{place}", "question": " ".join(asks(one, place)),
+         "chunk_id": f"d{i}-{place % (LENGTH // size)}", "answer": one[place]}
+        for i, one in enumerate(chunks()) for place in (0, -1)
+    ]  # fmt: skip
+    write_jsonl(folder / "qa.jsonl", rows)
+    return folder
+
+
+def check_answers(stage2: Stage2, model: Path, folder: Path) -> dict[str, Any]:
+    data = ["--qa", folder / "qa.jsonl", "--chunks", folder / "chunks.jsonl"]
+    done = stage2("check", "--model", model, *data, "--output-dir", folder / "out", "--json")
+    facts: dict[str, Any] = json.loads(done.stdout)["result"]["check"]
+    return facts
+
+
+def test_answers_that_the_model_does_not_read_are_cut_first(
+    stage2: Stage2, words: Path, short: Path, tmp_path: Path
+) -> None:
+    def near(one: list[str], place: int) -> list[str]:
+        return one[:3] if place == 0 else one[-3:]
+
+    folder = write_answers(tmp_path / "near", near)
+    facts = check_answers(stage2, short, folder)
+    assert rule(facts) == "cut_texts"
+    found = facts["past_limit"]
+    assert (found["limit"], found["by"], found["questions"]) == (LENGTH // 2, "answers", 300)
+    assert (found["share"], found["groups"]) == (0.5, 150)
+    # Shorter chunks gain what the cut was said to cost.
+    cut = check_answers(stage2, short, write_answers(tmp_path / "cut", near, LENGTH // 2))
+    assert cut["past_limit"] is None
+    assert rule(cut) != "cut_texts"
+    gained = cut["rankings"]["model"]["mrr"] - facts["rankings"]["model"]["mrr"]
+    assert found["cost"] == pytest.approx(gained, abs=0.05)
+    assert gained > 0.3
+    # So does a model that reads more.
+    whole = check_answers(stage2, words, write_answers(tmp_path / "whole", near))
+    assert whole["past_limit"] is None
+    assert whole["rankings"]["model"]["mrr"] > facts["rankings"]["model"]["mrr"] + 0.2
+
+
+def test_answers_that_are_cut_cost_nothing_where_the_beginning_says_enough(
+    stage2: Stage2, short: Path, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(3)
+
+    def about(one: list[str], _: int) -> list[str]:
+        return [*random.choice(one[:4], 2, replace=False), *random.choice(VOCABULARY, 3)]
+
+    facts = check_answers(stage2, short, write_answers(tmp_path / "about", about))
+    assert facts["past_limit"]["share"] == 0.5
+    assert rule(facts) != "cut_texts"
+    (remark,) = facts["advice"]["remarks"]
+    assert remark["rule"] == "answers_cut"
+
+
+def test_without_answers_cut_texts_are_remarked(check: Check, short: Path, tmp_path: Path) -> None:
+    facts = check(short, write_data(tmp_path / "d", questions(400, 5, 4)))
+    assert (facts["past_limit"]["by"], facts["past_limit"]["share"]) == ("tokens", 0.5)
+    assert rule(facts) != "cut_texts"
+    (remark,) = facts["advice"]["remarks"]
+    assert remark["rule"] == "truths_cut"
+
+
 def test_sides_that_leak(check: Check, words: Path, tmp_path: Path) -> None:
     # Questions i and i + 150 ask for one chunk.
     data = write_data(tmp_path / "d", questions(300, 3, 4))
@@ -192,8 +317,13 @@ def test_a_run_of_any_search_engine(stage2: Stage2, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("\n".join(lines) + "\n")
     shown = stage2("check", "--run", tmp_path / "run", "--data", data, "--json")
     facts = json.loads(shown.stdout)["result"]["check"]
-    assert facts["rankings"].keys() == {"model", "bm25"}
+    assert facts["rankings"].keys() == {"model", "bm25", "fusion"}
     assert facts["rankings"]["model"]["top1"] == 0.5
+    # Where the run names a wrong chunk alone, the right one still has its place by BM25.
+    fusion, bm25 = facts["rankings"]["fusion"], facts["rankings"]["bm25"]
+    assert facts["rankings"]["model"]["recall100"] == 0.5
+    assert fusion["recall100"] == bm25["recall100"] == 1
+    assert fusion["top3"] > fusion["top1"] == 0.5
     assert facts["prompts"] is None
     assert facts["texts"] == {}
 

@@ -11,12 +11,13 @@ from stage2.report.page_words import PAGE_WORDS
 from stage2.report.run import Run
 from stage2.report.words import words
 
+_OF_RUN = ("record", "log", "comparison", "rounds")
 HOSTILE = "</title></svg><script>alert(1)</script>\"'"
 
 
 def view(**given: Any) -> View:
     """Return a view of an empty folder; arguments replace its parts, and those of its run."""
-    run = {name: given.pop(name) for name in ("record", "log", "comparison") if name in given}
+    run = {name: given.pop(name) for name in _OF_RUN if name in given}
     return View(
         **{
             "run": Run(Path(), **({"record": {}, "mining": {}, "log": [], "comparison": {}} | run)),

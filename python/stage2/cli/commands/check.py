@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -16,7 +15,7 @@ from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import grouped_questions
-from stage2.cli.stage1 import check_machine, embedding_cache, load_options
+from stage2.cli.stage1 import check_machine, embedding_cache
 from stage2.cli.systems import System, named_system
 from stage2.cli.text_lengths import tell_text_lengths
 from stage2.cli.workload import Pace, evaluation, load_of
@@ -24,17 +23,15 @@ from stage2.config import Settings
 from stage2.data.contents import SIDES
 from stage2.data.doubtful_labels import Ranks, doubtful_labels
 from stage2.data.splits import Groups, Placed
-from stage2.encoding.encoder import loaded
-from stage2.encoding.tokens import Role, prompts_of
+from stage2.encoding.truncation import reader_of
 from stage2.evaluation import headroom
 from stage2.evaluation.bm25 import tokens_of
 from stage2.evaluation.evaluate import Evaluation
+from stage2.evaluation.past_limit import past_limit
 from stage2.evaluation.power import Design, power
-from stage2.evaluation.prompts import Readings, prompt_effect, with_prompts
+from stage2.evaluation.prompts import prompt_effect
 from stage2.evaluation.ranking import Ranked
-from stage2.models.auto import family_of
 from stage2.models.hub import default_model
-from stage2.models.model_path import model_in
 from stage2.report.check_page import as_html, as_markdown, as_text
 from stage2.report.check_rules import advice
 from stage2.training.cross_validation import FEW_QUESTIONS
@@ -49,7 +46,6 @@ _LEAST_OVERLAP = 0.5
 # A training is expected to close at most this part of what is left to gain: a gain above it need
 # not be shown before it is worth to begin.
 _PART = 0.25
-_ROLES: tuple[Role, ...] = ("query", "document")
 
 
 @in_run_folder(adds="check")
@@ -120,17 +116,21 @@ def _facts(settings: Settings, inputs: Inputs, system: System) -> dict[str, Any]
     found = system.rank(inputs, True)
     if found.corpus is None:
         raise ValueError("a data set with a corpus was ranked without it")
-    vectors = found.embeddings if found.embeddings.mu.shape[1] else None
+    scorer = system.scorer(found, samples)
     with console.bar("ranking by BM25 and fusion", "question") as progress:
-        beside = headroom.rank_beside(found.lists, vectors, _FIRST, progress)
+        beside = headroom.rank_beside(found.lists, scorer, _FIRST, progress)
     grouped = grouped_questions(samples)
-    rankings: dict[str, Ranked | None] = {
-        "model": found.corpus, "bm25": beside.bm25, "fusion": beside.fusion
-    }  # fmt: skip
+    rankings = {"model": found.corpus, "bm25": beside.bm25, "fusion": beside.fusion}
     ranks = Ranks(
         found.corpus.lengths, found.corpus.ranking.rank, beside.bm25.ranking.rank, beside.first
     )
     left = headroom.headroom(found.corpus, settings.topk)
+    past = None
+    if isinstance(system, ModelSystem) and texts["chunks"]["lost"]:
+        past = past_limit(
+            reader_of(system.model), samples, found.corpus.ranking.reciprocal_rank,
+            grouped.numbers, settings.seed,
+        )  # fmt: skip
     sides = _rows_of_sides(inputs)
     return {
         "version": __version__,
@@ -138,11 +138,10 @@ def _facts(settings: Settings, inputs: Inputs, system: System) -> dict[str, Any]
         "model": system.name,
         "questions": len(samples),
         "chunks": len(samples.contexts),
-        "rankings": {
-            name: headroom.metrics(one) for name, one in rankings.items() if one is not None
-        },
+        "rankings": {name: headroom.metrics(one) for name, one in rankings.items()},
         "headroom": left,
         "texts": texts,
+        "past_limit": past,
         "prompts": _prompts(settings, inputs, system, found, grouped.numbers),
         "labels": doubtful_labels(samples, ranks, settings.near_duplicate, tokens_of).summary(),
         "sides": None if sides is None else _leaks(grouped, sides),
@@ -153,50 +152,9 @@ def _facts(settings: Settings, inputs: Inputs, system: System) -> dict[str, Any]
 def _prompts(
     settings: Settings, inputs: Inputs, system: System, found: Evaluation, groups: Ints
 ) -> dict[str, Any] | None:
-    """Compare the ranks with prompts and without; None if the model has none."""
-    if not isinstance(system, ModelSystem):
-        return None
-    model = loaded(system.model)
-    told = _given(prompts_of(model))
-    # The prompts of the model itself, if the call leaves them out.
-    own = told or _own_prompts(settings, system)
-    if not own:
-        return None
-    other = with_prompts(model, {} if told else own)
-    lists = lists_of(settings, other, inputs)
-    with console.bar("reading with other prompts") as progress:
-        readings = Readings(found.lists, found.embeddings, lists, other, tuple(own))
-        effect = prompt_effect(readings, groups, settings.seed, settings.precision, progress)
-    # The difference is that of using prompts, whichever way the call reads.
-    sign, ends = (-1, ("high", "low")) if told else (1, ("low", "high"))
-    before, after = ("other", "told") if told else ("told", "other")
-    return {
-        "told": "with" if told else "without",
-        "prompts": own,
-        "questions": effect["questions"],
-        "chunks": effect["chunks"],
-        "without": effect[before],
-        "with": effect[after],
-        "difference": sign * effect["difference"],
-        "low": sign * effect[ends[0]],
-        "high": sign * effect[ends[1]],
-        "p": effect["p"],
-    }
-
-
-def _given(prompts: Mapping[Role, str]) -> dict[Role, str]:
-    return {role: prompts[role] for role in _ROLES if prompts.get(role)}
-
-
-def _own_prompts(settings: Settings, system: ModelSystem) -> dict[Role, str]:
-    """Return the prompts that a model has by itself."""
-    if settings.query_prompt is None and settings.document_prompt is None:
-        return {}
-    path = model_in(system.path)
-    if not path.is_dir():
-        return {}
-    options = replace(load_options(settings), prompts={})
-    return _given(prompts_of(family_of(system.path).reader(path, options)))
+    """Compare the ranks with prompts and without; None if the system has none."""
+    readings = system.read_otherwise(inputs, found)
+    return None if readings is None else prompt_effect(readings, groups, settings.seed)
 
 
 def _rows_of_sides(inputs: Inputs) -> dict[str, Ints] | None:

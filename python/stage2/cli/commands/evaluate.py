@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from stage2.cli.stage1 import (
     check_machine,
     embedding_cache,
     hashes_of_model,
+    load_options,
     model_when_needed,
 )
 from stage2.cli.systems import BEFORE, System, named_system
@@ -30,13 +31,19 @@ from stage2.cli.workload import Pace, evaluation, load_of, of_backbone
 from stage2.config import Settings
 from stage2.data.splits import Groups
 from stage2.data.unseen import Unseen, unseen
-from stage2.encoding.encoder import Encoder, LazyModel
+from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.encode import encode_tokens
+from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
+from stage2.encoding.tokens import LazyTokens, Role, prompts_of
 from stage2.evaluation.baselines import Backbone, Baseline
 from stage2.evaluation.compare import QuestionSet, compare, per_question
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.non_inferiority import WORSE
+from stage2.evaluation.prompts import Readings, given_prompts, with_prompts
 from stage2.evaluation.ranking import Ranked
+from stage2.models.auto import family_of
+from stage2.models.model_path import model_in
 from stage2.report.terminal import table
 from stage2.report.verdict import sentences
 from stage2.utils import files
@@ -205,6 +212,37 @@ class ModelSystem(System):
         folder = Path(self.settings.output_dir)
         title = f"evaluating {self.path}"
         return evaluate_shown(title, self.model, lists, self.settings, cache, folder)
+
+    def read_otherwise(self, inputs: Inputs, ranked: Evaluation) -> Readings | None:
+        """Return how it reads texts without prompts, or with its own if the call leaves them out.
+
+        None if it has none.
+        """
+        model = loaded(self.model)
+        told = given_prompts(prompts_of(model))
+        prompts = told or self._own_prompts()
+        if not prompts:
+            return None
+        other = with_prompts(model, {} if told else prompts)
+        lists = lists_of(self.settings, other, inputs)
+
+        def embed(tokens: LazyTokens) -> Embeddings:
+            with console.bar("reading with other prompts") as progress:
+                return encode_tokens(
+                    other, tokens, precision=self.settings.precision, progress=progress
+                )
+
+        return Readings(ranked.lists, ranked.embeddings, lists, embed, prompts, bool(told))
+
+    def _own_prompts(self) -> dict[Role, str]:
+        """Return the prompts that the model has by itself, if the call gives others."""
+        if self.settings.query_prompt is None and self.settings.document_prompt is None:
+            return {}
+        path = model_in(self.path)
+        if not path.is_dir():
+            return {}
+        options = replace(load_options(self.settings), prompts={})
+        return given_prompts(prompts_of(family_of(self.path).reader(path, options)))
 
 
 def _systems(settings: Settings, models: Sequence[str]) -> list[System]:

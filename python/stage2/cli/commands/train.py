@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from stage2.call import Call
 from stage2.cli import console
 from stage2.cli.commands.mine import check_mining
 from stage2.cli.dry_run import Workload
@@ -54,12 +53,12 @@ from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
 from stage2.training.questions import Recipe
 from stage2.training.refit import refit, undo_if_worse
-from stage2.training.rounds import Again, check_rounds, keep_rounds
+from stage2.training.rounds import Again, check_rounds, has_rounds, keep_rounds
 from stage2.training.schedule import updates_an_epoch
 from stage2.training.state import State, find_state
 from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, no_hard_examples, train
-from stage2.usage import made_from, missing
+from stage2.usage import made_from
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import copy_of_weights
@@ -143,11 +142,6 @@ def _mining(settings: Settings) -> Settings:
     """Return the settings with the corpus as the source of negatives, if there are rounds."""
     anew = replace(settings, source="corpus")
     return anew if has_rounds(anew) else settings
-
-
-def has_rounds(settings: Settings) -> bool:
-    """Return whether negatives are mined again, as `stage2 run` does with --source corpus."""
-    return settings.rounds > 1 and not missing("rounds", Call(settings))
 
 
 def again_of(settings: Settings, inputs: Inputs, second: SecondSource | None) -> Again | None:
@@ -235,7 +229,8 @@ def _load(
     lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
     pace = Pace.measure(model, lists.tokens, settings.precision)
     # All samples that are given are trained on, hard or not.
-    work = training(pace, replace(settings, train_on="all"), lists, *sides)
+    mined = None if inputs.dataset is None else len(inputs.dataset.chunk_ids)
+    work = training(pace, replace(settings, train_on="all"), lists, *sides, mined=mined)
     if teacher is not None:
         work = [*teacher.work(inputs), *work]
     made = fitting(pace, settings, first.made)

@@ -69,6 +69,7 @@ class PlainTokenizer:
         backend_tokenizer: a copy of the library's tokenizer, which keeps its own limit.
         model_max_length: the largest number of tokens in a text.
         unk_token_id: the id of the unknown token, or None.
+        truncation_side: `right` if the end of a long text is cut, `left` if its beginning is.
     """
 
     pad_token_id = 0
@@ -81,7 +82,7 @@ class PlainTokenizer:
         self.model_max_length = int(told.get("max_length", _NO_LIMIT))
         # The ids of a vocabulary may have gaps.
         self._size = max(tokenizer.get_vocab().values(), default=-1) + 1
-        self._direction = told.get("direction", "right")
+        self.truncation_side = told.get("direction", "right")
         unknown = getattr(tokenizer.model, "unk_token", None)
         self.unk_token_id = None if unknown is None else tokenizer.token_to_id(unknown)
 
@@ -94,7 +95,7 @@ class PlainTokenizer:
         verbose: bool = False,  # noqa: ARG002  nothing is said
     ) -> Encoded:
         """Tokenise texts, and cut them at `max_length` tokens."""
-        self.backend_tokenizer.enable_truncation(max_length, direction=self._direction)
+        self.backend_tokenizer.enable_truncation(max_length, direction=self.truncation_side)
         return Encoded(self.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The training loss and the dev metric by epoch."""
+"""The training loss and the dev metric by epoch, with a line where each round begins."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from stage2.report.figures.svg import (
     path,
     text,
     ticks,
+    width_of,
 )
+from stage2.report.training import rounds
 
 _LEFT, _RIGHT = 40.0, WIDTH - 14.0
 _HEAD, _PLOT, _GAP = 24.0, 112.0, 18.0
 _PANEL = _HEAD + _PLOT + _GAP
+# The room between two names of rounds.
+_NAME_GAP = 8.0
 
 Points = Sequence[tuple[float, float]]
 
@@ -36,19 +40,33 @@ def curves(view: View) -> Figure | None:
     first = min(epoch for epoch, _ in [*losses, *dev])
     last = max(epoch for epoch, _ in [*losses, *dev])
     x = linear(first, max(last, first + 1), _LEFT + 8, _RIGHT)
-    parts = [*_panel(losses, x, 0.0, view.words["loss"], "loss", None, view)]
-    height = _PANEL
+    height = _PANEL * (2 if dev else 1)
+    # They stand behind the curves.
+    parts = [*_beginnings(x, height, view)]
+    parts += _panel(losses, x, 0.0, view.words["loss"], "loss", None, view)
     if dev:
         chosen = view.run.shipped_epoch
-        parts += _panel(dev, x, height, view.words["dev"], "after", chosen, view)
-        height += _PANEL
+        parts += _panel(dev, x, _PANEL, view.words["dev"], "after", chosen, view)
     for epoch in ticks(first, max(last, first + 1), 11):
         if epoch == int(epoch):
             parts.append(text(x(epoch), height - 2, f"{epoch:.0f}", "small", "middle"))
     parts.append(text((_LEFT + _RIGHT) / 2, height + 15, view.words["epoch"], "middle"))
     title = view.words["training"]
     picture = drawing("curves", title, height + 22, *parts)
-    return Figure("curves", title, view.words["curves_caption"], picture)
+    caption = " ".join([view.words["curves_caption"], *rounds(view.run, view.say)])
+    return Figure("curves", title, caption, picture)
+
+
+def _beginnings(x: Scale, bottom: float, view: View) -> Iterator[Markup]:
+    """Draw a line where each round begins, with its name above it as far as there is room."""
+    free = _LEFT
+    for one in view.run.rounds:
+        name, at = view.say("round_number", number=one.number), x(one.after)
+        yield mark("line", x1=at, y1=_HEAD + 6, x2=at, y2=bottom - _GAP, class_="round", title=name)
+        start = at - width_of(name) / 2
+        if start >= free and at + width_of(name) / 2 <= WIDTH:
+            yield text(at, _HEAD + 3, name, "small", "middle")
+            free = at + width_of(name) / 2 + _NAME_GAP
 
 
 def _panel(
