@@ -88,7 +88,9 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "settings": "Settings, versions, data",
         "name": "Name",
         "value": "Value",
-        "script_needed": "The table needs JavaScript; report.json holds the same rows.",
+        "script_needed": "Search and sorting need JavaScript; report.json holds all rows.",
+        "drawn_note": "The questions of the picture, with the rank of the ground truth before and "
+        "after.",
         "sort": "Sort by",
     },
     "zh": {
@@ -172,7 +174,8 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "settings": "设置、版本与数据",
         "name": "名称",
         "value": "取值",
-        "script_needed": "此表需要 JavaScript；report.json 有同样的行。",
+        "script_needed": "搜索和排序需要 JavaScript；report.json 有全部行。",
+        "drawn_note": "图中的问题，以及正确文本块在训练前后的名次。",
         "sort": "排序",
     },
 }
