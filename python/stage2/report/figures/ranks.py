@@ -55,6 +55,8 @@ def ranks(view: View) -> Figure | None:
     words = view.words
     points = mark("g", *_points(shown, x, y), class_="points")
     caption = words["ranks_caption"]
+    if shown[0]["href"] is not None:
+        caption += words["ranks_lead"]
     if not any(row["held_out"] for row in shown):
         caption += words["ranks_seen"]
     elif not all(row["held_out"] for row in shown):
@@ -126,4 +128,6 @@ def _point(row: Record, right: float, down: float) -> Markup:
     title = f"{before:g} → {after:g}\n{named}"
     shape = mark("path", d=f"M{right:.1f} {down:.1f}{_SHAPES[way]}",
                  class_=way if row["held_out"] else f"{way} hollow")  # fmt: skip
+    if row["href"] is None:
+        return mark("g", shape, title=title)
     return mark("a", shape, title=title, href=row["href"])
