@@ -56,3 +56,27 @@ def with_scores_of(run: Path, data: Path, path: Path) -> Path:
         first, *others = scores["scores"]
         rows.append({**row, "pos_scores": [first], "neg_scores": others})
     return write_jsonl(path, rows)
+
+
+# A query and a document, as a reranker's own template puts them before the model.
+TEMPLATE = (
+    "{% for message in messages if message.role == 'query' %}[CLS] {{ message.content }} "
+    "{% endfor %}{% for message in messages if message.role == 'document' %}[SEP] "
+    "{{ message.content }} [SEP]{% endfor %}"
+)
+
+
+def make_chat_reranker(backbone: Path, folder: Path, template: str | None = TEMPLATE) -> Path:
+    """Write a tiny language model with random weights, its template, and tokens for yes and no."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(backbone, model_max_length=64)
+    tokenizer.add_tokens(["yes", "no"])
+    tokenizer.chat_template = template
+    config = transformers.Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=16, max_position_embeddings=64,
+        tie_word_embeddings=True, initializer_range=0.5,
+    )  # fmt: skip
+    torch.manual_seed(2)
+    transformers.Qwen3ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -14,7 +14,7 @@ import stage2
 from stage2 import BadInputError, Dataset, Settings, run
 from tests.conftest import Stage2, tree
 
-FUNCTIONS = ("run", "mine", "train", "evaluate", "check")
+FUNCTIONS = ("run", "mine", "train", "evaluate", "check", "audit", "merge")
 # Two runs of the same differ in these entries.
 CLOCKED = ("run.json", "settings.toml", "training_log.jsonl", "report.html", "report.json")
 
@@ -147,6 +147,86 @@ def test_a_refusal_changes_nothing(
     with pytest.raises(error, match=message):
         stage2.mine(**given)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_says_what_its_command_prints(
+    small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Dataset.load(*(small.pop(name) for name in ("qa", "chunks", "entities")))
+    del small["folds"], small["learning_rate"]
+    small |= {"dev_share": 0.3, "test_share": 0.3}
+    grid = {"learning_rate": (1e-4, 1e-3)}
+    found = stage2.sweep(grid, data=data, verbose=True, **small)
+    printed = capsys.readouterr().out
+    assert printed.startswith(found.table() + "\n")
+    assert found.test.table() in printed
+    assert {row["changes"]["learning_rate"] for row in found.trials} == {1e-4, 1e-3}
+    assert found.settings.learning_rate == found.trials[0]["changes"]["learning_rate"]
+    assert found.settings.output_dir == Settings().output_dir
+    assert found.test.metrics["test"]["corpus"]["before"]["num_queries"] > 0
+    again = stage2.mine(settings=found.settings, output_dir=tmp_path / "tuned")
+    assert again.mining["num_samples"] == 12
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"grid": "tiny"}, "the preset is 'tiny'; expected reference, strategies or recipes"),
+        ({"grid": {"epochs": "2,4"}}, "the grid has epochs: '2,4'; expected a list of values"),
+        ({"grid": {"epochs": 2}}, "the grid has epochs: 2; expected a list"),
+        ({"grid": {"epochs": ["2,4"]}}, "expected no comma in it"),
+        ({"grid": {"epoch": [2]}}, "did you mean epochs"),
+        ({"grid": {"epochs": [2.5]}}, "'2.5' is not a whole number"),
+        ({"jobs": 0}, "jobs is 0; expected a whole number of at least 1"),
+        ({"random": 0}, "random is 0"),
+        ({"budget": -1}, "--budget is -1"),
+        ({"jobs": 2, "loss": lambda similarities, **_: similarities.sum(1)}, "jobs is 2: a loss"),
+    ],
+)
+def test_a_sweep_that_cannot_be_meant_is_refused(
+    wrong: dict[str, Any], message: str, small: dict[str, Any], tmp_path: Path
+) -> None:
+    grid = wrong.pop("grid", {"epochs": [1, 2]})
+    del small["folds"]
+    if "loss" in wrong:
+        wrong["loss"].__name__ = "own_of_a_sweep"
+        small.pop("topk")
+    with pytest.raises(BadInputError, match=message):
+        stage2.sweep(grid, **(small | {"epochs": 1} | wrong))
+    assert not small["output_dir"].exists()
+
+
+def test_weights_are_merged(small: dict[str, Any], tmp_path: Path) -> None:
+    common = {name: small[name] for name in ("model", "qa", "chunks")}
+    folder = tmp_path / "merged"
+    merged = stage2.merge(small["model"], small["model"], alpha=0.5, output_dir=folder)
+    assert (merged.folder / "model").is_dir()
+    assert merged.verdict is None
+    data = Dataset.load(common["qa"], common["chunks"])
+    measured = stage2.merge(
+        small["model"], small["model"], alpha=0.5, data=data, output_dir=tmp_path / "measured"
+    )
+    assert measured.metrics
+
+
+def test_data_in_memory_are_converted(corpus: dict[str, Path], tmp_path: Path) -> None:
+    data = Dataset.load(corpus["qa"], corpus["chunks"])
+    left = stage2.convert(data, tmp_path / "beir")
+    assert left == {"answers": 12}
+    back = stage2.convert(tmp_path / "beir", tmp_path / "rows.jsonl", to="sentence-transformers")
+    assert isinstance(back, dict)
+    table = pa.table({"question": ["who?"], "positive": ["he did"], "negative": ["she"]})
+    assert stage2.convert(table, tmp_path / "more.jsonl", to="flagembedding") == {}
+    assert "he did" in (tmp_path / "more.jsonl").read_text("utf-8")
+    with pytest.raises(BadInputError, match="--to is 'csv'; expected beir or"):
+        stage2.convert(table, tmp_path / "again", to="csv")
+    with pytest.raises(BadInputError, match="format: says how files are read"):
+        stage2.convert(data, tmp_path / "again", format="beir")
+    with pytest.raises(TypeError, match=r"stage2.convert\(\) has no keyword 'epochs'"):
+        stage2.convert(data, tmp_path / "again", epochs=1)
+    with pytest.raises(BadInputError, match="is there already"):
+        stage2.convert(data, tmp_path / "beir")
+    assert {path.name for path in tmp_path.iterdir()} == {"beir", "rows.jsonl", "more.jsonl"}
 
 
 def test_an_unknown_preset_is_refused() -> None:

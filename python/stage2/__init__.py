@@ -9,7 +9,18 @@ from stage2.data.dataset import Annotations, Dataset, Samples
 from stage2.utils.errors import BadInputError, RegressedError, RunFailedError
 
 if TYPE_CHECKING:
-    from stage2.api import audit, check, evaluate, mine, relabel, run, train
+    from stage2.api import (
+        audit,
+        check,
+        convert,
+        evaluate,
+        merge,
+        mine,
+        relabel,
+        run,
+        sweep,
+        train,
+    )
     from stage2.config import Settings
     from stage2.data.annotate import annotate
     from stage2.encoding.embeddings import Embeddings
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
     from stage2.mining.search import topk
     from stage2.models.auto import load_model
     from stage2.models.gbert.model import ProbabilisticGBERTV4
-    from stage2.result import Result
+    from stage2.result import Result, SweepResult
     from stage2.training.losses import margin_ranking_loss
     from stage2.training.own_loss import add_loss
 
@@ -38,20 +49,24 @@ __all__ = [
     "RunFailedError",
     "Samples",
     "Settings",
+    "SweepResult",
     "add_loss",
     "annotate",
     "audit",
     "check",
+    "convert",
     "evaluate",
     "load_model",
     "margin_ranking_loss",
     "match_annotations",
+    "merge",
     "mine",
     "mine_negatives",
     "rank",
     "relabel",
     "run",
     "similarity",
+    "sweep",
     "topk",
     "train",
 ]
@@ -67,19 +82,23 @@ _LATER = {
     "Result": "stage2.result",
     "Rules": "stage2.mining.hard_negatives",
     "Settings": "stage2.config",
+    "SweepResult": "stage2.result",
     "add_loss": "stage2.training.own_loss",
     "annotate": "stage2.data.annotate",
     "audit": "stage2.api",
     "check": "stage2.api",
+    "convert": "stage2.api",
     "evaluate": "stage2.api",
     "load_model": "stage2.models.auto",
     "margin_ranking_loss": "stage2.training.losses",
+    "merge": "stage2.api",
     "mine": "stage2.api",
     "mine_negatives": "stage2.mining.hard_negatives",
     "rank": "stage2.evaluation.ranking",
     "relabel": "stage2.api",
     "run": "stage2.api",
     "similarity": "stage2.encoding.similarity",
+    "sweep": "stage2.api",
     "topk": "stage2.mining.search",
     "train": "stage2.api",
 }

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stage2.cli import console, refusals
-from stage2.cli import main as _main  # noqa: F401 - its commands join the program
-from stage2.cli.command import Resolved, SettingsCommand, program
-from stage2.cli.program import check_present
-from stage2.config import SETTINGS, Settings, default
-from stage2.config_file import nearest, read_toml
-from stage2.data.in_memory import as_files
-from stage2.result import Result
+from stage2.cli.command import Resolved
+from stage2.cli.from_python import (
+    OnEpoch,
+    OnStep,
+    call,
+    command_of,
+    quietly,
+    session_of,
+    settings_given,
+    without_folder,
+)
+from stage2.config import Settings
+from stage2.data.dataset import Dataset
+from stage2.result import Result, SweepResult
 from stage2.utils.errors import BadInputError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from stage2.keywords import Keywords
+    from stage2.keywords import Data, Keywords
     from stage2.keywords import Path as AnyPath
-
-OnStep = Callable[[str, int, int], object]
-OnEpoch = Callable[[dict[str, Any]], object]
 
 
 def run(
@@ -64,8 +65,8 @@ def run(
 
         run_command(found.settings)
 
-    session = _session(verbose, progress, on_step, on_epoch)
-    return _call("run", work, session, keywords, settings, preset, config)
+    session = session_of(verbose, progress, on_step, on_epoch)
+    return Result.read(call("run", work, session, keywords, settings, preset, config))
 
 
 def mine(
@@ -86,7 +87,9 @@ def mine(
 
         mine(found.settings)
 
-    return _call("mine", work, _session(verbose, progress), keywords, settings, None, config)
+    return Result.read(
+        call("mine", work, session_of(verbose, progress), keywords, settings, None, config)
+    )
 
 
 def train(
@@ -109,8 +112,8 @@ def train(
 
         train_command(found.settings)
 
-    session = _session(verbose, progress, on_step, on_epoch)
-    return _call("train", work, session, keywords, settings, None, config)
+    session = session_of(verbose, progress, on_step, on_epoch)
+    return Result.read(call("train", work, session, keywords, settings, None, config))
 
 
 def evaluate(
@@ -143,8 +146,8 @@ def evaluate(
         evaluate_command(found.settings, found.extra["models"])
 
     extra = {"models": tuple(os.fspath(model) for model in models)}
-    session = _session(verbose, progress)
-    return _call("evaluate", work, session, keywords, settings, None, config, extra)
+    session = session_of(verbose, progress)
+    return Result.read(call("evaluate", work, session, keywords, settings, None, config, extra))
 
 
 def check(
@@ -165,7 +168,9 @@ def check(
 
         check(found.settings)
 
-    return _call("check", work, _session(verbose, progress), keywords, settings, None, config)
+    return Result.read(
+        call("check", work, session_of(verbose, progress), keywords, settings, None, config)
+    )
 
 
 def audit(
@@ -202,8 +207,8 @@ def audit(
 
         audit_command(found.settings, Flags(**found.extra))
 
-    session = _session(verbose, progress)
-    return _call("audit", work, session, keywords, settings, None, config, extra)
+    session = session_of(verbose, progress)
+    return Result.read(call("audit", work, session, keywords, settings, None, config, extra))
 
 
 def relabel(
@@ -227,7 +232,7 @@ def relabel(
         agree: change a label only where so many judges say the same.
         who: the names of the judges that count; all if it is empty.
         verbose: as in `run`.
-        keywords: `data` or `qa` and `chunks`, which are paths, and how they are read.
+        keywords: `data`, which may be in memory, or `qa` and `chunks`, and how they are read.
 
     Returns:
         How many labels were changed and how many judgements changed none, by name.
@@ -239,112 +244,142 @@ def relabel(
 
     if agree < 1:
         raise BadInputError(f"agree is {agree}; expected a whole number of at least 1")
-    command = _command("relabel")
-    given = _given(command, keywords)
-    if not isinstance(given.get("data", ""), str):
-        raise BadInputError("data is in memory; expected the path of the data that were judged")
+    given = settings_given(command_of("relabel"), keywords)
     paths = [judgements] if isinstance(judgements, (str, os.PathLike)) else judgements
     flags = Flags(
         tuple(os.fspath(path) for path in paths), os.fspath(output), to, agree, tuple(who)
     )
-    session = _session(verbose, False)
-    session.command = "relabel"
-    with console.session(session), console.library_messages():
-        found = command.resolve_given(given, {}, None, {}, "")
-        check_present(found.settings, command.names)
+    with without_folder("relabel", given, verbose) as found:
         return dict(relabel_command(found.settings, flags))
 
 
-def _session(
-    verbose: bool,
-    progress: bool,
-    on_step: OnStep | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> console.Session:
-    session = console.Session() if verbose else console.quiet()
-    session.progress, session.on_step, session.on_epoch = progress, on_step, on_epoch
-    return session
+def convert(
+    data: Data,
+    output: AnyPath,
+    *,
+    to: str | None = None,
+    verbose: bool = False,
+    **keywords: Unpack[Keywords],
+) -> dict[str, int]:
+    """Write a data set in another format, as `stage2 convert` does.
 
+    Args:
+        data: a path in any format of --data, or data in memory.
+        output: the file or folder to make.
+        to: its format; None means that of its suffix, or beir where it has none.
+        verbose: as in `run`.
+        keywords: how the data are read: `format`, `columns`, `title`, `on_error`.
 
-def _call(
-    name: str,
-    work: Callable[[Resolved], None],
-    session: console.Session,
-    keywords: Mapping[str, Any],
-    base: Settings | None,
-    preset: str | None,
-    config: AnyPath | None,
-    extra: Mapping[str, Any] | None = None,
-) -> Result:
-    """Resolve the settings of a command, do its work, and read the result from its folder."""
-    command = _command(name)
-    given = _given(command, keywords)
-    written, source = _written(base, preset, config)
-    if preset is not None and preset not in command.presets:
-        raise BadInputError(f"preset is {preset!r}; expected {' or '.join(command.presets)}")
-    folder = given.get("output_dir") or written.get("output_dir", default("output_dir"))
-    session.command = name
-    with console.session(session), console.library_messages(), _on_disk(given, folder) as given:
-        found = command.resolve_given(given, dict(extra or {}), preset, written, source)
-        check_present(found.settings, command.names)
-        work(found)
-    return Result.read(folder)
+    Returns:
+        How much was left out because the format has no place for it, by what it is.
 
+    Raises:
+        BadInputError: as in `run`.
+    """
+    from stage2.cli.commands.convert import convert_command, write_converted
+    from stage2.data.table_contents import tables_of
 
-def _command(name: str) -> SettingsCommand:
-    command = program.commands[name]
-    if not isinstance(command, SettingsCommand):
-        raise TypeError(f"{name} is no command with settings")
-    return command
-
-
-def _given(command: SettingsCommand, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a call, with paths as text."""
-    for name in keywords.keys() - {*command.names}:
-        raise TypeError(
-            f"stage2.{command.name}() has no keyword {name!r}; {nearest(name, command.names)}"
-        )
-    return {
-        name: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for name, value in keywords.items()
-    } | _named_loss(keywords.get("loss"))
-
-
-def _named_loss(loss: Any) -> dict[str, str]:
-    """Return the name of a loss that is given as a function; nothing if none is."""
-    if not callable(loss):
-        return {}
-    from stage2.training.own_loss import add_loss
-
-    return {"loss": add_loss(getattr(loss, "__name__", repr(loss)), loss)}
-
-
-def _written(
-    base: Settings | None, preset: str | None, config: AnyPath | None
-) -> tuple[dict[str, Any], str]:
-    """Return the settings that stand in `base` or in a file, and what it is."""
-    if base is None:
-        return ({}, "") if config is None else (read_toml(config), f"file {os.fspath(config)}")
-    if preset is not None or config is not None:
-        raise BadInputError("settings holds all settings; expected it without preset and config")
-    return {name: getattr(base, name) for name in SETTINGS}, "settings"
-
-
-@contextmanager
-def _on_disk(given: Mapping[str, Any], folder: str) -> Iterator[dict[str, Any]]:
-    """Yield the settings of a call, with the paths of files where `data` is in memory."""
-    data = given.get("data")
-    if data is None or isinstance(data, str):
-        yield dict(given)
-        return
-    others = {name: value for name, value in given.items() if name != "data"}
-    with ExitStack() as stack:
-        try:
-            named = stack.enter_context(as_files(data, Path(folder)))
-        except OSError as error:
-            raise refusals.impossible(Path(folder), error) from error
-        if twice := sorted(named.keys() & {n for n, value in others.items() if value is not None}):
+    given, target = settings_given(command_of("convert"), keywords), os.fspath(output)
+    if isinstance(data, Dataset):
+        if given:
             raise BadInputError(
-                f"{' and '.join(twice)} and data are given; a data set in memory says both"
+                f"{' and '.join(given)}: says how files are read, and the data are in memory"
             )
-        yield {**others, **named}
+        with quietly("convert", verbose):
+            return dict(write_converted(tables_of(data), target, to, join_titles=False))
+    path = os.fspath(data) if isinstance(data, os.PathLike) else data
+    with without_folder("convert", {**given, "data": path}, verbose) as found:
+        return dict(convert_command(found.settings, found.extra["in_path"], target, to))
+
+
+def merge(
+    *models: AnyPath,
+    settings: Settings | None = None,
+    config: AnyPath | None = None,
+    verbose: bool = False,
+    progress: bool = True,
+    **keywords: Unpack[Keywords],
+) -> Result:
+    """Combine the weights of models into one, or the scores of two, as `stage2 merge` does.
+
+    Args:
+        models: stage 1 first, then the model that was trained; more for a soup.
+        settings: as in `run`.
+        config: as in `run`.
+        verbose: as in `run`.
+        progress: as in `run`.
+        keywords: as in `run`.
+
+    Raises:
+        BadInputError: as in `run`.
+        RunFailedError: as in `run`.
+        RegressedError: as in `run`.
+    """
+
+    def work(found: Resolved) -> None:
+        from stage2.cli.commands.merge import merge as merge_command
+
+        merge_command(found.settings, found.extra["models"])
+
+    extra = {"models": tuple(os.fspath(model) for model in models)}
+    session = session_of(verbose, progress)
+    return Result.read(call("merge", work, session, keywords, settings, None, config, extra))
+
+
+def sweep(
+    grid: str | Mapping[str, Iterable[Any]],
+    *,
+    random: int | None = None,
+    jobs: int = 1,
+    budget: float | None = None,
+    settings: Settings | None = None,
+    config: AnyPath | None = None,
+    verbose: bool = False,
+    progress: bool = True,
+    **keywords: Unpack[Keywords],
+) -> SweepResult:
+    """Try many settings, choose on dev, measure the winner once on test, as `stage2 sweep` does.
+
+    Args:
+        grid: the values to try of each setting of mining or training, `{"epochs": [2, 4]}`, of
+            which every combination is tried; or the name of a preset, as --preset has it.
+        random: try so many combinations of the grid, drawn by `seed`; None means all.
+        jobs: so many trials at a time. More than one are processes that import the program's main
+            module, which must guard its work by `if __name__ == "__main__"`.
+        budget: search in so many minutes; None trains all trials on all questions.
+        settings: as in `run`.
+        config: as in `run`.
+        verbose: as in `run`.
+        progress: as in `run`.
+        keywords: the settings that all trials share, as in `run`.
+
+    Raises:
+        BadInputError: as in `run`.
+        RunFailedError: as in `run`; or every trial failed.
+    """
+    from stage2.cli.sweep_grid import PRESETS, grid_flags, parse_grid, trials
+    from stage2.training.own_loss import loss_hashes
+
+    for name, value in (("random", random), ("jobs", jobs)):
+        if value is not None and value < 1:
+            raise BadInputError(f"{name} is {value}; expected a whole number of at least 1")
+    preset = grid if isinstance(grid, str) else None
+    if preset not in (None, *PRESETS):
+        raise BadInputError(
+            f"the preset is {preset!r}; expected {', '.join(PRESETS[:-1])} or {PRESETS[-1]}"
+        )
+    flags = () if isinstance(grid, str) else grid_flags(grid)
+
+    def work(found: Resolved) -> None:
+        from stage2.cli.commands.sweep import sweep as sweep_command
+
+        wanted = trials(found.settings, parse_grid(flags), random, preset)
+        if jobs > 1 and any(loss_hashes(trial.settings.loss) for trial in wanted):
+            raise BadInputError(
+                f"jobs is {jobs}: a loss of your own is known in this process alone; expected 1"
+            )
+        sweep_command(found.settings, wanted, jobs, budget)
+
+    extra = {"grid": flags, "draws": random, "preset": preset}
+    session = session_of(verbose, progress)
+    return SweepResult.read(call("sweep", work, session, keywords, settings, None, config, extra))

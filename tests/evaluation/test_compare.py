@@ -30,6 +30,9 @@ def test_a_constant_scorer_gets_exactly_chance_and_a_perfect_one_everything() ->
     assert part["statistics"]["mrr"]["before"] == pytest.approx(part["before"]["chance"]["mrr"])
     assert part["statistics"]["mrr"]["after"] == 1
     assert part["statistics"]["ndcg10"]["after"] == 1
+    intervals = part["statistics"]["mrr"]["intervals"]
+    assert intervals["after"] == {"value": 1, "low": 1, "high": 1}
+    assert intervals["before"]["value"] == pytest.approx(part["before"]["mrr"])
     assert part["before"]["ties"] == 1
     assert part["after"]["ties"] == 0
     assert part["statistics"]["pairs"] == {"entity": 1 / 6, "fallback": 5 / 6}
@@ -103,7 +106,7 @@ def test_baselines_stand_beside_the_models_and_change_nothing() -> None:
     assert beside.keys() - {"intervals"} == corpus["before"].keys()
     low, high = wilson(2.5 / 3, 3)
     assert beside["intervals"]["1"] == pytest.approx({"value": 2.5 / 3, "low": low, "high": high})
-    assert beside["intervals"].keys() == {"1", "3", "5"}
+    assert beside["intervals"].keys() == {"1", "3", "5", "mrr"}
     rows = per_question(
         *sides, list("abcd"), list("wxyz"), sets, "corpus", {"bm25": Baseline(bm25)}
     )  # fmt: skip

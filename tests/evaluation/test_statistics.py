@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stage2.evaluation.non_inferiority import NonInferiority
-from stage2.evaluation.statistics import Difference, mcnemar, paired_differences, verdict_of, wilson
+from stage2.evaluation.statistics import (
+    Difference,
+    mcnemar,
+    mean_intervals,
+    paired_differences,
+    verdict_of,
+    wilson,
+)
 
 Doubles = npt.NDArray[np.float64]
 
@@ -54,6 +61,22 @@ def test_bootstrap_is_scipys_on_the_same_draws(count: int) -> None:
     ).confidence_interval  # fmt: skip
     found = paired_differences([values], seed=7)[0]
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [3, 50])
+def test_intervals_of_means_are_scipys_and_those_of_the_differences(count: int) -> None:
+    values = np.random.default_rng(count).random((2, count))
+    expected = stats.bootstrap(
+        (values[1],), np.mean, method="percentile", n_resamples=10_000, batch=500,
+        rng=np.random.default_rng([7, 0]),
+    ).confidence_interval  # fmt: skip
+    found = mean_intervals(values, seed=7)
+    assert found[1]["value"] == pytest.approx(values[1].mean())
+    ends = found[1]["low"], found[1]["high"]
+    assert ends == pytest.approx((expected.low, expected.high), abs=1e-9)
+    groups = np.arange(count) // 3
+    grouped, paired = mean_intervals(values, groups, 7), paired_differences(values, groups, 7)
+    assert [(one["low"], one["high"]) for one in grouped] == [(p.low, p.high) for p in paired]
 
 
 def test_equal_seeds_give_equal_answers_and_blocks_leave_no_trace(

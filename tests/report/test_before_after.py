@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from stage2.report.before_after import interval, span
 from stage2.utils import files
 from tests.comparisons import (
     held_out_comparison,
@@ -101,6 +104,37 @@ def test_baselines_stand_before_the_models_over_the_whole_corpus(make: Make) -> 
     assert "BM25 ranks by the words" in parts["How to read this"]
     assert "BM25" not in plain["How to read this"]
     assert "BM25 只按" in sections(folder, "zh")["如何阅读本报告"]
+
+
+def test_mrr_has_an_interval_where_one_is_known(make: Make) -> None:
+    comparison = with_baselines(held_out_comparison())
+    candidates, corpus = comparison["sets"][:2]
+    known = {"value": 0.35, "low": 0.25, "high": 0.4504}
+    for part in (candidates, corpus):
+        part["statistics"] = statistics(mrr=known)
+    baseline = corpus["baselines"]["bm25"]
+    baseline["intervals"] = baseline["intervals"] | {"mrr": known}
+    assert interval(candidates, "mrr", "before") == known
+    assert span(corpus, "mrr", "bm25") == "0.250–0.450"
+    assert span(candidates, "top1", "after") == "30–60%"
+    assert span(candidates, "ndcg10", "after") == span(comparison["sets"][2], "top1", "after") == ""
+    folder = make(comparison=comparison)
+    of_corpus = rows_of(sections(folder)["Before and after"].split("### ")[2])
+    assert of_corpus[5][-3:] == ["0.250–0.450"] * 3
+    assert (folder / files.PAGE).read_text("utf-8").count("<small>0.250–0.450</small>") == 5
+
+
+def statistics(mrr: dict[str, float]) -> dict[str, Any]:
+    """Return statistics in which before and after are the same."""
+    change = {"before": 0.35, "after": 0.35, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    flips = {"fixed": 0, "broken": 0, "p": 1.0}
+    share = {"value": 0.45, "low": 0.3, "high": 0.6}
+    return {
+        "success": {str(k): {"before": share, "after": share, **flips} for k in (1, 3, 5)},
+        "mrr": {**change, "intervals": {"before": mrr, "after": mrr}},
+        "ndcg10": change,
+        "verdict": "no_evidence",
+    }
 
 
 def test_one_model_beside_a_baseline(make: Make) -> None:

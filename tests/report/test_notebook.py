@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stage2.report.notebook import notebook_html
+from stage2.report.page_words import PAGE_WORDS
 from stage2.report.run import Run, read_run
 
 
@@ -30,6 +31,10 @@ def test_the_frame_has_the_verdict_and_the_figures(finished: Path, language: str
     assert run.comparison["verdict"]["text"][language] in html.unescape(page)
     assert re.findall(r'<svg id="(\w+)-picture"', page) == ["bars", "ranks", "scores", "curves"]
     assert "<script" not in page
+    # A point has its question as name, and leads nowhere: the questions are not in the frame.
+    assert "<a " not in page
+    assert page.count(" → ") >= 12
+    assert PAGE_WORDS[language]["ranks_lead"] not in page
 
 
 def test_foreign_text_is_escaped(finished: Path) -> None:

@@ -32,6 +32,7 @@ from tests.small import write_jsonl
         (numbers.points(-0.0001), "0.0 pp"),
         (numbers.points(-0.1), "−10.0 pp"),
         (numbers.difference(0.5, 0.4), "−0.100"),
+        (numbers.decimals(-0.0001, 0.4204), "0.000–0.420"),
         (numbers.size(1023), "1023 B"),
         (numbers.size(500_000_000), "476.8 MiB"),
         (numbers.size(5 << 30), "5.0 GiB"),

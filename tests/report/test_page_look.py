@@ -201,7 +201,8 @@ def test_arrows_go_from_point_to_point_and_enter_opens(open_page: Callable[..., 
     page.keyboard.press("ArrowDown")  # there is none after the last
     assert links.last.evaluate("e => e === document.activeElement")
     page.keyboard.press("Enter")
-    page.locator(f"{links.last.get_attribute('href')}:focus-within").wait_for()
+    target = links.last.get_attribute("href")
+    page.locator(f":is({target}, details:has({target}) summary):focus").wait_for()
 
 
 def test_a_question_without_candidates_here_is_found_in_the_table(
@@ -217,6 +218,40 @@ def test_a_question_without_candidates_here_is_found_in_the_table(
     assert page.locator("tr.found").count() == 0
     page.locator(f".points a[href='{href}']").press("Enter")
     page.locator("tr.found").wait_for(state="attached")
+
+
+def test_without_a_script_every_point_leads_to_its_question(
+    open_page: Callable[..., Visit],
+) -> None:
+    """By the pointer, and by the keyboard, which goes on from there."""
+    visit = open_page(java_script_enabled=False)
+    page = visit.page
+    for control in ("#search", "#kind", ".pager", ".told", "#questions-table"):
+        assert not page.locator(control).is_visible()
+    links = page.locator(".points a")
+    hrefs = links.evaluate_all("all => all.map((a) => a.getAttribute('href'))")
+    assert len(hrefs) == COUNT
+    names = page.evaluate("""() => [...document.querySelectorAll("[id]")].map((e) => e.id)""")
+    assert len(set(names)) == len(names)
+    assert {href[1:] for href in hrefs} <= set(names)
+    of_row = next(href for href in hrefs if href.startswith("#question-"))
+    page.locator(f".points a[href='{of_row}']").click(force=True)
+    row = page.locator(f"tr{of_row}:target")
+    row.wait_for()
+    assert row.evaluate("e => e.getBoundingClientRect().top < innerHeight")
+    title = page.locator(f".points a[href='{of_row}'] title").text_content() or ""
+    assert row.locator("td").first.inner_text() == title.split("\n")[1].partition(":")[0]
+    assert page.locator("details[open]").count() == 0
+    page.locator(".points a[href='#fixed-1']").press("Enter")
+    opened = page.locator("details[open]:has(#fixed-1)")
+    opened.wait_for()
+    assert opened.locator("table").is_visible()
+    assert opened.locator("summary").evaluate("e => e.getBoundingClientRect().top >= 0")
+    assert page.evaluate(POOR) == []
+    # The table of the picture leads to the cases too.
+    page.locator("noscript a[href='#fixed-2']").click()
+    page.locator("details[open]:has(#fixed-2)").wait_for()
+    assert visit.errors == []
 
 
 def test_on_a_phone_the_questions_are_cards(open_page: Callable[..., Visit]) -> None:

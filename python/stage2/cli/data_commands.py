@@ -61,7 +61,7 @@ def convert(settings: Settings, in_path: str, out_path: str, to: str | None) -> 
     """
     from stage2.cli.commands import convert
 
-    convert.convert(settings, in_path, out_path, to)
+    convert.convert_command(settings, in_path, out_path, to)
 
 
 @command(

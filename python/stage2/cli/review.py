@@ -19,7 +19,7 @@ from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit
 from stage2.mining.doubts import Doubt, Scored, doubts, ordered, score_corpus, score_lists, texts_of
-from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.reranker import Reranker
 from stage2.report.review import write_review
 from stage2.utils import files
 from stage2.utils.arrays import Floats
@@ -44,7 +44,7 @@ class Known:
     audit: Audit
     evaluation: Evaluation | None
     scores: Floats | None
-    cross_encoder: CrossEncoder | None
+    cross_encoder: Reranker | None
     scored: Scored | None = None
 
 
@@ -121,7 +121,7 @@ _Scores = dict[tuple[int, int], float]
 
 
 def _cross_scores(
-    cross_encoder: CrossEncoder, samples: Samples, shown: Sequence[Doubt], precision: str
+    cross_encoder: Reranker, samples: Samples, shown: Sequence[Doubt], precision: str
 ) -> _Scores:
     pairs = texts_of(shown)
     asked, read = (np.asarray(rows, np.int64) for rows in zip(*pairs, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,6 +70,8 @@ _RECIPES: Mapping[str, Sequence[Any]] = {
 PRESETS = ("reference", "strategies", "recipes")
 
 _MAX_NAME = 120
+# How --grid writes what Python writes otherwise.
+_WRITTEN = {"None": "none", "True": "true", "False": "false"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,23 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
         found = [_value(name, value.strip()) for value in values.split(",")]
         grid[name] = list(dict.fromkeys([*grid.get(name, []), *found]))
     return grid
+
+
+def grid_flags(grid: Mapping[str, Iterable[Any]]) -> tuple[str, ...]:
+    """Return a grid from Python as the texts of --grid.
+
+    Raises:
+        BadInputError: the values of a key are no list, or one has a comma in its text.
+    """
+    found = []
+    for name, values in grid.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise BadInputError(f"the grid has {name}: {values!r:.80}; expected a list of values")
+        texts = [_WRITTEN.get(str(value), str(value)) for value in values]
+        if wrong := [text for text in texts if "," in text]:
+            raise BadInputError(f"the grid has {name}: {wrong[0]!r:.80}; expected no comma in it")
+        found.append(f"{name}={','.join(texts)}")
+    return tuple(found)
 
 
 def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) -> list[Trial]:

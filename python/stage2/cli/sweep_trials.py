@@ -142,6 +142,21 @@ def write_outcomes(run: RunFolder, outcomes: Sequence[Outcome]) -> None:
     files.write_jsonl(run / files.SWEEP, [vars(one) for one in outcomes])
 
 
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Read a `sweep.jsonl`, the best trial first.
+
+    Raises:
+        BadInputError: the file is damaged.
+    """
+    try:
+        found = [Outcome(**row) for row in files.read_jsonl(path)]
+    except TypeError as error:
+        raise BadInputError(f"{path}: a row is none of a sweep ({error})") from error
+    # With rungs they stand in their order already: a trial is behind those that went on further.
+    rungs = any(one.rung is not None for one in found)
+    return found if rungs else sorted(found, key=lambda one: one.key)
+
+
 def _run_all(
     trials: Sequence[Trial], jobs: int, runner: Runner
 ) -> Iterator[tuple[Trial, str | None]]:

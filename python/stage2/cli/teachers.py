@@ -12,6 +12,7 @@ import numpy as np
 from stage2.cli import console
 from stage2.cli.dry_run import Work
 from stage2.cli.inputs import Inputs
+from stage2.cli.rerankers import reranker
 from stage2.cli.stage1 import embedding_cache, hashes_of_model, model_when_needed
 from stage2.cli.workload import Pace, cross_encoding, evaluation
 from stage2.config import Settings
@@ -23,12 +24,11 @@ from stage2.encoding.similarity import at_precision
 from stage2.evaluation.evaluate import embed
 from stage2.evaluation.ranking import score
 from stage2.models import hub
-from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash, is_cross_encoder
 from stage2.models.model_path import model_in
+from stage2.models.reranker import Reranker, is_reranker, reranker_hash
 from stage2.training.teacher import lacking
 from stage2.utils import files
 from stage2.utils.arrays import Floats, Ints
-from stage2.utils.device import resolve_device
 from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
 from stage2.variants import DATA_TEACHER, LOSSES
@@ -169,7 +169,7 @@ class CrossEncoderTeacher:
     has_vectors: ClassVar[bool] = False
     name: str
     hashes: Mapping[str, str]
-    model: CrossEncoder
+    model: Reranker
     precision: str
 
     @property
@@ -181,15 +181,15 @@ class CrossEncoderTeacher:
     def holds(cls, name: str) -> bool:
         """Tell it by the files in its folder."""
         folder = _folder(name)
-        return folder.is_dir() and is_cross_encoder(folder, FLAG)
+        return folder.is_dir() and is_reranker(folder)
 
     @classmethod
     def load(
         cls, settings: Settings, _inputs: Inputs, name: str, _rows: Ints, /
     ) -> CrossEncoderTeacher:
-        """Load it on the device of the run."""
-        model = CrossEncoder.load(name, resolve_device(settings.device), FLAG)
-        return cls(name, {"teacher": cross_encoder_hash(name)}, model, settings.precision)
+        """Load it on the device of the run, with the scores that are kept of it."""
+        model = reranker(settings, name, FLAG)
+        return cls(name, {"teacher": reranker_hash(name)}, model, settings.precision)
 
     def tell(self, lists: RankingLists, _chunk_ids: Sequence[str], progress: Progress, /) -> Told:
         """Score each question with each of its candidates, prompts left out."""

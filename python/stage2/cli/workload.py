@@ -23,10 +23,11 @@ from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens, Role, tokenize
 from stage2.evaluation.baselines import Backbone
-from stage2.models.cross_encoder import CrossEncoder
 from stage2.models.fit_model import DRAWN, NEAREST, SHORT
 from stage2.models.hub import default_model
 from stage2.models.init_model import CHUNK_TOKENS, QUESTION_TOKENS
+from stage2.models.kept_scores import KeptReranker
+from stage2.models.reranker import Reranker
 from stage2.training.dev_corpus import DEV_CORPUS
 from stage2.training.model_selection import ALPHAS
 from stage2.training.rounds import has_rounds
@@ -193,23 +194,27 @@ def of_backbone(pace: Pace, lists: RankingLists, backbone: Backbone | None) -> l
     return evaluation(pace, lists.read_by(backbone.model), backbone.name, backbone.cache)
 
 
-def cross_encoding(
-    cross_encoder: CrossEncoder | None, samples: Samples, precision: str
-) -> list[Work]:
-    """Return the work of scoring every candidate with a cross-encoder, if there is one."""
+def cross_encoding(cross_encoder: Reranker | None, samples: Samples, precision: str) -> list[Work]:
+    """Return the work of scoring candidates with a cross-encoder, but those that it has scored."""
     if cross_encoder is None or not len(samples.candidates):
         return []
     asked = np.repeat(np.arange(len(samples)), np.diff(samples.offsets))
-    rows = _spread(np.arange(len(asked)))[:_BATCH]
-    pairs = (
-        samples.questions.take(asked[rows]),
-        samples.contexts.take(np.asarray(samples.candidates)[rows]),
-    )
-    cross_encoder.score(*pairs, precision=precision)
+    candidates = np.asarray(samples.candidates)
+    model, unknown = cross_encoder, np.arange(len(asked))
+    if isinstance(cross_encoder, KeptReranker):
+        model = cross_encoder.reranker
+        unknown = cross_encoder.unknown(
+            samples.questions.take(asked), samples.contexts.take(candidates)
+        )
+    rows = _spread(unknown)[:_BATCH]
+    if not len(rows):
+        return []
+    pairs = samples.questions.take(asked[rows]), samples.contexts.take(candidates[rows])
+    model.score(*pairs, precision=precision)
     began = time.perf_counter()
-    cross_encoder.score(*pairs, precision=precision)
-    seconds = (time.perf_counter() - began) / len(rows) * len(asked)
-    return [Work("pairs for the cross-encoder", len(asked), _times(seconds, _EMBEDDING))]
+    model.score(*pairs, precision=precision)
+    seconds = (time.perf_counter() - began) / len(rows) * len(unknown)
+    return [Work("pairs for the cross-encoder", len(unknown), _times(seconds, _EMBEDDING))]
 
 
 def training(

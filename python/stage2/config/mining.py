@@ -113,7 +113,8 @@ class FalseNegativesConfig(Group):
     )  # fmt: skip
     cross_encoder: str | None = setting(
         None,
-        "Score each candidate with this cross-encoder too: a sequence classifier with one output.",
+        "Score each candidate with this cross-encoder too: a sequence classifier with one output, "
+        "or a language model with a chat template for a query and a document.",
         metavar="DIR|ID",
     )
     cross_encoder_margin: float = setting(

@@ -92,7 +92,8 @@ class EncodingConfig(Group):
     )
     embedding_cache: str = setting(
         "auto",
-        "Where vectors are kept, to be embedded once: auto is the user's cache folder.",
+        "Where vectors and the scores of cross-encoders are kept, to be computed once: auto is the "
+        "user's cache folder.",
         metavar="auto|off|DIR",
     )
 

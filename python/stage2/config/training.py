@@ -114,7 +114,8 @@ class TrainingConfig(MiningConfig, OutputConfig):
     teacher: str | None = setting(
         None,
         f"Of --loss {losses_that(lambda loss: loss.teacher is not None)}: whose scores are learnt: "
-        "those of a cross-encoder, of an embedding model of any width, or with the word "
+        "those of a cross-encoder, a reranker with a chat template among them, of an embedding "
+        "model of any width, or with the word "
         f"{DATA_TEACHER} the scores in --data. Default: the model before training.",
         metavar=f"DIR|ID|{DATA_TEACHER}",
     )

@@ -37,9 +37,11 @@ def target_format(path: Path, name: str | None) -> str:
     """Return the format that is written: the given one, or that of the suffix or folder.
 
     Raises:
-        BadInputError: the suffix tells none.
+        BadInputError: the suffix tells none, or no format that is written has the name.
     """
     if name is not None:
+        if name not in WRITTEN:
+            raise BadInputError(f"--to is {name!r}; expected {' or '.join(WRITTEN)}")
         return name
     if not path.suffix:
         return _FOLDER

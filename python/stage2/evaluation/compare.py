@@ -14,7 +14,13 @@ import numpy.typing as npt
 from stage2._core import Ranking
 from stage2.evaluation.baselines import Baseline
 from stage2.evaluation.ranking import TOPK, Ranked
-from stage2.evaluation.statistics import interval_of, mcnemar, paired_differences, verdict_of
+from stage2.evaluation.statistics import (
+    interval_of,
+    mcnemar,
+    mean_intervals,
+    paired_differences,
+    verdict_of,
+)
 from stage2.evaluation.verdict import verdict
 from stage2.utils.arrays import Ints, Mask
 
@@ -109,12 +115,15 @@ def _of_baseline(
     seed: int,
     recall_at: Sequence[int],
 ) -> dict[str, Any]:
-    """Return the metrics of a baseline with the interval of each Top-k; see also `statistics`.
+    """Return the metrics of a baseline with the intervals of Top-k and MRR; see also `statistics`.
 
     One that is a model has its name, its width, and the statistics of the shipped model against it.
     """
     metrics = baseline.ranked.metrics(rows, recall_at)
     intervals = {str(k): interval_of(metrics[f"top{k}"], len(rows)) for k in TOPK}
+    [intervals["mrr"]] = mean_intervals(
+        [baseline.ranked.ranking.reciprocal_rank[rows]], groups, seed
+    )
     found = metrics | {"intervals": intervals}
     if baseline.model is None:
         return found
@@ -167,7 +176,7 @@ def statistics(
             "broken": broken,
             "p": mcnemar(fixed, broken),
         }
-    means = {
+    means: dict[str, dict[str, Any]] = {
         name: {
             "before": float(left.mean()),
             "after": float(right.mean()),
@@ -175,6 +184,9 @@ def statistics(
         }
         for (name, (left, right)), difference in zip(measured.items(), differences, strict=True)
     }
+    # The verdict rests on MRR, so its values have intervals too, by groups as the difference has.
+    ends = mean_intervals(np.stack(measured["mrr"]), groups, seed)
+    means["mrr"]["intervals"] = dict(zip(("before", "after"), ends, strict=True))
     pairs = before.pairs(rows)
     compared = max(1, sum(pairs.values()))
     return {

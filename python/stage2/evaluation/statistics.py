@@ -27,6 +27,8 @@ _Z = 1.959963984540054
 
 LEVEL = 0.05
 RESAMPLES = 10_000
+# The quantiles at the ends of a two-sided interval.
+_ENDS = (LEVEL / 2, 1 - LEVEL / 2)
 
 # So many draws are in memory at a time: 16 MB of int64, which suits the processor's cache.
 _BLOCK = 1 << 21
@@ -108,8 +110,7 @@ def paired_differences(
     """
     values = np.asarray(differences, np.float64)
     sums, sizes = sums_of_groups(values, groups)
-    ends = (LEVEL / 2, 1 - LEVEL / 2)
-    intervals = bootstrap(sums, sizes, np.random.default_rng([seed, 0]), resamples, ends)
+    intervals = bootstrap(sums, sizes, np.random.default_rng([seed, 0]), resamples, _ENDS)
     return [
         Difference(
             mean=float(row.mean()),
@@ -118,6 +119,33 @@ def paired_differences(
             p=randomisation(total, np.random.default_rng([seed, 1]), resamples),
         )
         for row, total, (low, high) in zip(values, sums, intervals, strict=True)
+    ]
+
+
+def mean_intervals(
+    values: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> list[dict[str, float]]:
+    """Compute the bootstrap interval of the mean of each metric, with the draws of the differences.
+
+    Args:
+        values: float64 (metrics, n), what each of n questions has; n is at least 1.
+        groups: as in `paired_differences`.
+        seed: as in `paired_differences`.
+        resamples: as in `paired_differences`.
+
+    Returns:
+        The mean of each metric and its 95% interval (percentiles), in the form of
+        `comparison.json`.
+    """
+    rows = np.asarray(values, np.float64)
+    sums, sizes = sums_of_groups(rows, groups)
+    found = bootstrap(sums, sizes, np.random.default_rng([seed, 0]), resamples, _ENDS)
+    return [
+        {"value": float(row.mean()), "low": float(low), "high": float(high)}
+        for row, (low, high) in zip(rows, found, strict=True)
     ]
 
 

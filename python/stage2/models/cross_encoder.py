@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from stage2.encoding.tokens import BATCH_TOKENS, batches_by_tokens, known_ids
 from stage2.models import hub
 from stage2.models.hub import longest_input
 from stage2.models.model_check import TEXTS, check_tokenizer
-from stage2.models.model_config import CONFIG
+from stage2.models.sentence_transformers.chat_reranker import ChatReranker
 from stage2.utils import files
 from stage2.utils.arrays import Floats
 from stage2.utils.device import resolve_precision
@@ -122,42 +121,6 @@ class CrossEncoder:
         return out
 
 
-def is_cross_encoder(folder: Path, what: str) -> bool:
-    """Return whether a folder holds a cross-encoder, by what its files say of it.
-
-    sentence-transformers writes the modules of an embedding model and of a cross-encoder alike into
-    `modules.json`; an embedding model has more than its transformer.
-
-    Raises:
-        BadInputError: the folder holds a reranker that is no classifier.
-    """
-    described = _json(folder / CONFIG)
-    architectures = described.get("architectures") if isinstance(described, dict) else None
-    named = str(architectures[0]) if isinstance(architectures, list) and architectures else ""
-    listed = _json(folder / "modules.json")
-    modules = listed if isinstance(listed, list) else []
-    types = [
-        str(one.get("type", "")).rpartition(".")[2] for one in modules if isinstance(one, dict)
-    ]
-    if "LogitScore" in types or (not types and named.endswith("ForCausalLM")):
-        raise BadInputError(
-            f"{what} {folder}: a language model ({named or 'LogitScore'}) that is asked by a chat "
-            "template whether a text answers, or none of a kind that stage2 runs; expected a "
-            "sequence classifier with one output or an embedding model. Its scores can be made by "
-            "sentence-transformers' CrossEncoder.predict, and written into the data as pos_scores "
-            "and neg_scores"
-        )
-    return named.endswith("ForSequenceClassification") and len(types) < 2
-
-
-def _json(path: Path) -> Any:
-    """Return what a file of JSON holds, or None if it is not there or is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
 def cross_encoder_hash(name: str) -> str:
     """Return the SHA-256 of a cross-encoder's weights, or its id if it comes from the hub."""
     if not Path(name).is_dir():
@@ -167,8 +130,8 @@ def cross_encoder_hash(name: str) -> str:
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 
-def probe_pairs(model: CrossEncoder, name: str) -> None:
-    """Check that a cross-encoder can score three short pairs of texts.
+def probe_pairs(model: CrossEncoder | ChatReranker, name: str) -> None:
+    """Check that a reranker can score three short pairs of texts.
 
     Raises:
         BadInputError: it gives no scores, or scores that are not finite.

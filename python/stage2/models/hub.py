@@ -36,8 +36,8 @@ _FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".json", ".onnx", ".gg
 _TOKENIZER_CONFIG = "tokenizer_config.json"
 # The modules of sentence-transformers have their files in subfolders.
 _SMALL = (CONFIG, f"*/{CONFIG}", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json",
-          "added_tokens.json", "*.model", "*.vocab", "spm.*", "modules.json", "*sentence*.json",
-          "[1-9]_*/model.safetensors", "[1-9]_*/pytorch_model.bin")  # fmt: skip
+          "added_tokens.json", "*.jinja", "*.model", "*.vocab", "spm.*", "modules.json",
+          "*sentence*.json", "[1-9]_*/model.safetensors", "[1-9]_*/pytorch_model.bin")  # fmt: skip
 
 # Some versions of transformers save these buffers, and others do not. They hold no weights.
 OPTIONAL_SUFFIXES = (".position_ids", ".token_type_ids")
@@ -215,6 +215,11 @@ def load_encoder(folder: Path, what: str) -> Any:
 def load_classifier(folder: Path, what: str) -> Any:
     """Load a sequence classifier in float32; see `_load`."""
     return _load(folder, what, transformers.AutoModelForSequenceClassification, optional=None)
+
+
+def load_language_model(folder: Path, what: str) -> Any:
+    """Load a causal language model in float32; see `_load`."""
+    return _load(folder, what, transformers.AutoModelForCausalLM, optional=None)
 
 
 def _load(folder: Path, what: str, kind: Any, optional: re.Pattern[str] | None) -> Any:

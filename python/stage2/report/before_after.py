@@ -102,6 +102,34 @@ def baseline_names(comparison: Record) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in baselines_of(part)))
 
 
+def interval(part: Record, key: str, side: str) -> Record | None:
+    """Return the ends of the 95% interval of a metric as `low` and `high`, or None if it has none.
+
+    Top-k and MRR have one; files of older versions have none of MRR.
+
+    Args:
+        part: a set of questions.
+        key: the key of the metric.
+        side: `before`, `after` or the name of a baseline.
+    """
+    short = key.removeprefix("top")
+    if side in baselines_of(part):
+        found: Record = part["baselines"][side]["intervals"]
+        return found.get(short)
+    statistics = part.get("statistics", {})
+    of_sides = statistics.get("success", {}).get(short) or statistics.get(key, {}).get("intervals")
+    return (of_sides or {}).get(side)
+
+
+def span(part: Record, key: str, side: str) -> str:
+    """Write the interval of a metric: 46–72%, or 0.312–0.420; "" if it has none."""
+    found = interval(part, key, side)
+    if found is None:
+        return ""
+    written = numbers.span if key in ACCURACIES else numbers.decimals
+    return written(found["low"], found["high"])
+
+
 def is_known(comparison: Record) -> bool:
     """Return whether it is known which questions were trained on."""
     return bool(comparison.get("trained_on_known", True))
@@ -208,6 +236,7 @@ def _comparison_table(part: Record, shown: Sequence[tuple[str, str]], say: Words
         values = [column[key] for column in columns]
         row = [name, numbers.decimal(chance[key]), *map(numbers.decimal, values)]
         row += [numbers.difference(values[-2], values[-1])] if both else []
-        rows.append(row)
+        names = [*baselines_of(part), *(side for side, _ in shown)]
+        rows.append(row + [span(part, key, side) for side in names])
     ties = (numbers.percent(column["ties"]) for column in columns)
     return table(header, [*rows, [say("ties"), "", *ties]])

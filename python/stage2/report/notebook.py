@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from stage2.report.page import environment, page_style, read_page_data, view_of
@@ -24,6 +26,8 @@ def notebook_html(run: Run, language: str = "en") -> str:
         BadInputError: a file of the folder is damaged.
     """
     view = view_of(run, read_page_data(run, language), language)
+    # There are no entries of questions here that a point could lead to.
+    view = replace(view, rows=[row | {"href": None} for row in view.rows])
     page = environment().get_template("notebook.html").render(
         w=PAGE_WORDS[language],
         language="zh-CN" if language == "zh" else "en",

@@ -65,6 +65,11 @@ def interval(share: float, total: int) -> str:
     return span(*wilson(share, total))
 
 
+def decimals(low: float, high: float) -> str:
+    """Write an interval of a metric: 0.312–0.420."""
+    return f"{decimal(low)}–{decimal(high)}"
+
+
 def span(low: float, high: float) -> str:
     """Write an interval of shares: 46–72%."""
     return f"{fixed(100 * low, 0)}–{fixed(100 * high, 0)}%"

@@ -17,8 +17,9 @@ from stage2.config import SETTINGS
 from stage2.config_file import read_toml
 from stage2.presets import RUN_DEFAULTS
 from stage2.report import numbers
-from stage2.report.before_after import ACCURACIES, baseline_names, baselines_of, recalls
+from stage2.report.before_after import ACCURACIES, baseline_names, baselines_of, recalls, span
 from stage2.report.excerpt import LINE, NAME, ROWS, cut
+from stage2.report.figures.ranks import drawn
 from stage2.report.figures.svg import View
 from stage2.report.guard import columns, guards_of, rows, texts
 from stage2.report.page_words import PAGE_WORDS
@@ -166,6 +167,9 @@ def render_page(run: Run, data: PageData, language: str) -> str:
             zip(rows(run.comparison, say(language)), texts(run.comparison, language), strict=True)
         ),
         figures=pictures(view),
+        # Where no script runs, a point without a case leads into a table of what is drawn.
+        drawn=drawn(view),
+        columns=("id", "question", "set", "before", "after", "change"),
         shipped=run.shipped,
         data=script_json({"rows": view.rows, "words": words}),
         count=len(data.rows),
@@ -213,19 +217,18 @@ def _table(part: Record, say: Words) -> Record:
     statistics, baselines = part.get("statistics", {}), baselines_of(part)
     rows = []
     for key, name in (_METRICS | recalls(part)).items():
-        success = statistics.get("success", {}).get(key.removeprefix("top"), {})
         change = statistics.get(key, {})
         show = numbers.percent if key.startswith("top") else numbers.decimal
         rows.append({
             "name": name,
             "chance": show(part["before"]["chance"][key]),
             "baselines": [
-                (show(found[key]), *map(_range, _intervals(found, key)))
-                for found in baselines.values()
+                (show(found[key]), span(part, key, baseline))
+                for baseline, found in baselines.items()
             ],
             "before": show(part["before"][key]),
             "after": show(part["after"][key]),
-            "ranges": [_range(success[side]) for side in ("before", "after") if side in success],
+            "ranges": [span(part, key, side) for side in ("before", "after")],
             "difference": _difference(change),
             "better": part["after"][key] > part["before"][key],
         })  # fmt: skip
@@ -244,16 +247,6 @@ def _table(part: Record, say: Words) -> Record:
         "baselines": names,
         "rows": rows,
     }
-
-
-def _intervals(baseline: Record, key: str) -> list[Record]:
-    """Return the interval of a metric of a baseline, if it has one."""
-    found = baseline["intervals"].get(key.removeprefix("top"))
-    return [found] if found else []
-
-
-def _range(side: Record) -> str:
-    return numbers.span(side["low"], side["high"])
 
 
 def _difference(change: Record) -> str:

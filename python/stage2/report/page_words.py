@@ -19,7 +19,8 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "is what the verdict rests on. The dashed line is zero: no difference.",
         "ranks_title": "Each question's rank, before and after",
         "ranks_caption": "Rank of the ground truth; 1 is the best. Above the line the model became "
-        "better, below it worse. A point leads to its question.",
+        "better, below it worse.",
+        "ranks_lead": " A point leads to its question.",
         "ranks_hollow": " Hollow points were trained or chosen on.",
         "ranks_seen": " None of these questions is known to be held out.",
         "ranks_hint": "Point at a question, or go to one by Tab and the arrow keys.",
@@ -88,7 +89,9 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "settings": "Settings, versions, data",
         "name": "Name",
         "value": "Value",
-        "script_needed": "The table needs JavaScript; report.json holds the same rows.",
+        "script_needed": "Search and sorting need JavaScript; report.json holds all rows.",
+        "drawn_note": "The questions of the picture, with the rank of the ground truth before and "
+        "after.",
         "sort": "Sort by",
     },
     "zh": {
@@ -104,8 +107,8 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "mrr_change": "MRR：{after} − {name}",
         "bars_caption": "细线是 95% 区间。最下方是 MRR 的差，结论由它决定；虚线为零，即没有差别。",
         "ranks_title": "每个问题训练前后的名次",
-        "ranks_caption": "正确文本块的名次，1 为最好。斜线上方变好，下方变差。"
-        "点击一个点可打开它的问题。",
+        "ranks_caption": "正确文本块的名次，1 为最好。斜线上方变好，下方变差。",
+        "ranks_lead": "点击一个点可打开它的问题。",
         "ranks_hollow": "空心点曾用于训练或选模型。",
         "ranks_seen": "没有已知的留出问题。",
         "ranks_hint": "把指针移到一个问题上，或用 Tab 与方向键选择。",
@@ -172,7 +175,8 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "settings": "设置、版本与数据",
         "name": "名称",
         "value": "取值",
-        "script_needed": "此表需要 JavaScript；report.json 有同样的行。",
+        "script_needed": "搜索和排序需要 JavaScript；report.json 有全部行。",
+        "drawn_note": "图中的问题，以及正确文本块在训练前后的名次。",
         "sort": "排序",
     },
 }

@@ -324,7 +324,7 @@ EN: dict[str, str] = {
     "note_interval": "The 95% interval is Wilson's, for a share of so many questions: two "
     "results whose intervals overlap widely may differ by luck. It and McNemar's test count "
     "each question by itself: where several ask about one chunk, both claim to know more than "
-    "they do.",
+    "they do. That of MRR is the bootstrap's: all questions of a chunk are drawn together.",
     "note_test": "The verdict is one test named beforehand: of MRR, by swapping before and "
     "after at random (10,000 times, all questions of a chunk together). Were both models "
     "equally good it would say better, or worse, at most 2.5 times in 100. Every other p in "

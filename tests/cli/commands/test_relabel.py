@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import stage2 as library
+from stage2.data.judgements import row_of
+from stage2.data.tables import made_id
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from tests.beir import one_file
@@ -114,3 +117,20 @@ def test_the_function_of_the_library(data: Path, tmp_path: Path) -> None:
         library.relabel([judged], tmp_path / "newer", agree=0, data=data)
     with pytest.raises(TypeError, match="no keyword 'dta'"):
         library.relabel(judged, tmp_path / "newer", dta=data)  # type: ignore[call-arg]
+
+
+def test_data_in_memory_are_relabelled(corpus: dict[str, Path], tmp_path: Path) -> None:
+    judged = judge(tmp_path / "j.jsonl", ("q00", "c05", "answer", "Ada"))
+    data = library.Dataset.load(corpus["qa"], corpus["chunks"], corpus["entities"])
+    counts = library.relabel(judged, tmp_path / "new", data=data)
+    assert counts == {"answers_added": 1}
+    paths = {name: corpus[name] for name in ("qa", "chunks")}
+    assert library.relabel(judged, tmp_path / "same", **paths) == counts
+    assert tree(tmp_path / "new") == tree(tmp_path / "same")
+    table = pa.table({"question": ["who?"], "positive": ["he"], "negative": ["she"]})
+    row = row_of("made anew", "who?", made_id("", "she"), "answer", "Ada")
+    judged = write_jsonl(tmp_path / "k.jsonl", [row])
+    counts = library.relabel(judged, tmp_path / "t.jsonl", to="flagembedding", data=table)
+    assert counts == {"answers_added": 1}
+    (mended,) = read_jsonl(tmp_path / "t.jsonl")
+    assert sorted(mended["pos"]) == ["he", "she"]

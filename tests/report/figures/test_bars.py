@@ -31,8 +31,9 @@ def test_each_ranking_has_a_bar_as_long_as_its_value_and_its_interval() -> None:
     before = [float(rect.get("width", "")) for rect in drawn.all("rect", "bar before")]
     assert before[0] == 0
     assert widths[0] == pytest.approx(2 * before[-1])  # Top-1 of 1, and an MRR of a half
-    # Nine bars of shares, and the difference of MRR.
-    assert len(drawn.all("line", "whisker")) == 10
+    # All twelve bars, and the difference of MRR.
+    assert len(drawn.all("line", "whisker")) == 13
+    assert "After, MRR: 1.000, 95% interval 1.000–1.000" in drawn.titles()
     assert "MRR: After − Before: +0.500, 95% interval +0.500 – +0.500" in drawn.titles()
 
 

@@ -11,6 +11,7 @@ from stage2._core import Samples
 from stage2.cli import console
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.rerankers import reranker
 from stage2.cli.review import PAIRS, Known, review
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shown_evaluation import evaluate_shown
@@ -24,7 +25,7 @@ from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.similarity import DECIMALS
 from stage2.evaluation.evaluate import Evaluation
 from stage2.mining.audit import Audit, Evidence, audit
-from stage2.models.cross_encoder import CrossEncoder, cross_encoder_hash
+from stage2.models.reranker import Reranker, reranker_hash
 from stage2.report.audit_meanings import with_details, with_meanings
 from stage2.report.columns import aligned
 from stage2.utils import files
@@ -114,7 +115,7 @@ def _load(
     settings: Settings,
     inputs: Inputs,
     model: Encoder | None,
-    cross_encoder: CrossEncoder | None,
+    cross_encoder: Reranker | None,
     whole: bool,
 ) -> Workload:
     """Count what the command computes, for a dry run."""
@@ -128,13 +129,13 @@ def _load(
     return Workload(counts, work)
 
 
-def load_cross_encoder(settings: Settings) -> tuple[CrossEncoder | None, dict[str, str]]:
+def load_cross_encoder(settings: Settings) -> tuple[Reranker | None, dict[str, str]]:
     """Load the model of --cross-encoder, if one is named, and hash what it was loaded from."""
     name = settings.cross_encoder
     if name is None:
         return None, {}
-    model = CrossEncoder.load(name, resolve_device(settings.device))
-    return model, {"cross_encoder": cross_encoder_hash(name)}
+    model = reranker(settings, name)
+    return model, {"cross_encoder": reranker_hash(name)}
 
 
 def audit_mined(
@@ -142,7 +143,7 @@ def audit_mined(
     run: RunFolder,
     inputs: Inputs,
     evaluation: Evaluation,
-    cross_encoder: CrossEncoder | None,
+    cross_encoder: Reranker | None,
 ) -> Mask:
     """Audit mined samples, report false negatives, and mark candidates to leave out of training.
 
@@ -186,7 +187,7 @@ def _audit(
     run: RunFolder,
     inputs: Inputs,
     scores: Floats | None,
-    cross_encoder: CrossEncoder | None,
+    cross_encoder: Reranker | None,
 ) -> Audit:
     """Audit samples and write the findings.
 
@@ -244,7 +245,7 @@ def _written_scores(path: Path, samples: Samples) -> Floats | None:
     return np.asarray(flat, np.float32)
 
 
-def _cross_scores(cross_encoder: CrossEncoder, samples: Samples, precision: str) -> Floats:
+def _cross_scores(cross_encoder: Reranker, samples: Samples, precision: str) -> Floats:
     rows = np.repeat(np.arange(len(samples)), np.diff(samples.offsets))
     with console.bar("cross-encoder", "pair") as progress:
         return cross_encoder.score(

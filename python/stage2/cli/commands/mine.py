@@ -38,7 +38,7 @@ from stage2.evaluation.ranking import TOPK
 from stage2.mining.audit import with_negatives
 from stage2.mining.corpus import CorpusMining, embed_texts, mine_corpus, rules_of
 from stage2.mining.second_source import SecondSource, check_shares
-from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.reranker import Reranker
 from stage2.training.train import no_hard_examples
 from stage2.utils import files
 from stage2.utils.arrays import Ints, Mask
@@ -101,7 +101,7 @@ def _finish(
     scored: Callable[[], Evaluation],
     mined: CorpusMining | None,
     hashes: Mapping[str, str],
-    cross_encoder: CrossEncoder | None,
+    cross_encoder: Reranker | None,
 ) -> None:
     """Write the samples, their evaluation and audit, and the hard examples."""
     if inputs.dataset is not None:
@@ -121,7 +121,7 @@ def _load(
     run: RunFolder,
     first: Stage1,
     inputs: Inputs,
-    cross_encoder: CrossEncoder | None,
+    cross_encoder: Reranker | None,
 ) -> Workload:
     """Count what the command computes, for a dry run."""
     whole = settings.source == "corpus"

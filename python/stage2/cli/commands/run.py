@@ -65,7 +65,7 @@ from stage2.evaluation.compare import QuestionSet
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.ranking import Ranked
 from stage2.models.auto import load_model
-from stage2.models.cross_encoder import CrossEncoder
+from stage2.models.reranker import Reranker
 from stage2.report.model_card import model_card
 from stage2.report.model_choice import untrained
 from stage2.report.render import write_report
@@ -189,7 +189,7 @@ def _load(
     placed: Placed,
     folds: Placed | None,
     backbone: Backbone | None,
-    scorers: tuple[CrossEncoder | None, Teacher | None],
+    scorers: tuple[Reranker | None, Teacher | None],
 ) -> Workload:
     """Count what the command computes, for a dry run."""
     model = loaded(first.model)

@@ -188,10 +188,15 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
         )
     first = stage1(settings, run, inputs)
     check_backbone_flag(settings, first.backbone)
+    taught = set()
     for trial in trials:
+        own = trial.settings
         with _naming(trial):
-            check_texts_to_learn(trial.settings, ground_truths(inputs.samples, placed.parts[0]))
-            load_teacher(trial.settings, inputs, first.hashes, placed.parts[0])
+            check_texts_to_learn(own, ground_truths(inputs.samples, placed.parts[0]))
+            # A large teacher is not loaded for each trial.
+            if (same := (own.loss, own.teacher, own.source, own.precision)) not in taught:
+                load_teacher(own, inputs, first.hashes, placed.parts[0])
+                taught.add(same)
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
     hashes = {**inputs.hashes, **first.hashes}

@@ -186,7 +186,7 @@ def load_plain(root: Path, pooling: str) -> Source:
     hub.check_folder(root, WHAT)
     hub.load_tokenizer(root, WHAT)
     with hub.told_in_a_line(root, WHAT, "it"), hub.quiet_transformers():
-        transformer = _transformer().load(os.fspath(root), local_files_only=True)
+        transformer = _encoder().load(os.fspath(root), local_files_only=True)
         _give_back_class(transformer)
         width = transformer.get_embedding_dimension()
         library = SentenceTransformer(modules=[transformer, Pooling(width, pooling)], device="cpu")
@@ -326,7 +326,7 @@ def _library(root: Path, modules: Sequence[Module]) -> Any:
     parts = []
     with hub.told_in_a_line(root, WHAT, "it"), hub.quiet_transformers():
         for module in modules:
-            kind = _transformer() if module.kind == TRANSFORMER else getattr(library, module.kind)
+            kind = _encoder() if module.kind == TRANSFORMER else getattr(library, module.kind)
             inside = os.fspath(module.folder.relative_to(root.resolve()))
             part = kind.load(
                 os.fspath(root), subfolder="" if inside == "." else inside, local_files_only=True
@@ -374,8 +374,13 @@ def read_library_config(root: Path) -> dict[str, Any]:
     }
 
 
-def _transformer() -> Any:
-    """Return the library's class `Transformer`, but with a backbone from `hub.load_encoder`.
+def _encoder() -> Any:
+    """Return the library's class `Transformer` for encoders."""
+    return checked_transformer(lambda folder: hub.load_encoder(folder, WHAT))
+
+
+def checked_transformer(load: Callable[[Path], Any]) -> Any:
+    """Return the library's class `Transformer`, but with a backbone that `load` reads and checks.
 
     The library itself would initialise missing weights at random, and would only warn.
     """
@@ -383,7 +388,7 @@ def _transformer() -> Any:
 
     class CheckedTransformer(Transformer):
         def _load_model(self, model_name_or_path: str, *_: Any, **more: Any) -> Any:
-            found = hub.load_encoder(Path(model_name_or_path) / more.get("subfolder", ""), WHAT)
+            found = load(Path(model_name_or_path) / more.get("subfolder", ""))
             if hasattr(found.config, "use_cache"):
                 # A decoder would keep keys and values to generate text, which it never does here.
                 found.config.use_cache = False

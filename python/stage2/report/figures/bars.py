@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from stage2.evaluation.verdict import GIVEN, statistics_against
 from stage2.report import numbers
-from stage2.report.before_after import ACCURACIES, baselines_of, sides
+from stage2.report.before_after import ACCURACIES, baselines_of, interval, sides, span
 from stage2.report.figures.svg import (
     WIDTH,
     Figure,
@@ -28,13 +28,23 @@ _ROW, _BAR, _HEAD = 18.0, 9.0, 24.0
 
 @dataclass(frozen=True)
 class _Bar:
-    """A ranking's value of one metric: its name, its class, the value, and its interval if any."""
+    """A ranking's value of one metric.
+
+    Attributes:
+        name: the name of the ranking.
+        kind: the class of the bar.
+        value: the value, from 0 to 1.
+        shown: the value as it is written.
+        ends: the ends of its interval, `low` and `high`, or None.
+        span: the interval as it is written, or "".
+    """
 
     name: str
     kind: str
     value: float
-    low: float | None = None
-    high: float | None = None
+    shown: str
+    ends: Record | None
+    span: str
 
 
 def bars(view: View) -> Figure | None:
@@ -51,10 +61,9 @@ def bars(view: View) -> Figure | None:
     for key, name in {**ACCURACIES, "mrr": view.say("mrr")}.items():
         y += _HEAD
         parts.append(text(0, y - 7, name, "strong"))
-        show = numbers.percent if key in ACCURACIES else numbers.decimal
         top = y
         for bar in _bars(part, comparison, key, view):
-            parts.append(_drawn(bar, left, y, name, show(bar.value), view))
+            parts.append(_drawn(bar, left, y, name, view))
             y += _ROW
         parts.append(line((left, top), (left, y), "axis"))
     against, change = _against(part, comparison)
@@ -83,31 +92,28 @@ def judged(comparison: Record) -> Record | None:
 
 
 def _bars(part: Record, comparison: Record, key: str, view: View) -> list[_Bar]:
-    k = key.removeprefix("top")
-    found = [
-        _Bar(view.say(f"baseline_{name}"), "base", metrics[key], *_ends(metrics["intervals"], k))
-        for name, metrics in baselines_of(part).items()
-    ]
-    success = part.get("statistics", {}).get("success", {}).get(k, {})
-    for side, name in sides(comparison):
-        found.append(_Bar(view.say(name), side, part[side][key], *_ends(success, side)))
+    show = numbers.percent if key in ACCURACIES else numbers.decimal
+    rankings = [(side, f"baseline_{side}", "base") for side in baselines_of(part)]
+    rankings += [(side, name, side) for side, name in sides(comparison)]
+    found = []
+    for side, name, kind in rankings:
+        metrics = part["baselines"][side] if kind == "base" else part[side]
+        ends, written = interval(part, key, side), span(part, key, side)
+        value = metrics[key]
+        found.append(_Bar(view.say(name), kind, value, show(value), ends, written))
     return found
 
 
-def _ends(intervals: Record, key: str) -> tuple[float, float] | tuple[()]:
-    return (intervals[key]["low"], intervals[key]["high"]) if key in intervals else ()
-
-
-def _drawn(bar: _Bar, left: float, y: float, metric: str, value: str, view: View) -> Markup:
+def _drawn(bar: _Bar, left: float, y: float, metric: str, view: View) -> Markup:
     x, middle = linear(0, 1, left, _RIGHT), y + _ROW / 2
-    title, whisker = f"{bar.name}, {metric}: {value}", Markup()
-    if bar.low is not None and bar.high is not None:
-        title += f", {view.words['range']} {numbers.span(bar.low, bar.high)}"
-        whisker = _whisker(x(bar.low), x(bar.high), middle)
+    title, whisker = f"{bar.name}, {metric}: {bar.shown}", Markup()
+    if bar.ends is not None:
+        title += f", {view.words['range']} {bar.span}"
+        whisker = _whisker(x(bar.ends["low"]), x(bar.ends["high"]), middle)
     rect = mark("rect", x=left, y=middle - _BAR / 2, width=x(bar.value) - left, height=_BAR,
                 class_=f"bar {bar.kind}")  # fmt: skip
     label = text(left - 8, middle + 4, bar.name, "end")
-    return mark("g", label, rect, whisker, text(WIDTH, middle + 4, value, "end"), title=title)
+    return mark("g", label, rect, whisker, text(WIDTH, middle + 4, bar.shown, "end"), title=title)
 
 
 def _whisker(low: float, high: float, y: float) -> Markup:

@@ -46,16 +46,17 @@ def ranks(view: View) -> Figure | None:
     A question above the diagonal ranks better than before. Of many questions, some at equal
     distances in the file are drawn, which the caption says.
     """
-    known = [row for row in view.rows if row["before"] is not None and row["after"] is not None]
-    if not known or len(view.run.comparison.get("models", (0, 0))) == 1:
+    shown = drawn(view)
+    if not shown:
         return None
-    shown = known[:: math.ceil(len(known) / POINTS)]
     worst = max(10.0, *(row[side] for row in shown for side in ("before", "after")))
     x = logarithmic(1, worst, _LEFT + _PAD, _LEFT + _PLOT - _PAD)
     y = logarithmic(1, worst, _TOP + _PAD, _TOP + _PLOT - _PAD)
     words = view.words
     points = mark("g", *_points(shown, x, y), class_="points")
     caption = words["ranks_caption"]
+    if shown[0]["href"] is not None:
+        caption += words["ranks_lead"]
     if not any(row["held_out"] for row in shown):
         caption += words["ranks_seen"]
     elif not all(row["held_out"] for row in shown):
@@ -66,6 +67,14 @@ def ranks(view: View) -> Figure | None:
     parts = (*_frame(x, y, worst, words), points, *_sides(words))
     picture = drawing("ranks", title, _HEIGHT, *parts, role="group")
     return Figure("ranks", title, caption, picture)
+
+
+def drawn(view: View) -> list[Record]:
+    """Return the rows of the questions that are drawn; none if there is no before and after."""
+    known = [row for row in view.rows if row["before"] is not None and row["after"] is not None]
+    if not known or len(view.run.comparison.get("models", (0, 0))) == 1:
+        return []
+    return known[:: math.ceil(len(known) / POINTS)]
 
 
 def _frame(x: Scale, y: Scale, worst: float, words: Mapping[str, str]) -> Iterator[Markup]:
@@ -119,4 +128,6 @@ def _point(row: Record, right: float, down: float) -> Markup:
     title = f"{before:g} → {after:g}\n{named}"
     shape = mark("path", d=f"M{right:.1f} {down:.1f}{_SHAPES[way]}",
                  class_=way if row["held_out"] else f"{way} hollow")  # fmt: skip
+    if row["href"] is None:
+        return mark("g", shape, title=title)
     return mark("a", shape, title=title, href=row["href"])

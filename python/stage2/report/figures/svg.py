@@ -27,7 +27,8 @@ class View:
 
     Attributes:
         run: the run folder.
-        rows: a row for each question that is shown, with the address of its entry as `href`.
+        rows: a row for each question that is shown, with the address of its entry as `href`, or
+            None where the page has no entries.
         count: the number of all questions.
         scores: by side, the scores of each held-out question's best ground truth and of its hardest
             negative; of all questions if none is held out.

@@ -73,14 +73,15 @@
     if (item) turnTo(item);
     const target = document.getElementById(name);
     if (!target) return;
-    if (target.tagName === "DETAILS") {
-      target.open = true;
-      target.querySelector("summary").focus();
+    const details = target.closest("details");
+    if (details) {
+      details.open = true;
+      details.querySelector("summary").focus();
     } else if (item) {
       target.tabIndex = -1;
       target.focus();
     }
-    target.scrollIntoView();
+    (details || target).scrollIntoView();
   }
   // The points are one stop of the Tab key; arrows go from point to point.
   function points() {
