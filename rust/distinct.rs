@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::cancel::{Ticks, check};
 use crate::corpus::{Span, TextColumn};
 use crate::dedup::{FirstOccurrences, hash};
-use crate::memory::{advise_huge_pages, prefetch, push, reserve, with_capacity};
+use crate::memory::{prefetch, push, reserve, try_with_capacity, with_capacity};
 use crate::white_space::is_blank;
 
 /// The code of a cell that is null.
@@ -48,6 +48,15 @@ pub struct DistinctTexts {
 }
 
 impl DistinctTexts {
+    /// Makes room for so many bytes of texts, if there is. Texts that need more are copied when
+    /// they outgrow it.
+    pub fn with_room(bytes: usize) -> Self {
+        Self {
+            bytes: try_with_capacity("texts", bytes).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.spans.len()
     }
@@ -118,8 +127,8 @@ impl DistinctTexts {
         }
         let (number, start) = (self.spans.len(), self.bytes.len());
         if self.bytes.capacity() - start < text.len() {
+            // Without advice on its pages: the system moves a block only if it is all of one kind.
             reserve(&mut self.bytes, text.len());
-            advise_huge_pages(self.bytes.spare_capacity_mut());
         }
         self.bytes.extend_from_slice(text);
         push(&mut self.spans, Span::plain(start..self.bytes.len()));
@@ -232,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_text_keeps_the_number_that_it_got_first() {
-        let mut texts = DistinctTexts::default();
+        let mut texts = DistinctTexts::with_room(2);
         let first = [Some("b"), None, Some(""), Some("b")];
         let second = [Some("\u{3000}"), Some("b"), Some("a")];
         assert_eq!(texts.add(&&first[..]), [0, NULL, 1, 0]);
@@ -241,6 +250,8 @@ mod tests {
         let taken = texts.take();
         assert_eq!(taken.iter().collect::<Vec<_>>(), ["b", "", "\u{3000}", "a"]);
         assert!(texts.is_empty());
+        assert_eq!(texts.add(&&second[..]), [0, 1, 2]);
+        let mut texts = DistinctTexts::with_room(usize::MAX / 2);
         assert_eq!(texts.add(&&second[..]), [0, 1, 2]);
     }
 

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use super::columns::array_of;
 use super::interrupt::run_infallible;
-use super::numbers::Array1;
+use super::numbers::{Array1, count};
 use super::text::PyTextColumn;
 use crate::distinct::{DistinctTexts, Texts};
 
@@ -21,8 +21,10 @@ pub struct PyDistinctTexts(DistinctTexts);
 #[pymethods]
 impl PyDistinctTexts {
     #[new]
-    fn new() -> Self {
-        Self(DistinctTexts::default())
+    #[pyo3(signature = (room = None))]
+    fn new(room: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let room = room.map_or(Ok(0), |room| count("room", room))?;
+        Ok(Self(DistinctTexts::with_room(room)))
     }
 
     fn __len__(&self) -> usize {

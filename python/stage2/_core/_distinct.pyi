@@ -7,9 +7,14 @@ from stage2._core._types import ArrowArray, Ints
 
 @final
 class DistinctTexts:
-    """Different texts, each kept once, in the order in which they were first added."""
+    """Different texts, each kept once, in the order in which they were first added.
 
-    def __init__(self) -> None: ...
+    Args:
+        room: the bytes that they will have at most, if that is known. More are no error, and memory
+            is taken for those alone that there are.
+    """
+
+    def __init__(self, room: int = 0) -> None: ...
     def __len__(self) -> int: ...
     def add(self, array: ArrowArray) -> Ints:
         """Add the texts of an array.

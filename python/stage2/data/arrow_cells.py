@@ -82,10 +82,14 @@ class Cells:
 
 
 class Vocabulary:
-    """The different texts of one or more columns, while they are collected."""
+    """The different texts of one or more columns, while they are collected.
 
-    def __init__(self) -> None:
-        self._growing = DistinctTexts()
+    Args:
+        room: the bytes that they will have at most; 0 if that is not known.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self._growing = DistinctTexts(room)
         self._whole: tuple[TextColumn, Ints] | None = None
 
     def add(self, array: Any) -> Ints:

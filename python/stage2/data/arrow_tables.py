@@ -6,7 +6,7 @@ What a row means is what `column_roles.question_of` makes of it; a test holds th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ def read_batches(
     names: list[str],
     settings: InputConfig,
     file: str,
+    sizes: Mapping[str, int] | None = None,
 ) -> Tables:
     """Make tables of record batches.
 
@@ -57,19 +58,14 @@ def read_batches(
         names: the names of all columns.
         settings: columns, on_error.
         file: the path of the file, for messages.
+        sizes: the bytes of each column's different texts at most, where that is known.
 
     Raises:
         BadInputError: no column is a question or a positive, or one has a wrong type.
         InputError: a row is wrong, or none is left.
     """
     roles = roles_of(names, settings.columns, file)
-    # What may be a candidate has its numbers in common.
-    candidates = Vocabulary()
-    shared = dict.fromkeys((roles.positive, *roles.negatives), candidates)
-    collectors = {
-        name: Collector(name, file, _kind(name, roles), shared.get(name) or Vocabulary())
-        for name in roles.names
-    }
+    collectors = _collectors(roles, file, Counter(sizes))
     num_rows = 0
     for batch in batches([*roles.names]):
         num_rows += batch.num_rows
@@ -293,6 +289,21 @@ class _Table:
         first = np.full(len(self.question_first), -1)
         first[self.question_of[self.place[cells.rows[there]]]] = cells.codes[there]
         return self._texts_of(self.roles.answer, first)
+
+
+def _collectors(roles: Roles, file: str, sizes: Counter[str]) -> dict[str, Collector]:
+    """Return a collector for each column. What may be a candidate has its numbers in common."""
+    candidates = (roles.positive, *roles.negatives)
+    shared = Vocabulary(sum(sizes[name] for name in candidates))
+    return {
+        name: Collector(
+            name,
+            file,
+            _kind(name, roles),
+            shared if name in candidates else Vocabulary(sizes[name]),
+        )
+        for name in roles.names
+    }
 
 
 def _kind(name: str, roles: Roles) -> str:

@@ -42,7 +42,8 @@ def tables(settings: InputConfig, path: Path) -> Tables:
         try:
             file = parquet.ParquetFile(source)
             names = list(file.schema_arrow.names)
-            return read_batches(partial(_batches, file, thread), names, settings, str(path))
+            batches = partial(_batches, file, thread)
+            return read_batches(batches, names, settings, str(path), _sizes(file.metadata))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Parquet file"
@@ -72,6 +73,17 @@ def write(given: Tables, path: Path) -> Counter[str]:
                 rows = []
         writer.write_table(pa.Table.from_pylist(rows, schema))
     return Counter()
+
+
+def _sizes(metadata: Any) -> Counter[str]:
+    """Return the bytes of each column before compression: of its different texts at most."""
+    sizes: Counter[str] = Counter()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            # Of a column of lists the path goes on to its values.
+            name = column.path_in_schema.partition(".")[0]
+            sizes[name] += max(0, column.total_uncompressed_size)
+    return sizes
 
 
 def _batches(file: Any, thread: Executor, names: list[str]) -> Iterator[Any]:
