@@ -104,11 +104,11 @@ impl Texts for BinaryViewArray {
     }
 }
 
+/// The first place of each number, and the number of each key.
+type Numbering<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
+
 #[pyfunction]
-pub fn numbered<'py>(
-    py: Python<'py>,
-    keys: Array1<'py, i64>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+pub fn numbered<'py>(py: Python<'py>, keys: Array1<'py, i64>) -> PyResult<Numbering<'py>> {
     let keys = &*keys;
     let (firsts, numbers) = run_infallible(py, || crate::distinct::numbered(keys))?;
     Ok((firsts.into_pyarray(py), numbers.into_pyarray(py)))
