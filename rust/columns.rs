@@ -1,7 +1,9 @@
-//! Makes a data set of columns in memory, by writing them as JSONL for the reader of files.
+//! Makes a data set of columns in memory.
 //!
-//! The texts must be copied anyway, because a data set outlives the columns it was made of. As
-//! JSONL they pass the same checks as files.
+//! Columns without a fault are taken as they are. If any row has one, the columns are written as
+//! JSONL for the reader of files, which alone knows what to say of it.
+
+mod direct;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,13 +12,20 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::corpus::{Dataset, Titles, concat, load_annotations};
+pub use crate::corpus::Judgements;
+use crate::corpus::{
+    Dataset, Findings, TextColumn, Titles, checked_chunks, concat, load_annotations,
+};
 use crate::error::{Error, Result};
 use crate::jsonl::{Access, OnError, Source};
 use crate::write::{push_list, push_number, push_string};
 
 /// The number of rows that one task writes.
 const ROWS_PER_JOB: usize = 1024;
+
+/// The names of the tables in messages.
+const QUESTIONS: &str = "questions";
+const TEXTS: &str = "texts";
 
 /// The value of a column in one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +43,10 @@ pub trait Cells: Sync {
     fn rows(&self) -> usize;
     /// Returns the value of a row.
     fn get(&self, row: usize) -> Cell<'_>;
+    /// Returns the core's own column if it is one.
+    fn texts(&self) -> Option<&TextColumn> {
+        None
+    }
 }
 
 /// The columns of a data set's questions, n rows each.
@@ -42,15 +55,6 @@ pub struct QuestionColumns<'a> {
     pub ids: Option<&'a dyn Cells>,
     pub answers: Option<&'a dyn Cells>,
     pub judged: Judgements<'a>,
-}
-
-/// The judged chunks of each question, in CSR form. Those of question `i` are
-/// `chunks[offsets[i]..offsets[i + 1]]`, as row numbers of the chunks.
-pub struct Judgements<'a> {
-    pub offsets: &'a [i64],
-    pub chunks: &'a [i64],
-    /// One grade for each judged chunk.
-    pub grades: Option<&'a [f64]>,
 }
 
 /// The columns of a data set's chunks.
@@ -73,17 +77,33 @@ pub fn data_set(
 ) -> Result<Dataset> {
     questions.check(chunks)?;
     chunks.check()?;
-    let qa = table("questions", questions.questions.rows(), |row, out| {
+    let annotations =
+        |findings: &mut Findings| load_annotations(entities, on_error, access, findings);
+    let taken = match direct::chunks(chunks, titles) {
+        Some(taken) => match direct::questions(questions)? {
+            Some(asked) => {
+                let mut findings = Findings::new(on_error);
+                let annotations = annotations(&mut findings)?;
+                return Dataset::of_parts(asked, taken, annotations, findings);
+            }
+            None => Some(taken),
+        },
+        None => None,
+    };
+    let qa = table(QUESTIONS, questions.questions.rows(), |row, out| {
         questions.push_row(chunks, row, out);
     })?;
-    let corpus = || {
-        table("texts", chunks.texts.rows(), |row, out| {
+    let corpus = |findings: &mut Findings| {
+        if let Some(taken) = taken {
+            return Ok((taken, TEXTS.to_owned()));
+        }
+        let corpus = table(TEXTS, chunks.texts.rows(), |row, out| {
             chunks.push_row(row, out)
-        })
+        })?;
+        let chunks = checked_chunks(&corpus, titles, on_error, findings)?;
+        Ok((chunks, TEXTS.to_owned()))
     };
-    Dataset::of_sources(qa, corpus, titles, on_error, |findings| {
-        load_annotations(entities, on_error, access, findings)
-    })
+    Dataset::of_sources(qa, corpus, on_error, annotations)
 }
 
 /// Writes the rows of a table as JSONL. `push` appends the members of a row.

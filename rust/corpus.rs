@@ -4,6 +4,7 @@ mod annotations;
 mod chunks;
 mod column;
 mod fields;
+mod given;
 mod grades;
 mod qrels;
 mod queries;
@@ -28,6 +29,8 @@ pub use annotations::{Annotations, Matched, Spans};
 pub use chunks::{Chunks, Titles};
 pub use column::{Span, TextColumn};
 pub(crate) use fields::{Field, Fields, Ignored, key_text};
+pub(crate) use given::Given;
+pub use given::Judgements;
 pub(crate) use grades::{Graded, Grades, UNGRADED};
 pub use qrels::{Judged, QrelsFiles, QrelsRows};
 pub use questions::Questions;
@@ -55,18 +58,21 @@ impl Dataset {
         access: Access,
     ) -> Result<Self> {
         let qa = Arc::new(Source::open(qa, access)?);
-        let corpus = || Ok(Arc::new(Source::open(chunks, access)?));
-        Self::of_sources(qa, corpus, titles, on_error, |findings| {
+        let corpus = |findings: &mut Findings| {
+            let corpus = Arc::new(Source::open(chunks, access)?);
+            let chunks = checked_chunks(&corpus, titles, on_error, findings)?;
+            Ok((chunks, corpus.name().to_owned()))
+        };
+        Self::of_sources(qa, corpus, on_error, |findings| {
             load_annotations(entities, on_error, access, findings)
         })
     }
 
-    /// Loads a data set from sources. `corpus` opens the chunks, and `annotations` loads the
-    /// annotations, when they are needed.
+    /// Loads a data set from sources. `corpus` loads the chunks and tells their name, and
+    /// `annotations` loads the annotations, when they are needed.
     pub(crate) fn of_sources(
         qa: Arc<Source>,
-        corpus: impl FnOnce() -> Result<Arc<Source>>,
-        titles: Titles,
+        corpus: impl FnOnce(&mut Findings) -> Result<(Chunks, String)>,
         on_error: OnError,
         annotations: impl FnOnce(&mut Findings) -> Result<Option<Annotations>>,
     ) -> Result<Self> {
@@ -76,16 +82,25 @@ impl Dataset {
         findings.reject(&qa, rejects)?;
         findings.warn_of_ignored(&qa, questions.ignored());
 
-        let corpus = corpus()?;
-        let chunks = checked_chunks(&corpus, titles, on_error, &mut findings)?;
+        let (chunks, name) = corpus(&mut findings)?;
         let annotations = annotations(&mut findings)?;
 
-        let (mut questions, rejects) = questions.resolve(&chunks, corpus.name());
+        let (questions, rejects) = questions.resolve(&chunks, &name);
         findings.reject(&qa, rejects)?;
         if questions.ids.is_empty() {
             return Err(findings.no_rows_error(&qa));
         }
-        findings.warn_of_not_relevant(&qa, questions.not_relevant);
+        Self::of_parts(questions, chunks, annotations, findings)
+    }
+
+    /// Puts a data set together of questions whose chunks were found.
+    pub(crate) fn of_parts(
+        mut questions: Questions,
+        chunks: Chunks,
+        annotations: Option<Annotations>,
+        mut findings: Findings,
+    ) -> Result<Self> {
+        findings.warn_of_not_relevant(&questions.source, questions.not_relevant);
         findings
             .warnings
             .extend(questions.share_ground_truths(&chunks)?);
@@ -134,7 +149,7 @@ pub(crate) fn load_annotations(
 }
 
 /// Reads the chunks of a corpus. Fails if no row is usable.
-fn checked_chunks(
+pub(crate) fn checked_chunks(
     corpus: &Arc<Source>,
     titles: Titles,
     on_error: OnError,

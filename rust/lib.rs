@@ -22,6 +22,7 @@
 //! * `finite`: finds NaN and infinity in large arrays
 //! * [`memory`]: allocates large blocks, or reports an error
 //! * `dedup`: deduplicates items by hash, in parallel
+//! * [`distinct`]: different texts, each kept once, and their numbers
 //! * `mix`: mixes the bits of hashes and seeds
 //! * [`near_duplicates`]: groups texts that are almost the same
 //! * `white_space`: normalises white space and maps offsets back
@@ -32,6 +33,7 @@ pub mod cancel;
 pub mod columns;
 pub mod corpus;
 mod dedup;
+pub mod distinct;
 pub mod error;
 mod finite;
 pub mod gazetteer;

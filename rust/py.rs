@@ -27,6 +27,7 @@ use text::{PyTextColumn, Texts, position};
 mod arrays;
 mod arrow;
 mod columns;
+mod distinct;
 mod duplicates;
 mod errors;
 mod files;
@@ -48,6 +49,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::arrow::{PyTable, table};
+    #[pymodule_export]
+    use super::distinct::{PyDistinctTexts, numbered};
     #[pymodule_export]
     use super::duplicates::{near_duplicates, shingles};
     #[pymodule_export]

@@ -8,6 +8,11 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
+/// Tells whether a text is empty or only white space.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(is_space)
+}
+
 /// Splits a text on white space and joins its words with one space. Borrows a text that is already
 /// in this form.
 pub fn normalise(text: &str) -> Cow<'_, str> {
@@ -142,6 +147,7 @@ mod tests {
             for text in forms.map(|form| form.replace('?', &c.to_string())) {
                 let words: Vec<_> = text.split(is_space).filter(|w| !w.is_empty()).collect();
                 assert_eq!(normalise(&text), words.join(" "), "{text:?}");
+                assert_eq!(is_blank(&text), words.is_empty(), "{text:?}");
             }
         }
     }

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
 use super::{concat, drop_rows};
+use crate::cancel::check;
 use crate::dedup::{FirstOccurrences, hash};
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::key_cache::KeyCache;
@@ -173,13 +176,44 @@ impl Chunks {
         let chunks = Self {
             titles: TextColumn::of_file(source, titles).padded(ids.len()),
             ids: TextColumn::of_file(source, ids),
-            texts: TextColumn::of_file(source, texts).headed(heads),
+            texts: TextColumn::of_file(source, texts).headed(TextColumn::of_file(source, heads)),
             by_id,
             same_text: OnceLock::new(),
             repeated,
             ignored: Ignored::sum(pieces.into_iter().map(|piece| piece.ignored)),
         };
         (chunks, rejects)
+    }
+
+    /// Takes columns for chunks, by the rules of [`Chunks::read`]. Returns nothing if a row breaks
+    /// one of them, or repeats another.
+    pub fn of_columns(
+        ids: TextColumn,
+        texts: TextColumn,
+        titles: TextColumn,
+        use_of_titles: Titles,
+    ) -> Option<Self> {
+        let is_good = |row: usize| {
+            check();
+            !ids.is_blank(row) && texts.is_visible(row)
+        };
+        if ids.is_empty() || !(0..ids.len()).into_par_iter().all(is_good) {
+            return None;
+        }
+        let (by_id, repeats) = FirstOccurrences::build(&ids.hashes(), |i, j| ids.equal(i, j));
+        let texts = match use_of_titles {
+            Titles::Joined => texts.headed(titles.visible()),
+            Titles::Apart => texts,
+        };
+        repeats.is_empty().then(|| Self {
+            ids,
+            texts,
+            titles,
+            by_id,
+            same_text: OnceLock::new(),
+            repeated: 0,
+            ignored: Ignored::default(),
+        })
     }
 
     pub fn len(&self) -> usize {

@@ -4,11 +4,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use crate::cancel::check;
 use crate::dedup::hash;
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
 use crate::memory::{prefetch, with_capacity};
+use crate::white_space::is_blank;
 use crate::write::push_string;
 
 /// The place of a string in a file, without its quotes, and whether it has escapes.
@@ -110,9 +114,8 @@ pub struct TextColumn {
     bytes: Bytes,
     /// Rows after the last span are empty.
     spans: Arc<Vec<Span>>,
-    /// The head of each text, which a space separates from it. Rows after the last span, and rows
-    /// with an empty span, have no head.
-    heads: Arc<Vec<Span>>,
+    /// The head of each text, which a space separates from it; the empty string for none.
+    heads: Option<Arc<TextColumn>>,
     len: usize,
 }
 
@@ -123,35 +126,46 @@ impl TextColumn {
             bytes: Bytes::File(Arc::clone(source)),
             len: spans.len(),
             spans: Arc::new(spans),
-            heads: Arc::default(),
+            heads: None,
         }
     }
 
-    /// Puts a head before each text; heads are strings of the same file.
-    pub(crate) fn headed(self, heads: Vec<Span>) -> Self {
+    /// Makes a column of texts that stand in `bytes`. Each span must hold UTF-8 without escapes.
+    pub(crate) fn of_bytes(bytes: Vec<u8>, spans: Vec<Span>) -> Self {
         Self {
-            heads: Arc::new(heads),
+            bytes: Bytes::Own(Arc::new(bytes)),
+            len: spans.len(),
+            spans: Arc::new(spans),
+            heads: None,
+        }
+    }
+
+    /// Tells whether the column refers to no file.
+    pub(crate) fn owns_its_texts(&self) -> bool {
+        matches!(self.bytes, Bytes::Own(_)) && self.heads.is_none()
+    }
+
+    /// Puts a head before each text; the empty string is none.
+    pub(crate) fn headed(self, heads: TextColumn) -> Self {
+        let some = heads.spans.iter().any(|span| !span.is_empty());
+        Self {
+            heads: some.then(|| Arc::new(heads)),
             ..self
         }
     }
 
-    /// Returns a column of the texts at `rows`.
+    /// Returns a column of the texts at `rows`. A row behind the last has the empty string.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        let pick = |spans: &Arc<Vec<Span>>| {
-            if spans.is_empty() {
-                return Arc::clone(spans);
-            }
-            let mut picked = with_capacity(rows.len());
-            picked.extend(
-                rows.iter()
-                    .map(|&row| spans.get(row).copied().unwrap_or_default()),
-            );
-            Arc::new(picked)
-        };
+        let mut spans = Vec::new();
+        if !self.spans.is_empty() {
+            spans = with_capacity(rows.len());
+            spans.extend(rows.iter().map(|&row| self.span(row)));
+        }
+        let heads = self.heads.as_ref();
         Self {
             bytes: self.bytes.clone(),
-            spans: pick(&self.spans),
-            heads: pick(&self.heads),
+            spans: Arc::new(spans),
+            heads: heads.map(|heads| Arc::new(heads.select(rows))),
             len: rows.len(),
         }
     }
@@ -174,7 +188,7 @@ impl TextColumn {
         let text = self.span(i).decode(self.bytes());
         match self.head(i) {
             None => text,
-            Some(head) => Cow::Owned(format!("{} {text}", head.decode(self.bytes()))),
+            Some(head) => Cow::Owned(format!("{head} {text}")),
         }
     }
 
@@ -183,13 +197,62 @@ impl TextColumn {
         self.span(i).is_empty()
     }
 
+    /// Returns the hash of each text.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let mut hashes = with_capacity(self.len);
+        (0..self.len)
+            .into_par_iter()
+            .inspect(|_| check())
+            .map(|i| match self.has_head(i) {
+                true => hash(self.get(i).as_bytes()),
+                false => self.span(i).hash(self.bytes()),
+            })
+            .collect_into_vec(&mut hashes);
+        hashes
+    }
+
+    /// Tells whether two rows have equal texts.
+    pub(crate) fn equal(&self, i: usize, j: usize) -> bool {
+        match self.has_head(i) || self.has_head(j) {
+            true => self.get(i) == self.get(j),
+            false => self.span(i).equals(self.span(j), self.bytes()),
+        }
+    }
+
+    /// Tells whether the text of a row has more than white space, its head aside.
+    pub(crate) fn is_visible(&self, i: usize) -> bool {
+        let span = self.span(i);
+        // The first character of nearly every text is visible, which is quick to see.
+        matches!(
+            span.content(self.bytes()).first(),
+            Some(b'!'..=b'[' | b']'..=b'~')
+        ) || !is_blank(&span.decode(self.bytes()))
+    }
+
+    /// Returns the column with the empty string in place of texts of white space alone.
+    pub(crate) fn visible(&self) -> Self {
+        if self.spans.is_empty() {
+            return self.clone();
+        }
+        let rows: Vec<usize> = (0..self.len)
+            .map(|row| {
+                if self.is_visible(row) {
+                    row
+                } else {
+                    usize::MAX
+                }
+            })
+            .collect();
+        self.select(&rows)
+    }
+
     /// Appends the text of a row as a JSON string.
     pub fn push_json(&self, i: usize, out: &mut Vec<u8>) {
         let span = self.span(i);
         match &self.bytes {
             // The bytes of the file are copied, unless their escapes are not those that we write.
             Bytes::File(source)
-                if self.head(i).is_none()
+                if !self.has_head(i)
                     && (!span.is_escaped() || is_canonical(span.content(source.bytes()))) =>
             {
                 out.push(b'"');
@@ -218,8 +281,13 @@ impl TextColumn {
         self.spans.get(i).copied().unwrap_or_default()
     }
 
-    fn head(&self, i: usize) -> Option<Span> {
-        self.heads.get(i).copied().filter(|head| !head.is_empty())
+    fn has_head(&self, i: usize) -> bool {
+        self.heads.as_ref().is_some_and(|heads| !heads.is_blank(i))
+    }
+
+    fn head(&self, i: usize) -> Option<Cow<'_, str>> {
+        let heads = self.heads.as_ref().filter(|_| self.has_head(i))?;
+        Some(heads.get(i))
     }
 
     fn bytes(&self) -> &[u8] {
@@ -241,11 +309,6 @@ impl<S: AsRef<str>> FromIterator<S> for TextColumn {
                 Span::new(start, bytes.len(), false)
             })
             .collect();
-        Self {
-            bytes: Bytes::Own(Arc::new(bytes)),
-            len: spans.len(),
-            spans: Arc::new(spans),
-            heads: Arc::default(),
-        }
+        Self::of_bytes(bytes, spans)
     }
 }

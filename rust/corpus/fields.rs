@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::column::Span;
+use super::grades::fits_float32;
 use crate::error::{Fault, Reason, quoted};
 use crate::jsonl::Row;
 use crate::jsonl::key_cache::KeyCache;
 use crate::jsonl::scan::{Kind, Scanner, Value};
-use crate::white_space::normalise;
+use crate::white_space::is_blank;
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
@@ -137,15 +138,14 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(digits.parse().unwrap_or(beyond))
     }
 
-    /// Converts a value to a grade. Fails if float32, in which losses are computed, cannot hold it.
+    /// Converts a value to a grade. Fails if float32 cannot hold it.
     pub fn as_grade(&self, field: Field, value: Value) -> Result<f64> {
         if !matches!(value.kind, Kind::Integer | Kind::Float) {
             return Err(self.wrong_type(field, value, "a number"));
         }
         let digits = Span::of(value).decode(self.row.bytes());
         let grade = digits.parse().unwrap_or(f64::INFINITY);
-        let narrow = grade as f32;
-        if narrow.is_finite() && (narrow == 0.0) == (grade == 0.0) {
+        if fits_float32(grade) {
             return Ok(grade);
         }
         let message = format!(
@@ -206,7 +206,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         if start.is_some_and(|start| start.valid().starts_with(is_visible)) {
             return Ok(());
         }
-        if normalise(&span.decode(self.row.bytes())).is_empty() {
+        if is_blank(&span.decode(self.row.bytes())) {
             return Err(Fault::new(
                 at.start,
                 reason,

@@ -7,6 +7,13 @@ use crate::memory::with_capacity;
 /// The grade that is assumed for a chunk without one, in a file where other chunks have grades.
 pub const UNGRADED: f64 = 1.0;
 
+/// Tells whether float32, in which losses are computed, can hold a grade: it becomes neither
+/// infinite nor 0 there.
+pub fn fits_float32(grade: f64) -> bool {
+    let narrow = grade as f32;
+    narrow.is_finite() && (narrow == 0.0) == (grade == 0.0)
+}
+
 /// The grades of lists of ground truths, in CSR form. All grades are above 0. They are empty if
 /// every grade is 1, because a ground truth without a grade counts as 1.
 #[derive(Debug, Clone, Default)]

@@ -21,7 +21,7 @@ use crate::jsonl::{OnError, REJECT_BYTES, Reject, Row, Source};
 use crate::memory::{Allowance, ensure_available, with_capacity};
 use crate::same_text::SameText;
 
-const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 7] = [
     "question",
     "chunk_id",
     "chunk_ids",

@@ -84,6 +84,10 @@ impl Cells for TextColumn {
             false => Cell::Text(self.get(row)),
         }
     }
+
+    fn texts(&self) -> Option<&TextColumn> {
+        Some(self)
+    }
 }
 
 /// A column given as a sequence.
@@ -162,18 +166,7 @@ impl ArrowColumn {
     }
 
     fn of_array(name: &str, member: &str, given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let capsules = given.call_method0(intern!(given.py(), "__arrow_c_array__"))?;
-        let (schema, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = capsules.extract()?;
-        let schema = pointer::<FFI_ArrowSchema>(&schema, c"arrow_schema")?;
-        let array = pointer::<FFI_ArrowArray>(&array, c"arrow_array")?;
-        // SAFETY: the capsules' names say what they point to; taking both leaves released ones
-        // behind.
-        let data = unsafe {
-            let schema = FFI_ArrowSchema::from_raw(schema);
-            from_ffi(FFI_ArrowArray::from_raw(array), &schema)
-        };
-        let wrong = |error: ArrowError| PyValueError::new_err(format!("{name}: {error}"));
-        Self::of_arrays(name, member, vec![make_array(data.map_err(wrong)?)])
+        Self::of_arrays(name, member, vec![array_of(name, given)?])
     }
 
     fn of_arrays(name: &str, member: &str, arrays: Vec<ArrayRef>) -> PyResult<Self> {
@@ -299,6 +292,26 @@ impl PyJudgements<'_> {
             grades: self.grades.as_deref(),
         }
     }
+}
+
+/// Returns an array given by Arrow's C interface, whose content is not checked.
+pub fn array_of(name: &str, given: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    let Some(give) = given.getattr_opt(intern!(given.py(), "__arrow_c_array__"))? else {
+        let kind = given.get_type().name()?;
+        let message = format!("{name}: a {kind}; expected an array of Arrow");
+        return Err(PyTypeError::new_err(message));
+    };
+    let (schema, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = give.call0()?.extract()?;
+    let schema = pointer::<FFI_ArrowSchema>(&schema, c"arrow_schema")?;
+    let array = pointer::<FFI_ArrowArray>(&array, c"arrow_array")?;
+    // SAFETY: the capsules' names say what they point to; taking both leaves released ones
+    // behind.
+    let data = unsafe {
+        let schema = FFI_ArrowSchema::from_raw(schema);
+        from_ffi(FFI_ArrowArray::from_raw(array), &schema)
+    };
+    let array = data.map(make_array);
+    array.map_err(|error| PyValueError::new_err(format!("{name}: {error}")))
 }
 
 /// Returns the pointer in a capsule, which must have this name.

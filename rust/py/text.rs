@@ -14,6 +14,8 @@ use super::interrupt::{Signals, run};
 use super::numbers::Array1;
 use crate::cancel::check;
 use crate::corpus::TextColumn;
+use crate::error::Error;
+use crate::memory::with_capacity;
 
 /// A column of texts that are decoded when they are accessed.
 #[pyclass(name = "TextColumn", module = "stage2._core", frozen, sequence)]
@@ -43,6 +45,28 @@ impl PyTextColumn {
         indices: Array1<'py, i64>,
     ) -> PyResult<Bound<'py, PyList>> {
         self.list(py, indices.iter().map(|&i| place(i, self.0.len())))
+    }
+
+    fn select(&self, py: Python<'_>, indices: Array1<'_, i64>) -> PyResult<Self> {
+        let (indices, len) = (&*indices, self.0.len());
+        let selected = run(py, || {
+            let mut rows = with_capacity(indices.len());
+            for &index in indices {
+                check();
+                let row = match index {
+                    -1 => usize::MAX, // no text
+                    index => usize::try_from(index).unwrap_or(len),
+                };
+                if (len..usize::MAX).contains(&row) {
+                    return Err(Error::Usage(format!(
+                        "no text {index}; there are {len}, and -1 for none"
+                    )));
+                }
+                rows.push(row);
+            }
+            Ok(self.0.select(&rows))
+        })?;
+        Ok(Self(selected))
     }
 
     fn __contains__(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<bool> {

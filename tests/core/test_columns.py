@@ -9,11 +9,12 @@ from typing import Any
 
 import arro3.core as arrow
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stage2._core import Dataset, InputError, read_bytes
+from stage2._core import Dataset, DistinctTexts, InputError, TextColumn, read_bytes
 from tests.files import jsonl
 from tests.small import write_jsonl
 
@@ -21,6 +22,8 @@ files = settings(max_examples=100, suppress_health_check=[HealthCheck.function_s
 
 TEXT = st.text(st.sampled_from('ab "\\/\n\t\x00\x7fü日😀'), max_size=8)
 IDS = st.sampled_from(["a", "b", "1", ""]) | st.integers(-2, 3)
+# As many as rows may need. Those of numbers are not those of texts.
+SOUND_IDS = st.integers(-9, 9) | st.text("ab", min_size=1, max_size=3)
 NONE = np.zeros(0, np.int64)
 
 Column = list[Any]
@@ -38,6 +41,14 @@ def in_arrow(kind: Any) -> Callable[[Column], Any]:
     return make
 
 
+def in_core(column: Column) -> TextColumn:
+    """Make a column of the core, in which a missing text is the empty string."""
+    texts = [None if item is None else str(item) for item in column]
+    distinct = DistinctTexts()
+    codes = distinct.add(pa.array(texts, pa.string()))
+    return distinct.take().select(codes)
+
+
 FORMS: dict[str, Callable[[Column], Any]] = {
     "list": list,
     "numpy": lambda column: np.array([*column, None], object)[:-1],
@@ -47,25 +58,34 @@ FORMS: dict[str, Callable[[Column], Any]] = {
     "one array": lambda column: arrow.Array(
         [None if item is None else str(item) for item in column], type=arrow.DataType.string()
     ),
+    "core": in_core,
 }
 
 
 @st.composite
 def columns(draw: st.DrawFn) -> dict[str, Column]:
-    """Draw columns of questions and chunks, with good and bad rows, and graded lists of chunks."""
+    """Draw columns of questions and chunks, and graded lists of chunks.
+
+    All rows are good, or some are bad.
+    """
     n, m = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    sound = draw(st.booleans())
 
-    def column(items: st.SearchStrategy[Any], rows: int) -> Column:
-        return draw(st.lists(items, min_size=rows, max_size=rows))
+    def column(items: st.SearchStrategy[Any], rows: int, unique: bool = False) -> Column:
+        return draw(st.lists(items, min_size=rows, max_size=rows, unique=unique and sound))
 
-    chunks = column(st.lists(st.integers(0, m - 1), max_size=3), n)
-    grades = [column(st.sampled_from([-1, 0, 0.5, 1, 2]), len(own)) for own in chunks]
+    texts = TEXT.map(" é{}".format) if sound else TEXT | st.none()
+    qa_ids, chunk_ids = (SOUND_IDS, SOUND_IDS) if sound else (IDS | st.none(), IDS)
+    of_question = st.lists(st.integers(0, m - 1), min_size=int(sound), max_size=3, unique=sound)
+    chunks = column(of_question, n)
+    of_pairs = st.sampled_from([0.5, 1, 2] if sound else [-1, 0, 0.5, 1, 2])
+    grades = [column(of_pairs, len(own)) for own in chunks]
     drawn = {
-        "questions": column(TEXT | st.none(), n),
-        "qa_ids": column(IDS | st.none(), n),
+        "questions": column(texts, n),
+        "qa_ids": column(qa_ids, n, unique=True),
         "answers": column(TEXT | st.none(), n),
-        "texts": column(TEXT | st.none(), m),
-        "chunk_ids": column(IDS, m),
+        "texts": column(texts, m),
+        "chunk_ids": column(chunk_ids, m, unique=True),
         "titles": column(TEXT | st.none(), m),
         "chunks": chunks,
         "grades": grades,
@@ -92,7 +112,7 @@ def rows(**members: Column) -> list[dict[str, Any]]:
     ]
 
 
-def from_files(folder: Path, data: dict[str, Column], on_error: Any) -> Dataset:
+def from_files(folder: Path, data: dict[str, Column], **settings: Any) -> Dataset:
     ids = data["chunk_ids"]
     qa = rows(
         question=data["questions"],
@@ -104,11 +124,11 @@ def from_files(folder: Path, data: dict[str, Column], on_error: Any) -> Dataset:
     corpus = rows(chunk_id=ids, text=data["texts"], title=data["titles"])
     (folder / "questions").write_bytes(jsonl(qa))
     (folder / "texts").write_bytes(jsonl(corpus))
-    return Dataset.load(folder / "questions", folder / "texts", on_error=on_error)
+    return Dataset.load(folder / "questions", folder / "texts", **settings)
 
 
 def from_columns(
-    data: dict[str, Column], on_error: Any, form: Callable[[Column], Any] = list
+    data: dict[str, Column], form: Callable[[Column], Any], **settings: Any
 ) -> Dataset:
     offsets = np.cumsum([0, *map(len, data["chunks"])])
     flat = np.array([chunk for own in data["chunks"] for chunk in own], np.int64)
@@ -116,7 +136,7 @@ def from_columns(
     given = {
         name: form(column) for name, column in data.items() if name not in ("chunks", "grades")
     }
-    return Dataset.from_columns(relevant=(offsets, flat, grades), on_error=on_error, **given)
+    return Dataset.from_columns(relevant=(offsets, flat, grades), **given, **settings)
 
 
 def outcome(make: Callable[[], Dataset], folder: Path) -> Any:
@@ -136,6 +156,8 @@ def outcome(make: Callable[[], Dataset], folder: Path) -> Any:
         for rejected in dataset.rejected
     ]
     found["distinct"] = dataset.num_questions
+    found["same"] = dataset.first_of_text.tolist()
+    found["warnings"] = [warning.rpartition("/")[2] for warning in dataset.warnings]
     try:
         dataset.construct(1, 3).write_jsonl(folder / "samples.jsonl")
     except InputError as error:
@@ -143,13 +165,25 @@ def outcome(make: Callable[[], Dataset], folder: Path) -> Any:
     return {**found, "samples": (folder / "samples.jsonl").read_bytes()}
 
 
-@given(data=columns(), on_error=st.sampled_from(["strict", "skip"]), form=st.sampled_from([*FORMS]))
+def without_empty(column: Column) -> Column:
+    return [None if item == "" else item for item in column]
+
+
+@given(
+    data=columns(),
+    on_error=st.sampled_from(["strict", "skip"]),
+    form=st.sampled_from([*FORMS]),
+    join=st.booleans(),
+)
 @files
 def test_columns_are_what_files_are(
-    tmp_path: Path, data: dict[str, Column], on_error: str, form: str
+    tmp_path: Path, data: dict[str, Column], on_error: str, form: str, join: bool
 ):
-    expected = outcome(lambda: from_files(tmp_path, data, on_error), tmp_path)
-    found = outcome(lambda: from_columns(data, on_error, FORMS[form]), tmp_path)
+    if form == "core":
+        data = {name: without_empty(column) for name, column in data.items()}
+    how: dict[str, Any] = {"on_error": on_error, "join_titles": join}
+    expected = outcome(lambda: from_files(tmp_path, data, **how), tmp_path)
+    found = outcome(lambda: from_columns(data, FORMS[form], **how), tmp_path)
     assert found == expected
 
 

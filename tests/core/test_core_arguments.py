@@ -355,8 +355,8 @@ ODD = [
 ]  # fmt: skip
 FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_annotations",
              "sample_negatives", "select_negatives", "load_chunks", "load_qrels", "near_duplicates",
-             "read_bytes", "same_text", "shingles", "table", "text_key", "write_annotations",
-             "Ranking.from_counts"]  # fmt: skip
+             "numbered", "read_bytes", "same_text", "shingles", "table", "text_key",
+             "write_annotations", "Ranking.from_counts"]  # fmt: skip
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:
@@ -383,6 +383,8 @@ def test_nothing_panics(name: str, tmp_path, monkeypatch):
     good = {parameter: GOOD[parameter] for parameter in parameters}
     if name == "similarities":
         good["offsets"] = np.arange(7)
+    if name == "numbered":
+        good["keys"] = OFFSETS
     if name == "load_qrels":
         good |= {"queries": "/nowhere", "corpus": "/nowhere"}
     if name == "write_annotations":
@@ -419,6 +421,9 @@ def test_nothing_panics_in_methods(corpus, tmp_path):
         samples.take,
         data.chunk_text,
         data.chunk_ids.take,
+        data.chunk_ids.select,
+        stage2._core.DistinctTexts,
+        stage2._core.DistinctTexts().add,
         data.chunk_ids.__getitem__,
         data.chunk_ids.__contains__,
         data.chunk_ids.index,

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stage2.data.arrow_cells import Collector, blank, merged
+from stage2.data.arrow_cells import Collector, Vocabulary
 from stage2.utils.errors import BadInputError
 
 
@@ -15,30 +15,24 @@ def test_a_text_that_many_batches_have_is_kept_once() -> None:
     for batch in (["a", None, "b"], ["b", "a"], ["c", "a"]):
         collector.add(pa.array(batch))
     cells = collector.cells()
-    assert cells.dictionary.to_pylist() == ["a", "b", "c"]
+    assert list(cells.texts) == ["a", "b", "c"]
     assert cells.codes.tolist() == [0, -1, 1, 1, 0, 2, 0]
     assert cells.kept(np.arange(7) > 3).rows.tolist() == [4, 5, 6]
 
 
-def test_blank_texts_are_those_without_a_visible_character() -> None:
-    texts = ["", " ", "a", " a", "\u3000\t\n", "\u00a0", "\u00e9", "\u3000\u3042", "a "]
-    assert blank(pa.array(texts, pa.large_string())).tolist() == [
-        not text.strip() for text in texts
-    ]
-    assert blank(pa.array([], pa.large_string())).tolist() == []
-
-
-def test_dictionaries_are_merged_in_their_order() -> None:
-    first, second = (pa.array(texts, pa.large_string()) for texts in (["b", "a"], ["c", "a"]))
-    for given, texts, numbers in (
-        ([], [], []),
-        ([first], ["b", "a"], [0, 1]),
-        ([first, second], ["b", "a", "c"], [0, 1, 2, 1]),
-    ):
-        dictionary, renumbered = merged(given)
-        assert dictionary.to_pylist() == texts
-        assert renumbered.tolist() == numbers
-        assert renumbered.dtype == np.int64
+def test_columns_may_have_their_numbers_in_common() -> None:
+    vocabulary = Vocabulary()
+    first, second = (Collector(name, "f", "texts", vocabulary) for name in ("x", "y"))
+    for one, other in ((["b", " "], ["c", "b"]), (["c", None], ["", "a"])):
+        first.add(pa.array(one).dictionary_encode())
+        second.add(pa.array(other, pa.string_view()))
+    one, other = first.cells(), second.cells()
+    assert list(one.texts) == list(other.texts) == ["b", " ", "c", "", "a"]
+    assert one.codes.tolist() == [0, 1, 2, -1]
+    assert other.codes.tolist() == [2, 0, 3, 4]
+    assert one.marked(one.blank).tolist() == [False, True, False, False]
+    assert other.marked(other.blank).tolist() == [False, False, True, False]
+    assert other.marked(np.zeros(0, np.int64)).tolist() == [False] * 4
 
 
 def test_lists_know_their_rows() -> None:

@@ -13,7 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stage2._core import InputError
-from stage2.data.tables import Tables
+from stage2.config import Settings
+from stage2.data.formats import read
+from stage2.data.tables import Tables, made_id
 from stage2.utils.errors import BadInputError
 from tests.formats import questions_of, read_file
 from tests.small import write_jsonl
@@ -123,7 +125,45 @@ def test_whole_numbers_are_ids_and_dictionaries_are_texts(tmp_path: Path) -> Non
     table = pa.table({"anchor": pa.array(["x", "y", "x"]), "text": texts, "query_id": [7, 8, 7]})
     pq.write_table(table, path)
     found = read_file(path)
-    assert found.question_ids == ["7", "8"]
+    assert list(found.question_ids) == ["7", "8"]
     assert found.relevant.chunks.tolist() == [0, 1]
     renamed = read_file(path, columns="question_id=query_id,question=anchor")
     assert questions_of(renamed) == questions_of(found)
+
+
+def test_a_value_that_is_no_utf8_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    raw = pa.array([b"x", b"\xff", b"y"], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"query": ["a", "b", "c"], "text": raw}), path)
+    with pytest.raises(InputError, match=r'x\.parquet, row 2: "text" is no UTF-8; expected text'):
+        read_file(path)
+    found = read_file(path, on_error="skip")
+    assert [(row.line, row.reason) for row in found.rejected] == [(2, "invalid_utf8")]
+    assert list(found.texts) == ["x", "y"]
+
+
+def test_the_first_answer_counts_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    columns = {
+        "question": ["a", "b", "a", "b", "a"],
+        "context": ["1", "2", "3", "4", "5"],
+        "answer": ["", None, "yes", "", "no"],
+        "title": ["", "T", None, "", "U"],
+    }
+    pq.write_table(pa.table(columns), path)
+    found = read_file(path)
+    assert found.answers is not None
+    assert list(found.answers) == ["yes", ""]
+    assert found.titles is not None
+    assert list(found.titles) == ["", "T", "", "", "U"]
+
+
+def test_an_empty_id_is_refused_and_a_missing_one_made(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    columns = {"question": ["a", "b"], "context": ["1", "2"], "chunk_id": ["", None]}
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(InputError, match="is empty; expected an id"):
+        read(Settings(data=str(path)), memory_map=False)
+    columns["chunk_id"][0] = "x"
+    pq.write_table(pa.table(columns), path)
+    assert list(read_file(path).chunk_ids) == ["x", made_id("", "2")]

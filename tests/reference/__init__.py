@@ -34,7 +34,7 @@ from tests.reference.ranking import (
     recall,
 )
 from tests.reference.search import topk
-from tests.reference.texts import same_text, shared_truths, text_key
+from tests.reference.texts import numbered, same_text, shared_truths, text_key
 from tests.reference.unseen import unseen_truths
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "match_annotation",
     "ndcg",
     "near_duplicate_groups",
+    "numbered",
     "other_values",
     "place_of",
     "read_annotation",

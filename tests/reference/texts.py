@@ -47,3 +47,12 @@ def shared_truths(
                         shared.append(truth)
         found.append(shared)
     return found
+
+
+def numbered(keys: Sequence[T]) -> tuple[list[int], list[int]]:
+    """Return the first place of each different key, and the number of each key among these."""
+    different: list[T] = []
+    for key in keys:
+        if key not in different:
+            different.append(key)
+    return [[*keys].index(key) for key in different], [different.index(key) for key in keys]

@@ -20,6 +20,7 @@ own threads; calls of all other threads share some. A forked process starts new 
 from stage2._core._annotations import Annotations, match_annotations
 from stage2._core._arrow import Table, table
 from stage2._core._dataset import Dataset, load_qrels
+from stage2._core._distinct import DistinctTexts, numbered
 from stage2._core._gazetteer import Gazetteer, write_annotations
 from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks, read_bytes
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
@@ -30,6 +31,7 @@ from stage2._core._texts import near_duplicates, same_text, shingles, text_key
 __all__ = [
     "Annotations",
     "Dataset",
+    "DistinctTexts",
     "Gazetteer",
     "InputError",
     "Loaded",
@@ -44,6 +46,7 @@ __all__ = [
     "load_qrels",
     "match_annotations",
     "near_duplicates",
+    "numbered",
     "order",
     "rank",
     "read_bytes",

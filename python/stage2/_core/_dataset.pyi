@@ -64,8 +64,9 @@ class Dataset(Loaded):
     ) -> Dataset:
         """Make a data set from columns in memory. It equals one from files with the same rows.
 
-        The columns are copied and checked like files. InputError has the table, `questions` or
-        `texts`, as `file`, the row from 0 as `line`, and 0 as `column`.
+        The columns are checked like files, and copied; a TextColumn that stands in no file is
+        shared. InputError has the table, `questions` or `texts`, as `file`, the row from 0 as
+        `line`, and 0 as `column`.
 
         Args:
             questions: n questions.

@@ -76,6 +76,14 @@ class TextColumn(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def take(self, indices: Ints) -> list[str]:
         """Return the texts at `indices`, int64 (n,). Negative ones count from the end."""
+    def select(self, indices: Ints) -> TextColumn:
+        """Return a column of the texts at `indices`, int64 (n,), which shares them.
+
+        -1 stands for no text, which is the empty string.
+
+        Raises:
+            ValueError: there is no such text.
+        """
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         """Give a copy of the texts to another library by Arrow, large strings.
 

@@ -1,23 +1,27 @@
 """The cells of Arrow columns, collected batch by batch.
 
-Texts are kept once, however often a column repeats them: a cell is a number in a dictionary. No
+The core keeps each text once, however often columns repeat it: a cell is the number of its text. No
 text becomes an object of Python.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stage2._core import DistinctTexts, TextColumn
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 from stage2.variants import FORMATS
 
 Values = npt.NDArray[np.float64]
+
+# The code of a value that is no UTF-8.
+NO_TEXT = -2
 
 
 def arrow(module: str = "pyarrow") -> Any:
@@ -43,18 +47,30 @@ class Cells:
     Attributes:
         lists: whether a cell is a list of values.
         rows: the row of each value, int64 (m,), rising.
-        codes: for texts the number of each value in `dictionary`, -1 for null: int64 (m,).
+        codes: for texts the number of each value in `texts`, -1 for null, -2 if it is no UTF-8:
+            int64 (m,).
         numbers: for numbers the values, NaN for null: float64 (m,).
-        dictionary: the different texts, an Arrow array of large_string.
         missing: the rows whose cell should be a list and is null, int64.
+        texts: the different texts, of other columns too if they share them.
+        blank: the numbers of those that are empty or only white space, int64.
     """
 
     lists: bool
     rows: Ints
     codes: Ints
     numbers: Values
-    dictionary: Any
     missing: Ints
+    texts: TextColumn
+    blank: Ints
+
+    def marked(self, texts: Ints) -> npt.NDArray[np.bool_]:
+        """Return which values are one of some texts, given by their numbers."""
+        if not len(texts):
+            return np.zeros(len(self.codes), bool)
+        # The last places are those of values that have no number.
+        marks = np.zeros(len(self.texts) + 2, bool)
+        marks[texts] = True
+        return marks[self.codes]
 
     def kept(self, rows: npt.NDArray[np.bool_]) -> Cells:
         """Return the cells of some rows, whose numbers stay as they are."""
@@ -62,7 +78,30 @@ class Cells:
         numbers = self.numbers[mask] if len(self.numbers) else self.numbers
         codes = self.codes[mask] if len(self.codes) else self.codes
         missing = self.missing[rows[self.missing]]
-        return Cells(self.lists, self.rows[mask], codes, numbers, self.dictionary, missing)
+        return replace(self, rows=self.rows[mask], codes=codes, numbers=numbers, missing=missing)
+
+
+class Vocabulary:
+    """The different texts of one or more columns, while they are collected.
+
+    Args:
+        room: the bytes that they will have at most; 0 if that is not known.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self._growing = DistinctTexts(room)
+        self._whole: tuple[TextColumn, Ints] | None = None
+
+    def add(self, array: Any) -> Ints:
+        """Return the numbers of the texts of an Arrow array, as `Cells.codes` has them."""
+        return self._growing.add(array)
+
+    def whole(self) -> tuple[TextColumn, Ints]:
+        """Return all texts, and the numbers of the blank ones. No more texts can be added."""
+        if self._whole is None:
+            blank = self._growing.blank
+            self._whole = self._growing.take(), blank
+        return self._whole
 
 
 @dataclass
@@ -73,19 +112,19 @@ class Collector:
         name: the name of the column.
         file: the path of the file, for messages.
         kind: what its values are: `texts`, `numbers` or `ids`, which are texts or whole numbers.
+        vocabulary: the texts, which columns may share.
     """
 
     name: str
     file: str
     kind: str
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
     lists: bool = False
     _num_rows: int = 0
     _rows: list[Ints] = field(default_factory=list)
     _codes: list[Ints] = field(default_factory=list)
     _numbers: list[Values] = field(default_factory=list)
-    _dictionaries: list[Any] = field(default_factory=list)
     _missing: list[Ints] = field(default_factory=list)
-    _known: int = 0
 
     def add(self, array: Any) -> None:
         """Add a batch.
@@ -94,15 +133,15 @@ class Collector:
             BadInputError: the column has another type than is expected.
         """
         pa, pc = arrow(), arrow("pyarrow.compute")
+        types = pa.types
         rows = np.arange(self._num_rows, self._num_rows + len(array))
         self._num_rows += len(array)
-        types = pa.types
         if types.is_list(array.type) or types.is_large_list(array.type):
             self.lists = True
             self._missing.append(rows[array.is_null().to_numpy(zero_copy_only=False)])
             lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
             rows, array = np.repeat(rows, lengths.astype(np.int64)), array.flatten()
-        self._rows.append(rows.astype(np.int64))
+        self._rows.append(rows)
         if self.kind == "numbers":
             number = types.is_integer(array.type) or types.is_floating(array.type)
             self._check(number or types.is_null(array.type), array)
@@ -110,28 +149,25 @@ class Collector:
             self._numbers.append(numbers.to_numpy(zero_copy_only=False).astype(np.float64))
             return
         value_type = array.type.value_type if types.is_dictionary(array.type) else array.type
-        text = any(
-            is_text(value_type)
-            for is_text in (types.is_string, types.is_large_string, types.is_string_view)
-        )
+        text = _is_text(value_type)
         whole = self.kind == "ids" and types.is_integer(value_type)
         self._check(text or whole or types.is_null(value_type), array)
-        encoded = array.cast(pa.large_string()).dictionary_encode()
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-        codes[codes >= 0] += self._known
-        self._codes.append(codes)
-        self._dictionaries.append(encoded.dictionary)
-        self._known += len(encoded.dictionary)
+        texts = array if _is_text(array.type) else array.cast(pa.large_string())
+        self._codes.append(self.vocabulary.add(texts))
 
     def cells(self) -> Cells:
         """Return the cells of all batches."""
         none = np.zeros(0, np.int64)
-        rows, codes = np.concatenate([none, *self._rows]), np.concatenate([none, *self._codes])
-        numbers = np.concatenate([np.zeros(0), *self._numbers])
-        dictionary, renumbered = merged(self._dictionaries)
-        codes[codes >= 0] = renumbered[codes[codes >= 0]]
-        missing = np.concatenate([none, *self._missing])
-        return Cells(self.lists, rows, codes, numbers, dictionary, missing)
+        texts, blank = self.vocabulary.whole()
+        return Cells(
+            lists=self.lists,
+            rows=np.concatenate(self._rows) if self.lists else np.arange(self._num_rows),
+            codes=np.concatenate([none, *self._codes]),
+            numbers=np.concatenate([np.zeros(0), *self._numbers]),
+            missing=np.concatenate([none, *self._missing]),
+            texts=texts,
+            blank=blank,
+        )
 
     def _check(self, fits: bool, array: Any) -> None:
         if not fits:
@@ -145,28 +181,7 @@ class Collector:
             )
 
 
-def merged(dictionaries: list[Any]) -> tuple[Any, Ints]:
-    """Merge dictionaries that stand one after another, each of different texts.
-
-    Returns:
-        The different texts, and for each text of the dictionaries its number among them.
-    """
-    pa = arrow()
-    if not dictionaries:
-        return pa.array([], pa.large_string()), np.zeros(0, np.int64)
-    if len(dictionaries) == 1:
-        return dictionaries[0], np.arange(len(dictionaries[0]), dtype=np.int64)
-    encoded = pa.concat_arrays(dictionaries).dictionary_encode()
-    return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
-
-
-def blank(dictionary: Any) -> npt.NDArray[np.bool_]:
-    """Return which texts are empty or only white space."""
-    pc = arrow("pyarrow.compute")
-    # Trimming copies a text, so that only those are trimmed that begin with white space.
-    first = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(dictionary, 0, 1))
-    found = np.array(pc.equal(first, "").to_numpy(zero_copy_only=False), bool)
-    some = np.flatnonzero(found)
-    trimmed = pc.utf8_trim_whitespace(dictionary.take(arrow().array(some)))
-    found[some] = pc.equal(trimmed, "").to_numpy(zero_copy_only=False)
-    return found
+def _is_text(kind: Any) -> bool:
+    """Tell whether a type of Arrow is one of texts."""
+    types = arrow().types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

@@ -6,20 +6,20 @@ What a row means is what `column_roles.question_of` makes of it; a test holds th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stage2._core import InputError
+from stage2._core import InputError, TextColumn, numbered
 from stage2.config import InputConfig
-from stage2.data.arrow_cells import Cells, Collector, Values, blank, merged
+from stage2.data.arrow_cells import NO_TEXT, Cells, Collector, Values, Vocabulary
 from stage2.data.column_roles import Roles, roles_of
 from stage2.data.faults import input_error
 from stage2.data.left_out import LeftOut
-from stage2.data.tables import Lists, Tables, made_id
+from stage2.data.tables import Lists, Tables, Texts, made_id, texts_of
 from stage2.utils.arrays import Ints
 from stage2.utils.errors import BadInputError
 
@@ -45,24 +45,29 @@ class _Candidates:
 
 
 def read_batches(
-    batches: Iterable[Any], names: list[str], settings: InputConfig, file: str
+    batches: Callable[[list[str]], Iterable[Any]],
+    names: list[str],
+    settings: InputConfig,
+    file: str,
+    sizes: Mapping[str, int] | None = None,
 ) -> Tables:
     """Make tables of record batches.
 
     Args:
-        batches: of pyarrow.
-        names: the names of the columns.
+        batches: gives the batches of pyarrow with some columns at least, by their names.
+        names: the names of all columns.
         settings: columns, on_error.
         file: the path of the file, for messages.
+        sizes: the bytes of each column's different texts at most, where that is known.
 
     Raises:
         BadInputError: no column is a question or a positive, or one has a wrong type.
         InputError: a row is wrong, or none is left.
     """
     roles = roles_of(names, settings.columns, file)
-    collectors = {name: Collector(name, file, _kind(name, roles)) for name in roles.names}
+    collectors = _collectors(roles, file, Counter(sizes))
     num_rows = 0
-    for batch in batches:
+    for batch in batches([*roles.names]):
         num_rows += batch.num_rows
         for name, collector in collectors.items():
             collector.add(batch.column(name))
@@ -93,16 +98,15 @@ class _Table:
         # The number of a row among those that are left.
         self.place = np.zeros(int(self.questions.rows.max(initial=-1)) + 1, np.int64)
         self.place[self.questions.rows] = np.arange(len(self.questions.rows))
-        names = [roles.positive, *roles.negatives]
-        self.texts, renumbered = merged([cells[name].dictionary for name in names])
+        self.texts = cells[roles.positive].texts
         self.margins = 0
-        self.candidates = self._candidates(names, renumbered)
-        self.question_first, self.question_of = _numbered(
+        self.candidates = self._candidates([roles.positive, *roles.negatives])
+        self.question_first, self.question_of = numbered(
             _keys(self._of_questions(roles.question_id), self.questions.codes)
         )
         by_text = self.candidates.titles + 1
         by_text = by_text * max(1, len(self.texts)) + self.candidates.texts
-        self.chunk_first, self.chunk_of = _numbered(_keys(self.candidates.ids, by_text))
+        self.chunk_first, self.chunk_of = numbered(_keys(self.candidates.ids, by_text))
 
     def conflicts(self) -> _Faults:
         """Return the rows with an id that an earlier row has for another text."""
@@ -124,7 +128,9 @@ class _Table:
         asked = self.question_of[self.place[candidates.rows]]
         is_negative = candidates.given_negative | (candidates.grades <= 0)
         pairs = asked * max(1, len(self.chunk_first)) + self.chunk_of
-        overlap = is_negative & np.isin(pairs, pairs[~is_negative])
+        overlap = np.zeros(len(pairs), bool)
+        if is_negative.any():
+            overlap = is_negative & np.isin(pairs, pairs[~is_negative])
         if overlap.any():
             unused["negatives that are relevant too"] += len(np.unique(pairs[overlap]))
         if self.margins:
@@ -133,16 +139,14 @@ class _Table:
             self._lists(np.flatnonzero(mask), asked, pairs)
             for mask in (~is_negative, is_negative & ~overlap)
         )
-        questions = self.questions.dictionary.take(self.questions.codes[self.question_first])
-        texts = self.texts.take(candidates.texts[self.chunk_first])
-        titles = self._title_texts()
-        given = self._of_questions(self.roles.question_id)
-        question_ids, made = _ids(
-            self._texts_of(self.roles.question_id, given[self.question_first]), [questions]
-        )
-        chunk_ids, also_made = _ids(
-            self._texts_of(self.roles.chunk_id, candidates.ids[self.chunk_first]),
-            [titles or [""] * len(texts), texts],
+        questions = self.questions.texts.select(self.questions.codes[self.question_first])
+        texts = self.texts.select(candidates.texts[self.chunk_first])
+        titles = self._texts_of(self.roles.title, candidates.titles[self.chunk_first])
+        given = self._of_questions(self.roles.question_id)[self.question_first]
+        question_ids, made = self._ids(self.roles.question_id, given, [questions])
+        given = candidates.ids[self.chunk_first]
+        chunk_ids, also_made = self._ids(
+            self.roles.chunk_id, given, [titles or [""] * len(texts), texts]
         )
         return Tables(
             questions=questions,
@@ -161,13 +165,11 @@ class _Table:
             rejected=tuple(rejected),
         )
 
-    def _candidates(self, names: list[str], renumbered: Ints) -> _Candidates:
+    def _candidates(self, names: list[str]) -> _Candidates:
         """Collect the values of the positives and the negatives, row by row."""
-        parts, start = [], 0
+        parts = []
         for slot, name in enumerate(names):
             cells = self.cells[name]
-            own = renumbered[start : start + len(cells.dictionary)]
-            start += len(cells.dictionary)
             there = cells.codes >= 0
             rows = cells.rows[there]
             ids, titles = (
@@ -178,7 +180,7 @@ class _Table:
             parts.append(
                 _Candidates(
                     rows,
-                    own[cells.codes[there]],
+                    cells.codes[there],
                     titles,
                     ids,
                     np.full(len(rows), slot > 0),
@@ -190,7 +192,8 @@ class _Table:
             np.concatenate([getattr(part, name) for part in parts])
             for name in _Candidates.__dataclass_fields__
         ))  # fmt: skip
-        whole = whole.take(np.argsort(whole.rows, kind="stable"))
+        if len(parts) > 1:
+            whole = whole.take(np.argsort(whole.rows, kind="stable"))
         grades, scores = whole.grades, whole.scores
         if self.roles.label is not None:
             label = self.cells[self.roles.label]
@@ -221,16 +224,18 @@ class _Table:
 
     def _lists(self, places: Ints, asked: Ints, pairs: Ints) -> Lists:
         """Make the lists of the candidates at `places`, each chunk once for a question."""
-        keys, first, inverse = np.unique(pairs[places], return_index=True, return_inverse=True)
-        order = np.lexsort((first, asked[places][first]))
+        first, number = numbered(pairs[places])
+        asked = asked[places][first]
+        # They are nearly always in order, which is quicker to see than to make.
+        order = np.arange(len(asked)) if _rises(asked) else np.argsort(asked, kind="stable")
         values = []
         for given in (self.candidates.grades[places], self.candidates.scores[places]):
             # If a pair has several values, the first one counts.
-            known = np.full(len(keys), np.nan)
             there = np.flatnonzero(~np.isnan(given))[::-1]
-            known[inverse[there]] = given[there]
-            values.append(None if np.isnan(known).all() else known[order])
-        counts = np.bincount(asked[places][first], minlength=len(self.question_first))
+            known = np.full(len(first), np.nan)
+            known[number[there]] = given[there]
+            values.append(known[order] if len(there) else None)
+        counts = np.bincount(asked, minlength=len(self.question_first))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return Lists(offsets, self.chunk_of[places][first][order], *values)
 
@@ -251,29 +256,54 @@ class _Table:
             return found
         return cells.codes[self.place[positive.rows]]
 
-    def _texts_of(self, name: str | None, codes: Ints) -> list[str | None]:
+    def _texts_of(self, name: str | None, codes: Ints) -> TextColumn | None:
+        """Return the texts of a column that may be missing, "" for none; None if none is there."""
         if name is None:
-            return [None] * len(codes)
-        texts = self.cells[name].dictionary.to_pylist()
-        return [None if code < 0 else texts[code] for code in codes]
+            return None
+        cells = self.cells[name]
+        codes = np.where(np.isin(codes, _empty(cells)), -1, codes)
+        return cells.texts.select(codes) if (codes >= 0).any() else None
 
-    def _title_texts(self) -> list[str] | None:
-        """Return the title of each chunk; None if none has one."""
-        codes = self.candidates.titles[self.chunk_first]
-        titles = [title or "" for title in self._texts_of(self.roles.title, codes)]
-        return titles if any(titles) else None
+    def _ids(
+        self, name: str | None, codes: Ints, columns: list[Texts]
+    ) -> tuple[Sequence[str], bool]:
+        """Return the ids of rows, and whether one was made here of the row's texts."""
+        texts = map(texts_of, columns)
+        if name is None:
+            return [made_id(*row) for row in zip(*texts, strict=True)], len(codes) > 0
+        cells = self.cells[name]
+        made = bool((codes < 0).any())
+        # In a column of the core an empty id would be none.
+        if not made and not np.isin(codes, _empty(cells)).any():
+            return cells.texts.select(codes), False
+        ids = texts_of(cells.texts)
+        rows = zip(codes.tolist(), *texts, strict=True)
+        return [made_id(*row) if code < 0 else ids[code] for code, *row in rows], made
 
-    def _answers(self) -> list[str] | None:
+    def _answers(self) -> TextColumn | None:
         """Return the first answer to each question; None if none has one."""
         if self.roles.answer is None:
             return None
         cells = self.cells[self.roles.answer]
-        texts = cells.dictionary.to_pylist()
-        answers = [""] * len(self.question_first)
-        for row, code in zip(self.place[cells.rows], cells.codes, strict=True):
-            if code >= 0 and not answers[self.question_of[row]]:
-                answers[self.question_of[row]] = texts[code]
-        return answers if any(answers) else None
+        there = np.flatnonzero((cells.codes >= 0) & ~cells.marked(_empty(cells)))[::-1]
+        first = np.full(len(self.question_first), -1)
+        first[self.question_of[self.place[cells.rows[there]]]] = cells.codes[there]
+        return self._texts_of(self.roles.answer, first)
+
+
+def _collectors(roles: Roles, file: str, sizes: Counter[str]) -> dict[str, Collector]:
+    """Return a collector for each column. What may be a candidate has its numbers in common."""
+    candidates = (roles.positive, *roles.negatives)
+    shared = Vocabulary(sum(sizes[name] for name in candidates))
+    return {
+        name: Collector(
+            name,
+            file,
+            _kind(name, roles),
+            shared if name in candidates else Vocabulary(sizes[name]),
+        )
+        for name in roles.names
+    }
 
 
 def _kind(name: str, roles: Roles) -> str:
@@ -289,6 +319,10 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
     def add(rows: Ints, reason: str, message: str) -> None:
         found.extend((int(row), reason, message) for row in np.unique(rows))
 
+    for name, own in cells.items():
+        if len(own.codes):
+            message = f'"{name}" is no UTF-8; expected text in UTF-8'
+            add(own.rows[own.codes == NO_TEXT], "invalid_utf8", message)
     for name in (roles.question, roles.positive, *roles.negatives):
         own, what = cells[name], f'"{name}"'
         if own.lists and name == roles.question:
@@ -299,7 +333,7 @@ def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
             if name == roles.positive:
                 null = np.concatenate([null, own.missing])
             add(null, "missing_field", f"{what} is null; expected text")
-        is_blank = np.append(blank(own.dictionary), False)[own.codes]
+        is_blank = own.marked(own.blank)
         reason = "empty_question" if name == roles.question else "empty_text"
         add(own.rows[is_blank], reason, f"{what} is empty or only white space; expected text")
     positives = np.bincount(cells[roles.positive].rows, minlength=num_rows)
@@ -350,33 +384,16 @@ def _left_out(errors: list[InputError], file: str) -> list[LeftOut]:
     return found
 
 
-def _numbered(keys: Ints) -> tuple[Ints, Ints]:
-    """Number different keys by their first place.
-
-    Returns:
-        The first place of each number, and the number of each key.
-    """
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    number = np.empty(len(order), np.int64)
-    number[order] = np.arange(len(order))
-    return first[order], number[inverse]
-
-
 def _keys(ids: Ints, other: Ints) -> Ints:
     """Return a number for each thing: that of its id, or else another one."""
     return np.where(ids >= 0, ids, other + int(ids.max(initial=-1)) + 1)
 
 
-def _ids(given: list[str | None], columns: list[Any]) -> tuple[list[str], bool]:
-    """Return the ids of rows, and whether one was made here of the row's texts."""
-    made = any(one is None for one in given)
-    if not made:
-        return [one for one in given if one is not None], False
-    texts = zip(
-        *(column if isinstance(column, list) else column.to_pylist() for column in columns),
-        strict=True,
-    )
-    return [
-        made_id(*row) if one is None else one for one, row in zip(given, texts, strict=True)
-    ], True
+def _empty(cells: Cells) -> Ints:
+    """Return the number of the empty text, if there is one."""
+    empty = [code for code in cells.blank.tolist() if not cells.texts[code]]
+    return np.asarray(empty, np.int64)
+
+
+def _rises(numbers: Ints) -> bool:
+    return bool((numbers[1:] >= numbers[:-1]).all())

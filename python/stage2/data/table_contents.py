@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stage2._core import Dataset, Samples
+from stage2._core import Dataset, Samples, TextColumn
 from stage2.config import InputConfig
 from stage2.data.contents import Contents
 from stage2.data.given_scores import GivenScores, scored
@@ -15,7 +16,7 @@ from stage2.utils.errors import BadInputError
 from stage2.variants import DATA_TEACHER
 
 if TYPE_CHECKING:
-    from stage2._core._types import Column, Ints
+    from stage2._core._types import Ints
 
 
 def contents_of(tables: Tables, settings: InputConfig) -> Contents:
@@ -41,7 +42,7 @@ def contents_of(tables: Tables, settings: InputConfig) -> Contents:
             f"{settings.data}: {left} of {len(lengths)} questions have no relevant chunk; they are "
             "left out"
         )
-    relevant = tables.relevant.take(rows)
+    relevant = tables.relevant if len(rows) == len(lengths) else tables.relevant.take(rows)
     grades = relevant.grades
     # The core takes a chunk without a grade as one of grade 1.
     graded = () if grades is None else (np.where(np.isnan(grades), 1.0, grades),)
@@ -49,7 +50,7 @@ def contents_of(tables: Tables, settings: InputConfig) -> Contents:
         _taken(tables.questions, rows, len(lengths)),
         tables.texts,
         (relevant.offsets, relevant.chunks, *graded),
-        qa_ids=[tables.question_ids[row] for row in rows.tolist()],
+        qa_ids=_taken(tables.question_ids, rows, len(lengths)),
         chunk_ids=tables.chunk_ids,
         titles=tables.titles,
         answers=None if tables.answers is None else _taken(tables.answers, rows, len(lengths)),
@@ -136,13 +137,11 @@ def _unheld(tables: Tables) -> list[str]:
     return said
 
 
-def _taken(column: Column, rows: Ints, of: int) -> Column:
+def _taken(column: Sequence[Any], rows: Ints, of: int) -> Sequence[Any]:
     """Take rows of a column of texts."""
     if len(rows) == of:
         return column
-    # An Arrow array takes rows itself.
-    whole: Any = column
-    return whole.take(rows) if hasattr(whole, "take") else [whole[row] for row in rows]
+    return column.select(rows) if isinstance(column, TextColumn) else [column[row] for row in rows]
 
 
 def tables_of(dataset: Dataset) -> Tables:

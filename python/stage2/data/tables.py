@@ -11,14 +11,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from stage2._core import TextColumn
 from stage2.data.left_out import LeftOut
 
 if TYPE_CHECKING:
-    from stage2._core._types import Column, Floats, Ints
+    from stage2._core._types import Floats, Ints
+
+# Texts, "" or None for none.
+Texts: TypeAlias = Sequence[str | None]
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Tables:
         chunk_ids: N ids.
         relevant: the relevant chunks of each question.
         negatives: the chunks that were given as a question's negatives, or judged as not relevant.
-        titles: N titles, "" or null for none; None if no chunk has one.
+        titles: N titles; None if no chunk has one.
         answers: n answers, as `titles`.
         prompts: n prompts, as `titles`.
         sides: by the side of a split the rows of its questions; None if no side is told.
@@ -135,14 +139,14 @@ class Tables:
         judgements: names of the files that say what answers the questions, where they stand apart.
     """
 
-    questions: Column
+    questions: Texts
     question_ids: Sequence[str]
-    texts: Column
+    texts: Texts
     chunk_ids: Sequence[str]
     relevant: Lists
     negatives: Lists
-    titles: Column | None = None
-    answers: Column | None = None
+    titles: Texts | None = None
+    answers: Texts | None = None
     prompts: Sequence[str] | None = None
     sides: Mapping[str, Ints] | None = None
     made_ids: frozenset[str] = frozenset()
@@ -180,11 +184,10 @@ class Tables:
             )  # fmt: skip
 
 
-def texts_of(column: Column) -> list[str]:
+def texts_of(column: Texts) -> list[str]:
     """Return the texts of a column, "" for none."""
-    # An Arrow array gives its texts itself.
-    given: Any = column
-    return [text or "" for text in (given.to_pylist() if hasattr(given, "to_pylist") else given)]
+    # The core's column gives all its texts at once.
+    return column[:] if isinstance(column, TextColumn) else [text or "" for text in column]
 
 
 def made_id(*texts: str) -> str:

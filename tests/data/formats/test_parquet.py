@@ -54,6 +54,26 @@ def test_a_data_set_is_made_without_an_object_for_a_row(tmp_path: Path) -> None:
     assert (contents.dataset.num_chunks, list(contents.dataset.answers)) == (1, ["1", ""])
 
 
+def test_batches_are_read_in_their_order(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "x.parquet", range(20_000)
+    columns = {
+        "unread": [[i] for i in numbers],
+        "question_id": [f"q{i // 2}" for i in numbers],
+        "question": [f"what about {i // 2}?" for i in numbers],
+        "chunk_id": [f"c{i % 11_000}" for i in numbers],
+        "text": [f"about {i % 11_000}" for i in numbers],
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=9_000)
+    found = read(Settings(data=str(path)), False).dataset
+    assert found is not None
+    assert list(found.questions) == columns["question"][::2]
+    assert list(found.qa_ids) == columns["question_id"][::2]
+    assert list(found.chunk_texts) == columns["text"][:11_000]
+    assert list(found.chunk_ids) == columns["chunk_id"][:11_000]
+    assert found.relevant.tolist() == [i % 11_000 for i in numbers]
+    assert found.relevant_offsets.tolist() == [*range(0, 20_001, 2)]
+
+
 def test_what_is_no_parquet_and_a_missing_pyarrow_are_told(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

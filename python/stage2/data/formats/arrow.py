@@ -46,8 +46,9 @@ def read_files(paths: Sequence[Path], settings: InputConfig, whole: Path) -> Tab
                 readers.append(_reader(opened.enter_context(path.open("rb"))))
             path = whole
             names = list(readers[0].schema.names)
-            batches = chain.from_iterable(map(_batches, readers))
-            return read_batches(batches, names, settings, str(whole))
+            return read_batches(
+                lambda _: chain.from_iterable(map(_batches, readers)), names, settings, str(whole)
+            )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Arrow file"

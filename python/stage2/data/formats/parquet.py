@@ -1,4 +1,4 @@
-"""Parquet with the columns of `variants.COLUMNS`, read row group by row group.
+"""Parquet with the columns of `variants.COLUMNS`, read batch by batch.
 
 What is written has a row for each question and text: `question_id`, `question`, `chunk_id`, `text`,
 `label`, and `title`, `score` and `answer` where there are some. The label is the grade: 0 or less
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from stage2.utils import files
 
 # So many rows are written at a time.
 _GROUP = 1 << 16
+# So many rows are read at a time: few enough for the caches of a processor.
+_BATCH = 1 << 13
 
 
 def tables(settings: InputConfig, path: Path) -> Tables:
@@ -33,11 +38,12 @@ def tables(settings: InputConfig, path: Path) -> Tables:
     """
     pa, parquet = arrow(), arrow("pyarrow.parquet")
     # Opened here, so that a file that is missing is an error of the system, with its name.
-    with path.open("rb") as source:
+    with path.open("rb") as source, ThreadPoolExecutor(1) as thread:
         try:
             file = parquet.ParquetFile(source)
             names = list(file.schema_arrow.names)
-            return read_batches(_batches(file), names, settings, str(path))
+            batches = partial(_batches, file, thread)
+            return read_batches(batches, names, settings, str(path), _sizes(file.metadata))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Parquet file"
@@ -69,10 +75,28 @@ def write(given: Tables, path: Path) -> Counter[str]:
     return Counter()
 
 
-def _batches(file: Any) -> Iterator[Any]:
-    """Yield the record batches of a Parquet file, with one row group in memory at a time."""
-    for group in range(file.num_row_groups):
-        yield from file.read_row_group(group).to_batches()
+def _sizes(metadata: Any) -> Counter[str]:
+    """Return the bytes of each column before compression: of its different texts at most."""
+    sizes: Counter[str] = Counter()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            # Of a column of lists the path goes on to its values.
+            name = column.path_in_schema.partition(".")[0]
+            sizes[name] += max(0, column.total_uncompressed_size)
+    return sizes
+
+
+def _batches(file: Any, thread: Executor, names: list[str]) -> Iterator[Any]:
+    """Yield the record batches of a Parquet file with some columns, one row group after another.
+
+    While one is used, the thread decodes the next.
+    """
+    groups = (file.iter_batches(_BATCH, [group], names) for group in range(file.num_row_groups))
+    batches = chain.from_iterable(groups)
+    following = thread.submit(next, batches, None)
+    while (batch := following.result()) is not None:
+        following = thread.submit(next, batches, None)
+        yield batch
 
 
 def _rows(question: Question) -> Iterator[dict[str, Any]]:
