@@ -55,6 +55,26 @@ def three_files(folder: Path) -> Path:
     )
 
 
+def write_other(folder: Path, count: int) -> Path:
+    """A folder of so many questions that have the words of their chunks, which no other data has.
+
+    Args:
+        folder: that is made.
+        count: the number of questions, and of chunks.
+    """
+    (folder / "qrels").mkdir(parents=True)
+    random = np.random.default_rng(1)
+    texts = [" ".join(random.choice(WORDS, 6)) for _ in range(count)]
+    write_jsonl(folder / "corpus.jsonl", [{"_id": f"d{i}", "text": t} for i, t in enumerate(texts)])
+    asked = [" ".join(text.split()[:5]) for text in texts]
+    write_jsonl(
+        folder / "queries.jsonl", [{"_id": f"q{i}", "text": t} for i, t in enumerate(asked)]
+    )
+    rows = "".join(f"q{i}\td{i}\t1\n" for i in range(count))
+    (folder / "qrels" / "all.tsv").write_text(HEADER + rows)
+    return folder
+
+
 def write_tied(folder: Path, own: Callable[[int], bool], names: Sequence[str] = ("all",)) -> Path:
     """60 questions of two or three answers each, of which 12 chunks answer all, as in Cranfield.
 

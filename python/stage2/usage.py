@@ -271,8 +271,8 @@ _OF_SETTINGS: Mapping[str, Use] = {
     "folds": Use(decides=("evaluate",), when=(DEALS_SIDES,)),
     "fail_if_regressed": Use(serves=("evaluate", "sweep", "merge")),
     # The content of the files is hashed.
-    "guard": Use(serves=("train", "evaluate", "merge"), when=(HAS_MODEL, MERGES_WEIGHTS)),
-    "guard_margin": Use(decides=("train", "evaluate", "merge"), when=(given("guard", "PATH"),)),
+    "guard": Use(serves=("train", "sweep", "evaluate", "merge"), when=(HAS_MODEL, MERGES_WEIGHTS)),
+    "guard_margin": Use(("train", "evaluate", "merge"), ("sweep",), (given("guard", "PATH"),)),
     **dict.fromkeys(
         ("recall_at", "bm25", "untouched_backbone"),
         Use(decides=("evaluate", "merge"), serves=("sweep",), when=(CORPUS, RANKS_CORPUS)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import torch
 
 import stage2 as library
 from stage2.models.init_model import init_model
+from stage2.training.guard import Guard, Judgement
 from stage2.utils import files
 from stage2.variants import BUILTIN_GUARD, builtin_guard
+from tests.beir import write_other
 from tests.conftest import Stage2, data_flags, read_jsonl
-from tests.small import WORDS, write_jsonl
+from tests.small import write_jsonl
 
 QUESTIONS = 80
 
@@ -24,18 +27,7 @@ QUESTIONS = 80
 @pytest.fixture(scope="module")
 def guard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a BEIR folder whose questions have the words of their chunks."""
-    folder = tmp_path_factory.mktemp("guards") / "other"
-    (folder / "qrels").mkdir(parents=True)
-    random = np.random.default_rng(1)
-    texts = [" ".join(random.choice(WORDS, 6)) for _ in range(QUESTIONS)]
-    write_jsonl(folder / "corpus.jsonl", [{"_id": f"d{i}", "text": t} for i, t in enumerate(texts)])
-    asked = [" ".join(text.split()[:5]) for text in texts]
-    write_jsonl(
-        folder / "queries.jsonl", [{"_id": f"q{i}", "text": t} for i, t in enumerate(asked)]
-    )
-    rows = "".join(f"q{i}\td{i}\t1\n" for i in range(QUESTIONS))
-    (folder / "qrels" / "all.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
-    return folder
+    return write_other(tmp_path_factory.mktemp("guards") / "other", QUESTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +146,89 @@ def test_merge_is_measured_elsewhere(
     assert "there are no questions to measure the merged model on" in refused.stderr
     refused = stage2("merge", *flags, *data_flags(corpus), "--method", "sum", exit_code=2)
     assert "with --method interpolate or soup" in refused.stderr
+
+
+SWEEP = ["--topk", 1, "--epochs", 1, "--precision", "fp32", "--grid", "learning_rate=1e-5,3e-3"]
+
+
+def test_a_sweep_compares_what_its_trials_ship(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    flags = ["sweep", "--model", model_dir, *data_flags(corpus), *SWEEP, "--guard", guard]
+    result = stage2(*flags)
+    assert "winner, by dev MRR of what no guard calls worse: " in result.stderr
+    out = tmp_path / "out"
+    rows = read_jsonl(out / files.SWEEP)
+    for row in rows:
+        first, *others = row["shipped"]["candidates"]
+        assert not any(one["verdict"] == "worse" for one in first["guards"])
+        assert row["dev"]["mrr"] == pytest.approx(first["dev_value"])
+        # A candidate is only left behind by a better one on dev if a guard calls that one worse.
+        for other in others:
+            if other["dev_value"] > first["dev_value"] + 1e-9:
+                assert any(one["verdict"] == "worse" for one in other["guards"])
+    best = max(row["dev"]["mrr"] for row in rows)
+    winner = next(row for row in rows if row["dev"]["mrr"] == best)
+    # The winner is measured by the questions that have chosen nothing.
+    (told,) = comparison(out / winner["folder"])["guards"]
+    (entry,) = comparison(out / files.TEST)["guards"]
+    assert (entry["chose"], entry["num_queries"]) == (told["chose"], told["num_queries"])
+    assert entry["chose"] > 0
+    assert f'guard = "{guard}"' in (out / files.WINNER).read_text()
+    # Another guard, or another content of it, is another sweep.
+    refused = stage2(*flags[:-1], BUILTIN_GUARD, exit_code=2)
+    assert "guard_1/" in refused.stderr
+    assert read_jsonl(out / files.SWEEP) == rows
+
+
+def test_a_sweep_chooses_nothing_that_a_guard_calls_worse(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Neither what it ships nor what it trained counts."""
+    judge = Guard.judge
+
+    def worse(self: Guard, ranks: np.ndarray) -> Judgement:
+        return replace(judge(self, ranks), verdict="worse")
+
+    monkeypatch.setattr(Guard, "judge", worse)
+    flags = ["sweep", "--model", model_dir, *data_flags(corpus), *SWEEP]
+    stage2(*flags, "--guard", guard)
+    rows = read_jsonl(tmp_path / "out" / files.SWEEP)
+    assert [row["shipped"]["kind"] for row in rows] == ["stage1", "stage1"]
+    stage1 = rows[0]["shipped"]["dev_value"]
+    for row in rows:
+        log = read_jsonl(tmp_path / "out" / row["folder"] / files.TRAINING_LOG)
+        judged = [c for c in row["shipped"]["candidates"] if c["kind"] == "epoch" and c["guards"]]
+        # An epoch is judged if it is better on dev than stage 1, and then it does not count.
+        assert bool(judged) == (log[1]["dev"]["mrr"] > stage1 + 1e-9)
+        assert row["trained"] == (None if judged else log[1]["dev"]["mrr"])
+    assert any(row["trained"] is None for row in rows)
+
+
+def test_a_sweep_plans_its_guards_and_refuses_what_cannot_guard(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, guard: Path, tmp_path: Path
+) -> None:
+    flags = ["sweep", "--model", model_dir, *data_flags(corpus), *SWEEP]
+    plan = " ".join(stage2(*flags, "--guard", guard, "--dry-run").stdout.split())
+    assert f"guard {guard}, after" in plan
+    # In the plan the winner is measured once, and each trial has its own part.
+    assert f"guard {guard}, for the choice" not in plan
+    plan = stage2(*flags, "--guard", guard, "--budget", 60, "--dry-run").stdout
+    assert "trials of rung 1" in plan
+    questions = [{"_id": f"y{i}", "text": row["question"]}
+                 for i, row in enumerate(read_jsonl(corpus["qa"]))]  # fmt: skip
+    same = tmp_path / "same"
+    shutil.copytree(guard, same)
+    write_jsonl(same / "queries.jsonl", questions)
+    lines = "".join(f"{one['_id']}\td{i}\t1\n" for i, one in enumerate(questions))
+    (same / "qrels" / "all.tsv").write_text(f"query-id\tcorpus-id\tscore\n{lines}")
+    refused = stage2(*flags, "--guard", same, exit_code=2)
+    assert "are questions of the data that" in refused.stderr
+    assert "with --guard PATH" in stage2(*flags, "--guard-margin", 0.1, exit_code=2).stderr
+    margins = ["--guard", guard, "--grid", "guard_margin=0.01,0.1"]
+    assert "is the same for all trials" in stage2(*flags, *margins, exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_guard_is_refused(

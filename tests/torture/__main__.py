@@ -84,7 +84,7 @@ def _try(job: tuple[str, str | None, bool]) -> tuple[str, str, Tally]:
             return kind, "prepare", two_at_once(place, 40)
         case = next(case for case in place.cases() if case.name == name)
         found = {
-            "killed": lambda: killed(place, case, some(1) if short else everything),
+            "killed": lambda: killed(place, case, some(case.points) if short else everything),
             "stopped": lambda: stopped(place, case, 9),
             "full disk": lambda: full_disk(place, case, some(8)),
             "deleted": lambda: deleted(place, case, some(4)),

@@ -17,6 +17,7 @@ from stage2.cli.commands import evaluate, merge, mine, report, run, sweep, train
 from stage2.cli.main import program
 from stage2.models.init_model import init_model
 from stage2.report import chart
+from tests.beir import write_other
 from tests.small import write_backbone, write_corpus
 from tests.torture.changes import Happening, before_change
 
@@ -28,11 +29,20 @@ LOADED = (evaluate, merge, mine, report, run, sweep, train, chart)
 
 @dataclass(frozen=True)
 class Case:
-    """A command, and the commands that have run in its folder before it."""
+    """A command, and the commands that have run in its folder before it.
+
+    Attributes:
+        name: the name of the case.
+        words: the command.
+        before: the commands before it.
+        points: before how many changes on disk it is killed in a short trial, beside the first and
+            the last.
+    """
 
     name: str
     words: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
+    points: int = 1
 
 
 class Place:
@@ -47,6 +57,7 @@ class Place:
         self.model = root / "stage1"
         init_model(str(backbone), [], embedding_dim=16, max_length=32, seed=0, fit=False) \
             .save_pretrained(self.model)  # fmt: skip
+        self.guard = write_other(root / "other", 40)
         self.data = tuple(w for name, path in corpus.items() for w in (f"--{name}", str(path)))
         self.fixed = ("--precision", "fp32", "--embedding-cache", "off")
         self.backbone = str(backbone)
@@ -61,6 +72,8 @@ class Place:
         again = ("--train-on", "all", "--loss", "margin")
         run = ("run", *self.data, *self.fixed, *model, *short, *again, "--folds", "0")
         folds = ("run", *self.data, *self.fixed, *model, *short, *again, "--folds", "3")
+        # The candidates and the refitted model are judged, and the shipped one is measured.
+        guarded = (*run, "--guard", str(self.guard), "--guard-margin", "0.1", "--refit")
         evaluate = ("evaluate", *model, *model, "--precision", "fp32", "--embedding-cache", "off")
         audit = ("audit",)
         return [
@@ -78,6 +91,7 @@ class Place:
             Case("report", ("report",), (mine,)),
             Case("run", run),
             Case("run with folds", folds),
+            Case("run with a guard", guarded, points=4),
             Case("run --overwrite", (*run, "--margin", "0.2", "--overwrite"), (run,)),
             Case("train --overwrite", (*train, "--margin", "0.2", "--overwrite"), (mine, train)),
             Case("sweep", ("sweep", *self.data, *model, *short, *again,

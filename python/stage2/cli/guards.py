@@ -21,8 +21,9 @@ from stage2.cli.split_sides import grouped_questions
 from stage2.cli.workload import Pace, evaluation
 from stage2.config import InputConfig, Settings
 from stage2.data.splits import Groups, folds
+from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.encoder import Encoder, LazyModel
-from stage2.encoding.ranking_lists import ranking_lists
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.encoding.truncation import accounts
 from stage2.evaluation.evaluate import Evaluation
 from stage2.evaluation.non_inferiority import NOT_WORSE, UNDECIDED, least_groups, non_inferiority
@@ -204,21 +205,40 @@ def _without_choice(one: GuardData, models: Sequence[str]) -> GuardData:
     return one
 
 
-def measured(data: Sequence[GuardData], model: Encoder | LazyModel, settings: Settings) -> Guards:
-    """Measure the guards by the model before, and warn of those that it cannot read."""
+def measured(
+    data: Sequence[GuardData],
+    model: Encoder | LazyModel,
+    settings: Settings,
+    cache: EmbeddingCache | None = None,
+) -> Guards:
+    """Measure the guards by the model before, and warn of those that it cannot read.
+
+    Args:
+        data: the questions.
+        model: the model before.
+        settings: the settings of the command.
+        cache: the cache of the model's vectors, or None.
+    """
     unknown = [_unknown_share(one, model) for one in data]
-    return Guards(
-        settings, data, [evaluate_guard(one, model, settings, "before") for one in data], unknown
-    )
+    before = [evaluate_guard(one, model, settings, "before", cache) for one in data]
+    return Guards(settings, data, before, unknown)
 
 
 def evaluate_guard(
-    one: GuardData, model: Encoder | LazyModel, settings: Settings, when: str
+    one: GuardData,
+    model: Encoder | LazyModel,
+    settings: Settings,
+    when: str,
+    cache: EmbeddingCache | None = None,
 ) -> Evaluation:
     """Rank a guard's questions against its whole corpus by a model."""
-    lists = ranking_lists(model, one.inputs.samples, None, corpus=True)
-    title = f"guard {one.name}, {when}"
-    return evaluate_shown(title, model, lists, settings, None, Path(settings.output_dir))
+    title, folder = f"guard {one.name}, {when}", Path(settings.output_dir)
+    return evaluate_shown(title, model, guard_lists(one, model), settings, cache, folder)
+
+
+def guard_lists(one: GuardData, model: Encoder | LazyModel) -> RankingLists:
+    """Return a guard's questions with its whole corpus, as a model reads them."""
+    return ranking_lists(model, one.inputs.samples, None, corpus=True)
 
 
 def guard_hashes(data: Sequence[GuardData]) -> dict[str, str]:
@@ -234,13 +254,28 @@ def with_guards(
 ) -> Workload:
     """Add the work of measuring the guards to the work of a command, for a dry run."""
     counted = load()
-    work = list[Work](counted.work)
+    return replace(counted, work=[*counted.work, *guard_work(data, model, settings)])
+
+
+def guard_work(
+    data: Sequence[GuardData], model: Encoder | LazyModel, settings: Settings, chooses: bool = True
+) -> list[Work]:
+    """Return the work of measuring the guards.
+
+    Args:
+        data: the questions.
+        model: the model before.
+        settings: the settings of the command.
+        chooses: whether candidates are judged.
+    """
+    work = list[Work]()
     for one in data:
-        lists = ranking_lists(model, one.inputs.samples, None, corpus=True)
+        lists = guard_lists(one, model)
         pace = Pace.measure(model, lists.tokens, settings.precision)
-        for when in ("before", "after", *(["for the choice"] if len(one.choice) else [])):
+        judges = chooses and len(one.choice)
+        for when in ("before", "after", *(["for the choice"] if judges else [])):
             work += evaluation(pace, lists, f"guard {one.name}, {when}")
-    return replace(counted, work=work)
+    return work
 
 
 def _inputs_of(settings: Settings, number: int, name: str) -> Inputs:

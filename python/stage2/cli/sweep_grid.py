@@ -18,8 +18,11 @@ from stage2.variants import LOSSES
 
 Grid = Mapping[str, Sequence[Any]]
 
-# With another seed or split, other questions choose. Such trials cannot be compared.
-_FIXED = {*OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error", "refit"}
+# With another seed or split, other questions choose. Such trials cannot be compared. The margin of
+# a guard is stated before anything is looked at.
+_FIXED = {
+    *OWN[SplitConfig], *OWN[SamplesConfig], "seed", "corpus", "on_error", "refit", "guard_margin",
+}  # fmt: skip
 SWEPT = tuple(
     dict.fromkeys(
         name

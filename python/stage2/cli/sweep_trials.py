@@ -23,6 +23,7 @@ from stage2.cli import console, run_files
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.sweep_grid import SWEPT, Trial
 from stage2.config import Settings
+from stage2.evaluation.non_inferiority import WORSE
 from stage2.evaluation.statistics import Difference, paired_differences
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -49,7 +50,7 @@ class Outcome:
         dev: the metrics of that model on the dev questions, among all chunks.
         interval: the 95% bootstrap interval of the dev MRR; groups of questions are drawn.
         trained: the best dev MRR of a model that it trained, shipped or not, as the training log
-            has it; None if it trained none.
+            has it, but for those that a guard calls worse; None if there is none.
         seconds: the time that its stages took; with --budget in all rungs.
         rung: with --budget the number of the last rung that it was in, from 1.
         questions: with --budget the number of questions of the training side in that rung.
@@ -254,8 +255,6 @@ def _outcome(trial: Trial, run: RunFolder, error: str | None, groups: Mapping[st
         for part in files.read_json(folder / files.COMPARISON)["sets"]
         if part["name"] == "dev" and part["source"] == "corpus"
     )
-    log = folder / files.TRAINING_LOG
-    epochs = files.read_jsonl(log) if log.is_file() else []
     one = difference_of(reciprocal_ranks(folder), {}, groups, trial.settings.seed)
     return Outcome(
         trial=trial.name,
@@ -266,9 +265,22 @@ def _outcome(trial: Trial, run: RunFolder, error: str | None, groups: Mapping[st
         shipped=record["shipped"],
         dev=dev,
         interval=(one.low, one.high),
-        trained=max((row["dev"]["mrr"] for row in epochs if row["epoch"]), default=None),
+        trained=_best_trained(folder, record["shipped"]["candidates"]),
         seconds=round(sum(seconds_of(folder)), 3),
     )
+
+
+def _best_trained(folder: Path, candidates: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the best dev MRR in the log of a run, without what a guard calls worse."""
+    log = folder / files.TRAINING_LOG
+    rows = files.read_jsonl(log) if log.is_file() else []
+    passed = {
+        one["epoch"]
+        for one in candidates
+        if one["kind"] == "epoch" and any(judged["verdict"] == WORSE for judged in one["guards"])
+    }
+    found = (row["dev"]["mrr"] for row in rows if row["epoch"] and row["epoch"] not in passed)
+    return max(found, default=None)
 
 
 def seconds_of(folder: Path) -> tuple[float, float]:

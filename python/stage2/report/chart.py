@@ -39,7 +39,7 @@ def loss_curve(run: Run) -> dict[str, bytes]:
         if dev:
             _line(axes[1], dev, _DEV, "dev MRR")
             _mark_shipped(axes[1], dict(dev), run.shipped_epoch)
-        _mark_rounds(axes, run)
+        _mark_rounds(list(axes), run)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         return {kind: _image(figure, kind) for kind in _METADATA}

@@ -139,7 +139,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     lists = lists_of(settings, model, inputs)
     console.say(f"mining: {len(lists)} questions, {len(lists.tokens)} distinct texts")
     before = evaluate_shown("before training", model, lists, settings, cache, run.path)
-    guards = measured(guard_data, model, settings)
+    guards = measured(guard_data, model, settings, cache)
     # These are what the user could have for free.
     baselines = ranked_baselines(settings, lists, backbone)
     dropped = audit_mined(settings, run, inputs, before, cross_encoder)

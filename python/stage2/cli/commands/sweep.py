@@ -21,6 +21,7 @@ from stage2.cli.baselines import check_backbone_flag
 from stage2.cli.commands import run as run_module
 from stage2.cli.commands.evaluate import evaluate_command, lists_of
 from stage2.cli.dry_run import Work, Workload
+from stage2.cli.guards import GuardData, guard_hashes, guard_lists, guard_work, read_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import (
@@ -74,6 +75,7 @@ class _Material:
         first: the stage-1 model, with the settings of the sweep.
         inputs: the data.
         placed: the sides of the split.
+        guards: other data, on which no trial may choose a model that is worse.
         hashes: the hashes of all that is read, by name.
         seconds: how long it took to read the data and to find the groups.
     """
@@ -83,6 +85,7 @@ class _Material:
     first: Stage1
     inputs: Inputs
     placed: Placed
+    guards: Sequence[GuardData]
     hashes: Mapping[str, str]
     seconds: float
 
@@ -98,7 +101,8 @@ def sweep(
     """Run the trials that are not done, select on dev, and measure the winner on test.
 
     Test questions are taken out before the trials start. A trial is a plain run on a split that has
-    none, in a folder of its own below `trials/`.
+    none, in a folder of its own below `trials/`. With --guard it ships nothing that a guard calls
+    worse, so that no such model is among those that are compared.
 
     Args:
         settings: the settings that the trials share.
@@ -158,7 +162,8 @@ def sweep(
     console.result(sweep_table(ranked, settings.language), trials=[vars(one) for one in ranked])
     if winner.dev is None:
         raise RunFailedError(f"every trial failed; why stands in {run / files.SWEEP}")
-    console.say(f"winner, by dev MRR: {winner.trial}: {run / str(winner.folder)}")
+    of = " of what no guard calls worse" if material.guards else ""
+    console.say(f"winner, by dev MRR{of}: {winner.trial}: {run / str(winner.folder)}")
     console.say(f"its settings, for stage2 run --config: {run / files.WINNER}")
     _measure(winner, common, run)
 
@@ -186,6 +191,7 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
         raise BadInputError(
             "the test side of the given split has no question; a sweep measures its winner there"
         )
+    guards = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
     check_backbone_flag(settings, first.backbone)
     taught = set()
@@ -199,8 +205,8 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
                 taught.add(same)
             if trial.settings.lora is not None:
                 check_rank(loaded(first.model), trial.settings.lora)
-    hashes = {**inputs.hashes, **first.hashes}
-    return _Material(trials, jobs, first, inputs, placed, hashes, seconds)
+    hashes = {**inputs.hashes, **first.hashes, **guard_hashes(guards)}
+    return _Material(trials, jobs, first, inputs, placed, guards, hashes, seconds)
 
 
 def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget: float) -> Plan:
@@ -216,13 +222,15 @@ def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget
     pace = Pace.measure(first.model, lists.tokens, settings.precision)
     shares = settings.embedding_cache != "off"
     beside = apart(material.seconds)
-    costs = estimated(trials, pace, lists, placed, levels, shares, beside)
+    guarding = sum(map(middle, guard_work(material.guards, first.model, settings)))
+    costs = estimated(trials, pace, lists, placed, levels, shares, beside + guarding)
     test = evaluation(pace, lists.select(placed.parts[2]), "")
     once = [
         *fitting(pace, settings, first.made),
         *test,
         *test,
         *(test[:1] if shares else []),
+        *guard_work(material.guards, first.model, settings, chooses=False),
     ]
     estimate = Estimate(costs, beside + sum(map(middle, once)), material.jobs)
     return plan_of(trials, estimate, levels, budget, source, beside)
@@ -239,16 +247,18 @@ def _load(material: _Material, plan: Plan | None) -> Workload:
     pace = Pace.measure(model, lists.tokens, settings.precision)
     train, dev = map(len, placed.parts[:2])
     seen = lists.select(np.concatenate(placed.parts[:2]))
+    guarding = guard_work(material.guards, model, settings)
     work = fitting(pace, settings, first.made)
     for trial in material.trials:
         own = replace(trial.settings, refit=False)
         parts = [*evaluation(pace, seen, "before"), *training(pace, own, lists, train, dev),
-                 *evaluation(pace, seen, "after")]  # fmt: skip
+                 *evaluation(pace, seen, "after"), *guarding]  # fmt: skip
         low, high = (sum(part.seconds[end] for part in parts) / material.jobs for end in (0, 1))
         updates = trial.settings.epochs * updates_an_epoch(train, trial.settings)
         work.append(Work(f"updates of trial {trial.name}", updates, (low, high)))
     for name in ("stage 1, on test", "the winner, on test"):
         work += evaluation(pace, lists.select(placed.parts[2]), name)
+    work += guard_work(material.guards, model, settings, chooses=False)
     return load_of(lists, work, by_default)
 
 
@@ -276,8 +286,9 @@ def _embed_shared(common: Settings, run: RunFolder, material: _Material) -> None
     model = material.first.model
     lists = lists_of(common, model, material.inputs)
     lists = lists.subset(np.concatenate(material.placed.parts[:2]))
-    with console.bar("embedding what all trials share") as progress:
-        embed(model, lists, common.precision, progress, cache, run.path, common.budget)
+    for one in (lists, *(guard_lists(guard, model) for guard in material.guards)):
+        with console.bar("embedding what all trials share") as progress:
+            embed(model, one, common.precision, progress, cache, run.path, common.budget)
 
 
 def _winning(settings: Settings, common: Settings, trials: Sequence[Trial], winner: Outcome) -> str:
