@@ -255,6 +255,7 @@ def relabel(
 
 def convert(
     data: Data,
+    /,
     output: AnyPath,
     *,
     to: str | None = None,

@@ -92,7 +92,7 @@ def call(
     written, source = _written(base, preset, config)
     if preset is not None and preset not in command.presets:
         raise BadInputError(f"preset is {preset!r}; expected {' or '.join(command.presets)}")
-    folder = given.get("output_dir") or written.get("output_dir", default("output_dir"))
+    folder: str = given.get("output_dir") or written.get("output_dir", default("output_dir"))
     session.command = name
     with console.session(session), console.library_messages(), _on_disk(given, folder) as given:
         found = command.resolve_given(given, dict(extra or {}), preset, written, source)

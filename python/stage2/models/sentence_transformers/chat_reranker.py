@@ -138,7 +138,7 @@ class ChatReranker:
         """Return about how many tokens each pair has, with those of the template: int64 (m,)."""
         texts = [f"{question} {context}" for question, context in pairs]
         ids = self.tokenizer(texts, add_special_tokens=False, truncation=False)["input_ids"]
-        template = self.library.preprocess([("a", "a")])["input_ids"].shape[1]
+        template = int(self.library.preprocess([("a", "a")])["input_ids"].shape[1])
         lengths = np.fromiter(map(len, ids), np.int64) + template
         most = self.library.max_seq_length
         return lengths if most is None else np.minimum(lengths, most)
