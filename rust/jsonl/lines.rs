@@ -278,7 +278,8 @@ mod tests {
             let (found, in_blocks) = lines_of(other.as_bytes(), None).unwrap();
             assert_eq!((found.len(), in_blocks), (lines, false), "{other:?}");
         }
-        assert!(lines_of(b"{\0\0\0\0\0\0\0{\"", None).is_ok_and(|(_, in_blocks)| !in_blocks));
+        // What begins so may be in another format, and is looked at as a whole.
+        assert!(lines_of(b"{\0\0\0\0\0\0\0{\"", None).is_err());
     }
 
     #[test]
@@ -299,15 +300,17 @@ mod tests {
             let whole = read(file.path(), Access::READ, Expected::Text)
                 .unwrap_err()
                 .to_string();
-            let mut lines = Lines::open(file.path(), Access::READ).unwrap();
-            let error = loop {
-                while lines.next_in_memory().is_some() {}
-                if let Err(error) = lines.fill() {
-                    break error.to_string();
-                }
+            let error = match Lines::open(file.path(), Access::READ) {
+                Err(error) => error.to_string(),
+                Ok(mut lines) => loop {
+                    while lines.next_in_memory().is_some() {}
+                    if let Err(error) = lines.fill() {
+                        assert!(!lines.has_more() && lines.next_in_memory().is_none());
+                        break error.to_string();
+                    }
+                },
             };
             assert_eq!(error, whole);
-            assert!(!lines.has_more() && lines.next_in_memory().is_none());
         }
     }
 }

@@ -8,6 +8,7 @@ https://huggingface.co/docs/hub/datasets-manual-configuration.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -24,8 +25,8 @@ _OTHERS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "stat
 # Judgements of BEIR and TREC, which have no texts.
 _QRELS = "qrels"
 _PACKED = (".gz", ".zst")
-# How deep in the folder files are looked for, as in `default/train/0000.parquet`.
-_DEPTHS = ("*", "*/*", "*/*/*")
+# Files are looked for so many folders deep, as in `default/train/0000.parquet`.
+_DEPTH = 2
 # One of the pieces that a table was cut into, such as train-00000-of-00002.parquet.
 _PIECE = re.compile(r"-\d{5}-of-\d{5}")
 # The block of metadata is read as YAML only if it has this.
@@ -145,15 +146,22 @@ def hub_files(path: Path, suffixes: Sequence[str], words: Collection[str]) -> li
 
 def all_files(path: Path, suffixes: Sequence[str]) -> list[str]:
     """Return the names of all files in a folder that may be tables, sorted."""
-    names = {
-        found.relative_to(path).as_posix()
-        for depth in _DEPTHS
-        for found in path.glob(depth)
-        if _suffix(found.name, suffixes) is not None
-        and found.name not in _OTHERS
-        and not any(part.startswith((".", _QRELS)) for part in found.relative_to(path).parts)
-        and not found.is_dir()
-    }
+    names = []
+    # A folder that cannot be read, or is gone, has no files.
+    for place, folders, here in os.walk(path, followlinks=True):
+        inside = Path(place).relative_to(path)
+        folders[:] = [
+            name
+            for name in folders
+            if len(inside.parts) < _DEPTH and not name.startswith((".", _QRELS))
+        ]
+        names += [
+            (inside / name).as_posix()
+            for name in here
+            if _suffix(name, suffixes) is not None
+            and name not in _OTHERS
+            and not name.startswith((".", _QRELS))
+        ]
     return sorted(names)
 
 
