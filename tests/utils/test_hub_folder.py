@@ -126,8 +126,8 @@ def test_metadata_without_configurations_are_none(tmp_path: Path) -> None:
 
 def test_how_a_data_set_is_fetched_is_told() -> None:
     said = (
-        "of the Hub, fetch it with: hf download BeIR/nq-v2.1 --repo-type dataset --local-dir "
-        "nq-v2.1; and give --data nq-v2.1"
+        "a data set of the Hub is fetched with: hf download BeIR/nq-v2.1 --repo-type dataset "
+        "--local-dir nq-v2.1; then give --data nq-v2.1"
     )
     for name in (
         "BeIR/nq-v2.1", "hf://BeIR/nq-v2.1", "hf://datasets/BeIR/nq-v2.1@main/data/x.parquet",

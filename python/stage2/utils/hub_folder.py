@@ -68,7 +68,7 @@ def fetching(name: str) -> str:
     if found is None:
         return ""
     command = f"hf download {found[1]} --repo-type dataset --local-dir {found[2]}"
-    return f"of the Hub, fetch it with: {command}; and give --data {found[2]}"
+    return f"a data set of the Hub is fetched with: {command}; then give --data {found[2]}"
 
 
 def hub_configs(path: Path, suffixes: Sequence[str]) -> list[HubConfig]:
