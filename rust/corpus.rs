@@ -10,6 +10,7 @@ mod qrels;
 mod queries;
 mod questions;
 mod shared;
+mod views;
 mod written;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use questions::Unresolved;
 
 pub use annotations::{Annotations, Matched, Spans};
 pub use chunks::{Chunks, Titles};
-pub use column::{Span, TextColumn};
+pub use column::{Bytes, Span, TextColumn};
 pub(crate) use fields::{Field, Fields, Ignored, key_text};
 pub(crate) use given::Given;
 pub use given::Judgements;
@@ -36,6 +37,7 @@ pub use qrels::{Judged, QrelsFiles, QrelsRows};
 pub use questions::Questions;
 pub(crate) use questions::{repeated_id, repeated_ids};
 pub(crate) use shared::SharedGroundTruths;
+pub use views::Views;
 pub use written::write_annotations;
 
 /// The questions of a data set, its chunks, and its annotations if there are any.

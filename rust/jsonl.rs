@@ -5,8 +5,10 @@
 //! the result is the same for any number of threads.
 
 mod array;
+mod compression;
 pub mod foreign;
 pub mod key_cache;
+mod lines;
 mod position;
 mod read;
 mod reject;
@@ -26,6 +28,7 @@ use rayon::prelude::*;
 use crate::cancel::check;
 use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
+pub use lines::Lines;
 pub use position::Positions;
 pub use read::{Access, Contents, Expected, read};
 pub use reject::{Reject, Rejected};

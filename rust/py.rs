@@ -56,7 +56,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::InputError;
     #[pymodule_export]
-    use super::files::{load_chunks, read_bytes};
+    use super::files::{PyLines, load_chunks, read_bytes};
     #[pymodule_export]
     use super::gazetteer::{PyGazetteer, write_annotations};
     #[pymodule_export]

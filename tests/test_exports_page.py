@@ -36,7 +36,7 @@ def test_the_page_runs_from_top_to_bottom(
     for snippet in blocks(PAGE, "python"):
         exec(compile(snippet, PAGE, "exec"), {})
     shown = capsys.readouterr().out
-    for part in ("['anchor', 'positive', 'negative']", "RR", "embedding", "mrr", "large_string"):
+    for part in ("['anchor', 'positive', 'negative']", "RR", "embedding", "mrr", "string_view"):
         assert part in shown
 
 

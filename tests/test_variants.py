@@ -34,7 +34,8 @@ def test_a_format_has_its_module_and_says_what_it_is(name: str) -> None:
     assert kind.text
     assert kind.judgements is None or kind.judgements in kind.parts
     assert hasattr(module, "write") == (kind.holds is not None) == (name in WRITTEN)
-    assert bool(kind.parts) + bool(kind.suffixes) + bool(kind.members) == 1
+    ways = (kind.parts, kind.suffixes, kind.members, kind.tables)
+    assert sum(map(bool, ways)) == 1
 
 
 def test_formats_are_told_by_what_is_there(tmp_path: Path) -> None:

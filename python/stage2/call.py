@@ -91,8 +91,11 @@ class Call:
         if self.settings.split_file is not None:
             return {"train", "dev", "test"}
         if self.data_files is not None:
-            kinds = FORMATS.values()
-            return {side for kind in kinds for side in kind.sides(self.data_files).values()}
+            names = self.data_files
+            fits = [kind for kind in FORMATS.values() if kind.fits(names)]
+            given = self.settings.format
+            kinds = fits[:1] if given is None else [FORMATS[given]]
+            return {side for kind in kinds for side in kind.sides(names).values()}
         kind, path = self.data_format, self.settings.data
         if kind is None or path is None:
             return set()

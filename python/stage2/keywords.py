@@ -90,6 +90,7 @@ class Keywords(TypedDict, total=False):
             "arrow",
             "datasets",
             "datasetdict",
+            "hub",
             "sentence-transformers",
         ]
         | None

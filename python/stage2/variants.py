@@ -6,14 +6,14 @@ variant.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from stage2.utils.first_members import first_members
+from stage2.utils.hub_folder import hub_files, side_word
 
 
 @dataclass(frozen=True)
@@ -213,13 +213,19 @@ def exports_of(kinds: Iterable[str]) -> str:
     return "; ".join(f"{name}: {one.text}" for name, one in EXPORTS.items() if one.of in wanted)
 
 
-# The names of files with judgements, and the side of the split that each name stands for.
+# The words in the names of files that tell the side of the split, with that side. They are those of
+# `datasets.load_dataset`.
 SIDE_OF_FILE: Mapping[str, str] = {
     "train": "train",
+    "training": "train",
     "dev": "dev",
     "validation": "dev",
     "valid": "dev",
+    "val": "dev",
     "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
 }
 
 # The suffixes of the files, plain or compressed, that the core reads.
@@ -269,6 +275,8 @@ class Format:
         judgements: the pattern of files with judgements. A folder may have several of them, one for
             each side of the split.
         suffixes: the suffixes of its single file.
+        tables: the suffixes of the files in its folder, which are named after splits; see
+            `utils.hub_folder`.
         members: the members of the first object in its single file, which is JSON: one of these
             lists of names is among them.
         columns: whether it has columns, whose names --columns may give.
@@ -281,6 +289,7 @@ class Format:
     parts: tuple[str, ...] = ()
     judgements: str | None = None
     suffixes: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     members: tuple[tuple[str, ...], ...] = ()
     columns: bool = False
     holds: frozenset[str] | None = None
@@ -288,6 +297,8 @@ class Format:
 
     def files(self, path: Path) -> dict[str, Path]:
         """Return the files of a data set by their paths in its folder. They may be compressed."""
+        if self.tables:
+            return {name: path / name for name in hub_files(path, self.tables, SIDE_OF_FILE)}
         names = {
             found.relative_to(path).as_posix()
             for part in self.parts
@@ -299,11 +310,9 @@ class Format:
 
     def recognises(self, path: Path) -> bool:
         """Return whether a path looks like a data set of this format."""
-        if self.parts:
-            return path.is_dir() and all(
-                any(is_of(name, part) for name in self.files(path)) for part in self.parts
-            )
         if path.is_dir():
+            return self.fits(self.files(path))
+        if self.parts or self.tables:
             return False
         if self.suffixes:
             return any(
@@ -311,6 +320,14 @@ class Format:
             )
         found = first_members(path)
         return any(found.issuperset(names) for names in self.members)
+
+    def fits(self, names: Collection[str]) -> bool:
+        """Return whether the files with these names may be a data set's folder."""
+        if self.tables:
+            return any(is_of(name.lower(), f"*{one}") for name in names for one in self.tables)
+        return bool(self.parts) and all(
+            any(is_of(name, part) for name in names) for part in self.parts
+        )
 
     def sides(self, names: Iterable[str]) -> dict[str, str]:
         """Return the side of the split that each file with judgements is for.
@@ -320,17 +337,15 @@ class Format:
 
         Returns:
             The sides by the names of the files. The result is empty if there is only one such file,
-            because that file is for all sides, whatever its name.
+            because that file is for all sides, whatever its name; or if all files are tables of
+            one side.
         """
-        judging = [name for name in names if self.judgements and is_of(name, self.judgements)]
+        judging = [name for name in names if self.tables or is_of(name, self.judgements or "")]
         if len(judging) < 2:
             return {}
-        words = {name: re.split(r"[/.]", name.lower()) for name in judging}
-        found = {
-            name: next((SIDE_OF_FILE[word] for word in parts if word in SIDE_OF_FILE), None)
-            for name, parts in words.items()
-        }
-        return {name: side for name, side in found.items() if side is not None}
+        words = {name: side_word(name, SIDE_OF_FILE) for name in judging}
+        found = {name: SIDE_OF_FILE[word] for name, word in words.items() if word is not None}
+        return {} if self.tables and len(set(found.values())) < 2 else found
 
 
 def is_of(name: str, part: str) -> bool:
@@ -407,6 +422,11 @@ FORMATS: Mapping[str, Format] = {
         judgements="*/state.json",
         columns=True,
         extra="parquet",
+    ),
+    "hub": Format(
+        "a folder as the Hub has it, with Parquet, JSON, CSV or Arrow files named after splits",
+        tables=(".parquet", ".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".arrow"),
+        columns=True,
     ),
     "sentence-transformers": Format(
         "JSONL with the columns of sentence-transformers, such as anchor, positive and negative",

@@ -1,7 +1,7 @@
 //! Columns of text. The text stays in the file's bytes and is decoded when it is needed.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -101,11 +101,23 @@ impl Span {
     }
 }
 
-/// The bytes that the spans of a column point into.
+/// The bytes that the spans of a column point into. Clones share them, and they have one place in
+/// memory for life.
 #[derive(Debug, Clone)]
-enum Bytes {
+pub enum Bytes {
     File(Arc<Source>),
     Own(Arc<Vec<u8>>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::File(source) => source.bytes(),
+            Self::Own(bytes) => bytes,
+        }
+    }
 }
 
 /// A column of texts. Clones share the data.
@@ -290,11 +302,14 @@ impl TextColumn {
         Some(heads.get(i))
     }
 
-    fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::File(source) => source.bytes(),
-            Bytes::Own(bytes) => bytes,
-        }
+    /// Returns the place of a row's text in the bytes; none if the text is not there as it is.
+    pub(super) fn place(&self, i: usize) -> Option<Range<usize>> {
+        let span = self.span(i);
+        (!span.is_escaped() && self.head(i).is_none()).then(|| span.range())
+    }
+
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 }
 

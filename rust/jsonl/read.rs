@@ -8,12 +8,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::foreign::{self, after_skippable_frames};
+use super::compression::{Compression, zstandard};
+use super::foreign;
 use crate::cancel::check;
 use crate::error::{Error, InputError, Reason, Result, size};
 use crate::memory;
@@ -52,7 +53,7 @@ impl Access {
     }
 
     /// Returns the largest number of bytes that a stream may give.
-    fn ceiling(self) -> u64 {
+    pub(super) fn ceiling(self) -> u64 {
         self.max_bytes.unwrap_or(memory::total() / 2)
     }
 }
@@ -71,6 +72,16 @@ impl Deref for Contents {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+impl Contents {
+    /// Returns the bytes, copied if they are mapped.
+    pub fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Mapped(bytes) => bytes.to_vec(),
         }
     }
 }
@@ -107,7 +118,7 @@ pub fn read(path: &Path, access: Access, expected: Expected) -> Result<Contents>
             let stream = Stream::new(path, access, compression.name());
             let text = match compression {
                 Compression::Gzip => stream.read(flate2::read::MultiGzDecoder::new(&bytes[..])),
-                Compression::Zstandard => stream.read(zstandard(path, &bytes, access)?),
+                Compression::Zstandard => stream.read(zstandard(path, &bytes[..], access)?),
             };
             Contents::Owned(text?)
         }
@@ -123,60 +134,19 @@ pub fn read(path: &Path, access: Access, expected: Expected) -> Result<Contents>
     Ok(contents)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    Gzip,
-    Zstandard,
-}
-
-impl Compression {
-    /// Recognises the compression by the first bytes.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        const GZIP: &[u8] = &[0x1f, 0x8b];
-        const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-        if bytes.starts_with(GZIP) {
-            return Some(Self::Gzip);
-        }
-        after_skippable_frames(bytes)
-            .starts_with(ZSTANDARD)
-            .then_some(Self::Zstandard)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstandard => "zstd",
-        }
-    }
-}
-
-/// The base-2 logarithm of the default window, which is how far back a frame may refer.
-const USUAL_WINDOW: u32 = 27;
-
-/// Returns a decoder of Zstandard data.
-fn zstandard<'a>(path: &Path, bytes: &'a [u8], access: Access) -> Result<impl Read + use<'a>> {
-    let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(Error::io(path))?;
-    // The window may be as large as with `zstd --long=31`, but no larger than the limit on the
-    // bytes read: a frame may ask for a long window although its text is short.
-    let bits = u64::BITS - (access.ceiling().max(1) - 1).leading_zeros();
-    let window = bits.clamp(USUAL_WINDOW, 31);
-    decoder.window_log_max(window).map_err(Error::io(path))?;
-    Ok(decoder)
-}
-
 /// A stream of unknown length.
-struct Stream<'a> {
-    path: &'a Path,
+pub(super) struct Stream {
+    path: PathBuf,
     ceiling: u64,
     is_default: bool,
     /// The kind of stream, for messages.
     kind: &'static str,
 }
 
-impl<'a> Stream<'a> {
-    fn new(path: &'a Path, access: Access, kind: &'static str) -> Self {
+impl Stream {
+    pub(super) fn new(path: &Path, access: Access, kind: &'static str) -> Self {
         Self {
-            path,
+            path: path.to_owned(),
             ceiling: access.ceiling(),
             is_default: access.max_bytes.is_none(),
             kind,
@@ -191,11 +161,10 @@ impl<'a> Stream<'a> {
             check();
             let room = STREAM_SIZE + STREAM_SIZE / 8;
             let refused = bytes.try_reserve(room).is_err();
-            if refused || bytes.len() as u64 > self.ceiling {
+            let left = self.left_after(bytes.len());
+            if refused || left == 0 {
                 return Err(self.too_large(bytes.len(), refused));
             }
-            // One byte beyond the limit shows that the stream is too long.
-            let left = (self.ceiling - bytes.len() as u64).saturating_add(1);
             let wanted = left.min(STREAM_SIZE as u64);
             match from.by_ref().take(wanted).read_to_end(&mut bytes) {
                 Ok(0) => return Ok(bytes),
@@ -203,29 +172,42 @@ impl<'a> Stream<'a> {
                 Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
                     return Err(self.too_large(bytes.len(), true));
                 }
-                Err(error) => return Err(self.broken(&bytes, error)),
+                Err(error) => {
+                    let place = super::Positions::of(&bytes).move_to(bytes.len());
+                    return Err(self.broken(bytes.len(), place, error));
+                }
             }
         }
     }
 
-    /// Returns the error of a stream that breaks off. A damaged archive is an error even when bad
-    /// rows are skipped, because the number of lost rows is unknown.
-    fn broken(&self, bytes: &[u8], error: io::Error) -> Error {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns how many bytes may follow after so many: one beyond the limit, which shows that the
+    /// stream is too long, and none after that one.
+    pub(super) fn left_after(&self, bytes: usize) -> u64 {
+        (self.ceiling.saturating_add(1)).saturating_sub(bytes as u64)
+    }
+
+    /// Returns the error of a stream that breaks off after so many bytes of text, at a line and
+    /// column. A damaged archive is an error even when bad rows are skipped, because the number of
+    /// lost rows is unknown.
+    pub(super) fn broken(&self, bytes: usize, place: (usize, usize), error: io::Error) -> Error {
         if self.kind == PIPE {
-            return Error::io(self.path)(error);
+            return Error::io(&self.path)(error);
         }
         let message = format!(
-            "the {} data is cut off or damaged after {} bytes of text ({error}); expected an \
+            "the {} data is cut off or damaged after {bytes} bytes of text ({error}); expected an \
              intact archive; fetch or compress it again",
-            self.kind,
-            bytes.len()
+            self.kind
         );
-        damaged(self.path, bytes, Reason::CorruptArchive, message)
+        damaged(&self.path, place, Reason::CorruptArchive, message)
     }
 
     /// Returns the error of a stream that is longer than the limit, or for which memory was
     /// refused.
-    fn too_large(&self, found: usize, refused: bool) -> Error {
+    pub(super) fn too_large(&self, found: usize, refused: bool) -> Error {
         let expected = if refused {
             "and there is no memory for more; expected a file that fits into it: cut it up, or \
              read it where there is more memory"
@@ -248,7 +230,7 @@ impl<'a> Stream<'a> {
             String::new()
         };
         let message = format!("the {} data holds {holds} {expected}", self.kind);
-        too_large(self.path, message.replace("  ", " "))
+        too_large(&self.path, message.replace("  ", " "))
     }
 }
 
@@ -289,12 +271,12 @@ fn larger_than_memory(bytes: usize) -> String {
 }
 
 fn too_large(path: &Path, message: String) -> Error {
-    damaged(path, &[], Reason::TooLarge, message)
+    damaged(path, START, Reason::TooLarge, message)
 }
 
 /// Opens a file for reading. Never blocks on a pipe without a writer: the waiting happens in
 /// [`Pipe::read`], which can be stopped.
-fn open(path: &Path) -> Result<File> {
+pub(super) fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]
@@ -406,17 +388,20 @@ fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()>
 }
 
 /// Returns the error of a file that was cut short while it was read.
-fn shrank(path: &Path, size: usize) -> Error {
+pub(super) fn shrank(path: &Path, size: usize) -> Error {
     let message = format!(
         "the file became shorter while it was read; expected the {size} bytes that it had when it \
          was opened; try again when nothing writes to it"
     );
-    damaged(path, &[], Reason::FileShrank, message)
+    damaged(path, START, Reason::FileShrank, message)
 }
 
-/// Returns an error of a file at the end of `text`, the part of it that could be read.
-fn damaged(path: &Path, text: &[u8], reason: Reason, message: String) -> Error {
-    let (line, column) = super::Positions::of(text).move_to(text.len());
+/// The line and column of the start of a file.
+const START: (usize, usize) = (1, 1);
+
+/// Returns an error at a line and column, up to which a file could be read.
+fn damaged(path: &Path, place: (usize, usize), reason: Reason, message: String) -> Error {
+    let (line, column) = place;
     InputError {
         file: path.display().to_string(),
         line,

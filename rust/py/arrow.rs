@@ -1,18 +1,20 @@
 //! Gives columns, data sets and samples to other libraries by Arrow's PyCapsule interface.
 
+mod texts;
+
 use std::ops::Range;
 use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{
     Array as _, ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeListArray, LargeListArray,
     LargeStringArray, PrimitiveArray, RecordBatch, RecordBatchReader,
 };
-use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use numpy::Element;
 use numpy::ndarray::Dimension;
@@ -24,9 +26,11 @@ use super::numbers::{Array, Array1, Array2};
 use super::text::{PyTextColumn, Strings};
 use crate::corpus::TextColumn;
 
-/// The number of rows that are copied at a time, so that a consumer of a stream needs memory for
-/// them alone.
-const BATCH: usize = 1 << 14;
+pub use texts::{Asked, TextType, array_of, text_schema, texts_of};
+
+/// The number of rows that are given at a time. Few, because whoever writes a part of a batch by
+/// Arrow's IPC writes all bytes that the batch's views may point to.
+const BATCH: usize = 1 << 11;
 
 type Made<T> = Result<T, ArrowError>;
 
@@ -34,24 +38,42 @@ type Made<T> = Result<T, ArrowError>;
 pub trait Rows: Send + Sync {
     fn len(&self) -> usize;
 
-    /// Returns the columns of some rows, each with its name. No rows are a valid range.
-    fn columns(&self, rows: Range<usize>) -> Made<Vec<(String, ArrayRef)>>;
+    /// Returns the columns of some rows, each with its name, and their texts in the types that are
+    /// asked for. No rows are a valid range.
+    fn columns(&self, rows: Range<usize>, asked: &Asked) -> Made<Vec<(String, ArrayRef)>>;
 }
 
-/// Columns that are in memory as Arrow has them.
-struct Columns(Vec<(String, ArrayRef)>);
+/// A column in memory: texts, or what stands there as Arrow has it.
+enum Column {
+    Texts(TextColumn),
+    Array(ArrayRef),
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Array(array) => array.len(),
+        }
+    }
+}
+
+struct Columns(Vec<(String, Column)>);
 
 impl Rows for Columns {
     fn len(&self) -> usize {
         self.0.first().map_or(0, |(_, column)| column.len())
     }
 
-    fn columns(&self, rows: Range<usize>) -> Made<Vec<(String, ArrayRef)>> {
-        let part = |column: &ArrayRef| column.slice(rows.start, rows.len());
+    fn columns(&self, rows: Range<usize>, asked: &Asked) -> Made<Vec<(String, ArrayRef)>> {
+        let part = |name: &str, column: &Column| match column {
+            Column::Texts(texts) => texts_of(texts, rows.clone(), asked.texts(name)),
+            Column::Array(array) => Ok(array.slice(rows.start, rows.len())),
+        };
         let columns = self.0.iter();
-        Ok(columns
-            .map(|(name, column)| (name.clone(), part(column)))
-            .collect())
+        columns
+            .map(|(name, column)| Ok((name.clone(), part(name, column)?)))
+            .collect()
     }
 }
 
@@ -77,11 +99,11 @@ impl PyTable {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // Another schema is a wish, and the interface lets it go unheard.
-        drop(requested_schema);
+        let asked = Asked::of(requested_schema.as_ref())?;
         let reader = Reader {
-            schema: schema_of(&*self.0).map_err(raised)?,
+            schema: schema_of(&*self.0, &asked).map_err(raised)?,
             rows: Arc::clone(&self.0),
+            asked,
             next: 0,
         };
         let stream = FFI_ArrowArrayStream::new(Box::new(reader));
@@ -89,18 +111,23 @@ impl PyTable {
     }
 
     pub fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = schema_of(&*self.0).and_then(|schema| FFI_ArrowSchema::try_from(&*schema));
+        let schema = schema_of(&*self.0, &Asked::default());
+        let schema = schema.and_then(|schema| FFI_ArrowSchema::try_from(&*schema));
         PyCapsule::new_with_value(py, schema.map_err(raised)?, c"arrow_schema")
     }
 }
 
-/// Makes a table of numpy arrays and texts. Arrays of numbers are lent, not copied.
+/// Makes a table of numpy arrays and texts. Arrays of numbers and columns of texts are lent, not
+/// copied.
 #[pyfunction]
 pub fn table(columns: &Bound<'_, PyDict>) -> PyResult<PyTable> {
-    let mut made: Vec<(String, ArrayRef)> = Vec::with_capacity(columns.len());
+    let mut made: Vec<(String, Column)> = Vec::with_capacity(columns.len());
     for (name, column) in columns {
         let name: String = name.extract()?;
-        let column = column_of(&name, &column)?;
+        let column = match column.cast::<PyTextColumn>() {
+            Ok(texts) => Column::Texts(texts.get().0.clone()),
+            Err(_) => Column::Array(array_of_items(&name, &column)?),
+        };
         if let Some((first, other)) = made.first()
             && other.len() != column.len()
         {
@@ -115,14 +142,14 @@ pub fn table(columns: &Bound<'_, PyDict>) -> PyResult<PyTable> {
     Ok(PyTable::of(Columns(made)))
 }
 
-fn column_of(name: &str, given: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+fn array_of_items(name: &str, given: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     if let Ok(texts) = given.cast::<PyTextColumn>() {
         let texts = &texts.get().0;
-        return Ok(Arc::new(texts_of(texts, 0..texts.len()).map_err(raised)?));
+        return texts_of(texts, 0..texts.len(), TextType::Large).map_err(raised);
     }
     if let Ok(lists) = given.cast::<PyTuple>() {
         let (offsets, items): (Array1<'_, i64>, Bound<'_, PyAny>) = lists.extract()?;
-        return lists_of(offsets_of(&offsets)?, column_of(name, &items)?).map_err(raised);
+        return lists_of(offsets_of(&offsets)?, array_of_items(name, &items)?).map_err(raised);
     }
     if let Ok(vectors) = given.extract::<Array2<'_, f32>>() {
         let width = i32::try_from(vectors.len_of(1)).map_err(PyErr::from)?;
@@ -210,29 +237,6 @@ pub fn lists_of(offsets: OffsetBuffer<i64>, items: ArrayRef) -> Made<ArrayRef> {
     )?))
 }
 
-/// Copies some rows of a column of texts. A missing text, which is empty there, becomes null.
-pub fn texts_of(
-    column: &TextColumn,
-    rows: impl ExactSizeIterator<Item = usize>,
-) -> Made<LargeStringArray> {
-    let refused = |error: std::collections::TryReserveError| {
-        ArrowError::MemoryError(format!("there is no memory for texts: {error}"))
-    };
-    let (mut bytes, mut offsets, mut valid) = (Vec::new(), Vec::new(), Vec::new());
-    offsets.try_reserve_exact(rows.len() + 1).map_err(refused)?;
-    valid.try_reserve_exact(rows.len()).map_err(refused)?;
-    offsets.push(0);
-    for row in rows {
-        let text = column.get(row);
-        bytes.try_reserve(text.len()).map_err(refused)?;
-        bytes.extend_from_slice(text.as_bytes());
-        offsets.push(bytes.len() as i64);
-        valid.push(!column.is_blank(row));
-    }
-    let nulls = Some(NullBuffer::from(valid)).filter(|nulls| nulls.null_count() > 0);
-    LargeStringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), nulls)
-}
-
 /// Gathers the lists of some rows; `list` appends the items of a row.
 pub fn gathered<T>(
     rows: Range<usize>,
@@ -246,8 +250,8 @@ pub fn gathered<T>(
     (OffsetBuffer::new(offsets.into()), items)
 }
 
-fn schema_of(rows: &dyn Rows) -> Made<SchemaRef> {
-    let fields = rows.columns(0..0)?.into_iter();
+fn schema_of(rows: &dyn Rows, asked: &Asked) -> Made<SchemaRef> {
+    let fields = rows.columns(0..0, asked)?.into_iter();
     Ok(Arc::new(Schema::new(
         fields
             .map(|(name, column)| Field::new(name, column.data_type().clone(), true))
@@ -259,6 +263,7 @@ fn schema_of(rows: &dyn Rows) -> Made<SchemaRef> {
 struct Reader {
     schema: SchemaRef,
     rows: Arc<dyn Rows>,
+    asked: Asked,
     next: usize,
 }
 
@@ -271,7 +276,7 @@ impl Iterator for Reader {
             return None;
         }
         self.next = self.rows.len().min(start + BATCH);
-        let columns = self.rows.columns(start..self.next);
+        let columns = self.rows.columns(start..self.next, &self.asked);
         Some(columns.and_then(|columns| {
             let columns = columns.into_iter().map(|(_, column)| column).collect();
             RecordBatch::try_new(Arc::clone(&self.schema), columns)
@@ -283,28 +288,6 @@ impl RecordBatchReader for Reader {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
-}
-
-/// Gives a column of texts as one array.
-pub fn array_of<'py>(py: Python<'py>, texts: &TextColumn) -> PyResult<Bound<'py, PyTuple>> {
-    let array = py
-        .detach(|| texts_of(texts, 0..texts.len()))
-        .map_err(raised)?;
-    let schema = FFI_ArrowSchema::try_from(array.data_type()).map_err(raised)?;
-    let array = FFI_ArrowArray::new(&array.to_data());
-    PyTuple::new(
-        py,
-        [
-            PyCapsule::new_with_value(py, schema, c"arrow_schema")?,
-            PyCapsule::new_with_value(py, array, c"arrow_array")?,
-        ],
-    )
-}
-
-/// Gives the type of a column of texts.
-pub fn text_schema(py: Python<'_>) -> PyResult<Bound<'_, PyCapsule>> {
-    let schema = FFI_ArrowSchema::try_from(&DataType::LargeUtf8).map_err(raised)?;
-    PyCapsule::new_with_value(py, schema, c"arrow_schema")
 }
 
 fn raised(error: ArrowError) -> PyErr {

@@ -315,7 +315,7 @@ pub fn array_of(name: &str, given: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
 }
 
 /// Returns the pointer in a capsule, which must have this name.
-fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<*mut T> {
+pub fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<*mut T> {
     let capsule = capsule.cast::<PyCapsule>()?;
     Ok(capsule.pointer_checked(Some(name))?.as_ptr().cast())
 }

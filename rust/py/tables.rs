@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 
 use super::PyDataset;
 use super::arrays::PyRanking;
-use super::arrow::{PyTable, Rows, gathered, lists_of, table, texts_of};
+use super::arrow::{Asked, PyTable, Rows, gathered, lists_of, table, texts_of};
 use super::samples::PySamples;
 use crate::corpus::{Grades, TextColumn, UNGRADED};
 
@@ -24,19 +24,20 @@ impl Rows for Questions {
         self.0.get().dataset.questions.ids.len()
     }
 
-    fn columns(&self, rows: Range<usize>) -> Columns {
+    fn columns(&self, rows: Range<usize>, asked: &Asked) -> Columns {
         let dataset = &self.0.get().dataset;
         let questions = &dataset.questions;
         let own = |row| {
             let [start, end] = [questions.offsets[row], questions.offsets[row + 1]];
             &questions.relevant[start as usize..end as usize]
         };
-        let ids = texts_in_lists(&dataset.chunks.ids, rows.clone(), own)?;
+        let ids = &dataset.chunks.ids;
+        let ids = texts_in_lists("chunk_ids", ids, rows.clone(), own, asked)?;
         Ok(vec![
-            texts("qa_id", &questions.ids, &rows)?,
-            texts("question", &questions.questions, &rows)?,
-            texts("answer", &questions.answers, &rows)?,
-            ("chunk_ids".to_owned(), ids),
+            texts("qa_id", &questions.ids, &rows, asked)?,
+            texts("question", &questions.questions, &rows, asked)?,
+            texts("answer", &questions.answers, &rows, asked)?,
+            ids,
             (
                 "grades".to_owned(),
                 grades_in_lists(&questions.grades, rows, |row| own(row).len())?,
@@ -53,12 +54,12 @@ impl Rows for Chunks {
         self.0.get().dataset.chunks.len()
     }
 
-    fn columns(&self, rows: Range<usize>) -> Columns {
+    fn columns(&self, rows: Range<usize>, asked: &Asked) -> Columns {
         let chunks = &self.0.get().dataset.chunks;
         Ok(vec![
-            texts("chunk_id", &chunks.ids, &rows)?,
-            texts("title", &chunks.titles, &rows)?,
-            texts("text", &chunks.texts, &rows)?,
+            texts("chunk_id", &chunks.ids, &rows, asked)?,
+            texts("title", &chunks.titles, &rows, asked)?,
+            texts("text", &chunks.texts, &rows, asked)?,
         ])
     }
 }
@@ -71,25 +72,29 @@ impl Rows for Constructed {
         self.0.get().samples.len()
     }
 
-    fn columns(&self, rows: Range<usize>) -> Columns {
+    fn columns(&self, rows: Range<usize>, asked: &Asked) -> Columns {
         let samples = &self.0.get().samples;
         let relevant = |row| samples.relevant_and_negative(row).0;
         let negative = |row| samples.relevant_and_negative(row).1;
         let (contexts, ids) = (&samples.contexts, &samples.context_ids);
-        let own = texts_in_lists(contexts, rows.clone(), relevant)?;
-        let own_ids = texts_in_lists(ids, rows.clone(), relevant)?;
+        let relevant_of = |name, column| {
+            let rows = rows.clone();
+            texts_in_lists(name, column, rows, relevant, asked)
+        };
+        let negative_of = |name, column| {
+            let rows = rows.clone();
+            texts_in_lists(name, column, rows, negative, asked)
+        };
         let grades = grades_in_lists(&samples.grades, rows.clone(), |row| relevant(row).len())?;
-        let others = texts_in_lists(contexts, rows.clone(), negative)?;
-        let other_ids = texts_in_lists(ids, rows.clone(), negative)?;
         Ok(vec![
-            texts("question", &samples.questions, &rows)?,
-            ("ground_truth_contexts".to_owned(), own),
-            ("negative_contexts".to_owned(), others),
-            texts("qa_id", &samples.qa_ids, &rows)?,
-            ("gt_chunk_ids".to_owned(), own_ids),
+            texts("question", &samples.questions, &rows, asked)?,
+            relevant_of("ground_truth_contexts", contexts)?,
+            negative_of("negative_contexts", contexts)?,
+            texts("qa_id", &samples.qa_ids, &rows, asked)?,
+            relevant_of("gt_chunk_ids", ids)?,
             ("gt_grades".to_owned(), grades),
-            ("negative_chunk_ids".to_owned(), other_ids),
-            texts("answer", &samples.answers, &rows)?,
+            negative_of("negative_chunk_ids", ids)?,
+            texts("answer", &samples.answers, &rows, asked)?,
         ])
     }
 }
@@ -120,19 +125,24 @@ fn texts(
     name: &str,
     column: &TextColumn,
     rows: &Range<usize>,
+    asked: &Asked,
 ) -> Result<(String, ArrayRef), ArrowError> {
-    Ok((name.to_owned(), Arc::new(texts_of(column, rows.clone())?)))
+    let made = texts_of(column, rows.clone(), asked.texts(name))?;
+    Ok((name.to_owned(), made))
 }
 
 fn texts_in_lists<'a>(
+    name: &str,
     column: &TextColumn,
     rows: Range<usize>,
     of: impl Fn(usize) -> &'a [i64],
-) -> Result<ArrayRef, ArrowError> {
+    asked: &Asked,
+) -> Result<(String, ArrayRef), ArrowError> {
     let (offsets, places) = gathered(rows, |row, places| {
         places.extend(of(row).iter().map(|&place| place as usize));
     });
-    lists_of(offsets, Arc::new(texts_of(column, places.into_iter())?))
+    let items = texts_of(column, places.iter().copied(), asked.lists(name))?;
+    Ok((name.to_owned(), lists_of(offsets, items)?))
 }
 
 /// A grade stands for each ground truth: 1 where the data have none.

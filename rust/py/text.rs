@@ -92,9 +92,7 @@ impl PyTextColumn {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        // Another schema is a wish, and the interface lets it go unheard.
-        drop(requested_schema);
-        arrow::array_of(py, &self.0)
+        arrow::array_of(py, &self.0, requested_schema.as_ref())
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {

@@ -11,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from stage2.cli.main import program
+from stage2.cli.program import check_present
+from stage2.config import Settings
 from stage2.utils import files
+from stage2.utils.errors import BadInputError
 from tests.conftest import Stage2, data_flags
 from tests.programs import call
 
@@ -59,6 +62,19 @@ def test_a_missing_file_is_refused_before_torch_is_there(option: str, tmp_path: 
     assert result.returncode == 2
     assert result.stderr == (f"error: {option} nowhere.jsonl: no such file; expected one to read\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_of_the_hub_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    for name, said in (
+        ("owner/name", "hf download owner/name --repo-type dataset"),
+        ("here/x", ""),
+    ):
+        with pytest.raises(BadInputError, match=f"^--data {name}: no such file") as caught:
+            check_present(Settings(data=name), ["data"])
+        assert said in str(caught.value)
+        assert ("hf download" in str(caught.value)) == bool(said)
 
 
 @pytest.mark.parametrize(

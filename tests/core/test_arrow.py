@@ -1,13 +1,15 @@
-"""Polars, DuckDB, pandas, pyarrow and arro3 take the library's data by Arrow."""
+"""Polars, DuckDB, pandas, pyarrow, datasets and arro3 take the library's data by Arrow."""
 
 from __future__ import annotations
 
 import gc
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import arro3.core
+import datasets
 import duckdb
 import numpy as np
 import pandas
@@ -19,6 +21,8 @@ from hypothesis import strategies as st
 
 from stage2 import Dataset, Embeddings, Positives, Rules, Samples, mine_negatives, rank
 from stage2._core import table
+from tests.memory import run_measured
+from tests.reference import view_texts
 from tests.small import write_corpus
 
 TEXT = st.text(st.sampled_from('ab "\\/\n\tü日😀'), min_size=1, max_size=8)
@@ -40,6 +44,8 @@ def in_all(held: Any) -> list[list[dict[str, Any]]]:
         pandas.DataFrame.from_arrow(held).to_dict("records"),
         [dict(zip(names, row, strict=True)) for row in read.fetchall()],
         pyarrow.table(arro3.core.Table.from_arrow(held)).to_pylist(),
+        datasets.Dataset(pyarrow.table(held)).to_list(),
+        datasets.Dataset.from_polars(polars.DataFrame(held)).to_list(),
     ]
 
 
@@ -103,7 +109,7 @@ def test_a_data_set_comes_back_from_its_tables(texts: list[str], data: st.DataOb
     for name in ("qa_ids", "questions", "answers", "chunk_ids", "chunk_texts", "chunk_titles"):
         assert list(getattr(again, name)) == list(getattr(one, name))
     assert pyarrow.array(one.chunk_texts).to_pylist() == good
-    assert pyarrow.array(one.chunk_texts).type == pyarrow.large_string()
+    assert pyarrow.array(one.chunk_texts).type == pyarrow.string_view()
 
 
 def test_results_are_tables_of_their_arrays() -> None:
@@ -173,3 +179,151 @@ def test_columns_of_another_type() -> None:
         table({"x": np.zeros(2, np.int8)})
     rows = pyarrow.table(table({"x": (np.array([0, 0, 2]), ["a", "b"])})).to_pylist()
     assert rows == [{"x": []}, {"x": ["a", "b"]}]
+
+
+def write_texts(folder: Path, chunks: list[dict[str, Any]]) -> tuple[Path, Path]:
+    """Write chunks, and a question about each of them, with all characters as they are."""
+    qa = [{"question": f"what is {row['text']}", "chunk_id": row["chunk_id"]} for row in chunks]
+    paths = folder / "qa.jsonl", folder / "chunks.jsonl"
+    for path, rows in zip(paths, (qa, chunks), strict=True):
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        path.write_text("".join(lines), encoding="utf-8")
+    return paths
+
+
+def read_views(array: pyarrow.Array) -> tuple[list[str], list[int | None]]:
+    """Read the views of an array as the twin does, and tell where in memory each text starts."""
+    _, views, *buffers = array.buffers()
+    content = bytes(views)[array.offset * 16 : (array.offset + len(array)) * 16]
+    places: list[int | None] = []
+    for start in range(0, len(content), 16):
+        length, buffer, offset = (
+            int.from_bytes(content[start + at : start + at + 4], "little") for at in (0, 8, 12)
+        )
+        places.append(buffers[buffer].address + offset if length > 12 else None)
+    return view_texts(content, [bytes(buffer) for buffer in buffers]), places
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.none() | TEXT, st.text(st.sampled_from('ab "\\\n\tü日😀'), max_size=30)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_texts_are_views_of_the_file_unless_they_have_no_bytes_there(
+    tmp_path: Path, rows: list[tuple[str | None, str]]
+) -> None:
+    chunks = [
+        {"chunk_id": f"c{i}", "text": f"{i}:{text}"} | ({} if title is None else {"title": title})
+        for i, (title, text) in enumerate(rows)
+    ]
+    paths = write_texts(tmp_path, chunks)
+    content = paths[1].read_bytes()
+    for join_titles in (True, False):
+        one = Dataset.load(*paths, join_titles=join_titles)
+        (array,) = pyarrow.table(one.chunks)["text"].chunks
+        array.validate(full=True)
+        found, places = read_views(array)
+        assert found == array.to_pylist() == list(one.chunk_texts)
+        assert join_titles or found == [row["text"] for row in chunks]
+        # Every text that is lent is as far from its place in the file as any other.
+        starts = set()
+        for text, row, place in zip(found, chunks, places, strict=True):
+            written = f'"text": "{text}"'.encode()
+            if place is not None and written in content and text == row["text"]:
+                starts.add(place - content.index(written) - len('"text": "'))
+        assert len(starts) <= 1
+
+
+def test_no_text_of_a_file_that_is_read_or_mapped_is_copied(tmp_path: Path) -> None:
+    chunks = [{"chunk_id": f"c{i:05}", "text": f"the text of {i:05} " * 60} for i in range(5000)]
+    paths = write_texts(tmp_path, chunks)
+    content = paths[1].read_bytes()
+    for memory_map in (True, False):
+        one = Dataset.load(*paths, memory_map=memory_map)
+        table = pyarrow.table(one.chunks)
+        starts, row, at = set(), 0, 0
+        for array in table["text"].chunks:
+            assert sum(buffer.size for buffer in array.buffers()[2:]) < len(content) / 2
+            for text, place in zip(*read_views(array), strict=True):
+                assert place is not None
+                assert text == chunks[row]["text"]
+                at = content.index(text.encode(), at)
+                starts.add(place - at)
+                row += 1
+        (start,) = starts
+        assert row == len(chunks)
+        if memory_map and sys.platform == "linux":
+            mapped = [
+                line.split("-")[0]
+                for line in Path("/proc/self/maps").read_text().splitlines()
+                if line.endswith(str(paths[1]))
+            ]
+            assert f"{start:x}" in mapped
+        # Polars takes the same memory, and it lives as long as the frame.
+        frame = polars.DataFrame(one.chunks)
+        del one, table
+        gc.collect()
+        assert frame["text"].to_list() == [row["text"] for row in chunks]
+
+
+# pyarrow imports pandas when it makes its first table.
+_MEASURED = """
+import sys, pandas, pyarrow, polars
+from stage2 import Dataset
+one = Dataset.load(*sys.argv[1:], memory_map=False)
+begin()
+held = pyarrow.table(one.chunks), polars.DataFrame(one), one.chunk_texts.__arrow_c_array__()
+end()
+assert held[0].num_rows == 20_000 and held[1].height == 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
+def test_a_table_over_a_large_file_takes_little_memory(tmp_path: Path) -> None:
+    line = b'{"chunk_id": "c%05d", "text": "' + b"a text of two kilobytes " * 85 + b'"}\n'
+    paths = tmp_path / "qa.jsonl", tmp_path / "chunks.jsonl"
+    paths[0].write_bytes(b'{"question": "what is it about", "chunk_id": "c00001"}\n')
+    paths[1].write_bytes(b"".join(line % i for i in range(20_000)))
+    assert paths[1].stat().st_size > 39 << 20
+    # 16 bytes a text, and as many an id, three times.
+    assert run_measured(_MEASURED, *paths) < 12 << 20
+
+
+def asked_for(held: Any, of: dict[str, pyarrow.DataType]) -> pyarrow.Table:
+    """Read a table with other types in the schema that is asked for."""
+    own = pyarrow.schema(held)
+    fields = [field.with_type(of.get(field.name, field.type)) for field in own]
+    capsule = pyarrow.schema(fields).__arrow_c_schema__()
+    stream = held.__arrow_c_stream__(capsule)
+    return pyarrow.RecordBatchReader._import_from_c_capsule(stream).read_all()
+
+
+def test_strings_are_given_to_whoever_asks_for_them(dataset: Dataset) -> None:
+    view, small, large = pyarrow.string_view(), pyarrow.string(), pyarrow.large_string()
+    expected = pyarrow.table(dataset).to_pylist()
+    assert pyarrow.schema(dataset).field("question").type == view
+    for kind in (small, large, view):
+        of = {"question": kind, "qa_id": kind, "chunk_ids": pyarrow.list_(kind), "no": kind}
+        made = asked_for(dataset, of)
+        assert made.schema.field("question").type == made.schema.field("qa_id").type == kind
+        assert made.schema.field("answer").type == view
+        assert made.schema.field("chunk_ids").type == pyarrow.large_list(kind)
+        assert made.to_pylist() == expected
+        array = pyarrow.array(dataset.questions, type=kind)
+        assert (array.type, array.to_pylist()) == (kind, list(dataset.questions))
+    # Lists have copies unless views are asked for, for pandas takes no views in lists.
+    assert pyarrow.schema(dataset).field("chunk_ids").type == pyarrow.large_list(large)
+    samples = dataset.construct(2, 0)
+    made = asked_for(samples, {"negative_contexts": pyarrow.large_list(view)})
+    assert made["negative_contexts"].type == pyarrow.large_list(view)
+    assert made.to_pylist() == pyarrow.table(samples).to_pylist()
+    # A schema that means nothing here is a wish that goes unheard.
+    assert asked_for(dataset, {"question": pyarrow.int64()}) == pyarrow.table(dataset)
+    with pytest.raises((TypeError, ValueError)):
+        dataset.__arrow_c_stream__(1)
+    rows = pyarrow.table(table({"x": dataset.questions, "y": np.arange(12)}))
+    assert rows["x"].type == view
+    assert rows["x"].to_pylist() == list(dataset.questions)

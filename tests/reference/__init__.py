@@ -34,7 +34,7 @@ from tests.reference.ranking import (
     recall,
 )
 from tests.reference.search import topk
-from tests.reference.texts import numbered, same_text, shared_truths, text_key
+from tests.reference.texts import numbered, same_text, shared_truths, text_key, view_texts
 from tests.reference.unseen import unseen_truths
 
 __all__ = [
@@ -75,5 +75,6 @@ __all__ = [
     "topk",
     "transfer_spans",
     "unseen_truths",
+    "view_texts",
     "without_skippable_frames",
 ]

@@ -56,3 +56,22 @@ def numbered(keys: Sequence[T]) -> tuple[list[int], list[int]]:
         if key not in different:
             different.append(key)
     return [[*keys].index(key) for key in different], [different.index(key) for key in keys]
+
+
+def view_texts(views: bytes, buffers: Sequence[bytes]) -> list[str]:
+    """Read the string views of Arrow: 16 bytes a text, as its columnar format describes them."""
+    found = []
+    for start in range(0, len(views), 16):
+        view = views[start : start + 16]
+        length, buffer, offset = (
+            int.from_bytes(view[at : at + 4], "little", signed=True) for at in (0, 8, 12)
+        )
+        if length <= 12:
+            assert view[4 + length :].strip(b"\0") == b""
+            found.append(view[4 : 4 + length].decode())
+            continue
+        text = buffers[buffer][offset : offset + length]
+        assert len(text) == length
+        assert view[4:8] == text[:4]
+        found.append(text.decode())
+    return found

@@ -22,7 +22,15 @@ from stage2._core._arrow import Table, table
 from stage2._core._dataset import Dataset, load_qrels
 from stage2._core._distinct import DistinctTexts, numbered
 from stage2._core._gazetteer import Gazetteer, write_annotations
-from stage2._core._loaded import InputError, Loaded, Rejected, TextColumn, load_chunks, read_bytes
+from stage2._core._loaded import (
+    InputError,
+    Lines,
+    Loaded,
+    Rejected,
+    TextColumn,
+    load_chunks,
+    read_bytes,
+)
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
 from stage2._core._samples import Samples, sample_negatives
 from stage2._core._search import select_negatives, similarities, topk
@@ -34,6 +42,7 @@ __all__ = [
     "DistinctTexts",
     "Gazetteer",
     "InputError",
+    "Lines",
     "Loaded",
     "Ranking",
     "Rejected",

@@ -23,7 +23,12 @@ class Table:
     def __len__(self) -> int:
         """Return the number of rows."""
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return a capsule with a stream of the table. Another schema is not made."""
+        """Return a capsule with a stream of the table.
+
+        Args:
+            requested_schema: a capsule with a schema that is wished. Its strings, large strings and
+                string views are heeded by the names of the columns; nothing else is made.
+        """
     def __arrow_c_schema__(self) -> object:
         """Return a capsule with the names and types of the columns."""
 
@@ -31,7 +36,8 @@ def table(columns: Mapping[str, _Column]) -> Table:
     """Make a table of columns with n rows each.
 
     Arrays of numbers are lent and not copied, if their memory is contiguous; they should not be
-    changed as long as the table is read. Texts and arrays of bool are copied.
+    changed as long as the table is read. Texts of a `TextColumn` are lent as it lends them, in
+    lists they are copied; arrays of bool and `str` are copied.
 
     Raises:
         ValueError: the columns have different lengths, or offsets do not fit.

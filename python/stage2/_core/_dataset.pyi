@@ -137,7 +137,9 @@ class Dataset(Loaded):
         """Give the questions to another library by Arrow, under the names that a file has.
 
         The columns are `qa_id`, `question`, `answer` (null if there is none), and the lists
-        `chunk_ids` and `grades`. Texts are copied a batch at a time.
+        `chunk_ids` and `grades`. Texts are string views of the file's own bytes, as
+        `TextColumn` gives them; in lists they are copied to large strings unless
+        `requested_schema` asks for views.
         """
     def __arrow_c_schema__(self) -> object:
         """Return a capsule with the names and types of the columns."""

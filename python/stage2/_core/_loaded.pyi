@@ -85,9 +85,19 @@ class TextColumn(Sequence[str]):
             ValueError: there is no such text.
         """
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        """Give a copy of the texts to another library by Arrow, large strings.
+        """Give the texts to another library by Arrow, as string views.
 
-        The empty string, which stands for a missing text, becomes null.
+        The views point to the bytes in which the texts stand, a file that is mapped or read, and
+        these live as long as the views. A text of up to 12 bytes stands in its view; one with
+        escapes of JSON, or that begins with a joined title, is copied. The empty string, which
+        stands for a missing text, becomes null.
+
+        Args:
+            requested_schema: a capsule with the type that is wished: a string or large string is
+                a copy. Another wish goes unheard.
+
+        Raises:
+            ValueError: a text is longer than 2 GiB, or all are and `string` is asked for.
         """
     def __arrow_c_schema__(self) -> object:
         """Return a capsule with the type of the texts."""
@@ -117,3 +127,29 @@ def read_bytes(path: Path, max_decompressed: int | None = None) -> bytes:
         InputError: the file is recognised as no text in UTF-8, is a damaged archive, or is too
             large.
     """
+
+class Lines:
+    """The lines of a file of text, read as they are asked for, without their ends.
+
+    A file whose first letter is `{` is read block by block, plain or compressed by gzip or
+    Zstandard. Any other is read whole when it is opened, as `read_bytes` does.
+    """
+
+    def __init__(self, path: Path, max_decompressed: int | None = None) -> None:
+        """Open the file.
+
+        Args:
+            path: the file.
+            max_decompressed: as in `Dataset.load`.
+
+        Raises:
+            InputError: as `read_bytes` does. Of a file that is read block by block, damage and
+                too much text are found when the lines before them have been given.
+        """
+    @property
+    def is_list(self) -> bool:
+        """Whether what is left begins with a bracket, as a list of JSON does."""
+    def read(self) -> bytes:
+        """Return all that is left."""
+    def __iter__(self) -> Lines: ...
+    def __next__(self) -> bytes: ...

@@ -54,8 +54,9 @@ class Samples(Loaded):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give the samples to another library by Arrow, under the names that a file of them has.
 
-        `gt_grades` is 1 where the data have no grades. What is missing is null. Texts are copied a
-        batch at a time.
+        `gt_grades` is 1 where the data have no grades. What is missing is null. Texts are string
+        views of the file's own bytes, as `TextColumn` gives them; in lists they are copied to large
+        strings unless `requested_schema` asks for views.
         """
     def __arrow_c_schema__(self) -> object:
         """Return a capsule with the names and types of the columns."""

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -17,6 +18,7 @@ from stage2.cli.options import notes_on_repeats
 from stage2.config import Settings
 from stage2.config_file import nearest
 from stage2.utils.errors import BadInputError, RunFailedError, exit_code_of, message_of, one_line
+from stage2.utils.hub_folder import fetching
 
 # The settings that name the files which a command reads first.
 _VECTORS = ("question_vectors", "corpus_vectors", "run")
@@ -165,8 +167,12 @@ def check_present(settings: Settings, names: Iterable[str]) -> None:
         try:
             os.stat(path)
         except FileNotFoundError:
+            # Behind a folder that is here, the name is a path that is wrong.
+            is_path = name != "data" or Path(path).parent.is_dir()
+            remedy = "" if is_path else fetching(path)
             raise BadInputError(
                 f"--{name.replace('_', '-')} {path}: no such file; expected one to read"
+                f"{remedy and '; '}{remedy}"
             ) from None
         except OSError:
             continue

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from stage2.utils.errors import BadInputError
+from stage2.utils.hub_folder import fetching
 from stage2.utils.setting import Group, setting, size_of
 from stage2.variants import COLUMNS, FORMATS
 
 OnError = Literal["strict", "skip"]
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,16 @@ class SamplesConfig(Group):
         "leaves it out, as --entities does for --chunks: its annotations are of the texts alone.",
         choices=("join", "ignore"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data is None or not _ADDRESS.match(self.data):
+            return
+        remedy = fetching(self.data) or "fetch it first"
+        raise BadInputError(
+            f"--data {self.data}: is an address, and nothing is fetched; expected the path of a "
+            f"file or a folder here; {remedy}"
+        )
 
 
 @dataclass(frozen=True)

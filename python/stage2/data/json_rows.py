@@ -1,8 +1,9 @@
 """Rows of JSON with their places, for the formats whose files are JSON.
 
 The core reads JSONL much faster, into columns of its own fields. These rows are of other tools'
-formats, which have lists and objects within a row. Python's parser reads them; a place is looked
-for only when a message needs it.
+formats, which have lists and objects within a row. Python's parser reads them, line by line, so
+that no more than one is in memory; a file that is one list is read whole. A place is looked for
+only when a message needs it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stage2._core import InputError, read_bytes
+from stage2._core import InputError, Lines, read_bytes
 from stage2.config import InputConfig
 from stage2.data.faults import input_error, leave_out, read_row
 from stage2.data.table_builder import TableBuilder
@@ -158,13 +159,13 @@ def read_rows(
     Raises:
         InputError: a row is wrong and --on-error is strict, or the file cannot be read at all.
     """
-    content = read_bytes(path, settings.decompressed).removeprefix(b"\xef\xbb\xbf")
-    if content.lstrip()[:1] == b"[":
-        whole = decoded(str(path), 1, content)
+    lines = Lines(path, settings.decompressed)
+    if lines.is_list:
+        whole = decoded(str(path), 1, lines.read())
         for node in _elements(str(path), whole):
             read_row(node, push, builder, settings)
         return
-    for line, row in enumerate(content.split(b"\n"), 1):
+    for line, row in enumerate(lines, 1):
         if not row.strip():
             continue
         try:

@@ -60,7 +60,12 @@ def _beginning(path: str) -> bytes:
         with gzip.open(path) as packed:
             return packed.read(_LOOKED_AT)
     if start.startswith(b"\x28\xb5\x2f\xfd"):
-        from stage2._core import read_bytes  # the core alone has Zstandard
+        from stage2._core import Lines  # the core alone has Zstandard
 
-        return read_bytes(path)[:_LOOKED_AT]
+        begin = bytearray()
+        for line in Lines(path):
+            begin += line + b"\n"
+            if len(begin) >= _LOOKED_AT:
+                break
+        return bytes(begin[:_LOOKED_AT])
     return start

@@ -91,7 +91,9 @@ def test_of_several_files_each_tells_a_side_of_its_own(tmp_path: Path) -> None:
     folder = three_files(tmp_path)
     other = folder / "qrels" / "more.tsv"
     other.write_text(f"{HEADER}q14\tc00\t1\n")
-    with pytest.raises(BadInputError, match=r"more.tsv: is one of 4 files .* expected train, dev"):
+    with pytest.raises(
+        BadInputError, match=r"more.tsv: is one of 4 files .* expected train, training, dev"
+    ):
         read(settings_of(folder), False)
     other.rename(folder / "qrels" / "dev.tsv")
     with pytest.raises(BadInputError, match=r"dev.tsv and qrels/valid.tsv are both the dev side"):
