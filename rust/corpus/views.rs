@@ -236,11 +236,8 @@ mod tests {
             value("a head of it", false),
         ];
         let head = value("a head of it", false);
-        let column = TextColumn::of_file(&source, spans).headed(vec![
-            Span::default(),
-            Span::default(),
-            head,
-        ]);
+        let heads = TextColumn::of_file(&source, vec![Span::default(), Span::default(), head]);
+        let column = TextColumn::of_file(&source, spans).headed(heads);
         let text = r#"a "text" with escapes"#;
         let expected = [text, "ü", "a head of it a head of it", text];
         for (limit, copies) in [(25, 3), (46, 2), (LIMIT, 1)] {
