@@ -21,16 +21,14 @@ from torch import Tensor
 
 import stage2
 from benches import report
+from benches.data_sets import DATA, Data, Row
 from benches.defaults import CELLS as DEFAULTS
 from benches.defaults import (
-    DATA,
     OURS,
     ROOT,
     UNTOUCHED,
     WRITTEN,
-    Data,
     Options,
-    Row,
     measures_with,
     parser_of,
     run_folder,

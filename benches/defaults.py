@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ import torch
 
 import stage2
 from benches import report
+from benches.data_sets import DATA, Data, Row
 from stage2.config_file import read_toml
 from stage2.encoding.encode import encode
 from stage2.encoding.encoder import Encoder
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from benches import sentence_peers
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, Any]
 # The name of a measure, with its value for each query.
 Measures = dict[str, list[float]]
 
@@ -50,34 +49,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "defaults.md"
 CELLS = ROOT / "benches" / "defaults.jsonl"
 UNTOUCHED, OURS, PEER = "untouched", "stage2 run", "MultipleNegativesRankingLoss"
-TEST_SHARE = 0.3
 # The document has the table of so many splits and seeds.
 WRITTEN = 3
 FLIPS = 10_000
-
-
-@dataclass(frozen=True)
-class Data:
-    """A data set, with the indices of the questions that each split holds out.
-
-    Attributes:
-        name: the name of the data set.
-        queries: the rows of `queries.jsonl`.
-        corpus: the rows of `corpus.jsonl`.
-        truths: for each query, the indices of the chunks that answer it.
-        tests: for each split, the queries that it holds out.
-    """
-
-    name: str
-    queries: list[Row]
-    corpus: list[Row]
-    truths: list[list[int]]
-    tests: list[list[int]]
-
-    @property
-    def texts(self) -> list[str]:
-        """The chunks as a model reads them, each after its title."""
-        return [f"{row.get('title', '')} {row['text']}".strip() for row in self.corpus]
 
 
 @dataclass(frozen=True)
@@ -175,61 +149,6 @@ def tell(cell: Row) -> None:
     name = f"{cell['data']}, split {cell['split']}, seed {cell['seed']}, {cell['method']}"
     found = f"MRR {np.mean(cell['rr']):.4f}, {cell['seconds']:.0f} s"
     print(f"{name}: {found}", file=sys.stderr, flush=True)
-
-
-def xquad(folder: Path, splits: int, limit: int | None, language: str = "en") -> Data:
-    """Load XQuAD. The same questions and paragraphs stand in the same order in each language."""
-    path = folder / "xquad" / f"xquad.{language}.json"
-    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-    paragraphs = [part for article in articles for part in article["paragraphs"]][:limit]
-    corpus = [{"_id": f"p{i}", "text": part["context"]} for i, part in enumerate(paragraphs)]
-    asked = [(i, qa) for i, part in enumerate(paragraphs) for qa in part["qas"]]
-    queries = [{"_id": qa["id"], "text": qa["question"]} for _, qa in asked]
-    truths = [[i] for i, _ in asked]
-    return Data("XQuAD", queries, corpus, truths, held_out(truths, splits))
-
-
-def medquad(folder: Path, splits: int, limit: int | None) -> Data:
-    """Load MedQuAD."""
-    folder = folder / "medquad"
-    corpus = files.read_jsonl(folder / "corpus.jsonl")[:limit]
-    place = {row["_id"]: i for i, row in enumerate(corpus)}
-    answers: dict[str, list[int]] = {}
-    for line in (folder / "qrels" / "all.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        query, chunk, _ = line.split("\t")
-        if chunk in place:
-            answers.setdefault(query, []).append(place[chunk])
-    queries = [row for row in files.read_jsonl(folder / "queries.jsonl") if row["_id"] in answers]
-    truths = [answers[row["_id"]] for row in queries]
-    return Data("MedQuAD", queries, corpus, truths, held_out(truths, splits))
-
-
-DATA: dict[str, Callable[[Path, int, int | None], Data]] = {"xquad": xquad, "medquad": medquad}
-
-
-def held_out(truths: Sequence[Sequence[int]], splits: int) -> list[list[int]]:
-    """Hold out, for each split, the queries of 30% of the groups of chunks.
-
-    Chunks that answer one query are in one group, so that no chunk answers queries of both sides.
-    """
-    group = list(range(1 + max(chain.from_iterable(truths))))
-
-    def first(chunk: int) -> int:
-        while group[chunk] != chunk:
-            chunk = group[chunk]
-        return chunk
-
-    for chunks in truths:
-        for chunk in chunks[1:]:
-            group[max(first(chunks[0]), first(chunk))] = min(first(chunks[0]), first(chunk))
-    of_query = [first(chunks[0]) for chunks in truths]
-    groups = sorted(set(of_query))
-    found = []
-    for split in range(splits):
-        order = np.random.default_rng(split).permutation(len(groups))
-        out = {groups[i] for i in order[: round(TEST_SHARE * len(groups))]}
-        found.append([i for i, one in enumerate(of_query) if one in out])
-    return found
 
 
 def missing(

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 import stage2
-from benches import defaults, report
-from benches.defaults import Data, Floats
+from benches import data_sets, defaults, report
+from benches.data_sets import Data
+from benches.defaults import Floats
 from stage2.encoding.encoder import Encoder
 from stage2.models.fit_model import fit_model
 from stage2.models.hub import default_backbone
@@ -51,11 +52,11 @@ MODELS: Mapping[str, Callable[[Data], Encoder]] = {
 def main() -> None:
     """Measure each model on each data set, and write the table."""
     parser = defaults.parser_of("init_cost", __doc__)
-    parser.add_argument("--only", choices=tuple(defaults.DATA), help="one data set")
+    parser.add_argument("--only", choices=tuple(data_sets.DATA), help="one data set")
     parser.add_argument("--limit", type=int, help="passages of each, to try the script")
     given = parser.parse_args()
-    names = [given.only] if given.only else list(defaults.DATA)
-    parts = [section(defaults.DATA[name](given.data, SPLITS, given.limit)) for name in names]
+    names = [given.only] if given.only else list(data_sets.DATA)
+    parts = [section(data_sets.DATA[name](given.data, SPLITS, given.limit)) for name in names]
     text = "\n".join(parts)
     print(text)
     if given.only is None and given.limit is None:

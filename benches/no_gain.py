@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benches import report
+from benches.data_sets import Data, Row, xquad
 from benches.defaults import (
     ROOT,
     UNTOUCHED,
-    Data,
     Options,
-    Row,
     flip_test,
     model_measures,
     parser_of,
@@ -32,7 +31,6 @@ from benches.defaults import (
     start,
     write_beir,
     write_between,
-    xquad,
 )
 from stage2.utils import files
 

@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benches import defaults, report
+from benches import data_sets, defaults, report
 from benches import sentence_peers as peers
-from benches.defaults import DATA, ROOT, UNTOUCHED, Data, Options, Row
+from benches.data_sets import DATA, Data, Row
+from benches.defaults import ROOT, UNTOUCHED, Options
 from stage2.data.sample.build import write_sample
 from stage2.utils import files
 from stage2.utils.device import resolve_precision
@@ -115,7 +116,7 @@ def sample(folder: Path, splits: int, limit: int | None) -> Data:
     asked = [row for row in files.read_json(paths.qa) if row["chunk_id"] in place]
     queries = [{"_id": row["qa_id"], "text": row["question"]} for row in asked]
     truths = [[place[row["chunk_id"]]] for row in asked]
-    return Data("sample", queries, corpus, truths, defaults.held_out(truths, splits))
+    return Data("sample", queries, corpus, truths, data_sets.held_out(truths, splits))
 
 
 def main() -> None:

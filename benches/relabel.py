@@ -23,7 +23,8 @@ import numpy as np
 from click.testing import CliRunner
 
 import stage2
-from benches.defaults import DATA, ROOT, Data, parser_of, write_beir, write_between
+from benches.data_sets import DATA, Data
+from benches.defaults import ROOT, parser_of, write_beir, write_between
 from stage2._core import Samples
 from stage2.cli.main import program
 from stage2.config import Settings

@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 from stage2 import ProbabilisticGBERTV4
 from stage2.cli.main import program
 from stage2.models.init_model import init_model
+from stage2.training import own_loss
+from stage2.training.losses import FUNCTIONS
+from stage2.variants import LOSSES
 from tests.small import make_cross_encoder, write_backbone, write_corpus
 
 # Tests must not depend on the speed of the machine. By default an example of 200 ms would fail.
@@ -65,6 +68,15 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a tiny BERT with random weights and a tokenizer of whole words, without a download."""
     return write_backbone(tmp_path_factory.mktemp("backbone"))
+
+
+@pytest.fixture
+def losses_of_the_test() -> Iterator[None]:
+    """Take the losses away that a test adds."""
+    before = {*LOSSES}
+    yield
+    for name in {*LOSSES} - before:
+        del LOSSES[name], FUNCTIONS[name], own_loss._ADDED[name]
 
 
 @pytest.fixture(scope="session")

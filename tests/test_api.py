@@ -183,6 +183,7 @@ def test_a_sweep_says_what_its_command_prints(
         ({"jobs": 2, "loss": lambda similarities, **_: similarities.sum(1)}, "jobs is 2: a loss"),
     ],
 )
+@pytest.mark.usefixtures("losses_of_the_test")
 def test_a_sweep_that_cannot_be_meant_is_refused(
     wrong: dict[str, Any], message: str, small: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benches import child, inputs, relabel, report
-from benches.defaults import Data
+from benches.data_sets import Data
 from benches.draw import draw_and_repair
 from benches.harness import Bench, Claim, Details, Limit, MismatchError, Peer, Ratio, Timing, expect
 from benches.jobs import growth, join, loop, ranks, sampling

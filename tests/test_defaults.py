@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benches import defaults, reference
+from benches import data_sets, defaults, reference
 from stage2.config import InputConfig
 from stage2.data.formats import read
 
@@ -34,7 +34,7 @@ def test_flip_test_is_near_the_exact_one() -> None:
 
 
 def test_splits_of_xquad_hold_out_whole_paragraphs(xquad: Path) -> None:
-    data = defaults.xquad(xquad.parent, splits=3, limit=None)
+    data = data_sets.xquad(xquad.parent, splits=3, limit=None)
     assert (len(data.queries), len(data.corpus), len(data.tests)) == (1190, 240, 3)
     for test in data.tests:
         out = {data.truths[i][0] for i in test}
@@ -44,7 +44,7 @@ def test_splits_of_xquad_hold_out_whole_paragraphs(xquad: Path) -> None:
 
 
 def test_no_answer_of_medquad_stands_on_both_sides(medquad: Path) -> None:
-    data = defaults.medquad(medquad.parent, splits=3, limit=None)
+    data = data_sets.medquad(medquad.parent, splits=3, limit=None)
     assert (len(data.queries), len(data.corpus)) == (1770, 2097)
     assert sum(map(len, data.truths)) == 2143
     for test in data.tests:
@@ -56,14 +56,14 @@ def test_no_answer_of_medquad_stands_on_both_sides(medquad: Path) -> None:
 
 def test_chains_of_shared_chunks_are_one_group() -> None:
     truths = [[0, 1], [1, 2], [3], [2], [4], [5]]
-    for test in defaults.held_out(truths, splits=20):
+    for test in data_sets.held_out(truths, splits=20):
         assert len({i in test for i in (0, 1, 3)}) == 1
 
 
 def test_the_training_side_is_a_data_set_without_what_is_held_out(tmp_path: Path) -> None:
     queries = [{"_id": f"q{i}", "text": f"question {i}"} for i in range(3)]
     corpus = [{"_id": f"c{i}", "title": "About", "text": f"chunk {i}"} for i in range(4)]
-    data = defaults.Data("tiny", queries, corpus, [[0], [1, 3], [2]], [[0]])
+    data = data_sets.Data("tiny", queries, corpus, [[0], [1, 3], [2]], [[0]])
     folder = defaults.training_side(data, 0, defaults.Options(tmp_path, "fp32", ()))
     loaded = read(InputConfig(data=str(folder)), False).dataset
     assert list(loaded.questions) == ["question 1", "question 2"]
@@ -72,7 +72,7 @@ def test_the_training_side_is_a_data_set_without_what_is_held_out(tmp_path: Path
 
 
 def test_the_table_has_a_row_a_cell_and_the_means() -> None:
-    data = defaults.Data("XQuAD", [], [], [], [[0, 1]])
+    data = data_sets.Data("XQuAD", [], [], [], [[0, 1]])
     options = defaults.Options(Path("work"), "fp32", ("--epochs", "1"))
     ranks = {defaults.UNTOUCHED: [0.5, 1.0], defaults.OURS: [1.0, 1.0], defaults.PEER: [0.25, 0.5]}
     cells = [
@@ -100,7 +100,7 @@ def test_a_significant_change_is_counted_by_its_sign() -> None:
         for method, found in zip((defaults.UNTOUCHED, defaults.OURS), pair, strict=True)
     ]  # fmt: skip
     options = defaults.Options(Path("work"), "fp32", ())
-    text = defaults.document([defaults.Data("XQuAD", [], [], [], [])], cells, options)
+    text = defaults.document([data_sets.Data("XQuAD", [], [], [], [])], cells, options)
     assert "better (p < 0.05) in 1 and worse in 1 of 3. nDCG@10" in text
 
 
@@ -112,7 +112,7 @@ def test_the_document_has_the_markers_that_the_tables_go_between() -> None:
 
 
 def test_cells_that_are_done_are_not_done_again(tmp_path: Path) -> None:
-    data = defaults.Data("XQuAD", [], [], [], [[0]])
+    data = data_sets.Data("XQuAD", [], [], [], [[0]])
     options = defaults.Options(tmp_path, "fp32", ())
     cells = [
         {"data": "XQuAD", "split": 0, "seed": 0, "key": options.key, "method": method}

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from benches import recipes
-from benches.defaults import UNTOUCHED, Data, Options, Row
+from benches.data_sets import Data, Row
+from benches.defaults import UNTOUCHED, Options
 from benches.recipes import GRID, RECIPES, TUNING, Cells, Peer
 from benches.sentence_peers import LOSSES
 from stage2.cli.main import program

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "--standalone": "torchrun", "--nproc-per-node": "torchrun", "--nnodes": "torchrun",
     "--node-rank": "torchrun", "--master-addr": "torchrun", "--master-port": "torchrun",
     "--max-restarts": "torchrun",
+    "--local-dir": "hf", "--repo-type": "hf",
     "--nodes": "SLURM", "--ntasks-per-node": "SLURM", "--gpus-per-node": "SLURM",
     "--cpus-per-task": "SLURM", "--signal": "SLURM",
     "--only": "benches.init_cost", "--write": "benches.relabel", "--part": "benches.recipes",

@@ -57,10 +57,10 @@ def test_ground_truths_are_those_of_the_rows_asked_for(tmp_path: Path) -> None:
 
 
 def baselines(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the metrics of baselines, not their statistics against the model after."""
+    """Return the metrics of baselines, not what is drawn or compared with the model after."""
     told = part.get("baselines", {})
     return {
-        name: {key: value for key, value in one.items() if key != "statistics"}
+        name: {key: value for key, value in one.items() if key not in ("statistics", "intervals")}
         for name, one in told.items()
     }
 

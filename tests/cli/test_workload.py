@@ -113,9 +113,15 @@ def test_rounds_that_do_not_count_take_no_time(lists: RankingLists) -> None:
 
 
 def test_heads_are_fitted_if_asked() -> None:
-    assert workload.fitting(PACE, fits=False) == []
-    (work,) = workload.fitting(PACE)
-    assert work.count == 125_000
+    assert workload.fitting(PACE, Settings(fit=False)) == []
+    assert workload.fitting(PACE, Settings(), makes=False) == []
+    (heads,) = workload.fitting(PACE, Settings())
+    assert heads.count == 125_000
+    # Twenty-eight chunks, and three sentences of each.
+    _, model = workload.fitting(PACE, Settings(fit_steps=10))
+    tokens = 10 * 28 * (PACE.tokens["document"] + 3 * 20)
+    assert model.count == 10
+    assert model.seconds == pytest.approx((1.5 * tokens * PACE.token, 4.5 * tokens * PACE.token))
 
 
 def test_pairs_of_a_cross_encoder(cross_encoder: Path, corpus: dict[str, Path]) -> None:

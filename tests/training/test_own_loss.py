@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,11 @@ from torch import Tensor
 import stage2
 from stage2 import BadInputError, RunFailedError
 from stage2.config_file import read_toml
-from stage2.training import own_loss
 from stage2.training.losses import FUNCTIONS, infonce
 from stage2.training.own_loss import add_loss, loss_hashes
 from stage2.variants import LOSSES
 
-
-@pytest.fixture(autouse=True)
-def only_here() -> Iterator[None]:
-    """Take the losses away that a test adds."""
-    before = {*LOSSES}
-    yield
-    for name in {*LOSSES} - before:
-        del LOSSES[name], FUNCTIONS[name], own_loss._ADDED[name]
+pytestmark = pytest.mark.usefixtures("losses_of_the_test")
 
 
 def warm(similarities: Tensor, mask: Tensor, relevance: Tensor) -> Tensor:
