@@ -67,15 +67,16 @@ def fit_model(
     """
     generator = np.random.default_rng((seed, 1))
     own = own_encoder(backbone).to(model.device)
-    texts = shuffled(list(dict.fromkeys(chunks)), generator)
-    texts = within(model, texts, 2 * CHUNK_TOKENS)
+    drawn = shuffled(list(dict.fromkeys(chunks)), generator)
+    texts = within(model, drawn, 2 * CHUNK_TOKENS)
     short, of = _short_texts(texts, generator)
-    wanted, tokens = [], []
-    with bar("reading texts", "text") as progress:
-        for part, role in ((short, "query"), (texts, "document")):
-            wanted.append(_directions(own, part, role, progress))
-            tokens.append(tokenize(model, part, [()] * len(part)))
-    job = _Fitting(model, *wanted, *tokens, of, generator)
+    with bar("reading sentences", "text") as progress:
+        asked = _directions(own, short, "query", progress)
+    with bar("reading chunks", "text") as progress:
+        ranked = _directions(own, texts, "document", progress)
+    job = _Fitting(
+        model, asked, ranked, _tokens(model, short), _tokens(model, texts), of, generator
+    )
     with bar("fitting the model", "step") as progress, model.guard.training(), _no_dropout(model):
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
@@ -146,6 +147,11 @@ def _short_texts(chunks: Sequence[str], generator: np.random.Generator) -> tuple
         found += texts
         of += [number] * len(texts)
     return found, np.array(of)
+
+
+def _tokens(model: ProbabilisticGBERTV4, texts: Sequence[str]) -> TokenizedTexts:
+    """Return the tokens of texts without entities."""
+    return tokenize(model, texts, [()] * len(texts))
 
 
 def _directions(
