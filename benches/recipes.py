@@ -214,7 +214,7 @@ def tuned(cells: Cells, data: Data, name: str, options: Options) -> Row:
         cell = cells.made(known, lambda: peer_cell(data, TUNING, known, peer, options))
         return float(np.mean(cell["ndcg10"]))
 
-    # Of equal ones the first.
+    # The first of equal settings is taken.
     return dict(max(GRID, key=value))
 
 

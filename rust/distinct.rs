@@ -75,7 +75,7 @@ impl DistinctTexts {
     /// Work that is stopped leaves no texts at all.
     pub fn add(&mut self, cells: &impl Texts) -> Vec<i64> {
         let (hashes, all_valid) = hashes(cells);
-        // What is thrown on the way leaves nothing behind that is half done.
+        // An error on the way leaves nothing behind that is half done.
         let mut known = std::mem::take(self);
         known.make_room(hashes.len());
         let mut codes = with_capacity(hashes.len());

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes at its peak, in a process of its own."""
+"""The peak of the memory that a piece of work takes, in a process of its own."""
 
 from __future__ import annotations
 

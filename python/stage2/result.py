@@ -141,7 +141,7 @@ class Result:
 
 @dataclass(frozen=True, repr=False)
 class SweepResult:
-    """What a sweep has found, read from its folder. A notebook shows the winner's verdict.
+    """The result of a sweep, read from its folder. A notebook shows the winner's verdict.
 
     Attributes:
         folder: the folder of the sweep.

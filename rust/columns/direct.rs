@@ -36,7 +36,7 @@ pub fn questions(columns: &QuestionColumns<'_>) -> Result<Option<Questions>> {
     }
 }
 
-/// What becomes of a number in a column of texts.
+/// The use of a number in a column of texts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbers {
     /// It is a fault.

@@ -20,9 +20,9 @@ const LOOKED_AT: usize = 512;
 
 /// The lines of a text file, plain or compressed.
 pub struct Lines {
-    /// What has not been read yet; none if all of it has.
+    /// The part that has not been read yet; none if all of it has.
     rest: Option<Rest>,
-    /// What was read, from the start of a line.
+    /// The bytes that were read, from the start of a line.
     block: Vec<u8>,
     /// Where the next line starts in the block.
     at: usize,
@@ -278,7 +278,7 @@ mod tests {
             let (found, in_blocks) = lines_of(other.as_bytes(), None).unwrap();
             assert_eq!((found.len(), in_blocks), (lines, false), "{other:?}");
         }
-        // What begins so may be in another format, and is looked at as a whole.
+        // A file that begins so may be in another format, and is looked at as a whole.
         assert!(lines_of(b"{\0\0\0\0\0\0\0{\"", None).is_err());
     }
 

@@ -170,7 +170,7 @@ def test_scores_from_which_nothing_can_be_learnt_are_refused(
         return values if len(questions) == 32 else np.zeros(len(questions), np.float32)
 
     monkeypatch.setattr(CrossEncoder, "score", say)
-    # What the same model said is not kept, since it says something else each time.
+    # The scores of this model are not kept, since it says something else each time.
     monkeypatch.setattr("stage2.cli.rerankers.folder_of", lambda _: None)
     assert "each of 8 questions one score" in stage2(*flags, exit_code=2).stderr
     values[4:] = np.arange(28)

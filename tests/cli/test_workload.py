@@ -90,7 +90,7 @@ def test_each_round_but_the_first_embeds_the_corpus_again(lists: RankingLists) -
     assert few.count == 2 * 10
     more = workload.training(PACE, settings, lists, 10, 2, mined=100)
     assert {work.what: work.count for work in more}[texts.what] == 2 * (10 + 100)
-    # What is hard is not known, but the corpus is embedded whatever that is.
+    # It is not known what is hard, but the corpus is embedded whatever that is.
     hard, _ = workload.mining_again(PACE, settings, (10, 20), least=0.1)
     assert hard.seconds == (PACE.embed("", 2, 40).seconds[0], texts.seconds[1])
 

@@ -22,7 +22,7 @@ files = settings(max_examples=100, suppress_health_check=[HealthCheck.function_s
 
 TEXT = st.text(st.sampled_from('ab "\\/\n\t\x00\x7fü日😀'), max_size=8)
 IDS = st.sampled_from(["a", "b", "1", ""]) | st.integers(-2, 3)
-# As many as rows may need. Those of numbers are not those of texts.
+# There are as many as rows may need. Those of numbers are not those of texts.
 SOUND_IDS = st.integers(-9, 9) | st.text("ab", min_size=1, max_size=3)
 NONE = np.zeros(0, np.int64)
 

@@ -1,4 +1,4 @@
-"""What lies past the limit is found as the slow version finds it, and its cost is the right one."""
+"""Answers past the limit are found as the slow version finds them; their cost is right."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_cost_is_what_unread_answers_rank_lower_by_in_the_same_chunks() -> N
     assert found["difference"] == found["low"] == found["high"] == pytest.approx(-0.5)
     assert found["p"] < 0.001
     assert found["cost"] == pytest.approx(0.4 * 0.5)
-    # What is cut costs nothing where the questions rank alike, and is not known without a pair.
+    # A cut costs nothing where the questions rank alike. Without a pair its cost is not known.
     even = of(2, made, np.full(100, 0.7), groups)
     assert (even["difference"], even["cost"], even["p"]) == (0, 0, 1)
     alone = of(2, made, ranks)

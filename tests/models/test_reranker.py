@@ -1,4 +1,4 @@
-"""Which kind of reranker a folder holds."""
+"""The kind of reranker that a folder holds."""
 
 from __future__ import annotations
 

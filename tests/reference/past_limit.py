@@ -1,4 +1,4 @@
-"""Which answers lie past a limit of words, slow and plain."""
+"""The answers that lie past a limit of words, slow and plain."""
 
 from __future__ import annotations
 

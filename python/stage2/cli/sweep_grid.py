@@ -73,7 +73,7 @@ _RECIPES: Mapping[str, Sequence[Any]] = {
 PRESETS = ("reference", "strategies", "recipes")
 
 _MAX_NAME = 120
-# How --grid writes what Python writes otherwise.
+# --grid writes these values otherwise than Python does.
 _WRITTEN = {"None": "none", "True": "true", "False": "false"}
 
 

@@ -1,4 +1,4 @@
-"""What lies past a model's limit of the texts that questions ask for, and what that costs.
+"""The share of answers that lie past a model's limit, and their cost.
 
 With answers in the data it is known where in its ground truth a question is answered. An answer is
 past the limit if its words stand in a ground truth of the question only where the model does not
@@ -25,7 +25,7 @@ from stage2.encoding.truncation import Seen, seen_of, spread
 from stage2.evaluation.statistics import paired_differences
 from stage2.utils.arrays import Doubles, Ints, Mask
 
-# What the share is of.
+# The share counts these.
 ANSWERS, TOKENS = "answers", "tokens"
 
 
@@ -112,7 +112,7 @@ def _is_past(wanted: str, truths: Sequence[_Parts]) -> bool | None:
     for one in truths:
         if not has_words(one.whole, wanted):
             continue
-        # Of an answer that the limit cuts, the model reads a part.
+        # The model reads a part of an answer that the limit cuts.
         if has_words(one.read, wanted) or not any(has_words(part, wanted) for part in one.unread):
             return False
         stands = True

@@ -27,7 +27,7 @@ _SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
 
 
 class Reranker(Protocol):
-    """What scores pairs of a question and a context."""
+    """A model that scores pairs of a question and a context."""
 
     def score(
         self,

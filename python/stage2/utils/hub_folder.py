@@ -139,7 +139,7 @@ def hub_files(path: Path, suffixes: Sequence[str], words: Collection[str]) -> li
     found = all_files(path, suffixes)
     told = [name for name in found if side_word(name, words) or _PIECE.search(name)]
     counts = Counter(_suffix(name, suffixes) for name in told)
-    # Of equal counts the first suffix is taken.
+    # The first suffix of equal counts is taken.
     most = max(suffixes, key=lambda suffix: counts[suffix])
     return [name for name in told if _suffix(name, suffixes) == most]
 

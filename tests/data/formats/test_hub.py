@@ -71,7 +71,7 @@ def test_splits_are_sides_by_the_names_of_their_files(tmp_path: Path) -> None:
     assert contents.judgements == ("test.csv", "train.csv.gz", "val.csv")
     assert contents.sides is not None
     assert contents.sides.keys() == {"train", "dev", "test"}
-    # What is known of a call beforehand, and of an earlier one by the names of its files, agrees.
+    # A call tells the same sides beforehand, and an earlier one by the names of its files.
     known = names_of_data(data_files(settings))
     assert Call(settings).given_sides == {"train", "dev", "test"}
     assert Call(settings, data_files=known).given_sides == {"train", "dev", "test"}

@@ -80,7 +80,7 @@ def _sizes(metadata: Any) -> Counter[str]:
     sizes: Counter[str] = Counter()
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
-            # Of a column of lists the path goes on to its values.
+            # The path of a column of lists goes on to its values.
             name = column.path_in_schema.partition(".")[0]
             sizes[name] += max(0, column.total_uncompressed_size)
     return sizes

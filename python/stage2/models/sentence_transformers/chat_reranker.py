@@ -33,8 +33,8 @@ from stage2.utils.errors import BadInputError
 from stage2.utils.progress import Progress
 
 LOGIT_SCORE = "LogitScore"
-# What sentence-transformers calls the work of a language model, and the answers that it compares
-# where a folder names none: the first is the one that a text answers.
+# sentence-transformers has this name for the work of a language model. It compares these answers
+# where a folder names none; the first is given to a text that answers.
 _TASK = "text-generation"
 _ANSWERS = ("yes", "no")
 # So many pairs are sorted by length at a time. A language model needs seconds for them, not
