@@ -69,7 +69,7 @@ def test_the_second_trial_of_a_sweep_asks_its_teacher_nothing(
     told = [*map(read_jsonl, (tmp_path / "out/trials").glob("*/teacher_scores.jsonl"))]
     assert len(told) == 2
     assert told[0] == told[1]
-    # A model is tried with a pair when it is loaded. It is asked each time, and is none of the data.
+    # A model is tried with a pair when it is loaded, each time. This pair is none of the data.
     questions = {row["question"] for row in read_jsonl(corpus["qa"])}
     pairs = [pair for pair in asked if pair[0] in questions]
     assert len(pairs) == len(set(pairs)) == sum(len(row["scores"]) for row in told[0])
