@@ -57,7 +57,7 @@ def ratios(findings: Sequence[Finding]) -> str:
             seconds(found.ours.median),
             f"{found.best.name} {seconds(found.best.median)}",
             times(found.value),
-            "–" if found.claim.target is None else f"{found.claim.target:,g}×",
+            "–" if found.claim.target is None else f"{found.claim.target:,.4g}×",
             verdict(found.value, found.claim.target),
         )
         for found in findings
