@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from stage2.encoding.encode import encode
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Role, TokenizedTexts, collate, tokenize
+from stage2.models.gbert.fit_heads import temperature_of
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.init_model import (
     CHUNK_TOKENS,
@@ -37,7 +38,6 @@ DRAWN, NEAREST, SHORT = 7, 3, 3
 SHORT_TEXTS = 8
 # Texts that tell the spread of the similarities.
 _SPREAD = 500
-_LEAST_TEMPERATURE = 1e-3
 
 
 def fit_model(
@@ -116,8 +116,7 @@ class _Fitting:
         self.model, self.asked, self.ranked = model, asked, ranked
         self.short, self.chunks, self.generator = short, chunks, generator
         self.rows = [np.flatnonzero(of == chunk) for chunk in range(len(chunks))]
-        spread = float((asked[:_SPREAD] @ ranked.T).std(correction=0))
-        self.temperature = max(_LEAST_TEMPERATURE, spread)
+        self.temperature = temperature_of(asked[:_SPREAD] @ ranked.T)
 
     def loss(self) -> Tensor:
         """Draw chunks, their nearest and short texts of all; return the cross-entropy of these."""

@@ -115,7 +115,7 @@ def distilled(
         wanted = left.targets @ right.targets.T
         if temperature is None:
             # The first step has pairs enough to tell it.
-            temperature = max(_LEAST_TEMPERATURE, float(wanted.std(correction=0)))
+            temperature = temperature_of(wanted)
         asked, ranked = (F.normalize(part.means @ basis, dim=-1) for part in (left, right))
         given = asked @ ranked.T / temperature
         loss = F.cross_entropy(given, (wanted / temperature).softmax(dim=1))
@@ -126,6 +126,11 @@ def distilled(
         if progress is not None:
             progress(step + 1, FIT_STEPS)
     return basis.detach()
+
+
+def temperature_of(similarities: Tensor) -> float:
+    """Return the temperature of the softmax that a model is fitted by; see `distilled`."""
+    return max(_LEAST_TEMPERATURE, float(similarities.std(correction=0)))
 
 
 def set_projection(model: ProbabilisticGBERTV4, basis: Tensor) -> None:
