@@ -100,9 +100,12 @@ def run_and_read(
     recipe = ["--epochs", 2, "--batch-size", 6, "--learning-rate", 1e-3, "--folds", 0]
     stage2("run", *data_flags(corpus)[:4], "--model", folder, *recipe, *more)
     names = {path for path in tree(folder) if not path.startswith("tokenizer")}
-    assert names <= tree(out / files.SHIPPED_MODEL).keys()
     texts = [row["text"] for row in read_jsonl(corpus["chunks"])[:6]]
-    check_library(load_model(out), out / files.SHIPPED_MODEL, texts)
+    epochs = [f"{files.CHECKPOINTS}/epoch_{number}" for number in (1, 2)]
+    for written in (files.SHIPPED_MODEL, *epochs):
+        assert names <= tree(out / written).keys()
+        check_library(load_model(out / written), out / written, texts)
+    assert not list((out / files.CHECKPOINTS).glob("epoch_*.pt"))
 
 
 def test_a_run_gives_the_layout_back(

@@ -21,7 +21,11 @@ _MODEL = (
     *("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", files.CARD),
     *("*/*.json", "*/*.safetensors"),
 )
-_CHECKPOINTS = (*files.EVALUATED, files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json")
+_CHECKPOINTS = (
+    *files.EVALUATED,
+    *(f"{folder}/{name}" for folder in files.EVALUATED_FOLDERS for name in _MODEL),
+    *(files.BEST_CHECKPOINT, files.TRAINING_STATE, "*.json"),
+)
 _TENSORBOARD = f"{files.TENSORBOARD}/events.out.tfevents.*"
 _IN_A_TRAINING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),

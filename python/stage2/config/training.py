@@ -222,7 +222,7 @@ class TrainingConfig(MiningConfig, OutputConfig):
     )  # fmt: skip
     keep_checkpoints: int | None = setting(
         None,
-        "Keep the last N of epoch_N.pt and step_N.pt together, and the best. Default: all.",
+        "Keep the models of the last N evaluations, and the best. Default: all.",
         kind=int, low=1, metavar="N",
     )  # fmt: skip
     report_to: str = setting(

@@ -67,6 +67,8 @@ class Encoder(nn.Module, ABC):
         compiled: whether torch compiles the backbone for embedding. It is not saved.
         guard: the lock for threads that use the encoder.
         saved_dtype: the dtype in which its weights are written. They are trained in float32.
+        keeps_bare_weights: whether the models of epochs stay bare state_dicts when training has
+            ended, as in the reference. Else they are written as `save` writes a model.
     """
 
     backbone: Any
@@ -80,6 +82,7 @@ class Encoder(nn.Module, ABC):
     compiled: bool
     guard: ModelLock
     saved_dtype: torch.dtype = torch.float32
+    keeps_bare_weights: bool = False
 
     @property
     def parts(self) -> Mapping[Role, Encoder]:

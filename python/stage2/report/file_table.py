@@ -54,13 +54,13 @@ def file_table(run: Run, say: Words) -> str:
         for name, key in CONTENT.items()
         if (run.folder / name).exists()
     ]
-    checkpoints = [
-        (
-            files.evaluated(row["epoch"], row.get("step", 0)),
-            say("file_checkpoint", name=point_name(row, say)),
-        )
-        for row in run.epochs
-    ]
+    checkpoints = []
+    for row in run.epochs:
+        name, after = files.evaluated(row["epoch"], row.get("step", 0)), point_name(row, say)
+        checkpoints += [
+            (f"{name}.pt", say("file_checkpoint", name=after)),
+            (name, say("file_epoch", name=after)),
+        ]
     checkpoints.append((files.BEST_CHECKPOINT, say("file_best")))
     rows += [
         _row(run.folder, f"{files.CHECKPOINTS}/{name}", content)

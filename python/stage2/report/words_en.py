@@ -285,6 +285,7 @@ EN: dict[str, str] = {
     "file_negative_sources": "the source of each mined negative",
     "file_log": "a row an evaluation on dev",
     "file_rounds": "the negatives of each round but the first",
+    "file_epoch": "the model after {name}, in the layout that came in",
     "file_checkpoint": "state_dict after {name}",
     "file_best": "state_dict of the shipped model",
     "file_after": "every question after training",

@@ -272,6 +272,7 @@ ZH: dict[str, str] = {
     "file_negative_sources": "每个挖掘负例的来源",
     "file_log": "每次开发集评估一行",
     "file_rounds": "第一次之后每次挖掘的负例",
+    "file_epoch": "{name}后的模型，格式与输入的模型相同",
     "file_checkpoint": "{name}后的 state_dict",
     "file_best": "交付模型的 state_dict",
     "file_after": "训练后的每个问题",

@@ -54,6 +54,11 @@ class EpochLog:
     @property
     def file(self) -> str:
         """The name of the file of the weights: `epoch_2.pt`, or `step_40.pt`."""
+        return f"{self.folder}.pt"
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder of the model, if it is kept in the layout that came in."""
         return files.evaluated(self.epoch, self.step)
 
 

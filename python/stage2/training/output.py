@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from stage2.encoding.encoder import Encoder
 from stage2.training.log import EpochLog, best_of
 from stage2.utils import files
-from stage2.utils.tensors import read_unchanged
+from stage2.utils.tensors import copy_of_weights, read_unchanged
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,43 @@ def bring_best(model: Encoder, log: list[EpochLog], source: Path, checkpoints: P
         model.save_weights(checkpoints / name, weights)
 
 
-def drop_earlier(checkpoints: Path) -> None:
-    """Delete the state and the models of an earlier training."""
+def write_models(model: Encoder, log: Sequence[EpochLog], checkpoints: Path) -> None:
+    """Write each evaluation that is kept as a model, in the layout that came in.
+
+    The weights stay beside it until `drop_weights`, because a state of the training needs them.
+    Where the family keeps bare weights, nothing is written.
+
+    Args:
+        model: the model that was trained. It has its weights again in the end.
+        log: the rows of the training log.
+        checkpoints: the folder of the weights and of the models.
+
+    Raises:
+        BadInputError: the file of an evaluation has changed.
+    """
+    kept = [entry for entry in log[1:] if (checkpoints / entry.file).is_file()]
+    if model.keeps_bare_weights or not kept:
+        return
+    own = copy_of_weights(model)
+    for entry in kept:
+        model.load_state_dict(read_unchanged(checkpoints / entry.file, entry.weights_sha256))
+        model.save(checkpoints / entry.folder)
+    model.load_state_dict(own)
+
+
+def drop_weights(checkpoints: Path) -> None:
+    """Delete the state of a training, and the weights of whatever stands beside them as a model."""
     (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
     for kind in files.EVALUATED:
         for path in sorted(checkpoints.glob(kind)):
-            path.unlink()
+            if path.with_suffix("").is_dir():
+                path.unlink()
+
+
+def drop_earlier(checkpoints: Path) -> None:
+    """Delete the state and the models of an earlier training."""
+    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    for kind in files.EVALUATED_FOLDERS:
+        for path in sorted(checkpoints.glob(kind)):
+            if path.is_dir() or path.suffix == ".pt":
+                files.remove(path)

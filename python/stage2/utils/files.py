@@ -45,8 +45,10 @@ TRAINING_LOG = "training_log.jsonl"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_model_stage2.pt"
 TRAINING_STATE = "training_state.pt"
-# The models of a training, at the ends of epochs and at steps in them; see `evaluated`.
+# The models of a training, at the ends of epochs and at steps in them: `evaluated`, with `.pt` for
+# a bare state_dict, without it for a folder.
 EVALUATED = ("epoch_*.pt", "step_*.pt")
+EVALUATED_FOLDERS = ("epoch_*", "step_*")
 TENSORBOARD = "tensorboard"
 EVALUATION_AFTER = "evaluation_after_training.json"
 COMPARISON = "comparison.json"
@@ -81,8 +83,8 @@ CARD = "README.md"
 
 
 def evaluated(epoch: float, step: int) -> str:
-    """Return the name of the file of a model after `epoch` epochs, `step` updates in all."""
-    return f"step_{step}.pt" if epoch % 1 else f"epoch_{epoch}.pt"
+    """Return the name of a model after `epoch` epochs, `step` updates in all, without a suffix."""
+    return f"step_{step}" if epoch % 1 else f"epoch_{epoch}"
 
 
 def round_file(number: int) -> str:

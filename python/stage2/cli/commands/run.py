@@ -75,6 +75,7 @@ from stage2.report.words import CATALOGS, words
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
+from stage2.training.output import drop_weights
 from stage2.training.own_loss import loss_hashes
 from stage2.training.questions import Recipe
 from stage2.training.state import State
@@ -261,7 +262,7 @@ def _trained(
         console.say("the training is done already: going on with the model that it shipped")
         shipped = load_model(run.checked(files.SHIPPED_MODEL), load_options(settings))
         model.load_state_dict(shipped.state_dict())
-        (run / files.CHECKPOINTS / files.TRAINING_STATE).unlink(missing_ok=True)
+        drop_weights(run / files.CHECKPOINTS)
         files.remove(run / files.REFIT)
     else:
         choosing = unseen_side(placed, "dev").or_all

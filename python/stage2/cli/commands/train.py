@@ -49,6 +49,7 @@ from stage2.training.learnable import check_texts_to_learn
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.matryoshka import check_dimensions
 from stage2.training.model_selection import Candidate, choose_on_dev
+from stage2.training.output import drop_weights, write_models
 from stage2.training.own_loss import loss_hashes
 from stage2.training.parameters import check_freeze, check_rank, check_trainable
 from stage2.training.questions import Recipe
@@ -351,13 +352,14 @@ def fit(
     if undone or best.kind == "stage1":
         again = None
     ship(settings, run, model, before if best.kind != "stage1" else None, dev.lists.question_texts)
+    write_models(model, trained.log, checkpoints)
     facts = shipped(
         candidates, held_out, dev, trained.diagnosis, 0 if again is None else len(again), undone
     )
     decided(again is not None)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
-    # The training is complete, so its states are no longer needed.
-    (checkpoints / files.TRAINING_STATE).unlink(missing_ok=True)
+    # The training is complete, so its states are no longer needed, nor the weights for these.
+    drop_weights(checkpoints)
     files.remove(run / files.REFIT)
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])

@@ -63,6 +63,8 @@ class ProbabilisticGBERTV4(TransformerEncoder):
     unit sphere.
     """
 
+    keeps_bare_weights = True
+
     def __init__(
         self,
         backbone: Any,
