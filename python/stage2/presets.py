@@ -46,6 +46,12 @@ REFERENCE_LENGTH = 128
 # `stage2 run --preset` sets these. The reference trains a ProbabilisticGBERTV4, and measures on the
 # questions that it trained on.
 RUN_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "reference": {**REFERENCE, "init": True, "max_length": REFERENCE_LENGTH, "split": "none"},
+    "reference": {
+        **REFERENCE,
+        "init": True,
+        "fit_steps": 0,
+        "max_length": REFERENCE_LENGTH,
+        "split": "none",
+    },
     "small": SMALL,
 }

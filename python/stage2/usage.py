@@ -148,9 +148,9 @@ _OF_GROUPS: Mapping[type[Group], Use] = {
     FalseNegativesConfig: Use(decides=("mine", "audit"), serves=("sweep",)),
     RankingConfig: Use(decides=("mine",), serves=("train", "sweep")),
     EncodingConfig: Use(
-        decides=_EMBEDDERS,
+        decides=("init", *_EMBEDDERS),
         serves=("sweep",),
-        when=(_EMBEDS_OR_READS, HAS_MODEL),
+        when=(_EMBEDS_OR_READS, HAS_MODEL, _FITS),
     ),
     TrainingConfig: Use(decides=("train",), serves=("sweep",)),
     SplitConfig: Use(decides=("train", "sweep", "merge"), when=(_OWN_DEV, _SPLITS)),

@@ -115,13 +115,15 @@ def test_rounds_that_do_not_count_take_no_time(lists: RankingLists) -> None:
 def test_heads_are_fitted_if_asked() -> None:
     assert workload.fitting(PACE, Settings(fit=False)) == []
     assert workload.fitting(PACE, Settings(), makes=False) == []
-    (heads,) = workload.fitting(PACE, Settings())
+    (heads,) = workload.fitting(PACE, Settings(fit_steps=0))
     assert heads.count == 125_000
     # Twenty-eight chunks, and three sentences of each.
     _, model = workload.fitting(PACE, Settings(fit_steps=10))
     tokens = 10 * 28 * (PACE.tokens["document"] + 3 * 20)
     assert model.count == 10
-    assert model.seconds == pytest.approx((1.5 * tokens * PACE.token, 4.5 * tokens * PACE.token))
+    # At most, the encoder reads as many beforehand.
+    factors = 1.5, 4.5 + 1.6
+    assert model.seconds == pytest.approx(tuple(by * tokens * PACE.token for by in factors))
 
 
 def test_pairs_of_a_cross_encoder(cross_encoder: Path, corpus: dict[str, Path]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import stage2
-from stage2.models.fit_model import fit_model
+from stage2.encoding.encoder import Encoder
+from stage2.encoding.tokens import Role
+from stage2.models.fit_model import _directions, fit_model
 from stage2.models.gbert.model import ProbabilisticGBERTV4
 from stage2.models.init_model import init_model
 from tests.conftest import Stage2, data_flags
@@ -37,6 +41,25 @@ def test_equal_seeds_give_equal_weights(backbone: Path) -> None:
     first, second, other = (fitted(backbone, 3, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
+
+
+def test_as_many_texts_are_read_as_the_steps_compare(
+    backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def directions(own: Encoder, texts: Sequence[str], role: Role, progress: Any) -> torch.Tensor:
+        read.append(len(texts))
+        return _directions(own, texts, role, progress)
+
+    monkeypatch.setattr("stage2.models.fit_model._directions", directions)
+    monkeypatch.setattr("stage2.models.fit_model.CHUNKS", 4)
+    model = init_model(str(backbone), TEXTS, **OPTIONS)
+    fit_model(model, str(backbone), TEXTS, steps=2, seed=0)
+    short, chunks = read
+    assert chunks == 8 < len(TEXTS)
+    # Three sentences of each are compared, and at most so many parts of these.
+    assert chunks <= short <= 2 * 3 * chunks
 
 
 def test_dropout_is_as_it_was_and_the_model_is_not_in_training(backbone: Path) -> None:

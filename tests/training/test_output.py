@@ -45,9 +45,7 @@ def test_the_best_so_far_is_written_again(
     assert (tmp_path / files.BEST_CHECKPOINT).read_bytes() == stage1
 
 
-def test_what_is_kept_is_written_in_the_layout_that_came_in(
-    backbone: Path, tmp_path: Path
-) -> None:
+def test_what_is_kept_is_written_in_the_layout_that_came_in(backbone: Path, tmp_path: Path) -> None:
     model = stage2.load_model(backbone)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     log = [row(0, 0, 0.1)]
@@ -71,9 +69,7 @@ def test_what_is_kept_is_written_in_the_layout_that_came_in(
     assert not tree(tmp_path)
 
 
-def test_the_reference_keeps_its_files(
-    model: stage2.ProbabilisticGBERTV4, tmp_path: Path
-) -> None:
+def test_the_reference_keeps_its_files(model: stage2.ProbabilisticGBERTV4, tmp_path: Path) -> None:
     log = [row(0, 0, 0.1), row(1, 2, 0.9, model.save_weights(tmp_path / "epoch_1.pt"))]
     write_models(model, log, tmp_path)
     drop_weights(tmp_path)

@@ -293,6 +293,7 @@ def new_model(settings: Settings, chunks: Sequence[str]) -> Encoder:
             chunks,
             steps=settings.fit_steps,
             seed=settings.seed,
+            precision=settings.precision,
             bar=console.bar,
         )
     return model

@@ -23,7 +23,7 @@ from stage2.encoding.encoder import Encoder, LazyModel, loaded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.tokens import LazyTokens, Role, tokenize
 from stage2.evaluation.baselines import Backbone
-from stage2.models.fit_model import DRAWN, NEAREST, SHORT
+from stage2.models.fit_model import CHUNKS, SHORT
 from stage2.models.hub import default_model
 from stage2.models.init_model import CHUNK_TOKENS, QUESTION_TOKENS
 from stage2.models.kept_scores import KeptReranker
@@ -165,10 +165,12 @@ def fitting(pace: Pace, settings: ModelConfig, makes: bool = True) -> list[Work]
     low, high = _times(2 * count * pace.token, _EMBEDDING)
     found = [Work("tokens to fit the heads on", count, (0.1 * low, high))]
     if settings.fit_steps:
-        # A step reads chunks and some sentences of each, which are a few words each.
-        tokens = DRAWN * (NEAREST + 1) * (pace.tokens["document"] + SHORT * _SENTENCE_TOKENS)
-        seconds = _times(settings.fit_steps * tokens * pace.token, _TRAINING)
-        found.append(Work("updates to fit the model", settings.fit_steps, seconds))
+        # A step compares chunks and some sentences of each, which are a few words each. The encoder
+        # reads each chunk once, and a small corpus has fewer.
+        count = settings.fit_steps * CHUNKS
+        tokens = count * (pace.tokens["document"] + SHORT * _SENTENCE_TOKENS)
+        (_, read), (low, high) = (_times(tokens * pace.token, by) for by in (_EMBEDDING, _TRAINING))
+        found.append(Work("updates to fit the model", settings.fit_steps, (low, read + high)))
     return found
 
 

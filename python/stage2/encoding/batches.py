@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
+from torch.func import functional_call
 
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.kernels.attention import plain_attention
 from stage2.encoding.kernels.packed_linear import compiled, packed
-from stage2.encoding.tokens import TokenizedTexts, collate
+from stage2.encoding.tokens import Batch, TokenizedTexts, collate
 from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_precision
 from stage2.utils.progress import Progress
@@ -96,6 +97,20 @@ def in_precision(model: Encoder, dtype: torch.dtype) -> Encoder:
         return model
     shared = {id(one.tokenizer): one.tokenizer for one in (model, *model.encoders)}
     return copy.deepcopy(model, shared).to(dtype)
+
+
+def with_weights_of(model: Encoder, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
+    """Return the model's forward pass with its weights cast to `dtype`.
+
+    Gradients reach the model's own weights, which stay in float32. The weights are cast once for
+    all groups, and with gradient caching again for each group. `torch.autocast` would also cast
+    the activations of every product, and keep them in float32 between products. On a CPU this took
+    a quarter of a step's time.
+    """
+    if dtype == torch.float32:
+        return model
+    weights = {name: weight.to(dtype) for name, weight in model.named_parameters()}
+    return lambda batch: functional_call(model, weights, (batch,))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

@@ -8,16 +8,16 @@ embedded without a graph, and each group is embedded again for its gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
-from stage2.encoding.encoder import Encoder, Pooled
+from stage2.encoding.batches import with_weights_of
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import dropout, unpadded
-from stage2.encoding.tokens import Batch, TokenizedTexts, collate
+from stage2.encoding.tokens import TokenizedTexts, collate
 from stage2.encoding.vectors import Vectors
 from stage2.utils import rng
 from stage2.utils.device import resolve_precision
@@ -90,20 +90,6 @@ class Groups:
                 pooled = forward(collate(self.model, texts, np.arange(len(texts))))
             found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
         return found
-
-
-def with_weights_of(model: Encoder, dtype: torch.dtype) -> Callable[[Batch], Pooled]:
-    """Return the model's forward pass with its weights cast to `dtype`.
-
-    Gradients reach the model's own weights, which stay in float32. The weights are cast once for
-    all groups, and with gradient caching again for each group. `torch.autocast` would also cast
-    the activations of every product, and keep them in float32 between products. On a CPU this took
-    a quarter of a step's time.
-    """
-    if dtype == torch.float32:
-        return model
-    weights = {name: weight.to(dtype) for name, weight in model.named_parameters()}
-    return lambda batch: functional_call(model, weights, (batch,))
 
 
 class SharedGroups(Groups):
