@@ -21,6 +21,7 @@ import stage2
 from benches import data_sets, defaults, report
 from benches.data_sets import Data
 from benches.defaults import Floats
+from stage2.config import default
 from stage2.encoding.encoder import Encoder
 from stage2.models.fit_model import fit_model
 from stage2.models.hub import default_backbone
@@ -32,7 +33,6 @@ SPLITS = 3
 
 
 UNTOUCHED = "all-MiniLM-L6-v2, untouched"
-STEPS = 100
 
 
 def fitted(data: Data, steps: int) -> Encoder:
@@ -44,8 +44,10 @@ def fitted(data: Data, steps: int) -> Encoder:
 
 MODELS: Mapping[str, Callable[[Data], Encoder]] = {
     UNTOUCHED: lambda _: stage2.load_model(Path(default_backbone()).resolve(strict=True)),
-    "`stage2 init`": lambda data: init_model(None, data.texts, embedding_dim=64, seed=0),
-    f"`stage2 init --fit-steps {STEPS}`": lambda data: fitted(data, STEPS),
+    "`stage2 init`": lambda data: fitted(data, default("fit_steps")),
+    "`stage2 init --fit-steps 0`": lambda data: init_model(
+        None, data.texts, embedding_dim=64, seed=0
+    ),
 }
 
 
