@@ -150,6 +150,7 @@ class Keywords(TypedDict, total=False):
     accumulate: int
     micro_batch: int | None
     gradient_checkpointing: bool
+    interpolation: float
     warmup: float
     schedule: Literal["constant", "linear", "cosine"]
     max_grad_norm: float | None

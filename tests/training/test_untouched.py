@@ -16,7 +16,8 @@ from stage2.training.untouched import Untouched, untouched_of
 
 
 def test_a_loss_without_a_teacher_needs_nothing(lists: RankingLists) -> None:
-    model = SimpleNamespace(parts={})  # one encoder for all texts, which embeds nothing
+    # It is one encoder for all texts, and embeds nothing.
+    model = SimpleNamespace(parts={}, state_dict=dict)
     assert untouched_of(model, lists, lists, Settings()) == Untouched()  # type: ignore[arg-type]
 
 

@@ -69,7 +69,7 @@ class ModelConfig(Group):
         True, "Fit the new heads to the encoder's own geometry, or leave them random.", kind=bool
     )
     fit_steps: int = setting(
-        100,
+        300,
         "Updates of the whole model, after its heads are fitted, that bring its ranks nearer to "
         "the encoder's own; 0 fits the heads alone, which is quick.",
         kind=int, low=0, metavar="N",

@@ -162,6 +162,12 @@ class TrainingConfig(MiningConfig, OutputConfig):
         "groups of its own size.",
         kind=bool,
     )
+    interpolation: float = setting(
+        1.0,
+        "How much of the way from the weights before training to the trained ones is evaluated and "
+        "kept. A part of it often keeps the gain and unlearns less; 1 is all.",
+        kind=float, low=0.01, high=1, metavar="X",
+    )  # fmt: skip
     warmup: float = setting(
         0.0, "Share of the updates over which the learning rate rises from 0.", kind=float, low=0,
         high=1, metavar="X",

@@ -25,7 +25,7 @@ from stage2.utils.arrays import Ints
 from stage2.utils.device import resolve_precision
 from stage2.utils.progress import Bar, Progress, no_bar
 
-LEARNING_RATE = 5e-5
+LEARNING_RATE = 1e-4
 # In each step so many chunks are drawn, each with so many of its nearest, and so many short texts
 # of each are compared with all of them.
 DRAWN, NEAREST, SHORT = 7, 3, 3

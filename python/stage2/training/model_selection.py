@@ -33,6 +33,7 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
 from stage2.training.documents import Documents, documents_of
 from stage2.training.guard import Guard, Judgement
+from stage2.training.interpolation import interpolate
 from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, dev_ranking
 from stage2.utils import files
@@ -109,22 +110,6 @@ _by_rank = attrgetter("rank")
 
 # A function that returns the judgements of the guards about a model.
 Judge = Callable[[Encoder], Sequence[Judgement]]
-
-
-def interpolate(
-    start: Mapping[str, Tensor], end: Mapping[str, Tensor], alpha: float
-) -> dict[str, Tensor]:
-    """Return θ₁ + α(θ₂ − θ₁). Tensors that are not of floating point are those of θ₁.
-
-    Args:
-        start: θ₁, a state_dict on the CPU.
-        end: θ₂, with the same names and shapes.
-        alpha: α, from 0 to 1.
-    """
-    return {
-        name: tensor.lerp(end[name], alpha) if tensor.is_floating_point() else tensor
-        for name, tensor in start.items()
-    }
 
 
 def choose(

@@ -16,7 +16,9 @@ from stage2.utils.errors import BadInputError
 
 # peft calls a wrapped matrix `base_layer`, and keeps the factors of its update beside it.
 _BASE = ".base_layer"
-_FACTORS = (".lora_A.", ".lora_B.")
+# The matrix of an update that is multiplied last.
+MATRIX = ".lora_B."
+_FACTORS = (".lora_A.", MATRIX)
 _ADAPTER = "default"
 
 
@@ -104,14 +106,19 @@ def plain_state(model: Encoder) -> dict[str, Tensor]:
     bits would change, and training would continue from other weights.
     """
     state = {
-        name.replace(_BASE, ""): tensor.detach()
+        plain: tensor.detach()
         for name, tensor in model.state_dict().items()
-        if not any(factor in name for factor in _FACTORS)
+        if (plain := plain_name(name)) is not None
     }
     for name, module in _lora_layers(model):
         weight = f"{name}.weight"
         state[weight] = state[weight] + module.get_delta_weight(_ADAPTER).detach()
     return state
+
+
+def plain_name(name: str) -> str | None:
+    """Return the name that a weight has in the plain model; None for one of a low-rank update."""
+    return None if any(factor in name for factor in _FACTORS) else name.replace(_BASE, "")
 
 
 def _frozen(model: Encoder, what: str) -> list[nn.Module]:

@@ -24,7 +24,8 @@ from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import LastEpoch
 from stage2.training.guard import Guard, Judgement
-from stage2.training.model_selection import STAGE1, Candidate, interpolate, judgements
+from stage2.training.interpolation import interpolate
+from stage2.training.model_selection import STAGE1, Candidate, judgements
 from stage2.training.state import find_state
 from stage2.training.train import Callbacks, train
 from stage2.utils.tensors import copy_of_weights

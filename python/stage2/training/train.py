@@ -20,10 +20,11 @@ from stage2.encoding.ranking_lists import RankingLists
 from stage2.evaluation.ranking import TOPK, score, score_corpus
 from stage2.training.dev_corpus import Dev, LastEpoch
 from stage2.training.documents import Documents, check_parts, embed
+from stage2.training.interpolation import Kept
 from stage2.training.learnable import Diagnosis, diagnose, without_negative
 from stage2.training.log import EpochLog, best_of, out_of_patience
 from stage2.training.output import Output, bring_best, drop_earlier
-from stage2.training.parameters import check_freeze, check_trainable, plain_state, trainable
+from stage2.training.parameters import check_freeze, check_trainable, trainable
 from stage2.training.question_batches import question_batches
 from stage2.training.rounds import (
     MinedAgain,
@@ -45,7 +46,7 @@ from stage2.utils.device import resolve_precision
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
 from stage2.utils.signals import StoppedError, asked_to_stop
-from stage2.utils.tensors import copy_of_weights, read_state_dict
+from stage2.utils.tensors import read_state_dict
 from stage2.variants import LOSSES
 
 # The arguments are the name of the work, the updates done, all updates, and the number of texts in
@@ -130,8 +131,7 @@ def train(
     last_epoch = settings.epochs if isinstance(choice, Dev) else choice.epoch
     if made_from is None:
         made_from = {name: getattr(settings, name) for name in STAGES["train"]}
-    # Both need the weights of stage 1, so they come before a state replaces them.
-    started_from = copy_of_weights(model)
+    # This needs the weights of stage 1, so it comes before a state replaces them.
     untouched = untouched_of(model, lists, None if dev is None else dev.lists, settings)
     if state is None:
         metrics: dict[str, Any] = {}
@@ -169,7 +169,7 @@ def train(
     checkpoints = folder / files.CHECKPOINTS
     last = checkpoints / log[-1].file
     ended_with = read_state_dict(last) if last.is_file() else None
-    diagnosis = diagnose(log, started_from, ended_with)
+    diagnosis = diagnose(log, untouched.weights, ended_with)
     model.load_state_dict(read_state_dict(checkpoints / files.BEST_CHECKPOINT))
     return Trained(log, best_of(log).epoch, diagnosis)
 
@@ -197,6 +197,7 @@ class _Training:
         self.untouched = untouched
         self.stopped = stopped
         self.position = Position()
+        self.kept = Kept(untouched.weights, settings.interpolation)
         self.updates = updates_an_epoch(len(lists), settings)
         self.scaler = loss_scaler(model, settings)
 
@@ -315,10 +316,11 @@ class _Training:
         """Evaluate on dev, and write the model, the log and the state."""
         position = self.position
         try:
-            metrics = self.evaluate()
+            with self.kept.loaded(self.model):
+                metrics = self.evaluate()
         except RunFailedError as error:
             raise RunFailedError(f"{error}{self.output.kept()}") from error
-        weights, step, lists = plain_state(self.model), self.updates_done, self.lists
+        weights, step, lists = self.kept.weights(self.model), self.updates_done, self.lists
         whole = position.update == self.updates
         seen = self.batches(position.epoch)[: position.update]
         entry = EpochLog(
@@ -366,7 +368,7 @@ class _Training:
             questions=questions_hash(self.lists),
             position=self.position,
             log=[asdict(entry) for entry in self.output.log],
-            model=self.model.state_dict(),
+            model=self.kept.trained(self.model),
             optimizer=self.optimizer.state_dict(),
             scaler=self.scaler.state_dict(),
             generators=rng.states(self.model.device),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
@@ -12,6 +15,7 @@ from stage2.training.guide import Guide, guide_of
 from stage2.training.question_batches import neighbours_of
 from stage2.training.teacher import NOBODY, Teacher, teacher_of
 from stage2.utils.arrays import Ints
+from stage2.utils.tensors import copy_of_weights
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Untouched:
         documents: its vectors of the lists' documents, if these are not trained.
         dev_documents: the same of the documents of dev questions.
         neighbours: int64 (n, k), the questions that it has nearest to each, for `batches`.
+        weights: its weights, on the CPU.
     """
 
     teacher: Teacher = NOBODY
@@ -31,6 +36,7 @@ class Untouched:
     documents: Documents | None = None
     dev_documents: Documents | None = None
     neighbours: Ints | None = None
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 # This is for a training that needs nothing of the model before it.
@@ -57,4 +63,5 @@ def untouched_of(
         documents_of(model, lists, settings),
         None if dev is None else documents_of(model, dev, settings),
         neighbours_of(model, lists, settings),
+        copy_of_weights(model),
     )

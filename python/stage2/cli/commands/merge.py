@@ -50,8 +50,9 @@ from stage2.evaluation.fusion import FUSIONS, fused
 from stage2.evaluation.ranking import Ranked, corpus_blocks
 from stage2.report.terminal import table
 from stage2.training.guard import Guard, Judgement
+from stage2.training.interpolation import interpolate
 from stage2.training.log import DEV_METRIC
-from stage2.training.model_selection import interpolate, judgements, mean_of
+from stage2.training.model_selection import judgements, mean_of
 from stage2.training.train import evaluate_dev
 from stage2.utils import files
 from stage2.utils.device import resolve_device, resolve_precision
