@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
 
+from stage2.encoding.encode import encode
+from stage2.encoding.similarity import similarity
 from stage2.models.auto import load_model
 from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.modules import MODULES
@@ -71,6 +75,25 @@ def test_a_configuration_that_says_nothing_usable(
 ) -> None:
     change(folder / layout.LIBRARY_CONFIG, **entries)
     with pytest.raises(BadInputError, match=message):
+        load_model(folder)
+
+
+def test_euclidean_distance_is_taken_of_vectors_of_unit_length(tmp_path: Path) -> None:
+    folder = write_model(KINDS["euclidean distance"], tmp_path)
+    model = load_model(folder)
+    assert model.similarity == "cosine"
+    model.save(tmp_path / "again")
+    told = json.loads((tmp_path / "again" / layout.LIBRARY_CONFIG).read_text())
+    assert told["similarity_fn_name"] == "euclidean"
+    library = SentenceTransformer(str(tmp_path / "again"), device="cpu")
+    texts = ["who", "where", "when", "the river", "a long answer"]
+    vectors = library.encode(texts)
+    distances = library.similarity(vectors, vectors).numpy()
+    found = encode(model, texts, precision="fp32")
+    # |x - y|² = 2 - 2 cos(x, y), so that both give one order.
+    assert np.allclose(distances**2, 2 - 2 * similarity(found, found), atol=1e-5)
+    change(folder / layout.LIBRARY_CONFIG, truncate_dim=8)
+    with pytest.raises(BadInputError, match="that a Normalize at the end gives unit length"):
         load_model(folder)
 
 

@@ -171,7 +171,7 @@ def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> Sentenc
     shape = Shape(
         pooling=source.pooling,
         pools_prompt=source.pools_prompt,
-        similarity=library.similarity_fn_name,
+        similarity=layout.compared_by(library.similarity_fn_name),
         embedding_dim=library.get_embedding_dimension(),
     )
     longest = hub.longest_input(source.backbone, source.tokenizer)
