@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,14 @@ def test_titles_of_chunks_are_read_before_texts_unless_there_are_annotations(
     assert "or with --qa and --chunks without entities" in refused.stderr
     refused = stage2("prepare", *plain, "--output-dir", tmp_path / "ignored", exit_code=2)
     assert "title was ignore, is join" in refused.stderr
+
+
+def test_a_command_computes_in_a_precision_of_its_own(
+    stage2: Stage2, corpus: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    fitted = ["--backbone", backbone, "--chunks", corpus["chunks"], "--fit-steps", 1]
+    stage2("init", *fitted, "--precision", "fp32")
+    stage2("mine", *data_flags(corpus), "--precision", "bf16")
+    stages = json.loads((tmp_path / "out" / files.RUN).read_text())["stages"]
+    found = {name: stages[name]["made_from"]["precision"] for name in ("init", "mine")}
+    assert found == {"init": "fp32", "mine": "bf16"}

@@ -327,6 +327,8 @@ _WORDS = {"teacher": DATA_TEACHER, "second_source": BM25}
 
 # A stage-1 model is made from these settings and the texts that it is fitted on.
 _STAGE1 = STAGES["init"]
+# A command has these of its own: it draws other negatives or computes otherwise by the same model.
+_OWN = ("seed", "precision")
 
 
 def missing(name: str, call: Call) -> list[Condition]:
@@ -444,15 +446,14 @@ def with_stage1_of(
     """
     on_the_way = reads_data(known)
     strict = started_anew and on_the_way
-    wanted = {name: getattr(settings, name) for name in _STAGE1} | {"backbone": backbone}
+    wanted = made_from(settings, "init", {"backbone": backbone})
     defaults = {name: default(name) for name in wanted}
     differing = {
         name: value
         for name, value in wanted.items()
         if name in known
         and known[name] != value
-        # Another seed is allowed: it draws other negatives with the same model.
-        and (strict or name != "seed")
+        and (strict or name not in _OWN)
         and (strict or name in settings.given or getattr(settings, name) != defaults[name])
     }
     if differing:
@@ -462,7 +463,7 @@ def with_stage1_of(
             f"settings ({what}). Give these, or another --output-dir, or --overwrite to make it "
             "anew"
         )
-    kept = {name: known[name] for name in _STAGE1 if name in known and name != "seed"}
+    kept = {name: known[name] for name in _STAGE1 if name in known and name not in _OWN}
     if settings.backbone is None:
         # With `init` the settings of the model count, so they are saved with those of this command.
         kept["init"] = True
