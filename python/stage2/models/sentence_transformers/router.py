@@ -183,7 +183,9 @@ def _library(sources: Sequence[layout.Source], outline: Outline) -> Any:
         modules=[router, *query[end:]],
         prompts=dict(told.prompts),
         default_prompt_name=told.default_prompt_name,
-        similarity_fn_name=told.similarity_fn_name,
+        # Vectors in order of Euclidean distance have unit length, and a Normalize inside a Router
+        # is not seen by who reads it: the cosine gives the same order.
+        similarity_fn_name=layout.compared_by(told.similarity_fn_name),
         truncate_dim=told.truncate_dim,
         device=str(next(told.parameters()).device),
     )
