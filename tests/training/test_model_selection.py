@@ -19,7 +19,6 @@ from stage2.training.model_selection import (
     ALPHAS,
     Candidate,
     choose,
-    interpolate,
     undecided,
 )
 from stage2.utils import files
@@ -195,11 +194,3 @@ def test_a_step_in_an_epoch_can_be_chosen(model: stage2.ProbabilisticGBERTV4, ep
     assert (said["epoch"], said["step"]) == (4 / 3, 40)
     assert "stage 1 and the epochs and steps in them" in said["reason"]["en"]
     assert "及其间各步" in said["reason"]["zh"]
-
-
-def test_interpolation_leaves_counters_alone() -> None:
-    start = {"weight": torch.tensor([1.0, 2.0]), "places": torch.tensor([3])}
-    end = {"weight": torch.tensor([3.0, 0.0]), "places": torch.tensor([7])}
-    found = interpolate(start, end, 0.25)
-    assert found["weight"].tolist() == [1.5, 1.5]
-    assert found["places"].tolist() == [3]

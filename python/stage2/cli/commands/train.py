@@ -358,7 +358,7 @@ def fit(
     )
     decided(again is not None)
     run.done(settings, "train", hashes, shipped=facts, dev=dev.facts())
-    # The training is complete, so its states are no longer needed, nor the weights for these.
+    # The training is complete: neither its state nor the weights that this needs are used again.
     drop_weights(checkpoints)
     files.remove(run / files.REFIT)
     if remarks := remarks_on(trained.diagnosis):
