@@ -163,26 +163,29 @@ def test_neither_package_nor_network(
 def test_the_default_is_minilm_with_the_quality_of_its_own_space(
     xquad: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The data is XQuAD English, with 1,190 questions over 240 paragraphs.
+    """The data is a third of XQuAD English: 80 paragraphs and their questions.
 
     It is fitted on fewer texts than users have, to save time, and loses more than for them.
     """
-    monkeypatch.setattr("stage2.models.init_model.QUESTION_TOKENS", 20_000)
+    monkeypatch.setattr("stage2.models.init_model.QUESTION_TOKENS", 10_000)
     articles = json.loads((xquad / "xquad.en.json").read_text(encoding="utf-8"))["data"]
-    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]][::3]
     contexts = [paragraph["context"] for paragraph in paragraphs]
     pairs = [(qa["question"], i) for i, p in enumerate(paragraphs) for qa in p["qas"]]
-    assert (len(pairs), len(contexts)) == (1190, 240)
+    assert len(contexts) == 80
+
+    def mrr(model: Encoder) -> float:
+        questions = encode(model, [question for question, _ in pairs], role="query")
+        scores = stage2.similarity(questions, encode(model, contexts, role="document"))
+        own = [scores[row, i] for row, (_, i) in enumerate(pairs)]
+        lists = zip(own, scores, pairs, strict=True)
+        flat = np.concatenate([np.append(s, np.delete(row, i)) for s, row, (_, i) in lists])
+        ranking = stage2.rank(flat, np.arange(0, len(flat) + 1, len(contexts)))
+        return ranking.metrics()["mrr"]
 
     assert Path(default_backbone()).is_dir()
-    model = init_model(None, contexts, embedding_dim=64, seed=0)
-    questions = model.encode([question for question, _ in pairs])
-    scores = stage2.similarity(questions, model.encode(contexts))
-    gold = scores[np.arange(len(pairs)), [i for _, i in pairs]]
-    lists = zip(gold, scores, pairs, strict=True)
-    flat = np.concatenate([np.append(g, np.delete(row, i)) for g, row, (_, i) in lists])
-    ranking = stage2.rank(flat, np.arange(0, len(flat) + 1, 240))
-    assert ranking.metrics()["mrr"] >= 0.885
+    fitted = mrr(init_model(None, contexts, embedding_dim=64, seed=0))
+    assert fitted >= mrr(stage2.load_model(default_backbone())) - 0.01
 
 
 def test_a_backbone_computes_nothing_again(backbone: Path) -> None:

@@ -19,6 +19,7 @@ from tests.torture.disturbances import (
     flipped,
     full_disk,
     killed,
+    later,
     some,
     stopped,
     two_at_once,
@@ -33,15 +34,18 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="a few points of each command")
     parser.add_argument("--only", metavar="KIND", help="one kind of disturbance")
     parser.add_argument("--case", metavar="NAME", help="one command")
+    parser.add_argument("--part", type=int, nargs=2, metavar=("I", "N"), default=(0, 1),
+                        help="every N-th attempt from the I-th on")  # fmt: skip
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
     given = parser.parse_args()
     jobs = [
         (kind, name, given.short)
         for kind, name in _attempts(given.short)
         if given.only in (None, kind) and given.case in (None, name)
-    ]
+    ][given.part[0] :: given.part[1]]
     totals: dict[str, Tally] = {}
     print(f"{'disturbance':<12} {'command':<20} tried damaged refused different left behind")
-    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("fork").Pool(given.processes) as pool:
         for kind, name, found in pool.imap(_try, jobs, chunksize=1):
             totals.setdefault(kind, Tally()).add(found)
             print(_row(kind, name, found), flush=True)
@@ -84,7 +88,7 @@ def _try(job: tuple[str, str | None, bool]) -> tuple[str, str, Tally]:
             return kind, "prepare", two_at_once(place, 40)
         case = next(case for case in place.cases() if case.name == name)
         found = {
-            "killed": lambda: killed(place, case, some(case.points) if short else everything),
+            "killed": lambda: killed(place, case, later(case.points) if short else everything),
             "stopped": lambda: stopped(place, case, 9),
             "full disk": lambda: full_disk(place, case, some(8)),
             "deleted": lambda: deleted(place, case, some(4)),

@@ -164,6 +164,11 @@ def some(count: int) -> Callable[[int], Sequence[int]]:
     return points
 
 
+def later(count: int) -> Callable[[int], Sequence[int]]:
+    """Choose as `some` does, but for the first change, before which there is nothing to lose."""
+    return lambda changes: some(count)(changes)[1:] or [changes]
+
+
 def _flip(path: Path) -> None:
     """Flip a bit in the middle of the file, or of the largest member if it is an archive."""
     raw = bytearray(path.read_bytes())

@@ -35,8 +35,7 @@ class Case:
         name: the name of the case.
         words: the command.
         before: the commands before it.
-        points: before how many changes on disk it is killed in a short trial, beside the first and
-            the last.
+        points: before how many changes on disk it is killed in a short trial, beside the last.
     """
 
     name: str
@@ -91,7 +90,7 @@ class Place:
             Case("report", ("report",), (mine,)),
             Case("run", run),
             Case("run with folds", folds),
-            Case("run with a guard", guarded, points=4),
+            Case("run with a guard", guarded, points=2),
             Case("run --overwrite", (*run, "--margin", "0.2", "--overwrite"), (run,)),
             Case("train --overwrite", (*train, "--margin", "0.2", "--overwrite"), (mine, train)),
             Case("sweep", ("sweep", *self.data, *model, *short, *again,

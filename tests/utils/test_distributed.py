@@ -143,7 +143,7 @@ def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: P
 
     --overwrite replaces the files of another run, but not those of the attempt before.
     """
-    words = ["run", *flags, *RECIPE, "--epochs", 16, "--topk", 1, "--save-every", 1]
+    words = ["run", *flags, *RECIPE, "--epochs", 8, "--topk", 1, "--save-every", 1]
     whole = tmp_path / "whole"
     program(TWO, *words, "--output-dir", whole)
     broken = tmp_path / "broken"
@@ -162,7 +162,7 @@ def test_a_lost_process_and_a_restart_lose_nothing(flags: list[str], tmp_path: P
     assert child.returncode == 0, said
     assert "going on with a training that was interrupted" in said
     assert losses(broken) == losses(whole)
-    same = [files.HARD, f"{files.CHECKPOINTS}/epoch_16.pt"]
+    same = [files.HARD, f"{files.CHECKPOINTS}/epoch_8.pt"]
     for name in same:
         assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
 
