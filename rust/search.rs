@@ -1,4 +1,7 @@
-//! Exact search: finds for every query the k rows of a corpus with the largest inner products.
+//! Exact search: finds for every query the k rows of a corpus with the largest inner products, or
+//! with the smallest distances.
+//!
+//! By a distance every row gets its exact score. The rest of this is about inner products.
 //!
 //! Most rows can be ruled out without their exact score. Rows and queries are quantised to small
 //! integers ([`codes`]). A [`kernel`] computes integer scores of a tile of rows and a panel of
@@ -28,6 +31,8 @@ use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
 use crate::memory::try_with_capacity;
 use best::{Best, row_of, score_of};
+pub use exact::Measure;
+
 use codes::{Centre, MAX_WIDTH, QueryFacts, TILE_ROWS, TileFacts};
 use isa::Isa;
 use kernel::Panel;
@@ -110,16 +115,16 @@ pub struct TopK {
     pub scores: Vec<f32>,
 }
 
-/// Finds for every query the `k` rows of `corpus` with the largest inner products.
+/// Finds for every query the `k` rows of `corpus` with the largest scores.
 ///
 /// # Errors
 /// The widths differ, `k` is 0 or more than the number of rows, or a value is not finite.
-pub fn top_k(queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
-    top_k_on(Isa::best(), queries, corpus, k)
+pub fn top_k(measure: Measure, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
+    top_k_on(Isa::best(), measure, queries, corpus, k)
 }
 
 /// Like [`top_k`], with a given instruction set.
-fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
+fn top_k_on(isa: Isa, measure: Measure, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK> {
     check(queries, corpus, k)?;
     // Allocated before the search, because so many may be asked for that they do not fit into
     // memory.
@@ -128,11 +133,14 @@ fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK>
         try_with_capacity("the rows found", count)?,
         try_with_capacity("their scores", count)?,
     );
-    let best = if queries.count() < FEW_QUERIES || corpus.width > MAX_WIDTH {
-        corpus.check_finite("corpus")?;
-        score_all(isa, queries, corpus, k)
-    } else {
+    let filtered = measure == Measure::InnerProduct && corpus.width <= MAX_WIDTH;
+    let best = if filtered && queries.count() >= FEW_QUERIES {
         filter(isa, queries, corpus, k)?
+    } else {
+        corpus.check_finite("corpus")?;
+        let blocks = query_blocks(queries.count()).into_iter();
+        let found = blocks.map(|block| score_all(isa, measure, queries.rows(block), corpus, k));
+        found.flatten().collect()
     };
     let mut found = TopK { rows, scores };
     for best in best {
@@ -147,7 +155,13 @@ fn top_k_on(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Result<TopK>
 
 /// Returns the exact scores of given rows: for query `i` those of `rows[offsets[i]..offsets[i +
 /// 1]]`. Fails if the widths differ, a query is not finite, or there is no such row.
-pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) -> Result<Vec<f32>> {
+pub fn scores(
+    measure: Measure,
+    queries: Matrix,
+    corpus: Matrix,
+    rows: &[i64],
+    offsets: &[i64],
+) -> Result<Vec<f32>> {
     check_widths(queries, corpus)?;
     queries.check_finite("queries")?;
     let cut_up = offsets.len() == queries.count() + 1
@@ -175,7 +189,7 @@ pub fn scores(queries: Matrix, corpus: Matrix, rows: &[i64], offsets: &[i64]) ->
             let rows = &rows[offsets[i] as usize..offsets[i + 1] as usize];
             let scored = rows.chunks(ROWS_AT_A_TIME).map(|rows| {
                 check_stop();
-                exact::scores(isa, queries.row(i), corpus, rows)
+                exact::scores(isa, measure, queries.row(i), corpus, rows)
             });
             scored.collect::<Vec<_>>().concat()
         })
@@ -212,15 +226,15 @@ fn check(queries: Matrix, corpus: Matrix, k: usize) -> Result<()> {
     queries.check_finite("queries")
 }
 
-/// Computes the exact score of every row. The threads share the rows.
-fn score_all(isa: Isa, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
+/// Computes the exact score of every row for a block of queries. The threads share the rows.
+fn score_all(isa: Isa, measure: Measure, queries: Matrix, corpus: Matrix, k: usize) -> Vec<Best> {
     let none = || queries.iter().map(|_| Best::new(k)).collect::<Vec<_>>();
     let score_tile = |mut best: Vec<Best>, tile: usize| {
         check_stop();
         let start = tile * TILE_ROWS;
         let rows = start..(start + TILE_ROWS).min(corpus.count());
         for (query, best) in queries.iter().zip(&mut best) {
-            exact::offer_rows(isa, query, corpus, rows.clone(), best);
+            exact::offer_rows(isa, measure, query, corpus, rows.clone(), best);
         }
         best
     };

@@ -158,9 +158,8 @@ KINDS: Mapping[str, Kind] = {
     "dense": Kind(_bert, after=_dense(16)),
     "weighted mean": Kind(_bert, "weightedmean"),
     "dot product": Kind(_bert, "cls", similarity="dot"),
-    "euclidean distance": Kind(
-        _bert, "max", after=lambda: [Normalize()], similarity="euclidean"
-    ),
+    "euclidean distance": Kind(_bert, "max", similarity="euclidean"),
+    "manhattan distance": Kind(_distilbert, after=_dense(16), similarity="manhattan"),
     "half precision": Kind(_bert, "mean", dtype=torch.float16),
     "prompt not pooled": Kind(
         _bert, "mean", after=lambda: [Normalize()], prompts={"query": "find the "},

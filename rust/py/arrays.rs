@@ -15,16 +15,39 @@ use crate::join;
 use crate::mining::{self, Found, Positives, Rules, Sampling};
 use crate::negatives;
 use crate::ranking::{Lists, Ranking, Relevant, Ties};
-use crate::search::{self, Matrix};
+use crate::search::{self, Matrix, Measure};
 
 type RowsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
 
+/// The distance by which vectors are compared, by its name; None means by inner product.
+pub struct NamedMeasure(Measure);
+
+impl<'py> FromPyObject<'_, 'py> for NamedMeasure {
+    type Error = PyErr;
+
+    fn extract(name: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let found = match name.extract::<Option<&str>>()? {
+            None => Measure::InnerProduct,
+            Some("euclidean") => Measure::Euclidean,
+            Some("manhattan") => Measure::Manhattan,
+            Some(other) => {
+                return Err(PyValueError::new_err(format!(
+                    "distance is {other:?}; expected 'euclidean', 'manhattan' or None"
+                )));
+            }
+        };
+        Ok(Self(found))
+    }
+}
+
 #[pyfunction]
+#[pyo3(signature = (queries, corpus, k, distance = NamedMeasure(Measure::InnerProduct)))]
 pub fn topk<'py>(
     py: Python<'py>,
     queries: Array2<'_, f32>,
     corpus: Array2<'_, f32>,
     k: &Bound<'py, PyAny>,
+    distance: NamedMeasure,
 ) -> PyResult<RowsAndScores<'py>> {
     let k = count("k", k)?;
     let [(queries, width), (corpus, corpus_width)] =
@@ -32,6 +55,7 @@ pub fn topk<'py>(
     let rows = queries.len() / width.max(1);
     let best = run(py, || {
         search::top_k(
+            distance.0,
             Matrix::new(queries, width)?,
             Matrix::new(corpus, corpus_width)?,
             k,
@@ -44,18 +68,22 @@ pub fn topk<'py>(
 }
 
 #[pyfunction]
+#[pyo3(signature = (
+    queries, corpus, rows, offsets, distance = NamedMeasure(Measure::InnerProduct)
+))]
 pub fn similarities<'py>(
     py: Python<'py>,
     queries: Array2<'_, f32>,
     corpus: Array2<'_, f32>,
     rows: Array1<'_, i64>,
     offsets: Array1<'_, i64>,
+    distance: NamedMeasure,
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let vectors = [&queries, &corpus].map(|vectors| (&**vectors, vectors.len_of(1)));
     let (rows, offsets) = (&*rows, &*offsets);
     let scores = run(py, || {
         let [queries, corpus] = vectors.map(|(values, width)| Matrix::new(values, width));
-        search::scores(queries?, corpus?, rows, offsets)
+        search::scores(distance.0, queries?, corpus?, rows, offsets)
     })?;
     Ok(scores.into_pyarray(py))
 }

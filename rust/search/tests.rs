@@ -30,17 +30,33 @@ fn matrix(values: &[f32], width: usize) -> Matrix<'_> {
     Matrix::new(values, width).expect("whole rows")
 }
 
+const MEASURES: [Measure; 3] = [
+    Measure::InnerProduct,
+    Measure::Euclidean,
+    Measure::Manhattan,
+];
+
 /// The definition of a score, computed number by number.
-fn plain_score(query: &[f32], row: &[f32]) -> f32 {
+fn plain_score(measure: Measure, query: &[f32], row: &[f32]) -> f32 {
     let mut sums = [0.0f64; 8];
     for (i, (&q, &r)) in query.iter().zip(row).enumerate() {
-        sums[i % 8] += f64::from(q) * f64::from(r);
+        let (q, r) = (f64::from(q), f64::from(r));
+        sums[i % 8] += match measure {
+            Measure::InnerProduct => q * r,
+            Measure::Euclidean => (q - r).powi(2),
+            Measure::Manhattan => (q - r).abs(),
+        };
     }
     let [a, b, c, d, e, f, g, h] = sums;
-    (((a + e) + (c + g)) + ((b + f) + (d + h))) as f32
+    let sum = ((a + e) + (c + g)) + ((b + f) + (d + h));
+    match measure {
+        Measure::InnerProduct => sum as f32,
+        Measure::Euclidean => -sum.sqrt() as f32,
+        Measure::Manhattan => -sum as f32,
+    }
 }
 
-fn plain_top_k(queries: Matrix, corpus: Matrix, k: usize) -> TopK {
+fn plain_top_k(measure: Measure, queries: Matrix, corpus: Matrix, k: usize) -> TopK {
     let mut found = TopK {
         rows: Vec::new(),
         scores: Vec::new(),
@@ -49,7 +65,7 @@ fn plain_top_k(queries: Matrix, corpus: Matrix, k: usize) -> TopK {
         let mut scored: Vec<(f32, i64)> = corpus
             .iter()
             .zip(0..)
-            .map(|(row, i)| (plain_score(query, row), i))
+            .map(|(row, i)| (plain_score(measure, query, row), i))
             .collect();
         scored.sort_by(|a, b| b.0.partial_cmp(&a.0).expect("no NaN").then(a.1.cmp(&b.1)));
         found.rows.extend(scored[..k].iter().map(|&(_, row)| row));
@@ -62,10 +78,15 @@ fn plain_top_k(queries: Matrix, corpus: Matrix, k: usize) -> TopK {
 
 fn check_all_isas(queries: &[f32], corpus: &[f32], width: usize, k: usize) {
     let (queries, corpus) = (matrix(queries, width), matrix(corpus, width));
-    let expected = plain_top_k(queries, corpus, k);
-    for isa in Isa::available() {
-        let found = top_k_on(isa, queries, corpus, k).expect("valid input");
-        assert_eq!(found, expected, "{isa:?}, width {width}, k {k}");
+    for measure in MEASURES {
+        let expected = plain_top_k(measure, queries, corpus, k);
+        for isa in Isa::available() {
+            let found = top_k_on(isa, measure, queries, corpus, k).expect("valid input");
+            assert_eq!(
+                found, expected,
+                "{measure:?}, {isa:?}, width {width}, k {k}"
+            );
+        }
     }
 }
 
@@ -134,15 +155,17 @@ fn threads_and_their_number_change_nothing() {
     let mut random = Random(5);
     let (queries, corpus) = (random.numbers(100 * 24), random.numbers(9000 * 24));
     let (queries, corpus) = (matrix(&queries, 24), matrix(&corpus, 24));
-    let on_threads = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.expect("threads")
-            .install(|| top_k(queries, corpus, 13))
-            .expect("valid input")
-    };
-    let expected = on_threads(1);
-    assert_eq!(on_threads(2), expected);
-    assert_eq!(on_threads(7), expected);
+    for measure in MEASURES {
+        let on_threads = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.expect("threads")
+                .install(|| top_k(measure, queries, corpus, 13))
+                .expect("valid input")
+        };
+        let expected = on_threads(1);
+        assert_eq!(on_threads(2), expected);
+        assert_eq!(on_threads(7), expected);
+    }
 }
 
 #[test]
@@ -198,7 +221,10 @@ fn the_filter_rules_out_most_rows_but_no_result() {
         let mut panel = vec![[[0; layout::STEP]; PANEL]; steps];
         for (lane, query) in matrix(&queries, width).iter().enumerate() {
             let query_facts = codes::encode_query(query, &centre, &mut panel, lane);
-            let mut scores: Vec<f32> = rows.iter().map(|row| plain_score(query, row)).collect();
+            let mut scores: Vec<f32> = rows
+                .iter()
+                .map(|row| plain_score(Measure::InnerProduct, query, row))
+                .collect();
             scores.sort_by(|a, b| b.total_cmp(a));
             for rank in [0, 10, 200] {
                 let mut starts = [i32::MIN / 2; PANEL];
@@ -212,7 +238,7 @@ fn the_filter_rules_out_most_rows_but_no_result() {
                 kernel::scan(isa, &tile, &panel, &mut hits);
                 let reach = |hit: &&Hit| {
                     let row = rows.row(hit.row);
-                    plain_score(query, row) >= scores[rank]
+                    plain_score(Measure::InnerProduct, query, row) >= scores[rank]
                 };
                 assert_eq!(hits.iter().filter(reach).count(), rank + 1);
                 assert!(
@@ -229,6 +255,7 @@ fn the_filter_rules_out_most_rows_but_no_result() {
 fn invalid_searches_are_refused() {
     let good = [1.0; 40];
     let message = |queries: &[f32], corpus: &[f32], k| match top_k(
+        Measure::InnerProduct,
         matrix(queries, 4),
         matrix(corpus, 4),
         k,
@@ -249,5 +276,7 @@ fn invalid_searches_are_refused() {
         assert!(message(&good[..4], &wrong, 1).starts_with(&expected("corpus")));
     }
     assert!(Matrix::new(&good, 3).is_err());
-    assert!(top_k(matrix(&good, 4), matrix(&good, 5), 1).is_err());
+    for measure in MEASURES {
+        assert!(top_k(measure, matrix(&good, 4), matrix(&good, 5), 1).is_err());
+    }
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stage2._core import topk
+from stage2._core import similarities, topk
 from tests import reference
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -26,16 +26,20 @@ def vectors(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.array(draw_matrix(queries), np.float32), np.array(draw_matrix(rows), np.float32)
 
 
+@pytest.mark.parametrize("distance", [None, "euclidean", "manhattan"])
 @given(case=vectors(), data=st.data())
 @settings(max_examples=150)
-def test_the_best_rows_are_those_of_scoring_everything(case, data: st.DataObject):
+def test_the_best_rows_are_those_of_scoring_everything(distance, case, data: st.DataObject):
     queries, corpus = case
     k = data.draw(st.integers(1, len(corpus)))
-    ids, scores = topk(queries, corpus, k)
+    ids, scores = topk(queries, corpus, k, distance)
     assert (ids.dtype, scores.dtype) == (np.int64, np.float32)
-    expected_ids, expected_scores = reference.topk(queries.tolist(), corpus.tolist(), k)
+    expected_ids, expected_scores = reference.topk(queries.tolist(), corpus.tolist(), k, distance)
     assert ids.tolist() == expected_ids
     np.testing.assert_array_equal(scores, np.array(expected_scores))
+    offsets = np.arange(len(queries) + 1) * k
+    again = similarities(queries, corpus, ids.ravel(), offsets, distance)
+    np.testing.assert_array_equal(again.reshape(ids.shape), scores)
 
 
 def scored_in_float64(queries: np.ndarray, corpus: np.ndarray, k: int):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from stage2.encoding.similarity import (
     pair_similarity,
     similarity,
 )
-from stage2.encoding.vectors import Vectors
+from stage2.encoding.vectors import Distance, Vectors, without_entities
 from stage2.mining.search import search_texts, similarities
 from tests.small import TEXTS
 
@@ -36,8 +38,22 @@ def texts(count: int, seed: int, share: float) -> tuple[Vectors, list[np.ndarray
     return Vectors(units(count, 8), mean.astype(np.float32), has_entity), entities
 
 
+def in_torch(given: Vectors) -> Vectors:  # type: ignore[type-arg]
+    parts = (torch.from_numpy(part) for part in (given.mu, given.entity, given.has_entity))
+    return Vectors(*parts, distance=given.distance)
+
+
 def obvious(left: Vectors, right: Vectors, ours: list, theirs: list) -> np.ndarray:  # type: ignore[type-arg]
-    """Compute the similarity by definition: the mean over all pairs of entities."""
+    """Compute the similarity by definition: the mean over all pairs of entities.
+
+    By a distance it is that between the means of the entities.
+    """
+    if left.distance is not None:
+        order = {"euclidean": 2, "manhattan": 1}[left.distance]
+        both = left.has_entity[:, None, None] & right.has_entity[None, :, None]
+        apart = left.mu[:, None].astype(float) - right.mu[None]
+        entities = left.entity[:, None].astype(float) - right.entity[None]
+        return -np.linalg.norm(np.where(both, entities, apart), ord=order, axis=-1)
     found = np.empty((len(left), len(right)))
     for i, one in enumerate(ours):
         for j, other in enumerate(theirs):
@@ -47,21 +63,22 @@ def obvious(left: Vectors, right: Vectors, ours: list, theirs: list) -> np.ndarr
     return found
 
 
+@pytest.mark.parametrize("distance", [None, "euclidean", "manhattan"])
 @given(
-    st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1), st.sampled_from([0, 0.5, 1])
-)
-def test_numpy_torch_and_the_search_agree(n: int, m: int, seed: int, share: float) -> None:
+    n=st.integers(1, 5), m=st.integers(1, 6), seed=st.integers(0, 2**32 - 1),
+    share=st.sampled_from([0, 0.5, 1]),
+)  # fmt: skip
+def test_numpy_torch_and_the_search_agree(
+    distance: Distance | None, n: int, m: int, seed: int, share: float
+) -> None:
     (left, ours), (right, theirs) = texts(n, seed, share), texts(m, seed + 1, share)
+    left, right = (replace(side, distance=distance) for side in (left, right))
     expected = obvious(left, right, ours, theirs)
 
     found = similarity(left, right)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2 * 10.0**-DECIMALS)
-    tensors = (
-        Vectors(*(torch.from_numpy(x) for x in (side.mu, side.entity, side.has_entity)))
-        for side in (left, right)
-    )
-    one, other = tensors
+    one, other = (in_torch(side) for side in (left, right))
     np.testing.assert_allclose(cross_similarity(one, other).numpy(), expected, atol=1e-6)
 
     rows, columns = (index.ravel() for index in np.indices((n, m)))
@@ -99,3 +116,19 @@ def test_scores_are_rounded_to_what_is_written() -> None:
         [0.123456, 0.123457], abs=1e-8
     )
     assert at_precision(np.zeros((2, 3))).dtype == np.float32
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "manhattan"])
+def test_a_distance_of_0_has_a_gradient(distance: Distance) -> None:
+    """A question may be one of the texts, and then its distance to itself has no slope."""
+    mu = torch.tensor([[1.0, 2.0], [1.0, 2.0], [3.0, -1.0]], requires_grad=True)
+    given = replace(without_entities(mu.detach().numpy()), distance=distance)
+    vectors = replace(in_torch(given), mu=mu)
+    for scores in (
+        cross_similarity(vectors, vectors),
+        pair_similarity(vectors, vectors.at([1, 0, 2])),
+    ):
+        mu.grad = None
+        scores.sum().backward()
+        assert mu.grad is not None
+        assert mu.grad.isfinite().all()

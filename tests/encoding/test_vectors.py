@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,9 @@ from tests.rankings import embeddings
 
 @pytest.mark.parametrize("rows", [slice(1, 4), np.array([3, 0]), np.array([[0], [2]])])
 def test_rows_are_taken_of_every_part(rows: slice | np.ndarray) -> None:  # type: ignore[type-arg]
-    given = embeddings(5, 1)
+    given = replace(embeddings(5, 1), distance="manhattan")
     found = given.at(rows)
+    assert found.distance == found.in_float64().distance == "manhattan"
     for name in ("mu", "entity", "has_entity"):
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name)[rows])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 import stage2
+from stage2.encoding.vectors import Distance
 from stage2.mining.search import search, search_texts, similarities
 from tests.rankings import embeddings
 
@@ -28,6 +31,27 @@ def test_texts_are_searched_by_the_similarity_that_ranks_them(
     offsets = np.arange(21, dtype=np.int64) * k
     again = similarities(queries, corpus, found.rows.ravel(), offsets)
     np.testing.assert_array_equal(again.reshape(20, k), found.scores)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "manhattan"])
+def test_texts_are_searched_by_the_distance_that_ranks_them(distance: Distance) -> None:
+    queries, corpus = (
+        replace(embeddings(count, seed, 0.5), distance=distance)
+        for count, seed in ((20, 1), (300, 2))
+    )
+    found = search_texts(queries, corpus, 30, memory_budget=1)
+    scores = stage2.similarity(queries, corpus)
+    best = np.sort(-scores, axis=1)[:, :30]
+    np.testing.assert_allclose(found.scores, -best, atol=1e-6)
+    here = np.take_along_axis(scores, found.rows, axis=1)
+    np.testing.assert_allclose(found.scores, here, atol=1e-6)
+
+
+def test_vectors_of_two_models_are_not_compared() -> None:
+    queries, corpus = embeddings(3, 1), replace(embeddings(4, 2), distance="manhattan")
+    for compare in (stage2.similarity, partial(search_texts, k=1)):
+        with pytest.raises(ValueError, match="by inner product and by manhattan"):
+            compare(queries, corpus)
 
 
 @pytest.mark.parametrize("kind", ["float64", "columns", "mapped"])

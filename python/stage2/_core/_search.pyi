@@ -5,26 +5,35 @@ from typing import Any
 
 from stage2._core._types import Ints, Scores
 
-def topk(queries: Scores, corpus: Scores, k: int) -> tuple[Ints, Scores]:
+def topk(
+    queries: Scores, corpus: Scores, k: int, distance: str | None = None
+) -> tuple[Ints, Scores]:
     """Find the k rows of the corpus with the largest dot products, by exact search.
 
     The products of a score are added in float64, and the sum is rounded to float32 once. Product i
     is added to sum i mod 8, and the eight sums are added as a balanced tree. Of equal scores the
     lower index comes first. The result does not depend on the machine or the number of threads.
 
+    With a distance, in place of the products are the squares of differences (`euclidean`) or
+    their absolute values (`manhattan`). The score is minus the root of the sum, or minus the sum.
+
     Args:
         queries: float32 (Q, d), finite.
         corpus: float32 (N, d), finite, vectors of any length; N is below 2**32.
         k: from 1 to N.
+        distance: `euclidean` or `manhattan`; None means dot products.
 
     Returns:
         Indices, int64 (Q, k), and scores, float32 (Q, k), the best first.
 
     Raises:
-        ValueError: a number is not finite, and the message names its row; or the sizes do not fit.
+        ValueError: a number is not finite, and the message names its row; the sizes do not fit; or
+            the distance is unknown.
     """
 
-def similarities(queries: Scores, corpus: Scores, rows: Ints, offsets: Ints) -> Scores:
+def similarities(
+    queries: Scores, corpus: Scores, rows: Ints, offsets: Ints, distance: str | None = None
+) -> Scores:
     """Score given rows of the corpus for each query. Scores are those of `topk`.
 
     Args:
@@ -32,6 +41,7 @@ def similarities(queries: Scores, corpus: Scores, rows: Ints, offsets: Ints) -> 
         corpus: float32 (N, d), finite.
         rows: int64 (m,), the rows, query after query.
         offsets: int64 (Q + 1,), where the rows of each query start.
+        distance: as in `topk`.
 
     Returns:
         float32 (m,).

@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -201,7 +202,9 @@ def model_when_needed(settings: Settings, path: str) -> Encoder | LazyModel:
         family, options = family_of(path), load_options(settings)
         cache = embedding_cache(settings, path)
         if cache is not None and len(cache):
-            return LazyModel(load, cache.width, lambda: family.reader(model_in(path), options))
+            found = model_in(path)
+            read, distance = partial(family.reader, found, options), family.distance(found)
+            return LazyModel(load, cache.width, read, distance)
     return load()
 
 

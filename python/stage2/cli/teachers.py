@@ -243,6 +243,11 @@ class EmbeddingTeacher:
         try:
             model = model_when_needed(own, name)
             hashes = hashes_of_model(own, name, "teacher")
+            if LOSSES[settings.loss].teacher == "vectors" and model.distance is not None:
+                raise BadInputError(
+                    f"its vectors are compared by {model.distance} distance, and --loss "
+                    f"{settings.loss} learns inner products; expected another teacher or loss"
+                )
             return cls(name, hashes, model, own, embedding_cache(own, name))
         except BadInputError as error:
             raise BadInputError(f"{FLAG} {name}: {error}") from error

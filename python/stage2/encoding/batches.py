@@ -34,7 +34,7 @@ def encode_batches(
 ) -> Embeddings:
     """Embed texts in the given batches, which contain each row of `tokens` once."""
     n, lengths = len(tokens), tokens.lengths
-    out = Embeddings.empty(n, model.embedding_dim)
+    out = Embeddings.empty(n, model.embedding_dim, distance=model.distance)
     out.entity_count[:] = np.fromiter(map(len, tokens.entity_tokens), np.int64, n)
     done = done_tokens = 0
     waiting: list[tuple[Ints, Pooled]] = []

@@ -44,7 +44,7 @@ def encode_shared(
         [([_pick(tokens, rows) for rows in share], precision) for share in shares],
         progress=told,
     )
-    out = Embeddings.empty(total, world.lent.embedding_dim)
+    out = Embeddings.empty(total, world.lent.embedding_dim, distance=world.lent.distance)
     for share, part in zip(shares, parts, strict=True):
         if share:
             out.put(np.concatenate(share), part)

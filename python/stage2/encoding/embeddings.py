@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stage2._core import table
-from stage2.encoding.vectors import Vectors
+from stage2.encoding.vectors import Distance, Vectors
 from stage2.utils.arrays import Floats, Ints
+
+_COLUMNS = ("mu", "entity", "has_entity", "kappa", "entity_count")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,13 @@ class Embeddings(Vectors[npt.NDArray[Any]]):
     entity_count: Ints
 
     @classmethod
-    def empty(cls, n: int, width: int, folder: Path | None = None) -> Embeddings:
+    def empty(
+        cls,
+        n: int,
+        width: int,
+        folder: Path | None = None,
+        distance: Distance | None = None,
+    ) -> Embeddings:
         """Return zeros for n texts, in memory or else mapped from unnamed files in a folder."""
 
         def zeros(shape: tuple[int, ...]) -> Floats:
@@ -47,24 +55,28 @@ class Embeddings(Vectors[npt.NDArray[Any]]):
             entity=zeros((n, width)),
             has_entity=np.zeros(n, np.bool_),
             entity_count=np.zeros(n, np.int64),
+            distance=distance,
         )
+
+    @property
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by their names; each has a row for each text."""
+        return {name: getattr(self, name) for name in _COLUMNS}
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give a table to another library by Arrow, a row for each text. Vectors are lent."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return table(columns).__arrow_c_stream__(requested_schema)
+        return table(self.columns).__arrow_c_stream__(requested_schema)
 
     def put(self, rows: slice | Ints, found: Embeddings) -> None:
         """Write the vectors of some texts to their rows."""
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(found, field.name)
+        for name, column in self.columns.items():
+            column[rows] = getattr(found, name)
 
     def take(self, rows: npt.ArrayLike) -> Embeddings:
         """Return the given rows, in the given order."""
         index = np.asarray(rows)
-        return Embeddings(
-            **{field.name: getattr(self, field.name)[index] for field in fields(self)}
-        )
+        parts = {name: column[index] for name, column in self.columns.items()}
+        return Embeddings(**parts, distance=self.distance)
 
     def without_entities(self) -> Embeddings:
         """Return the same vectors without entities, so that texts are compared by sentence."""

@@ -128,7 +128,8 @@ def encode_windows(
             done += len(window)
             done_tokens += int(tokens.lengths.sum())
 
-    return embed_distinct(Embeddings.empty(count, model.embedding_dim, folder), read, embed, cache)
+    out = Embeddings.empty(count, model.embedding_dim, folder, model.distance)
+    return embed_distinct(out, read, embed, cache)
 
 
 def embed_distinct(

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from stage2.encoding.tokens import Batch, Reader, Role
-from stage2.encoding.vectors import Vectors
+from stage2.encoding.vectors import Distance, Vectors
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import save_state_dict
 
-Similarity = Literal["cosine", "dot"]
+Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
+_DISTANCES: Mapping[Similarity, Distance] = {"euclidean": "euclidean", "manhattan": "manhattan"}
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ class Encoder(nn.Module, ABC):
         return tuple(self.parts.values()) or (self,)
 
     @property
+    def distance(self) -> Distance | None:
+        """The distance by which its vectors are compared; None means by inner product."""
+        return distance_of(self.similarity)
+
+    @property
     def has_entities(self) -> bool:
         """Whether the entities in a text have vectors of their own."""
         return True
@@ -168,11 +174,17 @@ class Encoder(nn.Module, ABC):
         return found
 
 
+def distance_of(similarity: Similarity) -> Distance | None:
+    """Return the distance that a similarity is; None for an inner product."""
+    return _DISTANCES.get(similarity)
+
+
 class LazyModel:
     """A model that is loaded only if there is something to embed: the cache may have all vectors.
 
     Attributes:
         embedding_dim: d, the width of the vectors.
+        distance: as in `Encoder`.
     """
 
     def __init__(
@@ -180,6 +192,7 @@ class LazyModel:
         load: Callable[[], Encoder],
         embedding_dim: int,
         read: Callable[[], Reader] | None = None,
+        distance: Distance | None = None,
     ) -> None:
         """Keep the functions that load the model.
 
@@ -188,8 +201,10 @@ class LazyModel:
             embedding_dim: d, the width of the vectors.
             read: a function that returns the tokenizer and limit of the model without its weights.
                 None means that the model itself is loaded for them.
+            distance: as in `Encoder`.
         """
         self.embedding_dim = embedding_dim
+        self.distance = distance
         self._load = load
         self._read = read
 

@@ -2,23 +2,28 @@
 
 By entities, it is the mean of the cosines between each entity of one text and each entity of the
 other. This mean equals the inner product of the means of the unit vectors. So every similarity is
-one inner product, of `entity` or of `mu`.
+one inner product, of `entity` or of `mu`. A model that compares by a distance has the negative of
+the distance in its place; by entities, of that between their means.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stage2.encoding.vectors import Array, Vectors
+from stage2.encoding.vectors import Array, Distance, Vectors
 from stage2.utils.arrays import Floats
 
 # A similarity is written, ranked and compared at this precision. The products of torch depend on
 # the number of threads, but only below this precision. Equal texts have equal vectors. So no noise
 # breaks a tie.
 DECIMALS = 6
+
+# The order of the norm whose value is the distance.
+_ORDERS: Mapping[Distance, float] = {"euclidean": 2.0, "manhattan": 1.0}
 
 
 def similarity(queries: Vectors[Any], contexts: Vectors[Any]) -> Floats:
@@ -39,6 +44,20 @@ def at_precision(scores: npt.NDArray[np.float64]) -> Floats:
     return np.round(scores, DECIMALS).astype(np.float32)
 
 
+def common_distance(left: Vectors[Any], right: Vectors[Any]) -> Distance | None:
+    """Return the distance by which both sides are compared.
+
+    Raises:
+        ValueError: each is compared by another.
+    """
+    if left.distance != right.distance:
+        raise ValueError(
+            f"vectors that are compared by {left.distance or 'inner product'} and by "
+            f"{right.distance or 'inner product'}; expected vectors of one model"
+        )
+    return left.distance
+
+
 def by_entity(left: Array, right: Array) -> Array:
     """Return which texts are compared by entities: those for which both sides have some."""
     both: Array = left & right
@@ -52,7 +71,8 @@ def pair_similarity(left: Vectors[Array], right: Vectors[Array]) -> Array:
         The scores in the dtype of the vectors, in the broadcast shape without its last axis.
     """
     both = by_entity(left.has_entity, right.has_entity)[..., None]
-    scores: Array = _inner(*(_where(both, side.entity, side.mu) for side in (left, right)))
+    one, other = (_where(both, side.entity, side.mu) for side in (left, right))
+    scores: Array = _of_pairs(one, other, common_distance(left, right))
     return scores
 
 
@@ -63,11 +83,12 @@ def cross_similarity(left: Vectors[Array], right: Vectors[Array]) -> Array:
         The scores in the dtype of the vectors, (n, m).
     """
     both: Array = by_entity(left.has_entity[:, None], right.has_entity[None, :])
-    sentence: Array = left.mu @ right.mu.T
+    distance = common_distance(left, right)
+    sentence: Array = _of_all(left.mu, right.mu, distance)
     # On a GPU this check would have to wait for earlier operations.
     if isinstance(both, np.ndarray) and not both.any():
         return sentence
-    scores: Array = _where(both, left.entity @ right.entity.T, sentence)
+    scores: Array = _where(both, _of_all(left.entity, right.entity, distance), sentence)
     return scores
 
 
@@ -79,8 +100,32 @@ def _where(condition: Any, one: Any, other: Any) -> Any:
     return torch.where(condition, one, other)
 
 
-def _inner(one: Any, other: Any) -> Any:
-    """Compute inner products along the last axis."""
+def _of_pairs(one: Any, other: Any, distance: Distance | None) -> Any:
+    """Compute inner products, or distances below 0, along the last axis."""
     if isinstance(one, np.ndarray):
-        return np.einsum("...d,...d->...", one, other)
-    return (one * other).sum(dim=-1)
+        if distance is None:
+            return np.einsum("...d,...d->...", one, other)
+        apart = one - other
+        if distance == "manhattan":
+            return -np.abs(apart, out=apart).sum(axis=-1)
+        return -np.sqrt(np.einsum("...d,...d->...", apart, apart))
+    if distance is None:
+        return (one * other).sum(dim=-1)
+    import torch  # it is loaded already, since the arguments are tensors
+
+    # The gradient at a distance of 0 is 0.
+    return -torch.linalg.vector_norm(one - other, ord=_ORDERS[distance], dim=-1)
+
+
+def _of_all(one: Any, other: Any, distance: Distance | None) -> Any:
+    """Compute the same for each row of one side with each row of the other: (n, m)."""
+    if distance is None:
+        return one @ other.T
+    if isinstance(one, np.ndarray):
+        found = [_of_pairs(row, other, distance) for row in one]
+        return np.stack(found) if found else np.empty((0, len(other)), one.dtype)
+    import torch  # it is loaded already, since the arguments are tensors
+
+    # Products in place of differences would be inexact for vectors that are near to each other.
+    exact = "donot_use_mm_for_euclid_dist"
+    return -torch.cdist(one, other, p=_ORDERS[distance], compute_mode=exact)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from stage2._core import similarities as exact_similarities
 from stage2._core import topk as exact_topk
-from stage2.encoding.similarity import by_entity
-from stage2.encoding.vectors import Vectors
+from stage2.encoding.similarity import by_entity, common_distance
+from stage2.encoding.vectors import Distance, Vectors
 from stage2.utils.arrays import Floats, Ints, floats, plain, whole
 from stage2.utils.memory import default_budget
 
@@ -49,6 +49,7 @@ def topk(
     corpus: npt.ArrayLike,
     k: int,
     *,
+    distance: Distance | None = None,
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> tuple[Ints, Floats]:
@@ -57,10 +58,14 @@ def topk(
     The products of a score are added in float64 in a fixed order, and the sum is rounded to float32
     once. So the result is the same on every machine and device, with any number of threads.
 
+    With `distance` the k nearest rows are found, and a score is the negative of a distance. Every
+    row is compared then, on the CPU, which takes several times as long.
+
     Args:
         queries: float32 (Q, d).
         corpus: float32 (N, d), in memory or mapped from a file.
         k: from 1 to N.
+        distance: `euclidean` or `manhattan`; None means inner products.
         device: `cpu` or a CUDA device.
         memory_budget: bytes that copies of the corpus may use. Copies are made if it has another
             type or layout. None means a quarter of the memory.
@@ -70,8 +75,8 @@ def topk(
         scores, float32 (Q, k).
 
     Raises:
-        ValueError: the widths differ, k is out of range, or a vector contains NaN or infinity; the
-            message then names the row.
+        ValueError: the widths differ, k is out of range, the distance is unknown, or a vector
+            contains NaN or infinity; the message then names the row.
     """
     plain("corpus", corpus)
     left, right = floats("queries", queries), np.asanyarray(corpus)
@@ -85,7 +90,7 @@ def topk(
             f"queries of shape {left.shape} and a corpus of shape {right.shape}; "
             "expected (Q, d) and (N, d)"
         )
-    found = search(left, right, k, device=device, memory_budget=memory_budget)
+    found = search(left, right, k, distance=distance, device=device, memory_budget=memory_budget)
     return found.rows, found.scores
 
 
@@ -95,10 +100,11 @@ def search(
     k: int,
     *,
     rows: Ints | None = None,
+    distance: Distance | None = None,
     device: str = "cpu",
     memory_budget: int | None = None,
 ) -> Nearest:
-    """Find the k rows with the largest inner products in a corpus or in some of its rows.
+    """Find the k rows with the largest scores in a corpus or in some of its rows.
 
     Args:
         queries: floats (Q, d).
@@ -106,6 +112,7 @@ def search(
             anything else is copied tile by tile.
         k: from 1 to the number of rows.
         rows: int64, rising, the rows that are searched; None means all.
+        distance: the distance whose negative is the score; None means the inner product.
         device: `cpu` or a CUDA device. The result is the same.
         memory_budget: bytes that copies may use; None means a quarter of the memory.
 
@@ -114,11 +121,11 @@ def search(
     """
     queries = _rowwise(queries)
     if rows is None and corpus.dtype == np.float32 and corpus.flags.c_contiguous:
-        return _search_tile(queries, corpus, k, device)
+        return _search_tile(queries, corpus, k, distance, device)
     best: Nearest | None = None
     for tile in _tiles(np.arange(len(corpus)) if rows is None else rows, corpus, memory_budget):
         part = _rowwise(corpus[tile])
-        found = _search_tile(queries, part, min(k, len(part)), device)
+        found = _search_tile(queries, part, min(k, len(part)), distance, device)
         found = Nearest(tile[found.rows], found.scores)
         best = found if best is None else best.merge(found, k)
     if best is None or best.rows.shape[1] < k:
@@ -147,11 +154,12 @@ def search_texts(
         device: `cpu` or a CUDA device. The result is the same.
         memory_budget: bytes that copies may use; None means a quarter of the memory.
     """
+    distance = common_distance(queries, corpus)
 
     def part(asked: Ints, by: str, rows: Ints | None, k: int) -> Nearest:
         return search(
             getattr(queries, by)[asked], getattr(corpus, by), k,
-            rows=rows, device=device, memory_budget=memory_budget,
+            rows=rows, distance=distance, device=device, memory_budget=memory_budget,
         )  # fmt: skip
 
     size, width = len(corpus.mu), len(queries.mu)
@@ -183,21 +191,24 @@ def similarities(queries: Vectors[Any], corpus: Vectors[Any], rows: Ints, offset
     Returns:
         float32 (m,), the same scores as those of `search_texts`.
     """
-    scores = exact_similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets)
+    distance = common_distance(queries, corpus)
+    scores = exact_similarities(_rowwise(queries.mu), _rowwise(corpus.mu), rows, offsets, distance)
     both = by_entity(np.repeat(queries.has_entity, np.diff(offsets)), corpus.has_entity[rows])
     if not both.any():
         return scores
     sides = _rowwise(queries.entity), _rowwise(corpus.entity)
-    return np.where(both, exact_similarities(*sides, rows, offsets), scores)
+    return np.where(both, exact_similarities(*sides, rows, offsets, distance), scores)
 
 
 def _rowwise(vectors: npt.NDArray[np.floating]) -> Floats:
     return floats("vectors", vectors)
 
 
-def _search_tile(queries: Floats, corpus: Floats, k: int, device: str) -> Nearest:
-    if device == "cpu":
-        return Nearest(*exact_topk(queries, corpus, k))
+def _search_tile(
+    queries: Floats, corpus: Floats, k: int, distance: Distance | None, device: str
+) -> Nearest:
+    if device == "cpu" or distance is not None:
+        return Nearest(*exact_topk(queries, corpus, k, distance))
     from stage2.mining.search_cuda import topk  # only this search needs torch
 
     return Nearest(*topk(queries, corpus, k, device))

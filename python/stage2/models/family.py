@@ -12,6 +12,7 @@ import torch
 from stage2.config import Train
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role
+from stage2.encoding.vectors import Distance
 from stage2.models.fidelity import Read
 
 
@@ -66,6 +67,9 @@ class Family(Protocol):
 
     def embedding_dim(self, path: Path) -> int:
         """Return the width of a model's vectors, from its files."""
+
+    def distance(self, path: Path) -> Distance | None:
+        """Return the distance by which vectors are compared, or None for an inner product."""
 
     def max_length(self, path: Path) -> int | None:
         """Return the limit of tokens that a file of weights names, or None if it names none."""

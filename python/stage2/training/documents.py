@@ -45,7 +45,8 @@ def documents_of(model: Encoder, lists: RankingLists, settings: TrainingConfig) 
     if not model.parts:
         return None
     rows = np.flatnonzero(~lists.tokens.is_query)
-    found = Embeddings.empty(len(lists.tokens), model.embedding_dim)
+    size = len(lists.tokens)
+    found = Embeddings.empty(size, model.embedding_dim, distance=model.distance)
     found.put(rows, encode_tokens(model, lists.tokens.take(rows), precision=settings.precision))
     return found
 

@@ -49,4 +49,5 @@ def cut(vectors: Vectors[Tensor], width: int, unit_length: bool) -> Vectors[Tens
     """
     mu = vectors.mu[:, :width]
     mu = F.normalize(mu, dim=-1) if unit_length else mu
-    return Vectors(mu, vectors.entity[:, :width], vectors.has_entity)
+    entity = vectors.entity[:, :width]
+    return Vectors(mu, entity, vectors.has_entity, distance=vectors.distance)

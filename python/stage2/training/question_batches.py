@@ -44,7 +44,8 @@ def neighbours_of(model: Encoder, lists: RankingLists, settings: TrainingConfig)
     texts, rows = np.unique(lists.questions, return_inverse=True)
     found = encode_tokens(model, lists.tokens.take(texts), precision=settings.precision)
     vectors = np.asarray(found.mu, np.float32)[rows]
-    return topk(vectors, vectors, min(_NEAREST, len(vectors)))[0]
+    k = min(_NEAREST, len(vectors))
+    return topk(vectors, vectors, k, distance=model.distance)[0]
 
 
 def question_batches(

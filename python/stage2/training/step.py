@@ -6,7 +6,7 @@ default the graphs of all groups are kept for one backward pass; see `gradient_c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 
 from stage2.config import TrainingConfig
-from stage2.encoding.encoder import Encoder, Similarity
+from stage2.encoding.encoder import Encoder, Similarity, distance_of
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.similarity import cross_similarity, pair_similarity, similarity
@@ -224,6 +224,7 @@ def list_losses(
     Raises:
         BadInputError: the loss needs a teacher, and there is none.
     """
+    vectors = replace(vectors, distance=distance_of(questions.similarity))
     if not settings.widths:
         return _list_losses(vectors, questions, settings, teacher, guide)
     unit_length = questions.similarity == "cosine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stage2.encoding.tokens import Reader
+from stage2.encoding.vectors import Distance
 from stage2.models import hub
 from stage2.models.family import LoadOptions
 from stage2.models.fidelity import Read, reader_of
@@ -41,6 +42,10 @@ class GBERT:
     def embedding_dim(self, path: Path) -> int:
         """Return the width of a model's vectors, from its files."""
         return checkpoint.embedding_dim(path)
+
+    def distance(self, path: Path) -> Distance | None:  # noqa: ARG002  `Family` has the argument
+        """Return None, because all are compared by their cosine."""
+        return None
 
     def max_length(self, path: Path) -> int | None:
         """Return the limit of tokens that a file of weights names; None for a folder."""

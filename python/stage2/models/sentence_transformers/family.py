@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stage2.encoding.encoder import Encoder
+from stage2.encoding.encoder import Encoder, distance_of
 from stage2.encoding.tokens import Reader, Role, prompt_length
+from stage2.encoding.vectors import Distance
 from stage2.models import hub
 from stage2.models.family import LoadOptions
 from stage2.models.fidelity import Read, reader_of
@@ -54,6 +55,10 @@ class SentenceTransformersFolder:
     def embedding_dim(self, path: Path) -> int:
         """Return the width of a model's vectors, from the files of its modules."""
         return _width(listed_modules.read_modules(path), path)
+
+    def distance(self, path: Path) -> Distance | None:
+        """Return the distance by which a folder says that its vectors are compared."""
+        return distance_of(layout.similarity_in(path))
 
     def max_length(self, path: Path) -> int | None:  # noqa: ARG002  `Family` has the argument
         """Return None, because a folder is not a file of weights."""
@@ -171,7 +176,7 @@ def _encoder(source: layout.Source, path: Path, options: LoadOptions) -> Sentenc
     shape = Shape(
         pooling=source.pooling,
         pools_prompt=source.pools_prompt,
-        similarity=layout.compared_by(library.similarity_fn_name),
+        similarity=library.similarity_fn_name,
         embedding_dim=library.get_embedding_dimension(),
     )
     longest = hub.longest_input(source.backbone, source.tokenizer)

@@ -29,7 +29,6 @@ from stage2.models.sentence_transformers.modules import (
     TRANSFORMER,
     WORDS,
     Module,
-    gives_unit_length,
     read_json,
     read_modules,
 )
@@ -43,9 +42,8 @@ from stage2.utils.files import check_regular, replaced_folder
 LIBRARY_CONFIG = "config_sentence_transformers.json"
 WHAT = "model"
 
-SIMILARITIES: Sequence[Similarity] = ("cosine", "dot")
-# Vectors of unit length are in the same order by it as by their cosine.
-EUCLIDEAN = "euclidean"
+# The library's names of similarities are also ours.
+SIMILARITIES: Sequence[Similarity] = ("cosine", "dot", "euclidean", "manhattan")
 # The names that models use for the prompt of a role. The first prompt that is not empty counts.
 _PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
     "query": ("query",),
@@ -276,12 +274,8 @@ def writing(
 
 def similarity_in(root: Path) -> Similarity:
     """Return the similarity by which a folder says that its vectors are compared."""
-    return compared_by(read_library_config(root).get("similarity_fn_name", "cosine"))
-
-
-def compared_by(name: str) -> Similarity:
-    """Return the similarity by which vectors are compared here, by the library's name of one."""
-    return "dot" if name == "dot" else "cosine"
+    found: Similarity = read_library_config(root).get("similarity_fn_name", "cosine")
+    return found
 
 
 def reader_of(folder: Path, similarity: Similarity) -> Callable[[Sequence[str], Role], Floats]:
@@ -366,12 +360,10 @@ def read_library_config(root: Path) -> dict[str, Any]:
         )
     similarity = told.get("similarity_fn_name") or "cosine"
     dimension = told.get("truncate_dim")
-    unit_length = dimension is None and gives_unit_length(root)
-    if similarity not in (*SIMILARITIES, *([EUCLIDEAN] if unit_length else [])):
+    if similarity not in SIMILARITIES:
         raise BadInputError(
-            f"{path}: similarity_fn_name is {similarity!r:.40}; stage2 compares by "
-            f"{' or '.join(SIMILARITIES)}, and by {EUCLIDEAN} vectors that a Normalize at the end "
-            "gives unit length"
+            f"{path}: similarity_fn_name is {similarity!r:.40}; expected one of "
+            f"{', '.join(SIMILARITIES)}"
         )
     if dimension is not None and not (type(dimension) is int and dimension > 0):
         raise BadInputError(f"{path}: truncate_dim is {dimension!r:.40}; expected a number above 0")

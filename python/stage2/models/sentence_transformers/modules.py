@@ -62,12 +62,6 @@ def read_modules(root: Path) -> list[Module]:
     return found
 
 
-def gives_unit_length(root: Path) -> bool:
-    """Return whether the last module of a folder gives vectors unit length."""
-    rows = read_rows(root / MODULES) if (root / MODULES).exists() else []
-    return bool(rows) and rows[-1]["type"].rpartition(".")[2] == "Normalize"
-
-
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a `modules.json`, each with a type and perhaps a path.
 

@@ -107,9 +107,10 @@ class RouterEncoder(Encoder):
             if len(taken)
         ]
         text, entity = torch.cat(rows).argsort(), torch.cat(entities).argsort()
-        joined = {
+        joined: dict[str, Any] = {
             field.name: torch.cat([getattr(part, field.name) for part in found])
             for field in fields(Pooled)
+            if field.name != "distance"
         }
         return Pooled(
             **{
@@ -183,9 +184,7 @@ def _library(sources: Sequence[layout.Source], outline: Outline) -> Any:
         modules=[router, *query[end:]],
         prompts=dict(told.prompts),
         default_prompt_name=told.default_prompt_name,
-        # Vectors in order of Euclidean distance have unit length, and a Normalize inside a Router
-        # is not seen by who reads it: the cosine gives the same order.
-        similarity_fn_name=layout.compared_by(told.similarity_fn_name),
+        similarity_fn_name=told.similarity_fn_name,
         truncate_dim=told.truncate_dim,
         device=str(next(told.parameters()).device),
     )
