@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
@@ -22,6 +23,7 @@ from sentence_transformers.sentence_transformer.modules import (
     Transformer,
     WeightedLayerPooling,
     WordEmbeddings,
+    WordWeights,
 )
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -131,6 +133,12 @@ def _layers() -> Any:
     return transformers.BertConfig(**_SMALL, **_POSITIONS, output_hidden_states=True)
 
 
+def _weights(vocabulary: Sequence[str]) -> WordWeights:
+    random = np.random.default_rng(3)
+    weights = dict(zip(vocabulary[::2], random.uniform(0.5, 3.0, len(vocabulary)), strict=False))
+    return WordWeights(list(vocabulary), weights, unknown_word_weight=0.8)
+
+
 def _norm() -> list[nn.Module]:
     return [Dropout(0.0), LayerNorm(32)]
 
@@ -172,6 +180,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     "static": Kind(None, after=lambda: [Normalize()], prompts={"query": "find the "}),
     "static, dense, half precision": Kind(None, after=_dense(16), dtype=torch.float16),
+    "words, weights": Kind(None, over=list, before=lambda: [_weights(["PADDING_TOKEN", *WORDS])]),
+    "weights of words": Kind(
+        _bert, "mean_sqrt_len_tokens", before=lambda: [_weights(_VOCABULARY)], after=_dense(16)
+    ),
     "words": Kind(None, over=list, after=lambda: [Normalize()], prompts={"query": "find the "}),
     "words, lstm, dense": Kind(None, "max", over=lambda: [LSTM(32, 16)], after=_dense(16)),
     "words, lstm, cnn, half precision": Kind(
@@ -231,7 +243,7 @@ def _words(kind: Kind) -> list[nn.Module]:
     over = kind.over()
     width = over[-1].get_embedding_dimension() if over else 32
     words = WordEmbeddings(tokenizer, table, max_seq_length=LENGTH // 2)
-    return [words, *over, Pooling(width, kind.pooling), *kind.after()]
+    return [words, *over, *kind.before(), Pooling(width, kind.pooling), *kind.after()]
 
 
 def _modules(kind: Kind, folder: Path) -> list[nn.Module]:

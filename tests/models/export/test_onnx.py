@@ -55,7 +55,7 @@ def hold(model: Encoder, run: Run) -> None:
 @pytest.mark.parametrize(
     "kind",
     ["bert, cls, query prompt", "dot product", "roberta", "xlm-roberta", "distilbert", "mpnet",
-     "deberta-v2", "modernbert", "qwen3, last token"],
+     "deberta-v2", "modernbert", "qwen3, last token", "weights of words"],
 )  # fmt: skip
 def test_onnxruntime_gives_the_models_vectors(kind: str, tmp_path: Path) -> None:
     model = load_model(write_model(KINDS[kind], tmp_path))

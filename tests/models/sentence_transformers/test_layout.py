@@ -78,6 +78,20 @@ def test_a_configuration_that_says_nothing_usable(
         load_model(folder)
 
 
+def test_a_token_without_a_weight_is_refused(tmp_path: Path) -> None:
+    folder = write_model(KINDS["weights of words"], tmp_path)
+    path = folder / "1_WordWeights" / "config.json"
+    change(path, vocab=json.loads(path.read_text())["vocab"][:9])
+    with pytest.raises(BadInputError, match=r"WordWeights has weights of .*; expected a weight of"):
+        load_model(folder)
+
+
+def test_weights_of_words_are_not_trained(tmp_path: Path) -> None:
+    model = load_model(write_model(KINDS["weights of words"], tmp_path))
+    assert not [name for name, _ in model.named_parameters() if "word_weights" in name]
+    assert not model.has_entities
+
+
 @pytest.mark.parametrize("name", ["euclidean", "manhattan"])
 def test_scores_by_a_distance_are_the_librarys(tmp_path: Path, name: str) -> None:
     folder = write_model(KINDS[f"{name} distance"], tmp_path)

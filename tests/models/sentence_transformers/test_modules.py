@@ -59,7 +59,6 @@ def test_modules_that_are_not_trained_are_named(folder: Path) -> None:
     [
         ("BoW", "counts of words, without a weight that could be trained"),
         ("CLIPModel", "it embeds images too"),
-        ("WordWeights", "part of its tokenizer"),
     ],
 )
 def test_why_a_module_is_not_trained_is_said(folder: Path, kind: str, why: str) -> None:
@@ -73,6 +72,9 @@ def test_why_a_module_is_not_trained_is_said(folder: Path, kind: str, why: str) 
     [
         ("Transformer Pooling Dense", True),
         ("Transformer WeightedLayerPooling Pooling", True),
+        ("Transformer WordWeights Pooling", True),
+        ("Transformer WordWeights Dropout Pooling", False),
+        ("Transformer Pooling WordWeights", False),
         ("Transformer Dropout WeightedLayerPooling Pooling", False),
         ("Transformer CNN Pooling", False),
         ("Transformer Pooling LSTM", False),

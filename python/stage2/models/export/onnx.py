@@ -26,7 +26,7 @@ from stage2.models.hub import quiet_transformers
 from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.layers import LayerMean
 from stage2.models.sentence_transformers.modules import STATIC, read_modules
-from stage2.models.sentence_transformers.pooling import pooled
+from stage2.models.sentence_transformers.pooling import pooled, weigh
 from stage2.utils import tensors
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError
@@ -143,6 +143,7 @@ class _Graph(nn.Module):
         self.before, self.after = nn.ModuleList(source.before), nn.ModuleList(source.after)
         self.pooling, self.width = source.pooling, model.embedding_dim
         self.normal = model.similarity == "cosine"
+        self.word_weights = source.word_weights
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         last = self.backbone(
@@ -151,7 +152,10 @@ class _Graph(nn.Module):
         states = last
         for module in self.before:
             states = module({"token_embeddings": states})["token_embeddings"]
-        vectors = pooled(states, attention_mask.bool(), self.pooling)
+        total = None
+        if self.word_weights is not None:
+            states, total = weigh(states, self.word_weights, input_ids, attention_mask)
+        vectors = pooled(states, attention_mask.bool(), self.pooling, total)
         for module in self.after:
             vectors = module({"sentence_embedding": vectors})["sentence_embedding"]
         vectors = vectors[:, : self.width]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stage2.encoding.encoder import Similarity
 from stage2.encoding.tokens import TOKENIZING, Role
@@ -27,6 +27,7 @@ from stage2.models.sentence_transformers.modules import (
     POOLING,
     STATIC,
     TRANSFORMER,
+    WEIGHTS,
     WORDS,
     Module,
     read_json,
@@ -66,6 +67,8 @@ class Source:
         takes_limits: whether the largest number of tokens in a text can be set and written.
         before: the modules between the backbone and the pooling.
         after: the modules after the pooling.
+        word_weights: float (V, 1), the weights of the tokens in the vocabulary, or None. They are
+            not trained.
     """
 
     library: Any
@@ -78,6 +81,7 @@ class Source:
     takes_limits: bool = True
     before: Sequence[nn.Module] = ()
     after: Sequence[nn.Module] = ()
+    word_weights: Tensor | None = None
 
     @property
     def first(self) -> Any:
@@ -110,6 +114,7 @@ def load_modules(root: Path, modules: Sequence[Module]) -> Source:
     # Without the states of all layers the library leaves the last ones as they are.
     if modules[1].kind == LAYERS and backbone.config.output_hidden_states:
         backbone = LayerMean(backbone, before.pop(0))
+    weights = _word_weights(modules, before, len(first.tokenizer), root)
     return Source(
         library,
         plain=False,
@@ -118,6 +123,7 @@ def load_modules(root: Path, modules: Sequence[Module]) -> Source:
         tokenizer=first.tokenizer,
         before=before,
         after=list(library)[place + 1 :],
+        word_weights=weights,
         **_pooled(library[place]),
     )
 
@@ -157,6 +163,7 @@ def _words(root: Path, modules: Sequence[Module], dtype: torch.dtype) -> Source:
         )
     first, *before = list(library)[:place]
     over = sum(kind in OVER_WORDS for kind in kinds)
+    weights = _word_weights(modules, before, len(first.tokenizer.word2idx), root)
     return Source(
         library,
         plain=False,
@@ -166,8 +173,27 @@ def _words(root: Path, modules: Sequence[Module], dtype: torch.dtype) -> Source:
         takes_limits=False,
         before=before[over:],
         after=list(library)[place + 1 :],
+        word_weights=weights,
         **pooled,
     )
+
+
+def _word_weights(
+    modules: Sequence[Module], before: list[Any], tokens: int, root: Path
+) -> Tensor | None:
+    """Take the module with weights of words from those before the pooling, and return these."""
+    if all(module.kind != WEIGHTS for module in modules):
+        return None
+    found = before.pop()
+    if (known := found.emb_layer.num_embeddings) < tokens:
+        raise BadInputError(
+            f"{root}: its {WEIGHTS} has weights of {known:,} words, and its tokenizer {tokens:,}; "
+            "expected a weight of each"
+        )
+    # The library writes them as trained, but reads those that the configuration names.
+    found.requires_grad_(False)
+    weights: Tensor = found.emb_layer.weight
+    return weights
 
 
 def _pooled(pooling: Any) -> dict[str, Any]:

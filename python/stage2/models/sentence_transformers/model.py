@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from stage2.encoding.encoder import Encoder, Pooled, Similarity
 from stage2.encoding.tokens import Batch, Role
 from stage2.models.sentence_transformers import layout
-from stage2.models.sentence_transformers.pooling import pooled
+from stage2.models.sentence_transformers.pooling import pooled, weigh
 from stage2.models.transformer_encoder import (
     TransformerEncoder,
     add_up,
@@ -72,6 +72,8 @@ class SentenceEncoder(TransformerEncoder):
         self.backbone = source.backbone
         self.before = nn.ModuleList(source.before)
         self.after = nn.ModuleList(source.after)
+        self.word_weights: Tensor | None
+        self.register_buffer("word_weights", source.word_weights, persistent=False)
         self.source: layout.Source | None = source
         self.shape = shape
         self.tokenizer = source.tokenizer
@@ -92,7 +94,11 @@ class SentenceEncoder(TransformerEncoder):
         states = states.float()
         if places is not None:
             states = places.pad(states)
-        mu = self._vectors(pooled(states, batch.pooled_mask, self.shape.pooling))
+        total = None
+        if self.word_weights is not None:
+            weights = self.word_weights.float()
+            states, total = weigh(states, weights, batch.input_ids, batch.attention_mask)
+        mu = self._vectors(pooled(states, batch.pooled_mask, self.shape.pooling, total))
         ones = mu.new_ones(len(mu))
         row, inside = batch.entity_row, batch.entity_mask
         if not self.has_entities:
@@ -105,7 +111,8 @@ class SentenceEncoder(TransformerEncoder):
     @property
     def has_entities(self) -> bool:
         """True if entities have vectors. They need a mean of tokens whose places are known."""
-        return list(self.shape.pooling) == ["mean"] and getattr(self.backbone, "has_places", True)
+        is_mean = list(self.shape.pooling) == ["mean"] and self.word_weights is None
+        return is_mean and getattr(self.backbone, "has_places", True)
 
     def _vectors(self, vectors: Tensor) -> Tensor:
         """Turn pooled vectors into the vectors of texts or entities: float (n, d)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,18 @@ PACKAGE = "sentence_transformers."
 # The modules of the library that stage2 can train, by the last part of the name of their class.
 TRANSFORMER, POOLING, STATIC = "Transformer", "Pooling", "StaticEmbedding"
 LAYERS, WORDS = "WeightedLayerPooling", "WordEmbeddings"
+# This module stands right before `POOLING`.
+WEIGHTS = "WordWeights"
 # These modules stand right after `WORDS`.
 OVER_WORDS = ("LSTM", "CNN")
 KNOWN = (
-    *(TRANSFORMER, STATIC, WORDS, *OVER_WORDS, LAYERS, POOLING),
+    *(TRANSFORMER, STATIC, WORDS, *OVER_WORDS, LAYERS, WEIGHTS, POOLING),
     *("Dense", "Normalize", "LayerNorm", "Dropout"),
 )
 # Why other modules of the library are not trained.
 _WHY_NOT: Mapping[str, str] = {
     "BoW": "its vectors are counts of words, without a weight that could be trained",
     "CLIPModel": "it embeds images too, and trained on texts alone they would part",
-    "WordWeights": "its weights of words are part of its tokenizer and are not trained",
 }
 _MOST_BYTES = 1 << 20
 
@@ -124,7 +125,7 @@ def check_order(modules: Sequence[Module], path: Path) -> None:
     They are a transformer with one pooling; a table of vectors of tokens without one; or a table of
     vectors of words, recurrent and convolutional modules right after it if there are any, and one
     pooling. Others may stand around the pooling, but the mean over layers only right after the
-    transformer.
+    transformer, and weights of words only right before the pooling.
 
     Raises:
         BadInputError: they are not. The message names `path`.
@@ -134,16 +135,19 @@ def check_order(modules: Sequence[Module], path: Path) -> None:
     over = sum(kind in OVER_WORDS for kind in kinds)
     right_after = len(list(takewhile(OVER_WORDS.__contains__, kinds[1:])))
     layers = kinds[1:2].count(LAYERS)
+    weights = [one for one, after in pairwise(kinds) if one == WEIGHTS and after == POOLING]
     good = {
         TRANSFORMER: ([1, 0, 0, 1, layers], 0),
         STATIC: ([0, 1, 0, 0, 0], 0),
         WORDS: ([0, 0, 1, 1, 0], right_after),
     }
-    if not kinds or (counted, over) != good.get(kinds[0]):
+    misplaced = kinds.count(WEIGHTS) != len(weights)
+    if not kinds or misplaced or (counted, over) != good.get(kinds[0]):
         raise BadInputError(
             f"{path}: its modules are {', '.join(kinds) or 'none'}; expected a {TRANSFORMER}, and "
             f"after it one {POOLING}; a {STATIC} without one; or {WORDS}, right after it "
-            f"{' or '.join(OVER_WORDS)} if any, and one {POOLING}"
+            f"{' or '.join(OVER_WORDS)} if any, and one {POOLING}; and {WEIGHTS} only right before "
+            "that"
         )
 
 
