@@ -147,7 +147,7 @@ class Node:
         return type(self)(self.file, self.text, self.line, self.start, (*self.path, step), value)
 
     def _wrong_type(self, expected: str) -> NoReturn:
-        kind = _KINDS[type(self.value)]
+        kind = _KINDS.get(type(self.value)) or f"a {type(self.value).__name__}"
         raise self.fault("wrong_type", f"{self.name} is {kind}; expected {expected}")
 
 

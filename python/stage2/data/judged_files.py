@@ -8,7 +8,7 @@ conversion loses none of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from stage2._core import InputError, read_bytes
 from stage2.config import InputConfig
 from stage2.data.contents import SIDES
-from stage2.data.faults import check_not_empty, input_error, read_row
+from stage2.data.faults import Row, check_not_empty, input_error, read_row
 from stage2.data.json_rows import Node, decoded, read_rows
 from stage2.data.table_builder import TableBuilder
 from stage2.data.tables import Candidate, Chunk, Question, Tables, texts_of
@@ -55,6 +55,18 @@ def lines_of(path: Path, settings: InputConfig) -> Iterator[Line]:
 
 def read_corpus(path: Path, settings: InputConfig, builder: TableBuilder) -> None:
     """Read chunks from JSONL."""
+    read_rows(path, settings, builder, chunks_to(builder))
+
+
+def read_queries(path: Path, settings: InputConfig, builder: TableBuilder) -> dict[str, str]:
+    """Read questions from JSONL, by their ids."""
+    questions: dict[str, str] = {}
+    read_rows(path, settings, builder, questions_to(questions, builder))
+    return questions
+
+
+def chunks_to(builder: TableBuilder) -> Callable[[Node], None]:
+    """Return a function that adds the chunk of a row."""
 
     def push(node: Node) -> None:
         title = node.optional_string("title")
@@ -71,12 +83,11 @@ def read_corpus(path: Path, settings: InputConfig, builder: TableBuilder) -> Non
             if name not in known and value not in (None, {}, [], "")
         )
 
-    read_rows(path, settings, builder, push)
+    return push
 
 
-def read_queries(path: Path, settings: InputConfig, builder: TableBuilder) -> dict[str, str]:
-    """Read questions from JSONL, by their ids."""
-    questions: dict[str, str] = {}
+def questions_to(questions: dict[str, str], builder: TableBuilder) -> Callable[[Node], None]:
+    """Return a function that adds the question of a row to `questions`, by its id."""
 
     def push(node: Node) -> None:
         query_id = node.required("_id", "id").identifier()
@@ -89,8 +100,68 @@ def read_queries(path: Path, settings: InputConfig, builder: TableBuilder) -> di
             if name not in ("_id", "id", "text") and value not in (None, {}, [], "")
         )
 
-    read_rows(path, settings, builder, push)
-    return questions
+    return push
+
+
+class Judgements:
+    """Collects the judgements of questions, on one side of the split each."""
+
+    def __init__(self, questions: Mapping[str, str], builder: TableBuilder) -> None:
+        """Begin without any.
+
+        Args:
+            questions: the questions by their ids.
+            builder: has the chunks.
+        """
+        self._questions, self._builder = questions, builder
+        self._judged: dict[str, list[Candidate]] = {}
+        self._side_of: dict[str, str | None] = {}
+
+    def add(
+        self, row: Row, question_id: str, chunk_id: str, grade: Callable[[], int], side: str | None
+    ) -> None:
+        """Add what a row says: that a chunk has a grade for a question.
+
+        Raises:
+            InputError: one of them is not known, or the question is on another side too.
+        """
+        if question_id not in self._questions:
+            raise row.fault(
+                "unknown_question", f"there is no question {question_id!r}; expected an id of one"
+            )
+        chunk = self._builder.chunk_named(chunk_id)
+        if chunk is None:
+            raise row.fault(
+                "unknown_chunk", f"there is no chunk {chunk_id!r}; expected an id of one"
+            )
+        candidate = Candidate(chunk, grade=float(grade()))
+        if self._side_of.setdefault(question_id, side) != side:
+            raise row.fault(
+                "on_two_sides",
+                f"the question {question_id!r} is judged in another file too; expected each in one",
+            )
+        self._judged.setdefault(question_id, []).append(candidate)
+
+    def tables(self, names: Iterable[str], settings: InputConfig) -> Tables:
+        """Return tables of all that was read.
+
+        Args:
+            names: the names of the files of judgements.
+            settings: `data` is named where there is no question.
+        """
+        for question_id, text in self._questions.items():
+            candidates = self._judged.get(question_id, [])
+            self._builder.add(
+                Question(
+                    text,
+                    id=question_id,
+                    relevant=_sorted(one for one in candidates if (one.grade or 0) > 0),
+                    negatives=tuple(one for one in candidates if (one.grade or 0) <= 0),
+                    side=self._side_of.get(question_id),
+                )
+            )
+        check_not_empty(self._builder, settings.data or "")
+        return self._builder.tables(judged_only=True, judgements=tuple(names))
 
 
 def read_judged(
@@ -111,38 +182,19 @@ def read_judged(
         settings: on_error, max_decompressed.
         builder: has the chunks.
     """
-    judged: dict[str, list[Candidate]] = {}
-    side_of: dict[str, str | None] = {}
+    judgements = Judgements(questions, builder)
     for name, path in qrels.items():
         side = sides.get(name)
 
         def push(line: Line, side: str | None = side) -> None:
-            question_id, candidate = _judgement(line, questions, builder)
-            if side_of.setdefault(question_id, side) != side:
-                raise line.fault(
-                    "on_two_sides",
-                    f"the question {question_id!r} is judged in another file too; expected each in "
-                    "one",
-                )
-            judged.setdefault(question_id, []).append(candidate)
+            question_id, chunk_id, grade = _cells(line)
+            judgements.add(line, question_id, chunk_id, grade, side)
 
         for number, line in enumerate(lines_of(path, settings)):
             words = [word.lower().replace("_", "-") for word in line.text.split()]
             if number or words not in _HEADERS:
                 read_row(line, push, builder, settings)
-    for question_id, text in questions.items():
-        candidates = judged.get(question_id, [])
-        builder.add(
-            Question(
-                text,
-                id=question_id,
-                relevant=_sorted(one for one in candidates if (one.grade or 0) > 0),
-                negatives=tuple(one for one in candidates if (one.grade or 0) <= 0),
-                side=side_of.get(question_id),
-            )
-        )
-    check_not_empty(builder, settings.data or "")
-    return builder.tables(judged_only=True, judgements=tuple(qrels))
+    return judgements.tables(qrels, settings)
 
 
 def corpus_lines(chunks: Sequence[Chunk]) -> Iterator[str]:
@@ -200,9 +252,8 @@ def check_lines(given: Tables, path: Path) -> None:
             )
 
 
-def _judgement(
-    line: Line, questions: Mapping[str, str], builder: TableBuilder
-) -> tuple[str, Candidate]:
+def _cells(line: Line) -> tuple[str, str, Callable[[], int]]:
+    """Return the ids of a line, and a function that reads its grade."""
     parts = line.text.split("\t" if "\t" in line.text else None)
     if len(parts) not in (3, 4):
         raise line.fault(
@@ -211,19 +262,16 @@ def _judgement(
             "grade, or with one more between the ids",
         )
     question_id, chunk_id, grade = parts[0].strip(), parts[-2].strip(), parts[-1].strip()
-    if question_id not in questions:
-        raise line.fault(
-            "unknown_question", f"there is no question {question_id!r}; expected an id of one"
-        )
-    chunk = builder.chunk_named(chunk_id)
-    if chunk is None:
-        raise line.fault("unknown_chunk", f"there is no chunk {chunk_id!r}; expected an id of one")
-    try:
-        return question_id, Candidate(chunk, grade=float(int(grade)))
-    except ValueError:
-        raise line.fault(
-            "wrong_grade", f"the grade is {grade!r}; expected a whole number"
-        ) from None
+
+    def read() -> int:
+        try:
+            return int(grade)
+        except ValueError:
+            raise line.fault(
+                "wrong_grade", f"the grade is {grade!r}; expected a whole number"
+            ) from None
+
+    return question_id, chunk_id, read
 
 
 def _sorted(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -57,6 +57,11 @@ class HubConfig:
     patterns: dict[str, tuple[str, ...]]
     splits: dict[str, tuple[str, ...]]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the tables that are there, sorted."""
+        return sorted({name for found in self.splits.values() for name in found})
+
 
 def fetching(name: str) -> str:
     """Return how a data set is fetched from the Hub, as a clause; "" if it cannot be a name there.
@@ -112,6 +117,21 @@ def chosen_config(configs: list[HubConfig]) -> HubConfig | None:
     return default[0] if default else None
 
 
+def judged_configs(configs: list[HubConfig]) -> list[HubConfig]:
+    """Return the configurations of the corpus, the questions and the judgements.
+
+    The judgements are in the one named `qrels` or `default`, or in the only other one. The result
+    is empty if there are no such configurations.
+    """
+    by_name = {one.name: one for one in configs}
+    if not {"corpus", "queries"} <= by_name.keys():
+        return []
+    others = [one for one in configs if one.name not in ("corpus", "queries")]
+    qrels = [by_name[name] for name in (_QRELS, "default") if name in by_name]
+    qrels = qrels or (others if len(others) == 1 else [])
+    return [by_name["corpus"], by_name["queries"], qrels[0]] if qrels else []
+
+
 def hub_files(path: Path, suffixes: Sequence[str], words: Collection[str]) -> list[str]:
     """Return the names of the files that hold the tables of a folder, sorted.
 
@@ -133,9 +153,10 @@ def hub_files(path: Path, suffixes: Sequence[str], words: Collection[str]) -> li
         return [README, *all_files(path, suffixes)]
     if configs:
         chosen = chosen_config(configs)
-        if chosen is None:
+        read = judged_configs(configs) or ([] if chosen is None else [chosen])
+        if not read:
             return [README, *all_files(path, suffixes)]
-        return [README, *sorted({name for names in chosen.splits.values() for name in names})]
+        return [README, *sorted({name for one in read for name in one.names})]
     found = all_files(path, suffixes)
     told = [name for name in found if side_word(name, words) or _PIECE.search(name)]
     counts = Counter(_suffix(name, suffixes) for name in told)

@@ -125,9 +125,9 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with_readme(folder, "configs:\n- data_files: '*.csv'")
     refused(folder, "is of the split 'train' by README.md")
     names = "\n".join(f"- {{config_name: {name}, data_files: train.csv}}"
-                      for name in ("corpus", "queries", "default"))  # fmt: skip
+                      for name in ("corpus", "queries", "a", "b"))  # fmt: skip
     with_readme(folder, f"configs:\n{names}")
-    refused(folder, "write corpus.jsonl, queries.jsonl and qrels/.*, which is the format beir")
+    refused(folder, "beside a, b; expected one named qrels or default with the judgements")
     (folder / "README.md").unlink()
     write(folder, **{"rest-00000-of-00001_csv": ["c"]})
     refused(folder, "rest-00000-of-00001.csv: is named after no side of a split, and other files")

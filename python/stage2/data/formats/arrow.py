@@ -55,6 +55,11 @@ def read_files(paths: Sequence[Path], settings: InputConfig, whole: Path) -> Tab
             ) from None
 
 
+def batches_of(source: Any) -> Iterator[Any]:
+    """Yield the record batches of an open file in either form."""
+    return _batches(_reader(source))
+
+
 def _reader(source: Any) -> Any:
     """Return a reader of a file or of a stream."""
     ipc = arrow("pyarrow.ipc")

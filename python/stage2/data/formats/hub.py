@@ -1,7 +1,8 @@
 """A folder as data sets are on the Hugging Face Hub: tables in files named after splits.
 
 The files are read by the formats that each of them is in. Where several splits are named after
-sides (train, validation or dev, test), they are the sides.
+sides (train, validation or dev, test), they are the sides. A data set of retrieval has a
+configuration for the corpus, one for the questions, and one for the judgements.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ from pathlib import Path
 from stage2.config import InputConfig
 from stage2.data.formats import read_tables
 from stage2.data.joined_tables import joined
+from stage2.data.judged_tables import read_judged_tables
 from stage2.data.tables import Tables
 from stage2.utils.errors import BadInputError
-from stage2.utils.hub_folder import README, HubConfig, all_files, chosen_config, hub_configs
+from stage2.utils.hub_folder import (
+    README,
+    HubConfig,
+    all_files,
+    chosen_config,
+    hub_configs,
+    judged_configs,
+)
 from stage2.variants import FORMATS, SIDE_OF_FILE
 
 _FORMAT = FORMATS["hub"]
@@ -37,6 +46,8 @@ def tables(settings: InputConfig, path: Path) -> Tables:
         configs = hub_configs(path, _FORMAT.tables)
     except ValueError as error:
         raise BadInputError(str(error)) from None
+    if judged := judged_configs(configs):
+        return _judged(path, judged, settings)
     config = _chosen(path, configs) if configs else None
     names = [name for name in _FORMAT.files(path) if name != README]
     if not names:
@@ -52,15 +63,40 @@ def tables(settings: InputConfig, path: Path) -> Tables:
     return replace(made, notes=(*made.notes, *_unread(path, names)))
 
 
+def _judged(path: Path, configs: list[HubConfig], settings: InputConfig) -> Tables:
+    """Read the configurations of the corpus, the questions and the judgements."""
+    for config in configs:
+        _check_there(path, config)
+    corpus, queries, qrels = configs
+    sides = _sides(path, qrels.names) if len(qrels.splits) > 1 else {}
+    _check_splits(path, qrels, sides)
+    made = read_judged_tables(
+        [path / name for name in corpus.names], [path / name for name in queries.names],
+        {name: path / name for name in qrels.names}, sides, settings,
+    )  # fmt: skip
+    read = [name for config in configs for name in config.names]
+    return replace(made, notes=(*made.notes, *_unread(path, read)))
+
+
+def _check_there(path: Path, config: HubConfig) -> None:
+    """Refuse a configuration whose files are not here."""
+    if empty := [split for split, found in config.splits.items() if not found]:
+        patterns = _listed(pattern for split in empty for pattern in config.patterns[split])
+        raise BadInputError(
+            f"{path}: {README} names the files {patterns}, and none of them is here; fetch all of "
+            "the repository"
+        )
+
+
 def _chosen(path: Path, configs: list[HubConfig]) -> HubConfig:
     """Return the configuration that is read, whose files are here."""
     config = chosen_config(configs)
     names = [one.name for one in configs]
     if {"corpus", "queries"} <= {*names}:
         raise BadInputError(
-            f"{path}: {README} has the corpus, the questions and the judgements as configurations "
-            "of their own; expected tables with both texts: write corpus.jsonl, queries.jsonl and "
-            "qrels/*.tsv of them, which is the format beir"
+            f"{path}: {README} has a corpus and questions as configurations of their own, beside "
+            f"{_listed(name for name in names if name not in ('corpus', 'queries')) or 'none'}; "
+            "expected one named qrels or default with the judgements"
         )
     if config is None:
         raise BadInputError(
@@ -68,12 +104,7 @@ def _chosen(path: Path, configs: list[HubConfig]) -> HubConfig:
             f"that it is the default; expected one: give the file or the folder of one as --data, "
             f"such as {_place(path, configs[0])}"
         )
-    if empty := [split for split, found in config.splits.items() if not found]:
-        patterns = _listed(pattern for split in empty for pattern in config.patterns[split])
-        raise BadInputError(
-            f"{path}: {README} names the files {patterns}, and none of them is here; fetch all of "
-            "the repository"
-        )
+    _check_there(path, config)
     return config
 
 
