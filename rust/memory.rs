@@ -101,6 +101,8 @@ pub unsafe trait Zero: Copy {}
 // SAFETY: all bits 0 are the integer 0.
 unsafe impl Zero for u8 {}
 unsafe impl Zero for i64 {}
+// SAFETY: all bits 0 are the float 0.
+unsafe impl Zero for f32 {}
 
 /// Returns `count` zeros. The system makes a page of them when it is first touched. If there is not
 /// enough memory, returns an error that says what the memory was for.

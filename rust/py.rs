@@ -44,8 +44,8 @@ mod text;
 mod _core {
     #[pymodule_export]
     use super::arrays::{
-        PyRanking, kendall_tau, match_annotations, order, rank, sample_negatives, select_negatives,
-        similarities, topk,
+        PyRanking, cross_similarities, kendall_tau, match_annotations, order, rank,
+        sample_negatives, select_negatives, similarities, topk,
     };
     #[pymodule_export]
     use super::arrow::{PyTable, table};

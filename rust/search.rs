@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use crate::cancel::check as check_stop;
 use crate::error::{Error, Result};
 use crate::finite::first_not_finite;
-use crate::memory::try_with_capacity;
+use crate::memory::{try_with_capacity, zeros};
 use best::{Best, row_of, score_of};
 pub use exact::Measure;
 
@@ -195,6 +195,31 @@ pub fn scores(
         })
         .collect();
     Ok(parts.concat())
+}
+
+/// Returns the exact scores of all rows for each query, one query after another.
+///
+/// # Errors
+/// The widths differ, or a value is not finite.
+pub fn all_scores(measure: Measure, queries: Matrix, corpus: Matrix) -> Result<Vec<f32>> {
+    check_widths(queries, corpus)?;
+    queries.check_finite("queries")?;
+    corpus.check_finite("corpus")?;
+    let rows: Vec<i64> = (0..corpus.count() as i64).collect();
+    let mut found: Vec<f32> = zeros("the scores", queries.count().saturating_mul(rows.len()))?;
+    let isa = Isa::best();
+    // A block of rows stays in the cache while all queries are scored against it.
+    for rows in rows.chunks(ROWS_AT_A_TIME) {
+        found
+            .par_chunks_mut(corpus.count().max(1))
+            .enumerate()
+            .for_each(|(i, found)| {
+                check_stop();
+                let scored = exact::scores(isa, measure, queries.row(i), corpus, rows);
+                found[rows[0] as usize..][..rows.len()].copy_from_slice(&scored);
+            });
+    }
+    Ok(found)
 }
 
 /// Fails if queries and corpus differ in width.

@@ -133,8 +133,8 @@ def _layers() -> Any:
     return transformers.BertConfig(**_SMALL, **_POSITIONS, output_hidden_states=True)
 
 
-def _weights(vocabulary: Sequence[str]) -> WordWeights:
-    random = np.random.default_rng(3)
+def weights_of_words(seed: int, vocabulary: Sequence[str] = _VOCABULARY) -> WordWeights:
+    random = np.random.default_rng(seed)
     weights = dict(zip(vocabulary[::2], random.uniform(0.5, 3.0, len(vocabulary)), strict=False))
     return WordWeights(list(vocabulary), weights, unknown_word_weight=0.8)
 
@@ -180,9 +180,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "static": Kind(None, after=lambda: [Normalize()], prompts={"query": "find the "}),
     "static, dense, half precision": Kind(None, after=_dense(16), dtype=torch.float16),
-    "words, weights": Kind(None, over=list, before=lambda: [_weights(["PADDING_TOKEN", *WORDS])]),
+    "words, weights": Kind(
+        None, over=list, before=lambda: [weights_of_words(3, ["PADDING_TOKEN", *WORDS])]
+    ),
     "weights of words": Kind(
-        _bert, "mean_sqrt_len_tokens", before=lambda: [_weights(_VOCABULARY)], after=_dense(16)
+        _bert, "mean_sqrt_len_tokens", before=lambda: [weights_of_words(3)], after=_dense(16)
+    ),
+    "weights of words, prompt not pooled": Kind(
+        _bert, "weightedmean", before=lambda: [weights_of_words(4)], prompts={"query": "find the "},
+        include_prompt=False,
     ),
     "words": Kind(None, over=list, after=lambda: [Normalize()], prompts={"query": "find the "}),
     "words, lstm, dense": Kind(None, "max", over=lambda: [LSTM(32, 16)], after=_dense(16)),

@@ -128,7 +128,7 @@ class Keywords(TypedDict, total=False):
     cross_encoder_margin: float
     drop_false_negatives: bool
     topk: int
-    similarity: Literal["auto", "entity", "sentence", "cosine", "dot"]
+    similarity: Literal["auto", "entity", "sentence", "cosine", "dot", "euclidean", "manhattan"]
     corpus: Literal["auto", "always", "never"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     compile: bool

@@ -68,7 +68,7 @@ from stage2.config import (
 )
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group
-from stage2.variants import BM25, DATA_TEACHER, LOSSES
+from stage2.variants import BM25, DATA_TEACHER, LOSSES, SIMILARITIES
 
 # The stages in their order. `stage2 run` does not do all of them.
 _ORDER = ("init", "prepare", "mine", "audit", "train", "sweep", "evaluate", "merge", "check")
@@ -351,7 +351,7 @@ def check_given(names: Iterable[str], calls: Sequence[Call]) -> None:
         if why := why_unused(name, calls):
             raise BadInputError(f"{_flag(name, calls[0].settings)} has no effect here: {why}")
     for call in calls:
-        if call.settings.similarity in ("cosine", "dot") and not call.has_vectors:
+        if call.settings.similarity in SIMILARITIES and not call.has_vectors:
             raise BadInputError(
                 f"--similarity {call.settings.similarity} has no effect here: it works with "
                 "vectors or an endpoint; a model says itself how its vectors are compared"

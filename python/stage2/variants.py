@@ -77,6 +77,11 @@ LOSSES: dict[str, Loss] = {
 # This as --teacher names the scores in the data.
 DATA_TEACHER = "data"
 
+# What --similarity names for vectors that were made elsewhere, and what a model may say itself.
+SIMILARITIES: tuple[Literal["cosine", "dot", "euclidean", "manhattan"], ...] = (
+    "cosine", "dot", "euclidean", "manhattan",
+)  # fmt: skip
+
 # This as --second-source names the ranking by words, which needs no file.
 BM25 = "bm25"
 

@@ -88,6 +88,28 @@ pub fn similarities<'py>(
     Ok(scores.into_pyarray(py))
 }
 
+#[pyfunction]
+#[pyo3(signature = (queries, corpus, distance = NamedMeasure(Measure::InnerProduct)))]
+pub fn cross_similarities<'py>(
+    py: Python<'py>,
+    queries: Array2<'_, f32>,
+    corpus: Array2<'_, f32>,
+    distance: NamedMeasure,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let [(queries, width), (corpus, corpus_width)] =
+        [&queries, &corpus].map(|vectors| (&**vectors, vectors.len_of(1)));
+    let [num_queries, num_rows] =
+        [(queries, width), (corpus, corpus_width)].map(|(all, width)| all.len() / width.max(1));
+    let scores = run(py, || {
+        search::all_scores(
+            distance.0,
+            Matrix::new(queries, width)?,
+            Matrix::new(corpus, corpus_width)?,
+        )
+    })?;
+    shaped(py, num_queries, num_rows, scores)
+}
+
 /// Makes an array of shape (rows, width).
 fn shaped<T: numpy::Element>(
     py: Python<'_>,

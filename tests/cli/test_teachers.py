@@ -19,6 +19,7 @@ from stage2.cli.teachers import (
 from stage2.config import Settings
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
+from tests import sentence_models
 from tests.conftest import Stage2, read_jsonl
 from tests.small import make_cross_encoder, write_jsonl
 from tests.teaching import make_chat_reranker, write_mined
@@ -51,6 +52,7 @@ def test_teachers_that_cannot_teach_are_refused(
     two = make_cross_encoder(backbone, tmp_path / "two", outputs=2)
     chat = make_chat_reranker(backbone, tmp_path / "chat", template=None)
     bare = write_mined(tmp_path / "bare.jsonl")
+    far = sentence_models.write_model(sentence_models.KINDS["euclidean distance"], tmp_path / "far")
     vectors = ["--loss", "similarity-mse"]
     margins = ["--loss", "margin-mse"]
     for data, flags, said in [
@@ -64,6 +66,7 @@ def test_teachers_that_cannot_teach_are_refused(
         (mined, [*vectors, "--teacher", "data"], "--teacher data gives scores of pairs alone"),
         (mined, [*vectors, "--teacher", cross_encoder], "gives scores of pairs alone"),
         (mined, [*vectors, "--teacher", model_dir], "nothing to learn from its own vectors"),
+        (mined, [*vectors, "--teacher", far], "compared by euclidean distance, and --loss simil"),
         (mined, ["--loss", "margin", "--teacher", "data"], "it works with --loss margin-mse,"),
         (mined, [*margins, "--teacher", "data", "--margin", 0.2], "it works without --teacher"),
         (mined, [*margins, "--teacher-scale", 2], "it works with --teacher DIR|ID|data"),

@@ -355,10 +355,12 @@ ODD = [
     np.full(6, -(2**63)), np.full(3, 2**63 - 1), np.full(6, np.nan, np.float32), VECTORS[:, ::2],
     np.array(["a"]), np.array([object()]), np.zeros((0, 4), np.float32), np.array([1 + 1j]),
 ]  # fmt: skip
-FUNCTIONS = ["topk", "similarities", "rank", "order", "kendall_tau", "match_annotations",
-             "sample_negatives", "select_negatives", "load_chunks", "load_qrels", "near_duplicates",
-             "numbered", "read_bytes", "same_text", "shingles", "table", "text_key",
-             "write_annotations", "Ranking.from_counts"]  # fmt: skip
+FUNCTIONS = [
+    "topk", "similarities", "cross_similarities", "rank", "order", "kendall_tau",
+    "match_annotations", "sample_negatives", "select_negatives", "load_chunks", "load_qrels",
+    "near_duplicates", "numbered", "read_bytes", "same_text", "shingles", "table", "text_key",
+    "write_annotations", "Ranking.from_counts",
+]  # fmt: skip
 
 
 def assert_no_panic(call: Callable[[], object], what: object) -> None:

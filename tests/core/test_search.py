@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stage2._core import similarities, topk
+from stage2._core import cross_similarities, similarities, topk
 from tests import reference
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -40,6 +40,8 @@ def test_the_best_rows_are_those_of_scoring_everything(distance, case, data: st.
     offsets = np.arange(len(queries) + 1) * k
     again = similarities(queries, corpus, ids.ravel(), offsets, distance)
     np.testing.assert_array_equal(again.reshape(ids.shape), scores)
+    every = cross_similarities(queries, corpus, distance)
+    np.testing.assert_array_equal(np.take_along_axis(every, ids, axis=1), scores)
 
 
 def scored_in_float64(queries: np.ndarray, corpus: np.ndarray, k: int):

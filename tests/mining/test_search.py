@@ -47,6 +47,21 @@ def test_texts_are_searched_by_the_distance_that_ranks_them(distance: Distance) 
     np.testing.assert_allclose(found.scores, here, atol=1e-6)
 
 
+def test_an_array_is_compared_as_what_stands_beside_it() -> None:
+    queries, corpus = (
+        replace(embeddings(count, seed, 0), distance="euclidean")
+        for count, seed in ((5, 1), (40, 2))
+    )
+    positives = stage2.Positives(np.arange(5), np.arange(6))
+    expected = stage2.mine_negatives(queries, corpus, positives)
+    for left, right in ((queries, corpus.mu), (queries.mu, corpus)):
+        found = stage2.mine_negatives(left, right, positives)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+    assert (expected.scores < 0).all()
+    assert (stage2.mine_negatives(queries.mu, corpus.mu, positives).scores > 0).any()
+
+
 def test_vectors_of_two_models_are_not_compared() -> None:
     queries, corpus = embeddings(3, 1), replace(embeddings(4, 2), distance="manhattan")
     for compare in (stage2.similarity, partial(search_texts, k=1)):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stage2.encoding.vectors import Distance
 from stage2.mining.search import search_texts
 from stage2.mining.search_distributed import search_shared
 from tests.rankings import embeddings
@@ -15,8 +17,13 @@ from tests.worlds import Played
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("budget", [None, 20_000, 1])
-def test_the_rows_are_those_of_one_process(size: int, budget: int | None) -> None:
-    queries, corpus = embeddings(6, 1), embeddings(100, 2)
+@pytest.mark.parametrize("distance", [None, "manhattan"])
+def test_the_rows_are_those_of_one_process(
+    size: int, budget: int | None, distance: Distance | None
+) -> None:
+    queries, corpus = (
+        replace(embeddings(count, seed), distance=distance) for count, seed in ((6, 1), (100, 2))
+    )
     world: Any = Played(size)
     found = search_shared(world, queries, corpus, 7, memory_budget=budget)
     expected = search_texts(queries, corpus, 7)

@@ -45,6 +45,15 @@ def test_it_is_measured_as_others_measure_it() -> None:
         assert mrr == pytest.approx(np.mean([1 / (1 + (one[1:] > one[0]).sum()) for one in lists]))
 
 
+def test_vectors_are_compared_by_the_models_distance() -> None:
+    questions = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    documents = np.array([[1, 0], [9, 9], [5, 7], [0, 1]], np.float32)
+    same = of(questions, documents)
+    # By inner product the longest document is the first of every question.
+    assert measure(same, same, HELD_OUT).mrr == (pytest.approx(0.416667, abs=1e-5),) * 2
+    assert measure(same, same, HELD_OUT, "euclidean").mrr == (1, 1)
+
+
 def test_each_bound_is_held() -> None:
     eye = np.eye(4, dtype=np.float32)
     questions, documents = eye[[0, 3]], eye + np.float32(0.1) * np.arange(4, dtype=np.float32)

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.amp import GradScaler
+from torch.nn import functional
 
 import stage2
 from stage2.config import Settings
+from stage2.data.dataset import Dataset
 from stage2.encoding.encode import encode_tokens
-from stage2.encoding.ranking_lists import RankingLists
+from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.evaluation.ranking import score
 from stage2.training import train as train_module
 from stage2.training.dev_corpus import Dev, LastEpoch
@@ -27,6 +29,7 @@ from stage2.utils import files
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.tensors import copy_of_weights
 from tests.conftest import read_jsonl
+from tests.sentence_models import KINDS, write_model
 
 SETTINGS = Settings(epochs=2, batch_size=4, learning_rate=1e-3, precision="fp32")
 
@@ -43,6 +46,32 @@ def test_training_uses_the_similarity_that_evaluation_uses(
     similarities = torch.from_numpy(scored.scores).reshape(len(lists), 6)
     expected = margin_ranking_loss(similarities, SETTINGS.margin, pairs)
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["euclidean", "manhattan"])
+@pytest.mark.parametrize(("loss", "micro_batch"), [("margin", None), ("in-batch", 20)])
+def test_training_uses_the_distance_that_evaluation_uses(
+    name: str, loss: Any, micro_batch: int | None, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    model = stage2.load_model(write_model(KINDS[f"{name} distance"], tmp_path)).eval()
+    dataset = Dataset.load(corpus["qa"], corpus["chunks"])
+    lists = ranking_lists(model, dataset.construct(5, 0), None)
+    settings = replace(SETTINGS, loss=loss, micro_batch=micro_batch, temperature=2.0)
+    rows = np.arange(4)
+    found = accumulate_gradients(model, lists, rows, settings, 4)
+    embeddings = encode_tokens(model, lists.tokens, precision="fp32")
+    assert embeddings.distance == name
+    if loss == "margin":
+        scores = torch.from_numpy(score(lists, embeddings).scores).reshape(len(lists), 6)[:4]
+        expected = margin_ranking_loss(scores, SETTINGS.margin)
+        assert found == pytest.approx(expected.item(), abs=1e-5)
+        return
+    answers, own = np.unique(lists.candidates[lists.offsets[rows]], return_inverse=True)
+    order = {"euclidean": 2, "manhattan": 1}[name]
+    apart = embeddings.mu[lists.questions[rows], None] - embeddings.mu[answers]
+    scores = torch.from_numpy(-np.linalg.norm(apart, ord=order, axis=-1) / settings.temperature)
+    expected = functional.cross_entropy(scores, torch.from_numpy(own))
+    assert found == pytest.approx(expected.item(), abs=1e-4)
 
 
 def test_lists_of_different_length_are_masked(

@@ -33,7 +33,7 @@ from stage2._core._loaded import (
 )
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
 from stage2._core._samples import Samples, sample_negatives
-from stage2._core._search import select_negatives, similarities, topk
+from stage2._core._search import cross_similarities, select_negatives, similarities, topk
 from stage2._core._texts import near_duplicates, same_text, shingles, text_key
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Table",
     "TextColumn",
     "__version__",
+    "cross_similarities",
     "kendall_tau",
     "load_chunks",
     "load_qrels",

@@ -47,6 +47,18 @@ def similarities(
         float32 (m,).
     """
 
+def cross_similarities(queries: Scores, corpus: Scores, distance: str | None = None) -> Scores:
+    """Score all rows of the corpus for each query. Scores are those of `topk`.
+
+    Args:
+        queries: float32 (Q, d), finite.
+        corpus: float32 (N, d), finite.
+        distance: as in `topk`.
+
+    Returns:
+        float32 (Q, N).
+    """
+
 def select_negatives(
     found: tuple[Ints, Scores],
     positives: tuple[Ints, Scores, Ints],

@@ -123,19 +123,16 @@ def load_given(settings: Settings, path: str) -> Encoder:
             "leave --max-length out"
         )
     model = load_model(path, load_options(settings, known or asked))
-    if not model.has_entities and settings.entities is not None:
-        _no_entities(settings, path)
+    if model.why_no_entities is not None and settings.entities is not None:
+        _no_entities(settings, f"{path}: {model.why_no_entities}, so that entities have no vectors")
     return model
 
 
-def _no_entities(settings: Settings, path: str) -> None:
+def _no_entities(settings: Settings, reason: str) -> None:
     """Warn that the model cannot use annotations, or refuse to compare texts by entities."""
-    reason = (
-        f"{path} pools its tokens otherwise than by their mean, so that entities have no vectors"
-    )
     if settings.similarity == "entity":
         raise BadInputError(
-            f"--similarity entity: {reason}; expected a model whose pooling is a mean, or "
+            f"--similarity entity: {reason}; expected a model whose pooling is a plain mean, or "
             "--similarity sentence"
         )
     if settings.similarity == "auto":

@@ -25,7 +25,8 @@ from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.endpoint import Endpoint
 from stage2.encoding.ranking_lists import ranking_lists
 from stage2.encoding.tokens import LazyTokens, Role, Texts
-from stage2.encoding.vector_files import Comparison, VectorFile, ids_of, read_vectors
+from stage2.encoding.vector_files import VectorFile, ids_of, read_vectors
+from stage2.encoding.vectors import Similarity, distance_of
 from stage2.evaluation.evaluate import Evaluation, rank_lists
 from stage2.evaluation.headroom import Scorer
 from stage2.evaluation.prompts import Readings, given_prompts
@@ -39,6 +40,7 @@ from stage2.utils import files
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError
 from stage2.utils.memory import default_budget
+from stage2.variants import SIMILARITIES
 
 # The prefix of the settings that name the system that was there before.
 BEFORE = "before_"
@@ -192,7 +194,7 @@ class VectorSystem(NamedSystem):
         """Return the vectors of the questions, then those of all contexts."""
         known = self._kept
         if not known:
-            how: Comparison = "dot" if self.settings.similarity == "dot" else "cosine"
+            how = _similarity(self.settings)
             whole = inputs.has_corpus and self.settings.on_error == "strict"
             # Files of judgements and of a split may leave out questions.
             asks_all = whole and self.settings.data is None and self.settings.split_file is None
@@ -200,7 +202,8 @@ class VectorSystem(NamedSystem):
                 self.questions.of(list(samples.qa_ids), "questions", asks_all, how),
                 self.corpus.of(list(samples.context_ids), "chunks", whole, how),
             )
-            out = Embeddings.empty(sum(map(len, parts)), self.questions.width)
+            size, width = sum(map(len, parts)), self.questions.width
+            out = Embeddings.empty(size, width, distance=distance_of(how))
             out.mu[: len(parts[0])], out.mu[len(parts[0]) :] = (part.mu for part in parts)
             known.append(out)
         return known[0]
@@ -320,7 +323,7 @@ class EndpointSystem(NamedSystem):
             getattr(settings, f"{prefix}endpoint"),
             getattr(settings, f"{prefix}endpoint_model"),
             {role: text for role, text in prompts.items() if text is not None},
-            "dot" if settings.similarity == "dot" else "cosine",
+            _similarity(settings),
         )
         return cls(settings, {f"{prefix}endpoint": endpoint.name}, endpoint, endpoint.width())
 
@@ -413,7 +416,7 @@ def named_system(settings: Settings, prefix: str = "") -> NamedSystem | None:
     if kinds and settings.similarity in ("entity", "sentence"):
         raise BadInputError(
             f"--similarity {settings.similarity}: only a model of ours has vectors of entities; "
-            "expected auto, cosine or dot"
+            f"expected auto or {' or '.join(SIMILARITIES)}"
         )
     return next((read(settings, prefix) for read in kinds.values()), None)
 
@@ -429,3 +432,11 @@ def _check_ids(samples: Samples, what: str) -> None:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _similarity(settings: Settings) -> Similarity:
+    """Return what the vectors of another system are compared by: the cosine if none is named."""
+    found: Similarity = "cosine"
+    for one in SIMILARITIES:
+        found = one if settings.similarity == one else found
+    return found

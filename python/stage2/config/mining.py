@@ -9,7 +9,7 @@ from stage2.config.data import RunConfig
 from stage2.config.model import EncodingConfig
 from stage2.utils.errors import BadInputError
 from stage2.utils.setting import Group, setting, size_of
-from stage2.variants import BM25
+from stage2.variants import BM25, SIMILARITIES
 
 Sampling = Literal["top", "random"]
 
@@ -143,8 +143,8 @@ class RankingConfig(Group):
     similarity: str = setting(
         "auto",
         "Compare by entities where both sides have them (auto, entity) or by sentence only; with "
-        "--question-vectors or --endpoint: by cosine (auto) or dot.",
-        choices=("auto", "entity", "sentence", "cosine", "dot"),
+        "--question-vectors or --endpoint: by cosine (auto), dot, or a distance.",
+        choices=("auto", "entity", "sentence", *SIMILARITIES),
         row=9,
     )
     corpus: str = setting(

@@ -91,7 +91,8 @@ class TrainingConfig(MiningConfig, OutputConfig):
     )
     margin: float = setting(
         0.1,
-        f"By how much the better context must win, in cosine; of --loss {losses_with('margin')}.",
+        "By how much the better context must win, in the unit of the model's similarity; of --loss "
+        f"{losses_with('margin')}.",
         kind=float, low=0, metavar="X", row=7,
     )  # fmt: skip
     pairs: Pairs = setting(
@@ -137,7 +138,7 @@ class TrainingConfig(MiningConfig, OutputConfig):
         "Of --loss in-batch and infonce: the ground truth of another question is no negative where "
         "the model before training scores it above the question's own less this margin, for it may "
         "be an answer too. Default: all are negatives.",
-        kind=float, low=-2, high=2, metavar="X",
+        kind=float, low=-1e6, high=1e6, metavar="X",
     )  # fmt: skip
     matryoshka: str | None = setting(
         None,

@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stage2.encoding.tokens import Batch, Reader, Role
-from stage2.encoding.vectors import Distance, Vectors
+from stage2.encoding.vectors import Distance, Similarity, Vectors, distance_of
 from stage2.utils.model_lock import ModelLock
 from stage2.utils.tensors import save_state_dict
-
-Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
-_DISTANCES: Mapping[Similarity, Distance] = {"euclidean": "euclidean", "manhattan": "manhattan"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Encoder(nn.Module, ABC):
         prompts: the words that the encoder reads before a text of each role.
         pools_prompt: whether the tokens of a prompt are part of a text's vector.
         similarity: the similarity by which its vectors are compared. Vectors that are compared by
-            the cosine have unit length, so the inner product serves for both similarities.
+            the cosine have unit length.
         compiled: whether torch compiles the backbone for embedding. It is not saved.
         guard: the lock for threads that use the encoder.
         saved_dtype: the dtype in which its weights are written. They are trained in float32.
@@ -106,7 +103,12 @@ class Encoder(nn.Module, ABC):
     @property
     def has_entities(self) -> bool:
         """Whether the entities in a text have vectors of their own."""
-        return True
+        return self.why_no_entities is None
+
+    @property
+    def why_no_entities(self) -> str | None:
+        """The reason why entities have no vectors, as a clause about the model; None if they do."""
+        return None
 
     @abstractmethod
     def forward(self, batch: Batch) -> Pooled:
@@ -172,11 +174,6 @@ class Encoder(nn.Module, ABC):
         found = copy.copy(self)
         found.tokenizer = Padding(self.tokenizer.pad_token_id)
         return found
-
-
-def distance_of(similarity: Similarity) -> Distance | None:
-    """Return the distance that a similarity is; None for an inner product."""
-    return _DISTANCES.get(similarity)
 
 
 class LazyModel:

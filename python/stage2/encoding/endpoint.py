@@ -27,7 +27,8 @@ from stage2.encoding.cache import EmbeddingCache
 from stage2.encoding.embeddings import Embeddings
 from stage2.encoding.encode import Read, embed_distinct
 from stage2.encoding.tokens import Role
-from stage2.encoding.vector_files import Comparison, unit
+from stage2.encoding.vector_files import unit
+from stage2.encoding.vectors import Similarity, distance_of
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import BadInputError, RunFailedError
 from stage2.utils.progress import Progress
@@ -67,7 +68,7 @@ class Endpoint:
     url: str
     model: str | None = None
     prompts: Mapping[Role, str] = field(default_factory=lambda: MappingProxyType({}))
-    similarity: Comparison = "cosine"
+    similarity: Similarity = "cosine"
     wait: Callable[[float], None] = time.sleep
     timeout: float = _TIMEOUT
 
@@ -158,7 +159,8 @@ class Endpoint:
                 if progress is not None:
                     progress(start + len(part), len(rows))
 
-        return embed_distinct(Embeddings.empty(count, width, folder), read, asked, cache)
+        out = Embeddings.empty(count, width, folder, distance_of(self.similarity))
+        return embed_distinct(out, read, asked, cache)
 
     def _vectors(self, texts: Sequence[str], width: int | None = None) -> Floats:
         """Send texts, and return their vectors: float32 (n, d)."""
@@ -181,7 +183,7 @@ class Endpoint:
         vectors = _floats(rows)
         if vectors is None:
             raise self._wrong("vectors with something else than finite numbers")
-        if self.similarity == "dot":
+        if self.similarity != "cosine":
             return vectors
         if not vectors.any(axis=1).all():
             raise self._wrong("a vector of zeros, which has no cosine; --similarity dot takes it")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stage2._core import cross_similarities
 from stage2.encoding.vectors import Array, Distance, Vectors
 from stage2.utils.arrays import Floats
 
@@ -122,8 +123,8 @@ def _of_all(one: Any, other: Any, distance: Distance | None) -> Any:
     if distance is None:
         return one @ other.T
     if isinstance(one, np.ndarray):
-        found = [_of_pairs(row, other, distance) for row in one]
-        return np.stack(found) if found else np.empty((0, len(other)), one.dtype)
+        left, right = (np.ascontiguousarray(side, np.float32) for side in (one, other))
+        return cross_similarities(left, right, distance).astype(one.dtype)
     import torch  # it is loaded already, since the arguments are tensors
 
     # Products in place of differences would be inexact for vectors that are near to each other.

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stage2.encoding.embeddings import Embeddings
+from stage2.encoding.vectors import Similarity, distance_of
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular
@@ -31,8 +32,6 @@ _ROWS = 1 << 14
 # A float32 vector of unit length has a norm so near 1. It is left as it is: dividing it by its norm
 # would change its last bits, and with them a tie that its maker sees.
 _UNIT = 1e-6
-
-Comparison = Literal["cosine", "dot"]
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,14 @@ class VectorFile:
         """The width of the vectors, d."""
         return int(self.vectors.shape[1])
 
-    def of(self, ids: Sequence[str], what: str, whole: bool, similarity: Comparison) -> Embeddings:
+    def of(self, ids: Sequence[str], what: str, whole: bool, similarity: Similarity) -> Embeddings:
         """Return the vectors of some ids, in their order.
 
         Args:
             ids: the ids of the data.
             what: what the ids are of, for messages: "questions" or "chunks".
             whole: whether the data has every id that the file may have.
-            similarity: `cosine` scales every vector to unit length; `dot` leaves it as it is.
+            similarity: `cosine` scales every vector to unit length; the others leave it as it is.
 
         Raises:
             BadInputError: an id of the data is not in the file; `whole` and an id of the file is
@@ -82,7 +81,7 @@ class VectorFile:
             if whole:
                 raise BadInputError(f"{told}; expected ids of the data alone")
             logger.info("%s; their vectors are not used", told)
-        out = Embeddings.empty(len(ids), self.width)
+        out = Embeddings.empty(len(ids), self.width, distance=distance_of(similarity))
         rows = np.fromiter((place[wanted] for wanted in ids), np.int64, len(ids))
         for start in range(0, len(rows), _ROWS):
             part = slice(start, start + _ROWS)
@@ -90,7 +89,7 @@ class VectorFile:
         # With no entities the vectors of entities are never read.
         return out
 
-    def _checked(self, rows: npt.NDArray[np.int64], similarity: Comparison) -> Floats:
+    def _checked(self, rows: npt.NDArray[np.int64], similarity: Similarity) -> Floats:
         with np.errstate(over="ignore"):
             found = self.vectors[rows].astype(np.float32)
         if not (finite := np.isfinite(found).all(axis=1)).all():
@@ -99,7 +98,7 @@ class VectorFile:
                 f"{self.path}: the vectors of {_examples(bad)} hold NaN or infinity; expected "
                 "finite float32 numbers"
             )
-        if similarity == "dot":
+        if similarity != "cosine":
             return found
         if not (directed := found.any(axis=1)).all():
             bad = [self.ids[row] for row in rows[~directed]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Distance = Literal["euclidean", "manhattan"]
+# What vectors can be compared by. Those that are compared by the cosine have unit length, so that
+# the inner product serves for it too.
+Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
+_DISTANCES: Mapping[Similarity, Distance] = {"euclidean": "euclidean", "manhattan": "manhattan"}
 
 Array = TypeVar("Array", npt.NDArray[Any], "Tensor")
 
@@ -56,3 +61,8 @@ class Vectors(Generic[Array]):
 def without_entities(mu: Floats) -> Vectors[npt.NDArray[Any]]:
     """Return the vectors of texts that are compared only by `mu`, float32 (n, d)."""
     return Vectors(mu, mu, np.zeros(len(mu), np.bool_))
+
+
+def distance_of(similarity: Similarity) -> Distance | None:
+    """Return the distance that a similarity is; None for an inner product."""
+    return _DISTANCES.get(similarity)

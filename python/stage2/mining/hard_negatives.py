@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -174,7 +174,8 @@ def mine_negatives(
     positive are left out.
 
     Args:
-        queries: the embeddings of n questions, or float32 (n, d).
+        queries: the embeddings of n questions, or float32 (n, d). An array is compared as the
+            embeddings beside it are, and two arrays by their inner products.
         corpus: the embeddings of N texts, or float32 (N, d).
         positives: each question's ground truths.
         rules: the rules of selection; None means `Rules()`.
@@ -221,6 +222,11 @@ def mine_with(
     """
     rules.check()
     left, right = _vectors("queries", queries), _vectors("corpus", corpus)
+    # An array says nothing of how it is compared.
+    if not isinstance(queries, Vectors):
+        left = replace(left, distance=right.distance)
+    if not isinstance(corpus, Vectors):
+        right = replace(right, distance=left.distance)
     size = len(right.mu)
     names = [str(i) for i in range(len(left.mu))] if keys is None else list(keys)
     if len(names) != len(left.mu):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stage2._core import rank
+from stage2.encoding.similarity import cross_similarity
+from stage2.encoding.vectors import Distance, without_entities
 from stage2.models.fidelity import Read
 from stage2.utils.arrays import Floats, Ints
 from stage2.utils.errors import RunFailedError
@@ -58,13 +60,16 @@ class Deviation:
     mrr: tuple[float, float]
 
 
-def measure(model: Read, form: Read, held_out: HeldOut) -> Deviation:
+def measure(
+    model: Read, form: Read, held_out: HeldOut, distance: Distance | None = None
+) -> Deviation:
     """Embed questions and documents with a model and with another form of it, and compare.
 
     Args:
         model: a function that embeds with the model.
         form: a function that embeds with the form, by the tool that it is for.
-        held_out: the questions. Vectors are compared by their inner product.
+        held_out: the questions.
+        distance: the distance by which vectors are compared; None means by inner product.
 
     Raises:
         RunFailedError: the form gives vectors of another width, or vectors that are not finite.
@@ -82,7 +87,10 @@ def measure(model: Read, form: Read, held_out: HeldOut) -> Deviation:
             )
         largest = max(1.0, float(np.abs(ours).max()))
         gap = max(gap, float(np.abs(theirs - ours).max()) / largest)
-    before, after = (questions @ documents.T for questions, documents in (wanted, found))
+    before, after = (
+        cross_similarity(*(replace(without_entities(side), distance=distance) for side in pair))
+        for pair in (wanted, found)
+    )
     return Deviation(
         held_out.name,
         len(held_out.questions),

@@ -179,7 +179,7 @@ def seen(
     """
     texts = within(model, texts, budget)
     found = encode(own, texts, role=role, precision="fp32", progress=progress)
-    # Vectors that are compared by their inner product are compared by their cosine here.
+    # Vectors that are compared otherwise are compared by their cosine here.
     targets = F.normalize(torch.from_numpy(found.mu).to(model.device), dim=-1)
     return Seen(mean_states(model, texts), targets)
 

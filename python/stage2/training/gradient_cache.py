@@ -88,7 +88,9 @@ class Groups:
                 unpadded.end_to_end(self.model, dtype),
             ):
                 pooled = forward(collate(self.model, texts, np.arange(len(texts))))
-            found.append(Vectors(pooled.mu, pooled.entity, pooled.has_entity))
+            found.append(
+                Vectors(pooled.mu, pooled.entity, pooled.has_entity, distance=pooled.distance)
+            )
         return found
 
 
@@ -114,7 +116,11 @@ class SharedGroups(Groups):
         )  # fmt: skip
         device = given.model.device
         found = [parts[i % size][i // size] for i in range(len(given.texts))]
-        return [Vectors(*(tensor.to(device) for tensor in vectors)) for vectors in found]
+        distance = given.model.distance
+        return [
+            Vectors(*(tensor.to(device) for tensor in vectors), distance=distance)
+            for vectors in found
+        ]
 
     def backward(self, gradients: list[tuple[Tensor, Tensor]]) -> None:
         """Compute the gradients in all processes, and add them up in this process's model."""

@@ -33,8 +33,8 @@ def margin_ranking_loss(
 
     Args:
         similarities: float (B, N), each row in ground-truth order.
-        margin: the least difference between the better and the worse of a pair, as a cosine; at
-            least 0.
+        margin: the least difference between the better and the worse of a pair, in the unit of the
+            similarities; at least 0.
         pairs: `all` pairs i < j, or `graded`, only those with different relevance.
         mask: bool (B, N), False where a shorter list has ended; None means all True.
         relevance: (B, N), for `graded`; higher is better. None means 1 for the first context and 0
@@ -119,7 +119,7 @@ def triplet(
         similarities: float (B, N), s.
         mask: bool (B, N); None means all True.
         relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
-        margin: at least 0, as a cosine.
+        margin: at least 0, in the unit of the similarities.
 
     Returns:
         Float (B,).
@@ -191,7 +191,8 @@ def distill_kl(
         teacher: float (B, N), t, the scores of the teacher, in the unit of the similarities.
         mask: bool (B, N), at least one True in each row; None means all True.
         relevance: (B, N), above 0 for relevant contexts; None means that only the first is.
-        margin: the least margin that is learnt, at least 0, as a cosine; None for no limit.
+        margin: the least margin that is learnt, at least 0, in the unit of the similarities; None
+            for no limit.
         temperature: T, above 0.
 
     Returns:

@@ -6,7 +6,7 @@ default the graphs of all groups are kept for one backward pass; see `gradient_c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 
 from stage2.config import TrainingConfig
-from stage2.encoding.encoder import Encoder, Similarity, distance_of
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.kernels import unpadded
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.encoding.similarity import cross_similarity, pair_similarity, similarity
@@ -25,7 +25,7 @@ from stage2.encoding.tokens import (
     batches_by_tokens,
     on_device,
 )
-from stage2.encoding.vectors import Vectors, without_entities
+from stage2.encoding.vectors import Similarity, Vectors, without_entities
 from stage2.training.documents import Documents
 from stage2.training.gradient_cache import Groups, SharedGroups
 from stage2.training.guide import Guide, not_negatives
@@ -113,7 +113,7 @@ def accumulate_gradients(
     embedded = groups.embed()
     vectors = _join(embedded)
     mu, entity = (x.detach().requires_grad_() for x in (vectors.mu, vectors.entity))
-    leaves = Vectors(mu, entity, vectors.has_entity)
+    leaves = Vectors(mu, entity, vectors.has_entity, distance=vectors.distance)
     if documents is not None:
         leaves = _join([leaves, _constant(documents, questions.constant, mu.device)])
     losses = list_losses(leaves, questions, settings, untouched.teacher, untouched.guide)
@@ -224,7 +224,6 @@ def list_losses(
     Raises:
         BadInputError: the loss needs a teacher, and there is none.
     """
-    vectors = replace(vectors, distance=distance_of(questions.similarity))
     if not settings.widths:
         return _list_losses(vectors, questions, settings, teacher, guide)
     unit_length = questions.similarity == "cosine"
@@ -318,15 +317,15 @@ def _join(groups: list[Vectors[Tensor]]) -> Vectors[Tensor]:
         torch.cat([group.mu for group in groups]),
         torch.cat([group.entity for group in groups]),
         torch.cat([group.has_entity for group in groups]),
+        distance=groups[0].distance,
     )
 
 
 def _constant(documents: Documents, rows: Ints, device: torch.device) -> Vectors[Tensor]:
     """Return the vectors of some documents as tensors without a gradient."""
     found = documents.at(rows)
-    return Vectors(
-        *(on_device(part, device) for part in (found.mu, found.entity, found.has_entity))
-    )
+    parts = (found.mu, found.entity, found.has_entity)
+    return Vectors(*(on_device(part, device) for part in parts), distance=found.distance)
 
 
 def _gradient(leaf: Tensor) -> Tensor:

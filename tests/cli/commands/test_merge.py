@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from stage2.training.guard import Judgement
 from stage2.training.model_selection import mean_of
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags
+from tests.sentence_models import KINDS, weights_of_words, write_model
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,28 @@ def test_models_of_two_kinds_share_scores_but_not_weights(
     assert "differ in aux_head.0.weight" in result.stderr
     assert not (tmp_path / "out").exists()
     stage2("merge", *models, *data_flags(corpus), "--method", "sum", "--alpha", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({}, {"similarity": "euclidean"}, "differ in what vectors are compared by"),
+        ({"before": lambda: [weights_of_words(1)]}, {"before": lambda: [weights_of_words(2)]},
+         "differ in the weights of words"),
+    ],
+)  # fmt: skip
+def test_models_that_are_alike_in_weights_alone_are_not_mixed(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path, one: Any, other: Any, said: str
+) -> None:
+    models: list[object] = []
+    for name, change in (("one", one), ("other", other)):
+        models += ["--model", write_model(replace(KINDS["dense"], **change), tmp_path / name)]
+    assert said in stage2("merge", *models, "--alpha", 0.5, exit_code=2).stderr
+    fused = ["merge", *models, *data_flags(corpus), "--alpha", 0.5, "--method"]
+    if "compared" in said:
+        refused = stage2(*fused, "sum", exit_code=2).stderr
+        assert "by euclidean, and the scores have no common unit; expected" in refused
+    stage2(*fused, "reciprocal-rank")
 
 
 @pytest.mark.parametrize("method", ["sum", "reciprocal-rank"])

@@ -93,8 +93,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     asked = questions.inputs.samples.questions if questions else ()
     guard_data = read_guards(settings, asked, chooses=_chooses_alpha(settings), models=models)
     loaded = [placed(load_given(settings, path), settings) for path in models]
-    if settings.method not in FUSIONS:
-        _check_alike(loaded, models)
+    (_check_one_unit if settings.method in FUSIONS else _check_alike)(loaded, models, settings)
     folder = backbone_of(settings, models[0])
     backbone = untouched_backbone(settings, folder, questions.inputs) if questions else None
     hashes = dict(questions.inputs.hashes) if questions else {}
@@ -335,15 +334,36 @@ def _check(settings: Settings, models: Sequence[str]) -> None:
         )
 
 
-def _check_alike(models: Sequence[Encoder], names: Sequence[str]) -> None:
-    """Refuse to mix the weights of models that differ in a name, a shape or the vocabulary."""
+def _check_one_unit(models: Sequence[Encoder], names: Sequence[str], settings: Settings) -> None:
+    """Refuse to add the scores of models that compare by a distance and by something else."""
+    first, second = (model.similarity for model in models)
+    if settings.method == "sum" and first != second and any(model.distance for model in models):
+        raise BadInputError(
+            f"--method sum: {names[0]} compares by {first}, {names[1]} by {second}, and the scores "
+            "have no common unit; expected --method reciprocal-rank, which adds by rank"
+        )
+
+
+def _word_weights(model: Encoder) -> dict[str, list[Any]]:
+    buffers = model.named_buffers()
+    return {name: found.tolist() for name, found in buffers if name.endswith("word_weights")}
+
+
+def _check_alike(models: Sequence[Encoder], names: Sequence[str], _: Settings) -> None:
+    """Refuse to mix the weights of models that differ in a name, a shape or what is not trained."""
     first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
     vocabulary = models[0].tokenizer.get_vocab()
     for model, path in zip(models[1:], names[1:], strict=True):
         other = {name: tensor.shape for name, tensor in model.state_dict().items()}
         differing = sorted(n for n in first.keys() | other.keys() if first.get(n) != other.get(n))
-        if differing or model.tokenizer.get_vocab() != vocabulary:
-            what = differing[0] if differing else "the vocabulary"
+        others = {
+            "the vocabulary": (model.tokenizer.get_vocab(), vocabulary),
+            "what vectors are compared by": (model.similarity, models[0].similarity),
+            "the weights of words": (_word_weights(model), _word_weights(models[0])),
+        }
+        differing += [what for what, (one, two) in others.items() if one != two]
+        if differing:
+            what = differing[0]
             raise BadInputError(
                 f"{path} and {names[0]} differ in {what}: only models of one kind can share "
                 "weights. To use both at every query: --method sum or reciprocal-rank"

@@ -82,7 +82,7 @@ def export(
             tolerance = TOLERANCE if bounds is None else bounds.difference
             check_fidelity(model, read, os.fspath(folder), tolerance=tolerance)
             return None
-        found = measure(reader_of(model), read, held_out)
+        found = measure(reader_of(model), read, held_out, model.distance)
         check_bounds(found, bounds, os.fspath(folder))
         if card is not None:
             (Path(temporary) / files.CARD).write_text(card(found), "utf-8", newline="\n")

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stage2.encoding.encoder import Encoder, distance_of
+from stage2.encoding.encoder import Encoder
 from stage2.encoding.tokens import Reader, Role, prompt_length
-from stage2.encoding.vectors import Distance
+from stage2.encoding.vectors import Distance, distance_of
 from stage2.models import hub
 from stage2.models.family import LoadOptions
 from stage2.models.fidelity import Read, reader_of
@@ -136,6 +136,10 @@ class HuggingFaceFolder(SentenceTransformersFolder):
     def read_back(self, path: Path, options: LoadOptions) -> Read:
         """Return a function that embeds with the model, read again; the folder has no pooling."""
         return reader_of(self.load(path, options))
+
+    def distance(self, path: Path) -> Distance | None:  # noqa: ARG002  `Family` has the argument
+        """Return None, because the folder of an encoder says nothing of how it is compared."""
+        return None
 
     def embedding_dim(self, path: Path) -> int:
         """Return the width of the encoder."""

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stage2.encoding.encoder import Similarity
 from stage2.encoding.tokens import TOKENIZING, Role
+from stage2.encoding.vectors import Similarity
 from stage2.models import hub
 from stage2.models.sentence_transformers.layers import LayerMean
 from stage2.models.sentence_transformers.modules import (
@@ -39,12 +39,11 @@ from stage2.utils import tensors
 from stage2.utils.arrays import Floats
 from stage2.utils.errors import BadInputError
 from stage2.utils.files import check_regular, replaced_folder
+from stage2.variants import SIMILARITIES
 
 LIBRARY_CONFIG = "config_sentence_transformers.json"
 WHAT = "model"
 
-# The library's names of similarities are also ours.
-SIMILARITIES: Sequence[Similarity] = ("cosine", "dot", "euclidean", "manhattan")
 # The names that models use for the prompt of a role. The first prompt that is not empty counts.
 _PROMPT_NAMES: Mapping[Role, Sequence[str]] = {
     "query": ("query",),

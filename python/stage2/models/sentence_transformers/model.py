@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stage2.encoding.encoder import Encoder, Pooled, Similarity
+from stage2.encoding.encoder import Encoder, Pooled
 from stage2.encoding.tokens import Batch, Role
+from stage2.encoding.vectors import Similarity
 from stage2.models.sentence_transformers import layout
 from stage2.models.sentence_transformers.pooling import pooled, weigh
 from stage2.models.transformer_encoder import (
@@ -106,13 +107,18 @@ class SentenceEncoder(TransformerEncoder):
         entity_mu = self._vectors(_means(states, inside, row))
         count = torch.bincount(row, minlength=len(mu))
         entity = add_up(entity_mu, row, mu) / count.clamp_min(1).unsqueeze(-1)
-        return Pooled(mu, entity, count > 0, ones, entity_mu, mu.new_ones(len(row)))
+        return Pooled(
+            mu, entity, count > 0, ones, entity_mu, mu.new_ones(len(row)), distance=self.distance
+        )
 
     @property
-    def has_entities(self) -> bool:
-        """True if entities have vectors. They need a mean of tokens whose places are known."""
-        is_mean = list(self.shape.pooling) == ["mean"] and self.word_weights is None
-        return is_mean and getattr(self.backbone, "has_places", True)
+    def why_no_entities(self) -> str | None:
+        """See `Encoder`. Entities need a plain mean of tokens whose places are known."""
+        if not getattr(self.backbone, "has_places", True):
+            return "its tokenizer does not say where in a text a word stands"
+        if list(self.shape.pooling) != ["mean"]:
+            return "it pools its tokens otherwise than by their mean"
+        return None if self.word_weights is None else "its words have weights"
 
     def _vectors(self, vectors: Tensor) -> Tensor:
         """Turn pooled vectors into the vectors of texts or entities: float (n, d)."""

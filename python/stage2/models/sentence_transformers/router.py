@@ -93,9 +93,10 @@ class RouterEncoder(Encoder):
         return self.query.backbone
 
     @property
-    def has_entities(self) -> bool:
-        """Return whether entities have vectors. They must have them on both sides."""
-        return all(one.has_entities for one in self.parts.values())
+    def why_no_entities(self) -> str | None:
+        """See `Encoder`. Entities must have vectors on both sides."""
+        found = (one.why_no_entities for one in self.parts.values())
+        return next((why for why in found if why is not None), None)
 
     def forward(self, batch: Batch) -> Pooled:  # noqa: D102  see `Encoder.forward`
         sides = [(self.query, batch.is_query), (self.document, ~batch.is_query)]
@@ -116,7 +117,8 @@ class RouterEncoder(Encoder):
             **{
                 name: values[entity if name.startswith("entity_") else text]
                 for name, values in joined.items()
-            }
+            },
+            distance=self.distance,
         )
 
     def hidden(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
