@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from stage2.cli.main import program
 from stage2.cli.stage1 import embedding_cache
 from stage2.config import Settings
+from stage2.encoding.cache import cache_files
 from stage2.encoding.encode import encode_windows
 from stage2.encoding.endpoint import KEY_VARIABLE
 from stage2.encoding.tokens import Role, Texts
@@ -51,6 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, corpus: dict[str, Path]) ->
         found = encode_windows(model, len(texts), read, precision="fp32", cache=cache)
         np.save(to / f"{name}.npy", found.mu)
         (to / f"{name}.ids.txt").write_text("".join(f"{one}\n" for one in ids))
+    assert cache is not None
+    assert len(cache) == len(qa) + len(chunks)
     others = [row["chunk_id"] for row in chunks]
     for name, first in (("new", True), ("old", False)):
         lines = []
@@ -91,8 +94,10 @@ def test_a_models_own_vectors_have_its_ranks(stage2: Stage2, folder: Path, tmp_p
     by_model, by_vectors = tmp_path / "model", tmp_path / "vectors"
     stage2("evaluate", *data(folder), *model_of(folder), "--output-dir", by_model)
     stage2("evaluate", *data(folder), *vectors(folder), "--output-dir", by_vectors)
-    rows = (by_model / files.PER_QUESTION).read_bytes()
-    assert (by_vectors / files.PER_QUESTION).read_bytes() == rows
+    texts = len(files.read_json(folder / "qa.json")) + len(read_jsonl(folder / "chunks.jsonl"))
+    assert [one.entries for one in cache_files(folder / CACHE)] == [texts]
+    rows = read_jsonl(by_model / files.PER_QUESTION)
+    assert read_jsonl(by_vectors / files.PER_QUESTION) == rows
     mined = [tmp_path / "mined-by-model", tmp_path / "mined-by-vectors"]
     for system, out in zip((model_of(folder), vectors(folder)), mined, strict=True):
         stage2("mine", *data(folder), *system, "--source", "corpus", "--output-dir", out)
