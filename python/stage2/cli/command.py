@@ -134,7 +134,8 @@ class SettingsCommand(Command):
         of_preset = self.presets.get(preset or "", {})
         values = {**self.defaults, **of_preset, **written, **given}
         named = {name for name, value in given.items() if value is not None}
-        settings = Settings(**values, given=frozenset(named))
+        stated = frozenset(named) | of_preset.keys() | written.keys()
+        settings = Settings(**values, given=frozenset(named), stated=stated)
         if settings.model is not None and "model" in self.names:
             settings = replace(settings, model=found_model(settings.model))
         if settings.before_model is not None and "before_model" in self.names:

@@ -22,7 +22,7 @@ from stage2 import usage
 from stage2.cli import console, run_files
 from stage2.cli.run_folder import RunFolder
 from stage2.cli.sweep_grid import SWEPT, Trial
-from stage2.config import Settings
+from stage2.config import SETTINGS, Settings
 from stage2.evaluation.non_inferiority import WORSE
 from stage2.evaluation.statistics import Difference, paired_differences
 from stage2.utils import files
@@ -193,7 +193,8 @@ def run_trial(trial: Trial, runner: Runner) -> str | None:
         # Its results are for its log, whatever the flags of the sweep.
         streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(said)
         with console.session(), streams[0], streams[1]:
-            runner(trial.settings)
+            # Its recipe is what it tries, however few the questions are.
+            runner(replace(trial.settings, stated=frozenset(SETTINGS)))
     except BadInputError:
         raise
     except (RuntimeError, ValueError) as error:

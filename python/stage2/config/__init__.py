@@ -122,6 +122,8 @@ class Settings(
     # This is not a setting. It names the settings that the user gave by flags. The others come from
     # a file or are defaults.
     given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    # Nor is this: it names those of flags, of a file and of a preset. The others are defaults.
+    stated: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
 
 _FIELDS = {item.name: item for item in fields(Settings)}

@@ -6,6 +6,7 @@ text becomes an object of Python.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
@@ -22,6 +23,9 @@ Values = npt.NDArray[np.float64]
 
 # The code of a value that is no UTF-8.
 NO_TEXT = -2
+
+# A file in Arrow's format begins so, and a stream does not.
+_FILE = b"ARROW1"
 
 
 def arrow(module: str = "pyarrow") -> Any:
@@ -185,3 +189,18 @@ def _is_text(kind: Any) -> bool:
     """Tell whether a type of Arrow is one of texts."""
     types = arrow().types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def stream_reader(source: Any) -> Any:
+    """Return a reader of an open file in Arrow's IPC format, as a file or as a stream."""
+    ipc = arrow("pyarrow.ipc")
+    begin = source.read(len(_FILE))
+    source.seek(0)
+    return ipc.open_file(source) if begin == _FILE else ipc.open_stream(source)
+
+
+def batches_of(reader: Any) -> Iterator[Any]:
+    """Yield the record batches of a reader of either form."""
+    if hasattr(reader, "num_record_batches"):
+        return map(reader.get_batch, range(reader.num_record_batches))
+    return iter(reader)

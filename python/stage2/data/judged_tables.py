@@ -16,7 +16,7 @@ from typing import Any
 
 from stage2._core import InputError
 from stage2.config import InputConfig
-from stage2.data.arrow_cells import arrow
+from stage2.data.arrow_cells import arrow, batches_of, stream_reader
 from stage2.data.faults import input_error, read_row
 from stage2.data.json_rows import Node, read_rows
 from stage2.data.judged_files import Judgements, chunks_to, questions_to
@@ -115,9 +115,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         if path.suffix == ".parquet":
             batches = arrow("pyarrow.parquet").ParquetFile(source).iter_batches(_BATCH)
         else:
-            from stage2.data.formats.arrow import batches_of
-
-            batches = batches_of(source)
+            batches = batches_of(stream_reader(source))
         yield from chain.from_iterable(batch.to_pylist() for batch in batches)
 
 

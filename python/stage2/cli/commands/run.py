@@ -72,6 +72,7 @@ from stage2.report.render import write_report
 from stage2.report.run import read_run
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
+from stage2.training.course import for_few_questions
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
@@ -99,7 +100,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     grouped = grouped_questions(inputs.samples)
     folds = folds_wanted(settings, grouped) if inputs.sides is None else None
     placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
-    unseen = {side: unseen_side(placed, side) for side in ("dev", "test")}
+    settings = for_few_questions(settings, len(placed.parts[0]))
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     guard_data = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
@@ -170,7 +171,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
         _models(settings, before, after),
         elsewhere=guards.verdicts(model, run.record["shipped"]),
     )
-    sets = _sets(settings, placed, unseen, trained_on)
+    sets = _sets(settings, placed, trained_on)
     if folds is not None and len((held_out := unseen_folds(folds)).rows):
         crossed, run.record["folds"] = cross_validate(
             model, stage1_weights, recipe, folds, before, run / files.FOLDS,
@@ -328,11 +329,10 @@ def _sides(settings: Settings, placed: Placed) -> Sequence[Ints]:
     return placed.parts if settings.split == "chunk" else ()
 
 
-def _sets(
-    settings: Settings, placed: Placed, unseen: Mapping[str, Unseen], trained_on: Ints
-) -> list[QuestionSet]:
+def _sets(settings: Settings, placed: Placed, trained_on: Ints) -> list[QuestionSet]:
     """Return the sets of questions to report on."""
     train_rows = placed.parts[0]
+    unseen = {side: unseen_side(placed, side) for side in ("dev", "test")}
     sets = [
         _set("test", unseen["test"], held_out=True),
         _set("dev", unseen["dev"].or_all, held_out=False, trained_on=trained_on),

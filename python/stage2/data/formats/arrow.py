@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from stage2.config import InputConfig
-from stage2.data.arrow_cells import arrow
+from stage2.data.arrow_cells import arrow, batches_of, stream_reader
 from stage2.data.arrow_tables import read_batches
 from stage2.data.faults import input_error
 from stage2.data.tables import Tables
-
-_FILE = b"ARROW1"
 
 
 def tables(settings: InputConfig, path: Path) -> Tables:
@@ -43,32 +40,13 @@ def read_files(paths: Sequence[Path], settings: InputConfig, whole: Path) -> Tab
             readers = []
             for path in paths:
                 # Read and not mapped: a file that is cut short under a map ends the process.
-                readers.append(_reader(opened.enter_context(path.open("rb"))))
+                readers.append(stream_reader(opened.enter_context(path.open("rb"))))
             path = whole
             names = list(readers[0].schema.names)
             return read_batches(
-                lambda _: chain.from_iterable(map(_batches, readers)), names, settings, str(whole)
+                lambda _: chain.from_iterable(map(batches_of, readers)), names, settings, str(whole)
             )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Arrow file"
             ) from None
-
-
-def batches_of(source: Any) -> Iterator[Any]:
-    """Yield the record batches of an open file in either form."""
-    return _batches(_reader(source))
-
-
-def _reader(source: Any) -> Any:
-    """Return a reader of a file or of a stream."""
-    ipc = arrow("pyarrow.ipc")
-    begin = source.read(len(_FILE))
-    source.seek(0)
-    return ipc.open_file(source) if begin == _FILE else ipc.open_stream(source)
-
-
-def _batches(reader: Any) -> Iterator[Any]:
-    if hasattr(reader, "num_record_batches"):
-        return map(reader.get_batch, range(reader.num_record_batches))
-    return iter(reader)

@@ -1,0 +1,51 @@
+"""A training on few questions makes more and smaller steps, unless its recipe is stated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from stage2.config import Settings
+from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
+from stage2.training.course import COURSE, ENOUGH, for_few_questions
+from tests.conftest import Stage2, data_flags
+
+SAID = "questions to train on are few: 5 epochs with batches of 8 at a learning rate of 0.0001, and"
+
+
+@pytest.mark.parametrize("stated", ["epochs", "batch_size", "loss", "refit", "interpolation"])
+def test_a_recipe_that_is_stated_in_part_stays(stated: str) -> None:
+    settings = Settings(**RUN_DEFAULTS)
+    few = for_few_questions(settings, ENOUGH - 1)
+    assert {name: getattr(few, name) for name in COURSE} == COURSE
+    assert {name for name in RUN_DEFAULTS if getattr(few, name) != RUN_DEFAULTS[name]} == {
+        "epochs", "batch_size", "learning_rate"
+    }  # fmt: skip
+    assert for_few_questions(settings, ENOUGH) is settings
+    named = Settings(**RUN_DEFAULTS, stated=frozenset([stated, "seed"]))
+    assert for_few_questions(named, 1) is named
+    assert for_few_questions(Settings(stated=frozenset(["seed", "model"])), 1).epochs == 5
+
+
+def test_no_preset_is_changed() -> None:
+    for preset in RUN_PRESETS.values():
+        given = Settings(**{**RUN_DEFAULTS, **preset}, stated=frozenset(preset))
+        assert for_few_questions(given, 1) is given
+
+
+def test_a_run_says_and_writes_the_course_that_it_takes(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
+) -> None:
+    run = ["run", *data_flags(corpus), "--model", model_dir, "--folds", 0, "--output-dir"]
+    assert SAID in stage2(*run, tmp_path / "few").stderr
+    written = tomllib.loads((tmp_path / "few" / "settings.toml").read_text(encoding="utf-8"))
+    assert {name: written[name] for name in COURSE} == COURSE
+    # A settings file states a recipe, and so it stays as it is.
+    again = stage2(*run, tmp_path / "again", "--config", tmp_path / "few" / "settings.toml",
+                   "--epochs", 1)  # fmt: skip
+    assert SAID not in again.stderr
+    once = tomllib.loads((tmp_path / "again" / "settings.toml").read_text(encoding="utf-8"))
+    assert {name: once[name] for name in COURSE} == {**COURSE, "epochs": 1}
+    assert SAID not in stage2(*run, tmp_path / "other", "--learning-rate", 3e-5).stderr
