@@ -10,7 +10,7 @@ use stage2_core::join::Index;
 use stage2_core::jsonl::{OnError, Source, scan::Scanner};
 use stage2_core::negatives::draw_all;
 use stage2_core::ranking::{Lists, Ranking, Relevant, Ties};
-use stage2_core::search::{Matrix, top_k};
+use stage2_core::search::{Matrix, Measure, top_k};
 
 const SEED: u64 = 0;
 
@@ -137,7 +137,7 @@ fn search(c: &mut Criterion) {
         let right = Matrix::new(right, width).expect("whole vectors");
         group.throughput(Throughput::Elements((queries * rows) as u64));
         group.bench_function(format!("top {k} of {rows} × {width}"), |b| {
-            b.iter(|| top_k(black_box(left), black_box(right), k));
+            b.iter(|| top_k(Measure::InnerProduct, black_box(left), black_box(right), k));
         });
     }
     group.finish();
