@@ -98,6 +98,8 @@ def test_a_models_own_vectors_have_its_ranks(stage2: Stage2, folder: Path, tmp_p
     assert [one.entries for one in cache_files(folder / CACHE)] == [texts]
     rows = read_jsonl(by_model / files.PER_QUESTION)
     assert read_jsonl(by_vectors / files.PER_QUESTION) == rows
+    written = [folder / files.PER_QUESTION for folder in (by_model, by_vectors)]
+    assert written[0].read_bytes() == written[1].read_bytes()
     mined = [tmp_path / "mined-by-model", tmp_path / "mined-by-vectors"]
     for system, out in zip((model_of(folder), vectors(folder)), mined, strict=True):
         stage2("mine", *data(folder), *system, "--source", "corpus", "--output-dir", out)

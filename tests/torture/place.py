@@ -90,7 +90,7 @@ class Place:
             Case("report", ("report",), (mine,)),
             Case("run", run),
             Case("run with folds", folds),
-            Case("run with a guard", guarded, points=2),
+            Case("run with a guard", guarded, points=4),
             Case("run --overwrite", (*run, "--margin", "0.2", "--overwrite"), (run,)),
             Case("train --overwrite", (*train, "--margin", "0.2", "--overwrite"), (mine, train)),
             Case("sweep", ("sweep", *self.data, *model, *short, *again,

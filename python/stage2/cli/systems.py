@@ -436,7 +436,4 @@ def _flag(name: str) -> str:
 
 def _similarity(settings: Settings) -> Similarity:
     """Return what the vectors of another system are compared by: the cosine if none is named."""
-    found: Similarity = "cosine"
-    for one in SIMILARITIES:
-        found = one if settings.similarity == one else found
-    return found
+    return next((one for one in SIMILARITIES if one == settings.similarity), "cosine")

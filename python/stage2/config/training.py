@@ -138,7 +138,7 @@ class TrainingConfig(MiningConfig, OutputConfig):
         "Of --loss in-batch and infonce: the ground truth of another question is no negative where "
         "the model before training scores it above the question's own less this margin, for it may "
         "be an answer too. Default: all are negatives.",
-        kind=float, low=-1e6, high=1e6, metavar="X",
+        kind=float, low=-2, high=2, metavar="X",
     )  # fmt: skip
     matryoshka: str | None = setting(
         None,

@@ -93,7 +93,7 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
     asked = questions.inputs.samples.questions if questions else ()
     guard_data = read_guards(settings, asked, chooses=_chooses_alpha(settings), models=models)
     loaded = [placed(load_given(settings, path), settings) for path in models]
-    (_check_one_unit if settings.method in FUSIONS else _check_alike)(loaded, models, settings)
+    _check_together(loaded, models, settings.method)
     folder = backbone_of(settings, models[0])
     backbone = untouched_backbone(settings, folder, questions.inputs) if questions else None
     hashes = dict(questions.inputs.hashes) if questions else {}
@@ -334,10 +334,18 @@ def _check(settings: Settings, models: Sequence[str]) -> None:
         )
 
 
-def _check_one_unit(models: Sequence[Encoder], names: Sequence[str], settings: Settings) -> None:
+def _check_together(models: Sequence[Encoder], names: Sequence[str], method: str) -> None:
+    """Refuse models whose weights cannot be mixed, or whose scores cannot be added."""
+    if method not in FUSIONS:
+        _check_alike(models, names)
+    elif method == "sum":
+        _check_one_unit(models, names)
+
+
+def _check_one_unit(models: Sequence[Encoder], names: Sequence[str]) -> None:
     """Refuse to add the scores of models that compare by a distance and by something else."""
     first, second = (model.similarity for model in models)
-    if settings.method == "sum" and first != second and any(model.distance for model in models):
+    if first != second and any(model.distance for model in models):
         raise BadInputError(
             f"--method sum: {names[0]} compares by {first}, {names[1]} by {second}, and the scores "
             "have no common unit; expected --method reciprocal-rank, which adds by rank"
@@ -349,7 +357,7 @@ def _word_weights(model: Encoder) -> dict[str, list[Any]]:
     return {name: found.tolist() for name, found in buffers if name.endswith("word_weights")}
 
 
-def _check_alike(models: Sequence[Encoder], names: Sequence[str], _: Settings) -> None:
+def _check_alike(models: Sequence[Encoder], names: Sequence[str]) -> None:
     """Refuse to mix the weights of models that differ in a name, a shape or what is not trained."""
     first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
     vocabulary = models[0].tokenizer.get_vocab()
