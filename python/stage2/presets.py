@@ -31,6 +31,7 @@ REFERENCE: Mapping[str, Any] = {
     "schedule": "constant",
     "loss": "margin",
     "train_on": "hard",
+    "source": "candidates",
     "batches": "random",
     "refit": False,
 }

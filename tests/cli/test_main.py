@@ -41,7 +41,7 @@ def test_prepare_then_mine_then_train_then_evaluate_then_report(
     out = tmp_path / "out"
     stage2("prepare", *data_flags(corpus))
     before = (out / files.CONSTRUCTED).read_bytes()
-    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("mine", "--source", "candidates", "--model", model_dir, *data_flags(corpus))
     assert (out / files.CONSTRUCTED).read_bytes() == before
     stage2("train", "--model", model_dir, "--split", "none", "--epochs", 2)
     log = read_jsonl(out / files.TRAINING_LOG)
@@ -73,7 +73,8 @@ def test_settings_file_makes_the_same_run(
 
 BAD_FLAGS = [
     (["--topk", 0], "--topk"),
-    (["--topk", 7], "only 6 candidates"),
+    (["--topk", 21], "only 20 candidates"),
+    (["--topk", 7, "--source", "candidates"], "only 6 candidates"),
     (["--negatives", 0], "--negatives"),
     (["--negatives", 400], "400"),
     (["--device", "tpu"], "'tpu'"),

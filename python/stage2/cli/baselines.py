@@ -19,7 +19,14 @@ _FLAG = "untouched_backbone"
 
 def ranks_corpus(settings: Settings, inputs: Inputs) -> bool:
     """Return whether questions are ranked against all chunks, not only their candidates."""
-    return inputs.has_corpus and (settings.corpus != "never" or settings.source == "corpus")
+    asked = settings.corpus != "never" or settings.source == "corpus"
+    return inputs.mined or (inputs.has_corpus and asked)
+
+
+def sources_to_measure(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
+    """Return what questions are ranked against: their candidates, all chunks, or both."""
+    mined = settings.source == "corpus" or inputs.mined
+    return ("corpus",) if mined else ("candidates", "corpus")
 
 
 def untouched_backbone(settings: Settings, folder: Path | None, inputs: Inputs) -> Backbone | None:

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from stage2.call import Call
 from stage2.cli import console
+from stage2.cli.mining_defaults import for_the_data
 from stage2.cli.options import Decorator, config_option, flag, flags_of, option
 from stage2.cli.program import Command, Program, check_present
 from stage2.config import SETTINGS, Settings
@@ -142,6 +143,7 @@ class SettingsCommand(Command):
             settings = replace(settings, before_model=found_model(settings.before_model))
         if "models" in extra:
             extra["models"] = tuple(map(found_model, extra["models"]))
+        settings = for_the_data(settings, str(self.name), self.names)
         calls = self.calls_of(settings, str(self.name), extra)
         check_given(named, calls)
         origins = (

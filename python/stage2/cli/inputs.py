@@ -13,6 +13,7 @@ from stage2._core import Loaded, Rejected
 from stage2.call import Call, data_files
 from stage2.cli import console
 from stage2.cli.given_split import used_questions, uses_sides
+from stage2.cli.mined_lists import were_mined
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
@@ -50,6 +51,7 @@ class Inputs:
         findings: what a reader in Python left out; None if none read the data.
         scores: a teacher's scores that the data have; None if they have none.
         held_out: texts that answer questions which a given split holds out from the command.
+        mined: whether the samples were read, and a model had mined their candidates.
     """
 
     samples: Samples
@@ -64,6 +66,7 @@ class Inputs:
     findings: Findings | None = None
     scores: GivenScores | None = None
     held_out: tuple[str, ...] = ()
+    mined: bool = False
 
     @property
     def loaded(self) -> list[Loaded | Findings]:
@@ -281,7 +284,7 @@ def _inputs_of(
             raise ValueError("a data set has neither a corpus nor samples")
         return Inputs(
             contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen,
-            scores=contents.scores, held_out=contents.held_out,
+            scores=contents.scores, held_out=contents.held_out, mined=were_mined(settings.data),
         )  # fmt: skip
     if contents.samples is not None and "negatives" in settings.given:
         raise BadInputError(

@@ -79,9 +79,9 @@ def mine(settings: Settings) -> None:
     """Score and rank the candidates, and select the hard examples.
 
     Writes evaluation_results.json and hard_negatives.jsonl, and constructed_data.jsonl unless it
-    was given samples by --data. With --source corpus the candidates are the hardest negatives of
-    the whole corpus, found by exact search, and a question is hard when its ground truth ranks
-    below --topk among all chunks.
+    was given samples by --data. Where the data have a corpus, or with --source corpus, the
+    candidates are the hardest negatives of the whole corpus, found by exact search, and a question
+    is hard when its ground truth ranks below --topk among all chunks.
     """
     from stage2.cli.commands import mine
 

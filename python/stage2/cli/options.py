@@ -136,5 +136,5 @@ def option(name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> Dec
         default=default,
         help=meta["help"],
         metavar=meta["metavar"],
-        show_default=default is not None,
+        show_default=default is not None and "Default" not in meta["help"],
     )

@@ -21,7 +21,8 @@ class CandidatesConfig(Group):
     negatives: int = setting(5, "Negatives a question.", kind=int, low=1, metavar="N")
     source: str = setting(
         "candidates",
-        "Rank against random negatives, or mine the corpus for the hardest ones.",
+        "Rank against random negatives, or mine the corpus for the hardest ones. Default: corpus "
+        "where --data or --chunks has one and --corpus is not never.",
         choices=("candidates", "corpus"),
     )
 
@@ -49,7 +50,8 @@ class MiningRules(Group):
     )  # fmt: skip
     relative_margin: float | None = setting(
         None,
-        "The same margin as a share of the ground truth's score.",
+        "The same margin as a share of the ground truth's score. Default where the corpus is mined "
+        "and no other margin or limit is given: 0.05.",
         kind=float, low=0, metavar="X",
     )  # fmt: skip
     max_score: float | None = setting(

@@ -32,6 +32,8 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "hardest negative among its candidates, downwards. The thin lines are medians. The gap is "
         "from a question's hardest negative to its ground truth.",
         "scores_seen": " Ground truths that training has seen count here.",
+        "scores_mined": " The model before training mined these candidates by its own scores, so "
+        "that its gap is its choice.",
         "scores_held_out": "held-out questions",
         "scores_all": "questions",
         "hardest": "hardest negative",
@@ -120,6 +122,7 @@ PAGE_WORDS: dict[str, dict[str, str]] = {
         "和候选中最难的负例（向下）。"
         "细线是中位数；差距指同一问题的正确文本块减去负例。",
         "scores_seen": "训练见过的正确文本块在此也计入。",
+        "scores_mined": "这些候选由训练前的模型按自己的分数挖掘，故其差距取决于它自己的选择。",
         "scores_held_out": "留出问题",
         "scores_all": "问题",
         "hardest": "最难负例",

@@ -120,7 +120,8 @@ def _samples(run: Run, say: Words) -> str:
         return not_run(say, "prepare")
     rows = [(say("num_samples"), _count(count, say))]
     if data.get("negatives") is not None:
-        rows.append((say("contexts"), say("contexts_value", negatives=escape(data["negatives"]))))
+        kind = "contexts_value" if _mined_corpus(run) is None else "contexts_mined"
+        rows.append((say("contexts"), say(kind, negatives=escape(data["negatives"]))))
     rows.append((say("texts_encoded"), _count(data.get("texts_encoded"), say)))
     rows += _seen(run, say)
     rows.append((say("pairs_entity"), _count(pairs.get("entity"), say)))
@@ -197,7 +198,22 @@ def _rule(facts: Record, say: Words) -> str:
     return say(f"rule_{facts.get('rule', 'group')}", cut=facts.get("chunks_cut", 0))
 
 
+def _mined_corpus(run: Run) -> Record | None:
+    """Return what mining found in the corpus; None if the candidates were not mined."""
+    return run.mining.get("corpus") if run.mining.get("source") == "corpus" else None
+
+
 def _before_training(run: Run, say: Words) -> str:
+    # A model that chose the candidates by its own scores chose its ranks among them too.
+    if (mined := _mined_corpus(run)) is not None:
+        count = run.mining["num_samples"]
+        header = [say("metric"), say("result"), say("interval")]
+        rows = [
+            [name, numbers.counted(mined[key], count), numbers.interval(mined[key], count)]
+            for key, name in ACCURACIES.items()
+        ]
+        note = say("among_all_chunks", count=_count(mined["chunks"], say))
+        return "\n\n".join([table(header, rows), note])
     metrics = run.mining.get("metrics")
     if not metrics:
         return not_run(say, "mine")

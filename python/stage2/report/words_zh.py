@@ -85,6 +85,7 @@ ZH: dict[str, str] = {
     "num_samples": "样本数",
     "contexts": "每个样本的上下文",
     "contexts_value": "正确文本块 + {negatives} 个随机负例",
+    "contexts_mined": "正确文本块 + 至多 {negatives} 个从语料库中挖掘的负例",
     "texts_encoded": "编码的不同文本",
     "texts_questions": "模型看到的问题",
     "texts_chunks": "模型看到的文本块",
@@ -136,6 +137,7 @@ ZH: dict[str, str] = {
     "meaning_mean_rank": "最佳标准答案的平均名次；并列时按期望名次计",
     "mean_rank": "平均名次",
     "ties": "有并列的问题",
+    "among_all_chunks": "在全部 {count} 个文本块中。",
     "below_chance": "Top-1 低于随机水平：模型还不如抽签。",
     # hard examples
     "hard_rule": "判定",

@@ -92,6 +92,8 @@ SCHEMAS: Mapping[str, Any] = {
     },
     "mining_summary.json": {
         "metrics": Maybe(_METRICS),
+        "source": Maybe(str),
+        "corpus": Maybe({"chunks": int, **dict.fromkeys(("top1", "top3", "top5"), _NUMBER)}),
         "pairs": Maybe(dict),
         "num_hard": Maybe(int),
         "num_below_topk": Maybe(int),

@@ -18,7 +18,8 @@ from tests.small import write_jsonl
 def test_mine_writes_three_files_that_its_summary_agrees_with(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    stage2("mine", "--topk", 3, "--model", model_dir, *data_flags(corpus))
+    flags = ["--source", "candidates", "--topk", 3, "--model", model_dir]
+    stage2("mine", *flags, *data_flags(corpus))
     out = tmp_path / "out"
     summary = json.loads((out / files.MINING_SUMMARY).read_text())
     rows = json.loads((out / files.EVALUATION).read_text())
@@ -80,13 +81,14 @@ def test_samples_do_not_depend_on_the_order_of_the_questions(
 def test_no_hard_example_is_said_and_not_trained_on(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    result = stage2("mine", "--topk", 6, "--model", model_dir, *data_flags(corpus))
+    listed = ["--source", "candidates", "--topk", 6, "--model", model_dir, *data_flags(corpus)]
+    result = stage2("mine", *listed)
     assert "no hard example" in result.stderr
     assert "--negatives" in result.stderr
     # The settings of a run that trains on all questions change nothing here.
     (tmp_path / "all.toml").write_text('train_on = "all"\n', encoding="utf-8")
     flags = ["--config", tmp_path / "all.toml", "--output-dir", tmp_path / "other"]
-    result = stage2("mine", "--topk", 6, "--model", model_dir, *data_flags(corpus), *flags)
+    result = stage2("mine", *listed, *flags)
     assert "no hard example" in result.stderr
     before = tree(tmp_path / "out")
     result = stage2("train", "--model", model_dir, exit_code=2)
@@ -97,7 +99,7 @@ def test_no_hard_example_is_said_and_not_trained_on(
 def test_mining_the_corpus_takes_its_hardest_negatives(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    flags = ["--source", "corpus", "--negatives", 4, "--topk", 2, "--model", model_dir]
+    flags = ["--max-score", 2, "--negatives", 4, "--topk", 2, "--model", model_dir]
     stage2("mine", *flags, *data_flags(corpus))
     out = tmp_path / "out"
     constructed = read_jsonl(out / files.CONSTRUCTED)

@@ -40,7 +40,7 @@ def test_run_holds_out_questions_and_ships_the_best_on_dev(
     comparison = json.loads((out / files.COMPARISON).read_text())
     held_out = {entry["name"]: entry["held_out"] for entry in comparison["sets"]}
     assert held_out == {"test": True, "dev": False, "train": False, "all": False}
-    assert {entry["source"] for entry in comparison["sets"]} == {"candidates", "corpus"}
+    assert {entry["source"] for entry in comparison["sets"]} == {"corpus"}
     assert "Top-1" in result.stdout
     assert "test: BM25" in result.stdout
     assert (out / files.EVALUATION_AFTER).is_file()
@@ -55,6 +55,7 @@ def test_run_without_hard_examples_ships_stage_1(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = ["--topk", 6, "--model", model_dir, "--folds", 0, *data_flags(corpus)]
+    flags += ["--source", "candidates"]
     result = stage2("run", "--train-on", "hard", *flags)
     assert result.stderr.count("so there is nothing to train on") == 1
     shipped = json.loads((tmp_path / "out" / files.RUN).read_text())["shipped"]

@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 
 from stage2.cli import console
-from stage2.cli.baselines import ranked_baselines, ranks_corpus, untouched_backbone
+from stage2.cli.baselines import (
+    ranked_baselines,
+    ranks_corpus,
+    sources_to_measure,
+    untouched_backbone,
+)
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.guards import GuardData, guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.mined_lists import tell_mined
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import grouped_questions, tell_unseen
@@ -91,7 +97,9 @@ def evaluate_command(
             for system in systems if isinstance(system, ModelSystem)]  # fmt: skip
     if isinstance(first, ModelSystem):
         run.record["texts"] = told[0]
-    corpus = ranks_corpus(settings, inputs)
+    corpus, sources = ranks_corpus(settings, inputs), sources_to_measure(settings, inputs)
+    if inputs.mined:
+        tell_mined(settings.data, len(inputs.samples.contexts))
     evaluations = [system.rank(inputs, corpus) for system in systems]
     before, after = evaluations[0], evaluations[-1]
     everyone = np.arange(len(inputs.samples))
@@ -106,7 +114,8 @@ def evaluate_command(
         sets = _unseen_sets(unseen(grouped.links, everyone, grouped.links.named(chunks)), held_out)
     comparison = write_comparison(
         run, inputs, grouped,
-        Models(before.by_source(), after.by_source(), after.embeddings.mu.shape[1] or None,
+        Models(before.by_source(sources), after.by_source(sources),
+               after.embeddings.mu.shape[1] or None,
                _elsewhere(settings, guard_data, systems)),
         sets, settings, ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip

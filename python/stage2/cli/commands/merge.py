@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from stage2.cli import console
-from stage2.cli.baselines import ranked_baselines, untouched_backbone
+from stage2.cli.baselines import ranked_baselines, sources_to_measure, untouched_backbone
 from stage2.cli.commands.evaluate import (
     Models,
     check_regression,
@@ -27,6 +27,7 @@ from stage2.cli.commands.evaluate import (
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.guards import guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.mined_lists import tell_mined
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.shipped import write_model
 from stage2.cli.shown_evaluation import evaluate_shown
@@ -111,6 +112,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         write_rejected(run, questions.inputs.loaded)
         run.record["texts"] = tell_text_lengths(loaded[0], questions.inputs.samples, models[0])
 
+    if questions and questions.inputs.mined:
+        tell_mined(settings.data, len(questions.inputs.samples.contexts))
     before = [_evaluate(model, questions.inputs, settings, name)
               for model, name in zip(loaded, models, strict=True)
               if questions and (model is loaded[0] or settings.method in FUSIONS)]  # fmt: skip
@@ -123,7 +126,8 @@ def merge(settings: Settings, run: RunFolder, models: Sequence[str]) -> None:
         console.say(f"merged model: {run / files.SHIPPED_MODEL}")
         after = {}
         if questions:
-            after = _evaluate(loaded[0], questions.inputs, settings, "merged").by_source()
+            merged = _evaluate(loaded[0], questions.inputs, settings, "merged")
+            after = merged.by_source(sources_to_measure(settings, questions.inputs))
     files.write_json(run / files.MERGE, {"method": settings.method, "models": [*models], **facts})
     console.keep(merge={"method": settings.method, **facts})
     if facts["alpha"] is not None:
@@ -183,7 +187,7 @@ def _fuse(
         return Ranked.concat(blocks)
 
     ranked = {"candidates": candidates, "corpus": corpus}
-    sources = list(first.by_source())
+    sources = list(first.by_source(sources_to_measure(settings, questions.inputs)))
     # The last source decides: the whole corpus if it was ranked, else the candidates.
     facts = chosen_alpha(
         settings,
@@ -281,9 +285,10 @@ def _compare(
     everyone = np.arange(len(questions.inputs.samples))
     sets.append(QuestionSet("all", everyone, held_out=False))
     width = None if settings.method in FUSIONS else before.embeddings.mu.shape[1]
+    ranked = before.by_source(sources_to_measure(settings, questions.inputs))
     comparison = write_comparison(
-        run, questions.inputs, questions.grouped, Models(before.by_source(), after, width), sets,
-        settings, ranked_baselines(settings, before.lists, backbone),
+        run, questions.inputs, questions.grouped, Models(ranked, after, width), sets, settings,
+        ranked_baselines(settings, before.lists, backbone),
     )  # fmt: skip
     return comparison | {"trained_on_known": False}
 

@@ -243,7 +243,8 @@ def write_mined(
         "num_hard": len(hard),
         "num_below_topk": below,
         "hard_share": len(hard) / max(1, len(inputs.samples)),
-        "metrics": metrics,
+        # Ranks among candidates that the model mined are its own choice.
+        "metrics": metrics if mined is None else None,
         "pairs": scored.pairs(),
         "similarity": settings.similarity,
         "source": settings.source,
@@ -256,12 +257,13 @@ def write_mined(
     facts = inputs.facts() | run.record.get("data", {})
     facts |= {"texts_encoded": len(evaluation.lists.tokens)}
     run.done(settings, "mine", hashes, data=facts)
-    accuracy = ", ".join(
-        f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
-        for k in TOPK
-    )
-    console.say(f"before training, among the candidates: {accuracy}")
-    if mined is not None:
+    if mined is None:
+        accuracy = ", ".join(
+            f"Top-{k} {metrics[f'top{k}']:.1%} (chance {metrics['chance'][f'top{k}']:.1%})"
+            for k in TOPK
+        )
+        console.say(f"before training, among the candidates: {accuracy}")
+    else:
         if mined.sources is not None:
             console.say(_shares_told(mined.sources))
         _tell_corpus(summary["corpus"], settings)
@@ -282,7 +284,7 @@ def _shares_told(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _tell_corpus(summary: Mapping[str, Any], settings: Settings) -> None:
     accuracy = ", ".join(f"Top-{k} {summary[f'top{k}']:.1%}" for k in TOPK)
-    console.say(f"among all {summary['chunks']:,} chunks: {accuracy}")
+    console.say(f"before training, among all {summary['chunks']:,} chunks: {accuracy}")
     if summary["short_lists"]:
         console.warn(
             f"{summary['short_lists']} questions have fewer than {settings.negatives} negatives, "

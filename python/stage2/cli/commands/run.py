@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from stage2.cli import console
-from stage2.cli.baselines import ranked_baselines, untouched_backbone
+from stage2.cli.baselines import ranked_baselines, sources_to_measure, untouched_backbone
 from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.evaluate import (
     Models,
@@ -168,7 +168,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     files.write_json(run / files.EVALUATION_AFTER, after.rows(list(inputs.samples.questions)))
     # The folds leave other weights in the model.
     models = replace(
-        _models(settings, before, after),
+        _models(sources_to_measure(settings, inputs), before, after),
         elsewhere=guards.verdicts(model, run.record["shipped"]),
     )
     sets = _sets(settings, placed, trained_on)
@@ -253,7 +253,8 @@ def _trained(
         nothing = {language: words(language)("nothing_to_train") for language in CATALOGS}
         run.done(settings, "train", hashes, shipped=untrained(nothing, held_out))
         return before
-    if settings.source == "corpus" and LOSSES[settings.loss].negatives == "batch":
+    stated = settings.source == "corpus" and "source" in settings.stated
+    if stated and LOSSES[settings.loss].negatives == "batch":
         console.warn(
             f"--loss {settings.loss} trains on ground truths alone: the negatives that --source "
             "corpus has mined are ranked, and not trained on. --loss infonce or margin trains on "
@@ -292,10 +293,8 @@ def _goes_on_trained(settings: Settings, run: RunFolder) -> bool:
     return settings.resume == "auto" and begun and (run / files.SHIPPED_MODEL).is_dir()
 
 
-def _models(settings: Settings, before: Evaluation, after: Evaluation) -> Models:
+def _models(sources: Sequence[str], before: Evaluation, after: Evaluation) -> Models:
     """Return the ranks of both models that are compared."""
-    # If stage 1 chose the candidates by its own mistakes, stage 2 would look better by chance.
-    sources = ("corpus",) if settings.source == "corpus" else ("candidates", "corpus")
     width = after.embeddings.mu.shape[1]
     return Models(before.by_source(sources), after.by_source(sources), width)
 

@@ -21,6 +21,7 @@ from stage2.cli.guards import (
     with_guards,
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
+from stage2.cli.mined_lists import tell_mined, were_mined
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.second_sources import second_source
 from stage2.cli.shipped import ship
@@ -118,12 +119,7 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     write_rejected(run, [*inputs.loaded, *([] if dev_samples is inputs.samples else [dev_samples])])
     keep_stage1(run, first, {**inputs.hashes, **first.hashes})
     run.record["texts"] = tell_text_lengths(model, inputs.samples)
-    lists, dev = (
-        ranking_lists(
-            model, samples, inputs.annotations, similarity=settings.similarity, corpus=corpus
-        )
-        for samples, corpus in ((inputs.samples, has_rounds(settings)), (dev_samples, False))
-    )
+    lists, dev = _lists(settings, model, inputs, dev_samples)
     lists = taught(settings, run, teacher, lists, inputs, taught_rows)
     del teacher
     recipe = _recipe(
@@ -137,6 +133,26 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     )
     fit(settings, run, model, questions, hashes, state)
     _tell_elsewhere(run, model, guards)
+
+
+def _lists(
+    settings: Settings, model: Encoder, inputs: Inputs, dev_samples: Samples
+) -> tuple[RankingLists, RankingLists]:
+    """Return the lists of the samples that are given, and those of the questions that choose.
+
+    Dev questions with mined candidates are ranked among all texts of their file.
+    """
+    own = dev_samples is inputs.samples
+    mined = inputs.mined if own else were_mined(settings.dev_data)
+    if mined:
+        tell_mined(settings.data if own else settings.dev_data, len(dev_samples.contexts))
+    lists, dev = (
+        ranking_lists(
+            model, samples, inputs.annotations, similarity=settings.similarity, corpus=corpus
+        )
+        for samples, corpus in ((inputs.samples, has_rounds(settings)), (dev_samples, mined))
+    )
+    return lists, dev
 
 
 def _mining(settings: Settings) -> Settings:
@@ -227,7 +243,10 @@ def _load(
 ) -> Workload:
     """Count what the command computes with so many questions a side, for a dry run."""
     model = loaded(first.model)
-    lists = ranking_lists(model, inputs.samples, inputs.annotations, similarity=settings.similarity)
+    lists = ranking_lists(
+        model, inputs.samples, inputs.annotations, similarity=settings.similarity,
+        corpus=inputs.mined,
+    )  # fmt: skip
     pace = Pace.measure(model, lists.tokens, settings.precision)
     # All samples that are given are trained on, hard or not.
     mined = None if inputs.dataset is None else len(inputs.dataset.chunk_ids)

@@ -75,6 +75,8 @@ def scores(view: View) -> Figure | None:
     caption = view.words["scores_caption"].format(count=f"{len(sides[0][1]):,}", kept=kept)
     if view.held_out and any(part.get("left_out") for part in view.run.comparison.get("sets", [])):
         caption += view.words["scores_seen"]
+    if view.run.mining.get("source") == "corpus":
+        caption += view.words["scores_mined"]
     return Figure("scores", title, caption, drawing("scores", title, bottom + 36, *parts))
 
 
