@@ -10,7 +10,8 @@ from typing import Any
 RUN_DEFAULTS: Mapping[str, Any] = {
     "epochs": 2,
     "batch_size": 64,
-    "learning_rate": 3e-5,
+    "learning_rate": 1e-4,
+    "interpolation": 0.85,
     "schedule": "linear",
     "loss": "in-batch",
     "train_on": "all",
@@ -24,6 +25,7 @@ REFERENCE: Mapping[str, Any] = {
     "epochs": 5,
     "batch_size": 8,
     "learning_rate": 1e-5,
+    "interpolation": 1.0,
     "margin": 0.1,
     "negatives": 5,
     "topk": 3,
@@ -37,8 +39,13 @@ REFERENCE: Mapping[str, Any] = {
 }
 
 
-# For a hundred questions or fewer, for which the defaults make only a few updates.
-SMALL: Mapping[str, Any] = {"epochs": 5, "batch_size": 8, "learning_rate": 1e-4}
+# For few questions, for which the defaults make only a few updates. docs/log.md has what it gives.
+SMALL: Mapping[str, Any] = {
+    "epochs": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-4,
+    "interpolation": 0.85,
+}
 
 
 # The model of the reference reads so many tokens of a text.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from stage2.utils import files
 from tests.cli.test_command import resolved
-from tests.conftest import data_flags
+from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl
+from tests.teaching import write_mined
 
 MINED = ("corpus", 0.05)
 
@@ -19,9 +22,7 @@ def source_and_margin(name: str, *words: object) -> tuple[str, float | None]:
 
 
 @pytest.mark.parametrize("name", ["mine", "run"])
-def test_the_corpus_of_the_data_is_mined_with_a_margin(
-    name: str, corpus: dict[str, Path]
-) -> None:
+def test_the_corpus_of_the_data_is_mined_with_a_margin(name: str, corpus: dict[str, Path]) -> None:
     assert source_and_margin(name, *data_flags(corpus)) == MINED
 
 
@@ -69,3 +70,37 @@ def test_rounds_of_a_training_keep_the_margin_too(corpus: dict[str, Path]) -> No
     words = ["--data", corpus["qa"].parent, "--loss", "infonce", "--epochs", "2"]
     assert resolved("train", *words, "--rounds", "2").settings.relative_margin == 0.05
     assert resolved("train", *words).settings.relative_margin is None
+
+
+def candidates_of(folder: Path) -> set[int]:
+    return {len(row["negative_contexts"]) for row in read_jsonl(folder / files.CONSTRUCTED)}
+
+
+def test_negatives_of_the_data_are_taken_unless_mining_is_spoken_of(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    call = ["mine", "--model", model_dir, "--data", write_mined(tmp_path / "listed.jsonl")]
+    out = tmp_path / "out"
+    assert "the data list negatives" in stage2(*call).stderr
+    assert candidates_of(out) == {3}
+    assert json.loads((out / files.MINING_SUMMARY).read_text())["source"] == "candidates"
+    for number, words in enumerate((["--source", "corpus"], ["--range-max", 30])):
+        out = tmp_path / str(number)
+        result = stage2(*call, *words, "--max-score", 2, "--output-dir", out)
+        assert "the data list negatives" not in result.stderr
+        assert candidates_of(out) == {5}
+    stage2(*call, "--source", "corpus", "--max-score", 2, "--negatives", 4, "--overwrite")
+    assert candidates_of(tmp_path / "out") == {4}
+    assert "has its own negatives" in stage2(*call, "--negatives", 4, exit_code=2).stderr
+
+
+def test_a_sweep_takes_the_negatives_of_the_data_too(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    data = ["--data", write_mined(tmp_path / "listed.jsonl"), "--model", model_dir]
+    recipe = ["--loss", "infonce", "--epochs", 1, "--split", "chunk"]
+    stage2("sweep", *data, *recipe, "--grid", "learning_rate=1e-3")
+    stage2("sweep", *data, *recipe, "--grid", "source=corpus", "--output-dir", tmp_path / "mined")
+    for out, expected in ((tmp_path / "out", "candidates"), (tmp_path / "mined", "corpus")):
+        (summary,) = out.glob(f"trials/*/{files.MINING_SUMMARY}")
+        assert json.loads(summary.read_text())["source"] == expected

@@ -8,8 +8,8 @@ import pytest
 import tomllib
 
 from stage2.config import Settings
-from stage2.presets import RUN_DEFAULTS, RUN_PRESETS
-from stage2.training.course import COURSE, ENOUGH, for_few_questions
+from stage2.presets import RUN_DEFAULTS, RUN_PRESETS, SMALL
+from stage2.training.course import ENOUGH, WIDTH, for_few_questions, for_width
 from tests.conftest import Stage2, data_flags
 
 SAID = "questions to train on are few: 5 epochs with batches of 8 at a learning rate of 0.0001, and"
@@ -19,9 +19,9 @@ SAID = "questions to train on are few: 5 epochs with batches of 8 at a learning 
 def test_a_recipe_that_is_stated_in_part_stays(stated: str) -> None:
     settings = Settings(**RUN_DEFAULTS)
     few = for_few_questions(settings, ENOUGH - 1)
-    assert {name: getattr(few, name) for name in COURSE} == COURSE
+    assert {name: getattr(few, name) for name in SMALL} == SMALL
     assert {name for name in RUN_DEFAULTS if getattr(few, name) != RUN_DEFAULTS[name]} == {
-        "epochs", "batch_size", "learning_rate"
+        "epochs", "batch_size"
     }  # fmt: skip
     assert for_few_questions(settings, ENOUGH) is settings
     named = Settings(**RUN_DEFAULTS, stated=frozenset([stated, "seed"]))
@@ -41,11 +41,23 @@ def test_a_run_says_and_writes_the_course_that_it_takes(
     run = ["run", *data_flags(corpus), "--model", model_dir, "--folds", 0, "--output-dir"]
     assert SAID in stage2(*run, tmp_path / "few").stderr
     written = tomllib.loads((tmp_path / "few" / "settings.toml").read_text(encoding="utf-8"))
-    assert {name: written[name] for name in COURSE} == COURSE
+    assert {name: written[name] for name in SMALL} == SMALL
     # A settings file states a recipe, and so it stays as it is.
     again = stage2(*run, tmp_path / "again", "--config", tmp_path / "few" / "settings.toml",
                    "--epochs", 1)  # fmt: skip
     assert SAID not in again.stderr
     once = tomllib.loads((tmp_path / "again" / "settings.toml").read_text(encoding="utf-8"))
-    assert {name: once[name] for name in COURSE} == {**COURSE, "epochs": 1}
+    assert {name: once[name] for name in SMALL} == {**SMALL, "epochs": 1}
     assert SAID not in stage2(*run, tmp_path / "other", "--learning-rate", 3e-5).stderr
+
+
+@pytest.mark.parametrize(("width", "rate"), [(32, 1e-4), (384, 1e-4), (768, 5e-5), (1024, 3.75e-5)])
+def test_a_wider_encoder_has_a_lower_rate(width: int, rate: float) -> None:
+    assert for_width(Settings(**RUN_DEFAULTS), width).learning_rate == pytest.approx(rate)
+    few = for_few_questions(Settings(**RUN_DEFAULTS), 1)
+    assert for_width(few, width).learning_rate == pytest.approx(rate)
+
+
+def test_a_rate_that_is_stated_stays() -> None:
+    named = Settings(learning_rate=1e-4, stated=frozenset(["learning_rate"]))
+    assert for_width(named, 2 * WIDTH) is named

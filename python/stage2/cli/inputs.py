@@ -52,6 +52,7 @@ class Inputs:
         scores: a teacher's scores that the data have; None if they have none.
         held_out: texts that answer questions which a given split holds out from the command.
         mined: whether the samples were read, and a model had mined their candidates.
+        lists_negatives: whether the data set has negatives of its own, which are the candidates.
     """
 
     samples: Samples
@@ -67,6 +68,7 @@ class Inputs:
     scores: GivenScores | None = None
     held_out: tuple[str, ...] = ()
     mined: bool = False
+    lists_negatives: bool = False
 
     @property
     def loaded(self) -> list[Loaded | Findings]:
@@ -286,7 +288,8 @@ def _inputs_of(
             contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen,
             scores=contents.scores, held_out=contents.held_out, mined=were_mined(settings.data),
         )  # fmt: skip
-    if contents.samples is not None and "negatives" in settings.given:
+    mines = settings.source == "corpus" and "source" in settings.stated
+    if contents.samples is not None and "negatives" in settings.given and not mines:
         raise BadInputError(
             f"--negatives {settings.negatives} has no effect here: {settings.data} has its own "
             "negatives"
@@ -305,7 +308,7 @@ def _inputs_of(
         samples = dataset.construct(settings.negatives, settings.seed)
     return Inputs(
         samples, dataset.annotations, dataset, hashes, source, known, paths, sides, seen, findings,
-        contents.scores, contents.held_out,
+        contents.scores, contents.held_out, lists_negatives=contents.samples is not None,
     )  # fmt: skip
 
 

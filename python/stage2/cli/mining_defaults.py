@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from stage2.call import Call
+from stage2.cli import console
 from stage2.conditions import MINES_CORPUS
-from stage2.config import Settings
+from stage2.config import OWN, MiningRules, Settings
+
+if TYPE_CHECKING:
+    from stage2.cli.inputs import Inputs
 
 # Moreira et al., "NV-Retriever: Improving text embedding models with effective hard-negative
 # mining", 2024, TopK-PercPos: a chunk that scores above 95% of the ground truth's score is left
@@ -38,6 +43,20 @@ def for_the_data(settings: Settings, command: str, names: Collection[str]) -> Se
     if mines and not settings.stated & _FILTERS:
         found = replace(found, relative_margin=RELATIVE_MARGIN)
     return found
+
+
+def for_listed_negatives(settings: Settings, inputs: Inputs) -> Settings:
+    """Return the settings with the negatives that the data list, if nothing is said of mining.
+
+    Args:
+        settings: the settings of the call, by `for_the_data`.
+        inputs: the data.
+    """
+    stated = settings.stated & {"source", *OWN[MiningRules]}
+    if not inputs.lists_negatives or settings.source != "corpus" or stated:
+        return settings
+    console.say("the data list negatives, which are the candidates; --source corpus mines others")
+    return replace(settings, source="candidates", relative_margin=None)
 
 
 def _can_be_mined(settings: Settings, command: str) -> bool:

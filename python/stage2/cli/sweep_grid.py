@@ -162,7 +162,7 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
         return _drawn([Trial(one, replace(base, **one)) for one in _recipes()], draws, base.seed)
     if preset is not None:
         # The reference trains a ProbabilisticGBERTV4, which is made if no model is given.
-        reference = {**REFERENCE, "init": base.model is None}
+        reference = {**REFERENCE, "init": base.model is None, "relative_margin": None}
         base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else reference))
         steps = _strategies(base) if preset == "strategies" else _REFERENCE_STEPS
         return [Trial(step, replace(base, **step)) for step in steps]

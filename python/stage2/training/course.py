@@ -1,4 +1,4 @@
-"""The course of a training on few questions: more and smaller steps, at a higher rate.
+"""The course of a training that the defaults take for a model and for so many questions.
 
 Two passes over a hundred questions in batches of 64 update the weights four times. What more steps
 give on questions held out is in docs/log.md.
@@ -7,22 +7,16 @@ give on questions held out is in docs/log.md.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from stage2.config import Settings
-from stage2.presets import RUN_DEFAULTS
+from stage2.presets import RUN_DEFAULTS, SMALL
 
 # So many questions make five updates in each pass with batches of 64.
 ENOUGH = 320
-COURSE: Mapping[str, Any] = {
-    "epochs": 5,
-    "batch_size": 8,
-    "learning_rate": 1e-4,
-    "interpolation": 0.85,
-}
 
+# The learning rate of the defaults was chosen with a model so wide.
+WIDTH = 384
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +30,34 @@ def for_few_questions(settings: Settings, questions: int) -> Settings:
         settings: the settings of the call.
         questions: the number of questions on the training side.
     """
-    recipe = RUN_DEFAULTS.keys() | COURSE.keys()
+    recipe = RUN_DEFAULTS.keys() | SMALL.keys()
     if questions >= ENOUGH or settings.stated & recipe:
         return settings
     logger.info(
         "%d questions to train on are few: %d epochs with batches of %d at a learning rate of %g, "
         "and %g of the way is kept. With --epochs, --batch-size, --learning-rate or "
-        "--interpolation all other defaults stay as they are", questions, *COURSE.values(),
+        "--interpolation all other defaults stay as they are", questions, *SMALL.values(),
     )  # fmt: skip
-    return replace(settings, **COURSE)
+    return replace(settings, **SMALL)
+
+
+def for_width(settings: Settings, width: int) -> Settings:
+    """Return the settings of a training of an encoder so wide, and log them if they changed.
+
+    The learning rate of the defaults falls as the width grows, unless it is stated: with Adam a
+    wider layer moves its output as far with a rate that is smaller by the same factor (Yang et al.,
+    "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer", 2022).
+
+    Args:
+        settings: the settings of the call.
+        width: the number of values in the encoder's hidden states.
+    """
+    if width <= WIDTH or "learning_rate" in settings.stated:
+        return settings
+    rate = settings.learning_rate * WIDTH / width
+    logger.info(
+        "the encoder is %d wide, and the learning rate of the defaults is for %d: %.3g is taken "
+        "in place of %g. --learning-rate states another", width, WIDTH, rate,
+        settings.learning_rate,
+    )  # fmt: skip
+    return replace(settings, learning_rate=rate)

@@ -15,6 +15,7 @@ from stage2.cli.commands.audit import audit_mined, load_cross_encoder
 from stage2.cli.commands.prepare import write_constructed
 from stage2.cli.dry_run import Workload
 from stage2.cli.inputs import Inputs, gather, write_rejected
+from stage2.cli.mining_defaults import for_listed_negatives
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.second_sources import second_source
 from stage2.cli.shown_evaluation import evaluate_shown
@@ -50,6 +51,7 @@ def mine(settings: Settings, run: RunFolder) -> None:
     """Construct samples if needed, score and rank candidates, and select the hard examples."""
     check_machine(settings)
     inputs = gather(settings)
+    settings = for_listed_negatives(settings, inputs)
     check_mining(settings, inputs)
     if (system := named_system(settings)) is not None:
         _mine_by(system, settings, run, inputs)

@@ -23,6 +23,7 @@ from stage2.cli.commands.train import TrainingQuestions, again_of, check_trainin
 from stage2.cli.dry_run import Workload
 from stage2.cli.guards import guard_hashes, measured, read_guards, with_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather
+from stage2.cli.mining_defaults import for_listed_negatives
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.second_sources import second_source
 from stage2.cli.shipped import ship
@@ -72,7 +73,7 @@ from stage2.report.render import write_report
 from stage2.report.run import read_run
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
-from stage2.training.course import for_few_questions
+from stage2.training.course import for_few_questions, for_width
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
@@ -94,9 +95,7 @@ _NONE = np.empty(0, np.int64)
 def run_command(settings: Settings, run: RunFolder) -> None:
     """Prepare, mine, train, evaluate and report, in one folder."""
     check_machine(settings, trains=True)
-    inputs = gather(settings)
-    check_corpus(inputs, settings, "run")
-    check_mining(settings, inputs)
+    settings, inputs = _gathered(settings)
     grouped = grouped_questions(inputs.samples)
     folds = folds_wanted(settings, grouped) if inputs.sides is None else None
     placed = sides_of(settings, grouped, inputs.sides, inputs.seen_chunks)
@@ -104,7 +103,8 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     check_texts_to_learn(settings, ground_truths(inputs.samples, placed.parts[0]))
     guard_data = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
-    model, settings = loaded(first.model), first.settings
+    model = loaded(first.model)
+    settings = for_width(first.settings, model.backbone.config.hidden_size)
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     second, second_hashes = second_source(settings, inputs)
@@ -224,6 +224,15 @@ def _load(
         ]
     )
     return load_of(lists, work, settings.model is None and not first.made)
+
+
+def _gathered(settings: Settings) -> tuple[Settings, Inputs]:
+    """Read the data, and refuse what cannot be mined."""
+    inputs = gather(settings)
+    check_corpus(inputs, settings, "run")
+    settings = for_listed_negatives(settings, inputs)
+    check_mining(settings, inputs)
+    return settings, inputs
 
 
 def _trained(

@@ -23,6 +23,7 @@ from stage2.cli.commands.evaluate import evaluate_command, lists_of
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.guards import GuardData, guard_hashes, guard_lists, guard_work, read_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
+from stage2.cli.mining_defaults import for_listed_negatives
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import (
     ground_truths,
@@ -54,6 +55,7 @@ from stage2.data.sample.build import write_sample
 from stage2.data.splits import Placed
 from stage2.encoding.encoder import loaded
 from stage2.evaluation.evaluate import embed
+from stage2.training.course import for_width
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.schedule import updates_an_epoch
@@ -113,10 +115,10 @@ def sweep(
         budget: in minutes; None tries all trials on all questions. See `sweep_budget`.
     """
     _check(settings, budget)
-    possible = _possible(wanted)
+    possible: Sequence[Trial] = _possible(wanted)
     material = _gathered(settings, run, possible, jobs)
     settings, inputs, first = material.first.settings, material.inputs, material.first
-    hashes, placed = material.hashes, material.placed
+    hashes, placed, possible = material.hashes, material.placed, material.trials
     levels, plan = [placed.parts[0]], None
     if budget is not None:
         levels = ladder(possible, inputs.samples, placed, settings.seed)
@@ -185,6 +187,9 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
     began = time.perf_counter()
     inputs = gather(settings)
     check_corpus(inputs, settings, "sweep")
+    if (listed := for_listed_negatives(settings, inputs)) is not settings:
+        settings = listed
+        trials = [_with_listed(trial) for trial in trials]
     placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
     seconds = time.perf_counter() - began
     if not len(placed.parts[2]):
@@ -194,6 +199,10 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
     guards = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
     check_backbone_flag(settings, first.backbone)
+    rated = for_width(first.settings, loaded(first.model).backbone.config.hidden_size)
+    if rated is not first.settings:
+        trials = [_with_rate(trial, settings.learning_rate, rated) for trial in trials]
+        first = replace(first, settings=rated)
     taught = set()
     for trial in trials:
         own = trial.settings
@@ -207,6 +216,22 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
                 check_rank(loaded(first.model), trial.settings.lora)
     hashes = {**inputs.hashes, **first.hashes, **guard_hashes(guards)}
     return _Material(trials, jobs, first, inputs, placed, guards, hashes, seconds)
+
+
+def _with_rate(trial: Trial, default: float, rated: Settings) -> Trial:
+    """Return a trial with the learning rate for the width, unless it names one itself."""
+    own = trial.settings
+    if "learning_rate" in trial.changes or own.learning_rate != default:
+        return trial
+    return replace(trial, settings=replace(own, learning_rate=rated.learning_rate))
+
+
+def _with_listed(trial: Trial) -> Trial:
+    """Return a trial with the negatives that the data list, unless it names a source itself."""
+    if "source" in trial.changes:
+        return trial
+    listed = replace(trial.settings, source="candidates", relative_margin=None)
+    return replace(trial, settings=replace(listed, **trial.changes))
 
 
 def _planned(material: _Material, run: RunFolder, levels: Sequence[Ints], budget: float) -> Plan:
