@@ -114,7 +114,7 @@ def test_a_run_gives_the_layout_back(
     out, precision = tmp_path / "out", ["--precision", "fp32"]
     # A table of vectors has no matrices that could be updated.
     lora = ["--lora", 2] if (folder / "config.json").exists() else []
-    run_and_read(stage2, folder, corpus, out, *lora, *precision)
+    run_and_read(stage2, folder, corpus, out, "--source", "candidates", *lora, *precision)
     # Only what was trained is new: a second evaluation of the same folder says the same.
     rows = read_jsonl(out / files.PER_QUESTION)
     stage2(

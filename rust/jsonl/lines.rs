@@ -1,12 +1,13 @@
 //! Reads a file line by line, with no more than a block and a line of it in memory.
 
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::mem::take;
 use std::ops::Range;
 use std::path::Path;
 
 use super::compression::{Compression, zstandard};
-use super::read::{Access, Expected, Stream, open, read, shrank};
+use super::read::{Access, Expected, Stream, open, read, read_opened, shrank};
 use super::{Positions, mark_length};
 use crate::cancel::check;
 use crate::error::{Error, Result};
@@ -48,14 +49,19 @@ impl Lines {
     /// # Errors
     /// Those of [`read`]. If they are further inside they come with a line.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
-        if let Some(mut begun) = Self::begin(path, access)? {
+        let file = open(path)?;
+        let contents = if file.metadata().map_err(Error::io(path))?.is_file() {
+            let mut begun = Self::begin(file, path, access)?;
             begun.fill()?;
             if begun.begins_with(b'{') && !begun.block.iter().take(LOOKED_AT).any(|&byte| byte == 0)
             {
                 return Ok(begun);
             }
-        }
-        let block = read(path, access, Expected::Text)?.into_vec();
+            read(path, access, Expected::Text)?
+        } else {
+            read_opened(file, path, access, Expected::Text)?
+        };
+        let block = contents.into_vec();
         let at = mark_length(&block);
         Ok(Self {
             rest: None,
@@ -65,13 +71,9 @@ impl Lines {
         })
     }
 
-    /// Opens a file with a size; returns none for a pipe, which can be read only once.
-    fn begin(path: &Path, access: Access) -> Result<Option<Self>> {
-        let mut file = open(path)?;
+    /// Begins to read a file with a size. A pipe can be read only once.
+    fn begin(mut file: File, path: &Path, access: Access) -> Result<Self> {
         let metadata = file.metadata().map_err(Error::io(path))?;
-        if !metadata.is_file() {
-            return Ok(None);
-        }
         let mut mark = Vec::new();
         (&mut file)
             .take(4)
@@ -98,12 +100,12 @@ impl Lines {
             bytes: 0,
             lines: 0,
         };
-        Ok(Some(Self {
+        Ok(Self {
             rest: Some(rest),
             block: Vec::new(),
             at: 0,
             searched: 0,
-        }))
+        })
     }
 
     /// Tells whether this is the first letter of what has not been given.

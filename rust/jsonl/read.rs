@@ -111,7 +111,21 @@ pub enum Expected {
 /// The file cannot be read, does not fit the limit or the memory, is a damaged archive, or is in a
 /// format that is known and not the expected one.
 pub fn read(path: &Path, access: Access, expected: Expected) -> Result<Contents> {
-    let bytes = read_raw(path, access)?;
+    read_opened(open(path)?, path, access, expected)
+}
+
+/// Reads or maps a file that is open, from its beginning, as [`read`] does. A pipe that is opened
+/// again may have lost what was written to it.
+///
+/// # Errors
+/// Those of [`read`].
+pub(super) fn read_opened(
+    file: File,
+    path: &Path,
+    access: Access,
+    expected: Expected,
+) -> Result<Contents> {
+    let bytes = read_raw(file, path, access)?;
     let contents = match Compression::of(&bytes) {
         None => bytes,
         Some(compression) => {
@@ -238,8 +252,7 @@ impl Stream {
 const PIPE: &str = "pipe's";
 
 /// Reads or maps a file without decompressing it.
-fn read_raw(path: &Path, access: Access) -> Result<Contents> {
-    let file = open(path)?;
+fn read_raw(file: File, path: &Path, access: Access) -> Result<Contents> {
     let metadata = file.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
         // A pipe has no size and cannot be read at an offset. A folder cannot be read at all.

@@ -49,10 +49,12 @@ def test_lines_are_given_while_a_file_of_several_blocks_is_read(tmp_path: Path) 
     assert [len(line) for line in Lines(path)] == [(5 << 20) + 1, 2]
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
+@pytest.mark.parametrize("number", range(20))
+def test_a_pipe_is_opened_once(number: int, tmp_path: Path) -> None:
+    """A writer that is quick has written and closed all before a second opening."""
+    path = tmp_path / str(number)
     os.mkfifo(path)
-    writer = threading.Thread(target=path.write_bytes, args=(b"{}\n[]\n",))
+    writer = threading.Thread(target=path.write_bytes, args=(b"{}\n[]\n",), daemon=True)
     writer.start()
     assert list(Lines(path)) == [b"{}", b"[]"]
     writer.join()
