@@ -112,6 +112,8 @@ def finished(
     """Make a run over the small data that has ended, with hard questions on each side."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     flags = ["--topk", "1", "--epochs", "1", "--learning-rate", "1e-3", "--folds", "0"]
+    # With candidates of their own, ranks of both kinds are there.
+    flags += ["--source", "candidates"]
     words = ["run", "--model", str(model_dir), *data_flags(corpus), *flags]
     result = CliRunner().invoke(program, [*words, "--output-dir", str(folder)])
     assert result.exit_code == 0, result.output

@@ -62,9 +62,9 @@ UNUSED: list[tuple[str, list[object], str]] = [
     ("mine", ["--backbone", "there"], "with --model FILE.pt"),
     ("evaluate", ["--backbone", "there"], "with --model FILE.pt"),
     ("audit", ["--cross-encoder-margin", 1], "with --cross-encoder DIR|ID"),
-    ("run", ["--range-min", 1], "with --source corpus"),
-    ("run", ["--sampling", "random"], "with --source corpus"),
-    ("mine", ["--memory-budget", "1GB"], "with --source corpus"),
+    ("run", ["--range-min", 1, "--source", "candidates"], "with --source corpus"),
+    ("run", ["--sampling", "random", "--corpus", "never"], "with --source corpus"),
+    ("mine", ["--memory-budget", "1GB", "--source", "candidates"], "with --source corpus"),
     ("run", ["--memory-budget", "1GB", "--corpus", "never"], "without --corpus never"),
     ("run", ["--recall-at", "5", "--corpus", "never"], "without --corpus never"),
     ("run", ["--no-bm25", "--corpus", "never"], "without --corpus never"),
@@ -223,8 +223,9 @@ def test_titles_of_chunks_are_read_before_texts_unless_there_are_annotations(
     stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
 ) -> None:
     chunks = [row | {"title": f"Part {i}"} for i, row in enumerate(read_jsonl(corpus["chunks"]))]
-    write_jsonl(corpus["chunks"], chunks)
-    plain = ["--qa", corpus["qa"], "--chunks", corpus["chunks"], "--seed", 1]
+    # The corpus is that of all tests, and stays as it is.
+    path = write_jsonl(tmp_path / "titled.jsonl", chunks)
+    plain = ["--qa", corpus["qa"], "--chunks", path, "--seed", 1]
     annotated = [*plain, "--entities", corpus["entities"]]
     texts = {row["chunk_id"]: row["text"] for row in chunks}
     titled = {row["chunk_id"]: f"{row['title']} {row['text']}" for row in chunks}

@@ -108,7 +108,7 @@ def test_the_plan_names_what_is_there_and_would_be_replaced(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["mine", "--topk", 7], "only 6 candidates"),
+        (["mine", "--topk", 21], "only 20 candidates"),
         (["mine", "--qa", "nowhere"], "no such file"),
         (["mine", "--output-dir", f"{__file__}/out"], "no folder can be made there"),
         (["run", "--learning-rate", -1], "--learning-rate"),

@@ -223,7 +223,7 @@ def test_what_is_read_is_not_replaced(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("mine", "--source", "candidates", "--model", model_dir, *data_flags(corpus))
     stage2("train", "--model", model_dir, "--epochs", 1)
     before = tree(out)
     for command in (

@@ -15,7 +15,7 @@ from tests.conftest import Stage2, data_flags, read_jsonl, tree
 @pytest.fixture
 def call(corpus: dict[str, Path], model_dir: Path) -> list[object]:
     data = [*data_flags(corpus), "--model", model_dir, "--precision", "fp32"]
-    return ["mine", *data, "--source", "corpus", "--negatives", 4]
+    return ["mine", *data, "--max-score", 2, "--negatives", 4]
 
 
 def write_run(path: Path) -> Path:

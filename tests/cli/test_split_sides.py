@@ -71,6 +71,7 @@ def test_questions_that_share_chunks_are_measured_without_what_was_seen(
     """Twelve chunks tie 60 questions together. Two of three questions have one more answer."""
     folder = write_tied(tmp_path / "tied", lambda number: number % 3 > 0)
     flags = ["--data", folder, "--model", model_dir, "--epochs", 1, "--batch-size", 8]
+    flags += ["--source", "candidates"]
     result = stage2("run", *flags, "--folds", 3, "--language", "zh")
     assert "60 of 60 questions are in groups that share ground-truth chunks" in result.stderr
     out = tmp_path / "out"

@@ -76,6 +76,8 @@ def test_the_reference_preset_is_its_next_steps_around_its_recipe() -> None:
         "train_on": {"hard"},
         "batches": {"random"},
         "refit": {False},
+        "interpolation": {1.0},
+        "source": {"candidates"},
     }
     assert all(trial.settings.topk <= trial.settings.negatives for trial in found)
 

@@ -127,7 +127,9 @@ def test_a_window_past_the_corpus_is_refused(
     assert "below 19" in refused
     assert not (tmp_path / "out").exists()
     assert len(read_jsonl(corpus["chunks"])) == 20
-    assert "5 negatives, 0 of them none" in mined(stage2, corpus, model_dir, "--range-min", 18)
+    assert "5 negatives, 0 of them none" in mined(
+        stage2, corpus, model_dir, "--range-min", 18, "--max-score", 2
+    )
 
 
 def test_of_many_questions_the_first_are_in_the_page(

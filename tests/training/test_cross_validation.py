@@ -122,7 +122,7 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
 
     comparison = json.loads((out / files.COMPARISON).read_text())
     crossed = [part for part in comparison["sets"] if part["name"] == "cross-validated"]
-    assert {part["source"] for part in crossed} == {"candidates", "corpus"}
+    assert {part["source"] for part in crossed} == {"corpus"}
     assert all(part["held_out"] and part["num_queries"] == 12 for part in crossed)
     assert comparison["verdict"]["set"] == "cross-validated"
     # A terminal gets only arrows and signs in ASCII.

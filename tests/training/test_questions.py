@@ -20,7 +20,7 @@ def test_replay_adds_easy_questions_of_those_allowed(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = ["run", *data_flags(corpus), "--model", model_dir, "--topk", 5, "--epochs", 1]
-    flags += ["--train-on", "hard"]
+    flags += ["--train-on", "hard", "--source", "candidates"]
     stage2(*flags, "--output-dir", tmp_path / "hard")
     stage2(*flags, "--replay", 0.5, "--output-dir", tmp_path / "both")
     hard, both = (
@@ -94,7 +94,7 @@ def test_a_run_mines_no_answer_of_a_held_out_question(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
     flags = [*data_flags(corpus), "--model", model_dir, "--topk", 1, "--epochs", 1]
-    stage2("run", *flags, "--source", "corpus", "--output-dir", tmp_path)
+    stage2("run", *flags, "--max-score", 2, "--output-dir", tmp_path)
     split = json.loads((tmp_path / files.SPLIT).read_text())
     rows = {row["qa_id"]: row for row in read_jsonl(tmp_path / files.CONSTRUCTED)}
     truths = {

@@ -227,7 +227,8 @@ def test_train_mines_the_corpus_of_its_data(
     stage2: Stage2, model_dir: Path, tmp_path: Path
 ) -> None:
     data = three_files(tmp_path)
-    call = ["train", "--data", data, "--model", model_dir, *FLAGS, "--second-source", "bm25"]
+    mining = ["--second-source", "bm25", "--max-score", 2]
+    call = ["train", "--data", data, "--model", model_dir, *FLAGS, *mining]
     # A dry run counts the chunks that the second round embeds with 7 questions.
     planned = json.loads(stage2(*call, "--dry-run", "--json").stdout)["result"]["plan"]["work"]
     (again,) = (one for one in planned if one["what"] == "texts to embed to mine again")
@@ -245,8 +246,8 @@ def test_train_mines_the_corpus_of_its_data(
     assert "rounds = 2" in saved
     assert 'second_source = "bm25"' in saved
     refused = stage2(
-        "train", "--data", data, "--model", model_dir, *FLAGS, "--second-source", "bm25",
-        "--second-share", 1, exit_code=2,
+        "train", "--data", data, "--model", model_dir, *FLAGS, *mining, "--second-share", 1,
+        exit_code=2,
     )  # fmt: skip
     assert "second_share was 0.5, is 1.0" in refused.stderr
 

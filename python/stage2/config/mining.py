@@ -39,7 +39,8 @@ class MiningRules(Group):
     )  # fmt: skip
     range_max: int | None = setting(
         None,
-        "The rank to stop before. Default: --negatives ranks, ten times as many with a filter.",
+        "The rank to stop before. Default: --negatives ranks; with a margin or limit of scores ten "
+        "times as many, and up to 5,000 for a question that then has too few.",
         kind=int, low=1, metavar="N",
     )  # fmt: skip
     absolute_margin: float | None = setting(

@@ -22,7 +22,8 @@ from stage2.encoding.similarity import DECIMALS
 from stage2.encoding.tokens import Role, Texts
 from stage2.encoding.vectors import Vectors
 from stage2.evaluation.ranking import TOPK
-from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules, mine_with
+from stage2.mining.deeper import mine_until_enough
+from stage2.mining.hard_negatives import MinedNegatives, Positives, Rules
 from stage2.mining.held_out import MineAmong, mine_by_side
 from stage2.mining.search import Nearest, search_texts
 from stage2.mining.search_distributed import search_shared
@@ -116,7 +117,7 @@ class Problem:
         def mine(rows: Ints, allowed: Ints, own: Positives) -> MinedNegatives:
             ids = [self.keys[row] for row in rows]
             vectors = self.questions.at(rows), self.chunks.at(allowed)
-            return mine_with(search, *vectors, own, rules, ids, self.groups[allowed])
+            return mine_until_enough(search, *vectors, own, rules, ids, self.groups[allowed])
 
         return mine
 
@@ -177,7 +178,7 @@ def mine_corpus(
     rules = first_rules(rules_of(settings), None if second is None else settings.second_share)
     # Ties make a rank uncertain. Twice the top-k are enough to decide whether it is in the top-k.
     depth = max(rules.end, 2 * settings.topk + 1)
-    mined = mine_with(
+    mined = mine_until_enough(
         _search(settings), questions, chunks, positives, rules, dataset.qa_ids, groups, depth
     )
     among = problem.among(settings, rules)

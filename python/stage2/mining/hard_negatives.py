@@ -53,12 +53,17 @@ class Rules:
     seed: int = RunConfig.seed
 
     @property
+    def filters(self) -> bool:
+        """Whether rows are left out by their scores."""
+        limits = (self.absolute_margin, self.relative_margin, self.max_score, self.min_score)
+        return any(limit is not None for limit in limits)
+
+    @property
     def end(self) -> int:
         """The raw rank after the last one that is considered."""
         if self.range_max is not None:
             return self.range_max
-        filters = (self.absolute_margin, self.relative_margin, self.max_score, self.min_score)
-        some_left_out = self.sampling == "random" or any(limit is not None for limit in filters)
+        some_left_out = self.sampling == "random" or self.filters
         ranks = self.negatives * (_RANKS_PER_NEGATIVE if some_left_out else 1)
         return self.range_min + ranks
 

@@ -192,6 +192,10 @@ def template(name: str) -> str:
     return (_HERE / "templates" / name).read_text("utf-8")
 
 
+# The defaults of these depend on the data and the model, so that they are always stated.
+_BY_DATA = {"source", "relative_margin", "learning_rate"}
+
+
 def command_line(run: Run) -> str:
     """Return the command that makes this folder again, or "" if `stage2 run` did not make it."""
     settings = _settings(run)
@@ -200,7 +204,8 @@ def command_line(run: Run) -> str:
     words = ["stage2", "run"]
     for name, value in settings.items():
         flag = name.replace("_", "-")
-        if name == "overwrite" or value == RUN_DEFAULTS.get(name, SETTINGS[name].default):
+        usual = value == RUN_DEFAULTS.get(name, SETTINGS[name].default)
+        if name == "overwrite" or (usual and (value is None or name not in _BY_DATA)):
             continue
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")

@@ -40,7 +40,7 @@ def test_hints_do_not_fail_strict(stage2: Stage2, model_dir: Path, tmp_path: Pat
 def test_the_scores_of_the_folder_are_used(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path
 ) -> None:
-    stage2("mine", "--model", model_dir, *data_flags(corpus))
+    stage2("mine", "--source", "candidates", "--model", model_dir, *data_flags(corpus))
     out = tmp_path / "out"
     mined = (out / files.AUDIT_ROWS).read_bytes()
     assert b"model_above" in mined

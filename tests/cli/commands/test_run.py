@@ -10,8 +10,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from stage2.config_file import read_toml
-from stage2.presets import REFERENCE, RUN_DEFAULTS
-from stage2.training.course import COURSE
+from stage2.presets import REFERENCE, RUN_DEFAULTS, SMALL
 from stage2.utils import files
 from tests.beir import one_file
 from tests.conftest import Stage2, data_flags, read_jsonl
@@ -94,7 +93,7 @@ def test_run_trains_on_all_questions_unless_it_is_told_otherwise(
         hard = {row["qa_id"] for row in read_jsonl(tmp_path / name / files.HARD)}
         assert set(sides["trained_on"]) == (visible if name == "default" else hard & visible)
     # The questions of the corpus are few.
-    assert chosen["default"] == {key: COURSE.get(key, RUN_DEFAULTS[key]) for key in RUN_DEFAULTS}
+    assert chosen["default"] == {key: SMALL.get(key, RUN_DEFAULTS[key]) for key in RUN_DEFAULTS}
     assert chosen["hard"] == {**RUN_DEFAULTS, "train_on": "hard"}
     # The reference has no dev side to refit on, and no negatives in its batches.
     without = {"refit", "batches"}

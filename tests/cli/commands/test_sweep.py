@@ -256,7 +256,7 @@ def test_a_dry_run_prints_the_trials_and_writes_nothing(
         (["--grid", "epochs=1", "--preset", "reference"], "not both"),
         (["--grid", "epochs=1", "--split", "none"], "--split chunk"),
         (["--grid", "epochs=1", "--corpus", "never"], "--corpus never"),
-        (["--grid", "topk=7,8"], "no trial is possible"),
+        (["--grid", "topk=7,8", "--source", "candidates"], "no trial is possible"),
         (["--grid", "lora=4,8", "--freeze", "backbone"], "no trial is possible"),
         (["--grid", "precision=fp32,fp16"], "trial precision=fp16: --precision fp16"),
         (["--grid", "epochs=1", "--dev-share", 0.45, "--test-share", 0.5], "a sum of at most 0.9"),
