@@ -22,13 +22,13 @@ WORDS = tuple(
 TEXTS = [" ".join(WORDS[i : i + n]) for i, n in enumerate([1, 30, 5, 12, 2, 40, 7, 5])]
 
 
-def write_backbone(folder: Path) -> Path:
+def write_backbone(folder: Path, width: int = 32) -> Path:
     """Write a tiny BERT with random weights and a tokenizer of whole words."""
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,

@@ -128,7 +128,11 @@ def test_an_error_of_a_callback_ends_the_training(small: dict[str, Any]) -> None
         ({"topk": 0}, BadInputError, "--topk is 0; expected"),
         ({"topk": 50}, BadInputError, "--topk is 50, but a question has only 20 candidates"),
         ({"margin": 0.1}, TypeError, "has no keyword 'margin'"),
-        ({"range_min": 1, "source": "candidates"}, BadInputError, "--range-min 1 has no effect here"),
+        (
+            {"range_min": 1, "source": "candidates"},
+            BadInputError,
+            "--range-min 1 has no effect here",
+        ),
         ({"qa": Path("none.json")}, BadInputError, "qa and data are given"),
         ({"qa": Path("none.json"), "data": None}, BadInputError, "none.json: no such file"),
         ({"data": 3}, BadInputError, "data is of the type int"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stage2.config import InputConfig, OutputConfig, Settings
+from stage2.utils import files
 from stage2.utils.errors import BadInputError
 from stage2.variants import BUILTIN_GUARD, FORMATS, Format, builtin_guard, format_of
 
@@ -16,6 +18,8 @@ _WEIGHTS = (".pt", ".pth")
 
 # These commands make a stage-1 model if none is given.
 MAKERS = ("init", "mine", "train", "run", "sweep")
+
+_WRITTEN = (files.CONSTRUCTED, files.HARD)
 
 # The hash of a file of a data set is recorded under this prefix and the name of the file.
 _OF_DATA = "data/"
@@ -124,6 +128,22 @@ def data_files(settings: InputConfig) -> dict[str, Path]:
     kind, path = format_named(settings), Path(settings.data)
     found = {} if kind is None else kind.files(path)
     return {f"{_OF_DATA}{name}": file for name, file in found.items()} or {"data": path}
+
+
+def were_mined(samples: str | Path | None) -> bool:
+    """Return whether a file of samples is what `stage2 mine` wrote of a corpus that it mined.
+
+    A model that chooses the candidates by its own scores also decides its own rank among them: with
+    a margin it is always the first. So these questions are ranked among all texts of the file.
+    """
+    if samples is None or Path(samples).name not in _WRITTEN:
+        return False
+    summary = Path(samples).parent / files.MINING_SUMMARY
+    try:
+        found = json.loads(summary.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("source") == "corpus"
 
 
 def guards_named(settings: OutputConfig) -> list[str]:

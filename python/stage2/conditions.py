@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stage2.call import Call
+from stage2.call import Call, were_mined
 from stage2.variants import BM25, DATA_TEACHER, LOSSES, Loss
 
 
@@ -84,7 +84,7 @@ HAS_COLUMNS = Condition(
     "with a --data FILE that has columns, such as CSV, TSV, Parquet or Arrow",
 )
 CORPUS = Condition(
-    lambda call: call.has_corpus,
+    lambda call: call.has_corpus or were_mined(call.settings.data),
     "with --qa and --chunks, or a --data DIR, which have a corpus to rank",
 )
 # Annotations of --chunks are of the texts alone, so that is what `annotate` makes them of.

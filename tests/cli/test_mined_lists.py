@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2.cli.mined_lists import were_mined
+from stage2.call import were_mined
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, read_jsonl
 
@@ -77,3 +77,26 @@ def test_a_merge_is_measured_among_all_texts_too(
         stage2("merge", *models, *flags)
         sets = json.loads((out / files.COMPARISON).read_text())["sets"]
         assert {part["source"] for part in sets} == {"corpus"}
+
+
+def test_what_ranking_all_texts_takes_may_be_said(
+    stage2: Stage2, mined: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    call = ["evaluate", "--model", model_dir, "--data", mined / files.CONSTRUCTED]
+    result = stage2(*call, "--no-bm25", "--recall-at", 5)
+    assert "BM25" not in result.stdout
+    result = stage2(*call, "--corpus", "never", "--output-dir", tmp_path / "never")
+    assert "each question is ranked among all" not in result.stderr
+    sets = json.loads((tmp_path / "never" / files.COMPARISON).read_text())["sets"]
+    assert {part["source"] for part in sets} == {"candidates"}
+
+
+def test_samples_that_nobody_mined_keep_their_candidates_under_a_source_in_a_file(
+    stage2: Stage2, mined: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.toml").write_text('source = "corpus"\n')
+    listed = tmp_path / "listed.jsonl"
+    listed.write_bytes((mined / files.CONSTRUCTED).read_bytes())
+    stage2("evaluate", "--model", model_dir, "--data", listed, "--config", tmp_path / "a.toml")
+    sets = json.loads((tmp_path / "out" / files.COMPARISON).read_text())["sets"]
+    assert {part["source"] for part in sets} == {"candidates"}

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from stage2.cli.mining_defaults import RELATIVE_MARGIN
+from stage2.cli.sweep_grid import trials
+from stage2.config import Settings
 from stage2.utils import files
 from tests.cli.test_command import resolved
 from tests.conftest import Stage2, data_flags, read_jsonl
 from tests.small import write_jsonl
 from tests.teaching import write_mined
 
-MINED = ("corpus", 0.05)
+MINED = ("corpus", RELATIVE_MARGIN)
 
 
 def source_and_margin(name: str, *words: object) -> tuple[str, float | None]:
@@ -32,7 +35,7 @@ def test_the_corpus_of_the_data_is_mined_with_a_margin(name: str, corpus: dict[s
         (["--source", "candidates"], ("candidates", None)),
         (["--corpus", "never"], ("candidates", None)),
         (["--preset", "reference"], ("candidates", None)),
-        (["--source", "corpus"], MINED),
+        (["--source", "corpus"], ("corpus", None)),
         (["--relative-margin", "0.2"], ("corpus", 0.2)),
         (["--absolute-margin", "0.1"], ("corpus", None)),
         (["--max-score", "0.9"], ("corpus", None)),
@@ -89,8 +92,10 @@ def test_negatives_of_the_data_are_taken_unless_mining_is_spoken_of(
         result = stage2(*call, *words, "--max-score", 2, "--output-dir", out)
         assert "the data list negatives" not in result.stderr
         assert candidates_of(out) == {5}
-    stage2(*call, "--source", "corpus", "--max-score", 2, "--negatives", 4, "--overwrite")
+    stage2(*call, "--max-score", 2, "--negatives", 4, "--overwrite")
     assert candidates_of(tmp_path / "out") == {4}
+    refused = stage2(*call, "--memory-budget", "1GB", exit_code=2)
+    assert "--memory-budget 1GB has no effect here" in refused.stderr
     assert "has its own negatives" in stage2(*call, "--negatives", 4, exit_code=2).stderr
 
 
@@ -100,7 +105,34 @@ def test_a_sweep_takes_the_negatives_of_the_data_too(
     data = ["--data", write_mined(tmp_path / "listed.jsonl"), "--model", model_dir]
     recipe = ["--loss", "infonce", "--epochs", 1, "--split", "chunk"]
     stage2("sweep", *data, *recipe, "--grid", "learning_rate=1e-3")
-    stage2("sweep", *data, *recipe, "--grid", "source=corpus", "--output-dir", tmp_path / "mined")
-    for out, expected in ((tmp_path / "out", "candidates"), (tmp_path / "mined", "corpus")):
-        (summary,) = out.glob(f"trials/*/{files.MINING_SUMMARY}")
+    for name, grid in (("mined", "source=corpus"), ("rules", "range_max=30")):
+        stage2("sweep", *data, *recipe, "--grid", grid, "--output-dir", tmp_path / name)
+    for name, expected in (("out", "candidates"), ("mined", "corpus"), ("rules", "corpus")):
+        (summary,) = (tmp_path / name).glob(f"trials/*/{files.MINING_SUMMARY}")
         assert json.loads(summary.read_text())["source"] == expected
+
+
+def test_a_trial_that_names_a_rule_of_scores_has_no_other() -> None:
+    base = Settings(source="corpus", relative_margin=RELATIVE_MARGIN)
+    for grid, expected in (
+        ({"max_score": [0.8]}, None),
+        ({"source": ["corpus"]}, None),
+        ({"relative_margin": [0.2]}, 0.2),
+        ({"epochs": [3]}, RELATIVE_MARGIN),
+    ):
+        (trial,) = trials(base, grid, None, None)
+        assert trial.settings.relative_margin == expected
+
+
+def test_a_run_of_an_engine_has_no_margin(corpus: dict[str, Path], tmp_path: Path) -> None:
+    run = ["--run", tmp_path / "engine.trec"]
+    assert source_and_margin("mine", *data_flags(corpus)[:4], *run) == ("corpus", None)
+
+
+def test_rounds_are_kept_where_the_data_list_negatives(
+    stage2: Stage2, model_dir: Path, tmp_path: Path
+) -> None:
+    call = ["run", "--model", model_dir, "--data", write_mined(tmp_path / "listed.jsonl")]
+    recipe = ["--loss", "infonce", "--epochs", 2, "--rounds", 2, "--folds", 0]
+    assert "the data list negatives" not in stage2(*call, *recipe).stderr
+    assert (tmp_path / "out" / files.ROUNDS / "round_2.jsonl").is_file()

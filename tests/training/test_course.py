@@ -11,6 +11,7 @@ from stage2.config import Settings
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS, SMALL
 from stage2.training.course import ENOUGH, WIDTH, for_few_questions, for_width
 from tests.conftest import Stage2, data_flags
+from tests.small import write_backbone
 
 SAID = "questions to train on are few: 5 epochs with batches of 8 at a learning rate of 0.0001, and"
 
@@ -61,3 +62,18 @@ def test_a_wider_encoder_has_a_lower_rate(width: int, rate: float) -> None:
 def test_a_rate_that_is_stated_stays() -> None:
     named = Settings(learning_rate=1e-4, stated=frozenset(["learning_rate"]))
     assert for_width(named, 2 * WIDTH) is named
+
+
+def test_a_run_and_a_sweep_of_a_wider_encoder_take_the_lower_rate(
+    stage2: Stage2, corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    wide = write_backbone(tmp_path / "wide", width=2 * WIDTH)
+    call = [*data_flags(corpus)[:4], "--model", wide, "--epochs", 1]
+    said = "the encoder is 768 wide, and the learning rate of the defaults is for 384"
+    assert said in stage2("run", *call, "--folds", 0).stderr
+    stage2("sweep", *call, "--grid", "batch_size=32", "--output-dir", tmp_path / "sweep")
+    (trial,) = (tmp_path / "sweep").glob("trials/*/settings.toml")
+    for path in (tmp_path / "out" / "settings.toml", trial):
+        assert tomllib.loads(path.read_text(encoding="utf-8"))["learning_rate"] == 5e-5
+    assert said not in stage2("run", *call, "--learning-rate", 1e-4, "--folds", 0,
+                              "--output-dir", tmp_path / "stated").stderr  # fmt: skip

@@ -25,7 +25,7 @@ def ranks_corpus(settings: Settings, inputs: Inputs) -> bool:
 
 def sources_to_measure(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
     """Return what questions are ranked against: their candidates, all chunks, or both."""
-    mined = settings.source == "corpus" or inputs.mined
+    mined = inputs.mined or (inputs.has_corpus and settings.source == "corpus")
     return ("corpus",) if mined else ("candidates", "corpus")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from stage2._core import Loaded, Rejected
-from stage2.call import Call, data_files
+from stage2.call import Call, data_files, were_mined
 from stage2.cli import console
 from stage2.cli.given_split import used_questions, uses_sides
-from stage2.cli.mined_lists import were_mined
+from stage2.cli.mining_defaults import speaks_of_mining
 from stage2.cli.run_folder import RunFolder
 from stage2.config import Settings
 from stage2.data.annotated import Counts, annotated_facts, count_annotated, total
@@ -284,11 +284,12 @@ def _inputs_of(
     if dataset is None:
         if contents.samples is None:
             raise ValueError("a data set has neither a corpus nor samples")
+        mined = settings.corpus != "never" and were_mined(settings.data)
         return Inputs(
             contents.samples, contents.annotations, None, hashes, sides=sides, seen_chunks=seen,
-            scores=contents.scores, held_out=contents.held_out, mined=were_mined(settings.data),
+            scores=contents.scores, held_out=contents.held_out, mined=mined,
         )  # fmt: skip
-    mines = settings.source == "corpus" and "source" in settings.stated
+    mines = settings.source == "corpus" and speaks_of_mining(settings.stated)
     if contents.samples is not None and "negatives" in settings.given and not mines:
         raise BadInputError(
             f"--negatives {settings.negatives} has no effect here: {settings.data} has its own "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stage2.call import Call
+from stage2.cli.mining_defaults import FILTERS
 from stage2.config import OWN, SETTINGS, SamplesConfig, Settings, SplitConfig
 from stage2.config_file import nearest
 from stage2.presets import REFERENCE, RUN_DEFAULTS
@@ -163,15 +164,26 @@ def trials(base: Settings, grid: Grid, draws: int | None, preset: str | None) ->
     if preset is not None:
         # The reference trains a ProbabilisticGBERTV4, which is made if no model is given.
         reference = {**REFERENCE, "init": base.model is None, "relative_margin": None}
+        # These are beside its recipe, and a user may state others.
+        for name in base.stated & {"source", "interpolation", "relative_margin"}:
+            del reference[name]
         base = replace(base, **(_STRATEGIES_BASE if preset == "strategies" else reference))
         steps = _strategies(base) if preset == "strategies" else _REFERENCE_STEPS
-        return [Trial(step, replace(base, **step)) for step in steps]
+        return [_trial(base, step) for step in steps]
     combinations = [
-        Trial(changes, replace(base, **changes))
+        _trial(base, changes)
         for values in itertools.product(*grid.values())
         for changes in [dict(zip(grid, values, strict=True))]
     ]
     return _drawn(combinations, draws, base.seed)
+
+
+def _trial(base: Settings, changes: Mapping[str, Any]) -> Trial:
+    """Make a trial. One that names a source or a rule of scores has no margin by default."""
+    named = base.stated | changes.keys()
+    if named & {"source", *FILTERS} and "relative_margin" not in named:
+        base = replace(base, relative_margin=None)
+    return Trial(changes, replace(base, **changes))
 
 
 def _drawn(combinations: list[Trial], draws: int | None, seed: int) -> list[Trial]:

@@ -51,8 +51,8 @@ class MiningRules(Group):
     )  # fmt: skip
     relative_margin: float | None = setting(
         None,
-        "The same margin as a share of the ground truth's score. Default where the corpus is mined "
-        "and no other margin or limit is given: 0.05.",
+        "The same margin as a share of the ground truth's score. Default: 0.05 where the corpus is "
+        "mined, and neither --source nor another margin or limit is stated.",
         kind=float, low=0, metavar="X",
     )  # fmt: skip
     max_score: float | None = setting(

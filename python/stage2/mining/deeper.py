@@ -58,10 +58,13 @@ def mine_until_enough(
         return mined
     found = np.split(mined.rows, mined.offsets[1:-1])
     scores = np.split(mined.scores, mined.offsets[1:-1])
+    # Scores only fall, so that nothing is found below a row that scores too little.
+    least = -np.inf if rules.min_score is None else rules.min_score
+    more = mined.nearest.scores[:, -1] >= least
     end, last = rules.end, min(len(chunks), rules.range_min + DEEPEST)
     while end < last:
         end = min(_TIMES * end, last)
-        short = [row for row, own in enumerate(found) if len(own) < rules.negatives]
+        short = [row for row, own in enumerate(found) if len(own) < rules.negatives and more[row]]
         size = max(1, _SCORES // end)
         for start in range(0, len(short), size):
             rows = np.asarray(short[start : start + size], np.int64)

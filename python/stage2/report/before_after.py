@@ -146,7 +146,9 @@ def recalls(part: Record) -> dict[str, str]:
 
 def _remembered(comparison: Record, say: Words) -> list[str]:
     """Compare, on the same questions, a model that saw them with models that did not."""
-    parts = {part["name"]: part for part in comparison["sets"] if part["source"] == "candidates"}
+    sources = [part["source"] for part in comparison["sets"]]
+    source = "candidates" if "candidates" in sources else "corpus"
+    parts = {part["name"]: part for part in comparison["sets"] if part["source"] == source}
     seen, unseen = parts.get("all"), parts.get("cross-validated")
     if not seen or not unseen or not seen["seen_in_training"]:
         return []
@@ -154,7 +156,7 @@ def _remembered(comparison: Record, say: Words) -> list[str]:
            for name, part in (("seen", seen), ("unseen", unseen))}  # fmt: skip
     return [
         say(
-            "remembered",
+            f"remembered_{source}",
             count=seen["num_queries"],
             trained=seen["seen_in_training"],
             before=numbers.percent(seen["before"]["top1"]),

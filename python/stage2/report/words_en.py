@@ -15,9 +15,14 @@ EN: dict[str, str] = {
     "verdict": "{judgement} on {count} questions that training never saw, {source}: {changes}.",
     "verdict_change": "{metric} {before} → {after} (chance {chance})",
     "and": ", ",
-    "remembered": "**What the model remembers and what it learned.** Of all {count} questions, "
-    "{trained} of them trained on, the shipped model ranks {after} first among their "
+    "remembered_candidates": "**What the model remembers and what it learned.** Of all {count} "
+    "questions, {trained} of them trained on, the shipped model ranks {after} first among their "
     "candidates, up from {before} ({seen}). Models that had not seen a question rank {crossed} "
+    "first ({unseen}): that much carries over to new questions, and what lies between the two "
+    "was remembered rather than learned.",
+    "remembered_corpus": "**What the model remembers and what it learned.** Of all {count} "
+    "questions, {trained} of them trained on, the shipped model ranks {after} first in the whole "
+    "corpus, up from {before} ({seen}). Models that had not seen a question rank {crossed} "
     "first ({unseen}): that much carries over to new questions, and what lies between the two "
     "was remembered rather than learned.",
     "stage1_shipped": "No candidate beat the stage-1 model on the dev questions, so the "

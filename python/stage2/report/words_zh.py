@@ -15,8 +15,13 @@ ZH: dict[str, str] = {
     "verdict": "{judgement}：训练未见过的 {count} 个问题，{source}：{changes}。",
     "verdict_change": "{metric} {before} → {after}（随机水平 {chance}）",
     "and": "；",
-    "remembered": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
+    "remembered_candidates": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
     "个参加过训练；交付的模型在各自的候选中把 {after} 的问题排在首位，"
+    "训练前为 {before}（{seen}）。"
+    "由没有见过该问题的模型打分时为 {crossed}（{unseen}）：只有这一部分能推广到新问题，"
+    "两者之差是记住的，而不是学到的。",
+    "remembered_corpus": "**模型记住了什么，学到了什么。**全部 {count} 个问题中有 {trained} "
+    "个参加过训练；交付的模型在整个语料库中把 {after} 的问题排在首位，"
     "训练前为 {before}（{seen}）。"
     "由没有见过该问题的模型打分时为 {crossed}（{unseen}）：只有这一部分能推广到新问题，"
     "两者之差是记住的，而不是学到的。",

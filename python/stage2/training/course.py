@@ -9,7 +9,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from torch import nn
+
 from stage2.config import Settings
+from stage2.encoding.encoder import Encoder
 from stage2.presets import RUN_DEFAULTS, SMALL
 
 # So many questions make five updates in each pass with batches of 64.
@@ -39,6 +42,12 @@ def for_few_questions(settings: Settings, questions: int) -> Settings:
         "--interpolation all other defaults stay as they are", questions, *SMALL.values(),
     )  # fmt: skip
     return replace(settings, **SMALL)
+
+
+def width_of(model: Encoder) -> int:
+    """Return the width of a model's hidden states, or 0 for a table of vectors without layers."""
+    layers = any(isinstance(one, nn.Linear) for one in model.backbone.modules())
+    return int(model.backbone.config.hidden_size) if layers else 0
 
 
 def for_width(settings: Settings, width: int) -> Settings:

@@ -51,7 +51,8 @@ def mine(settings: Settings, run: RunFolder) -> None:
     """Construct samples if needed, score and rank candidates, and select the hard examples."""
     check_machine(settings)
     inputs = gather(settings)
-    settings = for_listed_negatives(settings, inputs)
+    if inputs.lists_negatives:
+        settings = for_listed_negatives(settings, "mine")
     check_mining(settings, inputs)
     if (system := named_system(settings)) is not None:
         _mine_by(system, settings, run, inputs)

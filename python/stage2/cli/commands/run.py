@@ -73,7 +73,7 @@ from stage2.report.render import write_report
 from stage2.report.run import read_run
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
-from stage2.training.course import for_few_questions, for_width
+from stage2.training.course import for_few_questions, for_width, width_of
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
@@ -104,7 +104,7 @@ def run_command(settings: Settings, run: RunFolder) -> None:
     guard_data = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
     model = loaded(first.model)
-    settings = for_width(first.settings, model.backbone.config.hidden_size)
+    settings = for_width(first.settings, width_of(model))
     backbone = untouched_backbone(settings, first.backbone, inputs)
     cross_encoder, cross_hashes = load_cross_encoder(settings)
     second, second_hashes = second_source(settings, inputs)
@@ -230,7 +230,8 @@ def _gathered(settings: Settings) -> tuple[Settings, Inputs]:
     """Read the data, and refuse what cannot be mined."""
     inputs = gather(settings)
     check_corpus(inputs, settings, "run")
-    settings = for_listed_negatives(settings, inputs)
+    if inputs.lists_negatives:
+        settings = for_listed_negatives(settings, "run")
     check_mining(settings, inputs)
     return settings, inputs
 

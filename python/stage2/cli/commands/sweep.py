@@ -23,7 +23,7 @@ from stage2.cli.commands.evaluate import evaluate_command, lists_of
 from stage2.cli.dry_run import Work, Workload
 from stage2.cli.guards import GuardData, guard_hashes, guard_lists, guard_work, read_guards
 from stage2.cli.inputs import Inputs, check_corpus, gather, write_rejected
-from stage2.cli.mining_defaults import for_listed_negatives
+from stage2.cli.mining_defaults import for_listed_negatives, speaks_of_mining
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.split_sides import (
     ground_truths,
@@ -55,7 +55,8 @@ from stage2.data.sample.build import write_sample
 from stage2.data.splits import Placed
 from stage2.encoding.encoder import loaded
 from stage2.evaluation.evaluate import embed
-from stage2.training.course import for_width
+from stage2.presets import RUN_DEFAULTS
+from stage2.training.course import for_width, width_of
 from stage2.training.learnable import check_texts_to_learn
 from stage2.training.parameters import check_rank, check_trainable
 from stage2.training.schedule import updates_an_epoch
@@ -187,9 +188,12 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
     began = time.perf_counter()
     inputs = gather(settings)
     check_corpus(inputs, settings, "sweep")
-    if (listed := for_listed_negatives(settings, inputs)) is not settings:
+    # A grid that has a rule of mining mines in all trials.
+    if inputs.lists_negatives and not any(speaks_of_mining(trial.changes) for trial in trials):
+        listed = for_listed_negatives(settings, "sweep")
+        if listed is not settings:
+            trials = [_with_listed(trial) for trial in trials]
         settings = listed
-        trials = [_with_listed(trial) for trial in trials]
     placed = sides_of(settings, grouped_questions(inputs.samples), inputs.sides, inputs.seen_chunks)
     seconds = time.perf_counter() - began
     if not len(placed.parts[2]):
@@ -199,7 +203,7 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
     guards = read_guards(settings, inputs.samples.questions, chooses=True)
     first = stage1(settings, run, inputs)
     check_backbone_flag(settings, first.backbone)
-    rated = for_width(first.settings, loaded(first.model).backbone.config.hidden_size)
+    rated = for_width(first.settings, width_of(loaded(first.model)))
     if rated is not first.settings:
         trials = [_with_rate(trial, settings.learning_rate, rated) for trial in trials]
         first = replace(first, settings=rated)
@@ -221,15 +225,14 @@ def _gathered(settings: Settings, run: RunFolder, trials: Sequence[Trial], jobs:
 def _with_rate(trial: Trial, default: float, rated: Settings) -> Trial:
     """Return a trial with the learning rate for the width, unless it names one itself."""
     own = trial.settings
-    if "learning_rate" in trial.changes or own.learning_rate != default:
+    named = "learning_rate" in trial.changes and trial.changes != RUN_DEFAULTS
+    if named or own.learning_rate != default:
         return trial
     return replace(trial, settings=replace(own, learning_rate=rated.learning_rate))
 
 
 def _with_listed(trial: Trial) -> Trial:
-    """Return a trial with the negatives that the data list, unless it names a source itself."""
-    if "source" in trial.changes:
-        return trial
+    """Return a trial with the negatives that the data list."""
     listed = replace(trial.settings, source="candidates", relative_margin=None)
     return replace(trial, settings=replace(listed, **trial.changes))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from stage2.call import were_mined
 from stage2.cli import console
 from stage2.cli.commands.mine import check_mining
 from stage2.cli.dry_run import Workload
@@ -21,10 +22,11 @@ from stage2.cli.guards import (
     with_guards,
 )
 from stage2.cli.inputs import Inputs, with_folder_files, write_rejected
-from stage2.cli.mined_lists import tell_mined, were_mined
+from stage2.cli.mined_lists import tell_mined
 from stage2.cli.run_folder import RunFolder, in_run_folder
 from stage2.cli.second_sources import second_source
 from stage2.cli.shipped import ship
+from stage2.cli.shown_evaluation import evaluate_shown
 from stage2.cli.split_sides import ground_truths, grouped_questions, sides_of, tell_split
 from stage2.cli.stage1 import (
     Stage1,
@@ -43,7 +45,7 @@ from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.mining.second_source import SecondSource
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
-from stage2.training.dev_corpus import Dev
+from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.documents import check_parts
 from stage2.training.guard import Judgement
 from stage2.training.learnable import check_texts_to_learn
@@ -62,6 +64,7 @@ from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, no_hard_examples, train
 from stage2.usage import made_from
 from stage2.utils import files
+from stage2.utils.arrays import Ints, Mask
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import copy_of_weights
 
@@ -128,11 +131,28 @@ def train_command(settings: Settings, run: RunFolder) -> None:
     guards = measured(guard_data, model, settings)
     questions = TrainingQuestions(
         recipe.lists_of(train_rows),
-        Dev(dev.setting_aside(dev_aside).subset(dev_rows), guards=guards.choosing()),
+        replace(_dev(settings, model, dev, dev_rows, dev_aside), guards=guards.choosing()),
         None if both is None else recipe.refit_lists(train_rows, dev_rows),
     )
     fit(settings, run, model, questions, hashes, state)
     _tell_elsewhere(run, model, guards)
+
+
+def _dev(
+    settings: Settings, model: Encoder, lists: RankingLists, rows: Ints, aside: Mask | None
+) -> Dev:
+    """Return the dev questions, with their candidates or with the texts that they are ranked among.
+
+    Args:
+        settings: the settings of the command.
+        model: the model before training.
+        lists: the questions that dev questions are among.
+        rows: int64, the rows of the dev questions.
+        aside: bool (g,), the ground truths that do not count; None if all count.
+    """
+    if not len(lists.corpus):
+        return Dev(lists.setting_aside(aside).subset(rows))
+    return dev_of(evaluate_shown("before training", model, lists, settings, None), rows, aside)
 
 
 def _lists(
