@@ -35,7 +35,8 @@ from benches.defaults import (
     start,
     write_between,
 )
-from stage2.training.model_selection import ALPHAS, interpolate
+from stage2.training.interpolation import interpolate
+from stage2.training.model_selection import ALPHAS
 from stage2.utils import files
 from stage2.utils.tensors import read_state_dict
 
@@ -88,7 +89,7 @@ def candidates(data: Data, split: int, seed: int, options: Options) -> Iterator[
     states = {}
     for row in log[1:]:
         name = f"epoch {row['epoch']:g}"
-        states[name] = read_state_dict(folder / files.CHECKPOINTS / f"epoch_{row['epoch']:g}.pt")
+        states[name] = weights_of(folder / files.CHECKPOINTS / f"epoch_{row['epoch']:g}")
         found.append(measured(name, states[name]))
     best = max(found[1:], key=lambda row: float(row["dev"]))
     if best["dev"] <= found[0]["dev"]:
@@ -96,6 +97,13 @@ def candidates(data: Data, split: int, seed: int, options: Options) -> Iterator[
             weights = interpolate(untouched, states[best["candidate"]], alpha)
             found.append(measured(f"{alpha:g} of the way to {best['candidate']}", weights))
     yield from found
+
+
+def weights_of(kept: Path) -> Mapping[str, Tensor]:
+    """Return the weights of a kept epoch, a folder of a model or a file of weights."""
+    if kept.is_dir():
+        return stage2.load_model(kept).state_dict()
+    return read_state_dict(kept.with_name(f"{kept.name}.pt"))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def add(
         OURS: lambda: our_cell(data, 0, seed, options),
     }
     for name, recipe in GRID.items():
-        methods[name] = lambda recipe=recipe: peer_cell(data, seed, options, recipe)
+        methods[name] = partial(peer_cell, data, seed, options, recipe)
     for method, make in methods.items():
         if method not in done:
             start = time.perf_counter()
