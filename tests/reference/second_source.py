@@ -32,11 +32,11 @@ def choose(
     """
     positives = {row: scores[row] for row in truths}
 
-    def select(order: Sequence[int], count: int, no: set[int]) -> list[int]:
+    def select(order: Sequence[int], count: int, no: set[int], times: int) -> list[int]:
         taken = {group[row] for row in no}
         kept = [row for row in order if row not in closed and group[row] not in taken]
         own = [scores[row] for row in kept]
-        ranks = count * (10 if rules["absolute_margin"] is not None else 1)
+        ranks = count * (times if rules["absolute_margin"] is not None else 1)
         window = {"range_min": rules["range_min"], "range_max": rules["range_min"] + ranks}
         if not count:
             return []
@@ -45,7 +45,8 @@ def choose(
         )
 
     by_score = sorted(range(len(scores)), key=lambda row: (-scores[row], row))
-    first = select(by_score, counts[0], set())
-    more = select(list(second), counts[1], {*first, *truths})
+    # The model looks at all ranks of a small corpus where a margin leaves too few.
+    first = select(by_score, counts[0], set(), len(scores))
+    more = select(list(second), counts[1], {*first, *truths}, 10)
     found = [(row, False) for row in first] + [(row, True) for row in more]
     return sorted(found, key=lambda one: (-scores[one[0]], one[0]))
