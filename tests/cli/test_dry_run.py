@@ -132,10 +132,12 @@ def test_vectors_that_are_kept_are_not_counted(
 ) -> None:
     cache = ["--embedding-cache", tmp_path / "kept"]
     call = ["mine", *data_flags(corpus), "--model", model_dir, "--topk", 1, *cache]
+    call += ["--source", "candidates"]
 
     def texts() -> int:
         plan = json.loads(stage2(*call, "--dry-run", "--json").stdout)["result"]["plan"]
-        (work,) = (one for one in plan["work"] if one["what"] == "texts to embed, model")
+        (work,) = plan["work"]
+        assert work["what"] == "texts to embed, model"
         return int(work["count"])
 
     assert texts() > 20

@@ -111,7 +111,8 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
 
     monkeypatch.setattr(cross_validation, "train", spy_train)
     monkeypatch.setattr(cross_validation, "evaluate", spy_evaluate)
-    result = stage2("run", "--model", model_dir, *data_flags(corpus), *FLAGS)
+    listed = [*data_flags(corpus), "--source", "candidates"]
+    result = stage2("run", "--model", model_dir, *listed, *FLAGS)
     out = tmp_path / "out"
     assert len(trained_on) == len(scored) > 1
     for saw, asked in zip(trained_on, scored, strict=True):
@@ -122,7 +123,7 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
 
     comparison = json.loads((out / files.COMPARISON).read_text())
     crossed = [part for part in comparison["sets"] if part["name"] == "cross-validated"]
-    assert {part["source"] for part in crossed} == {"corpus"}
+    assert {part["source"] for part in crossed} == {"candidates", "corpus"}
     assert all(part["held_out"] and part["num_queries"] == 12 for part in crossed)
     assert comparison["verdict"]["set"] == "cross-validated"
     # A terminal gets only arrows and signs in ASCII.
