@@ -69,7 +69,7 @@ def mine_until_enough(
         for start in range(0, len(short), size):
             rows = np.asarray(short[start : start + size], np.int64)
             deeper = mine_with(
-                search, questions.at(rows), chunks, _of(positives, rows),
+                search, questions.at(rows), chunks, positives.of(rows),
                 replace(rules, range_max=end), [keys[row] for row in rows], groups,
             )  # fmt: skip
             for place, row in enumerate(rows):
@@ -79,10 +79,3 @@ def mine_until_enough(
     return replace(
         mined, rows=np.concatenate(found), scores=np.concatenate(scores), offsets=offsets
     )
-
-
-def _of(positives: Positives, questions: Ints) -> Positives:
-    """Return the ground truths of some of the questions."""
-    own = [positives.rows[positives.offsets[i] : positives.offsets[i + 1]] for i in questions]
-    offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in own])])
-    return Positives(np.concatenate(own), offsets.astype(np.int64))

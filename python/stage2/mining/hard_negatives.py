@@ -130,6 +130,12 @@ class Positives:
     rows: Ints
     offsets: Ints
 
+    def of(self, questions: Ints) -> Positives:
+        """Return the ground truths of some of the questions, of at least one."""
+        own = [self.rows[self.offsets[i] : self.offsets[i + 1]] for i in questions]
+        offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in own])])
+        return Positives(np.concatenate(own), offsets.astype(np.int64))
+
 
 @dataclass(frozen=True)
 class MinedNegatives:

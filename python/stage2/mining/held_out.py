@@ -46,11 +46,10 @@ def mine_by_side(
         if not len(later) or not len(side):
             continue
         allowed = np.flatnonzero(~np.isin(groups, later)).astype(np.int64)
-        own = [positives.rows[positives.offsets[i] : positives.offsets[i + 1]] for i in side]
-        offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in own])]).astype(np.int64)
+        own = positives.of(side)
         # All ground truths of the side are among the chunks that it knows.
-        places = np.searchsorted(allowed, np.concatenate(own)).astype(np.int64)
-        mined = mine(side, allowed, Positives(places, offsets))
+        places = np.searchsorted(allowed, own.rows).astype(np.int64)
+        mined = mine(side, allowed, Positives(places, own.offsets))
         for row, chosen in zip(side, np.split(mined.rows, mined.offsets[1:-1]), strict=True):
             found[row] = allowed[chosen]
     starts = np.concatenate([[0], np.cumsum([len(rows) for rows in found])])
