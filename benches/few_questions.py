@@ -44,6 +44,7 @@ MARKERS = "<!-- few -->\n", "<!-- /few -->"
 # What is tried for the peer: epochs, questions a step, learning rate.
 GRID: Mapping[str, tuple[int, int, float]] = {
     "2 epochs, 64, 1e-4": (2, 64, 1e-4),
+    "10 epochs, 64, 1e-4": (10, 64, 1e-4),
     "5 epochs, 8, 1e-4": (5, 8, 1e-4),
     "5 epochs, 16, 5e-5": (5, 16, 5e-5),
 }

@@ -43,13 +43,13 @@ def cell(method: str, values: list[float]) -> dict[str, Any]:
 
 
 def test_the_best_recipe_of_the_peer_counts() -> None:
-    first, second, third = GRID
+    first, second, *rest = GRID
     rows = [
         cell(UNTOUCHED, [0.5] * 20),
         cell(OURS, [0.9] * 20),
         cell(first, [0.6] * 20),
         cell(second, [0.8] * 20),
-        cell(third, [0.7] * 20),
+        *(cell(one, [0.7] * 20) for one in rest),
     ]
     (line,) = table(rows).splitlines()[2:]
     assert [part.strip() for part in line.strip("|").split("|")] == [

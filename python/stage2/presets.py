@@ -41,8 +41,8 @@ REFERENCE: Mapping[str, Any] = {
 
 # For few questions, for which the defaults make only a few updates. docs/log.md has what it gives.
 SMALL: Mapping[str, Any] = {
-    "epochs": 5,
-    "batch_size": 8,
+    "epochs": 10,
+    "batch_size": 64,
     "learning_rate": 1e-4,
     "interpolation": 0.85,
 }

@@ -1,4 +1,4 @@
-"""A training on few questions makes more and smaller steps, unless its recipe is stated."""
+"""A training on few questions makes more epochs, unless its recipe is stated."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ import tomllib
 
 from stage2.config import Settings
 from stage2.presets import RUN_DEFAULTS, RUN_PRESETS, SMALL
-from stage2.training.course import ENOUGH, WIDTH, for_few_questions, for_width
+from stage2.training.course import WIDTH, for_few_questions, for_width
 from tests.conftest import Stage2, data_flags
 from tests.small import write_backbone
 
-SAID = "questions to train on are few: 5 epochs with batches of 8 at a learning rate of 0.0001, and"
+SAID = "questions to train on are few: 10 epochs are made in place of 2"
 
 
 @pytest.mark.parametrize("stated", ["epochs", "batch_size", "loss", "refit", "interpolation"])
 def test_a_recipe_that_is_stated_in_part_stays(stated: str) -> None:
     settings = Settings(**RUN_DEFAULTS)
-    few = for_few_questions(settings, ENOUGH - 1)
+    few = for_few_questions(settings, 1)
     assert {name: getattr(few, name) for name in SMALL} == SMALL
-    assert {name for name in RUN_DEFAULTS if getattr(few, name) != RUN_DEFAULTS[name]} == {
-        "epochs", "batch_size"
-    }  # fmt: skip
-    assert for_few_questions(settings, ENOUGH) is settings
+    assert {name for name in RUN_DEFAULTS if getattr(few, name) != RUN_DEFAULTS[name]} == {"epochs"}
     named = Settings(**RUN_DEFAULTS, stated=frozenset([stated, "seed"]))
     assert for_few_questions(named, 1) is named
-    assert for_few_questions(Settings(stated=frozenset(["seed", "model"])), 1).epochs == 5
+    other = Settings(**RUN_DEFAULTS, stated=frozenset(["seed", "model"]))
+    assert for_few_questions(other, 1).epochs == 10
+
+
+@pytest.mark.parametrize(
+    ("questions", "epochs"), [(64, 10), (128, 10), (129, 7), (256, 5), (320, 4), (576, 3), (577, 2)]
+)
+def test_there_are_epochs_for_twenty_updates_and_ten_at_most(questions: int, epochs: int) -> None:
+    assert for_few_questions(Settings(**RUN_DEFAULTS), questions).epochs == epochs
 
 
 def test_no_preset_is_changed() -> None:

@@ -33,6 +33,7 @@ _IN_A_TRAINING = (
     files.TRAINING_LOG,
     f"{files.ROUNDS}/*.jsonl",
 )
+_IN_A_CROSS_FIT = (*_IN_A_TRAINING, files.FOLD_RANKS)
 _IN_A_FOLD = (
     *_IN_A_TRAINING,
     *(f"{files.REFIT}/{name}" for name in _IN_A_TRAINING),
@@ -71,6 +72,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         _TENSORBOARD,
         *_inside(files.CHECKPOINTS, _CHECKPOINTS),
         *_inside(files.REFIT, _IN_A_TRAINING),
+        *_inside(f"{files.CROSS_FIT}/fold-*", _IN_A_CROSS_FIT),
         *_SHIPPED,
     ),
     "sweep": (
@@ -116,6 +118,7 @@ RUNS = frozenset((files.TRIALS, files.TEST))
 _PASSING = (
     *(f"{files.CHECKPOINTS}/{name}" for name in _CHECKPOINTS),
     *_inside(files.REFIT, _IN_A_TRAINING),
+    *_inside(f"{files.CROSS_FIT}/fold-*", _IN_A_CROSS_FIT),
     *_inside(f"{files.FOLDS}/fold-*", _IN_A_FOLD),
     _TENSORBOARD,
     f"{files.ROUNDS}/*.jsonl",

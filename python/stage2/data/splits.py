@@ -120,6 +120,18 @@ class Groups:
         """The largest number of groups that cutting can give."""
         return len(set(self.names if self.links is None else self.links.wording))
 
+    def take(self, rows: Ints) -> Groups:
+        """Return the groups of the questions at `rows`, int64 (k,)."""
+        links, wanted = self.links, rows.tolist()
+        if links is not None:
+            links = replace(
+                links,
+                qa_ids=[links.qa_ids[row] for row in wanted],
+                wording=[links.wording[row] for row in wanted],
+                chunks=[links.chunks[row] for row in wanted],
+            )
+        return replace(self, names=[self.names[row] for row in wanted], links=links)
+
     def facts(self) -> dict[str, int]:
         """Return the counts of groups and overlaps for `run.json`."""
         sizes = Counter(self.names).values()
@@ -308,7 +320,7 @@ def given_sides(
     seen = {side: grouped.links.named(names) for side, names in seen_chunks.items()}
     if not {"train", "dev"} <= sides.keys():
         pool = np.concatenate([train, dev])
-        dealt = split(_some(grouped, pool), dev_share, 0, seed)
+        dealt = split(grouped.take(pool), dev_share, 0, seed)
         train, dev = (pool[rows] for rows in dealt.parts[:2])
         seen["dev"] = grouped.links.shared(train, dev)
     parts = [train, dev, test]
@@ -330,19 +342,6 @@ def given_sides(
     shares = [len(rows) / max(1, len(row_of)) for rows in parts]
     kept = replace(grouped, names=names, cut=len(crossing))
     return Placed(parts, kept, shares, 0.0, given=True, seen=seen)
-
-
-def _some(grouped: Groups, rows: Ints) -> Groups:
-    """The groups of some of the questions."""
-    links, wanted = grouped.links, rows.tolist()
-    if links is not None:
-        links = replace(
-            links,
-            qa_ids=[links.qa_ids[row] for row in wanted],
-            wording=[links.wording[row] for row in wanted],
-            chunks=[links.chunks[row] for row in wanted],
-        )
-    return replace(grouped, names=[grouped.names[row] for row in wanted], links=links)
 
 
 Item = TypeVar("Item", bound=Hashable)

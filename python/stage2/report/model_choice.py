@@ -68,6 +68,9 @@ def shipped(
     more_en, more_zh = _passed_over(passed)
     en += more_en
     zh += more_zh
+    more_en, more_zh = _all_asked(candidates)
+    en += more_en
+    zh += more_zh
     if dev is not None and dev.whole is not None:
         more_en, more_zh = _among_a_part(candidates, dev)
         en += more_en
@@ -145,6 +148,9 @@ def _undecided(
     best: Candidate, candidates: Sequence[Candidate], dev: Dev | None
 ) -> tuple[str, str]:
     """Say that dev questions do not tell the chosen epoch from the best candidate."""
+    if best.by_all is not None:
+        en = f"the dev questions prefer {best.even_with}, but they are few"
+        return en, f"开发问题倾向于 {best.even_with}，但它们太少"
     value, other = best.dev_value, best.even_with
     was = next(c.dev_value for c in candidates if c.name == other)
     # Among all chunks it is compared with stage 1 again.
@@ -156,6 +162,25 @@ def _undecided(
     en += "questions do not tell the two apart, and what is shipped has learnt more"
     zh = f"其开发集 MRR（{value:.4f}）不高于{other_zh}（{was:.4f}），但差异在 {ERRORS} 个标准误"
     zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学到的更多"
+    return en, zh
+
+
+def _all_asked(candidates: Sequence[Candidate]) -> tuple[str, str]:
+    """Say what all questions said about the last epoch, if they were asked."""
+    asked = next((one for one in candidates if one.by_all is not None), None)
+    if asked is None or asked.by_all is None:
+        return "", ""
+    found = asked.by_all
+    en = f"; all {found.questions:,} questions of the training and the dev side, each ranked by a "
+    en += f"model that was trained without it, have the MRR {found.after:.4f} after {asked.name}, "
+    en += f"and {found.before:.4f} by stage 1"
+    zh = f"；训练侧与开发侧的全部 {found.questions:,} 个问题，各由未用它训练的模型排序："
+    zh += f"{asked.name} 之后 MRR 为 {found.after:.4f}，第一阶段为 {found.before:.4f}"
+    if asked is candidates[0] and found.after <= found.before:
+        en += f", which is within {ERRORS} standard errors of {found.standard_error:.4f}: they do "
+        en += "not tell the two apart, and what is shipped has learnt more"
+        zh += f"，差异在 {ERRORS} 个标准误（{found.standard_error:.4f}）之内：无法区分二者，"
+        zh += "而交付的模型学到的更多"
     return en, zh
 
 

@@ -1,12 +1,13 @@
 """The course of a training that the defaults take for a model and for so many questions.
 
-Two passes over a hundred questions in batches of 64 update the weights four times. What more steps
+Two passes over a hundred questions in batches of 64 update the weights four times. What more passes
 give on questions held out is in docs/log.md.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 
 from torch import nn
@@ -14,9 +15,10 @@ from torch import nn
 from stage2.config import Settings
 from stage2.encoding.encoder import Encoder
 from stage2.presets import RUN_DEFAULTS, SMALL
+from stage2.training.schedule import updates_an_epoch
 
-# So many questions make five updates in each pass with batches of 64.
-ENOUGH = 320
+# With few questions there are as many passes as make so many updates, but no more than in `SMALL`.
+UPDATES = 20
 
 # The learning rate of the defaults was chosen with a model so wide.
 WIDTH = 384
@@ -27,21 +29,20 @@ logger = logging.getLogger(__name__)
 def for_few_questions(settings: Settings, questions: int) -> Settings:
     """Return the settings of a training on so many questions, and log them if they changed.
 
-    They change where the questions are few, and no part of the recipe is stated.
+    There are more epochs where the questions are few, and no part of the recipe is stated.
 
     Args:
         settings: the settings of the call.
         questions: the number of questions on the training side.
     """
-    recipe = RUN_DEFAULTS.keys() | SMALL.keys()
-    if questions >= ENOUGH or settings.stated & recipe:
+    epochs = min(SMALL["epochs"], math.ceil(UPDATES / updates_an_epoch(questions, settings)))
+    if epochs <= settings.epochs or settings.stated & (RUN_DEFAULTS.keys() | SMALL.keys()):
         return settings
     logger.info(
-        "%d questions to train on are few: %d epochs with batches of %d at a learning rate of %g, "
-        "and %g of the way is kept. With --epochs, --batch-size, --learning-rate or "
-        "--interpolation all other defaults stay as they are", questions, *SMALL.values(),
+        "%d questions to train on are few: %d epochs are made in place of %d. --epochs states "
+        "another number", questions, epochs, settings.epochs,
     )  # fmt: skip
-    return replace(settings, **SMALL)
+    return replace(settings, epochs=epochs)
 
 
 def width_of(model: Encoder) -> int:

@@ -11,6 +11,10 @@ candidate: it has learnt most, and its learning rate has fallen all the way. If 
 tell the best epoch from stage 1, that epoch is chosen. Without `refit` the chosen model is never
 worse on dev than stage 1.
 
+If dev questions would ship stage 1 or a part of the way, and `cross_fit` is given, the questions of
+the training side are asked too, each scored by a model that has not seen it. If all together do not
+tell the last epoch from stage 1, or prefer it, the last epoch is chosen.
+
 With guards, a candidate that one of them calls worse is passed over, and the next on dev is judged.
 If it is an epoch, interpolations between stage 1 and it are candidates then: they often keep the
 gain and lose less elsewhere. Stage 1 is never passed over.
@@ -38,7 +42,7 @@ from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, dev_ranking
 from stage2.utils import files
 from stage2.utils.arrays import Doubles
-from stage2.utils.tensors import read_unchanged
+from stage2.utils.tensors import read_state_dict, read_unchanged
 
 # The weights of the epoch in the interpolations. Each costs an evaluation on dev.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
@@ -52,11 +56,32 @@ _DIGITS = 9
 _TOLERATED = 0.01
 ERRORS = 1.645
 
+# A function of an epoch. It returns the reciprocal ranks of further questions, by models that were
+# trained until that epoch without them, and by stage 1.
+CrossFitted = Callable[[float], tuple[Doubles, Doubles]]
+
 # The name of the candidate that is the model before training.
 STAGE1 = "stage 1"
 
 # The kinds of candidates, in the order of those that are equal on dev.
 _KINDS = ("stage1", "epoch", "interpolation")
+
+
+@dataclass(frozen=True)
+class AllQuestions:
+    """What dev questions and those of the training side say together about the last epoch.
+
+    Attributes:
+        questions: the number of questions, each scored by a model that has not seen it.
+        before: their MRR by stage 1.
+        after: their MRR by the models that were trained.
+        standard_error: the standard error of the difference.
+    """
+
+    questions: int
+    before: float
+    after: float
+    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +102,7 @@ class Candidate:
             `even_with`.
         step: the updates before θ_epoch; 0 for stage 1.
         guards: what each guard says about it; empty if it was not judged.
+        by_all: what all questions say about it, if those of the training side were asked too.
     """
 
     name: str
@@ -89,6 +115,7 @@ class Candidate:
     standard_error: float | None = None
     step: int = 0
     guards: tuple[Judgement, ...] = ()
+    by_all: AllQuestions | None = None
 
     @property
     def is_worse_elsewhere(self) -> bool:
@@ -248,6 +275,7 @@ def choose_on_dev(
     settings: TrainingConfig,
     checkpoints: Path,
     refits: bool = False,
+    cross_fit: CrossFitted | None = None,
 ) -> list[Candidate]:
     """Choose the best candidate of a training, as `choose` does.
 
@@ -262,6 +290,7 @@ def choose_on_dev(
         settings: the settings of the training.
         checkpoints: the folder of `epoch_N.pt` and `step_N.pt`.
         refits: whether the chosen candidate is trained again on the dev questions too.
+        cross_fit: asks the questions of the training side too; used with `refits` alone.
 
     Returns:
         All candidates, the chosen one first.
@@ -284,6 +313,19 @@ def choose_on_dev(
         dev.stage1_ranks,
         lambda candidate: judgements(candidate, dev.guards, settings),
     )
+    epochs = [candidate.epoch for candidate in found if candidate.kind == "epoch"]
+    if cross_fit is not None and refits and found[0].kind != "epoch" and epochs:
+        entry = next(entry for entry in trained.log if entry.epoch == max(epochs))
+        end = read_unchanged(checkpoints / entry.file, entry.weights_sha256)
+        model.load_state_dict(end)
+        after, guards = ranks(model, dev.lists, documents), judgements(model, dev.guards, settings)
+        if (known := dev.stage1_ranks) is None:
+            model.load_state_dict(stage1)
+            known = ranks(model, dev.lists, documents)
+        found = by_all_questions(found, (after, known), cross_fit(entry.epoch), guards)
+        best = checkpoints / files.BEST_CHECKPOINT
+        model.load_state_dict(end if found[0].by_all else read_state_dict(best))
+        model.save_weights(best)
     if dev.whole is None or dev.stage1_whole is None or found[0].kind == "stage1":
         return found
     whole = ranks(model, dev.whole)
@@ -300,6 +342,37 @@ def choose_on_dev(
         replace(first, whole_value=before),
         *(candidate for candidate in [measured, *found[1:]] if candidate.kind != "stage1"),
     ]
+
+
+def by_all_questions(
+    candidates: Sequence[Candidate],
+    dev: tuple[Doubles, Doubles],
+    others: tuple[Doubles, Doubles],
+    guards: tuple[Judgement, ...] = (),
+) -> list[Candidate]:
+    """Put the last epoch first, unless all questions together tell that it is worse than stage 1.
+
+    Args:
+        candidates: the candidates, the one that dev questions choose first.
+        dev: the reciprocal ranks of the dev questions, by the last epoch and by stage 1, float64
+            (n,) each.
+        others: those of the questions of the training side, by models that have not seen them and
+            by stage 1, float64 (m,) each.
+        guards: what the guards say about the last epoch. If one calls it worse, it is not chosen.
+
+    Returns:
+        All candidates, the last epoch with what all questions say about it.
+    """
+    last = max((one for one in candidates if one.kind == "epoch"), key=attrgetter("epoch"))
+    after, before = (np.concatenate(both) for both in zip(dev, others, strict=True))
+    error = float((after - before).std(ddof=1) / np.sqrt(len(after)))
+    told = AllQuestions(len(after), float(before.mean()), float(after.mean()), error)
+    asked = replace(last, by_all=told, guards=guards)
+    better = told.after > told.before or undecided(after, before) is not None
+    if asked.is_worse_elsewhere or not better:
+        return [asked if one is last else one for one in candidates]
+    asked = replace(asked, even_with=candidates[0].name, standard_error=error)
+    return [asked, *(one for one in candidates if one is not last)]
 
 
 def undecided(after: Doubles, before: Doubles) -> float | None:

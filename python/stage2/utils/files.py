@@ -57,6 +57,8 @@ MERGE = "merge.json"
 SPLIT = "split.json"
 FOLDS = "folds"
 REFIT = "refit"
+CROSS_FIT = "cross_fit"
+FOLD_RANKS = "ranks.json"
 # The negatives of each round of a training but the first; see `round_file`.
 ROUNDS = "rounds"
 # With two sources of negatives, the source of each.

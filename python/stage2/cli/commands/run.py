@@ -74,6 +74,7 @@ from stage2.report.run import read_run
 from stage2.report.terminal import table
 from stage2.report.words import CATALOGS, words
 from stage2.training.course import for_few_questions, for_width, width_of
+from stage2.training.cross_fit import CrossFit
 from stage2.training.cross_validation import cross_validate, folds_wanted
 from stage2.training.dev_corpus import dev_of
 from stage2.training.learnable import check_texts_to_learn
@@ -276,13 +277,17 @@ def _trained(
         model.load_state_dict(shipped.state_dict())
         drop_weights(run / files.CHECKPOINTS)
         files.remove(run / files.REFIT)
+        files.remove(run / files.CROSS_FIT)
     else:
         choosing = unseen_side(placed, "dev").or_all
         lists = recipe.lists_of(train_rows)
         dev = recipe.guarded(dev_of(before, choosing.rows, choosing.aside))
         again = recipe.refit_lists(train_rows, dev_rows)
+        cross_fit = CrossFit(
+            recipe, placed, before, run / files.CROSS_FIT, made_from(settings, "train", hashes)
+        )
         fit(
-            settings, run, model, TrainingQuestions(lists, dev, again), hashes, state,
+            settings, run, model, TrainingQuestions(lists, dev, again, cross_fit), hashes, state,
             lambda refitted: _write_split(run, recipe, placed, refitted),
         )  # fmt: skip
     cache = embedding_cache(settings, run / files.SHIPPED_MODEL)

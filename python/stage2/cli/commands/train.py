@@ -45,6 +45,7 @@ from stage2.encoding.encoder import Encoder, loaded
 from stage2.encoding.ranking_lists import RankingLists, ranking_lists
 from stage2.mining.second_source import SecondSource
 from stage2.report.model_choice import epoch_warnings, few_updates, remarks_on, shipped
+from stage2.training.cross_fit import FOLDS, CrossFit
 from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.documents import check_parts
 from stage2.training.guard import Judgement
@@ -64,7 +65,7 @@ from stage2.training.trackers import check_tracker
 from stage2.training.train import Callbacks, no_hard_examples, train
 from stage2.usage import made_from
 from stage2.utils import files
-from stage2.utils.arrays import Ints, Mask
+from stage2.utils.arrays import Doubles, Ints, Mask
 from stage2.utils.errors import BadInputError
 from stage2.utils.tensors import copy_of_weights
 
@@ -318,11 +319,13 @@ class TrainingQuestions:
         lists: those to train on.
         dev: those that choose.
         again: those on which the chosen candidate is trained again, or None.
+        cross_fit: asks those to train on too, where the dev questions prefer stage 1; or None.
     """
 
     lists: RankingLists
     dev: Dev
     again: RankingLists | None
+    cross_fit: CrossFit | None = None
 
 
 def fit(
@@ -359,6 +362,7 @@ def fit(
     if state is None:
         # An earlier attempt may have left files of another training there.
         files.remove(run / files.REFIT)
+        files.remove(run / files.CROSS_FIT)
     with console.steps() as progress:
         trained = train(
             model,
@@ -371,8 +375,9 @@ def fit(
             state,
         )
     checkpoints = run / files.CHECKPOINTS
+    all_questions = questions.cross_fit and partial(_ask_all, questions.cross_fit, model, before)
     candidates = choose_on_dev(
-        model, before, trained, dev, settings, checkpoints, again is not None
+        model, before, trained, dev, settings, checkpoints, again is not None, all_questions
     )
     for candidate in candidates:
         if candidate.kind == "interpolation":
@@ -400,6 +405,7 @@ def fit(
     # The training is complete: neither its state nor the weights that this needs are used again.
     drop_weights(checkpoints)
     files.remove(run / files.REFIT)
+    files.remove(run / files.CROSS_FIT)
     if remarks := remarks_on(trained.diagnosis):
         console.warn(remarks["en"])
     console.keep(shipped=facts)
@@ -408,6 +414,17 @@ def fit(
     console.say(f"shipped: {facts['name']}, {told} {best.dev_value:.4f}{seen}: "
                 f"{run / files.SHIPPED_MODEL}, "
                 f"{checkpoints / files.BEST_CHECKPOINT}")  # fmt: skip
+
+
+def _ask_all(
+    cross_fit: CrossFit, model: Encoder, stage1: Mapping[str, Tensor], epoch: float
+) -> tuple[Doubles, Doubles]:
+    """Ask the questions of the training side too, and say that they are asked."""
+    console.say(
+        "the dev questions do not prefer an epoch: asking the questions trained on too, each by a "
+        f"model that is trained without it, in at most {FOLDS} folds"
+    )
+    return cross_fit.ranks(model, stage1, epoch)
 
 
 def _refit(
