@@ -79,9 +79,10 @@ PARTS: Mapping[str, Mapping[str, Flags | Peer]] = {
     },
     "course": {
         "4 epochs": ("--epochs", "4"),
-        "rate 1e-4": ("--learning-rate", "1e-4"),
-        "4 epochs, rate 1e-4": ("--epochs", "4", "--learning-rate", "1e-4"),
-        "5 epochs, rate 1e-4, batches of 8": ("--preset", "small"),
+        "rate 3e-5": ("--learning-rate", "3e-5"),
+        "all of the way": ("--interpolation", "1"),
+        "rate 3e-5, all of the way": ("--learning-rate", "3e-5", "--interpolation", "1"),
+        "5 epochs, batches of 8": ("--epochs", "5", "--batch-size", "8"),
         "chunks cut at 128 tokens": ("--document-max-length", "128"),
     },
     "negatives": {

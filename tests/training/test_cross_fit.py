@@ -122,7 +122,10 @@ def test_no_question_is_scored_by_a_model_that_saw_it(
     assert set().union(*scored) <= set(split["train"])
     assert sum(map(len, scored)) == len(set().union(*scored))
     record = files.read_json(out / files.RUN)["shipped"]
-    assert (record["name"], record["candidates"][0]["even_with"]) == ("epoch 2, refitted", "stage 1")
+    assert (record["name"], record["candidates"][0]["even_with"]) == (
+        "epoch 2, refitted",
+        "stage 1",
+    )
     told = record["candidates"][0]["by_all"]
     assert told["questions"] == len(split["dev"]) + len(set().union(*scored))
     assert told["after"] == pytest.approx(told["before"])
