@@ -11,9 +11,10 @@ candidate: it has learnt most, and its learning rate has fallen all the way. If 
 tell the best epoch from stage 1, that epoch is chosen. Without `refit` the chosen model is never
 worse on dev than stage 1.
 
-If dev questions would ship stage 1 or a part of the way, and `cross_fit` is given, the questions of
-the training side are asked too, each scored by a model that has not seen it. If all together do not
-tell the last epoch from stage 1, or prefer it, the last epoch is chosen.
+If dev questions would ship stage 1 or a part of the way, or an earlier epoch that is better by what
+may be chance but more than 0.01, and `cross_fit` is given, the questions of the training side are
+asked too, each scored by a model that has not seen it. If all together do not tell the last epoch
+from stage 1, or prefer it, the last epoch is chosen.
 
 With guards, a candidate that one of them calls worse is passed over, and the next on dev is judged.
 If it is an epoch, interpolations between stage 1 and it are candidates then: they often keep the
@@ -313,19 +314,23 @@ def choose_on_dev(
         dev.stage1_ranks,
         lambda candidate: judgements(candidate, dev.guards, settings),
     )
-    epochs = [candidate.epoch for candidate in found if candidate.kind == "epoch"]
-    if cross_fit is not None and refits and found[0].kind != "epoch" and epochs:
-        entry = next(entry for entry in trained.log if entry.epoch == max(epochs))
+    epochs = [candidate for candidate in found if candidate.kind == "epoch"]
+    last = max(epochs, key=attrgetter("epoch"), default=found[0])
+    if cross_fit is not None and refits and last is not found[0]:
+        best = ranks(model, dev.lists, documents)
+        entry = next(entry for entry in trained.log if entry.epoch == last.epoch)
         end = read_unchanged(checkpoints / entry.file, entry.weights_sha256)
         model.load_state_dict(end)
-        after, guards = ranks(model, dev.lists, documents), judgements(model, dev.guards, settings)
-        if (known := dev.stage1_ranks) is None:
-            model.load_state_dict(stage1)
-            known = ranks(model, dev.lists, documents)
-        found = by_all_questions(found, (after, known), cross_fit(entry.epoch), guards)
-        best = checkpoints / files.BEST_CHECKPOINT
-        model.load_state_dict(end if found[0].by_all else read_state_dict(best))
-        model.save_weights(best)
+        after = ranks(model, dev.lists, documents)
+        if found[0].kind != "epoch" or by_chance(after, best) is not None:
+            guards = judgements(model, dev.guards, settings)
+            if (known := dev.stage1_ranks) is None:
+                model.load_state_dict(stage1)
+                known = ranks(model, dev.lists, documents)
+            found = by_all_questions(found, (after, known), cross_fit(last.epoch), guards)
+        kept = checkpoints / files.BEST_CHECKPOINT
+        model.load_state_dict(end if found[0].by_all else read_state_dict(kept))
+        model.save_weights(kept)
     if dev.whole is None or dev.stage1_whole is None or found[0].kind == "stage1":
         return found
     whole = ranks(model, dev.whole)
@@ -386,11 +391,16 @@ def undecided(after: Doubles, before: Doubles) -> float | None:
         The standard error of the mean difference, if the mean of `after` is lower by no more than
         1.645 times that and by no more than 0.01; else None.
     """
+    return by_chance(after, before) if np.mean(after - before) >= -_TOLERATED else None
+
+
+def by_chance(after: Doubles, before: Doubles) -> float | None:
+    """Return the same as `undecided`, of a loss that may be larger than 0.01."""
     if len(after) < 2:
         return None
     change = after - before
     error = float(change.std(ddof=1) / np.sqrt(len(change)))
-    return error if change.mean() >= -min(ERRORS * error, _TOLERATED) else None
+    return error if change.mean() >= -ERRORS * error else None
 
 
 def _weights(

@@ -421,8 +421,8 @@ def _ask_all(
 ) -> tuple[Doubles, Doubles]:
     """Ask the questions of the training side too, and say that they are asked."""
     console.say(
-        "the dev questions do not prefer an epoch: asking the questions trained on too, each by a "
-        f"model that is trained without it, in at most {FOLDS} folds"
+        "the dev questions do not choose the last epoch: asking the questions trained on too, each "
+        f"by a model that is trained without it, in at most {FOLDS} folds"
     )
     return cross_fit.ranks(model, stage1, epoch)
 
