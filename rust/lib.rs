@@ -10,6 +10,7 @@
 //! * [`pool`], [`cancel`]: threads that survive a fork, and work that can be stopped
 //! * [`jsonl`]: reads JSONL files and JSON arrays, in parallel
 //! * [`corpus`]: columns of text and ids, look-up by id, rejected rows
+//! * [`parquet`]: reads columns of texts of Parquet files, in parallel
 //! * [`columns`]: makes a data set of columns in memory
 //! * [`gazetteer`]: finds the names of a list in texts
 //! * [`join`]: finds the annotation that belongs to a text
@@ -44,6 +45,7 @@ pub mod mining;
 mod mix;
 pub mod near_duplicates;
 pub mod negatives;
+pub mod parquet;
 pub mod pool;
 pub mod ranking;
 pub mod same_text;

@@ -35,6 +35,7 @@ mod gazetteer;
 mod interrupt;
 mod loaded;
 mod numbers;
+mod parquet;
 mod qrels;
 mod samples;
 mod tables;
@@ -61,6 +62,8 @@ mod _core {
     use super::gazetteer::{PyGazetteer, write_annotations};
     #[pymodule_export]
     use super::loaded::{PyLoaded, PyRejected};
+    #[pymodule_export]
+    use super::parquet::PyParquetFile;
     #[pymodule_export]
     use super::qrels::load_qrels;
     #[pymodule_export]

@@ -51,7 +51,7 @@ pub struct Chunks {
     pub texts: TextColumn,
     /// The empty string if a chunk has no title.
     pub titles: TextColumn,
-    by_id: FirstOccurrences,
+    by_id: Arc<FirstOccurrences>,
     same_text: OnceLock<SameText>,
     /// The number of rows left out because an earlier row has the same id and text.
     pub repeated: usize,
@@ -177,7 +177,7 @@ impl Chunks {
             titles: TextColumn::of_file(source, titles).padded(ids.len()),
             ids: TextColumn::of_file(source, ids),
             texts: TextColumn::of_file(source, texts).headed(TextColumn::of_file(source, heads)),
-            by_id,
+            by_id: Arc::new(by_id),
             same_text: OnceLock::new(),
             repeated,
             ignored: Ignored::sum(pieces.into_iter().map(|piece| piece.ignored)),
@@ -200,12 +200,16 @@ impl Chunks {
         if ids.is_empty() || !(0..ids.len()).into_par_iter().all(is_good) {
             return None;
         }
-        let (by_id, repeats) = FirstOccurrences::build(&ids.hashes(), |i, j| ids.equal(i, j));
+        let repeats = ids.repeats();
+        let by_id = Arc::clone(&repeats.by_text);
+        if !repeats.rows.is_empty() {
+            return None;
+        }
         let texts = match use_of_titles {
             Titles::Joined => texts.headed(titles.visible()),
             Titles::Apart => texts,
         };
-        repeats.is_empty().then(|| Self {
+        Some(Self {
             ids,
             texts,
             titles,

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use crate::cancel::check;
-use crate::dedup::hash;
+use crate::dedup::{FirstOccurrences, hash};
+use crate::error::{Error, Result};
 use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
-use crate::memory::{prefetch, with_capacity};
+use crate::memory::{Zero, prefetch, with_capacity};
 use crate::white_space::is_blank;
 use crate::write::push_string;
 
@@ -25,6 +26,9 @@ pub struct Span {
     /// because rows come in millions.
     tagged_len: usize,
 }
+
+// SAFETY: all bits 0 are the empty span.
+unsafe impl Zero for Span {}
 
 impl Span {
     fn new(start: usize, end: usize, escaped: bool) -> Self {
@@ -129,6 +133,14 @@ pub struct TextColumn {
     /// The head of each text, which a space separates from it; the empty string for none.
     heads: Option<Arc<TextColumn>>,
     len: usize,
+    repeats: Arc<OnceLock<Repeats>>,
+}
+
+/// The rows of a column by their texts, and those whose text an earlier row has, rising.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    pub by_text: Arc<FirstOccurrences>,
+    pub rows: Vec<usize>,
 }
 
 impl TextColumn {
@@ -139,6 +151,7 @@ impl TextColumn {
             len: spans.len(),
             spans: Arc::new(spans),
             heads: None,
+            repeats: Arc::default(),
         }
     }
 
@@ -149,6 +162,7 @@ impl TextColumn {
             len: spans.len(),
             spans: Arc::new(spans),
             heads: None,
+            repeats: Arc::default(),
         }
     }
 
@@ -162,12 +176,17 @@ impl TextColumn {
         let some = heads.spans.iter().any(|span| !span.is_empty());
         Self {
             heads: some.then(|| Arc::new(heads)),
+            repeats: Arc::default(),
             ..self
         }
     }
 
     /// Returns a column of the texts at `rows`. A row behind the last has the empty string.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let is_whole = rows.len() == self.len && rows.iter().copied().eq(0..self.len);
+        if is_whole {
+            return self.clone();
+        }
         let mut spans = Vec::new();
         if !self.spans.is_empty() {
             spans = with_capacity(rows.len());
@@ -179,12 +198,17 @@ impl TextColumn {
             spans: Arc::new(spans),
             heads: heads.map(|heads| Arc::new(heads.select(rows))),
             len: rows.len(),
+            repeats: Arc::default(),
         }
     }
 
     /// Returns the same column, padded with empty texts to a length of `len`.
     pub(crate) fn padded(self, len: usize) -> Self {
-        Self { len, ..self }
+        Self {
+            len,
+            repeats: Arc::default(),
+            ..self
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -229,6 +253,71 @@ impl TextColumn {
             true => self.get(i) == self.get(j),
             false => self.span(i).equals(self.span(j), self.bytes()),
         }
+    }
+
+    /// Finds the rows with equal texts. They are found at the first call.
+    pub(crate) fn repeats(&self) -> &Repeats {
+        if let Some(found) = self.repeats.get() {
+            return found;
+        }
+        // Computed outside the lock: parallel work must not wait for a lock.
+        let (by_text, rows) = FirstOccurrences::build(&self.hashes(), |i, j| self.equal(i, j));
+        let by_text = Arc::new(by_text);
+        self.repeats.get_or_init(|| Repeats { by_text, rows })
+    }
+
+    /// Returns for each row the first one with an equal text; none if all texts differ.
+    pub fn first_equal(&self) -> Option<Vec<i64>> {
+        let Repeats { by_text, rows } = self.repeats();
+        if rows.is_empty() {
+            return None;
+        }
+        let of_repeats: Vec<i64> = rows
+            .par_iter()
+            .map(|&row| {
+                check();
+                let hash = hash(self.get(row).as_bytes());
+                let first = by_text.find(hash, |other| self.equal(row, other));
+                first.unwrap_or(row) as i64
+            })
+            .collect();
+        let mut first = with_capacity(self.len);
+        first.extend(0..self.len as i64);
+        for (&row, of_row) in rows.iter().zip(of_repeats) {
+            first[row] = of_row;
+        }
+        Some(first)
+    }
+
+    /// Tells of each pair of rows whether their texts differ. A row behind the last has the empty
+    /// string.
+    ///
+    /// # Errors
+    /// There are not as many rows as others.
+    pub fn differ(&self, rows: &[usize], others: &[usize]) -> Result<Vec<bool>> {
+        if rows.len() != others.len() {
+            return Err(Error::Usage(format!(
+                "{} texts to compare with {}; expected as many",
+                rows.len(),
+                others.len()
+            )));
+        }
+        let mut differ = with_capacity(rows.len());
+        (rows.par_iter().zip(others))
+            .inspect(|_| check())
+            .map(|(&row, &other)| !self.equal(row, other))
+            .collect_into_vec(&mut differ);
+        Ok(differ)
+    }
+
+    /// Returns the bytes of the texts at `rows`. A row behind the last has the empty string.
+    pub fn lengths(&self, rows: &[usize]) -> Vec<i64> {
+        let mut lengths = with_capacity(rows.len());
+        (rows.par_iter())
+            .inspect(|_| check())
+            .map(|&row| self.get(row).len() as i64)
+            .collect_into_vec(&mut lengths);
+        lengths
     }
 
     /// Tells whether the text of a row has more than white space, its head aside.

@@ -10,7 +10,6 @@ use super::grades::{Relevant, fits_float32};
 use super::offsets;
 use super::questions::{NAMES, Questions};
 use crate::cancel::check;
-use crate::dedup::FirstOccurrences;
 use crate::error::Result;
 use crate::jsonl::Source;
 use crate::memory::with_capacity;
@@ -57,9 +56,7 @@ impl Questions {
         if !(0..rows).into_par_iter().all(is_good) {
             return Ok(None);
         }
-        let ids = &given.ids;
-        let (_, repeats) = FirstOccurrences::build(&ids.hashes(), |i, j| ids.equal(i, j));
-        if !repeats.is_empty() {
+        if !given.ids.repeats().rows.is_empty() {
             return Ok(None);
         }
         let mut lengths = with_capacity(rows);

@@ -53,7 +53,7 @@ impl Access {
     }
 
     /// Returns the largest number of bytes that a stream may give.
-    pub(super) fn ceiling(self) -> u64 {
+    pub(crate) fn ceiling(self) -> u64 {
         self.max_bytes.unwrap_or(memory::total() / 2)
     }
 }
@@ -381,12 +381,12 @@ fn read_exactly(file: &File, bytes: &mut [u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn read_at(file: &File, block: &mut [u8], offset: u64) -> io::Result<()> {
+pub(crate) fn read_at(file: &File, block: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, block, offset)
 }
 
 #[cfg(windows)]
-fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub(crate) fn read_at(file: &File, mut block: &mut [u8], mut offset: u64) -> io::Result<()> {
     use std::os::windows::fs::FileExt;
     while !block.is_empty() {
         match file.seek_read(block, offset)? {

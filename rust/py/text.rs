@@ -10,11 +10,11 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyCapsule, PyList, PySequence, PySlice, PyString, PyTuple};
 
 use super::arrow;
-use super::interrupt::{Signals, run};
+use super::interrupt::{Signals, run, run_infallible};
 use super::numbers::Array1;
 use crate::cancel::check;
 use crate::corpus::TextColumn;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::memory::with_capacity;
 
 /// A column of texts that are decoded when they are accessed.
@@ -49,24 +49,37 @@ impl PyTextColumn {
 
     fn select(&self, py: Python<'_>, indices: Array1<'_, i64>) -> PyResult<Self> {
         let (indices, len) = (&*indices, self.0.len());
-        let selected = run(py, || {
-            let mut rows = with_capacity(indices.len());
-            for &index in indices {
-                check();
-                let row = match index {
-                    -1 => usize::MAX, // no text
-                    index => usize::try_from(index).unwrap_or(len),
-                };
-                if (len..usize::MAX).contains(&row) {
-                    return Err(Error::Usage(format!(
-                        "no text {index}; there are {len}, and -1 for none"
-                    )));
-                }
-                rows.push(row);
-            }
-            Ok(self.0.select(&rows))
-        })?;
+        let selected = run(py, || Ok(self.0.select(&rows_of(indices, len)?)))?;
         Ok(Self(selected))
+    }
+
+    fn first_equal<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray1<i64>>>> {
+        let first = run_infallible(py, || self.0.first_equal())?;
+        Ok(first.map(|first| first.into_pyarray(py)))
+    }
+
+    fn differ<'py>(
+        &self,
+        py: Python<'py>,
+        ones: Array1<'py, i64>,
+        others: Array1<'py, i64>,
+    ) -> PyResult<Bound<'py, PyArray1<bool>>> {
+        let (ones, others, texts) = (&*ones, &*others, &self.0);
+        let differ = run(py, || {
+            let (ones, others) = (rows_of(ones, texts.len())?, rows_of(others, texts.len())?);
+            texts.differ(&ones, &others)
+        })?;
+        Ok(differ.into_pyarray(py))
+    }
+
+    fn lengths<'py>(
+        &self,
+        py: Python<'py>,
+        indices: Array1<'py, i64>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let (indices, texts) = (&*indices, &self.0);
+        let lengths = run(py, || Ok(texts.lengths(&rows_of(indices, texts.len())?)))?;
+        Ok(lengths.into_pyarray(py))
     }
 
     fn __contains__(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -155,6 +168,25 @@ pub fn position(index: &Bound<'_, PyAny>, len: usize) -> PyResult<usize> {
         ),
         Err(error) => Err(error),
     }
+}
+
+/// Converts the numbers of texts. -1 is no text, and becomes the largest number.
+fn rows_of(indices: &[i64], len: usize) -> Result<Vec<usize>> {
+    let mut rows = with_capacity(indices.len());
+    for &index in indices {
+        check();
+        let row = match index {
+            -1 => usize::MAX,
+            index => usize::try_from(index).unwrap_or(len),
+        };
+        if (len..usize::MAX).contains(&row) {
+            return Err(Error::Usage(format!(
+                "no text {index}; there are {len}, and -1 for none"
+            )));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// Like [`position`], for an integer.

@@ -31,6 +31,7 @@ from stage2._core._loaded import (
     load_chunks,
     read_bytes,
 )
+from stage2._core._parquet import ParquetFile
 from stage2._core._ranking import Ranking, kendall_tau, order, rank
 from stage2._core._samples import Samples, sample_negatives
 from stage2._core._search import cross_similarities, select_negatives, similarities, topk
@@ -44,6 +45,7 @@ __all__ = [
     "InputError",
     "Lines",
     "Loaded",
+    "ParquetFile",
     "Ranking",
     "Rejected",
     "Samples",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import SupportsIndex, final, overload
 
-from stage2._core._types import Ints, OnError, Path
+from stage2._core._types import Bools, Ints, OnError, Path
 
 class InputError(ValueError):
     """The contents of a file are wrong.
@@ -80,6 +80,27 @@ class TextColumn(Sequence[str]):
         """Return a column of the texts at `indices`, int64 (n,), which shares them.
 
         -1 stands for no text, which is the empty string.
+
+        Raises:
+            ValueError: there is no such text.
+        """
+    def first_equal(self) -> Ints | None:
+        """Return for each of n texts the first one that is equal, int64 (n,); None if all differ."""
+    def differ(self, ones: Ints, others: Ints) -> Bools:
+        """Tell of pairs of texts whether they differ.
+
+        Args:
+            ones: the numbers of n texts, int64 (n,). -1 stands for the empty string.
+            others: those of the other text of each pair.
+
+        Returns:
+            bool (n,).
+
+        Raises:
+            ValueError: there is no such text, or not as many others.
+        """
+    def lengths(self, indices: Ints) -> Ints:
+        """Return the bytes of the texts at `indices`, int64 (n,), in UTF-8. -1 stands for no text.
 
         Raises:
             ValueError: there is no such text.

@@ -20,6 +20,7 @@ class ArrowStream(Protocol):
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Scores: TypeAlias = npt.NDArray[np.float32]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Path: TypeAlias = str | PathLike[str]
 # An Arrow array or stream of strings or integers, a numpy array, or a sequence of str, int and
 # None. Of a stream of a table, the column with the name of the field is used.

@@ -55,8 +55,9 @@ class Cells:
             int64 (m,).
         numbers: for numbers the values, NaN for null: float64 (m,).
         missing: the rows whose cell should be a list and is null, int64.
-        texts: the different texts, of other columns too if they share them.
+        texts: the texts, of other columns too if they share them.
         blank: the numbers of those that are empty or only white space, int64.
+        distinct: whether equal texts have one number.
     """
 
     lists: bool
@@ -66,15 +67,37 @@ class Cells:
     missing: Ints
     texts: TextColumn
     blank: Ints
+    distinct: bool = True
 
-    def marked(self, texts: Ints) -> npt.NDArray[np.bool_]:
-        """Return which values are one of some texts, given by their numbers."""
+    def marked(self, texts: Ints, codes: Ints | None = None) -> npt.NDArray[np.bool_]:
+        """Return which values are one of some texts, given by their numbers.
+
+        Args:
+            texts: the numbers of the texts.
+            codes: the values; all of these cells if None.
+        """
+        codes = self.codes if codes is None else codes
         if not len(texts):
-            return np.zeros(len(self.codes), bool)
+            return np.zeros(len(codes), bool)
         # The last places are those of values that have no number.
         marks = np.zeros(len(self.texts) + 2, bool)
         marks[texts] = True
-        return marks[self.codes]
+        return marks[codes]
+
+    def empty(self) -> Ints:
+        """Return the numbers of the empty text."""
+        return self.blank[self.texts.lengths(self.blank) == 0]
+
+    def numbered(self, first: Ints | None) -> Cells:
+        """Return the cells with one number for equal texts.
+
+        Args:
+            first: for each text the first one that is equal; None if all differ.
+        """
+        if first is None:
+            return replace(self, distinct=True)
+        codes = np.where(self.codes < 0, self.codes, first[self.codes])
+        return replace(self, codes=codes, blank=np.unique(first[self.blank]), distinct=True)
 
     def kept(self, rows: npt.NDArray[np.bool_]) -> Cells:
         """Return the cells of some rows, whose numbers stay as they are."""

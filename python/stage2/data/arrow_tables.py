@@ -15,16 +15,13 @@ import numpy.typing as npt
 
 from stage2._core import InputError, TextColumn, numbered
 from stage2.config import InputConfig
-from stage2.data.arrow_cells import NO_TEXT, Cells, Collector, Values, Vocabulary
+from stage2.data.arrow_cells import Cells, Collector, Values, Vocabulary
 from stage2.data.column_roles import Roles, roles_of
 from stage2.data.faults import input_error
+from stage2.data.cell_faults import Faults, faults_of, left_out, without
 from stage2.data.left_out import LeftOut
 from stage2.data.tables import Lists, Tables, Texts, made_id, texts_of
-from stage2.utils.arrays import Ints
-from stage2.utils.errors import BadInputError
-
-# A row is shown in messages and rejected.jsonl by its number alone: its texts may be long.
-_Faults = list[tuple[int, str, str]]
+from stage2.utils.arrays import Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,6 @@ def read_batches(
     names: list[str],
     settings: InputConfig,
     file: str,
-    sizes: Mapping[str, int] | None = None,
 ) -> Tables:
     """Make tables of record batches.
 
@@ -58,25 +54,71 @@ def read_batches(
         names: the names of all columns.
         settings: columns, on_error.
         file: the path of the file, for messages.
-        sizes: the bytes of each column's different texts at most, where that is known.
 
     Raises:
         BadInputError: no column is a question or a positive, or one has a wrong type.
         InputError: a row is wrong, or none is left.
     """
     roles = roles_of(names, settings.columns, file)
-    collectors = _collectors(roles, file, Counter(sizes))
+    cells, num_rows = collected(batches([*roles.names]), roles, [*roles.names], file)
+    return tables_of_cells(cells, num_rows, names, roles, settings, file)
+
+
+def collected(
+    batches: Iterable[Any],
+    roles: Roles,
+    names: Sequence[str],
+    file: str,
+    sizes: Mapping[str, int] | None = None,
+) -> tuple[dict[str, Cells], int]:
+    """Collect the cells of columns, batch by batch. Return them with the number of rows.
+
+    Args:
+        batches: record batches of pyarrow that have the columns at least.
+        roles: the roles of all columns.
+        names: the names of the columns to collect: all candidates of a row, or none of them.
+        file: the path of the file, for messages.
+        sizes: the bytes of each column's different texts at most, where that is known.
+
+    Raises:
+        BadInputError: a column has a wrong type.
+    """
+    collectors = _collectors(roles, names, file, Counter(sizes))
     num_rows = 0
-    for batch in batches([*roles.names]):
+    for batch in batches:
         num_rows += batch.num_rows
         for name, collector in collectors.items():
             collector.add(batch.column(name))
-    cells = {name: collector.cells() for name, collector in collectors.items()}
+    return {name: collector.cells() for name, collector in collectors.items()}, num_rows
+
+
+def tables_of_cells(
+    cells: dict[str, Cells],
+    num_rows: int,
+    names: list[str],
+    roles: Roles,
+    settings: InputConfig,
+    file: str,
+) -> Tables:
+    """Make tables of cells.
+
+    Args:
+        cells: those of all columns that have a role.
+        num_rows: the number of rows.
+        names: the names of all columns.
+        roles: the roles of the columns.
+        settings: on_error.
+        file: the path of the file, for messages.
+
+    Raises:
+        BadInputError: a column has a wrong type.
+        InputError: a row is wrong, or none is left.
+    """
     errors: list[InputError] = []
-    cells = _without(cells, _faults(cells, roles, num_rows), num_rows, file, errors)
+    cells = without(cells, faults_of(cells, roles, num_rows), num_rows, file, errors)
     table = _Table(cells, roles)
     if conflicts := table.conflicts():
-        cells = _without(cells, conflicts, num_rows, file, errors)
+        cells = without(table.cells, conflicts, num_rows, file, errors)
         table = _Table(cells, roles)
     # The conflicts were found last, and may stand before other faults.
     errors.sort(key=lambda error: error.line)
@@ -86,38 +128,55 @@ def read_batches(
         why = f"all {num_rows} rows are left out" if num_rows else "the file has no rows"
         raise input_error(file, 1, 0, "empty_file", f"{why}; expected at least one question")
     unread = {f"the column {name!r}": num_rows for name in names if name not in roles.names}
-    return table.tables(roles.sentence(file), Counter(unread), _left_out(errors, file))
+    return table.tables(roles.sentence(file), Counter(unread), left_out(errors, file))
 
 
 class _Table:
     """The rows that have no fault, with numbers in place of texts."""
 
     def __init__(self, cells: dict[str, Cells], roles: Roles) -> None:
-        self.cells, self.roles = cells, roles
-        self.questions = cells[roles.question]
+        self.cells, self.roles = dict(cells), roles
+        for name in (roles.question_id, roles.chunk_id):
+            if name is not None:
+                self._number(name)
         # The number of a row among those that are left.
-        self.place = np.zeros(int(self.questions.rows.max(initial=-1)) + 1, np.int64)
-        self.place[self.questions.rows] = np.arange(len(self.questions.rows))
-        self.texts = cells[roles.positive].texts
+        self.place = _places(cells[roles.question].rows)
         self.margins = 0
+        # Texts need one number each only where they tell things apart, in place of ids.
+        question_ids = self._of_questions(roles.question_id)
+        if (question_ids < 0).any():
+            self._number(roles.question)
         self.candidates = self._candidates([roles.positive, *roles.negatives])
+        if (self.candidates.ids < 0).any():
+            self._number(roles.positive, *roles.negatives)
+            if roles.title is not None:
+                self._number(roles.title)
+            self.candidates = self._candidates([roles.positive, *roles.negatives])
+        self.questions = self.cells[roles.question]
+        self.texts = self.cells[roles.positive].texts
         self.question_first, self.question_of = numbered(
-            _keys(self._of_questions(roles.question_id), self.questions.codes)
+            _keys(question_ids, self.questions.codes)
         )
         by_text = self.candidates.titles + 1
         by_text = by_text * max(1, len(self.texts)) + self.candidates.texts
         self.chunk_first, self.chunk_of = numbered(_keys(self.candidates.ids, by_text))
 
-    def conflicts(self) -> _Faults:
+    def conflicts(self) -> Faults:
         """Return the rows with an id that an earlier row has for another text."""
-        found: _Faults = []
-        for first, inverse, codes, rows, what, reason in (
-            (self.question_first, self.question_of, self.questions.codes, self.questions.rows,
-             "question", "duplicate_qa_id"),
-            (self.chunk_first, self.chunk_of, self.candidates.texts, self.candidates.rows,
-             "chunk", "duplicate_chunk_id"),
+        found: Faults = []
+        for first, inverse, codes, texts, rows, what, reason in (
+            (self.question_first, self.question_of, self.questions.codes, self.questions.texts,
+             self.questions.rows, "question", "duplicate_qa_id"),
+            (self.chunk_first, self.chunk_of, self.candidates.texts, self.texts,
+             self.candidates.rows, "chunk", "duplicate_chunk_id"),
         ):  # fmt: skip
-            for place in np.flatnonzero(codes[first[inverse]] != codes):
+            if len(first) == len(inverse):
+                continue
+            firsts = codes[first[inverse]]
+            places = np.flatnonzero(firsts != codes)
+            # Equal texts may have several numbers.
+            places = places[texts.differ(firsts[places], codes[places])]
+            for place in places:
                 message = f"the id of the {what} is that of another {what} too; expected one text"
                 found.append((int(rows[place]), reason, message))
         return found
@@ -136,8 +195,7 @@ class _Table:
         if self.margins:
             unused["margins of a teacher"] += self.margins
         relevant, negatives = (
-            self._lists(np.flatnonzero(mask), asked, pairs)
-            for mask in (~is_negative, is_negative & ~overlap)
+            self._lists(mask, asked, pairs) for mask in (~is_negative, is_negative & ~overlap)
         )
         questions = self.questions.texts.select(self.questions.codes[self.question_first])
         texts = self.texts.select(candidates.texts[self.chunk_first])
@@ -165,12 +223,21 @@ class _Table:
             rejected=tuple(rejected),
         )
 
+    def _number(self, *names: str) -> None:
+        """Give equal texts one number. Columns that share their texts are numbered together."""
+        if not self.cells[names[0]].distinct:
+            first = self.cells[names[0]].texts.first_equal()
+            for name in names:
+                self.cells[name] = self.cells[name].numbered(first)
+
     def _candidates(self, names: list[str]) -> _Candidates:
         """Collect the values of the positives and the negatives, row by row."""
         parts = []
         for slot, name in enumerate(names):
             cells = self.cells[name]
-            there = cells.codes >= 0
+            there: Any = cells.codes >= 0
+            if there.all():
+                there = slice(None)
             rows = cells.rows[there]
             ids, titles = (
                 np.full(len(rows), -1) if slot else self._of_positives(role)[there]
@@ -188,11 +255,12 @@ class _Table:
                     none,
                 )
             )
-        whole = _Candidates(*(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in _Candidates.__dataclass_fields__
-        ))  # fmt: skip
+        whole = parts[0]
         if len(parts) > 1:
+            whole = _Candidates(*(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in _Candidates.__dataclass_fields__
+            ))  # fmt: skip
             whole = whole.take(np.argsort(whole.rows, kind="stable"))
         grades, scores = whole.grades, whole.scores
         if self.roles.label is not None:
@@ -222,26 +290,34 @@ class _Table:
             return found
         return cells.numbers[self.place[whole.rows]]
 
-    def _lists(self, places: Ints, asked: Ints, pairs: Ints) -> Lists:
-        """Make the lists of the candidates at `places`, each chunk once for a question."""
+    def _lists(self, mask: Mask, asked: Ints, pairs: Ints) -> Lists:
+        """Make the lists of the candidates that are marked, each chunk once for a question."""
+        # Nearly always all or none are marked, differ and are in order, which is quicker to see
+        # than to make.
+        places: Any = slice(None) if mask.all() else np.flatnonzero(mask)
         first, number = numbered(pairs[places])
-        asked = asked[places][first]
-        # They are nearly always in order, which is quicker to see than to make.
-        order = np.arange(len(asked)) if _rises(asked) else np.argsort(asked, kind="stable")
+        once: Any = slice(None) if len(first) == len(number) else first
+        asked = asked[places][once]
+        order: Any = slice(None) if _rises(asked) else np.argsort(asked, kind="stable")
         values = []
         for given in (self.candidates.grades[places], self.candidates.scores[places]):
             # If a pair has several values, the first one counts.
             there = np.flatnonzero(~np.isnan(given))[::-1]
+            if not len(there):
+                values.append(None)
+                continue
             known = np.full(len(first), np.nan)
             known[number[there]] = given[there]
-            values.append(known[order] if len(there) else None)
+            values.append(known[order])
         counts = np.bincount(asked, minlength=len(self.question_first))
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return Lists(offsets, self.chunk_of[places][first][order], *values)
+        offsets = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        return Lists(offsets, self.chunk_of[places][once][order], *values)
 
     def _of_questions(self, name: str | None) -> Ints:
         """Return the codes of a column beside the questions; -1 where there is none."""
-        return np.full(len(self.questions.codes), -1) if name is None else self.cells[name].codes
+        own = self.cells[self.roles.question if name is None else name].codes
+        return np.full(len(own), -1) if name is None else own
 
     def _of_positives(self, name: str | None) -> Ints:
         """Return the codes of a column beside the positives; -1 where there is none."""
@@ -261,7 +337,8 @@ class _Table:
         if name is None:
             return None
         cells = self.cells[name]
-        codes = np.where(np.isin(codes, _empty(cells)), -1, codes)
+        if len(empty := cells.empty()):
+            codes = np.where(cells.marked(empty, codes), -1, codes)
         return cells.texts.select(codes) if (codes >= 0).any() else None
 
     def _ids(
@@ -274,7 +351,7 @@ class _Table:
         cells = self.cells[name]
         made = bool((codes < 0).any())
         # In a column of the core an empty id would be none.
-        if not made and not np.isin(codes, _empty(cells)).any():
+        if not made and not cells.marked(cells.empty(), codes).any():
             return cells.texts.select(codes), False
         ids = texts_of(cells.texts)
         rows = zip(codes.tolist(), *texts, strict=True)
@@ -285,13 +362,15 @@ class _Table:
         if self.roles.answer is None:
             return None
         cells = self.cells[self.roles.answer]
-        there = np.flatnonzero((cells.codes >= 0) & ~cells.marked(_empty(cells)))[::-1]
+        there = np.flatnonzero((cells.codes >= 0) & ~cells.marked(cells.empty()))[::-1]
         first = np.full(len(self.question_first), -1)
         first[self.question_of[self.place[cells.rows[there]]]] = cells.codes[there]
         return self._texts_of(self.roles.answer, first)
 
 
-def _collectors(roles: Roles, file: str, sizes: Counter[str]) -> dict[str, Collector]:
+def _collectors(
+    roles: Roles, names: Sequence[str], file: str, sizes: Counter[str]
+) -> dict[str, Collector]:
     """Return a collector for each column. What may be a candidate has its numbers in common."""
     candidates = (roles.positive, *roles.negatives)
     shared = Vocabulary(sum(sizes[name] for name in candidates))
@@ -302,7 +381,7 @@ def _collectors(roles: Roles, file: str, sizes: Counter[str]) -> dict[str, Colle
             _kind(name, roles),
             shared if name in candidates else Vocabulary(sizes[name]),
         )
-        for name in roles.names
+        for name in names
     }
 
 
@@ -312,87 +391,19 @@ def _kind(name: str, roles: Roles) -> str:
     return "ids" if name in (roles.question_id, roles.chunk_id) else "texts"
 
 
-def _faults(cells: dict[str, Cells], roles: Roles, num_rows: int) -> _Faults:
-    """Find the rows with a fault. A row may be found for several."""
-    found: _Faults = []
-
-    def add(rows: Ints, reason: str, message: str) -> None:
-        found.extend((int(row), reason, message) for row in np.unique(rows))
-
-    for name, own in cells.items():
-        if len(own.codes):
-            message = f'"{name}" is no UTF-8; expected text in UTF-8'
-            add(own.rows[own.codes == NO_TEXT], "invalid_utf8", message)
-    for name in (roles.question, roles.positive, *roles.negatives):
-        own, what = cells[name], f'"{name}"'
-        if own.lists and name == roles.question:
-            raise BadInputError(f"the column {name!r} holds lists; expected a text a row")
-        if name not in roles.negatives or own.lists:
-            # A tuple may be shorter than others; a list has no reason to have a hole.
-            null = own.rows[own.codes < 0]
-            if name == roles.positive:
-                null = np.concatenate([null, own.missing])
-            add(null, "missing_field", f"{what} is null; expected text")
-        is_blank = own.marked(own.blank)
-        reason = "empty_question" if name == roles.question else "empty_text"
-        add(own.rows[is_blank], reason, f"{what} is empty or only white space; expected text")
-    positives = np.bincount(cells[roles.positive].rows, minlength=num_rows)
-    candidates = positives + sum(
-        np.bincount(cells[name].rows[cells[name].codes >= 0], minlength=num_rows)
-        for name in roles.negatives
-    )
-    for name in filter(None, (roles.chunk_id, roles.title, roles.label, roles.score)):
-        own = cells[name]
-        if len(own.numbers):
-            wrong = np.isinf(own.numbers) | (np.abs(own.numbers) > 3e38)
-            add(own.rows[wrong], "not_finite", f'"{name}" is no number that float32 holds')
-        wanted = candidates if name in (roles.label, roles.score) else positives
-        counts, given = np.ones(num_rows, np.int64), np.zeros(num_rows, bool)
-        if own.lists:
-            counts, given = np.bincount(own.rows, minlength=num_rows), ~given
-            given[own.missing] = False
-        elif name in (roles.chunk_id, roles.title):
-            # They are of one text; a label or a score may be of several.
-            given[own.rows[own.codes >= 0]] = True
-        add(
-            np.flatnonzero(given & (counts != wanted)),
-            "length_mismatch",
-            f'"{name}" has not as many elements as there are texts; expected one a text',
-        )
-    return found
-
-
-def _without(
-    cells: dict[str, Cells], faults: _Faults, num_rows: int, file: str, errors: list[InputError]
-) -> dict[str, Cells]:
-    """Return the cells of the rows without a fault, and add an error for each of the others."""
-    kept = np.ones(num_rows, bool)
-    for row, reason, message in faults:
-        if kept[row]:
-            # Rows are counted from 1, as viewers of tables count them.
-            errors.append(input_error(file, row + 1, 0, reason, message))
-        kept[row] = False
-    return {name: own.kept(kept) for name, own in cells.items()} if faults else cells
-
-
-def _left_out(errors: list[InputError], file: str) -> list[LeftOut]:
-    """Return the rows that have these errors."""
-    found = []
-    for error in errors:
-        message = str(error).split(f", row {error.line}: ", 1)[1]
-        found.append(LeftOut(file, error.line, 0, error.reason, message, ""))
-    return found
-
-
 def _keys(ids: Ints, other: Ints) -> Ints:
     """Return a number for each thing: that of its id, or else another one."""
     return np.where(ids >= 0, ids, other + int(ids.max(initial=-1)) + 1)
 
 
-def _empty(cells: Cells) -> Ints:
-    """Return the number of the empty text, if there is one."""
-    empty = [code for code in cells.blank.tolist() if not cells.texts[code]]
-    return np.asarray(empty, np.int64)
+def _places(rows: Ints) -> Ints:
+    """Return the place of each row among rows, which rise; 0 where there is none."""
+    count = int(rows[-1]) + 1 if len(rows) else 0
+    if count == len(rows):
+        return rows
+    places = np.zeros(count, np.int64)
+    places[rows] = np.arange(len(rows))
+    return places
 
 
 def _rises(numbers: Ints) -> bool:

@@ -1,4 +1,7 @@
-"""Parquet with the columns of `variants.COLUMNS`, read batch by batch.
+"""Parquet with the columns of `variants.COLUMNS`.
+
+The core reads columns of texts, all pages at once. pyarrow reads numbers, lists and what else the
+core does not know, batch by batch; and files that are damaged, of which it says what is wrong.
 
 What is written has a row for each question and text: `question_id`, `question`, `chunk_id`, `text`,
 `label`, and `title`, `score` and `answer` where there are some. The label is the grade: 0 or less
@@ -10,15 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from stage2._core import ParquetFile
 from stage2.config import InputConfig
-from stage2.data.arrow_cells import arrow
-from stage2.data.arrow_tables import read_batches
+from stage2.data.arrow_cells import Cells, arrow
+from stage2.data.arrow_tables import collected, tables_of_cells
+from stage2.data.column_roles import roles_of
 from stage2.data.faults import input_error
+from stage2.data.parquet_cells import cells_of
 from stage2.data.tables import Candidate, Question, Tables
 from stage2.utils import files
 
@@ -32,22 +37,54 @@ def tables(settings: InputConfig, path: Path) -> Tables:
     """Read the file.
 
     Raises:
-        BadInputError: pyarrow is missing, no column is a question or a positive, or one has a wrong
-            type.
+        BadInputError: pyarrow is missing and a column is not one of texts, no column is a question
+            or a positive, or one has a wrong type.
         InputError: it is no Parquet file, or a row is wrong.
     """
-    pa, parquet = arrow(), arrow("pyarrow.parquet")
     # Opened here, so that a file that is missing is an error of the system, with its name.
-    with path.open("rb") as source, ThreadPoolExecutor(1) as thread:
+    with path.open("rb") as source:
+        file = ParquetFile.open(path)
+        if file is not None:
+            names, name = file.names, str(path)
+            roles = roles_of(names, settings.columns, name)
+            found = cells_of(file, roles)
+            others = [name for name in roles.names if name not in found]
+            if found and not others:
+                return tables_of_cells(found, file.num_rows, names, roles, settings, name)
+        else:
+            found = {}
+        return _with_pyarrow(settings, path, source, found)
+
+
+def _with_pyarrow(
+    settings: InputConfig, path: Path, source: BinaryIO, found: dict[str, Cells]
+) -> Tables:
+    """Read what the core does not read.
+
+    Args:
+        settings: as `tables` has them.
+        path: the path of the file.
+        source: the file.
+        found: the cells that the core has read.
+    """
+    pa, parquet = arrow(), arrow("pyarrow.parquet")
+    with ThreadPoolExecutor(1) as thread:
         try:
             file = parquet.ParquetFile(source)
             names = list(file.schema_arrow.names)
-            batches = partial(_batches, file, thread)
-            return read_batches(batches, names, settings, str(path), _sizes(file.metadata))
+            roles = roles_of(names, settings.columns, str(path))
+            others = [name for name in roles.names if name not in found]
+            cells, num_rows = collected(
+                _batches(file, thread, others), roles, others, str(path), _sizes(file.metadata)
+            )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Parquet file"
             ) from None
+    cells |= found
+    # The first column with a fault is told.
+    cells = {name: cells[name] for name in roles.names}
+    return tables_of_cells(cells, num_rows, names, roles, settings, str(path))
 
 
 def write(given: Tables, path: Path) -> Counter[str]:
