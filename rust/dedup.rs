@@ -52,18 +52,31 @@ impl FirstOccurrences {
     /// Returns for each item the first item that equals it, which may be the item itself.
     pub fn of_each(hashes: &[u64], same: impl Fn(usize, usize) -> bool + Sync) -> Vec<usize> {
         let (table, repeats) = Self::build(hashes, &same);
-        let of_repeats: Vec<Option<usize>> = repeats
-            .par_iter()
-            .map(|&repeat| {
-                check();
-                table.find(hashes[repeat], |other| same(repeat, other))
-            })
-            .collect();
+        let of_repeats = table.firsts(&repeats, hashes, &same);
         let mut firsts = with_capacity(hashes.len());
         firsts.extend(0..hashes.len());
         for (repeat, first) in repeats.into_iter().zip(of_repeats) {
-            firsts[repeat] = first.unwrap_or(repeat);
+            firsts[repeat] = first;
         }
+        firsts
+    }
+
+    /// Returns for each of the items that equal an earlier one the first that it equals.
+    pub fn firsts(
+        &self,
+        repeats: &[usize],
+        hashes: &[u64],
+        same: impl Fn(usize, usize) -> bool + Sync,
+    ) -> Vec<usize> {
+        let mut firsts = with_capacity(repeats.len());
+        repeats
+            .par_iter()
+            .map(|&repeat| {
+                check();
+                let first = self.find(hashes[repeat], |other| same(repeat, other));
+                first.unwrap_or(repeat)
+            })
+            .collect_into_vec(&mut firsts);
         firsts
     }
 

@@ -8,7 +8,7 @@ use crate::cancel::{Ticks, check};
 use crate::corpus::{Span, TextColumn};
 use crate::dedup::{FirstOccurrences, hash};
 use crate::memory::{prefetch, push, reserve, try_with_capacity, with_capacity};
-use crate::white_space::is_blank;
+use crate::white_space::is_blank_utf8;
 
 /// The code of a cell that is null.
 pub const NULL: i64 = -1;
@@ -133,9 +133,7 @@ impl DistinctTexts {
         self.bytes.extend_from_slice(text);
         push(&mut self.spans, Span::plain(start..self.bytes.len()));
         push(&mut self.hashes, hash);
-        if !matches!(text.first(), Some(b'!'..=b'~'))
-            && std::str::from_utf8(text).is_ok_and(is_blank)
-        {
+        if is_blank_utf8(text) {
             push(&mut self.blank, number as i64);
         }
         self.slots[slot] = entry(hash, number);
@@ -195,15 +193,15 @@ fn is_utf8(text: &[u8]) -> bool {
 }
 
 /// Numbers different keys in the order of their first places. Returns the first place of each
-/// number, and the number of each key.
-pub fn numbered(keys: &[i64]) -> (Vec<i64>, Vec<i64>) {
-    let (mut firsts, mut numbers) = (with_capacity(keys.len()), with_capacity(keys.len()));
+/// number, and the number of each key; nothing for the latter if each key is seen to have its place.
+pub fn numbered(keys: &[i64]) -> (Vec<i64>, Option<Vec<i64>>) {
+    let mut firsts = with_capacity(keys.len());
     // Keys that rise differ.
     if keys.is_sorted_by(|a, b| a < b) {
         firsts.extend(0..keys.len() as i64);
-        numbers.extend_from_slice(&firsts);
-        return (firsts, numbers);
+        return (firsts, None);
     }
+    let mut numbers = with_capacity(keys.len());
     let mut hashes = with_capacity(keys.len());
     keys.par_iter()
         .inspect(|_| check())
@@ -222,7 +220,7 @@ pub fn numbered(keys: &[i64]) -> (Vec<i64>, Vec<i64>) {
             numbers.push(numbers[first]);
         }
     }
-    (firsts, numbers)
+    (firsts, Some(numbers))
 }
 
 #[cfg(test)]
@@ -286,9 +284,14 @@ mod tests {
     #[test]
     fn keys_are_numbered_by_their_first_places() {
         for (keys, firsts, numbers) in [
-            (vec![], vec![], vec![]),
-            (vec![-3, 0, 9], vec![0, 1, 2], vec![0, 1, 2]),
-            (vec![7, -1, 7, 5, -1], vec![0, 1, 3], vec![0, 1, 0, 2, 1]),
+            (vec![], vec![], None),
+            (vec![-3, 0, 9], vec![0, 1, 2], None),
+            (vec![9, 0], vec![0, 1], Some(vec![0, 1])),
+            (
+                vec![7, -1, 7, 5, -1],
+                vec![0, 1, 3],
+                Some(vec![0, 1, 0, 2, 1]),
+            ),
         ] {
             assert_eq!(numbered(&keys), (firsts, numbers));
         }

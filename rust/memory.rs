@@ -107,6 +107,18 @@ unsafe impl Zero for f32 {}
 /// Returns `count` zeros. The system makes a page of them when it is first touched. If there is not
 /// enough memory, returns an error that says what the memory was for.
 pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Result<Vec<T>> {
+    let mut items = zeros_in_small_pages(what, count)?;
+    advise_huge_pages(&mut items);
+    Ok(items)
+}
+
+/// Like [`zeros`], for a large block that is filled once from its start to its end. Of a small page
+/// the zeros are still in the cache when it is filled. Large pages are not, and a virtual machine may
+/// have given them back, so that its host must find them first.
+pub fn zeros_in_small_pages<T: Zero>(
+    what: impl Into<Cow<'static, str>>,
+    count: usize,
+) -> Result<Vec<T>> {
     let layout = Layout::array::<T>(count).ok();
     let layout = layout.filter(|layout| !exceeds_total(layout.size()));
     if count == 0 {
@@ -120,9 +132,7 @@ pub fn zeros<T: Zero>(what: impl Into<Cow<'static, str>>, count: usize) -> Resul
     }
     // SAFETY: the allocator returned room for `count` items, and their bits are all 0, a valid
     // value.
-    let mut items = unsafe { Vec::from_raw_parts(start.cast::<T>(), count, count) };
-    advise_huge_pages(&mut items);
-    Ok(items)
+    Ok(unsafe { Vec::from_raw_parts(start.cast::<T>(), count, count) })
 }
 
 /// Throws unless `bytes` more can be allocated now. Called before many small allocations, which
@@ -271,6 +281,8 @@ mod tests {
     fn possible_allocations_succeed() {
         assert!(total() > 1 << 20);
         assert_eq!(zeros::<i64>("a test", 3).expect("three numbers"), [0, 0, 0]);
+        let block = zeros_in_small_pages::<u8>("a test", 3);
+        assert_eq!(block.expect("three bytes"), [0, 0, 0]);
         assert!(zeros::<u8>("a test", 0).expect("nothing").is_empty());
         assert!(zeros::<i64>("a test", usize::MAX / 4).is_err());
         let mut items = Vec::new();

@@ -11,6 +11,7 @@ mod codec;
 mod footer;
 mod levels;
 mod pages;
+mod snappy;
 mod texts;
 mod thrift;
 
@@ -19,6 +20,7 @@ use std::fs::File;
 use std::path::Path;
 
 use self::footer::Footer;
+pub use self::snappy::decompress as decompress_snappy;
 use crate::corpus::TextColumn;
 use crate::jsonl::{Access, read_at};
 

@@ -20,7 +20,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::cancel::{Ticks, check, sort_unstable_by};
 use crate::dedup::{FirstOccurrences, hash};
-use crate::memory::{Allowance, with_capacity};
+use crate::memory::{Allowance, push, with_capacity};
 use crate::white_space::normalise;
 
 /// The number of code points at the start and at the end of a key that are compared before the
@@ -150,11 +150,10 @@ const USUAL_FORMS: [char; 144] = [
 pub fn first_of<'a>(len: usize, text: impl Fn(usize) -> Cow<'a, str> + Sync) -> Vec<i64> {
     let mut first = with_capacity(len);
     first.extend(0..len as i64);
-    let mut all = with_capacity(len);
-    all.extend(0..len);
     // Texts with the same introduction are common; few of them have the same end too.
-    let alike = with_shared_hash(&all, |item| prefix_hash(&text(item)));
-    let alike = with_shared_hash(&alike, |item| suffix_hash(&text(item)));
+    let begin = with_shared_hash(len, |item| prefix_hash(&text(item)));
+    let end = with_shared_hash(begin.len(), |place| suffix_hash(&text(begin[place])));
+    let alike: Vec<usize> = end.into_iter().map(|place| begin[place]).collect();
     let hashes: Vec<u64> = alike
         .par_iter()
         .with_min_len(TEXTS_PER_JOB)
@@ -173,29 +172,33 @@ pub fn is_same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
-/// Returns, in ascending order, those of the items whose hash is also that of another of them.
+/// Returns, in ascending order, those of `len` items whose hash is also that of another of them.
 /// Items with the same text must have the same hash.
-fn with_shared_hash(items: &[usize], hash: impl Fn(usize) -> u64 + Sync) -> Vec<usize> {
-    let hashes: Vec<u64> = items
-        .par_iter()
+fn with_shared_hash(len: usize, hash: impl Fn(usize) -> u64 + Sync) -> Vec<usize> {
+    let mut hashes = with_capacity(len);
+    (0..len)
+        .into_par_iter()
         .with_min_len(TEXTS_PER_JOB)
         .inspect(|_| check())
-        .map(|&item| hash(item))
-        .collect();
-    let firsts = FirstOccurrences::of_each(&hashes, |i, j| hashes[i] == hashes[j]);
-    let mut shared = with_capacity(items.len());
-    shared.resize(items.len(), false);
-    let mut ticks = Ticks::default();
-    for (place, first) in firsts.into_iter().enumerate() {
-        ticks.tick();
-        if first != place {
-            shared[first] = true;
-            shared[place] = true;
-        }
+        .map(|item| hash(item))
+        .collect_into_vec(&mut hashes);
+    let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| hashes[i] == hashes[j]);
+    if repeats.is_empty() {
+        return Vec::new();
     }
-    (items.iter().zip(shared))
-        .filter_map(|(&item, shared)| shared.then_some(item))
-        .collect()
+    let mut shared = with_capacity(len);
+    shared.resize(len, false);
+    let firsts = table.firsts(&repeats, &hashes, |i, j| hashes[i] == hashes[j]);
+    for (repeat, first) in repeats.into_iter().zip(firsts) {
+        check();
+        shared[repeat] = true;
+        shared[first] = true;
+    }
+    let mut found = Vec::new();
+    for (item, _) in shared.into_iter().enumerate().filter(|&(_, shared)| shared) {
+        push(&mut found, item);
+    }
+    found
 }
 
 /// Hashes the first code points of a text's key. Reads no more of the text than necessary.
@@ -204,7 +207,10 @@ fn prefix_hash(text: &str) -> u64 {
     loop {
         let start = &text[..boundary_from(text, bytes)];
         let key = key(start);
-        let end = key.char_indices().nth(EDGE_CHARS).map(|(end, _)| end);
+        let end = match key.is_ascii() {
+            true => (key.len() > EDGE_CHARS).then_some(EDGE_CHARS),
+            false => key.char_indices().nth(EDGE_CHARS).map(|(end, _)| end),
+        };
         match end {
             Some(end) => return hash(&key.as_bytes()[..end]),
             None if start.len() == text.len() => return hash(key.as_bytes()),

@@ -13,6 +13,21 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_space)
 }
 
+/// Tells whether bytes that are a text in UTF-8 are empty or only white space. Nearly always the
+/// first character tells, and no more is read.
+pub fn is_blank_utf8(text: &[u8]) -> bool {
+    let width = match text.first() {
+        Some(b'!'..=b'~') => return false,
+        Some(0xf0..) => 4,
+        Some(0xe0..) => 3,
+        Some(0xc0..) => 2,
+        _ => 1,
+    };
+    let first = &text[..text.len().min(width)];
+    let is_blank_text = |bytes| std::str::from_utf8(bytes).is_ok_and(is_blank);
+    is_blank_text(first) && is_blank_text(text)
+}
+
 /// Splits a text on white space and joins its words with one space. Borrows a text that is already
 /// in this form.
 pub fn normalise(text: &str) -> Cow<'_, str> {
@@ -138,6 +153,26 @@ impl OffsetMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_blank_as_texts_are() {
+        for text in [
+            "",
+            " ",
+            "\u{3000}\n",
+            "\x1f",
+            "a",
+            " a",
+            "é",
+            "\u{85}",
+            "日本",
+            "\u{3000}日",
+            "😀",
+            "\0",
+        ] {
+            assert_eq!(is_blank_utf8(text.as_bytes()), is_blank(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn white_space_is_found_at_every_place() {

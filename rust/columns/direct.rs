@@ -67,10 +67,11 @@ fn optional(column: Option<&dyn Cells>, rows: usize) -> Option<TextColumn> {
 }
 
 /// Returns a column of texts that refers to no file: the same, or a copy in which the empty string
-/// stands for a missing text. Returns nothing if there is a number that is refused.
+/// stands for a missing text, and which keeps no bytes that belong to other texts. Returns nothing if there is a number that is refused.
 fn own(column: &dyn Cells, numbers: Numbers) -> Option<TextColumn> {
     if let Some(texts) = column.texts()
         && texts.owns_its_texts()
+        && !texts.is_sparse()
     {
         return Some(texts.clone());
     }

@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::column::{Span, TextColumn};
 use super::fields::{Field, Fields, Ignored};
 use super::{concat, drop_rows};
-use crate::cancel::check;
 use crate::dedup::{FirstOccurrences, hash};
 use crate::error::{Fault, Reason, Result, quoted};
 use crate::jsonl::key_cache::KeyCache;
@@ -193,11 +192,8 @@ impl Chunks {
         titles: TextColumn,
         use_of_titles: Titles,
     ) -> Option<Self> {
-        let is_good = |row: usize| {
-            check();
-            !ids.is_blank(row) && texts.is_visible(row)
-        };
-        if ids.is_empty() || !(0..ids.len()).into_par_iter().all(is_good) {
+        let have_ids = || (0..ids.len()).into_par_iter().all(|row| !ids.is_blank(row));
+        if ids.is_empty() || !have_ids() || !texts.all_visible() {
             return None;
         }
         let repeats = ids.repeats();

@@ -13,7 +13,7 @@ use crate::jsonl::Source;
 use crate::jsonl::scan::{Kind, Value};
 use crate::jsonl::unescape::{is_canonical, unescape};
 use crate::memory::{Zero, prefetch, with_capacity};
-use crate::white_space::is_blank;
+use crate::white_space::{is_blank, is_blank_utf8};
 use crate::write::push_string;
 
 /// The place of a string in a file, without its quotes, and whether it has escapes.
@@ -133,6 +133,8 @@ pub struct TextColumn {
     /// The head of each text, which a space separates from it; the empty string for none.
     heads: Option<Arc<TextColumn>>,
     len: usize,
+    /// Whether each text is known to have more than white space.
+    all_visible: bool,
     repeats: Arc<OnceLock<Repeats>>,
 }
 
@@ -151,6 +153,7 @@ impl TextColumn {
             len: spans.len(),
             spans: Arc::new(spans),
             heads: None,
+            all_visible: false,
             repeats: Arc::default(),
         }
     }
@@ -162,13 +165,46 @@ impl TextColumn {
             len: spans.len(),
             spans: Arc::new(spans),
             heads: None,
+            all_visible: false,
             repeats: Arc::default(),
         }
+    }
+
+    /// Notes that each text has more than white space, which whoever made the column has seen.
+    pub(crate) fn known_visible(self) -> Self {
+        Self {
+            all_visible: true,
+            ..self
+        }
+    }
+
+    /// Tells whether each text has more than white space, heads aside.
+    pub(crate) fn all_visible(&self) -> bool {
+        self.all_visible
+            || (0..self.len).into_par_iter().all(|row| {
+                check();
+                self.is_visible(row)
+            })
     }
 
     /// Tells whether the column refers to no file.
     pub(crate) fn owns_its_texts(&self) -> bool {
         matches!(self.bytes, Bytes::Own(_)) && self.heads.is_none()
+    }
+
+    /// Tells whether most of the bytes that the column keeps in memory belong to no text of it, such
+    /// as repetitions of its texts.
+    pub(crate) fn is_sparse(&self) -> bool {
+        /// Fewer bytes are not worth a copy.
+        const FEW: usize = 1 << 20;
+        let kept = self.bytes.len();
+        kept > FEW
+            && self
+                .spans
+                .iter()
+                .map(|span| span.range().len())
+                .sum::<usize>()
+                < kept / 2
     }
 
     /// Puts a head before each text; the empty string is none.
@@ -183,10 +219,6 @@ impl TextColumn {
 
     /// Returns a column of the texts at `rows`. A row behind the last has the empty string.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        let is_whole = rows.len() == self.len && rows.iter().copied().eq(0..self.len);
-        if is_whole {
-            return self.clone();
-        }
         let mut spans = Vec::new();
         if !self.spans.is_empty() {
             spans = with_capacity(rows.len());
@@ -198,6 +230,7 @@ impl TextColumn {
             spans: Arc::new(spans),
             heads: heads.map(|heads| Arc::new(heads.select(rows))),
             len: rows.len(),
+            all_visible: self.all_visible && rows.iter().all(|&row| row < self.len),
             repeats: Arc::default(),
         }
     }
@@ -205,6 +238,7 @@ impl TextColumn {
     /// Returns the same column, padded with empty texts to a length of `len`.
     pub(crate) fn padded(self, len: usize) -> Self {
         Self {
+            all_visible: self.all_visible && len <= self.len,
             len,
             repeats: Arc::default(),
             ..self
@@ -323,11 +357,15 @@ impl TextColumn {
     /// Tells whether the text of a row has more than white space, its head aside.
     pub(crate) fn is_visible(&self, i: usize) -> bool {
         let span = self.span(i);
-        // The first character of nearly every text is visible, which is quick to see.
-        matches!(
-            span.content(self.bytes()).first(),
-            Some(b'!'..=b'[' | b']'..=b'~')
-        ) || !is_blank(&span.decode(self.bytes()))
+        match span.is_escaped() {
+            // The first character of nearly every text is visible, which is quick to see.
+            true => {
+                let first = span.content(self.bytes()).first();
+                matches!(first, Some(b'!'..=b'[' | b']'..=b'~'))
+                    || !is_blank(&span.decode(self.bytes()))
+            }
+            false => !is_blank_utf8(span.content(self.bytes())),
+        }
     }
 
     /// Returns the column with the empty string in place of texts of white space alone.
@@ -414,5 +452,38 @@ impl<S: AsRef<str>> FromIterator<S> for TextColumn {
             })
             .collect();
         Self::of_bytes(bytes, spans)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_column_knows_of_its_texts() {
+        let texts: TextColumn = ["a", "", "b", "a", " "].iter().collect();
+        assert_eq!(texts.first_equal(), Some(vec![0, 1, 2, 0, 4]));
+        assert_eq!(texts.select(&[2, 3, usize::MAX]).first_equal(), None);
+        assert_eq!(texts.lengths(&[0, usize::MAX, 4]), [1, 0, 1]);
+        let differ = texts.differ(&[0, 0, 1], &[3, 2, usize::MAX]);
+        assert_eq!(differ.expect("as many"), [false, true, false]);
+        assert!(texts.differ(&[0], &[]).is_err());
+        assert!(!texts.all_visible());
+        let visible = texts.select(&[0, 2, 3]);
+        assert!(visible.all_visible());
+        let known = visible.known_visible();
+        assert!(known.select(&[1, 1]).all_visible());
+        assert!(!known.select(&[1, usize::MAX]).all_visible());
+        assert!(!known.padded(9).all_visible());
+    }
+
+    #[test]
+    fn a_column_of_few_of_many_bytes_is_sparse() {
+        let texts = TextColumn::from_iter(["x".repeat(600_000), "y".repeat(600_000)]);
+        assert!(!texts.is_sparse());
+        assert!(!texts.select(&[1]).is_sparse());
+        assert!(!texts.select(&[1, 1]).is_sparse());
+        assert!(texts.select(&[]).is_sparse());
+        assert!(!TextColumn::from_iter(["x", "y"]).select(&[]).is_sparse());
     }
 }

@@ -51,9 +51,9 @@ impl Questions {
         let rows = given.questions.len();
         let is_good = |row: usize| {
             check();
-            given.questions.is_visible(row) && !given.ids.is_blank(row) && judged.is_good(row)
+            !given.ids.is_blank(row) && judged.is_good(row)
         };
-        if !(0..rows).into_par_iter().all(is_good) {
+        if !given.questions.all_visible() || !(0..rows).into_par_iter().all(is_good) {
             return Ok(None);
         }
         if !given.ids.repeats().rows.is_empty() {

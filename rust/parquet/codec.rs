@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use super::{Read, Unread};
+use super::{Read, Unread, snappy};
 
 /// CompressionCodec
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +28,13 @@ impl Codec {
     /// Tells whether so many bytes can stand for so many others. A false claim is found before
     /// there is memory for it.
     pub fn may_hold(self, compressed: usize, bytes: usize) -> bool {
-        // A copy of Snappy takes 3 bytes for up to 64; a match of deflate 2 bits for up to 258.
+        // A copy of Snappy takes 3 bytes for up to 64, a match of deflate 2 bits for up to 258, and
+        // a block of Zstandard 4 bytes for up to 128 KiB.
         let most = match self {
             Self::None => return compressed == bytes,
             Self::Snappy => 32,
             Self::Gzip => 1040,
-            Self::Zstandard => return true,
+            Self::Zstandard => 1 << 15,
         };
         bytes / most <= compressed
     }
@@ -46,10 +47,7 @@ impl Codec {
                 true
             }
             Self::None => false,
-            // The decoder itself would write no further than `out`, but may fill less of it.
-            Self::Snappy => snap::raw::Decoder::new()
-                .decompress(compressed, out)
-                .is_ok_and(|found| found == out.len()),
+            Self::Snappy => snappy::decompress(compressed, out).is_some(),
             Self::Gzip => {
                 let mut decoder = flate2::read::MultiGzDecoder::new(compressed);
                 decoder.read_exact(out).is_ok() && matches!(decoder.read(&mut [0]), Ok(0))
@@ -101,5 +99,6 @@ mod tests {
         assert_eq!(Codec::of(4), None);
         assert!(!Codec::Snappy.may_hold(100, 4000));
         assert!(!Codec::Gzip.may_hold(100, 200_000));
+        assert!(!Codec::Zstandard.may_hold(100, 10 << 20));
     }
 }

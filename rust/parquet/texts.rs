@@ -11,8 +11,8 @@ use super::pages::{Encoding, Layout, Page, pages};
 use super::{Cells, Input, Read, Unread};
 use crate::cancel::{Ticks, check};
 use crate::corpus::{Span, TextColumn, concat};
-use crate::memory::{push, reserve, try_with_capacity, zeros};
-use crate::white_space::is_blank;
+use crate::memory::{push, reserve, try_with_capacity, zeros, zeros_in_small_pages};
+use crate::white_space::is_blank_utf8;
 
 /// Decodes columns of a file, the rows of one after those of another. Texts and their places may
 /// take up to `ceiling` bytes.
@@ -20,6 +20,7 @@ pub fn read(input: &dyn Input, footer: &Footer, columns: &[Texts], ceiling: u64)
     let parts: Vec<Part> = columns
         .iter()
         .flat_map(|column| footer.groups.iter().map(move |group| (column, group)))
+        .filter(|(_, group)| group.rows > 0)
         .collect::<Vec<_>>()
         .into_par_iter()
         .map(|(column, group)| {
@@ -38,14 +39,22 @@ pub fn read(input: &dyn Input, footer: &Footer, columns: &[Texts], ceiling: u64)
     if bytes.saturating_add(spans_bytes) as u64 > ceiling {
         return Err(TOO_LARGE);
     }
-    let mut block: Vec<u8> = zeros("texts", bytes).map_err(|_| TOO_LARGE)?;
+    let block = zeros_in_small_pages("texts", bytes);
+    let mut block: Vec<u8> = block.map_err(|_| TOO_LARGE)?;
     let mut spans: Vec<Span> = zeros("texts", rows).map_err(|_| TOO_LARGE)?;
     let odd = fill(input, &parts, &mut block, &mut spans)?;
+    let nulls = concat(&odd, |odd| &odd.nulls);
+    let not_utf8 = concat(&odd, |odd| &odd.not_utf8);
+    let blank = concat(&odd, |odd| &odd.blank);
+    let mut texts = TextColumn::of_bytes(block, spans);
+    if nulls.is_empty() && not_utf8.is_empty() && blank.is_empty() {
+        texts = texts.known_visible();
+    }
     Ok(Cells {
-        nulls: concat(&odd, |odd| &odd.nulls),
-        not_utf8: concat(&odd, |odd| &odd.not_utf8),
-        blank: concat(&odd, |odd| &odd.blank),
-        texts: TextColumn::of_bytes(block, spans),
+        texts,
+        nulls,
+        not_utf8,
+        blank,
     })
 }
 
@@ -384,10 +393,7 @@ fn each_text(
             odd(place, Oddity::NotUtf8);
         } else {
             *span = Span::plain(start + at..start + end);
-            // The first character of nearly every text is visible, which is quick to see.
-            if !matches!(text.first(), Some(b'!'..=b'~'))
-                && std::str::from_utf8(text).is_ok_and(is_blank)
-            {
+            if is_blank_utf8(text) {
                 odd(place, Oddity::Blank);
             }
         }

@@ -111,5 +111,7 @@ type Numbering<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 pub fn numbered<'py>(py: Python<'py>, keys: Array1<'py, i64>) -> PyResult<Numbering<'py>> {
     let keys = &*keys;
     let (firsts, numbers) = run_infallible(py, || crate::distinct::numbered(keys))?;
-    Ok((firsts.into_pyarray(py), numbers.into_pyarray(py)))
+    let firsts = firsts.into_pyarray(py);
+    let numbers = numbers.map_or_else(|| firsts.clone(), |numbers| numbers.into_pyarray(py));
+    Ok((firsts, numbers))
 }

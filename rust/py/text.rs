@@ -49,6 +49,10 @@ impl PyTextColumn {
 
     fn select(&self, py: Python<'_>, indices: Array1<'_, i64>) -> PyResult<Self> {
         let (indices, len) = (&*indices, self.0.len());
+        let is_whole = indices.len() == len && indices.iter().copied().eq(0..len as i64);
+        if is_whole {
+            return Ok(Self(self.0.clone()));
+        }
         let selected = run(py, || Ok(self.0.select(&rows_of(indices, len)?)))?;
         Ok(Self(selected))
     }

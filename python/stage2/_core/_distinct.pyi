@@ -44,5 +44,5 @@ def numbered(keys: Ints) -> tuple[Ints, Ints]:
 
     Returns:
         The first place of each of m numbers, int64 (m,), rising, and the number of each key, int64
-        (n,).
+        (n,). If each number is seen to be that of its place, both are one array.
     """

@@ -85,7 +85,7 @@ class TextColumn(Sequence[str]):
             ValueError: there is no such text.
         """
     def first_equal(self) -> Ints | None:
-        """Return for each of n texts the first one that is equal, int64 (n,); None if all differ."""
+        """Return for each of n texts the first equal one, int64 (n,); None if all differ."""
     def differ(self, ones: Ints, others: Ints) -> Bools:
         """Tell of pairs of texts whether they differ.
 

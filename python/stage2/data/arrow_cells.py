@@ -86,7 +86,8 @@ class Cells:
 
     def empty(self) -> Ints:
         """Return the numbers of the empty text."""
-        return self.blank[self.texts.lengths(self.blank) == 0]
+        found: Ints = self.blank[self.texts.lengths(self.blank) == 0]
+        return found
 
     def numbered(self, first: Ints | None) -> Cells:
         """Return the cells with one number for equal texts.

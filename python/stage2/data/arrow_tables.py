@@ -16,9 +16,9 @@ import numpy.typing as npt
 from stage2._core import InputError, TextColumn, numbered
 from stage2.config import InputConfig
 from stage2.data.arrow_cells import Cells, Collector, Values, Vocabulary
+from stage2.data.cell_faults import Faults, faults_of, left_out, without
 from stage2.data.column_roles import Roles, roles_of
 from stage2.data.faults import input_error
-from stage2.data.cell_faults import Faults, faults_of, left_out, without
 from stage2.data.left_out import LeftOut
 from stage2.data.tables import Lists, Tables, Texts, made_id, texts_of
 from stage2.utils.arrays import Ints, Mask
@@ -139,7 +139,7 @@ class _Table:
         for name in (roles.question_id, roles.chunk_id):
             if name is not None:
                 self._number(name)
-        # The number of a row among those that are left.
+        # The number of a row among those that are left; None if all are.
         self.place = _places(cells[roles.question].rows)
         self.margins = 0
         # Texts need one number each only where they tell things apart, in place of ids.
@@ -154,12 +154,10 @@ class _Table:
             self.candidates = self._candidates([roles.positive, *roles.negatives])
         self.questions = self.cells[roles.question]
         self.texts = self.cells[roles.positive].texts
-        self.question_first, self.question_of = numbered(
-            _keys(question_ids, self.questions.codes)
-        )
-        by_text = self.candidates.titles + 1
-        by_text = by_text * max(1, len(self.texts)) + self.candidates.texts
-        self.chunk_first, self.chunk_of = numbered(_keys(self.candidates.ids, by_text))
+        keys = _keys(question_ids, lambda: self.questions.codes)
+        self.question_first, self.question_of = numbered(keys)
+        keys = _keys(self.candidates.ids, self._by_text)
+        self.chunk_first, self.chunk_of = numbered(keys)
 
     def conflicts(self) -> Faults:
         """Return the rows with an id that an earlier row has for another text."""
@@ -184,9 +182,10 @@ class _Table:
     def tables(self, sentence: str, unused: Counter[str], rejected: list[LeftOut]) -> Tables:
         """Return the tables of these rows."""
         candidates = self.candidates
-        asked = self.question_of[self.place[candidates.rows]]
+        asked = self.question_of[self._place_of(candidates.rows)]
         is_negative = candidates.given_negative | (candidates.grades <= 0)
-        pairs = asked * max(1, len(self.chunk_first)) + self.chunk_of
+        pairs = asked * max(1, len(self.chunk_first))
+        pairs += self.chunk_of
         overlap = np.zeros(len(pairs), bool)
         if is_negative.any():
             overlap = is_negative & np.isin(pairs, pairs[~is_negative])
@@ -223,6 +222,17 @@ class _Table:
             rejected=tuple(rejected),
         )
 
+    def _place_of(self, rows: Ints) -> Any:
+        """Return the places of rows among those that are left, to index with."""
+        if self.place is not None:
+            return self.place[rows]
+        # Nearly always all rows are meant, each once, and no copy is made of what is at them.
+        return slice(None) if _is_each(rows, len(self.cells[self.roles.question].rows)) else rows
+
+    def _by_text(self) -> Ints:
+        """Return a number for each title and text of the candidates."""
+        return (self.candidates.titles + 1) * max(1, len(self.texts)) + self.candidates.texts
+
     def _number(self, *names: str) -> None:
         """Give equal texts one number. Columns that share their texts are numbered together."""
         if not self.cells[names[0]].distinct:
@@ -240,17 +250,17 @@ class _Table:
                 there = slice(None)
             rows = cells.rows[there]
             ids, titles = (
-                np.full(len(rows), -1) if slot else self._of_positives(role)[there]
+                _constant(-1, len(rows)) if slot else self._of_positives(role)[there]
                 for role in (self.roles.chunk_id, self.roles.title)
             )
-            none = np.full(len(rows), np.nan)
+            none = _constant(np.nan, len(rows))
             parts.append(
                 _Candidates(
                     rows,
                     cells.codes[there],
                     titles,
                     ids,
-                    np.full(len(rows), slot > 0),
+                    _constant(slot > 0, len(rows)),
                     none,
                     none,
                 )
@@ -288,7 +298,8 @@ class _Table:
             found = np.full(len(whole.rows), np.nan)
             found[np.isin(whole.rows, cells.rows)] = cells.numbers
             return found
-        return cells.numbers[self.place[whole.rows]]
+        beside: Values = cells.numbers[self._place_of(whole.rows)]
+        return beside
 
     def _lists(self, mask: Mask, asked: Ints, pairs: Ints) -> Lists:
         """Make the lists of the candidates that are marked, each chunk once for a question."""
@@ -299,7 +310,7 @@ class _Table:
         once: Any = slice(None) if len(first) == len(number) else first
         asked = asked[places][once]
         order: Any = slice(None) if _rises(asked) else np.argsort(asked, kind="stable")
-        values = []
+        values: list[Values | None] = []
         for given in (self.candidates.grades[places], self.candidates.scores[places]):
             # If a pair has several values, the first one counts.
             there = np.flatnonzero(~np.isnan(given))[::-1]
@@ -317,20 +328,21 @@ class _Table:
     def _of_questions(self, name: str | None) -> Ints:
         """Return the codes of a column beside the questions; -1 where there is none."""
         own = self.cells[self.roles.question if name is None else name].codes
-        return np.full(len(own), -1) if name is None else own
+        return _constant(-1, len(own)) if name is None else own
 
     def _of_positives(self, name: str | None) -> Ints:
         """Return the codes of a column beside the positives; -1 where there is none."""
         positive = self.cells[self.roles.positive]
         if name is None:
-            return np.full(len(positive.codes), -1)
+            return _constant(-1, len(positive.codes))
         cells = self.cells[name]
         if cells.lists:
             # A row has none, or one for each of its positives.
             found = np.full(len(positive.codes), -1)
             found[np.isin(positive.rows, cells.rows)] = cells.codes
             return found
-        return cells.codes[self.place[positive.rows]]
+        beside: Ints = cells.codes[self._place_of(positive.rows)]
+        return beside
 
     def _texts_of(self, name: str | None, codes: Ints) -> TextColumn | None:
         """Return the texts of a column that may be missing, "" for none; None if none is there."""
@@ -364,7 +376,8 @@ class _Table:
         cells = self.cells[self.roles.answer]
         there = np.flatnonzero((cells.codes >= 0) & ~cells.marked(cells.empty()))[::-1]
         first = np.full(len(self.question_first), -1)
-        first[self.question_of[self.place[cells.rows[there]]]] = cells.codes[there]
+        asked = self.question_of[self._place_of(cells.rows[there])]
+        first[asked] = cells.codes[there]
         return self._texts_of(self.roles.answer, first)
 
 
@@ -391,19 +404,31 @@ def _kind(name: str, roles: Roles) -> str:
     return "ids" if name in (roles.question_id, roles.chunk_id) else "texts"
 
 
-def _keys(ids: Ints, other: Ints) -> Ints:
+def _keys(ids: Ints, other: Callable[[], Ints]) -> Ints:
     """Return a number for each thing: that of its id, or else another one."""
-    return np.where(ids >= 0, ids, other + int(ids.max(initial=-1)) + 1)
+    if (ids >= 0).all():
+        return ids
+    return np.where(ids >= 0, ids, other() + int(ids.max(initial=-1)) + 1)
 
 
-def _places(rows: Ints) -> Ints:
-    """Return the place of each row among rows, which rise; 0 where there is none."""
+def _places(rows: Ints) -> Ints | None:
+    """Return the place of each row among rows, which rise; None if each is its own."""
     count = int(rows[-1]) + 1 if len(rows) else 0
     if count == len(rows):
-        return rows
+        return None
     places = np.zeros(count, np.int64)
     places[rows] = np.arange(len(rows))
     return places
+
+
+def _constant(value: Any, count: int) -> npt.NDArray[Any]:
+    """Return an array that has one value everywhere, and takes no memory."""
+    return np.broadcast_to(np.asarray(value), count)
+
+
+def _is_each(rows: Ints, count: int) -> bool:
+    """Tell whether rows, which rise, are those from 0 to a count, each once."""
+    return len(rows) == count and bool((rows[1:] > rows[:-1]).all())
 
 
 def _rises(numbers: Ints) -> bool:

@@ -20,6 +20,8 @@ def cells_of(file: ParquetFile, roles: Roles) -> dict[str, Cells]:
     """
     candidates = [roles.positive, *roles.negatives]
     others = (roles.question, roles.question_id, roles.chunk_id, roles.title, roles.answer)
+    if len(set(roles.names)) < len(roles.names):
+        return {}  # a column has two roles
     groups = [candidates, *([name] for name in others if name is not None)]
     rows = np.arange(file.num_rows)
     found: dict[str, Cells] = {}
@@ -37,9 +39,11 @@ def _cells(
     names: list[str], rows: Ints, texts: TextColumn, null: Ints, not_utf8: Ints, blank: Ints
 ) -> dict[str, Cells]:
     """Make the cells of columns that were read together, the rows of one after those of another."""
-    codes = np.arange(len(texts))
-    codes[null] = -1
-    codes[not_utf8] = NO_TEXT
+    codes = rows
+    if len(names) > 1 or len(null) or len(not_utf8):
+        codes = np.arange(len(texts))
+        codes[null] = -1
+        codes[not_utf8] = NO_TEXT
     none = np.zeros(0, np.int64)
     return {
         name: Cells(

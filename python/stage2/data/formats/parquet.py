@@ -43,16 +43,12 @@ def tables(settings: InputConfig, path: Path) -> Tables:
     """
     # Opened here, so that a file that is missing is an error of the system, with its name.
     with path.open("rb") as source:
-        file = ParquetFile.open(path)
-        if file is not None:
-            names, name = file.names, str(path)
-            roles = roles_of(names, settings.columns, name)
+        found: dict[str, Cells] = {}
+        if (file := ParquetFile.open(path)) is not None:
+            roles = roles_of(file.names, settings.columns, str(path))
             found = cells_of(file, roles)
-            others = [name for name in roles.names if name not in found]
-            if found and not others:
-                return tables_of_cells(found, file.num_rows, names, roles, settings, name)
-        else:
-            found = {}
+            if found and found.keys() >= {*roles.names}:
+                return tables_of_cells(found, file.num_rows, file.names, roles, settings, str(path))
         return _with_pyarrow(settings, path, source, found)
 
 
@@ -77,7 +73,7 @@ def _with_pyarrow(
             cells, num_rows = collected(
                 _batches(file, thread, others), roles, others, str(path), _sizes(file.metadata)
             )
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeError) as error:
             raise input_error(
                 str(path), 1, 0, "other_format", f"{error}; expected a whole Parquet file"
             ) from None
