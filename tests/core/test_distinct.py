@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2._core import DistinctTexts, numbered
+from stage2._core import DistinctTexts, TextColumn, numbered
 from tests import reference
 
 TEXTS = st.sampled_from(["", " ", "\u3000\n", "a", "b ", " b", "日本", "a\x00", "long " * 9])
@@ -86,3 +86,46 @@ def test_selected_texts_are_those_at_the_numbers() -> None:
     for wrong in (4, -2, 2**63 - 1, -(2**63)):
         with pytest.raises(ValueError, match=f"no text {wrong}; there are 4"):
             column.select(np.array([0, wrong]))
+
+
+def column_of(texts: list[str]) -> TextColumn:
+    """Return a column in which equal texts have several numbers."""
+    distinct = DistinctTexts()
+    codes = distinct.add(pa.array(texts, pa.string()))
+    return distinct.take().select(codes)
+
+
+@given(st.lists(TEXTS))
+def test_equal_texts_have_the_first_that_their_twin_finds(texts: list[str]) -> None:
+    first, numbers = reference.numbered(texts)
+    found = column_of(texts).first_equal()
+    if len(first) == len(texts):
+        assert found is None
+    else:
+        assert found is not None
+        assert found.dtype == np.int64
+        assert found.tolist() == [first[number] for number in numbers]
+
+
+@given(st.lists(TEXTS, min_size=1), st.data())
+def test_texts_are_compared_and_measured(texts: list[str], data: st.DataObject) -> None:
+    column, places = column_of(texts), st.integers(-1, len(texts) - 1)
+    pairs = data.draw(st.lists(st.tuples(places, places)))
+    ones, others = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    given_texts = [*texts, ""]  # -1 is the last
+    expected = [given_texts[one] != given_texts[other] for one, other in pairs]
+    assert column.differ(ones, others).tolist() == expected
+    assert column.lengths(ones).tolist() == [len(given_texts[one].encode()) for one, _ in pairs]
+
+
+def test_texts_that_are_not_there_are_neither_compared_nor_measured() -> None:
+    column, wrong = column_of(["a", "b"]), np.array([2])
+    for refused in (
+        lambda: column.differ(wrong, wrong),
+        lambda: column.lengths(wrong),
+        lambda: column.lengths(np.array([-2])),
+    ):
+        with pytest.raises(ValueError, match="; there are 2, and -1 for none"):
+            refused()
+    with pytest.raises(ValueError, match="1 texts to compare with 2; expected as many"):
+        column.differ(np.array([0]), np.array([0, 1]))

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stage2.data.arrow_cells import Collector, Vocabulary
+from stage2._core import DistinctTexts
+from stage2.data.arrow_cells import Cells, Collector, Vocabulary
 from stage2.utils.errors import BadInputError
 
 
@@ -48,3 +49,26 @@ def test_lists_know_their_rows() -> None:
 def test_another_type_is_refused(kind: str, values: list[object]) -> None:
     with pytest.raises(BadInputError, match=r"f: the column 'x' holds .*; expected"):
         Collector("x", "f", kind).add(pa.array(values))
+
+
+def test_equal_texts_get_one_number() -> None:
+    distinct = DistinctTexts()
+    codes = distinct.add(pa.array(["a", "", "a", "b", " ", ""]))
+    texts, none = distinct.take().select(codes), np.zeros(0, np.int64)
+    cells = Cells(
+        lists=False,
+        rows=np.arange(7),
+        codes=np.array([0, 1, -1, 2, 3, 4, 5]),
+        numbers=np.zeros(0),
+        missing=none,
+        texts=texts,
+        blank=np.array([1, 4, 5]),
+        distinct=False,
+    )
+    assert cells.empty().tolist() == [1, 5]
+    assert cells.marked(cells.blank, np.array([5, 0, -1])).tolist() == [True, False, False]
+    found = cells.numbered(texts.first_equal())
+    assert found.distinct
+    assert (found.codes.tolist(), found.blank.tolist()) == ([0, 1, -1, 0, 3, 4, 1], [1, 4])
+    assert found.empty().tolist() == [1]
+    assert cells.numbered(None).codes is cells.codes
