@@ -30,8 +30,8 @@ use crate::error::{Error, Fault, InputError, Reason, Result};
 use crate::memory;
 pub use lines::Lines;
 pub use position::Positions;
-pub(crate) use read::read_at;
 pub use read::{Access, Contents, Expected, read};
+pub(crate) use read::{open, read_at};
 pub use reject::{Reject, Rejected};
 pub use row::Row;
 

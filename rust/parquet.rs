@@ -22,7 +22,7 @@ use std::path::Path;
 use self::footer::Footer;
 pub use self::snappy::decompress as decompress_snappy;
 use crate::corpus::TextColumn;
-use crate::jsonl::{Access, read_at};
+use crate::jsonl::{Access, open, read_at};
 
 /// Why a file or a column is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Parquet {
     /// Opens a file and reads its footer. It is read while columns are, and not mapped: a file that
     /// is cut short meanwhile is an error, and what was read stays as it was.
     pub fn open(path: &Path) -> Read<Self> {
-        let file = File::open(path).map_err(|_| NO_BYTES)?;
+        let file = open(path).map_err(|_| NO_BYTES)?;
         let metadata = file.metadata().map_err(|_| NO_BYTES)?;
         if !metadata.is_file() {
             return Err(Unread("it is no file"));

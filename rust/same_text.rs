@@ -174,13 +174,13 @@ pub fn is_same(one: &str, other: &str) -> bool {
 
 /// Returns, in ascending order, those of `len` items whose hash is also that of another of them.
 /// Items with the same text must have the same hash.
-fn with_shared_hash(len: usize, hash: impl Fn(usize) -> u64 + Sync) -> Vec<usize> {
+fn with_shared_hash(len: usize, hash: impl Fn(usize) -> u64 + Send + Sync) -> Vec<usize> {
     let mut hashes = with_capacity(len);
     (0..len)
         .into_par_iter()
         .with_min_len(TEXTS_PER_JOB)
         .inspect(|_| check())
-        .map(|item| hash(item))
+        .map(hash)
         .collect_into_vec(&mut hashes);
     let (table, repeats) = FirstOccurrences::build(&hashes, |i, j| hashes[i] == hashes[j]);
     if repeats.is_empty() {

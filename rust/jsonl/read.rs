@@ -289,7 +289,7 @@ fn too_large(path: &Path, message: String) -> Error {
 
 /// Opens a file for reading. Never blocks on a pipe without a writer: the waiting happens in
 /// [`Pipe::read`], which can be stopped.
-pub(super) fn open(path: &Path) -> Result<File> {
+pub(crate) fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]

@@ -23,14 +23,17 @@ def cells_of(file: ParquetFile, roles: Roles) -> dict[str, Cells]:
     if len(set(roles.names)) < len(roles.names):
         return {}  # a column has two roles
     groups = [candidates, *([name] for name in others if name is not None)]
-    rows = np.arange(file.num_rows)
     found: dict[str, Cells] = {}
+    rows = None
     for names in groups:
         if not all(map(file.is_text, names)):
             continue
         read = file.read(names)
         if read is None:
             return {}
+        if rows is None:
+            # Not before: a damaged file may claim any number.
+            rows = np.arange(file.num_rows)
         found |= _cells(names, rows, *read)
     return found
 
