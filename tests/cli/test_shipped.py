@@ -34,8 +34,8 @@ def ship_trained(monkeypatch: pytest.MonkeyPatch) -> None:
 
     choose = train.choose_on_dev
 
-    def last(model, before, trained, dev, settings, checkpoints, refits):  # type: ignore[no-untyped-def]
-        found = choose(model, before, trained, dev, settings, checkpoints, refits)
+    def last(model, before, trained, dev, settings, checkpoints, *more):  # type: ignore[no-untyped-def]
+        found = choose(model, before, trained, dev, settings, checkpoints, *more)
         best = next(one for one in found if one.kind == "epoch")
         state = torch.load(checkpoints / f"epoch_{best.epoch}.pt", weights_only=True)
         model.load_state_dict(state)

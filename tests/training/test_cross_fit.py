@@ -66,13 +66,6 @@ def test_a_loss_that_all_questions_see_leaves_stage_1() -> None:
     assert "1.645" not in reason["en"]
 
 
-def test_what_a_guard_calls_worse_is_not_chosen() -> None:
-    worse = Judgement("wiki", 0.9, 0.5, -0.5, -0.3, "worse")
-    found = by_all_questions(ORDERED, DEV, others(97, 0.1), (worse,))
-    assert found[0].name == "stage 1"
-    assert found[2].is_worse_elsewhere
-
-
 # Weights that do not change rank as stage 1 does, which comes first of equals.
 FLAGS = ["--epochs", 2, "--learning-rate", 1e-12, "--folds", 0, "--precision", "fp32"]
 
@@ -161,6 +154,24 @@ def test_a_run_that_is_stopped_goes_on_with_its_fold(
                files.TRAINING_LOG}  # fmt: skip
     assert {name for name in expected if expected[name] != found[name]} <= telling
     assert 1 < folds <= cross_fit.FOLDS
+
+
+@pytest.mark.usefixtures("dev_is_sure")
+def test_nobody_is_asked_about_an_epoch_that_a_guard_calls_worse(
+    stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def never(*_: Any) -> Any:
+        raise AssertionError
+
+    worse = Judgement("wiki", 0.9, 0.5, -0.5, -0.3, "worse")
+    monkeypatch.setattr(cross_fit, "train", never)
+    monkeypatch.setattr(model_selection, "judgements", lambda *_: (worse,))
+    stage2(*words(corpus, model_dir, tmp_path / "out"))
+    record = files.read_json(tmp_path / "out" / files.RUN)["shipped"]
+    assert record["name"] == "stage 1"
+    (last,) = [one for one in record["candidates"] if one["name"] == "epoch 2"]
+    assert last["guards"][0]["verdict"] == "worse"
 
 
 def test_dev_questions_that_choose_the_last_epoch_ask_nobody(

@@ -314,20 +314,14 @@ def choose_on_dev(
         dev.stage1_ranks,
         lambda candidate: judgements(candidate, dev.guards, settings),
     )
-    epochs = [candidate for candidate in found if candidate.kind == "epoch"]
-    last = max(epochs, key=attrgetter("epoch"), default=found[0])
+    last = max((one for one in found if one.alpha == 1), key=attrgetter("epoch"), default=found[0])
     if cross_fit is not None and refits and last is not found[0]:
-        best = ranks(model, dev.lists, documents)
         entry = next(entry for entry in trained.log if entry.epoch == last.epoch)
         end = read_unchanged(checkpoints / entry.file, entry.weights_sha256)
-        model.load_state_dict(end)
-        after = ranks(model, dev.lists, documents)
-        if found[0].kind != "epoch" or by_chance(after, best) is not None:
-            guards = judgements(model, dev.guards, settings)
-            if (known := dev.stage1_ranks) is None:
-                model.load_state_dict(stage1)
-                known = ranks(model, dev.lists, documents)
-            found = by_all_questions(found, (after, known), cross_fit(last.epoch), guards)
+        found = _all_asked(
+            model, found, (stage1, end), lambda one: ranks(one, dev.lists, documents), dev,
+            lambda one: judgements(one, dev.guards, settings), cross_fit,
+        )  # fmt: skip
         kept = checkpoints / files.BEST_CHECKPOINT
         model.load_state_dict(end if found[0].by_all else read_state_dict(kept))
         model.save_weights(kept)
@@ -349,11 +343,45 @@ def choose_on_dev(
     ]
 
 
+def _all_asked(
+    model: Encoder,
+    candidates: Sequence[Candidate],
+    weights: tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
+    ranks: Callable[[Encoder], Doubles],
+    dev: Dev,
+    judge: Judge,
+    cross_fit: CrossFitted,
+) -> list[Candidate]:
+    """Ask all questions about the last epoch, if chance alone may have kept it out.
+
+    Args:
+        model: the model, with the weights of the first candidate. It ends with others.
+        candidates: the candidates, the one that dev questions choose first.
+        weights: those of stage 1 and of the last epoch.
+        ranks: a function that returns a model's reciprocal rank of each dev question, float64 (n,).
+        dev: the dev questions.
+        judge: a function that returns what the guards say about a model.
+        cross_fit: asks the questions of the training side.
+    """
+    best, (stage1, end) = ranks(model), weights
+    model.load_state_dict(end)
+    after, guards = ranks(model), tuple(judge(model))
+    last = max((one for one in candidates if one.alpha == 1), key=attrgetter("epoch"))
+    judged = replace(last, guards=guards)
+    found = [judged if one is last else one for one in candidates]
+    is_told = candidates[0].kind == "epoch" and by_chance(after, best) is None
+    if is_told or judged.is_worse_elsewhere:
+        return found
+    if (before := dev.stage1_ranks) is None:
+        model.load_state_dict(stage1)
+        before = ranks(model)
+    return by_all_questions(found, (after, before), cross_fit(last.epoch))
+
+
 def by_all_questions(
     candidates: Sequence[Candidate],
     dev: tuple[Doubles, Doubles],
     others: tuple[Doubles, Doubles],
-    guards: tuple[Judgement, ...] = (),
 ) -> list[Candidate]:
     """Put the last epoch first, unless all questions together tell that it is worse than stage 1.
 
@@ -363,7 +391,6 @@ def by_all_questions(
             (n,) each.
         others: those of the questions of the training side, by models that have not seen them and
             by stage 1, float64 (m,) each.
-        guards: what the guards say about the last epoch. If one calls it worse, it is not chosen.
 
     Returns:
         All candidates, the last epoch with what all questions say about it.
@@ -372,9 +399,8 @@ def by_all_questions(
     after, before = (np.concatenate(both) for both in zip(dev, others, strict=True))
     error = float((after - before).std(ddof=1) / np.sqrt(len(after)))
     told = AllQuestions(len(after), float(before.mean()), float(after.mean()), error)
-    asked = replace(last, by_all=told, guards=guards)
-    better = told.after > told.before or undecided(after, before) is not None
-    if asked.is_worse_elsewhere or not better:
+    asked = replace(last, by_all=told)
+    if told.after <= told.before and undecided(after, before) is None:
         return [asked if one is last else one for one in candidates]
     asked = replace(asked, even_with=candidates[0].name, standard_error=error)
     return [asked, *(one for one in candidates if one is not last)]

@@ -49,9 +49,9 @@ def test_what_is_shown_is_toml_with_origins(stage2: Stage2, tmp_path: Path) -> N
     path = tmp_path / "shown.toml"
     path.write_text(shown.stdout)
     found = read_toml(path)
-    assert (found["epochs"], found["batch_size"]) == (3, 8)
+    assert (found["epochs"], found["batch_size"]) == (3, 64)
     assert "epochs = 3  # flag\n" in shown.stdout
-    assert "batch_size = 8  # preset small\n" in shown.stdout
+    assert "batch_size = 64  # preset small\n" in shown.stdout
     assert "#qa =  # default, not set\n" in shown.stdout
     # --loss in-batch takes no margin.
     assert "margin" not in found

@@ -375,9 +375,10 @@ def fit(
             state,
         )
     checkpoints = run / files.CHECKPOINTS
-    all_questions = questions.cross_fit and partial(_ask_all, questions.cross_fit, model, before)
+    cross_fit = questions.cross_fit
+    ask_all = None if cross_fit is None else partial(_ask_all, cross_fit, model, before)
     candidates = choose_on_dev(
-        model, before, trained, dev, settings, checkpoints, again is not None, all_questions
+        model, before, trained, dev, settings, checkpoints, again is not None, ask_all
     )
     for candidate in candidates:
         if candidate.kind == "interpolation":
