@@ -11,8 +11,9 @@ import pytest
 
 from stage2.report.model_choice import shipped
 from stage2.training import cross_fit, model_selection
+from stage2.training.dev_evidence import undecided
 from stage2.training.guard import Judgement
-from stage2.training.model_selection import Candidate, by_all_questions, by_chance, undecided
+from stage2.training.model_selection import Candidate, by_all_questions
 from stage2.utils import files
 from tests.conftest import Stage2, data_flags, tree
 
@@ -191,11 +192,3 @@ def test_dev_questions_that_choose_the_last_epoch_ask_nobody(
 def test_the_last_epoch_is_the_latest_one_that_is_there() -> None:
     found = by_all_questions([STAGE1, LAST, replace(FIRST, epoch=1.5)], DEV, others(97, 0.1))
     assert found[0].epoch == 2
-
-
-def test_few_questions_may_differ_by_chance_alone() -> None:
-    after, before = np.array([0.5, 1.0, 1.0]), np.array([1.0, 0.9, 1.0])
-    error = float((after - before).std(ddof=1) / 3**0.5)
-    assert by_chance(after, before) == pytest.approx(error)
-    assert undecided(after, before) is None
-    assert by_chance(np.full(9, 0.5), np.full(9, 0.6)) is None

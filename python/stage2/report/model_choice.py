@@ -8,10 +8,11 @@ from typing import Any
 
 from stage2.config import TrainingConfig
 from stage2.training.dev_corpus import Dev
+from stage2.training.dev_evidence import ERRORS
 from stage2.training.guard import Judgement
 from stage2.training.learnable import Diagnosis
 from stage2.training.log import DEV_METRIC, EpochLog
-from stage2.training.model_selection import ERRORS, STAGE1, Candidate
+from stage2.training.model_selection import STAGE1, Candidate
 from stage2.variants import LOSSES
 
 # A training of fewer updates hardly moves a model at the usual learning rates.
@@ -57,6 +58,8 @@ def shipped(
     zh = f"在 {count} 个候选（{zh}）中开发集 MRR 最高（{value}）"
     if best.even_with is not None:
         en, zh, others = *_undecided(best, candidates, dev), []
+    if best.chance is not None:
+        en, zh, others = *_at_chance(best, best.chance), []
     if best.kind == "stage1" and best.whole_value is not None:
         en = f"of {count} candidates none beat it over the whole corpus"
         zh = f"{count} 个候选中没有一个在整个语料库上胜过它"
@@ -65,12 +68,9 @@ def shipped(
         en += f"; {len(others)} more had the same: of equal ones stage 1 comes first, then the "
         en += "earliest epoch"
         zh += f"；另有 {len(others)} 个相同：相同者中第一阶段优先，其次是最早的一轮"
-    more_en, more_zh = _passed_over(passed)
-    en += more_en
-    zh += more_zh
-    more_en, more_zh = _all_asked(candidates)
-    en += more_en
-    zh += more_zh
+    for more_en, more_zh in (_passed_over(passed), _all_asked(candidates)):
+        en += more_en
+        zh += more_zh
     if dev is not None and dev.whole is not None:
         more_en, more_zh = _among_a_part(candidates, dev)
         en += more_en
@@ -162,6 +162,16 @@ def _undecided(
     en += "questions do not tell the two apart, and what is shipped has learnt more"
     zh = f"其开发集 MRR（{value:.4f}）不高于{other_zh}（{was:.4f}），但差异在 {ERRORS} 个标准误"
     zh += f"（{best.standard_error:.4f}）之内：开发问题无法区分二者，而交付的模型学到的更多"
+    return en, zh
+
+
+def _at_chance(best: Candidate, chance: float) -> tuple[str, str]:
+    """Say that the labels of the dev questions say nothing about the model and its training."""
+    en = f"by the labels of the dev questions neither stage 1 (MRR {best.dev_value:.4f}) nor the "
+    en += f"training is better than a random order ({chance:.4f}): the labels do not fit the "
+    en += "questions, or the model does not read the texts; stage2 check tells more"
+    zh = f"按开发问题的标注，第一阶段（MRR {best.dev_value:.4f}）和训练都不优于随机顺序"
+    zh += f"（{chance:.4f}）：标注与问题不符，或模型读不懂这些文本；stage2 check 会说明更多"
     return en, zh
 
 

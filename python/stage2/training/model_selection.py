@@ -16,6 +16,10 @@ may be chance but more than 0.01, and `cross_fit` is given, the questions of the
 asked too, each scored by a model that has not seen it. If all together do not tell the last epoch
 from stage 1, or prefer it, the last epoch is chosen.
 
+If by the labels of the dev questions stage 1 is no better than a random order, the labels say
+nothing about it: they do not fit the questions, or the model does not read the texts. Then nothing
+is chosen that is not better than stage 1 beyond chance.
+
 With guards, a candidate that one of them calls worse is passed over, and the next on dev is judged.
 If it is an epoch, interpolations between stage 1 and it are candidates then: they often keep the
 gain and lose less elsewhere. Stage 1 is never passed over.
@@ -36,6 +40,7 @@ from stage2.config import TrainingConfig
 from stage2.encoding.encoder import Encoder
 from stage2.encoding.ranking_lists import RankingLists
 from stage2.training.dev_corpus import Dev
+from stage2.training.dev_evidence import NEAR_CHANCE, by_chance, says_nothing, undecided
 from stage2.training.documents import Documents, documents_of
 from stage2.training.guard import Guard, Judgement
 from stage2.training.interpolation import interpolate
@@ -43,19 +48,13 @@ from stage2.training.log import DEV_METRIC, EpochLog
 from stage2.training.train import Trained, dev_ranking
 from stage2.utils import files
 from stage2.utils.arrays import Doubles
-from stage2.utils.tensors import read_state_dict, read_unchanged
+from stage2.utils.tensors import copy_of_weights, read_state_dict, read_unchanged
 
 # The weights of the epoch in the interpolations. Each costs an evaluation on dev.
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
 
 # A dev metric is a mean of floats, so values that differ only in their last bits count as equal.
 _DIGITS = 9
-
-# An epoch that is to be refitted may be worse than the best candidate by so much dev MRR, and by no
-# more than chance makes of two equal models in 19 experiments of 20: so many standard errors of the
-# difference. With few questions that is much, and would allow any loss.
-_TOLERATED = 0.01
-ERRORS = 1.645
 
 # A function of an epoch. It returns the reciprocal ranks of further questions, by models that were
 # trained until that epoch without them, and by stage 1.
@@ -104,6 +103,8 @@ class Candidate:
         step: the updates before θ_epoch; 0 for stage 1.
         guards: what each guard says about it; empty if it was not judged.
         by_all: what all questions say about it, if those of the training side were asked too.
+        chance: the MRR of a random order, if this is stage 1 and is chosen because the labels say
+            nothing, by which neither it nor the training is better than that; else None.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Candidate:
     step: int = 0
     guards: tuple[Judgement, ...] = ()
     by_all: AllQuestions | None = None
+    chance: float | None = None
 
     @property
     def is_worse_elsewhere(self) -> bool:
@@ -314,6 +316,19 @@ def choose_on_dev(
         dev.stage1_ranks,
         lambda candidate: judgements(candidate, dev.guards, settings),
     )
+    chance = trained.log[0].dev.get("chance", {}).get(DEV_METRIC, 0.0)
+    if trained.log[0].dev[DEV_METRIC] < NEAR_CHANCE * chance:
+        after = ranks(model, dev.lists, documents)
+        if (before := dev.stage1_ranks) is None:
+            chosen = copy_of_weights(model)
+            model.load_state_dict(stage1)
+            before = ranks(model, dev.lists, documents)
+            model.load_state_dict(chosen)
+        if says_nothing(after, before, chance):
+            model.load_state_dict(stage1)
+            model.save_weights(checkpoints / files.BEST_CHECKPOINT)
+            first = next(one for one in found if one.kind == "stage1")
+            return [replace(first, chance=chance), *(one for one in found if one is not first)]
     last = max((one for one in found if one.alpha == 1), key=attrgetter("epoch"), default=found[0])
     if cross_fit is not None and refits and last is not found[0]:
         entry = next(entry for entry in trained.log if entry.epoch == last.epoch)
@@ -328,9 +343,9 @@ def choose_on_dev(
     if dev.whole is None or dev.stage1_whole is None or found[0].kind == "stage1":
         return found
     whole = ranks(model, dev.whole)
-    before, after = (round(float(mrr.mean()), _DIGITS) for mrr in (dev.stage1_whole, whole))
-    measured = replace(found[0], whole_value=after)
-    if after > before:
+    was, now = (round(float(mrr.mean()), _DIGITS) for mrr in (dev.stage1_whole, whole))
+    measured = replace(found[0], whole_value=now)
+    if now > was:
         return [measured, *found[1:]]
     if refits and (error := undecided(whole, dev.stage1_whole)) is not None:
         return [replace(measured, even_with=STAGE1, standard_error=error), *found[1:]]
@@ -338,7 +353,7 @@ def choose_on_dev(
     model.save_weights(checkpoints / files.BEST_CHECKPOINT)
     first = next(candidate for candidate in found if candidate.kind == "stage1")
     return [
-        replace(first, whole_value=before),
+        replace(first, whole_value=was),
         *(candidate for candidate in [measured, *found[1:]] if candidate.kind != "stage1"),
     ]
 
@@ -375,13 +390,15 @@ def _all_asked(
     if (before := dev.stage1_ranks) is None:
         model.load_state_dict(stage1)
         before = ranks(model)
-    return by_all_questions(found, (after, before), cross_fit(last.epoch))
+    chance = 0.0 if dev.stage1 is None else dev.stage1.get("chance", {}).get(DEV_METRIC, 0.0)
+    return by_all_questions(found, (after, before), cross_fit(last.epoch), chance)
 
 
 def by_all_questions(
     candidates: Sequence[Candidate],
     dev: tuple[Doubles, Doubles],
     others: tuple[Doubles, Doubles],
+    chance: float = 0.0,
 ) -> list[Candidate]:
     """Put the last epoch first, unless all questions together tell that it is worse than stage 1.
 
@@ -391,6 +408,8 @@ def by_all_questions(
             (n,) each.
         others: those of the questions of the training side, by models that have not seen them and
             by stage 1, float64 (m,) each.
+        chance: the MRR of the dev questions by a random order. If the labels say nothing, as
+            `says_nothing` has it, the last epoch is not chosen.
 
     Returns:
         All candidates, the last epoch with what all questions say about it.
@@ -400,33 +419,11 @@ def by_all_questions(
     error = float((after - before).std(ddof=1) / np.sqrt(len(after)))
     told = AllQuestions(len(after), float(before.mean()), float(after.mean()), error)
     asked = replace(last, by_all=told)
-    if told.after <= told.before and undecided(after, before) is None:
+    worse = told.after <= told.before and undecided(after, before) is None
+    if worse or says_nothing(after, before, chance):
         return [asked if one is last else one for one in candidates]
     asked = replace(asked, even_with=candidates[0].name, standard_error=error)
     return [asked, *(one for one in candidates if one is not last)]
-
-
-def undecided(after: Doubles, before: Doubles) -> float | None:
-    """Return how uncertain a loss of dev MRR is, if it is too small to count.
-
-    Args:
-        after: float64 (n,), the reciprocal ranks of an epoch.
-        before: float64 (n,), those of a candidate that is better on dev.
-
-    Returns:
-        The standard error of the mean difference, if the mean of `after` is lower by no more than
-        1.645 times that and by no more than 0.01; else None.
-    """
-    return by_chance(after, before) if np.mean(after - before) >= -_TOLERATED else None
-
-
-def by_chance(after: Doubles, before: Doubles) -> float | None:
-    """Return the same as `undecided`, of a loss that may be larger than 0.01."""
-    if len(after) < 2:
-        return None
-    change = after - before
-    error = float(change.std(ddof=1) / np.sqrt(len(change)))
-    return error if change.mean() >= -ERRORS * error else None
 
 
 def _weights(
