@@ -47,4 +47,8 @@ def test_labels_that_do_not_fit_say_nothing() -> None:
     # Fewer questions cannot tell; a better model or a training that helps says something.
     assert not says_nothing(RANDOM[:19], RANDOM[:19], CHANCE)
     assert not says_nothing(BEFORE, BEFORE, CHANCE)
+    # Among six candidates a random order has 0.408; what is above it is no chance.
+    above = np.tile([1.0, 0.5, 0.5, 1 / 3, 0.5], 20)
+    assert not says_nothing(above, above, 0.408)
+    assert says_nothing(above - 0.16, above - 0.16, 0.408)
     assert not says_nothing(np.where(np.arange(190) < 20, 0.5, RANDOM), RANDOM, CHANCE)

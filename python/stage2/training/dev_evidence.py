@@ -12,9 +12,9 @@ from stage2.utils.arrays import Doubles
 _TOLERATED = 0.01
 ERRORS = 1.645
 
-# So many dev questions tell that stage 1 is at chance, by labels that do not fit: its MRR is below
-# so many times that of a random order, by 1.645 standard errors. Right labels give a model that
-# reads the texts many times as much.
+# So many dev questions tell that stage 1 is at chance, by labels that do not fit: its MRR is not
+# above that of a random order by 1.645 standard errors, and is below so many times that by as many.
+# Right labels give a model that reads the texts many times as much.
 _TELLING = 20
 NEAR_CHANCE = 2.0
 
@@ -51,13 +51,14 @@ def says_nothing(after: Doubles, before: Doubles, chance: float) -> bool:
         chance: the MRR of a random order.
 
     Returns:
-        True if there are 20 questions or more, the MRR before training is below twice that of a
-        random order by 1.645 standard errors, and that after it is not higher by 1.645 standard
-        errors of the difference.
+        True if there are 20 questions or more, the MRR before training is not above that of a
+        random order by 1.645 standard errors and is below twice that by as many, and the MRR after
+        training is not higher by 1.645 standard errors of the difference.
     """
     if len(before) < _TELLING:
         return False
     root, change = np.sqrt(len(before)), after - before
-    highest = before.mean() + ERRORS * before.std(ddof=1) / root
+    error, mean = ERRORS * before.std(ddof=1) / root, before.mean()
+    at_chance = mean - error <= chance and mean + error < NEAR_CHANCE * chance
     told = change.mean() > ERRORS * change.std(ddof=1) / root
-    return bool(highest < NEAR_CHANCE * chance and not told)
+    return bool(at_chance and not told)
