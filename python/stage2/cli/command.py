@@ -235,7 +235,7 @@ def command(
                 "--preset",
                 type=click.Choice(list(presets)),
                 help="reference: the recipe of the reference experiment, --split none included; "
-                "small: more and smaller steps, for few questions. Settings and flags override it.",
+                "small: ten epochs, for few questions. Settings and flags override it.",
             )(call)
         options = [option(name, defaults) for name in reversed(names)]
         for decorate in (*more, *options):

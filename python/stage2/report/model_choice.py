@@ -263,8 +263,8 @@ def few_updates(updates: int) -> str | None:
         return None
     return (
         f"this training updates the weights {updates} time{'s' * (updates != 1)}, which teaches "
-        "little: more --epochs, a smaller --batch-size or a higher --learning-rate teach more, as "
-        "stage2 run --preset small has them"
+        "little: more --epochs, a smaller --batch-size or a higher --learning-rate teach more; "
+        "stage2 run --preset small makes ten epochs"
     )
 
 
