@@ -67,6 +67,10 @@ def test_a_loss_that_all_questions_see_leaves_stage_1() -> None:
     assert "1.645" not in reason["en"]
 
 
+def never(*_: Any) -> Any:
+    raise AssertionError
+
+
 # Weights that do not change rank as stage 1 does, which comes first of equals.
 FLAGS = ["--epochs", 2, "--learning-rate", 1e-12, "--folds", 0, "--precision", "fp32"]
 
@@ -162,9 +166,6 @@ def test_nobody_is_asked_about_an_epoch_that_a_guard_calls_worse(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def never(*_: Any) -> Any:
-        raise AssertionError
-
     worse = Judgement("wiki", 0.9, 0.5, -0.5, -0.3, "worse")
     monkeypatch.setattr(cross_fit, "train", never)
     monkeypatch.setattr(model_selection, "judgements", lambda *_: (worse,))
@@ -179,9 +180,6 @@ def test_dev_questions_that_choose_the_last_epoch_ask_nobody(
     stage2: Stage2, corpus: dict[str, Path], model_dir: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def never(*_: Any) -> Any:
-        raise AssertionError
-
     monkeypatch.setattr(cross_fit, "train", never)
     result = stage2(*words(corpus, model_dir, tmp_path / "out"))
     assert "asking the questions" not in result.stderr

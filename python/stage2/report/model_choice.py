@@ -68,7 +68,7 @@ def shipped(
         en += f"; {len(others)} more had the same: of equal ones stage 1 comes first, then the "
         en += "earliest epoch"
         zh += f"；另有 {len(others)} 个相同：相同者中第一阶段优先，其次是最早的一轮"
-    for more_en, more_zh in (_passed_over(passed), _all_asked(candidates)):
+    for more_en, more_zh in (_passed_over(passed), _told_by_all(candidates)):
         en += more_en
         zh += more_zh
     if dev is not None and dev.whole is not None:
@@ -175,7 +175,7 @@ def _at_chance(best: Candidate, chance: float) -> tuple[str, str]:
     return en, zh
 
 
-def _all_asked(candidates: Sequence[Candidate]) -> tuple[str, str]:
+def _told_by_all(candidates: Sequence[Candidate]) -> tuple[str, str]:
     """Say what all questions said about the last epoch, if they were asked."""
     asked = next((one for one in candidates if one.by_all is not None), None)
     if asked is None or asked.by_all is None:

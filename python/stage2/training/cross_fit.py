@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from stage2.evaluation.evaluate import Evaluation
 from stage2.training.dev_corpus import Dev, LastEpoch, dev_of
 from stage2.training.documents import documents_of
 from stage2.training.questions import Recipe
-from stage2.training.state import find_state, questions_hash
+from stage2.training.state import beside_main, find_state, questions_hash
 from stage2.training.train import dev_ranking, train
 from stage2.utils import files
 from stage2.utils.arrays import Doubles, Ints
@@ -115,10 +115,7 @@ class CrossFit:
             earlier = files.read_json(found)
             if earlier["made_from"] == known:
                 return np.asarray(earlier["reciprocal_ranks"], np.float64)
-        # --resume FILE names a state of the training that trackers follow.
-        own = replace(
-            settings, resume="never" if settings.resume == "never" else "auto", report_to="none"
-        )
+        own = beside_main(settings)
         state = find_state(own, folder, self.made_from)
         train(model, lists, LastEpoch(epoch), own, folder, None, self.made_from, state)
         documents = documents_of(model, dev.lists, own)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from stage2.training.dev_corpus import Dev, dev_of
 from stage2.training.model_selection import choose_on_dev
 from stage2.training.questions import Recipe
 from stage2.training.refit import refit, undo_if_worse
-from stage2.training.state import find_state, questions_hash
+from stage2.training.state import beside_main, find_state, questions_hash
 from stage2.training.train import train
 from stage2.utils import files
 from stage2.utils.errors import BadInputError
@@ -157,11 +156,7 @@ def _bring_chosen(
         if earlier["made_from"] == known:
             model.load_state_dict(read_unchanged(weights, earlier["weights_sha256"]))
             return earlier["name"], earlier["dev_value"]
-    # A fold continues only from its own folder: --resume names a state of the main training, which
-    # is the one that trackers follow.
-    settings = replace(
-        settings, resume="never" if settings.resume == "never" else "auto", report_to="none"
-    )
+    settings = beside_main(settings)
     state = find_state(settings, folder, made_from)
     if state is None:
         files.remove(folder / files.REFIT)

@@ -13,7 +13,6 @@ from stage 1, it was chosen for what the refit would add; then stage 1 is shippe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from stage2.training.dev_corpus import LastEpoch
 from stage2.training.guard import Guard, Judgement
 from stage2.training.interpolation import interpolate
 from stage2.training.model_selection import STAGE1, Candidate, judgements
-from stage2.training.state import find_state
+from stage2.training.state import beside_main, find_state
 from stage2.training.train import Callbacks, train
 from stage2.utils.tensors import copy_of_weights
 
@@ -59,12 +58,7 @@ def refit(
         RunFailedError: the loss, a gradient or a vector is not finite.
         StoppedError: Ctrl-C or SIGTERM stopped the training. Its state is saved.
     """
-    # --resume FILE names a state of the training that came before, which trackers have followed.
-    own = replace(
-        settings,
-        resume="never" if settings.resume == "never" else "auto",
-        report_to="none",
-    )
+    own = beside_main(settings)
     state = find_state(own, folder, made_from)
     model.load_state_dict(stage1)
     train(model, lists, LastEpoch(chosen.epoch), own, folder, callbacks, made_from, state)

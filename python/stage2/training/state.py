@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,16 @@ class State:
                 f"{self.folder}: the state of a training on other questions. "
                 "Give --resume never to start over"
             )
+
+
+def beside_main(settings: TrainingConfig) -> TrainingConfig:
+    """Return the settings of a training beside the main one, in a folder of its own.
+
+    It continues only from its own folder: --resume FILE names a state of the main training, which
+    is the one that trackers follow.
+    """
+    resume = "never" if settings.resume == "never" else "auto"
+    return replace(settings, resume=resume, report_to="none")
 
 
 def find_state(
